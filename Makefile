@@ -1,0 +1,53 @@
+# Verbs of this repository. Each installs what it needs; `make` alone lists them.
+SHELL := /bin/sh
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo demo-once stack topics test test-fast lint format types imports check sizes lock clean
+
+help: ## List the verbs
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## Make .venv from the lock (uv is installed from pip when missing)
+	@scripts/bootstrap.sh
+
+demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000
+	@$(PY) -m demo
+
+demo-once: setup ## The same once; exits 0 only if every message got one reply that was read
+	@$(PY) -m demo --once
+
+stack: setup ## Real Kafka and MongoDB in the foreground, with their addresses to export
+	@$(PY) -m local_stack up
+
+topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS
+	@$(PY) -m common.kafka.admin ensure
+
+test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+test-fast: setup ## The tests that need no Kafka, MongoDB or processes
+	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
+
+check: lint types imports ## Lint, types and import contracts
+
+lint: setup ## ruff: rules and format
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+format: setup ## ruff: mend what can be mended
+	@.venv/bin/ruff check --fix-only . && .venv/bin/ruff format .
+
+types: setup ## mypy, strict
+	@.venv/bin/mypy libs/common/src services/*/src tools/*/src examples/*/src
+
+imports: setup ## The import contracts (who may know whom)
+	@.venv/bin/lint-imports --no-logo
+
+sizes: setup ## Median, p90 and largest of files and functions
+	@$(PY) scripts/sizes.py
+
+lock: ## Resolve again and rewrite requirements.lock
+	@scripts/lock.sh
+
+clean: ## Remove the virtual environment and all caches of the tools
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

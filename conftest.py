@@ -1,0 +1,70 @@
+"""Fixtures of every test: the one real Kafka and the one real MongoDB of the run, with their topics."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from local_stack import LocalStack
+
+from common.kafka.admin import ensure_topics
+from common.kafka.settings import KafkaSettings
+
+TEST_PARTITIONS = 3
+
+
+@pytest.fixture(scope="session")
+def local_stack() -> Iterator[LocalStack]:
+    """Kafka and MongoDB, one node each, with every topic created; started when the first test asks for it."""
+    started = time.monotonic()
+    with LocalStack() as stack:
+        settings = KafkaSettings(kafka_bootstrap_servers=stack.kafka_bootstrap_servers)
+        asyncio.run(ensure_topics(settings, partitions=TEST_PARTITIONS))
+        stack.timings["ready for tests"] = time.monotonic() - started
+        yield stack
+        pytest_terminal_timings.update(stack.timings)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(local_stack: LocalStack) -> str:
+    """host:port of the real Kafka."""
+    return local_stack.kafka_bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(local_stack: LocalStack) -> str:
+    """Connection string of the real MongoDB (a replica set)."""
+    return local_stack.mongodb_uri
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
+    """Tests read no setting from the caller's environment, other than where Kafka and MongoDB are."""
+    kept = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}
+    prefixes = ("WHATSAPP_", "ACCOUNTS_", "API_KEYS", "GRAPH_", "HTTP_", "KAFKA_", "MONGODB_")
+    removed = {n: os.environ.pop(n) for n in list(os.environ) if n.startswith(prefixes) and n not in kept}
+    removed.pop("HTTP_PROXY", None)
+    yield
+    os.environ.update(removed)
+
+
+pytest_terminal_timings: dict[str, float] = {}
+_stage_seconds: dict[str, float] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up the time of each stage (unit, integration, e2e), set-up and teardown included."""
+    stage = next((name for name in ("e2e", "integration") if name in report.keywords), "unit")
+    _stage_seconds[stage] = _stage_seconds.get(stage, 0.0) + report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each stage took."""
+    for name, seconds in {**_stage_seconds, **pytest_terminal_timings}.items():
+        terminalreporter.write_line(f"stage {name}: {seconds:.1f} s")
+
+
+if sys.platform != "linux":
+    pytest.exit("the local stack runs on Linux; set KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI and remove this check")

@@ -1,0 +1,44 @@
+"""Derived ids: the same fact has the same id, whoever computes it and however often.
+
+Every id is a UUIDv5 (RFC 9562 §5.5) of a name made of what the thing is about, so a repeat of a fact, after a
+crash or a redelivery, carries the id of the first time, and readers deduplicate without asking anybody.
+"""
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6a3ecb56-2f9f-5c1e-9f0e-6f1f6c0c6d0a")
+
+CALLBACK_PREFIX = "wce:"
+"""Marks our own `biz_opaque_callback_data`; every app subscribed to the account sees that field."""
+
+
+def derive_id(kind: str, *parts: str) -> str:
+    """A stable id for the fact `kind` about `parts`; parts may hold any text (they are length-prefixed)."""
+    name = kind + "".join(f"|{len(part)}:{part}" for part in parts)
+    return str(uuid5(NAMESPACE, name))
+
+
+def inbound_message_id(wamid: str) -> str:
+    """Our id of a message that Meta told us about: also of one that somebody else sent."""
+    return derive_id("message", wamid)
+
+
+def journal_id(chatbot_id: str, message_id: str) -> str:
+    """Our id of a send request; also `_id` of its journal entry and of its message document."""
+    return derive_id("send", chatbot_id, message_id)
+
+
+def callback_data(journal: str) -> str:
+    """What travels to Meta in `biz_opaque_callback_data` (≤ 512 characters) and comes back in statuses."""
+    return CALLBACK_PREFIX + journal
+
+
+def journal_id_of(callback: str | None) -> str | None:
+    """The journal id in a status's `biz_opaque_callback_data`, or None when it is not one of ours."""
+    if callback is None or not callback.startswith(CALLBACK_PREFIX):
+        return None
+    candidate = callback[len(CALLBACK_PREFIX) :]
+    try:
+        return str(UUID(candidate))
+    except ValueError:
+        return None

@@ -1,0 +1,76 @@
+"""`incoming-messages` and `message-status`: what conversation tells AI consumers and producers."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts.envelope import Contract, Event
+from common.contracts.people import Contact
+
+VERSION: Final = 1
+INCOMING: Final = "message.incoming"
+STATUS: Final = "message.status"
+
+
+class IncomingData(Contract, frozen=True, kw_only=True):
+    """A customer's message.
+
+    `message` is Meta's message object, unmodified; `text` is what the customer said, where the type has words (text,
+    caption, button or list title, reaction emoji); `replyTo` is the wamid it answers. `chatbotId` is absent while no
+    account is connected to the number.
+    """
+
+    message_id: str
+    wamid: str
+    conversation_id: str
+    phone_number_id: str
+    contact: Contact
+    message_type: str
+    message: msgspec.Raw
+    chatbot_id: str | None = None
+    text: str | None = None
+    reply_to: str | None = None
+
+
+class IncomingMessage(Event, frozen=True, kw_only=True):
+    """One customer message: exactly one event each, for a `read_committed` reader."""
+
+    data: IncomingData
+
+
+class MetaError(Contract, frozen=True, kw_only=True):
+    """An error as Meta or we state it: Meta's numeric `code`, or our own `reason` where Meta was not asked."""
+
+    code: int | None = None
+    reason: str | None = None
+    title: str | None = None
+    details: str | None = None
+
+
+class StatusData(Contract, frozen=True, kw_only=True):
+    """What became of one outbound message.
+
+    `status` is Meta's word (sent, delivered, read, played, failed: an open set) or ours (accepted, in_doubt,
+    expired, failed). `messageId` and `metadata` are the producer's own, when the send was ours; `journalId` is our
+    id of it. `deliveryStatus` is the message's state after this one: it never goes backwards.
+    """
+
+    status: str
+    delivery_status: str
+    conversation_id: str | None = None
+    phone_number_id: str | None = None
+    chatbot_id: str | None = None
+    journal_id: str | None = None
+    message_id: str | None = None
+    wamid: str | None = None
+    contact: Contact | None = None
+    timestamp: datetime | None = None
+    error: MetaError | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class MessageStatus(Event, frozen=True, kw_only=True):
+    """One status of one outbound message (of one participant, in a group)."""
+
+    data: StatusData

@@ -1,0 +1,41 @@
+"""Who a conversation is with.
+
+Since 2026 Meta identifies people by a business-scoped user id (BSUID, `user_id`); the phone number (`wa_id`) is an
+alias that may be missing, may change, and may be all that is known when we write first. Groups have their own id.
+"""
+
+from common.contracts.envelope import Contract
+
+
+class Contact(Contract, frozen=True, kw_only=True):
+    """One person, or one group, as far as Meta names them. At least one of the three ids is set."""
+
+    user_id: str | None = None
+    wa_id: str | None = None
+    group_id: str | None = None
+    parent_user_id: str | None = None
+    name: str | None = None
+    username: str | None = None
+
+    def aliases(self) -> tuple[str, ...]:
+        """The ids under which this contact is known, the strongest first: `g:…`, else `u:…` and `p:…`."""
+        if self.group_id:
+            return (f"g:{self.group_id}",)
+        strong = (f"u:{self.user_id}",) if self.user_id else ()
+        return (*strong, f"p:{self.wa_id}") if self.wa_id else strong
+
+
+def contact_of_recipient(to: str) -> Contact:
+    """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation."""
+    if "." in to and to.split(".", 1)[0].isalpha():
+        return Contact(user_id=to)
+    return Contact(wa_id="".join(character for character in to if character.isdigit()))
+
+
+def contact_key(phone_number_id: str, contact: Contact) -> str:
+    """The Kafka key of a contact's records: its strongest id beside the business number.
+
+    Order is per key, so one person's messages stay in one partition.
+    """
+    aliases = contact.aliases()
+    return f"{phone_number_id}:{aliases[0]}" if aliases else phone_number_id

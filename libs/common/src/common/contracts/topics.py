@@ -1,0 +1,127 @@
+"""Every topic, declared once: its partitions, retention, key and owner.
+
+Creation, tests and the documents read this module; brokers never create a topic by themselves. The four topics that
+the sender reads have equal partition counts and one key (the chatbot id), so that partition *i* of all four belongs
+to one sender process.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `key` says in words what its records are keyed by; `owner` is the one service that writes it."""
+
+    name: str
+    key: str
+    owner: str
+    purpose: str
+    partitions: int = 12
+    retention_ms: int = 7 * _DAY_MS
+    compacted: bool = False
+    max_message_bytes: int = 1 * _MIB
+
+    def config(self) -> dict[str, str]:
+        """The topic's broker configuration, as Kafka names its entries."""
+        entries = {"max.message.bytes": str(self.max_message_bytes)}
+        if self.compacted:
+            return {**entries, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        return {**entries, "cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+WEBHOOKS: Final = Topic(
+    "whatsapp-cloud-webhooks",
+    key="phone number id and contact, or the WhatsApp Business Account id",
+    owner="ingress",
+    purpose="One record per message, status or other change, with Meta's unmodified JSON and how it arrived.",
+    # Meta sends bodies of up to 3 MB, and one `history` change can fill a body.
+    max_message_bytes=4 * _MIB,
+)
+WEBHOOKS_DLQ: Final = Topic(
+    "whatsapp-cloud-webhooks-dlq",
+    key="as the source record",
+    owner="conversation",
+    purpose="Webhook and send-result records that cannot be applied, each with its reason.",
+    retention_ms=30 * _DAY_MS,
+    max_message_bytes=5 * _MIB,
+)
+INCOMING_MESSAGES: Final = Topic(
+    "incoming-messages",
+    key="conversation id",
+    owner="conversation",
+    purpose="Each customer message exactly once (read_committed), in the customer's order: what an AI consumes.",
+    max_message_bytes=4 * _MIB,
+)
+MESSAGE_STATUS: Final = Topic(
+    "message-status",
+    key="conversation id",
+    owner="conversation",
+    purpose="What became of a send: accepted, sent, delivered, read, failed, in doubt.",
+)
+SEND: Final = Topic(
+    "whatsapp-cloud-send",
+    key="chatbot id",
+    owner="any producer",
+    purpose="Send requests: the same JSON as POST /whatsapp-cloud/send.",
+)
+SEND_RETRY_2S: Final = Topic(
+    "whatsapp-cloud-send-retry-2s",
+    key="chatbot id",
+    owner="sender",
+    purpose="Second attempts, due 2 s after a failure.",
+)
+SEND_RETRY_4S: Final = Topic(
+    "whatsapp-cloud-send-retry-4s",
+    key="chatbot id",
+    owner="sender",
+    purpose="Third attempts, due 4 s after a failure.",
+)
+SEND_RETRY_8S: Final = Topic(
+    "whatsapp-cloud-send-retry-8s",
+    key="chatbot id",
+    owner="sender",
+    purpose="Fourth attempts, due 8 s after a failure.",
+)
+SEND_DLQ: Final = Topic(
+    "whatsapp-cloud-send-dlq",
+    key="chatbot id",
+    owner="sender",
+    purpose="Send requests that ended without success after all attempts, or that cannot be understood.",
+    retention_ms=30 * _DAY_MS,
+    max_message_bytes=2 * _MIB,
+)
+SEND_RESULTS: Final = Topic(
+    "whatsapp-cloud-send-results",
+    key="phone number id and recipient",
+    owner="sender",
+    purpose="How each send ended or waits: accepted with its wamid, failed with a code, in doubt, expired.",
+)
+ACCOUNTS: Final = Topic(
+    "whatsapp-cloud-accounts",
+    key="chatbot id",
+    owner="accounts",
+    purpose="The present state of each account, without secrets.",
+    partitions=1,
+    compacted=True,
+)
+
+SEND_FAMILY: Final = (SEND, SEND_RETRY_2S, SEND_RETRY_4S, SEND_RETRY_8S)
+"""Co-partitioned: a sender process that owns partition i of one owns it of all four."""
+
+RETRIES: Final = ((SEND_RETRY_2S, 2_000), (SEND_RETRY_4S, 4_000), (SEND_RETRY_8S, 8_000))
+"""Retry topic and its delay in ms, in the order of the attempts that failed."""
+
+ALL: Final = (
+    WEBHOOKS,
+    WEBHOOKS_DLQ,
+    INCOMING_MESSAGES,
+    MESSAGE_STATUS,
+    *SEND_FAMILY,
+    SEND_DLQ,
+    SEND_RESULTS,
+    ACCOUNTS,
+)

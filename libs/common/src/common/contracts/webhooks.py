@@ -1,0 +1,56 @@
+"""`whatsapp-cloud-webhooks`: what Meta said, cut into its smallest facts, each unmodified.
+
+One record per message, per status, and per other change. `raw` is the fragment's JSON exactly as Meta wrote it, byte
+for byte. A signed body (or a part of one) that is not understood becomes one `webhook.unparsed` record that keeps all
+of it: nothing that Meta signed is refused.
+"""
+
+from typing import Final
+
+import msgspec
+
+from common.contracts.envelope import Contract, Event
+from common.contracts.people import Contact
+
+VERSION: Final = 1
+MESSAGE: Final = "webhook.message"
+STATUS: Final = "webhook.status"
+CHANGE: Final = "webhook.change"
+UNPARSED: Final = "webhook.unparsed"
+
+
+class Arrival(Contract, frozen=True, kw_only=True):
+    """How a body arrived. `bodyId` is shared by all records of one POST; `position` is this record's place in it."""
+
+    body_id: str
+    body_bytes: int
+    position: int
+    count: int
+
+
+class WebhookData(Contract, frozen=True, kw_only=True):
+    """One fact.
+
+    `field` is Meta's change field (an open set). `accountId` is `entry.id`: usually the WhatsApp Business Account,
+    for some account updates a business portfolio. `contact` is who it is about, where the fragment or its change
+    says so. `raw` is the message, the status, or the whole change value; for an unparsed body `raw` is its JSON, or
+    `rawBase64` its bytes when they are not JSON, and `reason` says what was not understood.
+    """
+
+    arrival: Arrival
+    field: str | None = None
+    account_id: str | None = None
+    entry_time: int | None = None
+    phone_number_id: str | None = None
+    display_phone_number: str | None = None
+    contact: Contact | None = None
+    wamid: str | None = None
+    raw: msgspec.Raw | None = None
+    raw_base64: str | None = None
+    reason: str | None = None
+
+
+class WebhookReceived(Event, frozen=True, kw_only=True):
+    """One webhook record; `type` is one of this module's four, `occurredAt` is Meta's timestamp where it gives one."""
+
+    data: WebhookData

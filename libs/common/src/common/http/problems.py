@@ -1,0 +1,92 @@
+"""Every error answer of every service: `{"success": false, "error": {"code", "message", "details"?}}`.
+
+This is the only module that turns exceptions into HTTP. Unexpected ones are logged and answered without their text.
+"""
+
+import logging
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from pydantic import ValidationError
+
+from common.errors import AppError, InvalidInput
+
+log = logging.getLogger(__name__)
+
+_CODES = {
+    400: "invalid_input",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+_RETRY_AFTER_SECONDS = "1"
+
+
+def problem(status: int, code: str, message: str, details: object = None) -> Response[dict[str, Any]]:
+    """The answer for one error."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if details is not None:
+        error["details"] = details
+    headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
+    return Response({"success": False, "error": error}, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def field_errors(error: ValidationError) -> list[dict[str, Any]]:
+    """What is wrong, field by field: where, what the rule is, and what was given (shortened)."""
+    return [
+        {
+            "field": ".".join(str(part) for part in item["loc"]),
+            "message": item["msg"],
+            **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
+            **({"limit": _limit(item["ctx"])} if _limit(item.get("ctx", {})) is not None else {}),
+        }
+        for item in error.errors(include_url=False)
+    ]
+
+
+def exception_handlers() -> ExceptionHandlersMap:
+    """For `Litestar(exception_handlers=…)`."""
+    return {
+        AppError: _on_app_error,
+        ValidationError: _on_pydantic,
+        ValidationException: _on_validation,
+        HTTPException: _on_http,
+        Exception: _on_unexpected,
+    }
+
+
+def _on_app_error(_: Request[Any, Any, Any], error: AppError) -> Response[dict[str, Any]]:
+    return problem(error.status, error.error_code, error.message, error.details)
+
+
+def _on_pydantic(_: Request[Any, Any, Any], error: ValidationError) -> Response[dict[str, Any]]:
+    return problem(400, InvalidInput.code, "the request does not have the expected form", field_errors(error))
+
+
+def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
+    return problem(400, InvalidInput.code, "the request does not have the expected form", error.extra or error.detail)
+
+
+def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    return problem(error.status_code, _CODES.get(error.status_code, "http_error"), error.detail)
+
+
+def _on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    log.error("unexpected error", exc_info=error, extra={"path": request.scope.get("path")})
+    return problem(500, AppError.code, "an unexpected error occurred; it has been logged")
+
+
+def _shown(given: object) -> object:
+    text = given if isinstance(given, str) else repr(given)
+    return given if isinstance(given, int | float | bool | None) else text[:80] + ("…" if len(text) > 80 else "")
+
+
+def _limit(context: dict[str, Any]) -> object:
+    for name in ("max_length", "min_length", "le", "ge", "lt", "gt", "pattern", "expected"):
+        if name in context:
+            return context[name]
+    return None

@@ -1,0 +1,130 @@
+"""Creating and checking topics: `python -m common.kafka.admin ensure`.
+
+Nothing auto-creates a topic: a misspelt name would become a topic with one partition and one copy.
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from common.contracts import topics
+from common.kafka.clients import connection
+from common.kafka.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.05
+
+
+async def ensure_topics(
+    settings: KafkaSettings,
+    wanted: Iterable[topics.Topic] = topics.ALL,
+    *,
+    partitions: int | None = None,
+    replication: int = 1,
+    wait_seconds: float = 30.0,
+) -> list[str]:
+    """Create the topics that are missing and wait until each has its leaders; the names created.
+
+    `partitions` overrides the declared count (of topics that have more than one). Existing topics are left alone.
+    Raises `TimeoutError` when the brokers or the leaders do not come in time, `KafkaError` when they refuse.
+    """
+    wanted = tuple(wanted)
+    async with asyncio.timeout(wait_seconds):
+        admin = await _connect(settings)
+        try:
+            existing = set(await admin.list_topics())
+            missing = [topic for topic in wanted if topic.name not in existing]
+            await _create(admin, missing, partitions, replication)
+            while not await _led(admin, {topic.name for topic in wanted}):
+                await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            await admin.close()
+    return [topic.name for topic in missing]
+
+
+async def _connect(settings: KafkaSettings) -> AIOKafkaAdminClient:
+    while True:
+        admin = AIOKafkaAdminClient(**connection(settings))
+        try:
+            await admin.start()
+        except KafkaError as error:
+            log.info("Kafka is away, trying again", extra={"error": repr(error)})
+            await admin.close()
+            await asyncio.sleep(_POLL_SECONDS * 10)
+        else:
+            return admin
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, missing: list[topics.Topic], partitions: int | None, replication: int
+) -> None:
+    requests = [
+        NewTopic(
+            topic.name,
+            num_partitions=partitions if partitions and topic.partitions > 1 else topic.partitions,
+            replication_factor=replication,
+            topic_configs=topic.config(),
+        )
+        for topic in missing
+    ]
+    if requests:
+        with suppress(TopicAlreadyExistsError):  # somebody else was faster, which is as good
+            response = await admin.create_topics(requests)
+            for name, code, message in response.topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    raise KafkaError(f"topic {name} was refused: {message} (code {code})")
+
+
+async def _led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
+    described = await admin.describe_topics(sorted(names))
+    return all(
+        topic["error_code"] == 0
+        and topic["partitions"]
+        and all(p["error_code"] == 0 and p["leader"] >= 0 for p in topic["partitions"])
+        for topic in described
+    )
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m common.kafka.admin", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("list", help="print every declared topic with its key and owner")
+    ensure = verbs.add_parser("ensure", help="create what is missing and wait for the leaders")
+    ensure.add_argument("--partitions", type=int, help="instead of the declared count (default: as declared)")
+    ensure.add_argument("--replication", type=int, default=3, help="copies of each partition (default: 3)")
+    ensure.add_argument("--wait", type=float, default=30.0, help="seconds to wait for Kafka (default: 30)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    if arguments.verb == "list":
+        for topic in topics.ALL:
+            print(f"{topic.name:32} {topic.partitions:3} partitions  owner {topic.owner:14} key: {topic.key}")  # noqa: T201  # its output
+        return 0
+    try:
+        created = asyncio.run(
+            ensure_topics(
+                KafkaSettings(),
+                partitions=arguments.partitions,
+                replication=arguments.replication,
+                wait_seconds=arguments.wait,
+            )
+        )
+    except TimeoutError:
+        print(f"Kafka at {KafkaSettings().kafka_bootstrap_servers} did not answer in time", file=sys.stderr)  # noqa: T201  # its output
+        return 1
+    print(f"created {len(created)} topics" + "".join(f"\n  {name}" for name in created))  # noqa: T201  # its output
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

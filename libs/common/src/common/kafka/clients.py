@@ -1,0 +1,90 @@
+"""Kafka clients with every default that matters set by name, each with its reason.
+
+aiokafka's own defaults acknowledge on the leader alone, start reading at the end, commit on a timer and wait 40 s for
+a broker that is away; each of them loses or delays messages.
+"""
+
+import ssl
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from common.kafka.settings import KafkaSettings
+
+_MAX_REQUEST_BYTES = 5 * 1024 * 1024  # the largest record of any topic, and then some
+_COMMON_REQUEST_TIMEOUT_MS = 10_000
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """The keyword arguments that every aiokafka client takes to reach the brokers."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+        # A restarted broker should be found again quickly, and a new topic be noticed.
+        "metadata_max_age_ms": 30_000,
+        "retry_backoff_ms": 50,
+    }
+    if settings.kafka_security_protocol in ("SSL", "SASL_SSL"):
+        arguments["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_sasl_password
+        arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        arguments["sasl_plain_username"] = settings.kafka_sasl_username
+        arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+    return arguments
+
+
+def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_REQUEST_TIMEOUT_MS) -> AIOKafkaProducer:
+    """A producer whose acknowledged records are on all in-sync replicas, once, and in order."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
+        linger_ms=0,  # callers await each acknowledgement: waiting for company would only add latency
+        max_request_size=_MAX_REQUEST_BYTES,
+        request_timeout_ms=request_timeout_ms,
+    )
+
+
+def make_transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
+    """A producer for exactly one input partition; opening it fences whoever held `transactional_id` before."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        transactional_id=transactional_id,
+        transaction_timeout_ms=settings.kafka_transaction_timeout_ms,
+        linger_ms=0,
+        max_request_size=_MAX_REQUEST_BYTES,
+        request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
+    )
+
+
+def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
+    """A consumer of `group` that commits nothing by itself: offsets travel in our transactions."""
+    return AIOKafkaConsumer(
+        **connection(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # a record written before the group's first assignment counts too
+        isolation_level="read_committed",  # never act on what a dead producer did not finish
+        # Range gives partition i of equally partitioned topics to one member, which the sender relies on. (aiokafka's
+        # sticky assignor keeps class-level state and has stopped production groups.)
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=settings.kafka_session_timeout_ms,
+        heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
+        max_poll_interval_ms=300_000,
+        fetch_max_wait_ms=100,
+        request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
+    )
+
+
+def make_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A consumer without a group, for reading whole topics by assignment: tables, replays, tests."""
+    return AIOKafkaConsumer(
+        **connection(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+        request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
+    )

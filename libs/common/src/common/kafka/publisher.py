@@ -1,0 +1,110 @@
+"""Writing events where a caller waits: every record acknowledged by all in-sync replicas, or `Unavailable` in time."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from common.errors import Unavailable
+from common.kafka.clients import make_producer
+from common.kafka.records import Outgoing
+from common.kafka.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+_RECONNECT_SECONDS = 0.5
+
+
+class Publisher:
+    """One idempotent producer that connects in the background and says whether it is connected.
+
+    The process starts without Kafka; until Kafka answers, `publish` raises `Unavailable` at once.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, timeout_seconds: float = 4.0) -> None:
+        # The producer gives a record up a little before we stop waiting for it, so that what we refused is not
+        # written minutes later by a buffer that outlived its caller.
+        self._settings = settings
+        self._timeout = timeout_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connecting = asyncio.create_task(self._connect(), name="connect publisher")
+
+    async def stop(self) -> None:
+        """Send what is buffered and close."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._connecting
+        if self._producer is not None:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._producer.stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether Kafka has answered since the start."""
+        return self._producer is not None
+
+    async def reachable(self, seconds: float = 2.0) -> bool:
+        """Whether a broker answers now."""
+        if self._producer is None:
+            return False
+        try:
+            async with asyncio.timeout(seconds):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Write `records` in order and wait until all of them are acknowledged.
+
+        Raises `Unavailable` when that takes longer than the timeout; some of them may then have been written, so
+        records carry derived ids and repeating is safe.
+        """
+        producer = self._producer
+        if producer is None:
+            raise Unavailable("Kafka does not answer; try again", code="kafka_unavailable")
+        try:
+            async with asyncio.timeout(self._timeout):
+                if len(records) == 1:
+                    await self._send(producer, records[0], wait=True)
+                    return
+                await asyncio.gather(*[await self._send(producer, record) for record in records])
+        except (KafkaError, TimeoutError) as error:
+            log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
+            raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
+
+    async def _send(
+        self, producer: AIOKafkaProducer, record: Outgoing, *, wait: bool = False
+    ) -> "asyncio.Future[object]":
+        confirmation: asyncio.Future[object] = await producer.send(
+            record.topic, record.value, key=record.key.encode(), headers=list(record.headers)
+        )
+        if wait:
+            await confirmation
+        return confirmation
+
+    async def _connect(self) -> None:
+        while True:
+            timeout_ms = int(self._timeout * 1000 * 0.9)
+            producer = make_producer(self._settings, request_timeout_ms=timeout_ms)
+            try:
+                await producer.start()
+            except KafkaError as error:
+                log.warning("Kafka is away, trying again", extra={"error": repr(error)})
+                await producer.stop()
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            except asyncio.CancelledError:
+                await producer.stop()
+                raise
+            else:
+                self._producer = producer
+                return

@@ -1,0 +1,78 @@
+"""A record on its way out, and the headers that every record carries.
+
+Headers: `traceparent` and `tracestate` (W3C Trace Context), `correlation-id`, `event-id`, `event-type`, `content-type`.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+CORRELATION_ID = "correlation-id"
+EVENT_ID = "event-id"
+EVENT_TYPE = "event-type"
+CONTENT_TYPE = "content-type"
+
+_W3C_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where a piece of work stands in its trace: what goes on in the headers of what it causes."""
+
+    traceparent: str
+    correlation_id: str
+    tracestate: str | None = None
+
+    def child(self, span_id: str | None = None) -> "Trace":
+        """The same trace with a new span (`span_id`: 16 hex digits, drawn when absent)."""
+        head, _, flags = self.traceparent.rsplit("-", 2)
+        span = span_id or secrets.token_hex(8)
+        return Trace(f"{head}-{span}-{flags}", self.correlation_id, self.tracestate)
+
+
+def new_trace(correlation_id: str, traceparent: str | None = None, tracestate: str | None = None) -> Trace:
+    """A trace that continues a valid W3C `traceparent`, or starts a sampled one."""
+    if traceparent is None or not _W3C_TRACEPARENT.match(traceparent):
+        return Trace(f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01", correlation_id)
+    return Trace(traceparent, correlation_id, tracestate)
+
+
+def read_headers(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """A record's headers as text; of a repeated name the last counts, as in HTTP trace propagation."""
+    return {name: value.decode("utf-8", "replace") for name, value in headers}
+
+
+def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str) -> Trace:
+    """The trace a consumed record belongs to; records of foreign producers without headers start one."""
+    correlation = headers.get(CORRELATION_ID) or fallback_correlation_id
+    return new_trace(correlation, headers.get(TRACEPARENT), headers.get(TRACESTATE))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be written: topic, key, value and headers as Kafka will have them."""
+
+    topic: str
+    key: str
+    value: bytes
+    headers: Headers = field(default=())
+
+
+def headers_for(trace: Trace, *, event_id: str, event_type: str, extra: Mapping[str, str] | None = None) -> Headers:
+    """The headers of a JSON event that `trace` leads to."""
+    headers = [
+        (TRACEPARENT, trace.traceparent.encode()),
+        (CORRELATION_ID, trace.correlation_id.encode()),
+        (EVENT_ID, event_id.encode()),
+        (EVENT_TYPE, event_type.encode()),
+        (CONTENT_TYPE, b"application/json"),
+    ]
+    if trace.tracestate:
+        headers.append((TRACESTATE, trace.tracestate.encode()))
+    headers.extend((name, value.encode()) for name, value in (extra or {}).items())
+    return headers

@@ -1,0 +1,74 @@
+"""Logs: one JSON object a line on stdout, with secrets and message texts kept out.
+
+Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
+holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+REDACTED = "[redacted]"
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_SENSITIVE = (
+    "token",
+    "secret",
+    "password",
+    "authorization",
+    "signature",
+    "text",
+    "body",
+    "phone",
+    "wa_id",
+    "to_number",
+)
+_HARMLESS = frozenset({"phone_number_id", "body_bytes", "body_id"})
+
+
+def redact(name: str, value: object) -> object:
+    """`value`, or a placeholder when a field of this name may hold a secret or personal data."""
+    lowered = name.lower()
+    if lowered in _HARMLESS or not any(word in lowered for word in _SENSITIVE):
+        return value
+    return REDACTED
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON, its extra fields beside the standard ones."""
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name, value in record.__dict__.items():
+            if name not in _STANDARD:
+                fields[name] = redact(name, value)
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str, ensure_ascii=False)
+
+
+def configure_logging(service: str, level: str = "INFO") -> None:
+    """Send everything to stdout as JSON. Call once, at the start of a process."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(service))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # One line for every request or record would cost more than the work; what matters is logged by the services.
+    for chatty in (
+        "uvicorn.access",
+        "aiokafka.consumer.group_coordinator",
+        "aiokafka.consumer.subscription_state",
+        "httpx",
+    ):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
