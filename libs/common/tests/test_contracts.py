@@ -1,0 +1,159 @@
+"""The contracts: derived ids, envelopes, people, topics and send requests."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from common.contracts import accounts, envelope, ids, people, sends, topics
+from common.errors import InvalidInput
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
+def test_derived_ids_are_equal_exactly_when_the_facts_are(left, right):
+    assert (ids.derive_id("fact", *left) == ids.derive_id("fact", *right)) == (left == right)
+
+
+def test_callback_data_comes_back_as_the_journal_id():
+    journal = ids.journal_id("bot", "order-17")
+    assert ids.journal_id_of(ids.callback_data(journal)) == journal
+    assert len(ids.callback_data(journal)) <= 512
+
+
+@pytest.mark.parametrize("foreign", [None, "", "order-17", "wce:", "wce:not-a-uuid", "{}"])
+def test_callback_data_of_others_is_not_taken_for_ours(foreign):
+    assert ids.journal_id_of(foreign) is None
+
+
+@pytest.mark.parametrize(
+    ("given_timestamp", "expected"),
+    [
+        ("1793491200", datetime(2026, 11, 1, tzinfo=UTC)),
+        (1793491200, datetime(2026, 11, 1, tzinfo=UTC)),
+        ("1793491200000", datetime(2026, 11, 1, tzinfo=UTC)),  # seen in milliseconds
+        (None, NOW),
+        ("", NOW),
+        ("yesterday", NOW),
+        ("9" * 400, NOW),
+        ("nan", NOW),
+        ("inf", NOW),
+    ],
+)
+def test_metas_timestamps_are_read_whatever_their_form(given_timestamp, expected):
+    assert envelope.from_unix(given_timestamp, fallback=NOW) == expected
+
+
+def test_an_event_survives_the_wire_and_is_camel_case():
+    event = accounts.AccountChanged(
+        id="1",
+        type=accounts.CHANGED,
+        version=accounts.VERSION,
+        occurred_at=NOW,
+        recorded_at=NOW,
+        correlation_id="c",
+        data=accounts.AccountData(chatbot_id="b", phone_number_id="1", status="active", revision=1),
+    )
+    wire = envelope.encode(event)
+    assert b'"phoneNumberId":"1"' in wire
+    assert b"causationId" not in wire
+    assert envelope.decode(envelope.decoder(accounts.AccountChanged), wire) == event
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"id": 1}', b"\xff\xfe", b'{"id":"\\ud800"'])
+def test_a_record_that_is_not_understood_says_why(value):
+    with pytest.raises(InvalidInput) as caught:
+        envelope.decode(envelope.decoder(accounts.AccountChanged), value)
+    assert caught.value.error_code in {"empty_record", "undecodable_record"}
+
+
+def test_a_verify_token_digest_matches_only_its_token():
+    digest = accounts.TokenDigest.of("fake-verify-token", salt="00ff")
+    assert digest.matches("fake-verify-token")
+    assert not digest.matches("fake-verify-tokeN")
+    assert "fake" not in digest.sha256
+
+
+@pytest.mark.parametrize(
+    ("to", "aliases"),
+    [
+        ("+49 151 000-0001", ("p:491510000001",)),
+        ("491510000001", ("p:491510000001",)),
+        ("US.13491208655302741918", ("u:US.13491208655302741918",)),
+        ("US.ENT.506847293015824", ("u:US.ENT.506847293015824",)),
+    ],
+)
+def test_a_recipient_is_a_phone_number_in_any_notation_or_a_bsuid(to, aliases):
+    assert people.contact_of_recipient(to).aliases() == aliases
+
+
+def test_the_key_of_a_contact_is_its_strongest_id():
+    person = people.Contact(user_id="US.1", wa_id="491510000001")
+    assert people.contact_key("106", person) == "106:u:US.1"
+    assert people.contact_key("106", people.Contact(wa_id="4915")) == "106:p:4915"
+    assert people.contact_key("106", people.Contact(group_id="g1", user_id="US.1")) == "106:g:g1"
+    assert people.contact_key("106", people.Contact()) == "106"
+
+
+def test_topic_names_are_unique_and_the_send_family_is_co_partitioned():
+    assert len({topic.name for topic in topics.ALL}) == len(topics.ALL)
+    assert len({topic.partitions for topic in topics.SEND_FAMILY}) == 1
+    assert [delay for _, delay in topics.RETRIES] == [2_000, 4_000, 8_000]
+
+
+@pytest.mark.feature("outgoing")
+def test_the_plain_text_form_of_a_send_request_is_enough():
+    request = sends.SendRequest.model_validate_json(
+        b'{"chatbotId": "bot", "to": "+491510000001", "message": "Hello", "metadata": {"orderId": 17}}'
+    )
+    assert request.typed() == sends.Text(type="text", body="Hello")
+    assert request.metadata == {"orderId": 17}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ({"type": "text", "body": "Hi", "preview_url": True}, sends.Text),
+        ({"type": "image", "link": "https://example.test/a.png", "caption": "A"}, sends.Image),
+        ({"type": "video", "id": "1"}, sends.Video),
+        ({"type": "document", "id": "1", "filename": "a.pdf"}, sends.Document),
+        ({"type": "audio", "id": "1", "voice": True}, sends.Audio),
+        ({"type": "sticker", "id": "1"}, sends.Sticker),
+        ({"type": "location", "latitude": 48.1, "longitude": 11.5}, sends.Location),
+        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "A"}}]}, sends.Contacts),
+        ({"type": "reaction", "message_id": "wamid.X", "emoji": ""}, sends.Reaction),
+        ({"type": "interactive", "interactive": {"type": "button"}}, sends.Interactive),
+        ({"type": "template", "template": {"name": "hello"}}, sends.Template),
+        ({"type": "read", "message_id": "wamid.X", "typing": True}, sends.MarkAsRead),
+    ],
+)
+def test_every_kind_of_message_is_typed(message, kind):
+    request = sends.SendRequest.model_validate({"chatbotId": "bot", "to": "491510000001", "message": message})
+    assert isinstance(request.typed(), kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"message": ""}, "message"),
+        ({"message": "x" * 4097}, "message"),
+        ({"message": {"type": "text", "body": "x" * 4097}}, "message"),
+        ({"message": {"type": "image"}}, "message"),
+        ({"message": {"type": "image", "id": "1", "link": "https://example.test/a"}}, "message"),
+        ({"message": {"type": "image", "link": "ftp://example.test/a"}}, "message"),
+        ({"message": {"type": "telegram"}}, "message"),
+        ({"message": {"type": "location", "latitude": 91, "longitude": 0}}, "message"),
+        ({"to": ""}, "to"),
+        ({"chatbotId": ""}, "chatbotId"),
+        ({"expiresAt": "2026-11-01T00:00:00"}, "expiresAt"),  # without a time zone it means nothing
+        ({"expireAt": "2026-11-01T00:00:00Z"}, "expireAt"),
+    ],
+)
+def test_a_request_out_of_bounds_is_refused_by_field(change, field):
+    request = {"chatbotId": "bot", "to": "491510000001", "message": "Hi", **change}
+    with pytest.raises(ValidationError) as caught:
+        sends.SendRequest.model_validate(request)
+    assert field in {str(error["loc"][0]) for error in caught.value.errors()}

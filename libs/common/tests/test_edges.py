@@ -1,0 +1,140 @@
+"""The thin edges that every service shares: traces, API keys, error answers, health and logs."""
+
+import json
+import logging
+
+import httpx
+import pytest
+from litestar import Litestar, get, post
+from litestar.connection import Request
+from litestar.params import JSONBody
+from pydantic import BaseModel, ValidationError
+
+from common.contracts.sends import SendRequest
+from common.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from common.http.auth import ApiKey, authenticate, check_chatbot, digest, require
+from common.http.health import health_routes
+from common.http.problems import exception_handlers, field_errors
+from common.kafka.records import headers_for, new_trace, read_headers, trace_of
+from common.telemetry.logs import REDACTED, JsonFormatter, redact
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_trace_goes_on_with_a_new_span():
+    trace = trace_of({"traceparent": PARENT, "correlation-id": "c1"}, fallback_correlation_id="unused")
+    child = trace.child("00f067aa0ba902b7")
+    assert child.traceparent == "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+    written = read_headers(headers_for(child, event_id="e1", event_type="t", extra={"reason": "x"}))
+    assert written["traceparent"] == child.traceparent
+    assert written["correlation-id"] == "c1"
+    assert (written["event-id"], written["event-type"], written["reason"]) == ("e1", "t", "x")
+
+
+@pytest.mark.parametrize(
+    "broken", [None, "", "00-0-0-01", PARENT.replace("0af7", "zzzz"), f"00-{'0' * 32}-{'1' * 16}-01"]
+)
+def test_a_trace_that_is_not_w3c_starts_anew(broken):
+    trace = new_trace("c1", broken)
+    assert trace.traceparent != broken
+    assert len(trace.traceparent) == len(PARENT)
+
+
+KEY = ApiKey(name="shop", sha256=digest("fake-key"), scopes=frozenset({"send"}), chatbots=frozenset({"shop-bot"}))
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic fake-key", "Bearer other", "fake-key"])
+def test_a_missing_or_unknown_key_is_refused(header):
+    with pytest.raises(Unauthenticated):
+        authenticate(header, {KEY.sha256: KEY})
+
+
+async def call(*handlers, method="GET", path="/", **options):
+    app = Litestar(
+        route_handlers=list(handlers), exception_handlers=exception_handlers(), openapi_config=None, logging_config=None
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        return await client.request(method, path, **options)
+
+
+@pytest.mark.parametrize(
+    ("scope", "chatbot", "status"), [("send", "shop-bot", 200), ("read", "shop-bot", 403), ("send", "other", 403)]
+)
+async def test_a_key_reaches_its_scopes_and_chatbots_only(scope, chatbot, status):
+    @get("/", guards=[require(scope, [KEY])], sync_to_thread=False)
+    def handler(request: Request) -> dict[str, str]:
+        check_chatbot(request, chatbot)
+        return {"key": request.state.api_key.name}
+
+    answer = await call(handler, headers={"authorization": "Bearer fake-key"})
+    assert answer.status_code == status
+    assert answer.json() == {"key": "shop"} if status == 200 else answer.json()["error"]["code"] == Forbidden.code
+
+
+class Body(BaseModel):
+    size: int
+
+
+async def test_errors_are_answered_with_a_code_and_a_sentence():
+    @get("/conflict", sync_to_thread=False)
+    def conflict() -> None:
+        raise Conflict("the number belongs to another account", details={"phoneNumberId": "1"})
+
+    @get("/away", sync_to_thread=False)
+    def away() -> None:
+        raise Unavailable("Kafka did not confirm in time")
+
+    @get("/bug", sync_to_thread=False)
+    def bug() -> None:
+        raise RuntimeError("fake-secret-in-a-message")
+
+    @post("/body", sync_to_thread=False)
+    def body(data: JSONBody[Body]) -> None: ...
+
+    refused = await call(conflict, path="/conflict")
+    assert refused.status_code == 409
+    assert refused.json()["error"]["details"] == {"phoneNumberId": "1"}
+    unavailable = await call(away, path="/away")
+    assert (unavailable.status_code, unavailable.headers["retry-after"]) == (503, "1")
+    unexpected = await call(bug, path="/bug")
+    assert unexpected.status_code == 500
+    assert "fake-secret" not in unexpected.text
+    assert (await call(body, method="POST", path="/body", json={"size": "large"})).status_code == 400
+    assert (await call(body, method="POST", path="/body", content=b"{")).status_code == 400
+    assert (await call(body, path="/nowhere")).json()["error"]["code"] == "not_found"
+
+
+def test_field_errors_name_the_field_the_limit_and_what_was_given():
+    with pytest.raises(ValidationError) as caught:
+        SendRequest.model_validate({"chatbotId": "bot", "to": "1", "message": "Hi"})
+    (error,) = field_errors(caught.value)
+    assert (error["field"], error["limit"], error["given"]) == ("to", 5, "1")
+
+
+async def test_ready_names_the_dependency_that_is_away():
+    async def yes() -> bool:
+        return True
+
+    async def broken() -> bool:
+        raise OSError
+
+    answer = await call(*health_routes({"kafka": yes, "mongo": broken}), path="/health/ready")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"kafka": True, "mongo": False}
+    assert (await call(*health_routes({"mongo": broken}), path="/health/live")).status_code == 200
+    assert (await call(*health_routes({}, alive=lambda: False), path="/health/live")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "name", ["access_token", "accessToken", "app_secret", "text", "body", "wa_id", "phone", "Authorization"]
+)
+def test_sensitive_log_fields_are_redacted(name):
+    assert redact(name, "fake-secret") == REDACTED
+
+
+def test_a_log_line_is_one_json_object():
+    record = logging.makeLogRecord(
+        {"name": "x", "levelname": "INFO", "msg": "sent %s", "args": ("1",), "attempt": 2, "access_token": "fake"}
+    )
+    line = json.loads(JsonFormatter("sender").format(record))
+    assert (line["message"], line["attempt"], line["access_token"]) == ("sent 1", 2, REDACTED)
