@@ -13,6 +13,10 @@ from local_stack import LocalStack
 
 TEST_PARTITIONS = 3
 
+# The same examples in every run: a failure on a shared machine must be found again. No deadline: timings are noisy.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
 
 @pytest.fixture(scope="session")
 def local_stack() -> Iterator[LocalStack]:

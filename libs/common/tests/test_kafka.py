@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from aiokafka import TopicPartition
 
 from common.contracts import accounts, topics
 from common.contracts.envelope import decode, decoder, encode
@@ -56,13 +55,10 @@ async def publisher(settings):
 
 async def read_all(settings, topic):
     """Every committed record of the topic, partition by partition."""
-    consumer = make_reader(settings)
+    consumer = make_reader(settings, topic)
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()] or [
-            TopicPartition(topic, p) for p in range(PARTITIONS)
-        ]
-        consumer.assign(partitions)
+        partitions = consumer.assignment()
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
         records = []

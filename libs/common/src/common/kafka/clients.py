@@ -77,9 +77,13 @@ def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer
     )
 
 
-def make_reader(settings: KafkaSettings) -> AIOKafkaConsumer:
-    """A consumer without a group, for reading whole topics by assignment: tables, replays, tests."""
+def make_reader(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
+    """A consumer without a group that reads all partitions of `topics`: tables, replays, tests.
+
+    Its `start` raises `UnknownTopicOrPartitionError` when one of them does not exist.
+    """
     return AIOKafkaConsumer(
+        *topics,
         **connection(settings),
         group_id=None,
         enable_auto_commit=False,

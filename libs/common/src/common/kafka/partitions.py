@@ -82,14 +82,26 @@ class PartitionSession:
         if not outgoing and not offsets:
             return
         async with self.producer.transaction():
-            confirmations = [
-                await self.producer.send(o.topic, o.value, key=o.key.encode(), headers=list(o.headers))
-                for o in outgoing
-            ]
-            await asyncio.gather(*confirmations)
+            await self._write(outgoing)
             if offsets:
                 await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
         self.on_progress()
+
+    async def _write(self, outgoing: Sequence[Outgoing]) -> None:
+        confirmations: list[asyncio.Future[object]] = []
+        try:
+            for record in outgoing:
+                confirmations.append(  # noqa: PERF401  # a comprehension would lose those sent before a failure
+                    await self.producer.send(
+                        record.topic, record.value, key=record.key.encode(), headers=list(record.headers)
+                    )
+                )
+        finally:
+            # Also after a failure: a confirmation that nobody asks for would be reported when it is collected.
+            outcomes = await asyncio.gather(*confirmations, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def stop(self) -> None:
         """Ask the worker to finish; a waiting fetch returns at once (it would wait for the rebalance otherwise)."""

@@ -93,12 +93,14 @@ class Table(Generic[V]):
 
     async def _follow(self) -> None:
         while True:
-            consumer = make_reader(self._settings)
+            consumer = make_reader(self._settings, self._topic)
             try:
                 await consumer.start()
                 await self._read(consumer)
-            except KafkaError as error:
+            except KafkaError as error:  # Kafka is away, or the topic is not there yet
                 log.warning("table is not followed, trying again", extra={"topic": self._topic, "error": repr(error)})
+            except Exception:
+                log.exception("table is not followed, trying again", extra={"topic": self._topic})
             finally:
                 self._consumer = None
                 with suppress(KafkaError):
@@ -106,11 +108,7 @@ class Table(Generic[V]):
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        if self._topic not in await consumer.topics():
-            log.warning("topic is missing, waiting for it", extra={"topic": self._topic})
-            return
-        partitions = [TopicPartition(self._topic, p) for p in consumer.partitions_for_topic(self._topic) or ()]
-        consumer.assign(partitions)
+        partitions = list(consumer.assignment())
         await consumer.seek_to_beginning(*partitions)
         self._positions = dict.fromkeys(partitions, 0)
         self._consumer = consumer
