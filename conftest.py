@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from common.kafka.admin import ensure_topics
