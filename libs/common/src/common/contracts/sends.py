@@ -8,12 +8,12 @@ have to name the field, the limit and what was given; results are events like al
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from common.contracts.envelope import Contract, Event
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
+from common.contracts.people import Contact, contact_of_recipient
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -155,6 +155,23 @@ TypedMessage = Annotated[
 ]
 
 
+def _form(message: object) -> str | None:
+    """Which of the two forms was meant, so that an error speaks of that one only."""
+    if isinstance(message, str):
+        return "string"
+    return "object" if isinstance(message, dict | BaseModel) else None
+
+
+Message = Annotated[
+    Annotated[str, Field(min_length=1, max_length=MAX_TEXT), Tag("string")] | Annotated[TypedMessage, Tag("object")],
+    Discriminator(
+        _form,
+        custom_error_type="message_form",
+        custom_error_message="give a string (a text) or an object with a `type`",
+    ),
+]
+
+
 class SendRequest(_Model):
     """One message to send.
 
@@ -165,11 +182,18 @@ class SendRequest(_Model):
 
     chatbot_id: Annotated[str, Field(min_length=1, max_length=128)]
     to: Annotated[str, Field(min_length=5, max_length=150)]
-    message: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | TypedMessage
+    message: Message
     metadata: dict[str, Any] | None = None
     message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
     expires_at: AwareDatetime | None = None
+
+    @field_validator("to")
+    @classmethod
+    def _names_somebody(cls, to: str) -> str:
+        if not contact_of_recipient(to).aliases():
+            raise ValueError("give a phone number (E.164, e.g. +4915112345678) or a BSUID (e.g. DE.1349…)")
+        return to
 
     def typed(self) -> TypedMessage:
         """The message as a typed object, also when it was given as a plain string."""

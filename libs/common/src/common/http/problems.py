@@ -68,7 +68,9 @@ def _on_pydantic(_: Request[Any, Any, Any], error: ValidationError) -> Response[
 
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
-    return problem(400, InvalidInput.code, "the request does not have the expected form", error.extra or error.detail)
+    extra = error.extra if isinstance(error.extra, list) else []
+    fields = [{"field": item.get("key", ""), "message": item.get("message", "")} for item in extra]
+    return problem(400, InvalidInput.code, "the request does not have the expected form", fields or error.detail)
 
 
 def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:

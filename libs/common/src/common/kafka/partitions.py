@@ -93,7 +93,11 @@ class PartitionSession:
             for record in outgoing:
                 confirmations.append(  # noqa: PERF401  # a comprehension would lose those sent before a failure
                     await self.producer.send(
-                        record.topic, record.value, key=record.key.encode(), headers=list(record.headers)
+                        record.topic,
+                        record.value,
+                        key=record.key.encode(),
+                        headers=list(record.headers),
+                        partition=record.partition,
                     )
                 )
         finally:

@@ -86,7 +86,11 @@ class Publisher:
         self, producer: AIOKafkaProducer, record: Outgoing, *, wait: bool = False
     ) -> "asyncio.Future[object]":
         confirmation: asyncio.Future[object] = await producer.send(
-            record.topic, record.value, key=record.key.encode(), headers=list(record.headers)
+            record.topic,
+            record.value,
+            key=record.key.encode(),
+            headers=list(record.headers),
+            partition=record.partition,
         )
         if wait:
             await confirmation

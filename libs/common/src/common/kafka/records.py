@@ -55,12 +55,16 @@ def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str) -> Tra
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to be written: topic, key, value and headers as Kafka will have them."""
+    """A record to be written: topic, key, value and headers as Kafka will have them.
+
+    `partition` is for the rare record whose place matters more than its key; by default the key decides.
+    """
 
     topic: str
     key: str
     value: bytes
     headers: Headers = field(default=())
+    partition: int | None = None
 
 
 def headers_for(trace: Trace, *, event_id: str, event_type: str, extra: Mapping[str, str] | None = None) -> Headers:

@@ -1,0 +1,28 @@
+"""MongoDB, as the services see it: the driver's names that they need, from this one place."""
+
+from typing import Final
+
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from common.mongo.client import Database, Document, Mongo, MongoSettings
+from common.mongo.swaps import or_unavailable
+
+RETURN_UPDATED: Final = ReturnDocument.AFTER
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "RETURN_UPDATED",
+    "BulkWriteError",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "InsertOne",
+    "Mongo",
+    "MongoSettings",
+    "ReplaceOne",
+    "UpdateMany",
+    "UpdateOne",
+    "or_unavailable",
+]

@@ -67,6 +67,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     # One line for every request or record would cost more than the work; what matters is logged by the services.
     for chatty in (
         "uvicorn.access",
+        "uvicorn.error",  # its name for everything else; `serve` says what is worth saying
         "aiokafka.consumer.group_coordinator",
         "aiokafka.consumer.subscription_state",
         "httpx",

@@ -1,0 +1,141 @@
+"""Fetching an account's access token from the accounts service, for as short a time as possible.
+
+Tokens live in this process's memory alone: for a short time, and no longer than the account's revision. Their type
+does not show them (`repr` is a placeholder), so that no log, error or debugger line can.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import httpx
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from common.errors import NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS: Final = 3.0
+
+
+class CredentialsSettings(BaseSettings):
+    """How to reach the internal listener of accounts."""
+
+    accounts_internal_url: Annotated[str, Field(description="the internal listener of accounts")] = (
+        "http://localhost:8081"
+    )
+    accounts_internal_key: Annotated[
+        SecretStr, Field(min_length=1, description="an API key with the scope `credentials`")
+    ]
+    credentials_ttl_seconds: Annotated[float, Field(gt=0, description="how long a token is kept in memory")] = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is needed to call Meta for an account, as of `revision`."""
+
+    phone_number_id: str
+    token: SecretStr
+    revision: int
+
+
+@dataclass(slots=True)
+class _Kept:
+    credentials: Credentials
+    until: float
+
+
+class CredentialsClient:
+    """Credentials by chatbot id: cached, fetched once for all who wait, dropped when the account has changed.
+
+    `now` is a monotonic clock in seconds.
+    """
+
+    def __init__(self, settings: CredentialsSettings, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._ttl = settings.credentials_ttl_seconds
+        self._now = now
+        self._kept: dict[str, _Kept] = {}
+        self._fetching: dict[str, asyncio.Task[Credentials]] = {}
+        self._client = httpx.AsyncClient(
+            base_url=settings.accounts_internal_url,
+            headers={"authorization": f"Bearer {settings.accounts_internal_key.get_secret_value()}"},
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,  # an internal call, with a secret in its answer, never goes through a proxy
+        )
+
+    async def get(self, chatbot_id: str, *, revision: int) -> Credentials:
+        """The credentials as of `revision` or later. Raises `NotFound`, or `Unavailable` when accounts is away."""
+        kept = self._kept.get(chatbot_id)
+        if kept is not None and kept.until > self._now() and kept.credentials.revision >= revision:
+            return kept.credentials
+        task = self._fetching.get(chatbot_id)
+        if task is None:
+            task = asyncio.create_task(self._fetch(chatbot_id), name="fetch credentials")
+            self._fetching[chatbot_id] = task
+            task.add_done_callback(lambda done: self._fetched(chatbot_id, done))
+        return await asyncio.shield(task)  # one waiter's cancellation must not fail the others
+
+    def drop(self, chatbot_id: str) -> None:
+        """Forget an account's token."""
+        self._kept.pop(chatbot_id, None)
+
+    async def report_rejected(self, chatbot_id: str, *, code: int | None, revision: int) -> None:
+        """Tell accounts that Meta refuses the token of `revision`. Raises `Unavailable`."""
+        await self._call("POST", f"{_path(chatbot_id)}/token-rejected", json={"code": code, "revision": revision})
+
+    async def close(self) -> None:
+        """Forget everything and close the connections."""
+        self._kept.clear()
+        for task in list(self._fetching.values()):
+            task.cancel()
+        await self._client.aclose()
+
+    async def _fetch(self, chatbot_id: str) -> Credentials:
+        answer = await self._call("GET", f"{_path(chatbot_id)}/credentials")
+        try:
+            credentials = Credentials(
+                answer["phoneNumberId"], SecretStr(answer["accessToken"]), revision=int(answer["revision"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable("accounts gave an answer without credentials", code="accounts_unavailable") from error
+        self._kept[chatbot_id] = _Kept(credentials, self._now() + self._ttl)
+        return credentials
+
+    def _fetched(self, chatbot_id: str, task: "asyncio.Task[Credentials]") -> None:
+        self._fetching.pop(chatbot_id, None)
+        if not task.cancelled():
+            task.exception()  # whoever still waits has it; with nobody left it is not an unseen error
+
+    async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        try:
+            response = await self._client.request(method, path, **body)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"accounts does not answer: {type(error).__name__}", code="accounts_unavailable"
+            ) from None
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise NotFound("accounts does not know this chatbot", code="unknown_account")
+        if not response.is_success:
+            raise Unavailable(f"accounts answered {response.status_code}", code="accounts_unavailable")
+        return _unwrapped(response)
+
+
+def _path(chatbot_id: str) -> str:
+    return f"/internal/accounts/{quote(chatbot_id, safe='')}"
+
+
+def _unwrapped(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json() if response.content else {}
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unavailable("accounts gave an answer that is not an object", code="accounts_unavailable")
+    data = answer.get("data", answer)
+    return data if isinstance(data, dict) else {}

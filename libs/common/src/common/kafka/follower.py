@@ -1,0 +1,87 @@
+"""Reading topics in a group at least once: for work that is harmless to repeat.
+
+A `Follower` needs no transaction and no producer: it hands batches over, and commits their offsets afterwards. What
+must happen exactly once goes through `common.kafka.partitions` instead.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+
+log = logging.getLogger(__name__)
+
+Batch = Sequence[ConsumerRecord[bytes, bytes]]
+
+_PAUSE_SECONDS = 0.5
+_CLOSE_SECONDS = 5.0
+
+
+class Follower:
+    """One member of `group` that passes every record of `topics` to `handle`, in the order of each partition.
+
+    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        topics: Iterable[str],
+        make_consumer: Callable[[str], AIOKafkaConsumer],
+        handle: Callable[[Batch], Awaitable[None]],
+        max_records: int = 500,
+    ) -> None:
+        self._group = group
+        self._topics = tuple(topics)
+        self._make_consumer = make_consumer
+        self._handle = handle
+        self._max_records = max_records
+        self._task: asyncio.Task[None] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Begin to join the group; returns at once, and keeps trying while Kafka is away."""
+        self._task = asyncio.create_task(self._follow(), name=f"follow {self._group}")
+
+    async def stop(self) -> None:
+        """Stop reading and leave the group."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has answered (a member without partitions is a standby, and as good)."""
+        return self._consumer is not None
+
+    async def _follow(self) -> None:
+        while True:
+            consumer = self._make_consumer(self._group)
+            try:
+                await consumer.start()
+                await self._read(consumer)
+            except Exception as error:  # noqa: BLE001  # whatever failed, the batch was not committed and comes again
+                log.warning("reading starts again", extra={"group": self._group, "error": repr(error)})
+            finally:
+                self._consumer = None
+                with suppress(KafkaError, TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await consumer.stop()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        if missing := set(self._topics) - await consumer.topics():
+            log.warning("topics are missing, waiting for them", extra={"topics": sorted(missing)})
+            return
+        consumer.subscribe(topics=self._topics)
+        while True:
+            batches = await consumer.getmany(timeout_ms=1_000, max_records=self._max_records)
+            self._consumer = consumer
+            if batches:
+                await self._handle([record for batch in batches.values() for record in batch])
+                await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in batches.items()})

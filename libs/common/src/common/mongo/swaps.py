@@ -1,0 +1,77 @@
+"""Compare-and-set in bulk: documents that change only while they still are what the writer has read.
+
+A document carries a `token` that is new with every write. A `Swap` names the token that it expects; whether it took
+place is seen by reading the document back, so a batch whose acknowledgement was lost is simply written again.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import InsertOne, ReplaceOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from common.errors import Unavailable
+from common.mongo.client import Document
+
+Collection = AsyncCollection[Document]
+
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Put `document` (with `_id` and `token`) where `expected` stands; None: where nothing stands."""
+
+    document: Document
+    expected: str | None
+
+
+@contextmanager
+def or_unavailable() -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable`."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise Unavailable(f"MongoDB did not do it: {error!r}", code="mongo_unavailable") from error
+
+
+async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Document | None]:
+    """Write what can be written, side by side; for each swap the document as it stands now.
+
+    It stands as wished when its token is the swap's. Raises `Unavailable`; the same swaps may then be tried again.
+    """
+    operations = [_operation(swap) for swap in swaps]
+    with or_unavailable():
+        try:
+            result = await collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            _only_duplicates(error)
+        else:
+            if result.inserted_count + result.matched_count == len(swaps):
+                return [swap.document for swap in swaps]
+        return await find_all(collection, [swap.document["_id"] for swap in swaps])
+
+
+async def find_all(collection: Collection, ids: Sequence[str]) -> list[Document | None]:
+    """The document of each id, or None. Raises `Unavailable`."""
+    with or_unavailable():
+        found = {document["_id"]: document async for document in collection.find({"_id": {"$in": list(ids)}})}
+    return [found.get(key) for key in ids]
+
+
+def _operation(swap: Swap) -> Any:
+    if swap.expected is None:
+        return InsertOne(swap.document)
+    return ReplaceOne({"_id": swap.document["_id"], "token": swap.expected}, swap.document)
+
+
+def _only_duplicates(error: BulkWriteError) -> None:
+    """A duplicate key says that a document is there already, which the reading back shows; anything else is a fault."""
+    details: dict[str, Any] = dict(error.details or {})
+    if details.get("writeConcernErrors") or any(
+        item.get("code") != _DUPLICATE_KEY for item in details.get("writeErrors", [])
+    ):
+        raise error

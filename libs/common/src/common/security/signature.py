@@ -1,0 +1,30 @@
+"""`X-Hub-Signature-256`: proof that Meta sent exactly these bytes (Meta, "Create a webhook endpoint").
+
+The header is `sha256=` and the lower-case hex HMAC-SHA256 of the raw body, keyed with the app secret. It must be
+computed over the bytes as they arrived: Meta escapes unicode and slashes, and parsing and writing again changes them.
+"""
+
+import hmac
+from collections.abc import Sequence
+from typing import Final
+
+_PREFIX: Final = b"sha256="
+_LENGTH: Final = len(_PREFIX) + 64
+
+
+def signature_of(body: bytes, secret: bytes) -> bytes:
+    """The header value for `body`."""
+    return _PREFIX + hmac.digest(secret, body, "sha256").hex().encode()
+
+
+def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bool:
+    """Whether `header` signs `body` with any of the app secrets (several are valid during a rotation).
+
+    Fails closed: no header, a malformed one, or no secret configured means no. Compared in constant time.
+    """
+    if header is None or len(header) != _LENGTH:
+        return False
+    valid = False
+    for secret in secrets:
+        valid |= hmac.compare_digest(signature_of(body, secret), header)
+    return valid

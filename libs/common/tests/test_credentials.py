@@ -1,0 +1,111 @@
+"""Tokens: fetched once, kept briefly, dropped with the account's revision, and never shown."""
+
+import asyncio
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from common.errors import NotFound, Unavailable
+from common.http.credentials import CredentialsClient, CredentialsSettings
+
+
+class Accounts:
+    """What the internal listener answers."""
+
+    def __init__(self):
+        self.requests = []
+        self.answer = httpx.Response(
+            200,
+            json={"chatbotId": "b", "phoneNumberId": "15", "accessToken": "EAAfake", "revision": 3, "status": "active"},
+        )
+
+    async def __call__(self, request):
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def clock():
+    return [100.0]
+
+
+@pytest.fixture
+def accounts():
+    return Accounts()
+
+
+@pytest.fixture
+async def client(accounts, clock):
+    settings = CredentialsSettings(
+        accounts_internal_url="http://accounts", accounts_internal_key=SecretStr("wk_fake"), credentials_ttl_seconds=60
+    )
+    client = CredentialsClient(settings, now=lambda: clock[0])
+    await client._client.aclose()
+    client._client = httpx.AsyncClient(
+        base_url="http://accounts", transport=httpx.MockTransport(accounts), headers=client._client.headers
+    )
+    yield client
+    await client.close()
+
+
+async def test_one_fetch_serves_all_who_wait(client, accounts):
+    found = await asyncio.gather(*[client.get("b", revision=3) for _ in range(10)])
+    assert {c.phone_number_id for c in found} == {"15"}
+    assert found[0].token.get_secret_value() == "EAAfake"
+    assert len(accounts.requests) == 1
+    assert accounts.requests[0].headers["authorization"] == "Bearer wk_fake"
+    assert "EAAfake" not in repr(found[0])
+
+
+async def test_a_token_is_kept_for_its_time_and_its_revision(client, accounts, clock):
+    await client.get("b", revision=3)
+    clock[0] += 59
+    await client.get("b", revision=3)
+    assert len(accounts.requests) == 1
+    await client.get("b", revision=4)
+    assert len(accounts.requests) == 2
+    clock[0] += 61
+    await client.get("b", revision=3)
+    assert len(accounts.requests) == 3
+    client.drop("b")
+    await client.get("b", revision=3)
+    assert len(accounts.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(404), NotFound),
+        (httpx.Response(500), Unavailable),
+        (httpx.Response(401), Unavailable),
+        (httpx.Response(200, text="<html>"), Unavailable),
+        (httpx.Response(200, json=[]), Unavailable),
+        (httpx.Response(200, json={"phoneNumberId": "1"}), Unavailable),
+        (httpx.ConnectError("refused"), Unavailable),
+        (httpx.ReadTimeout("slow"), Unavailable),
+    ],
+)
+async def test_what_goes_wrong_is_told_apart(client, accounts, answer, error):
+    accounts.answer = answer
+    with pytest.raises(error):
+        await client.get("b", revision=1)
+
+
+async def test_a_failure_is_not_kept(client, accounts):
+    good, accounts.answer = accounts.answer, httpx.Response(503)
+    with pytest.raises(Unavailable):
+        await client.get("b", revision=1)
+    accounts.answer = good
+    assert (await client.get("b", revision=1)).revision == 3
+
+
+async def test_a_rejected_token_is_reported(client, accounts):
+    accounts.answer = httpx.Response(200, json={"success": True})
+    await client.report_rejected("b", code=190, revision=3)
+    request = accounts.requests[0]
+    assert (request.method, request.url.path) == ("POST", "/internal/accounts/b/token-rejected")
+    assert request.content == b'{"code":190,"revision":3}'

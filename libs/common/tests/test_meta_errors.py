@@ -1,0 +1,112 @@
+"""The error table, code by code."""
+
+import json
+
+import pytest
+
+from common.meta.errors import RULES, Klass, Scope, classify
+
+
+def answer(code, **fields):
+    return json.dumps({"error": {"code": code, "message": "(#x) no", **fields}}).encode()
+
+
+KLASSES = {
+    Klass.AUTH: [0, 3, 10, 104, 190, 200, 203, 299, 131005],
+    Klass.ACCOUNT: [
+        33, 368, 131031, 131037, 131042, 131044, 131045, 131063, 131207, 133000, 133006, 133010, 134011, 134102,
+    ],
+    Klass.THROTTLE: [4, 613, 80007, 130429, 131056, 131057, 131208, 133015, 2494100],
+    Klass.WAIT: [131048, 131049, 131064, 132069, 133008, 133009, 133016, 134101],
+    Klass.AMBIGUOUS: [2, 131000, 131016],
+    Klass.RETRY: [1, 131053, 133004, 139102, 139103],
+    Klass.PERMANENT: [
+        100, 130403, 130472, 130497, 131008, 131009, 131020, 131021, 131026, 131030, 131041, 131047, 131050, 131051,
+        131052, 131055, 131058, 131059, 131060, 131061, 131062, 131201, 131202, 131204, 131209, 131215, 132000, 132001,
+        132005, 132007, 132008, 132012, 132015, 132016, 132018, 132068, 133005, 134100, 134103, 135000, 137000, 138000,
+        138023, 139000, 139004, 139100, 139101, 147001, 147005, 200005, 200007, 1752041, 2388001, 2388012, 2388019,
+        2388039, 2388040, 2388047, 2388072, 2388073, 2388091, 2388093, 2388103, 2388293, 2388299, 2494164, 2494179,
+        2593079, 2593085, 2593107, 2593109,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "klass"), [(code, klass) for klass, codes in KLASSES.items() for code in codes])
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_code_decides_whatever_the_status(code, klass, status):
+    failure = classify(status, answer(code))
+    assert (failure.code, failure.klass, failure.known) == (code, klass, True)
+
+
+def test_every_rule_is_tested():
+    listed = {code for codes in KLASSES.values() for code in codes}
+    ranges = {*range(200, 300), *range(131209, 131216), *range(138000, 138024), *range(139000, 139005)}
+    ranges |= {*range(147001, 147006), *range(200005, 200008), *range(2494164, 2494180), *range(2593107, 2593110)}
+    assert set(RULES) == listed | ranges
+
+
+@pytest.mark.parametrize(
+    ("code", "scope"),
+    [(4, Scope.APP), (613, Scope.APP), (80007, Scope.WABA), (130429, Scope.NUMBER), (131056, Scope.PAIR),
+     (190, Scope.NUMBER), (131042, Scope.NUMBER), (131048, Scope.NUMBER), (131049, Scope.MESSAGE)],
+)  # fmt: skip
+def test_how_far_an_error_reaches(code, scope):
+    assert RULES[code].scope is scope
+
+
+def test_waits_are_in_seconds():
+    assert RULES[131049].seconds == 86_400
+    assert RULES[133016].seconds == 3 * 86_400
+    assert RULES[131057].seconds == 60
+
+
+@pytest.mark.parametrize("code", [5, 131065, 999999, 2494055, -1])
+def test_an_unknown_code_is_retried_and_marked(code):
+    failure = classify(400, answer(code))
+    assert (failure.code, failure.klass, failure.known) == (code, Klass.RETRY, False)
+
+
+def test_metas_words_are_kept():
+    failure = classify(400, answer(131026, error_data={"details": "no such user"}, fbtrace_id="AbC"))
+    assert (failure.message, failure.details, failure.fbtrace_id) == ("(#x) no", "no such user", "AbC")
+    assert failure.rule.reason == "undeliverable"
+
+
+@pytest.mark.parametrize(
+    ("status", "klass", "reason"),
+    [
+        (429, Klass.THROTTLE, "http_429"),
+        (500, Klass.AMBIGUOUS, "http_500_unreadable"),
+        (502, Klass.AMBIGUOUS, "http_502_unreadable"),
+        (504, Klass.AMBIGUOUS, "http_504_unreadable"),
+        (200, Klass.AMBIGUOUS, "http_200_unreadable"),
+        (400, Klass.RETRY, "http_400"),
+        (401, Klass.RETRY, "http_401"),
+        (403, Klass.RETRY, "http_403"),
+        (404, Klass.RETRY, "http_404"),
+        (302, Klass.RETRY, "http_302"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b'{"error": "no"}',
+        b'{"error": {"code": "190"}}',
+        b'{"error": {"code": true}}',
+        b'{"error": {}}',
+        b"\xff\xfe",
+        b"[" * 50_000,
+    ],
+)
+def test_without_a_readable_code_the_status_decides(status, klass, reason, body):
+    failure = classify(status, body)
+    assert (failure.code, failure.klass, failure.rule.reason) == (None, klass, reason)
+
+
+@pytest.mark.parametrize("data", ["text", None, [], {"details": 7}])
+def test_odd_details_do_no_harm(data):
+    assert classify(400, answer(100, error_data=data)).details is None

@@ -1,0 +1,26 @@
+"""`python -m accounts`: run the service; `python -m accounts rewrap`: re-wrap secrets by the primary key."""
+
+import sys
+
+from accounts import rewrap
+from accounts.app import build_apps
+from accounts.settings import Settings
+from common.http.command import run_service
+
+
+def _listeners(settings: Settings) -> list[tuple[object, int]]:
+    apps = build_apps(settings)
+    return [(apps.public, settings.http_port), (apps.internal, settings.internal_port)]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["rewrap"]:
+        sys.exit(rewrap.main(Settings()))
+    sys.exit(
+        run_service(
+            "accounts",
+            Settings,
+            _listeners,
+            "Keeps accounts and their credentials, encrypted. `python -m accounts rewrap` re-wraps them.",
+        )
+    )

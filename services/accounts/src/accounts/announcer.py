@@ -1,0 +1,59 @@
+"""Telling the others: every change of an account reaches the compacted topic, and never an older state last."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from accounts.core import event_of
+from accounts.store import AccountStore
+from common.contracts.envelope import encode
+from common.contracts.topics import ACCOUNTS
+from common.errors import Unavailable
+from common.kafka.publisher import Publisher
+from common.kafka.records import Outgoing, headers_for, new_trace
+
+log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Publishes accounts, at once when asked, and in the background what was left over."""
+
+    def __init__(self, store: AccountStore, publisher: Publisher, *, reconcile_seconds: float) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._reconcile_seconds = reconcile_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look for what Kafka does not have yet."""
+        self._task = asyncio.create_task(self._reconcile(), name="announce accounts")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def announce(self, chatbot_id: str) -> None:
+        """Publish the account as it stands, and again while it changes meanwhile.
+
+        The repeat keeps an older state from being the last: who publishes one finds that it is older, and publishes
+        the present one. Raises `Unavailable`; the change itself is stored, and published in the background.
+        """
+        while True:
+            document = await self._store.get(chatbot_id)
+            event = event_of(document, datetime.now(UTC))
+            headers = headers_for(new_trace(event.correlation_id), event_id=event.id, event_type=event.type)
+            await self._publisher.publish([Outgoing(ACCOUNTS.name, chatbot_id, encode(event), headers)])
+            if await self._store.published(chatbot_id, document["revision"]):
+                return
+
+    async def _reconcile(self) -> None:
+        while True:
+            with suppress(Unavailable):  # said by whoever is away; the next round comes
+                for chatbot_id in await self._store.unpublished():
+                    await self.announce(chatbot_id)
+                    log.info("published a change that was left over", extra={"chatbot_id": chatbot_id})
+            await asyncio.sleep(self._reconcile_seconds)

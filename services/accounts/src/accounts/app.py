@@ -1,0 +1,87 @@
+"""Wiring of accounts: the one place that constructs its clients."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins.pydantic import PydanticPlugin
+
+from accounts.announcer import Announcer
+from accounts.routes import internal_routes, public_routes
+from accounts.settings import Settings
+from accounts.store import AccountStore
+from common.http.auth import require
+from common.http.health import health_routes
+from common.http.problems import exception_handlers
+from common.kafka.publisher import Publisher
+from common.mongo import Mongo
+from common.mongo.indexes import Indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """The public application, which owns the clients, and the internal one beside it."""
+
+    public: Litestar
+    internal: Litestar
+
+
+def build_apps(settings: Settings) -> Apps:
+    """Both applications; they start without Kafka and MongoDB, and are ready when both are."""
+    mongo = Mongo(settings)
+    store = AccountStore(mongo.database)
+    indexes = Indexes(store.ensure_indexes)
+    publisher = Publisher(settings)
+    announcer = Announcer(store, publisher, reconcile_seconds=settings.reconcile_seconds)
+    keys = settings.key_ring()
+
+    @asynccontextmanager
+    async def clients(_: Litestar) -> AsyncIterator[None]:
+        await indexes.start()
+        await publisher.start()
+        await announcer.start()
+        try:
+            yield
+        finally:
+            await announcer.stop()
+            await publisher.stop()
+            await indexes.stop()
+            await mongo.close()
+
+    checks = {"mongodb": mongo.reachable, "indexes": indexes.ready, "kafka": publisher.reachable}
+    public = Litestar(
+        route_handlers=[
+            public_routes(store, announcer, keys, require("accounts", settings.api_keys)),
+            *health_routes(checks),
+        ],
+        lifespan=[clients],
+        plugins=[PydanticPlugin(prefer_alias=True)],
+        exception_handlers=exception_handlers(),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="WhatsApp Cloud accounts",
+            version="1",
+            path="/whatsapp-cloud/docs/accounts",
+            render_plugins=[SwaggerRenderPlugin()],
+            components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
+        ),
+    )
+    internal = Litestar(
+        route_handlers=[
+            internal_routes(store, keys, require("credentials", settings.api_keys)),
+            *health_routes(checks),
+        ],
+        exception_handlers=exception_handlers(),
+        logging_config=None,
+        openapi_config=None,
+    )
+    return Apps(public, internal)
+
+
+def build_app(settings: Settings) -> Litestar:
+    """The public application alone, for its documents."""
+    return build_apps(settings).public

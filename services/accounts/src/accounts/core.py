@@ -1,0 +1,159 @@
+"""What an account is and how it may change. Pure: documents in, documents out.
+
+A document of `whatsapp_cloud_accounts` (by chatbot id):
+
+    _id, phoneNumberId, wabaId?, status, plan, revision, unpublished?, createdAt, updatedAt,
+    accessToken, webhookVerifyToken            sealed (common.security.envelope)
+    verifyTokenDigest {salt, sha256}           what ingress gets to know of the verify token
+    tokenRejected {code?, at}?                 Meta refuses the access token
+
+`unpublished` is there from a change until Kafka has it: a document is its own outbox.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from common.contracts.accounts import (
+    ACTIVE,
+    CHANGED,
+    DEACTIVATED,
+    VERSION,
+    AccountChanged,
+    AccountData,
+    TokenDigest,
+)
+from common.contracts.ids import derive_id
+from common.errors import InvalidInput
+from common.security.envelope import KeyRing, Sealed, place_of
+
+ACCESS_TOKEN: Final = "accessToken"  # noqa: S105  # the name of a field
+VERIFY_TOKEN: Final = "webhookVerifyToken"  # noqa: S105  # the name of a field
+SECRETS: Final = (ACCESS_TOKEN, VERIFY_TOKEN)
+
+Document = dict[str, Any]
+Plan = Literal["free", "standard", "premium"]
+
+
+class AccountRequest(BaseModel):
+    """An account to create or update. The two secrets may be left out of an update, and then stay as they are."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    chatbot_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$", description="letters, digits and . _ : -")]
+    phone_number_id: Annotated[str, Field(pattern=r"^[0-9]{5,20}$", description="Meta's id of the number: digits")]
+    access_token: Annotated[SecretStr | None, Field(min_length=1, max_length=4096)] = None
+    webhook_verify_token: Annotated[SecretStr | None, Field(min_length=1, max_length=512)] = None
+    waba_id: Annotated[str | None, Field(pattern=r"^[0-9]{5,20}$")] = None
+    plan: Plan | None = None
+
+
+class AccountView(BaseModel):
+    """What may be shown of an account."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    chatbot_id: str
+    phone_number_id: str
+    waba_id: str | None
+    status: Literal["active", "deactivated"]
+    plan: Plan
+    token_status: Literal["unknown", "rejected"]
+    token_rejected_code: int | None
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An update of one document: fields to set and to remove."""
+
+    fields: Document
+    removed: tuple[str, ...] = ()
+
+
+def change_for(request: AccountRequest, existing: bool, keys: KeyRing, salt: str, now: datetime) -> Change:
+    """What creating or updating means. Raises `InvalidInput` when a new account lacks a secret.
+
+    `salt` is random text for the verify token's digest.
+    """
+    given = {ACCESS_TOKEN: request.access_token, VERIFY_TOKEN: request.webhook_verify_token}
+    missing = [name for name, secret in given.items() if secret is None]
+    if missing and not existing:
+        raise InvalidInput(
+            f"a new account needs {' and '.join(missing)}",
+            details=[{"field": name, "message": "required"} for name in missing],
+        )
+    fields: Document = {"phoneNumberId": request.phone_number_id, "status": ACTIVE, "updatedAt": now}
+    if request.waba_id is not None:
+        fields["wabaId"] = request.waba_id
+    if request.plan is not None:
+        fields["plan"] = request.plan
+    for name, secret in given.items():
+        if secret is not None:
+            fields[name] = keys.seal(secret.get_secret_value(), place_of(request.chatbot_id, name))
+    if request.webhook_verify_token is not None:
+        digest = TokenDigest.of(request.webhook_verify_token.get_secret_value(), salt)
+        fields["verifyTokenDigest"] = {"salt": digest.salt, "sha256": digest.sha256}
+    return Change(fields, removed=("tokenRejected",) if request.access_token is not None else ())
+
+
+def deactivation(now: datetime) -> Change:
+    """The account may not send any more; its secrets and history stay."""
+    return Change({"status": DEACTIVATED, "updatedAt": now})
+
+
+def rejection(code: int | None, now: datetime) -> Document:
+    """The mark that Meta refuses the access token."""
+    return {"code": code, "at": now}
+
+
+def rewrapped(document: Document, keys: KeyRing) -> dict[str, Sealed]:
+    """The secrets whose data key is not wrapped by the primary key yet, wrapped by it."""
+    renewed = {
+        name: keys.rewrap(document[name], place_of(document["_id"], name)) for name in SECRETS if name in document
+    }
+    return {name: sealed for name, sealed in renewed.items() if sealed is not None}
+
+
+def view_of(document: Document) -> AccountView:
+    """The account without its secrets."""
+    rejected = document.get("tokenRejected")
+    return AccountView(
+        chatbot_id=document["_id"],
+        phone_number_id=document["phoneNumberId"],
+        waba_id=document.get("wabaId"),
+        status=document["status"],
+        plan=document.get("plan", "standard"),
+        token_status="rejected" if rejected else "unknown",
+        token_rejected_code=rejected.get("code") if rejected else None,
+        revision=document["revision"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def event_of(document: Document, now: datetime) -> AccountChanged:
+    """The account's present state, for everyone. Its id is that of the revision: publishing twice is harmless."""
+    digest = document.get("verifyTokenDigest")
+    event_id = derive_id(CHANGED, document["_id"], str(document["revision"]))
+    return AccountChanged(
+        id=event_id,
+        type=CHANGED,
+        version=VERSION,
+        occurred_at=document["updatedAt"],
+        recorded_at=now,
+        correlation_id=event_id,
+        data=AccountData(
+            chatbot_id=document["_id"],
+            phone_number_id=document["phoneNumberId"],
+            status=document["status"],
+            revision=document["revision"],
+            verify_token=TokenDigest(**digest) if digest else None,
+            plan=document.get("plan", "standard"),
+        ),
+    )

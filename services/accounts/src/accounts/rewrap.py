@@ -1,0 +1,43 @@
+"""`python -m accounts rewrap`: wrap every data key by the primary key-encryption key, while the service runs."""
+
+import asyncio
+import logging
+
+from accounts.core import rewrapped
+from accounts.settings import Settings
+from accounts.store import AccountStore
+from common.mongo import Mongo
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_EVERY = 1_000
+
+
+async def rewrap(settings: Settings) -> tuple[int, int]:
+    """Re-wrap what is not wrapped by the primary key yet; (accounts seen, accounts re-wrapped).
+
+    Raises `SecretsError` at the first account that none of the keys opens. Harmless to repeat and to interrupt.
+    """
+    mongo = Mongo(settings)
+    store = AccountStore(mongo.database)
+    keys = settings.key_ring()
+    seen = changed = 0
+    try:
+        async for document in store.all():
+            seen += 1
+            secrets = rewrapped(document, keys)
+            # A secret that was changed meanwhile is wrapped by the primary key already.
+            if secrets and await store.reseal(document["_id"], document, secrets):
+                changed += 1
+            if seen % _PROGRESS_EVERY == 0:
+                log.info("re-wrapping", extra={"seen": seen, "rewrapped": changed})
+    finally:
+        await mongo.close()
+    return seen, changed
+
+
+def main(settings: Settings) -> int:
+    """Run it and say what was done."""
+    seen, changed = asyncio.run(rewrap(settings))
+    print(f"{seen} accounts, {changed} re-wrapped by `{settings.key_ring().primary}`")  # noqa: T201  # its output
+    return 0

@@ -1,0 +1,91 @@
+"""Wiring of ingress: the one place that constructs its clients."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, asgi
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import OpenAPIResponse, Operation, Parameter, PathItem
+
+from common.contracts.accounts import AccountChanged, AccountData
+from common.contracts.envelope import decode, decoder
+from common.contracts.topics import ACCOUNTS
+from common.http.health import health_routes
+from common.http.problems import exception_handlers
+from common.kafka.publisher import Publisher
+from common.kafka.table import Table
+from ingress.routes import PATH, Verification, WebhookRoute
+from ingress.settings import Settings
+
+
+def build_app(settings: Settings) -> Litestar:
+    """The application; it starts without Kafka, and is ready when Kafka is."""
+    publisher = Publisher(settings, timeout_seconds=settings.publish_timeout_seconds)
+    changes = decoder(AccountChanged)
+    accounts: Table[AccountData] = Table(settings, ACCOUNTS.name, lambda value: decode(changes, value).data)
+    token = settings.whatsapp_verify_token
+    webhook = WebhookRoute(
+        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
+        publisher.publish,
+        Verification(token.get_secret_value() if token else None, accounts),
+    )
+
+    @asynccontextmanager
+    async def kafka(_: Litestar) -> AsyncIterator[None]:
+        await publisher.start()
+        await accounts.start()
+        try:
+            yield
+        finally:
+            await accounts.stop()
+            await publisher.stop()
+
+    async def accounts_read() -> bool:
+        return accounts.ready
+
+    app = Litestar(
+        route_handlers=[
+            asgi(PATH)(webhook.__call__),
+            *health_routes({"kafka": publisher.reachable, "accounts": accounts_read}),
+        ],
+        lifespan=[kafka],
+        exception_handlers=exception_handlers(),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="WhatsApp Cloud ingress",
+            version="1",
+            path="/whatsapp-cloud/docs/ingress",
+            render_plugins=[SwaggerRenderPlugin()],
+        ),
+    )
+    app.openapi_schema.paths = {PATH: _documented()}
+    return app
+
+
+def _documented() -> PathItem:
+    """The raw route in the words of OpenAPI, which Litestar cannot find out by itself."""
+    query = [
+        Parameter(name=f"hub.{name}", param_in="query", required=True) for name in ("mode", "verify_token", "challenge")
+    ]
+    signature = Parameter(name="x-hub-signature-256", param_in="header", required=True)
+    return PathItem(
+        get=Operation(
+            summary="Meta's verification of the endpoint",
+            parameters=list(query),
+            responses={
+                "200": OpenAPIResponse(description="the challenge, as plain text"),
+                "403": OpenAPIResponse(description="the verify token is not known"),
+            },
+        ),
+        post=Operation(
+            summary="Webhook updates from Meta, up to 3 MB, signed over the raw body",
+            parameters=[signature],
+            responses={
+                "200": OpenAPIResponse(description="every event of the body is stored on all in-sync replicas"),
+                "400": OpenAPIResponse(description="the signature is missing or wrong"),
+                "413": OpenAPIResponse(description="the body is above 3 MB"),
+                "503": OpenAPIResponse(description="Kafka did not confirm in time; deliver again"),
+            },
+        ),
+    )

@@ -1,0 +1,167 @@
+"""The webhook endpoint: verification by GET, updates by POST.
+
+A raw ASGI route: Litestar's own request handling would cost more than everything else that happens here, and the
+signature needs the untouched bytes anyway.
+"""
+
+import hmac
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from common.contracts import webhooks
+from common.contracts.accounts import AccountData
+from common.contracts.envelope import encode
+from common.contracts.topics import WEBHOOKS
+from common.errors import Unavailable
+from common.kafka.records import Outgoing, Trace, headers_for, new_trace
+from common.kafka.table import Table
+from common.security.signature import is_signed
+from ingress.core import Fact, cut
+
+PATH: Final = "/whatsapp-cloud/webhook"
+MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta sends up to 3 MB ("Webhooks overview")
+
+_OK: Final = b'{"success":true}'
+_CATCH_UP_SECONDS: Final = 2.0
+
+
+class Verification:
+    """Whose verify tokens are known: the app's own, and those of active accounts."""
+
+    def __init__(self, token: str | None, accounts: Table[AccountData]) -> None:
+        self._token = token
+        self._accounts = accounts
+
+    async def knows(self, token: str) -> bool:
+        """Whether `token` is one of them; an account that was acknowledged a moment ago counts."""
+        if self._token is not None and hmac.compare_digest(token.encode(), self._token.encode()):
+            return True
+        return self._matches(token) or (await self._accounts.catch_up(_CATCH_UP_SECONDS) and self._matches(token))
+
+    def _matches(self, token: str) -> bool:
+        digests = [account.verify_token for account in self._accounts.values() if account.active]
+        return any(digest.matches(token) for digest in digests if digest is not None)
+
+
+class WebhookRoute:
+    """The webhook endpoint as an ASGI application.
+
+    POST: 200 only after every fact of the body is on all in-sync replicas; 503 when Kafka does not confirm that in
+    time, and Meta comes again. A body that is signed is never refused for what it says.
+    GET: the challenge, when the verify token is known (Meta, "Create a webhook endpoint").
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        verification: Verification,
+    ) -> None:
+        self._secrets = tuple(secret.encode() for secret in secrets)
+        self._publish = publish
+        self._verification = verification
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        method = scope.get("method")  # absent for a websocket, which is refused as any other method
+        if method == "POST":
+            await self._deliver(scope, receive, send)
+        elif method == "GET":
+            await self._verify(scope["query_string"], send)
+        else:
+            await _answer(send, 405, "method_not_allowed", "use GET to verify and POST to deliver")
+
+    async def _verify(self, query: bytes, send: Send) -> None:
+        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        token = given.get("hub.verify_token", "")
+        if given.get("hub.mode") == "subscribe" and token and await self._verification.knows(token):
+            # The challenge is opaque: whatever it is, it goes back as it came, and never as HTML.
+            await _send(send, 200, given.get("hub.challenge", "").encode(), content_type=b"text/plain; charset=utf-8")
+        else:
+            await _answer(send, 403, "forbidden", "hub.mode must be `subscribe` and hub.verify_token a known one")
+
+    async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        body = await _read(headers, receive)
+        if body is None:
+            await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
+        elif not is_signed(body, headers.get(b"x-hub-signature-256"), self._secrets):
+            await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
+        else:
+            await self._accept(body, headers, send)
+
+    async def _accept(self, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
+        try:
+            await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
+        except Unavailable as error:
+            await _answer(send, 503, error.error_code, error.message)
+        else:
+            await _send(send, 200, _OK)
+
+
+def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Outgoing]:
+    """The Kafka records of a signed body, in its order."""
+    body_id = str(uuid.uuid4())
+    trace = new_trace(body_id, traceparent.decode("latin-1") if traceparent else None)
+    return [_record(fact, body_id, trace, now) for fact in cut(body, body_id=body_id, now=now)]
+
+
+def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
+    event = webhooks.WebhookReceived(
+        id=fact.id,
+        type=fact.type,
+        version=webhooks.VERSION,
+        occurred_at=fact.occurred_at,
+        recorded_at=now,
+        # One exchange is followed from its first message; the records of a body share only their trace.
+        correlation_id=fact.id,
+        causation_id=body_id,
+        data=fact.data,
+    )
+    headers = headers_for(
+        Trace(trace.child().traceparent, fact.id, trace.tracestate), event_id=fact.id, event_type=fact.type
+    )
+    return Outgoing(WEBHOOKS.name, fact.key, encode(event), headers)
+
+
+async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
+    """The whole body; None when it is too large, which the length header may tell before it is read."""
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        part, more = await _part(receive)
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            return None
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _part(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] != "http.request":  # the client has gone: nothing of it is signed
+        return b"", False
+    return message["body"], message["more_body"]
+
+
+async def _answer(send: Send, status: int, code: str, message: str) -> None:
+    body = msgspec.json.encode({"success": False, "error": {"code": code, "message": message}})
+    await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()))
+
+
+async def _send(
+    send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content_type: bytes = b"application/json"
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
