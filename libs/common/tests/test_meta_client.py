@@ -213,15 +213,22 @@ async def test_whatever_happens_after_the_request_left_is_unclear(answer):
     assert TOKEN not in repr(end)
 
 
-@pytest.mark.parametrize("accepts", [reset, lambda writer: writer.close()])
-async def test_a_connection_lost_before_anybody_read_is_unclear(accepts):
+async def lost_at_once(accepts):
     async def connected(_reader, writer):
         accepts(writer)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server, client_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
-        end = await client.send("123", TOKEN, b"{}")
-    assert isinstance(end, Unclear)
+        return await client.send("123", TOKEN, b"{}")
+
+
+async def test_a_connection_closed_before_anybody_read_is_unclear():
+    assert isinstance(await lost_at_once(lambda writer: writer.close()), Unclear)
+
+
+async def test_a_connection_reset_at_once_is_never_an_answer():
+    # A reset that overtakes the connecting is seen as such, and then nothing was written.
+    assert isinstance(await lost_at_once(reset), NotSent | Unclear)
 
 
 async def test_a_call_ends_within_its_time():

@@ -253,7 +253,7 @@ def _unparsed(raw: bytes, reason: str, now: datetime, place: _Place | None = Non
         key=_key(place, None),
         occurred_at=now,
         data=place.data(
-            raw=msgspec.Raw(raw) if json_text else None,
+            raw=msgspec.Raw(raw) if json_text else webhooks.NO_JSON,
             raw_base64=None if json_text else base64.b64encode(raw).decode(),
             reason=reason,
         ),

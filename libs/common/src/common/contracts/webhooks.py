@@ -18,6 +18,9 @@ STATUS: Final = "webhook.status"
 CHANGE: Final = "webhook.change"
 UNPARSED: Final = "webhook.unparsed"
 
+NO_JSON: Final = msgspec.Raw()
+"""No fragment. (`Raw` cannot be one of a union, so absence is this very object, which is left out when encoding.)"""
+
 
 class Arrival(Contract, frozen=True, kw_only=True):
     """How a body arrived. `bodyId` is shared by all records of one POST; `position` is this record's place in it."""
@@ -45,7 +48,7 @@ class WebhookData(Contract, frozen=True, kw_only=True):
     display_phone_number: str | None = None
     contact: Contact | None = None
     wamid: str | None = None
-    raw: msgspec.Raw | None = None
+    raw: msgspec.Raw = NO_JSON
     raw_base64: str | None = None
     reason: str | None = None
 

@@ -4,9 +4,11 @@ from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import PyMongoError as MongoError
 
 from common.mongo.client import Database, Document, Mongo, MongoSettings
 from common.mongo.swaps import or_unavailable
+from common.mongo.transactions import is_duplicate, transaction
 
 RETURN_UPDATED: Final = ReturnDocument.AFTER
 
@@ -20,9 +22,12 @@ __all__ = [
     "DuplicateKeyError",
     "InsertOne",
     "Mongo",
+    "MongoError",
     "MongoSettings",
     "ReplaceOne",
     "UpdateMany",
     "UpdateOne",
+    "is_duplicate",
     "or_unavailable",
+    "transaction",
 ]

@@ -1,0 +1,43 @@
+"""One transaction: snapshot reads, majority writes, repeated by the driver where MongoDB asks for it."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from pymongo import ReadPreference, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+
+from common.mongo.client import Mongo
+
+T = TypeVar("T")
+
+_DUPLICATE_KEY: Final = 11000
+
+
+async def transaction(mongo: Mongo, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+    """Run `work` in a transaction and commit it; `work` may run several times.
+
+    Transient conflicts and unknown commits are repeated (MongoDB, "Transactions: production considerations"), for at
+    most two minutes. Raises the driver's errors, among them `DuplicateKeyError`.
+    """
+    async with mongo.client.start_session() as session:
+        return await session.with_transaction(
+            work,
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+
+@contextmanager
+def is_duplicate() -> Iterator[None]:
+    """Raise `DuplicateKeyError` for a bulk write that failed on a duplicate key; other errors stay as they are."""
+    try:
+        yield
+    except BulkWriteError as error:
+        details: dict[str, Any] = dict(error.details or {})
+        if any(item.get("code") == _DUPLICATE_KEY for item in details.get("writeErrors", ())):
+            raise DuplicateKeyError("a document with this key exists", _DUPLICATE_KEY, details) from error
+        raise

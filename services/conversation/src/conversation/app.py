@@ -1,0 +1,84 @@
+"""Wiring of conversation: the one place that constructs its clients."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from common.contracts.topics import SEND_RESULTS, WEBHOOKS
+from common.http.auth import require
+from common.http.health import health_routes
+from common.http.problems import exception_handlers
+from common.kafka.clients import make_group_consumer, make_transactional_producer
+from common.kafka.partitions import PartitionGroup
+from common.mongo import Mongo
+from common.mongo.indexes import Indexes
+from conversation.handlers import ConversationWorker
+from conversation.numbers import Numbers
+from conversation.reads import Reads
+from conversation.routes import read_routes
+from conversation.settings import Settings
+from conversation.store import ConversationStore
+
+
+def build_app(settings: Settings) -> Litestar:
+    """The application; it starts without Kafka and MongoDB, and is ready when its partitions are being read."""
+    mongo = Mongo(settings)
+    store = ConversationStore(mongo, webhook_log_days=settings.webhook_log_days)
+    indexes = Indexes(store.ensure_indexes)
+    numbers = Numbers(settings)
+    group = PartitionGroup(
+        group=settings.consumer_group,
+        topics=[WEBHOOKS.name, SEND_RESULTS.name],
+        make_consumer=partial(make_group_consumer, settings),
+        make_producer=partial(make_transactional_producer, settings),
+        worker=ConversationWorker(store, numbers, indexes, batch_records=settings.batch_records),
+    )
+
+    @asynccontextmanager
+    async def clients(_: Litestar) -> AsyncIterator[None]:
+        await indexes.start()
+        await numbers.table.start()
+        await group.start()
+        try:
+            yield
+        finally:
+            await group.stop()
+            await numbers.table.stop()
+            await indexes.stop()
+            await mongo.close()
+
+    async def partitions_read() -> bool:
+        return group.ready
+
+    async def accounts_read() -> bool:
+        return numbers.table.ready
+
+    return Litestar(
+        route_handlers=[
+            read_routes(Reads(store), require("read", settings.api_keys)),
+            *health_routes(
+                {
+                    "mongodb": mongo.reachable,
+                    "indexes": indexes.ready,
+                    "partitions": partitions_read,
+                    "accounts": accounts_read,
+                },
+                alive=lambda: group.idle_seconds() < settings.live_seconds,
+            ),
+        ],
+        lifespan=[clients],
+        exception_handlers=exception_handlers(),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="WhatsApp Cloud conversation",
+            version="1",
+            path="/whatsapp-cloud/docs/conversation",
+            render_plugins=[SwaggerRenderPlugin()],
+            components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
+        ),
+    )

@@ -1,0 +1,307 @@
+"""Applying a batch of facts. Pure: what is known goes in; documents to write and events to publish come out.
+
+The rule of P2: a message keeps the *origin* that brought it, the place of its record on Kafka. A record publishes its
+event exactly when it is the origin. So the replay of a batch, after a crash between MongoDB and Kafka, publishes what
+is missing; and a repetition by Meta, which has another origin, publishes nothing. Statuses and results follow the
+same rule, entry by entry of a message's history.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from common.contracts import sends
+from common.contracts.envelope import from_unix
+from common.contracts.ids import derive_id, inbound_message_id, journal_id_of
+from common.contracts.people import Contact, contact_of_recipient
+from conversation.documents import contact_document, error_document, present
+from conversation.events import Pending, incoming, status_changed, status_error, word_of
+from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
+from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
+from conversation.state import Chatbots, Conversation, Document, Known, Message, Working
+from conversation.statuses import advance
+
+INBOUND = "inbound"
+OUTBOUND = "outbound"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a batch does: documents by collection, and the events to publish in the order of their records."""
+
+    working: Working
+    webhook_events: list[Document] = field(default_factory=list)
+    usage: list[Document] = field(default_factory=list)
+    events: list[Pending] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What has to be looked up before a batch can be applied."""
+
+    message_ids: frozenset[str]
+    aliases: frozenset[str]
+
+
+def keys_of(facts: Iterable[Fact]) -> Keys:
+    """The ids of messages and the aliases of conversations that the facts speak of."""
+    messages: set[str] = set()
+    aliases: set[str] = set()
+    for fact in facts:
+        match fact:
+            case Inbound():
+                messages.add(inbound_message_id(fact.message.id))
+                aliases.update(_aliases(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
+            case StatusSeen():
+                messages.add(_outbound_id(fact))
+                aliases.update(_aliases(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
+            case Result():
+                messages.add(fact.event.data.journal_id)
+                aliases.update(_aliases(fact.event.data.phone_number_id, *_recipients(fact)))
+            case ChangeSeen():
+                pass
+            case _:
+                assert_never(fact)
+    return Keys(frozenset(messages), frozenset(aliases))
+
+
+def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime) -> Plan:
+    """Apply the facts in their order. `chatbots` knows the number of every fact that has an account."""
+    result = Plan(Working.of(known))
+    for fact in facts:
+        match fact:
+            case Inbound():
+                _apply_inbound(result, fact, chatbots, now)
+            case StatusSeen():
+                _apply_status(result, fact, chatbots, now)
+            case Result():
+                _apply_result(result, fact, now)
+            case ChangeSeen():
+                pass
+            case _:
+                assert_never(fact)
+        if not isinstance(fact, Result):
+            result.webhook_events.append(webhook_entry(fact))
+    return result
+
+
+def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime) -> None:
+    message_id = inbound_message_id(fact.message.id)
+    message = result.working.messages.get(message_id)
+    if message is None:
+        data = fact.event.data
+        chatbot = chatbots.get(data.phone_number_id or "")
+        aliases = _aliases(data.phone_number_id, fact.contact, fact.content.system_ids)
+        conversation = _conversation(result.working, data.phone_number_id, aliases, chatbot, now)
+        message = _new_inbound(message_id, fact, conversation, chatbot, now)
+        result.working.messages[message_id] = message
+        _note_inbound(conversation, fact)
+    elif message.document.get("origin") != fact.origin:
+        return  # Meta's repetition: the first record of it has published, or will
+    result.events.append(incoming(fact, message))
+
+
+def _new_inbound(
+    message_id: str, fact: Inbound, conversation: Conversation | None, chatbot: str | None, now: datetime
+) -> Message:
+    data, content = fact.event.data, fact.content
+    document = present(
+        _id=message_id,
+        wamid=fact.message.id,
+        direction=INBOUND,
+        chatbotId=chatbot,
+        phoneNumberId=data.phone_number_id,
+        type=fact.message.type,
+        text=content.text,
+        replyTo=content.reply_to,
+        contact=contact_document(fact.contact),
+        raw=bytes(fact.raw).decode(),
+        timestamp=fact.event.occurred_at,
+        createdAt=now,
+        origin=fact.origin,
+    )
+    return Message(document, new=True, conversation=conversation)
+
+
+def _note_inbound(conversation: Conversation | None, fact: Inbound) -> None:
+    if conversation is None:
+        return
+    conversation.set("contact", {**conversation.document.get("contact", {}), **contact_document(fact.contact)})
+    conversation.latest("lastMessageAt", fact.event.occurred_at)
+    conversation.latest("lastInboundAt", fact.event.occurred_at)
+    conversation.count("inboundCount")
+
+
+def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datetime) -> None:
+    data, status = fact.event.data, fact.status
+    chatbot = chatbots.get(data.phone_number_id or "")
+    message = _outbound(result.working, _outbound_id(fact), data.phone_number_id, chatbot, now)
+    _note_wamid(message, status.id)
+    contact = data.contact or Contact()
+    _join(result.working, message, _aliases(data.phone_number_id, contact), contact, chatbot, now)
+    result.usage.extend(usage_of_pricing(fact, message))
+    key = f"{status.id}|{status.status}|{status.participant or ''}"
+    if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
+        result.events.append(status_changed(fact, message, key))
+
+
+def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
+    data = fact.event.data
+    word = word_of(fact)
+    key = f"{fact.event.type}|{data.attempts}"
+    request = data.request or {}
+    content = request.get("message")
+    if isinstance(content, dict) and content.get("type") == "read":
+        # A read mark is no message; its sender is told, and nothing is kept.
+        result.events.append(status_changed(fact, Message({"_id": data.journal_id, "deliveryStatus": word}), key))
+        return
+    message = _outbound(result.working, data.journal_id, data.phone_number_id, data.chatbot_id, now)
+    _fill(message, fact, content)
+    if data.wamid:
+        _note_wamid(message, data.wamid)
+    aliases = _aliases(data.phone_number_id, *_recipients(fact))
+    _join(result.working, message, aliases, data.contact or contact_of_recipient(data.to), data.chatbot_id, now)
+    if fact.event.type == sends.ACCEPTED:
+        result.usage.append(usage_of_send(fact, message))
+    if _record(message, key, word, fact.origin, data.at, fact, now):
+        result.events.append(status_changed(fact, message, key))
+
+
+def _fill(message: Message, fact: Result, content: object) -> None:
+    """What only the sender knows of a message."""
+    data = fact.event.data
+    request = data.request or {}
+    text = content if isinstance(content, str) else _text_of(content)
+    message.set("messageId", data.message_id)
+    message.set("chatbotId", data.chatbot_id)
+    message.set("phoneNumberId", data.phone_number_id)
+    message.set("to", data.to)
+    message.set("type", content.get("type") if isinstance(content, dict) else "text")
+    message.set("text", text)
+    message.set("request", request)
+    message.set("metadata", request.get("metadata"))
+    message.set("replyTo", request.get("replyTo"))
+    message.set("attempts", max(data.attempts, message.document.get("attempts", 0)))
+    message.set("timestamp", message.document.get("timestamp") or data.at)
+    if data.error is not None:
+        message.set("error", error_document(data.error))
+
+
+def _text_of(content: object) -> str | None:
+    if not isinstance(content, dict):
+        return None
+    text = content.get("body") or content.get("caption") or content.get("emoji")
+    return text if isinstance(text, str) else None
+
+
+def _outbound(
+    working: Working, message_id: str, phone_number_id: str | None, chatbot: str | None, now: datetime
+) -> Message:
+    """The outbound message; made by whichever fact of it comes first (docs/decisions/0006)."""
+    message = working.messages.get(message_id)
+    if message is None:
+        document = present(
+            _id=message_id, direction=OUTBOUND, phoneNumberId=phone_number_id, chatbotId=chatbot, createdAt=now
+        )
+        message = working.messages[message_id] = Message(document, new=True)
+    return message
+
+
+def _note_wamid(message: Message, wamid: str) -> None:
+    """One send has one wamid, unless an unanswered call turned out to have been taken after all."""
+    first = message.document.get("wamid")
+    if first is None:
+        message.set("wamid", wamid)
+    elif first != wamid and wamid not in message.document.get("otherWamids", ()):
+        message.set("otherWamids", [*message.document.get("otherWamids", ()), wamid])
+
+
+def _join(
+    working: Working, message: Message, aliases: Sequence[str], contact: Contact, chatbot: str | None, now: datetime
+) -> None:
+    """Put an outbound message into its conversation, which comes to be if need be."""
+    number = message.document.get("phoneNumberId")
+    if not aliases or number is None:
+        return
+    conversation = _conversation(working, number, aliases, chatbot, now)
+    if conversation is None:
+        return
+    conversation.set("contact", {**contact_document(contact), **conversation.document.get("contact", {})})
+    if message.conversation is None and "conversationId" not in message.document:
+        message.conversation = conversation
+        conversation.count("outboundCount")
+        conversation.latest("lastMessageAt", message.document["createdAt"])
+
+
+def _record(
+    message: Message, key: str, word: str, origin: str, at: datetime, fact: StatusSeen | Result, now: datetime
+) -> bool:
+    """Enter a status into the history; whether this record is the one to publish it."""
+    entry = message.status_entry(key)
+    if entry is not None:
+        return bool(entry["origin"] == origin)
+    error = status_error(fact)
+    participant = fact.status.participant if isinstance(fact, StatusSeen) else None
+    message.add_status(
+        present(
+            key=key,
+            status=word,
+            timestamp=at,
+            receivedAt=now,
+            origin=origin,
+            participant=participant,
+            error=error_document(error) if error else None,
+        )
+    )
+    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))
+    if error is not None and message.document["deliveryStatus"] == word:
+        message.set("error", error_document(error))
+    return True
+
+
+def _conversation(
+    working: Working, phone_number_id: str | None, aliases: Sequence[str], chatbot: str | None, now: datetime
+) -> Conversation | None:
+    """The conversation of these aliases (strongest first), made or merged as needed."""
+    if phone_number_id is None or not aliases:
+        return None
+    found = working.found(aliases)
+    if not found:
+        document = {
+            "_id": derive_id("conversation", aliases[0]),
+            "phoneNumberId": phone_number_id,
+            "aliases": [],
+            "createdAt": now,
+        }
+        found = [working.add(Conversation(document, new=True))]
+    conversation = found[0]
+    for other in found[1:]:
+        working.merge(conversation, other)
+    missing = [alias for alias in dict.fromkeys(aliases) if alias not in conversation.document["aliases"]]
+    if missing:
+        conversation.set("aliases", [*conversation.document["aliases"], *missing])
+        working.by_alias.update(dict.fromkeys(missing, conversation))
+    conversation.set("chatbotId", chatbot)
+    conversation.set("updatedAt", now)
+    return conversation
+
+
+def _aliases(phone_number_id: str | None, *contacts: Contact | tuple[str, ...]) -> list[str]:
+    """Aliases are per business number; the strongest first, each once."""
+    if phone_number_id is None:
+        return []
+    names = [name for c in contacts for name in (c.aliases() if isinstance(c, Contact) else c)]
+    return [f"{phone_number_id}|{name}" for name in dict.fromkeys(names)]
+
+
+def _recipients(fact: Result) -> tuple[Contact, ...]:
+    """Whom Meta named, and whom the producer named: both are the same person."""
+    given = contact_of_recipient(fact.event.data.to)
+    named = fact.event.data.contact
+    return (named, given) if named is not None else (given,)
+
+
+def _outbound_id(fact: StatusSeen) -> str:
+    ours = journal_id_of(fact.status.biz_opaque_callback_data)
+    return ours or inbound_message_id(fact.status.id)

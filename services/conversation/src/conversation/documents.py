@@ -1,0 +1,30 @@
+"""Small pieces of documents: absent rather than null."""
+
+from typing import Any
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+
+Document = dict[str, Any]
+
+
+def present(**fields: object) -> Document:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def contact_document(contact: Contact) -> Document:
+    """A contact as it is stored."""
+    return present(
+        userId=contact.user_id,
+        waId=contact.wa_id,
+        groupId=contact.group_id,
+        parentUserId=contact.parent_user_id,
+        name=contact.name,
+        username=contact.username,
+    )
+
+
+def error_document(error: MetaError) -> Document:
+    """An error as it is stored."""
+    return present(code=error.code, reason=error.reason, title=error.title, details=error.details)

@@ -1,0 +1,146 @@
+"""The events that a batch publishes. Pure; written out once the whole batch is applied, when all merges are known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.contracts import messages
+from common.contracts.envelope import encode, from_unix
+from common.contracts.ids import derive_id, journal_id_of
+from common.contracts.messages import IncomingData, IncomingMessage, MessageStatus, MetaError, StatusData
+from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS
+from common.kafka.records import Outgoing, Trace, headers_for
+from common.meta.payloads import read_json
+from conversation.facts import Inbound, Result, StatusSeen
+from conversation.state import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event to be: `write` makes it, from the documents as they are in the end."""
+
+    trace: Trace
+    write: Callable[[datetime], tuple[str, str, IncomingMessage | MessageStatus]]
+
+    def record(self, now: datetime) -> Outgoing:
+        """The Kafka record."""
+        topic, key, event = self.write(now)
+        return Outgoing(
+            topic, key, encode(event), headers_for(self.trace.child(), event_id=event.id, event_type=event.type)
+        )
+
+
+def incoming(fact: Inbound, message: Message) -> Pending:
+    """The customer's message, for the AI."""
+
+    def write(now: datetime) -> tuple[str, str, IncomingMessage]:
+        data = fact.event.data
+        conversation_id = message.conversation_id or ""
+        event = IncomingMessage(
+            id=derive_id(messages.INCOMING, fact.message.id),
+            type=messages.INCOMING,
+            version=messages.VERSION,
+            occurred_at=fact.event.occurred_at,
+            recorded_at=now,
+            correlation_id=fact.trace.correlation_id,
+            causation_id=fact.event.id,
+            data=IncomingData(
+                message_id=message.document["_id"],
+                wamid=fact.message.id,
+                conversation_id=conversation_id,
+                phone_number_id=data.phone_number_id or "",
+                contact=fact.contact,
+                message_type=fact.message.type,
+                message=fact.raw,
+                chatbot_id=message.document.get("chatbotId"),
+                text=fact.content.text,
+                reply_to=fact.content.reply_to,
+            ),
+        )
+        return INCOMING_MESSAGES.name, conversation_id or data.phone_number_id or fact.message.id, event
+
+    return Pending(fact.trace, write)
+
+
+def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pending:
+    """What became of an outbound message. `key` tells this status from the others of the message."""
+
+    def write(now: datetime) -> tuple[str, str, MessageStatus]:
+        document = message.document
+        data = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
+        event = MessageStatus(
+            id=derive_id(messages.STATUS, document["_id"], key),
+            type=messages.STATUS,
+            version=messages.VERSION,
+            occurred_at=data.timestamp or now,
+            recorded_at=now,
+            correlation_id=fact.trace.correlation_id,
+            causation_id=fact.event.id,
+            data=data,
+        )
+        return MESSAGE_STATUS.name, data.conversation_id or data.phone_number_id or document["_id"], event
+
+    return Pending(fact.trace, write)
+
+
+def word_of(fact: Result) -> str:
+    """A result in the words of statuses: accepted, failed, expired, in_doubt."""
+    return fact.event.type.removeprefix("send.")
+
+
+def status_error(fact: StatusSeen | Result) -> MetaError | None:
+    """Why it failed: Meta's first error, or the sender's."""
+    if isinstance(fact, Result):
+        return fact.event.data.error
+    for raw in fact.status.errors or ():
+        error = read_json(raw)
+        details = error.get("error_data")
+        code, title = error.get("code"), error.get("title")
+        return MetaError(
+            code=code if isinstance(code, int) else None,
+            title=title if isinstance(title, str) else None,
+            details=str(details.get("details")) if isinstance(details, dict) and "details" in details else None,
+        )
+    return None
+
+
+def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
+    status, document = fact.status, message.document
+    return StatusData(
+        status=status.status,
+        delivery_status=document["deliveryStatus"],
+        conversation_id=message.conversation_id,
+        phone_number_id=fact.event.data.phone_number_id,
+        chatbot_id=document.get("chatbotId"),
+        journal_id=journal_id_of(status.biz_opaque_callback_data),
+        message_id=document.get("messageId"),
+        wamid=status.id,
+        contact=fact.event.data.contact,
+        timestamp=from_unix(status.timestamp, fallback=fact.event.recorded_at),
+        error=status_error(fact),
+        metadata=document.get("metadata"),
+    )
+
+
+def _from_sender(fact: Result, message: Message) -> StatusData:
+    data, document = fact.event.data, message.document
+    return StatusData(
+        status=word_of(fact),
+        delivery_status=document["deliveryStatus"],
+        conversation_id=message.conversation_id,
+        phone_number_id=data.phone_number_id,
+        chatbot_id=data.chatbot_id,
+        journal_id=data.journal_id,
+        message_id=data.message_id,
+        wamid=data.wamid,
+        contact=data.contact or _recipient(data.to),
+        timestamp=data.at,
+        error=data.error,
+        metadata=(data.request or {}).get("metadata"),
+    )
+
+
+def _recipient(to: str) -> Contact | None:
+    contact = contact_of_recipient(to)
+    return contact if contact.aliases() else None

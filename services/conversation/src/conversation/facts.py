@@ -1,0 +1,135 @@
+"""From Kafka records to facts: what a record says, or why it cannot be understood. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from common.contracts import topics, webhooks
+from common.contracts.envelope import decode, decoder
+from common.contracts.people import Contact
+from common.contracts.sends import SendResult
+from common.errors import InvalidInput
+from common.kafka.records import Trace, read_headers, trace_of
+from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
+
+
+class Record(Protocol):
+    """What we read of a consumed record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Iterable[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A customer's message."""
+
+    origin: str
+    trace: Trace
+    event: webhooks.WebhookReceived
+    message: Message
+    content: Content
+    raw: msgspec.Raw
+
+    @property
+    def contact(self) -> Contact:
+        """Who wrote it, as far as Meta says."""
+        return self.event.data.contact or Contact()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """Meta's status of an outbound message."""
+
+    origin: str
+    trace: Trace
+    event: webhooks.WebhookReceived
+    status: Status
+    raw: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSeen:
+    """Any other change, or a part of a body that ingress did not understand: kept in the webhook log."""
+
+    origin: str
+    event: webhooks.WebhookReceived
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a send of ours stands."""
+
+    origin: str
+    trace: Trace
+    event: SendResult
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that cannot be applied: it goes to the dead-letter queue, unchanged, with the reason."""
+
+    record: Record
+    reason: str
+    code: str
+
+
+Fact = Inbound | StatusSeen | ChangeSeen | Result
+
+_webhook: Final = decoder(webhooks.WebhookReceived)
+_result: Final = decoder(SendResult)
+
+
+def origin_of(record: Record) -> str:
+    """The record's place on Kafka, by which a replay is told from a repetition by Meta."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def read(record: Record) -> Fact | Poison:
+    """What the record says."""
+    try:
+        if record.topic == topics.SEND_RESULTS.name:
+            return _read_result(record)
+        return _read_webhook(record)
+    except InvalidInput as error:
+        return Poison(record, error.message, error.error_code)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Poison(record, f"Meta's fragment is not understood: {error}", "undecodable_fragment")
+
+
+def header_text(record: Record) -> Mapping[str, str]:
+    """The record's headers."""
+    return read_headers(record.headers)
+
+
+def _read_result(record: Record) -> Result:
+    event = decode(_result, record.value)
+    return Result(origin_of(record), _trace(record, event), event)
+
+
+def _read_webhook(record: Record) -> Fact:
+    event = decode(_webhook, record.value)
+    origin, raw = origin_of(record), event.data.raw
+    if event.type == webhooks.MESSAGE:
+        return Inbound(origin, _trace(record, event), event, read_message(raw), read_content(raw), raw)
+    if event.type == webhooks.STATUS:
+        return StatusSeen(origin, _trace(record, event), event, read_status(raw), raw)
+    if event.type in (webhooks.CHANGE, webhooks.UNPARSED):
+        return ChangeSeen(origin, event)
+    raise InvalidInput(f"the record type `{event.type}` is not known", code="unknown_type")
+
+
+def _trace(record: Record, event: Any) -> Trace:
+    return trace_of(header_text(record), fallback_correlation_id=event.correlation_id)
+
+
+def received_at(fact: Fact) -> datetime:
+    """When we first had it."""
+    return fact.event.recorded_at

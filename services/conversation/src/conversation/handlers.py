@@ -1,0 +1,104 @@
+"""Conversation's work on a partition: read a batch, apply it in MongoDB, publish and commit in Kafka.
+
+The order is the promise (P2): MongoDB first, in one transaction; then one Kafka transaction with the events and the
+offset. A crash in between replays the batch, and the plan finds by the origins which events are still owed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from common.contracts.topics import WEBHOOKS_DLQ
+from common.errors import Unavailable
+from common.kafka.partitions import PartitionSession
+from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
+from common.mongo import MongoError
+from common.mongo.indexes import Indexes
+from conversation.core import keys_of, plan
+from conversation.facts import Fact, Poison, Record, Result, header_text, read
+from conversation.numbers import Numbers
+from conversation.store import ConversationStore
+
+log = logging.getLogger(__name__)
+
+_KEPT_HEADERS: Final = (TRACEPARENT, CORRELATION_ID)
+_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch comes again
+
+
+class ConversationWorker:
+    """Applies the records of every partition that this process is given (`PartitionGroup`'s worker)."""
+
+    def __init__(self, store: ConversationStore, numbers: Numbers, indexes: Indexes, *, batch_records: int) -> None:
+        self._store = store
+        self._numbers = numbers
+        self._indexes = indexes
+        self._batch_records = batch_records
+
+    async def __call__(self, session: PartitionSession) -> None:
+        """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
+        if not await self._may_begin(session):
+            return
+        while not session.stopping.is_set():
+            for partition, records in (await session.fetch(max_records=self._batch_records)).items():
+                outgoing = await self.apply(records)
+                await session.commit(outgoing, {partition: records[-1].offset + 1})
+
+    async def apply(self, records: Sequence[Record]) -> list[Outgoing]:
+        """Store what the records say, and return the records to publish, dead letters among them."""
+        read_records = [read(record) for record in records]
+        facts = [fact for fact in read_records if not isinstance(fact, Poison)]
+        letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
+        if letters:
+            log.warning("records go to the dead-letter queue", extra={"count": len(letters)})
+        try:
+            return [*await self._store_facts(facts), *letters]
+        except _OUTSIDE:
+            raise
+        except Exception as error:
+            if len(records) == 1:
+                log.exception("a record cannot be applied", extra={"offset": records[0].offset})
+                return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
+            # One of them breaks the batch: by halves, the others are stored and it alone is left.
+            middle = len(records) // 2
+            return [*await self.apply(records[:middle]), *await self.apply(records[middle:])]
+
+    async def _store_facts(self, facts: Sequence[Fact]) -> list[Outgoing]:
+        if not facts:
+            return []
+        numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
+        chatbots = await self._numbers.chatbots(numbers)
+        now = datetime.now(UTC)
+        done = await self._store.apply(keys_of(facts), lambda known: plan(facts, known, chatbots, now))
+        return [pending.record(now) for pending in done.events]
+
+    async def _may_begin(self, session: PartitionSession) -> bool:
+        """Wait for the unique indexes: without them nothing may be written."""
+        waits: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._indexes.wait()),
+            asyncio.create_task(session.stopping.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return not session.stopping.is_set()
+
+
+def dead_letter(poison: Poison) -> Outgoing:
+    """The record as it came, with what is wrong and where it stood."""
+    record, headers = poison.record, header_text(poison.record)
+    kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+    about = {
+        **kept,
+        "reason": poison.reason[:1000],
+        "code": poison.code,
+        "origin-topic": record.topic,
+        "origin-partition": str(record.partition),
+        "origin-offset": str(record.offset),
+        "first-failed-at": datetime.now(UTC).isoformat(),
+    }
+    key = (record.key or b"").decode("utf-8", "replace")
+    return Outgoing(WEBHOOKS_DLQ.name, key, record.value or b"", [(name, v.encode()) for name, v in about.items()])

@@ -1,0 +1,96 @@
+"""The reads of the API: newest first, by cursor. Every one is limited to the caller's chatbots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from common.contracts.ids import inbound_message_id, journal_id
+from common.errors import NotFound
+from common.mongo import DESCENDING, Document, or_unavailable
+from conversation.store import ConversationStore
+from conversation.views import decode_cursor, encode_cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents, and the cursor of the next page (None: there is none)."""
+
+    items: Sequence[Document]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The chatbots whose data may be read; None: all."""
+
+    chatbots: frozenset[str] | None
+
+    def query(self, chatbot_id: str | None = None) -> Document:
+        """The part of every query that keeps tenants apart."""
+        if chatbot_id is not None and (self.chatbots is None or chatbot_id in self.chatbots):
+            return {"chatbotId": chatbot_id}
+        if chatbot_id is not None:
+            return {"chatbotId": {"$in": []}}
+        return {} if self.chatbots is None else {"chatbotId": {"$in": sorted(self.chatbots)}}
+
+
+class Reads:
+    """Every method raises `Unavailable` when MongoDB is away."""
+
+    def __init__(self, store: ConversationStore) -> None:
+        self._store = store
+
+    async def conversations(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+        """Conversations, latest activity first."""
+        query = {**reach.query(chatbot_id), "mergedInto": {"$exists": False}}
+        return await _page(self._store.conversations, query, "lastMessageAt", cursor, limit)
+
+    async def conversation(self, reach: Reach, conversation_id: str) -> Document:
+        """One conversation; of a merged one, the one that stayed. Raises `NotFound`."""
+        document = await _one(self._store.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
+        merged = document.get("mergedInto")
+        return document if merged is None else await self.conversation(reach, merged)
+
+    async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
+        """The messages of a conversation, newest first. Raises `NotFound`."""
+        conversation = await self.conversation(reach, conversation_id)
+        query = {"conversationId": conversation["_id"]}
+        return await _page(self._store.messages, query, "timestamp", cursor, limit)
+
+    async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
+        """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
+        ids = [message_id, inbound_message_id(message_id)]
+        if chatbot_id is not None:
+            ids.append(journal_id(chatbot_id, message_id))
+        query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
+        return await _one(self._store.messages, query, "message")
+
+    async def webhook_events(self, limit: int, cursor: str | None) -> Page:
+        """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""
+        return await _page(self._store.webhook_events, {}, "receivedAt", cursor, limit)
+
+    async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+        """The usage log, newest first."""
+        return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)
+
+
+async def _one(collection: Any, query: Document, what: str) -> Document:
+    with or_unavailable():
+        document: Document | None = await collection.find_one(query)
+    if document is None:
+        raise NotFound(f"there is no such {what}", code=f"unknown_{what}")
+    return document
+
+
+async def _page(collection: Any, query: Document, order: str, cursor: str | None, limit: int) -> Page:
+    if cursor is not None:
+        position, last_id = decode_cursor(cursor)
+        moment = datetime.fromtimestamp(position, tz=UTC)
+        query = {**query, "$or": [{order: {"$lt": moment}}, {order: moment, "_id": {"$lt": last_id}}]}
+    with or_unavailable():
+        found = collection.find(query).sort([(order, DESCENDING), ("_id", DESCENDING)]).limit(limit + 1)
+        documents = [document async for document in found]
+    items = documents[:limit]
+    more = len(documents) > limit
+    return Page(items, encode_cursor(items[-1][order], items[-1]["_id"]) if more else None)

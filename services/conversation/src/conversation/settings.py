@@ -1,0 +1,19 @@
+"""Settings of conversation."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.http.auth import ApiKeySettings
+from common.http.serve import HttpSettings
+from common.kafka.settings import KafkaSettings
+from common.mongo import MongoSettings
+
+
+class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings):
+    """From the environment."""
+
+    consumer_group: str = "conversation"
+    batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
+    webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
+    live_seconds: Annotated[float, Field(gt=0, description="not live when no partition was read for this long")] = 120.0

@@ -1,0 +1,37 @@
+"""What a status does to a message: `deliveryStatus` only ever goes forward (P5).
+
+Meta promises no order, may skip `delivered`, and may report both `delivered` and `failed` for one message (several
+devices); Meta says to trust the delivered one (WhatsApp Business support, "Message delivery"). So every status has a
+rank, and the highest rank seen is the state, whatever the order of arrival.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+RANKS: Final = MappingProxyType(
+    {
+        "in_doubt": 5,
+        "accepted": 10,
+        "sent": 20,
+        "expired": 30,
+        "failed": 30,
+        "delivered": 40,
+        "read": 50,
+        "played": 60,
+    }
+)
+"""`in_doubt`, `accepted` and `expired` are ours, the others Meta's. Other words are kept and change nothing."""
+
+UNKNOWN: Final = "unknown"
+
+
+def rank_of(status: str) -> int:
+    """0 for a word that Meta may have added since."""
+    return RANKS.get(status, 0)
+
+
+def advance(current: str | None, status: str) -> str:
+    """The state after `status`: the higher of both; of two equal ones the first stays."""
+    if current is None:
+        return status if rank_of(status) else UNKNOWN
+    return status if rank_of(status) > rank_of(current) else current

@@ -1,0 +1,161 @@
+"""Conversation's documents in MongoDB: one transaction per batch, and the reads of the API."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from common.mongo import (
+    ASCENDING,
+    DESCENDING,
+    Document,
+    DuplicateKeyError,
+    InsertOne,
+    Mongo,
+    UpdateMany,
+    UpdateOne,
+    is_duplicate,
+    or_unavailable,
+    transaction,
+)
+from conversation.core import Keys, Plan
+from conversation.state import Conversation, Known, Message
+
+log = logging.getLogger(__name__)
+
+_TRIES: Final = 10
+_WORKING_FIELDS: Final = {"raw": 0, "request": 0, "text": 0}
+
+
+class ConversationStore:
+    """The four collections that conversation owns."""
+
+    def __init__(self, mongo: Mongo, *, webhook_log_days: int = 30) -> None:
+        database = mongo.database
+        self._mongo = mongo
+        self._log_days = webhook_log_days
+        self.conversations = database["conversations"]
+        self.messages = database["messages"]
+        self.webhook_events = database["webhook_events"]
+        self.usage_logs = database["usage_logs"]
+
+    async def ensure_indexes(self) -> None:
+        """Create what is missing; harmless to repeat. Raises `Unavailable`."""
+        with or_unavailable():
+            await self.messages.create_index(
+                [("wamid", ASCENDING)], unique=True, partialFilterExpression={"wamid": {"$exists": True}}, name="wamid"
+            )
+            await self.messages.create_index(
+                [("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING)], name="thread"
+            )
+            await self.conversations.create_index([("aliases", ASCENDING)], unique=True, sparse=True, name="aliases")
+            await self.conversations.create_index(
+                [("chatbotId", ASCENDING), ("lastMessageAt", DESCENDING), ("_id", DESCENDING)], name="inbox"
+            )
+            await self.webhook_events.create_index(
+                [("receivedAt", DESCENDING)],
+                expireAfterSeconds=int(timedelta(days=self._log_days).total_seconds()),
+                name="kept",
+            )
+            await self.usage_logs.create_index([("chatbotId", ASCENDING), ("day", ASCENDING)], name="by_day")
+
+    async def apply(self, keys: Keys, decide: Callable[[Known], Plan]) -> Plan:
+        """Read what is known, let `decide` plan, and write the plan, in one transaction; the plan that was written.
+
+        `decide` is asked again when another process has written the same documents meanwhile. Raises the driver's
+        errors: then nothing, or all of it, is written, and applying it again is harmless.
+        """
+        for attempt in range(_TRIES):
+            again = attempt > 0
+
+            async def work(session: Any, again: bool = again) -> Plan:
+                plan = decide(await self._known(keys, session))
+                await self._write(plan, session, again=again)
+                return plan
+
+            try:
+                return await transaction(self._mongo, work)
+            except DuplicateKeyError:
+                # Somebody else made the same conversation or message a moment ago; or this is the replay of a batch,
+                # whose entries of the webhook log are there already.
+                log.info("planning a batch again", extra={"attempt": attempt + 1})
+        raise RuntimeError(f"a batch met duplicate keys {_TRIES} times")
+
+    async def _known(self, keys: Keys, session: Any) -> Known:
+        known = Known()
+        if keys.message_ids:
+            query = {"_id": {"$in": list(keys.message_ids)}}
+            async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
+                known.messages[document["_id"]] = document
+        if keys.aliases:
+            query = {"aliases": {"$in": list(keys.aliases)}}
+            known.conversations = [d async for d in self.conversations.find(query, session=session)]
+        return known
+
+    async def _write(self, plan: Plan, session: Any, *, again: bool) -> None:
+        working = plan.working
+        writes = [
+            # A merged conversation gives its aliases up before another one takes them, so these are in order.
+            (self.conversations, [*_merges(working.merges), *map(_conversation, working.conversations.values())], True),
+            (self.messages, [*_moved(working.merges), *map(_message, working.messages.values())], True),
+            (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
+            (self.usage_logs, [_once(document, again=True) for document in plan.usage], False),
+        ]
+        for collection, operations, ordered in writes:
+            wanted = [operation for operation in operations if operation is not None]
+            if wanted:
+                with is_duplicate():
+                    await collection.bulk_write(wanted, ordered=ordered, session=session)
+
+
+def _conversation(conversation: Conversation) -> Any:
+    if conversation.merged_into is not None:
+        return None
+    if conversation.new:
+        return InsertOne(conversation.document)
+    update: Document = {}
+    fields = {name: value for name, value in conversation.changed.items() if name not in conversation.added}
+    if fields:
+        update["$set"] = fields
+    if conversation.added:
+        update["$inc"] = conversation.added
+    return UpdateOne({"_id": conversation.document["_id"]}, update) if update else None
+
+
+def _message(message: Message) -> Any:
+    conversation_id = message.conversation_id
+    if message.new:
+        return InsertOne({**message.document, **({"conversationId": conversation_id} if conversation_id else {})})
+    update: Document = {}
+    fields = dict(message.changed)
+    if conversation_id is not None and conversation_id != message.document.get("conversationId"):
+        fields["conversationId"] = conversation_id
+    if fields:
+        update["$set"] = fields
+    if message.pushed:
+        update["$push"] = {"statuses": {"$each": message.pushed}}
+    return UpdateOne({"_id": message.document["_id"]}, update) if update else None
+
+
+def _merges(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
+    return [
+        UpdateOne({"_id": loser.document["_id"]}, {"$set": {"mergedInto": winner.id}, "$unset": {"aliases": ""}})
+        for winner, loser in merges
+        if not loser.new
+    ]
+
+
+def _moved(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
+    return [
+        UpdateMany({"conversationId": loser.document["_id"]}, {"$set": {"conversationId": winner.id}})
+        for winner, loser in merges
+        if not loser.new
+    ]
+
+
+def _once(document: Document, *, again: bool) -> Any:
+    """Insert; or, where it may be there already, leave the first as it is."""
+    if not again:
+        return InsertOne(document)
+    fields = {name: value for name, value in document.items() if name != "_id"}
+    return UpdateOne({"_id": document["_id"]}, {"$setOnInsert": fields}, upsert=True)

@@ -1,0 +1,59 @@
+"""What the read API shows of documents, and its cursors. Pure."""
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+
+from common.errors import InvalidInput
+from conversation.state import Document
+
+_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
+
+
+def conversation_view(document: Document) -> Document:
+    """A conversation."""
+    return {"id": document["_id"], **_shown(document)}
+
+
+def message_view(document: Document) -> Document:
+    """A message with its status history; `raw` is Meta's JSON as an object."""
+    view = {"id": document["_id"], **_shown(document)}
+    if isinstance(view.get("raw"), str):
+        view["raw"] = _json(view["raw"])
+    if "statuses" in view:
+        view["statuses"] = [
+            {name: value for name, value in entry.items() if name not in ("key", "origin")}
+            for entry in view["statuses"]
+        ]
+    return view
+
+
+def log_view(document: Document) -> Document:
+    """An entry of the webhook log or the usage log."""
+    return {"id": document["_id"], **_shown(document)}
+
+
+def encode_cursor(position: datetime, last_id: str) -> str:
+    """Where the next page begins: behind this document. Opaque to callers."""
+    return base64.urlsafe_b64encode(json.dumps([position.timestamp(), last_id]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[float, str]:
+    """Unix seconds and id of the last document of the page before. Raises `InvalidInput`."""
+    try:
+        position, last_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return float(position), str(last_id)
+    except (ValueError, TypeError):
+        raise InvalidInput("`cursor` is not one that this API gave", code="invalid_cursor") from None
+
+
+def _shown(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in _HIDDEN}
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

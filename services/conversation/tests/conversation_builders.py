@@ -1,0 +1,95 @@
+"""Records as ingress and sender write them, for tests."""
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from common.contracts import sends, topics, webhooks
+from common.contracts.envelope import encode
+from common.contracts.ids import callback_data, derive_id, journal_id
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+
+NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
+NUMBER = "106540352242922"
+ADA = Contact(user_id="DE.1001", wa_id="491510000001", name="Ada")
+_offsets = itertools.count()
+
+
+@dataclass
+class FakeRecord:
+    """A consumed record."""
+
+    value: bytes | None
+    topic: str = topics.WEBHOOKS.name
+    partition: int = 0
+    offset: int = field(default_factory=lambda: next(_offsets))
+    key: bytes | None = b"k"
+    headers: tuple = ()
+
+
+def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, **data):
+    event = webhooks.WebhookReceived(
+        id=derive_id(kind, json.dumps(raw, sort_keys=True)),
+        type=kind,
+        version=1,
+        occurred_at=at,
+        recorded_at=NOW,
+        correlation_id="c1",
+        data=webhooks.WebhookData(
+            arrival=webhooks.Arrival(body_id="b", body_bytes=1, position=0, count=1),
+            field="messages",
+            phone_number_id=number,
+            contact=contact,
+            wamid=wamid,
+            raw=msgspec.Raw(json.dumps(raw).encode()),
+            **data,
+        ),
+    )
+    return FakeRecord(encode(event))
+
+
+def message(wamid="wamid.IN1", text="Hello", contact=ADA, number=NUMBER, at=NOW, **more):
+    raw = {"id": wamid, "type": "text", "timestamp": str(int(at.timestamp())), "text": {"body": text}, **more}
+    return webhook(webhooks.MESSAGE, raw, contact=contact, wamid=wamid, number=number, at=at)
+
+
+def status(word, wamid="wamid.OUT1", message_id="m1", contact=ADA, at=NOW, number=NUMBER, ours=True, **more):
+    raw = {"id": wamid, "status": word, "timestamp": str(int(at.timestamp())), **more}
+    if ours:
+        raw["biz_opaque_callback_data"] = callback_data(journal_id("bot", message_id))
+    return webhook(webhooks.STATUS, raw, contact=contact, wamid=wamid, number=number, at=at)
+
+
+def result(kind=sends.ACCEPTED, message_id="m1", wamid="wamid.OUT1", attempts=1, to="+491510000001", body="Hi", **more):
+    journal = journal_id("bot", message_id)
+    event = sends.SendResult(
+        id=derive_id(kind, journal, str(attempts)),
+        type=kind,
+        version=1,
+        occurred_at=NOW,
+        recorded_at=NOW,
+        correlation_id="c1",
+        data=sends.SendResultData(
+            journal_id=journal,
+            chatbot_id="bot",
+            message_id=message_id,
+            to=to,
+            attempts=attempts,
+            at=NOW,
+            phone_number_id=NUMBER,
+            wamid=wamid if kind == sends.ACCEPTED else None,
+            error=None if kind == sends.ACCEPTED else MetaError(code=131026, title="Undeliverable"),
+            request={"chatbotId": "bot", "to": to, "message": body, "metadata": {"orderId": 17}},
+            **more,
+        ),
+    )
+    return FakeRecord(encode(event), topic=topics.SEND_RESULTS.name)
+
+
+def again(record):
+    """The same record, come again from Meta: another place on Kafka."""
+    return FakeRecord(record.value, topic=record.topic)

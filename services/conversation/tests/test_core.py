@@ -1,0 +1,301 @@
+"""The plan of a batch: what is written, what is published."""
+
+import itertools
+
+import msgspec
+import pytest
+from conversation_builders import ADA, NOW, NUMBER, FakeRecord, again, message, result, status, webhook
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.contracts import sends, webhooks
+from common.contracts.envelope import decode, decoder
+from common.contracts.ids import inbound_message_id, journal_id
+from common.contracts.messages import IncomingMessage, MessageStatus
+from common.contracts.people import Contact
+from conversation.core import plan
+from conversation.facts import Poison, read
+from conversation.state import Known
+from conversation.statuses import RANKS, advance
+
+BOT = {NUMBER: "bot"}
+OURS = journal_id("bot", "m1")
+incoming_decoder, status_decoder = decoder(IncomingMessage), decoder(MessageStatus)
+
+
+class Memory:
+    """MongoDB as far as a plan needs it: documents that a plan has written are known to the next."""
+
+    def __init__(self):
+        self.messages, self.conversations = {}, {}
+
+    def run(self, *records, chatbots=BOT):
+        known = Known(
+            {k: self.copy(v) for k, v in self.messages.items()},
+            [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
+        )
+        done = plan([read(record) for record in records], known, chatbots, NOW)
+        for m in done.working.messages.values():
+            m.document["conversationId"] = m.conversation_id
+            self.messages[m.document["_id"]] = m.document
+        for c in done.working.conversations.values():
+            self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
+        return [pending.record(NOW) for pending in done.events], done
+
+    @staticmethod
+    def copy(document):
+        return {k: [*v] if isinstance(v, list) else v for k, v in document.items()}
+
+
+@pytest.fixture
+def memory():
+    return Memory()
+
+
+@pytest.mark.feature("incoming")
+def test_a_message_is_stored_and_published_with_its_words(memory):
+    (event,), done = memory.run(message(text="Hello", context={"id": "wamid.BEFORE"}))
+    data = decode(incoming_decoder, event.value).data
+    assert (data.text, data.reply_to, data.chatbot_id) == ("Hello", "wamid.BEFORE", "bot")
+    assert event.key == data.conversation_id
+    assert msgspec.json.decode(data.message)["text"] == {"body": "Hello"}
+    (stored,) = memory.messages.values()
+    assert (stored["wamid"], stored["direction"], stored["conversationId"]) == (
+        "wamid.IN1",
+        "inbound",
+        data.conversation_id,
+    )
+    assert done.webhook_events[0]["wamid"] == "wamid.IN1"
+
+
+def test_a_replay_publishes_again_with_the_same_id_and_meta_s_repetition_does_not(memory):
+    record = message()
+    (first,), _ = memory.run(record)
+    (replayed,), _ = memory.run(record)
+    repeated, done = memory.run(again(record))
+    assert decode(incoming_decoder, replayed.value).id == decode(incoming_decoder, first.value).id
+    assert repeated == []
+    assert len(done.webhook_events) == 1  # the repetition is in the webhook log all the same
+    (conversation,) = memory.conversations.values()
+    assert conversation["inboundCount"] == 1
+
+
+def test_two_deliveries_in_one_batch_publish_once(memory):
+    record = message()
+    events, _ = memory.run(record, again(record))
+    assert len(events) == 1
+
+
+@pytest.mark.feature("automatic conversation")
+def test_messages_of_one_person_make_one_conversation(memory):
+    events, _ = memory.run(message("wamid.1"), message("wamid.2"), message("wamid.3", contact=Contact(wa_id="49151")))
+    keys = [event.key for event in events]
+    assert keys[0] == keys[1] != keys[2]
+    assert sorted(c["inboundCount"] for c in memory.conversations.values()) == [1, 2]
+
+
+def test_a_phone_number_and_a_bsuid_that_turn_out_to_be_one_person_are_merged(memory):
+    memory.run(message("wamid.1", contact=Contact(wa_id="491510000001")))
+    memory.run(message("wamid.2", contact=Contact(user_id="DE.1001")))
+    assert len(memory.conversations) == 2
+    (event,), done = memory.run(message("wamid.3"))
+    ((winner, loser),) = done.working.merges
+    assert f"{NUMBER}|u:DE.1001" in winner.document["aliases"]
+    assert f"{NUMBER}|p:491510000001" in winner.document["aliases"]
+    assert event.key == winner.id == loser.id
+    assert winner.document["inboundCount"] == 3
+
+
+def test_a_changed_user_id_stays_in_its_conversation(memory):
+    (before,), _ = memory.run(message("wamid.1", contact=Contact(user_id="DE.1")))
+    system = {"type": "user_changed_user_id", "body": "changed", "user_id": "DE.2", "previous_user_id": "DE.1"}
+    raw = {"id": "wamid.2", "type": "system", "timestamp": "1793525400", "system": system}
+    memory.run(webhook(webhooks.MESSAGE, raw, contact=Contact(user_id="DE.1"), wamid="wamid.2"))
+    (after,), _ = memory.run(message("wamid.3", contact=Contact(user_id="DE.2")))
+    assert after.key == before.key
+
+
+def test_a_number_without_an_account_still_has_its_messages_published(memory):
+    (event,), _ = memory.run(message(), chatbots={})
+    assert decode(incoming_decoder, event.value).data.chatbot_id is None
+
+
+WORDS = ("sent", "delivered", "read", "played", "failed")
+
+
+@pytest.mark.feature("status tracking")
+@pytest.mark.parametrize("order", list(itertools.permutations(["accepted", "sent", "delivered", "read", "failed"])))
+def test_every_order_of_arrival_ends_the_same(order):
+    memory = Memory()
+    for word in order:
+        memory.run(result() if word == "accepted" else status(word))
+    document = memory.messages[OURS]
+    assert document["deliveryStatus"] == "read"
+    assert document["wamid"] == "wamid.OUT1"
+    assert document["text"] == "Hi"
+    assert len(document["statuses"]) == len(order)
+    assert len(memory.conversations) == 1
+
+
+@given(st.lists(st.sampled_from([*WORDS, "deleted", "warning"]), min_size=1, max_size=8))
+def test_delivery_status_never_goes_backwards_whatever_comes(words):
+    memory, state = Memory(), 0
+    for word in words:
+        memory.run(status(word))
+        rank = RANKS.get(memory.messages[OURS]["deliveryStatus"], 0)
+        assert rank >= state
+        state = rank
+    assert state == max(RANKS.get(word, 0) for word in words)
+
+
+def test_advance_trusts_delivered_over_failed_and_ignores_unknown_words():
+    assert advance("failed", "delivered") == "delivered"
+    assert advance("delivered", "failed") == "delivered"
+    assert advance("sent", "deleted") == "sent"
+    assert advance(None, "deleted") == "unknown"
+
+
+def test_a_repeated_status_is_published_once_and_a_replayed_one_again(memory):
+    record = status("sent")
+    (first,), _ = memory.run(record)
+    (replayed,), _ = memory.run(record)
+    repeated, _ = memory.run(again(record))
+    assert decode(status_decoder, first.value).id == decode(status_decoder, replayed.value).id
+    assert repeated == []
+
+
+def test_a_status_before_its_message_is_published_at_once_with_the_journal_id(memory):
+    (event,), _ = memory.run(status("sent"))
+    data = decode(status_decoder, event.value).data
+    assert (data.journal_id, data.status, data.wamid) == (OURS, "sent", "wamid.OUT1")
+    (event,), _ = memory.run(result())
+    data = decode(status_decoder, event.value).data
+    assert (data.status, data.delivery_status, data.message_id) == ("accepted", "sent", "m1")
+    assert data.metadata == {"orderId": 17}
+
+
+def test_a_status_of_a_message_that_somebody_else_sent_is_kept(memory):
+    memory.run(status("delivered", wamid="wamid.THEIRS", ours=False, biz_opaque_callback_data="their-own"))
+    document = memory.messages[inbound_message_id("wamid.THEIRS")]
+    assert (document["deliveryStatus"], document["direction"]) == ("delivered", "outbound")
+
+
+def test_a_failed_status_without_a_contact_finds_its_message(memory):
+    memory.run(result())
+    error = {"code": 131026, "title": "Undeliverable", "error_data": {"details": "no WhatsApp"}}
+    (event,), _ = memory.run(status("failed", contact=None, errors=[error]))
+    data = decode(status_decoder, event.value).data
+    assert (data.error.code, data.error.details, data.delivery_status) == (131026, "no WhatsApp", "failed")
+    assert data.conversation_id == memory.messages[OURS]["conversationId"]
+
+
+def test_group_statuses_are_kept_for_each_participant(memory):
+    events, _ = memory.run(
+        status("delivered", recipient_participant_user_id="DE.1"),
+        status("delivered", recipient_participant_user_id="DE.2"),
+    )
+    assert len(events) == 2
+    assert {entry["participant"] for entry in memory.messages[OURS]["statuses"]} == {"DE.1", "DE.2"}
+
+
+def test_a_second_wamid_of_one_send_is_noted(memory):
+    memory.run(result(), status("sent", wamid="wamid.LATE"))
+    assert memory.messages[OURS]["wamid"] == "wamid.OUT1"
+    assert memory.messages[OURS]["otherWamids"] == ["wamid.LATE"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"), [(sends.FAILED, "failed"), (sends.EXPIRED, "expired"), (sends.IN_DOUBT, "in_doubt")]
+)
+def test_results_that_are_not_success_are_told(memory, kind, word):
+    (event,), _ = memory.run(result(kind))
+    data = decode(status_decoder, event.value).data
+    assert (data.status, data.delivery_status, data.error.code) == (word, word, 131026)
+
+
+def test_in_doubt_is_settled_by_a_status(memory):
+    memory.run(result(sends.IN_DOUBT), status("sent"), result(attempts=2))
+    assert memory.messages[OURS]["deliveryStatus"] == "sent"
+
+
+def test_a_read_mark_is_told_and_not_kept(memory):
+    (event,), _ = memory.run(result(body={"type": "read", "message_id": "wamid.IN1"}))
+    assert decode(status_decoder, event.value).data.status == "accepted"
+    assert memory.messages == {}
+
+
+@pytest.mark.feature("usage log")
+def test_usage_is_logged_per_send_and_per_pricing(memory):
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
+    _, sent = memory.run(result(), status("sent", pricing=pricing))
+    _, read_ = memory.run(status("read", pricing=pricing))
+    assert [u["kind"] for u in sent.usage] == ["send", "pricing"]
+    assert sent.usage[1]["_id"] == read_.usage[0]["_id"]  # Meta repeats the pricing: one document
+    assert (sent.usage[1]["category"], sent.usage[1]["day"]) == ("service", "2026-11-01")
+
+
+@pytest.mark.feature("webhook log")
+def test_every_record_of_meta_is_in_the_webhook_log(memory):
+    change = webhook(webhooks.CHANGE, {"event": "PIN_CHANGED"})
+    _, done = memory.run(message(), status("sent"), change)
+    assert [entry["type"] for entry in done.webhook_events] == [webhooks.MESSAGE, webhooks.STATUS, webhooks.CHANGE]
+    assert "PIN_CHANGED" in done.webhook_events[2]["raw"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b"not json",
+        b"\xff",
+        message().value.replace(b"webhook.message", b"webhook.telegram"),
+        webhook(webhooks.MESSAGE, {"type": "text"}).value,  # no id
+        webhook(webhooks.MESSAGE, ["not", "an", "object"]).value,
+    ],
+)
+def test_a_record_that_is_not_understood_is_poison_with_a_reason(value):
+    poison = read(FakeRecord(value))
+    assert isinstance(poison, Poison)
+    assert poison.reason
+    assert poison.code
+
+
+def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):
+    raw = {"id": "wamid.N", "type": "hologram", "timestamp": "1793525400", "text": "not an object", "hologram": {}}
+    (event,), _ = memory.run(webhook(webhooks.MESSAGE, raw, contact=ADA, wamid="wamid.N"))
+    data = decode(incoming_decoder, event.value).data
+    assert (data.message_type, data.text) == ("hologram", None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ({"type": "image", "image": {"id": "1", "caption": "A dog"}}, "A dog"),
+        ({"type": "audio", "audio": {"id": "1"}}, None),
+        ({"type": "button", "button": {"payload": "p", "text": "Yes"}}, "Yes"),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "button_reply", "button_reply": {"id": "1", "title": "OK"}},
+            },
+            "OK",
+        ),
+        (
+            {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"id": "1", "title": "Row"}}},
+            "Row",
+        ),
+        ({"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": {"body": "Sent"}}}, "Sent"),
+        ({"type": "reaction", "reaction": {"message_id": "wamid.X", "emoji": "👍"}}, "👍"),
+        ({"type": "reaction", "reaction": {"message_id": "wamid.X"}}, None),
+        ({"type": "location", "location": {"latitude": 1, "longitude": 2, "name": "Home"}}, "Home"),
+        ({"type": "order", "order": {"catalog_id": "1", "text": "Two please", "product_items": []}}, "Two please"),
+        ({"type": "system", "system": {"body": "Ada changed", "type": "user_changed_number"}}, "Ada changed"),
+        ({"type": "unsupported", "errors": [{"code": 131051}]}, None),
+        ({"type": "text", "text": {"body": "caf\u00e9 👋"}}, "café 👋"),
+    ],
+)
+def test_the_words_of_every_type(memory, raw, text):
+    (event,), _ = memory.run(webhook(webhooks.MESSAGE, {"id": "wamid.T", **raw}, contact=ADA, wamid="wamid.T"))
+    assert decode(incoming_decoder, event.value).data.text == text
