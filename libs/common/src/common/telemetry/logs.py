@@ -71,5 +71,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         "aiokafka.consumer.group_coordinator",
         "aiokafka.consumer.subscription_state",
         "httpx",
+        "aiokafka.producer.sender",
+        "aiokafka.consumer.consumer",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)

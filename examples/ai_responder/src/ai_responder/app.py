@@ -1,0 +1,91 @@
+"""The consumer: FastStream on `incoming-messages`, answers to `whatsapp-cloud-send`."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from ai_responder.brain import Brain
+from ai_responder.replies import Incoming, read, reply_to
+from ai_responder.settings import Settings
+
+log = logging.getLogger(__name__)
+
+INCOMING: Final = "incoming-messages"
+SEND: Final = "whatsapp-cloud-send"
+_FAILURE_PAUSE_SECONDS: Final = 1.0
+_GOING_ON: Final = ("correlation-id", "traceparent", "tracestate")
+
+
+def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
+    """The broker with its one subscriber. Each setting that differs from FastStream's default says why."""
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        acks="all",  # a reply that was acknowledged is not lost with a leader
+        enable_idempotence=True,
+        allow_auto_create_topics=False,  # a missing topic is an error, not a topic with one partition
+        log_level=logging.DEBUG,  # its two lines per message cost more than the message
+        graceful_timeout=30.0,  # the slowest answer of a language model
+        apply_types=False,  # records are read as they are
+    )
+
+    async def raw_records(message: Any) -> Sequence[ConsumerRecord[bytes, bytes]]:
+        records: Sequence[ConsumerRecord[bytes, bytes]] = message.raw_message
+        return records
+
+    @broker.subscriber(
+        INCOMING,
+        group_id=settings.ai_group,
+        batch=True,
+        max_records=100,
+        auto_offset_reset="earliest",  # a message that came before this group's first start counts too
+        isolation_level="read_committed",  # each customer message exactly once
+        # Offsets are committed after the whole batch has been answered. A failure gives the batch back; what was
+        # answered already is asked for again under the same `messageId`, and not sent again.
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        decoder=raw_records,
+    )
+    async def on_messages(records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        try:
+            await answer_all(broker, brain, _conversations(records))
+        except Exception:
+            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # NACK_ON_ERROR itself comes back at once
+            raise
+
+    return broker
+
+
+async def answer_all(broker: KafkaBroker, brain: Brain, conversations: Sequence[Sequence[Incoming]]) -> None:
+    """Answer all conversations side by side, and the messages of each one after another."""
+    async with asyncio.TaskGroup() as group:
+        for conversation in conversations:
+            group.create_task(_answer_in_order(broker, brain, conversation))
+
+
+async def _answer_in_order(broker: KafkaBroker, brain: Brain, conversation: Sequence[Incoming]) -> None:
+    for incoming in conversation:
+        request = await reply_to(incoming, brain)
+        if request is not None:
+            await broker.publish(
+                json.dumps(request).encode(),
+                SEND,
+                key=request["chatbotId"].encode(),
+                headers={name: incoming.headers[name] for name in _GOING_ON if name in incoming.headers}
+                | {"content-type": "application/json"},
+            )
+
+
+def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[list[Incoming]]:
+    conversations: dict[str, list[Incoming]] = {}
+    for record in records:
+        incoming = read(record.value, {name: value.decode() for name, value in record.headers})
+        if incoming is None:
+            log.warning("not an event, skipped: %s/%s at %s", record.topic, record.partition, record.offset)
+        else:
+            conversations.setdefault(incoming.conversation, []).append(incoming)
+    return list(conversations.values())

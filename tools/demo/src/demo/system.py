@@ -1,0 +1,165 @@
+"""The whole system on this machine: Kafka, MongoDB, every service, the emulator and the AI example, as processes."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from demo.plan import PROCESSES, Credentials, Process, processes, urls
+from local_stack import LocalStack
+from local_stack.node import Node
+from local_stack.ports import free_ports
+
+PARTITIONS = 4
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+
+
+class SystemFailed(Exception):
+    """Something did not start; the text has the last lines of its log."""
+
+
+class System:
+    """Start with `with System() as system`. `port` 0 takes a free one for the gateway.
+
+    `extra` are settings by process name; `timings` says how many seconds each stage took.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        stack: LocalStack | None = None,
+        extra: Mapping[str, Mapping[str, str]] | None = None,
+        emulator_options: Sequence[str] = (),
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._own_stack = stack is None
+        self.stack = stack or LocalStack()
+        self.secret = Credentials()
+        self.timings: dict[str, float] = {}
+        names = ["internal", *(name for name in PROCESSES if name != "ai_responder")]
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        ports["gateway"] = port or ports["gateway"]
+        self.urls = urls(ports)
+        self.folder = Path(tempfile.mkdtemp(prefix="whatsapp-cloud-demo-"))
+        self._ports = ports
+        self._extra = extra or {}
+        self._emulator_options = emulator_options
+        self._say = say
+        self._plan: dict[str, Process] = {}
+        self._nodes: dict[str, Node] = {}
+
+    def __enter__(self) -> Self:
+        """Start everything; stops what it has started when something fails."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready. Raises `SystemFailed`, or the local stack's errors."""
+        if self._own_stack:
+            with self._stage("Kafka and MongoDB"):
+                self.stack.start()
+        with self._stage("topics"):
+            self._make_topics()
+        with self._stage("services"):
+            plan = processes(
+                self._ports,
+                self.secret,
+                kafka=self.stack.kafka_bootstrap_servers,
+                mongodb=self.stack.mongodb_uri,
+                extra=self._extra,
+                emulator_options=self._emulator_options,
+            )
+            self._plan = {process.name: process for process in plan}
+            for name in self._plan:
+                self.spawn(name)
+            for name in self._plan:
+                self.wait_ready(name)
+
+    def stop(self) -> None:
+        """Stop all processes in order, then Kafka and MongoDB."""
+        with self._stage("stop"):
+            for name in ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts"):
+                if name in self._nodes:
+                    self._nodes[name].stop(_STOP_SECONDS)
+            if self._own_stack:
+                self.stack.stop()
+
+    def spawn(self, name: str) -> None:
+        """Start one process; its log goes on in the same file."""
+        process = self._plan[name]
+        node = self._nodes.setdefault(name, Node(name, self.folder, None))
+        node.spawn(process.command, {**os.environ, "PYTHONUNBUFFERED": "1", **process.environment})
+
+    def kill(self, name: str) -> None:
+        """Kill -9."""
+        self._nodes[name].kill()
+
+    def restart(self, name: str) -> None:
+        """Start a process that was killed, and wait until it is ready."""
+        self.spawn(name)
+        self.wait_ready(name)
+
+    def wait_ready(self, name: str) -> None:
+        """Wait until a process says that it is ready. Raises `SystemFailed` with the end of its log."""
+        url = self._plan[name].ready_url
+        deadline = time.monotonic() + _READY_SECONDS
+        while url is not None and not _answers(url):
+            node = self._nodes[name]
+            if not node.alive:
+                raise SystemFailed(f"{name} has ended; {node.last_words()}")
+            if time.monotonic() > deadline:
+                raise SystemFailed(f"{name} was not ready within {_READY_SECONDS:.0f} s; {node.last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def log_of(self, name: str) -> str:
+        """Everything a process has logged since its latest start."""
+        return self._nodes[name].said()
+
+    def all_logs(self) -> dict[str, str]:
+        """Everything every process has logged, over restarts."""
+        return {name: node.log.read_text(errors="replace") for name, node in self._nodes.items() if node.log.exists()}
+
+    def _make_topics(self) -> None:
+        command = [sys.executable, "-m", "common.kafka.admin", "ensure", "--replication", "1"]
+        command += ["--partitions", str(PARTITIONS)]
+        environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.stack.kafka_bootstrap_servers}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemFailed(f"the topics could not be made: {done.stdout}{done.stderr}")
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        self._say(f"{name} …")
+        yield
+        self.timings[name] = time.monotonic() - started
+        self._say(f"{name}: {self.timings[name]:.1f} s")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # a URL of our own, on this machine
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
