@@ -1,0 +1,216 @@
+"""The sender, put together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin
+
+from common.contracts import topics
+from common.contracts.accounts import AccountChanged, AccountData
+from common.contracts.envelope import decode, decoder
+from common.errors import AppError, Unavailable
+from common.http.auth import require
+from common.http.credentials import CredentialsClient
+from common.http.health import health_routes
+from common.http.problems import exception_handlers
+from common.kafka.clients import make_group_consumer, make_transactional_producer
+from common.kafka.follower import Follower
+from common.kafka.partitions import PartitionGroup
+from common.kafka.publisher import Publisher
+from common.kafka.table import Table
+from common.meta.client import GraphClient
+from common.mongo.client import Mongo
+from sender.batching import GroupCommit
+from sender.core import Rules
+from sender.flow import Flow
+from sender.handlers import Limits, SenderWorker
+from sender.journal import Entry, Move
+from sender.reports import RejectionReports
+from sender.routes import send_router
+from sender.settings import SenderSettings
+from sender.settle import Settler, Watch
+from sender.store import JournalStore
+
+log = logging.getLogger(__name__)
+
+_ACCOUNT = decoder(AccountChanged)
+_IDLE_SECONDS = 60.0
+_INDEX_RETRY_SECONDS = 1.0
+
+
+class Sender:
+    """Every part of the service, wired and not yet started."""
+
+    def __init__(self, settings: SenderSettings) -> None:
+        self.settings = settings
+        self.mongo = Mongo(settings)
+        self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
+        self.moves: GroupCommit[Move, Entry] = GroupCommit(self.store.move)
+        self.loads: GroupCommit[str, Entry | None] = GroupCommit(self.store.load)
+        self.credentials = CredentialsClient(settings)
+        self.reports = RejectionReports(self.credentials)
+        self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
+        self.publisher = Publisher(settings)
+        self.accounts: Table[AccountData] = Table(
+            settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
+        )
+        self.watch = Watch(self.store)
+        self.worker = self._make_worker()
+        self.statuses = Follower(
+            group=settings.sender_status_group,
+            topics=[topics.MESSAGE_STATUS.name],
+            make_consumer=partial(make_group_consumer, settings),
+            handle=Settler(self.store, self.moves).handle,
+        )
+        self.group = PartitionGroup(
+            group=settings.sender_group,
+            topics=[topic.name for topic in topics.SEND_FAMILY],
+            make_consumer=partial(make_group_consumer, settings),
+            make_producer=partial(make_transactional_producer, settings),
+            worker=self.worker,
+            # Partition i of all four topics is one piece of work: one session, one transactional producer.
+            slot_of=lambda tp: str(tp.partition),
+            drain_seconds=settings.graph_total_seconds + 5.0,
+        )
+        self.indexed = False
+
+    def _make_worker(self) -> SenderWorker:
+        settings = self.settings
+        rules = Rules(
+            in_doubt_seconds=settings.sender_in_doubt_seconds,
+            in_doubt_resend=settings.sender_in_doubt_policy == "resend",
+            pause_seconds=settings.sender_pause_seconds,
+            pause_cap_seconds=settings.sender_pause_cap_seconds,
+        )
+        flow = Flow(
+            accounts=self.accounts,
+            credentials=self.credentials,
+            graph=self.graph,
+            moves=self.moves,
+            loads=self.loads,
+            rules=rules,
+            on_rejected=self.reports.report,
+        )
+        limits = Limits(
+            slots=asyncio.Semaphore(settings.sender_max_in_flight),
+            session_records=settings.sender_session_records,
+            drain_seconds=settings.graph_total_seconds + 2.0,
+        )
+        return SenderWorker(flow, self.watch, limits)
+
+    def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
+        self.credentials.drop(chatbot_id)
+        self.worker.account_changed(chatbot_id)
+
+    def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
+        """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
+        return [
+            _closing(self.mongo.close),
+            _closing(self.credentials.close, self.graph.close, self.moves.close, self.loads.close, self.reports.close),
+            _running(self._ensure_indexes),
+            _around(self.accounts),
+            _around(self.publisher),
+            _around(self.watch),
+            _around(self.statuses),
+            _around(self.group),
+        ]
+
+    async def _ensure_indexes(self) -> None:
+        while not self.indexed:
+            try:
+                await self.store.ensure_indexes()
+                self.indexed = True
+            except Unavailable as error:
+                log.warning("no indexes yet, trying again", extra={"error": error.message})
+                await asyncio.sleep(_INDEX_RETRY_SECONDS)
+
+    async def load(self, journal_id: str) -> Entry | None:
+        """One journal entry, for the API. Raises `Unavailable`."""
+        (entry,) = await self.store.load([journal_id])
+        return entry
+
+
+def build_app(settings: SenderSettings) -> Litestar:
+    """The service as an ASGI app; nothing is contacted before its lifespan begins."""
+    sender = Sender(settings)
+    router = send_router(
+        publisher=sender.publisher,
+        accounts=sender.accounts,
+        load=sender.load,
+        guard=require("send", settings.api_keys),
+    )
+    health = health_routes(
+        {
+            "mongo": sender.mongo.reachable,
+            "indexes": _now(lambda: sender.indexed),
+            "publisher": sender.publisher.reachable,
+            "sends": _now(lambda: sender.group.ready),
+            "accounts": _now(lambda: sender.accounts.ready),
+            "statuses": _now(lambda: sender.statuses.ready),
+        },
+        alive=lambda: sender.group.idle_seconds() < _IDLE_SECONDS,
+    )
+    return Litestar(
+        [router, *health],
+        lifespan=sender.lifespans(),
+        exception_handlers=exception_handlers(),
+        openapi_config=OpenAPIConfig(
+            title="WhatsApp Cloud: sender",
+            version="1.0.0",
+            path="/whatsapp-cloud/docs/sender",
+            render_plugins=[ScalarRenderPlugin()],
+        ),
+        logging_config=None,
+    )
+
+
+def _now(check: Callable[[], bool]) -> Callable[[], Any]:
+    async def answer() -> bool:
+        return check()
+
+    return answer
+
+
+def _around(part: Any) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await part.start()
+        try:
+            yield
+        finally:
+            await part.stop()
+
+    return lifespan
+
+
+def _closing(*closes: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for close in reversed(closes):
+                await close()
+
+    return lifespan
+
+
+def _running(work: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        task = asyncio.create_task(work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError, AppError):
+                await task
+
+    return lifespan

@@ -1,0 +1,68 @@
+"""Writing what finished sends lead to, with the offsets that they finish, in one transaction after the other."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from common.kafka.partitions import PartitionSession
+from common.kafka.records import Outgoing
+from sender.prefix import Prefixes
+
+_GATHER_SECONDS: Final = 0.01
+_MAX_EFFECTS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What goes into the next transaction: records, and the input record that they finish (if they finish one)."""
+
+    outgoing: tuple[Outgoing, ...]
+    partition: Any = None
+    offset: int = -1
+
+
+class Commits:
+    """The transactions of one session. Effects are written in the order in which they were given."""
+
+    def __init__(self, session: PartitionSession) -> None:
+        self._session = session
+        self._prefixes = Prefixes()
+        self._effects: list[Effect] = []
+        self._given = asyncio.Event()
+        self._closed = False
+
+    def opened(self, partition: Any, offset: int) -> None:
+        """A record was read; nothing from it on is committed before an effect finishes it."""
+        self._prefixes.opened(partition, offset)
+
+    def write(self, effect: Effect) -> None:
+        """Have `effect` written soon, with others."""
+        self._effects.append(effect)
+        self._given.set()
+
+    def close(self, *, discard: bool) -> None:
+        """Let `run` end: after what is given, or (`discard`) without it.
+
+        After a failed transaction nothing may be committed, for its offsets would go with the next one.
+        """
+        if discard:
+            self._effects.clear()
+        self._closed = True
+        self._given.set()
+
+    async def run(self) -> None:
+        """Write until closed. Raises `KafkaError`; then this session is over."""
+        while not (self._closed and not self._effects):
+            await self._given.wait()
+            self._given.clear()
+            await asyncio.sleep(0 if self._closed else _GATHER_SECONDS)
+            while self._effects:
+                await self._transaction()
+
+    async def _transaction(self) -> None:
+        batch, self._effects = self._effects[:_MAX_EFFECTS], self._effects[_MAX_EFFECTS:]
+        for effect in batch:
+            if effect.partition is not None:
+                self._prefixes.done(effect.partition, effect.offset)
+        outgoing = [record for effect in batch for record in effect.outgoing]
+        await self._session.commit(outgoing, self._prefixes.committable())

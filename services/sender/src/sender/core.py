@@ -1,0 +1,200 @@
+"""Every decision about a send: pure functions of the request, the account, the journal and Meta's answer.
+
+`before` says whether to call Meta; `after` says what its answer means. A send ends in exactly one of
+`Sent`, `Retry`, `Dead`, `InDoubt` and `Defer`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts.accounts import AccountData
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+from common.contracts.sends import SendRequest
+from common.contracts.topics import RETRIES
+from common.meta.client import Answered, CallEnd, NotSent
+from common.meta.errors import GraphFailure, Klass, Rule, Scope, classify
+from sender.journal import Entry, State
+from sender.outcomes import Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
+
+MAX_ATTEMPTS: Final = len(RETRIES) + 1
+_PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttled pair
+_PAIR_CAP_SECONDS: Final = 64.0
+_AWAY_CAP_SECONDS: Final = 30.0
+_THROTTLE_CAP_SECONDS: Final = 60.0
+_MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What operators may choose, in seconds."""
+
+    in_doubt_seconds: float
+    in_doubt_resend: bool
+    pause_seconds: float
+    pause_cap_seconds: float
+
+
+def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
+    request: SendRequest | MetaError,
+    account: AccountData | None,
+    entry: Entry | None,
+    *,
+    owner: str,
+    now: datetime,
+    rules: Rules,
+) -> Call | Outcome:
+    """What to do with a request now; a `MetaError` in its place says why it is invalid.
+
+    `owner` is the session that asks: a claim or a doubt of another one means that nobody watched it.
+    """
+    if entry is not None:
+        standing = _standing(request, entry, owner, now, rules)
+        if standing is not None:
+            return standing
+    if isinstance(request, MetaError):
+        return Dead(request, letter=True)
+    if expired(request, now):
+        return Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), expired=True)
+    if account is None:
+        return Dead(MetaError(reason="unknown_account", details="no account has this chatbotId"), letter=True)
+    if not account.active:
+        return Dead(MetaError(reason="account_deactivated", details="the account is deactivated"))
+    attempt = (entry.attempt if entry else 0) + 1
+    if attempt > MAX_ATTEMPTS:
+        return Dead(_unresolved(entry), letter=True)
+    return Call(attempt)
+
+
+def after(end: CallEnd, *, attempt: int, repeatable: bool, strikes: int, now: datetime, rules: Rules) -> Outcome:
+    """What the end of call number `attempt` means.
+
+    `repeatable` requests may be sent twice without harm (a read mark), so they are never in doubt. `strikes` counts
+    how often in a row this conversation was deferred.
+    """
+    if isinstance(end, NotSent):
+        wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _AWAY_CAP_SECONDS)
+        return Defer(now + timedelta(seconds=wait), MetaError(reason="meta_unreachable", details=end.reason))
+    if isinstance(end, Answered):
+        sent = _success(end)
+        if sent is not None:
+            return sent
+        failure = classify(end.status, end.body)
+        error = _error(failure)
+        if failure.klass is not Klass.AMBIGUOUS or failure.code is not None:
+            return _failed(failure.rule, error, attempt, strikes, now, rules)
+    else:
+        error = MetaError(reason="no_answer", details=end.reason)
+    if repeatable:
+        return _retry(error, attempt, now)
+    return InDoubt(now + timedelta(seconds=rules.in_doubt_seconds), error)
+
+
+def expired(request: SendRequest, now: datetime) -> bool:
+    """Whether the producer does not want it sent any more."""
+    return request.expires_at is not None and request.expires_at <= now
+
+
+def is_repeatable(request: SendRequest | MetaError) -> bool:
+    """Whether calling Meta twice for it does no harm."""
+    return isinstance(request, SendRequest) and request.typed().type == "read"
+
+
+def _standing(  # noqa: PLR0911  # one answer per state
+    request: SendRequest | MetaError, entry: Entry, owner: str, now: datetime, rules: Rules
+) -> Outcome | None:
+    """What the journal alone decides; None when it leaves the way open for the next attempt."""
+    match entry.state:
+        case State.ACCEPTED:
+            return Sent(entry.wamid, entry.contact)
+        case State.FAILED | State.EXPIRED:
+            return Dead(entry.error or MetaError(), letter=entry.letter, expired=entry.state is State.EXPIRED)
+        case State.RETRYING | State.DEFERRED:
+            return Defer(entry.due, entry.error) if entry.due is not None and now < entry.due else None
+        case State.CLAIMED:
+            if is_repeatable(request):
+                return None
+            # The window begins now, not at the claim: nobody of us was listening for statuses in between.
+            return _doubt(entry, now, rules)
+        case State.IN_DOUBT:
+            if entry.owner != owner:
+                return _doubt(entry, now, rules)
+            if entry.due is not None and now < entry.due:
+                return InDoubt(entry.due, entry.error)
+            over = isinstance(request, SendRequest) and expired(request, now)
+            return None if rules.in_doubt_resend and not over else Dead(_unresolved(entry), letter=True)
+
+
+def _doubt(entry: Entry, now: datetime, rules: Rules) -> InDoubt:
+    return InDoubt(
+        now + timedelta(seconds=rules.in_doubt_seconds),
+        entry.error or MetaError(reason="no_record", details="the sender stopped before it knew the answer"),
+    )
+
+
+def _unresolved(entry: Entry | None) -> MetaError:
+    if entry is not None and entry.state is not State.IN_DOUBT and entry.error is not None:
+        return entry.error
+    return MetaError(reason="in_doubt_unresolved", details="no answer and no status said whether Meta took it")
+
+
+def _failed(rule: Rule, error: MetaError, attempt: int, strikes: int, now: datetime, rules: Rules) -> Outcome:
+    match rule.klass:
+        case Klass.RETRY | Klass.AMBIGUOUS:
+            return _retry(error, attempt, now)
+        case Klass.THROTTLE if rule.scope is Scope.PAIR:
+            wait = min(_PAIR_BASE ** min(strikes, _MAX_EXPONENT), _PAIR_CAP_SECONDS)
+            return Defer(now + timedelta(seconds=wait), error)
+        case Klass.THROTTLE:
+            # App and WABA limits are learnt number by number: each meets the limit once and waits by itself.
+            base = max(1.0, rule.seconds)
+            return Defer(now, error, Hold(base, max(base, _THROTTLE_CAP_SECONDS)))
+        case Klass.WAIT if rule.scope is Scope.NUMBER:
+            return Defer(now, error, Hold(rules.pause_cap_seconds, max(rules.pause_cap_seconds, rule.seconds)))
+        case Klass.ACCOUNT | Klass.AUTH:
+            hold = Hold(rules.pause_seconds, rules.pause_cap_seconds, rejected=rule.klass is Klass.AUTH)
+            return Defer(now, error, hold)
+        case Klass.PERMANENT | Klass.WAIT:
+            return Dead(error)
+
+
+def _retry(error: MetaError, attempt: int, now: datetime) -> Retry | Dead:
+    if attempt >= MAX_ATTEMPTS:
+        return Dead(error, letter=True)
+    return Retry(now + timedelta(milliseconds=RETRIES[attempt - 1][1]), error, attempt)
+
+
+def _error(failure: GraphFailure) -> MetaError:
+    return MetaError(code=failure.code, reason=failure.rule.reason, title=failure.message, details=failure.details)
+
+
+def _success(end: Answered) -> Sent | None:
+    if not 200 <= end.status < 300:
+        return None
+    try:
+        answer = msgspec.json.decode(end.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    if answer.get("success") is True:
+        return Sent(None)
+    wamid = _first(answer, "messages").get("id")
+    if not isinstance(wamid, str):
+        return None
+    person = _first(answer, "contacts")
+    contact = Contact(user_id=_text(person.get("user_id")), wa_id=_text(person.get("wa_id")))
+    return Sent(wamid, contact if contact.aliases() else None)
+
+
+def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    items = answer.get(name)
+    first = items[0] if isinstance(items, list) and items else None
+    return first if isinstance(first, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

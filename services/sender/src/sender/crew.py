@@ -1,0 +1,43 @@
+"""The tasks of one session: the first failure of any of them is the session's."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Crew:
+    """Starts tasks and keeps the first error in `failed`, a future that never has a result."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """Run `work` beside the others."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def raise_failure(self) -> None:
+        """Raise the first error, if there was one."""
+        if self.failed.done():
+            self.failed.result()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if self.failed.done():
+            log.warning("another task failed too", extra={"task": task.get_name(), "error": repr(error)})
+        else:
+            self.failed.set_exception(error)
+
+
+async def cancel(tasks: "Iterable[asyncio.Future[Any]]") -> None:
+    """Cancel all of them and wait until they have ended, however they do."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

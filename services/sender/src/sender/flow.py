@@ -1,0 +1,188 @@
+"""One send, one step: look it up, decide, claim, call Meta, decide, record."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from common.contracts.accounts import AccountData
+from common.contracts.messages import MetaError
+from common.errors import AppError, NotFound, Unavailable
+from common.http.credentials import Credentials, CredentialsClient
+from common.kafka.table import Table
+from common.meta.client import Answered, CallEnd, GraphClient
+from sender.batching import GroupCommit
+from sender.core import Rules, after, before, is_repeatable
+from sender.journal import Entry, Move, State
+from sender.moves import blank, claim, record
+from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
+from sender.payloads import payload
+from sender.requests import Job
+from sender.store import to_millis
+
+log = logging.getLogger(__name__)
+
+CLAIM_FRESH_SECONDS: Final = 5.0
+"""A claim older than this is given back unused: whoever finds it takes the call for over after a bounded time."""
+
+_ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
+_CATCH_UP_SECONDS: Final = 2.0
+
+
+class Superseded(Exception):
+    """Another session has taken this send over; ours has lost its partitions and has to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step: the outcome and the entry as it stands (None: there is none).
+
+    `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.
+    """
+
+    outcome: Outcome
+    entry: Entry | None
+    recorded: bool = False
+    answered: bool = False
+
+
+def utc_now() -> datetime:
+    """Now, to the millisecond that MongoDB keeps."""
+    return to_millis(datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class Flow:
+    """The collaborators of a step, shared by all sessions of the process."""
+
+    accounts: Table[AccountData]
+    credentials: CredentialsClient
+    graph: GraphClient
+    moves: GroupCommit[Move, Entry]
+    loads: GroupCommit[str, Entry | None]
+    rules: Rules
+    on_rejected: Callable[[str, Credentials, int | None], None]
+    now: Callable[[], datetime] = utc_now
+
+    async def step(self, job: Job, *, owner: str, strikes: int, look: bool) -> Step:
+        """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
+
+        Raises `Superseded` when the journal shows another owner at work.
+        """
+        try:
+            account = await self._account(job.chatbot_id)
+        except Unavailable as error:
+            return Step(self._accounts_away(error), None)
+        entry = await self.loads.submit(job.journal_id) if look else None
+        while True:
+            decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
+            answered = False
+            if isinstance(decision, Call):
+                assert account is not None  # noqa: S101  # `before` calls for known accounts only
+                attempt = await self._attempt(job, account, entry, decision.attempt, owner, strikes)
+                if isinstance(attempt, Entry):
+                    entry = attempt  # somebody was there before: decide again
+                    continue
+                decision, entry, answered = attempt
+            step = await self._record(job, account, entry, decision, owner)
+            if isinstance(step, Step):
+                return replace(step, answered=answered)
+            entry = step
+
+    async def _attempt(
+        self, job: Job, account: AccountData, entry: Entry | None, number: int, owner: str, strikes: int
+    ) -> tuple[Outcome, Entry | None, bool] | Entry:
+        """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
+        try:
+            credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
+        except (Unavailable, NotFound) as error:
+            return self._accounts_away(error), entry, False
+        fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now())
+        began = time.monotonic()
+        move = claim(
+            entry,
+            fresh,
+            number,
+            phone_number_id=credentials.phone_number_id,
+            owner=owner,
+            token=uuid.uuid4().hex,
+            now=self.now(),
+        )
+        standing = await self.moves.submit(move)
+        if standing.token != move.won:
+            return standing
+        if time.monotonic() - began > CLAIM_FRESH_SECONDS:
+            return Defer(self.now(), MetaError(reason="claim_took_too_long")), standing, False
+        end = await self._call(job, credentials)
+        outcome = after(
+            end,
+            attempt=number,
+            repeatable=is_repeatable(job.request),
+            strikes=strikes,
+            now=self.now(),
+            rules=self.rules,
+        )
+        _log_attempt(job, number, outcome, time.monotonic() - began)
+        if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
+            self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
+        return outcome, standing, isinstance(end, Answered)
+
+    async def _call(self, job: Job, credentials: Credentials) -> CallEnd:
+        assert not isinstance(job.request, MetaError)  # noqa: S101  # `before` ends invalid ones
+        body = payload(job.request, job.journal_id)
+        return await self.graph.send(credentials.phone_number_id, credentials.token.get_secret_value(), body)
+
+    async def _record(
+        self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str
+    ) -> Step | Entry:
+        """Write the outcome down; or the entry that stood in the way, with which to decide again."""
+        number = account.phone_number_id if account else None
+        claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
+        while True:
+            fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number)
+            move = record(entry, fresh, outcome, owner=owner, token=uuid.uuid4().hex, now=self.now())
+            if move is None:
+                return Step(outcome, entry)
+            standing = await self.moves.submit(move)
+            if standing.token == move.won:
+                return Step(outcome, standing, recorded=True)
+            if standing.ended or not claimed:
+                return standing
+            if not isinstance(outcome, Sent):
+                raise Superseded(f"another session took over {job.journal_id}")
+            entry = standing  # Meta has it, whoever owns it: that has to be known
+
+    async def _account(self, chatbot_id: str) -> AccountData | None:
+        account = self.accounts.get(chatbot_id)
+        if account is None and not await self.accounts.catch_up(_CATCH_UP_SECONDS):
+            raise Unavailable("the accounts topic cannot be read up to its end", code="accounts_unavailable")
+        return account or self.accounts.get(chatbot_id)
+
+    def _accounts_away(self, error: AppError) -> Defer:
+        log.warning("no account data, holding the number", extra={"error": error.message})
+        return Defer(self.now(), MetaError(reason=error.error_code), _ACCOUNTS_AWAY)
+
+
+def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> None:
+    """One line per call: ids and codes, nobody's words or numbers."""
+    error = None if isinstance(outcome, Sent) else outcome.error
+    level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
+    log.log(
+        level,
+        "send attempted",
+        extra={
+            "journal_id": job.journal_id,
+            "chatbot_id": job.chatbot_id,
+            "attempt": number,
+            "outcome": type(outcome).__name__.lower(),
+            "code": error.code if error else None,
+            "reason": error.reason if error else None,
+            "ms": round(seconds * 1000, 1),
+            "correlation_id": job.trace.correlation_id,
+            **({"in_doubt_until": outcome.until} if isinstance(outcome, InDoubt) else {}),
+            **({"due": outcome.due} if isinstance(outcome, Retry) else {}),
+        },
+    )

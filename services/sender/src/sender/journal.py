@@ -1,0 +1,103 @@
+"""The journal of sends: one entry per (chatbot id, message id), and the only ways in which it may change.
+
+An entry is written before Meta is called and again when the call has ended, so that whoever reads it knows whether
+Meta can have the message. Every change is a compare-and-set on `token`, which is new with each change: a decision is
+recorded only while what it was based on still stands. That is also the fence against a process that was paused, lost
+its partitions and comes back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+
+
+class State(StrEnum):
+    """How a send stands."""
+
+    CLAIMED = "claimed"
+    """Somebody is calling Meta, or died while doing so."""
+    RETRYING = "retrying"
+    """The call failed and counts; the next one is due at `due`."""
+    DEFERRED = "deferred"
+    """The call did not count (throttled, number paused, Meta away)."""
+    IN_DOUBT = "in_doubt"
+    """Meta may have the message; a status can settle it until `due`."""
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+ENDED: Final = frozenset({State.ACCEPTED, State.FAILED, State.EXPIRED})
+
+TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
+    {
+        None: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED}),
+        # A claim is claimed again only where a second call does no harm (mark as read).
+        State.CLAIMED: frozenset(State),
+        # A status may arrive for a call that we took for failed.
+        State.RETRYING: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED}),
+        State.DEFERRED: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED}),
+        # A new owner begins the window again: nobody listened in between.
+        State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
+        State.ACCEPTED: frozenset(),
+        State.FAILED: frozenset(),
+        State.EXPIRED: frozenset(),
+    }
+)
+"""From each state (None: no entry yet) to those that may follow. Ends are final."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
+
+    `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
+    """
+
+    id: str
+    state: State
+    attempt: int
+    token: str
+    owner: str
+    at: datetime
+    created_at: datetime
+    chatbot_id: str
+    message_id: str
+    to: str
+    phone_number_id: str | None = None
+    due: datetime | None = None
+    first_failed_at: datetime | None = None
+    wamid: str | None = None
+    contact: Contact | None = None
+    error: MetaError | None = None
+    letter: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The wish that `entry` replaces the one whose token is `expected` (None: that there is none yet)."""
+
+    entry: Entry
+    expected: str | None
+    before: State | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        """A move that the table does not allow is a bug, to be found where it is made."""
+        if self.entry.state not in TRANSITIONS[self.before]:
+            raise ValueError(f"a send that is {self.before or 'new'} cannot become {self.entry.state}")
+
+    @property
+    def won(self) -> str:
+        """The token by which the store's answer shows that this move took place."""
+        return self.entry.token

@@ -1,0 +1,94 @@
+"""From a decision to what the journal shall say: pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+from sender.journal import Entry, Move, State
+from sender.outcomes import Dead, Defer, InDoubt, Outcome, Retry, Sent
+
+
+def blank(
+    job_id: str, chatbot_id: str, message_id: str, to: str, now: datetime, phone_number_id: str | None = None
+) -> Entry:
+    """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
+    return Entry(
+        id=job_id,
+        state=State.CLAIMED,
+        attempt=0,
+        token="",
+        owner="",
+        at=now,
+        created_at=now,
+        chatbot_id=chatbot_id,
+        message_id=message_id,
+        to=to,
+        phone_number_id=phone_number_id,
+    )
+
+
+def claim(
+    entry: Entry | None, fresh: Entry, attempt: int, *, phone_number_id: str, owner: str, token: str, now: datetime
+) -> Move:
+    """The right to call Meta as attempt number `attempt`."""
+    claimed = replace(
+        entry or fresh,
+        state=State.CLAIMED,
+        attempt=attempt,
+        phone_number_id=phone_number_id,
+        owner=owner,
+        token=token,
+        at=now,
+        due=None,
+    )
+    return _move(entry, claimed)
+
+
+def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has it already
+    entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
+) -> Move | None:
+    """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
+    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None)
+    match outcome:
+        case Sent():
+            if entry is not None and entry.state is State.ACCEPTED:
+                return None
+            return _move(entry, _accepted(base, outcome.wamid, outcome.contact))
+        case Dead():
+            if entry is not None and entry.ended:
+                return None
+            state = State.EXPIRED if outcome.expired else State.FAILED
+            return _move(entry, replace(base, state=state, error=outcome.error, letter=outcome.letter))
+        case Retry():
+            failed = replace(base, state=State.RETRYING, due=outcome.due)
+            return _move(entry, _with_error(failed, outcome.error, now))
+        case InDoubt():
+            if entry is not None and entry.state is State.IN_DOUBT and entry.owner == owner:
+                return None
+            return _move(entry, _with_error(replace(base, state=State.IN_DOUBT, due=outcome.until), outcome.error, now))
+        case Defer():
+            if entry is None or entry.state is not State.CLAIMED:
+                return None
+            # The attempt is given back: it did not count.
+            waiting = replace(base, state=State.DEFERRED, attempt=entry.attempt - 1, due=outcome.until)
+            return _move(entry, replace(waiting, error=outcome.error))
+
+
+def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Move | None:
+    """What a status of Meta's says about a send that has not ended: Meta has it. None when it has ended."""
+    if entry.ended:
+        return None
+    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None), wamid, contact))
+
+
+def _accepted(entry: Entry, wamid: str | None, contact: Contact | None) -> Entry:
+    return replace(entry, state=State.ACCEPTED, wamid=wamid, contact=contact, error=None)
+
+
+def _with_error(entry: Entry, error: MetaError | None, now: datetime) -> Entry:
+    return replace(entry, error=error, first_failed_at=entry.first_failed_at or now)
+
+
+def _move(entry: Entry | None, then: Entry) -> Move:
+    return Move(then, expected=entry.token if entry else None, before=entry.state if entry else None)

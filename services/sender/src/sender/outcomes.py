@@ -1,0 +1,72 @@
+"""What can be decided about a send: `Call` Meta, or one of the five outcomes that a step ends in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Ask Meta, as attempt number `attempt` (1 is the first)."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Meta took it. A read mark has no `wamid`."""
+
+    wamid: str | None
+    contact: Contact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Meta did not take it; try again at `due`. `attempt` is the one that failed."""
+
+    due: datetime
+    error: MetaError
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """It ends here: failed, or `expired`. A `letter` goes to the dead-letter queue."""
+
+    error: MetaError
+    letter: bool = False
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Meta may have it: wait for a status until `until`."""
+
+    until: datetime
+    error: MetaError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The whole number waits: `base` seconds, doubled each time in a row, at most `cap`.
+
+    `rejected` is set when Meta refuses the access token, which its owner should learn.
+    """
+
+    base: float
+    cap: float
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Not now, and it does not count: this conversation waits until `until`, with `hold` the whole number does."""
+
+    until: datetime
+    error: MetaError | None = None
+    hold: Hold | None = None
+
+
+Outcome = Sent | Retry | Dead | InDoubt | Defer

@@ -1,0 +1,52 @@
+"""A send request as the JSON that `POST /<phone number id>/messages` takes: pure."""
+
+from typing import Any
+
+import msgspec
+
+from common.contracts import ids
+from common.contracts.people import contact_of_recipient
+from common.contracts.sends import Contacts, MarkAsRead, SendRequest, TypedMessage
+
+
+def payload(request: SendRequest, journal_id: str) -> bytes:
+    """Meta's JSON. `journal_id` travels in `biz_opaque_callback_data` and comes back in every status."""
+    message = request.typed()
+    if isinstance(message, MarkAsRead):
+        return msgspec.json.encode(_read(message))
+    body: dict[str, Any] = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **recipient(request.to),
+        "type": message.type,
+        message.type: _content(message),
+        "biz_opaque_callback_data": ids.callback_data(journal_id),
+    }
+    if request.reply_to is not None:
+        body["context"] = {"message_id": request.reply_to}
+    return msgspec.json.encode(body)
+
+
+def recipient(to: str) -> dict[str, str]:
+    """`recipient` for a BSUID, `to` for a phone number; never both, for `to` silently wins."""
+    contact = contact_of_recipient(to)
+    if contact.user_id:
+        return {"recipient": contact.user_id}
+    # Without the `+` Meta may put the business's own country code in front.
+    return {"to": f"+{contact.wa_id}"}
+
+
+def _read(message: MarkAsRead) -> dict[str, Any]:
+    body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": message.message_id}
+    if message.typing:
+        body["typing_indicator"] = {"type": "text"}
+    return body
+
+
+def _content(message: TypedMessage) -> object:
+    if isinstance(message, Contacts):
+        return message.contacts
+    fields = message.model_dump(exclude={"type"}, exclude_none=True)
+    # Interactive and template objects are Meta's own already; they are nested under their type by name.
+    nested = fields.get(message.type)
+    return nested if isinstance(nested, dict) else fields

@@ -1,0 +1,199 @@
+"""From a record to a job: what a producer wrote, where it stands, and how it is identified. Pure.
+
+Anybody may write to `whatsapp-cloud-send`, so every record is judged: what cannot be understood becomes a `Letter`
+for the dead-letter queue; what names its chatbot but breaks a limit becomes a job that ends as failed, so that its
+producer learns of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from pydantic import ValidationError
+
+from common.contracts import ids
+from common.contracts.messages import MetaError
+from common.contracts.people import contact_of_recipient
+from common.contracts.sends import SendRequest
+from common.errors import InvalidInput, TooLarge
+from common.kafka.records import Trace, trace_of
+
+MAX_REQUEST_BYTES: Final = 900_000
+"""Leaves room in a 1 MiB record for the envelope of the result that carries the request back."""
+
+ATTEMPTS: Final = "attempts"
+NOT_BEFORE: Final = "not-before-ms"
+MESSAGE_ID: Final = "message-id"
+FIRST_FAILED_AT: Final = "first-failed-at"
+ORIGIN_TOPIC: Final = "origin-topic"
+ORIGIN_PARTITION: Final = "origin-partition"
+ORIGIN_OFFSET: Final = "origin-offset"
+
+_MAX_ID: Final = 128
+_MAX_DEPTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A send to be brought to an end.
+
+    `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId`; `value` the
+    bytes as given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds.
+    """
+
+    journal_id: str
+    chatbot_id: str
+    message_id: str
+    to: str
+    request: SendRequest | MetaError
+    body: dict[str, Any]
+    value: bytes
+    trace: Trace
+    origin: Position
+    attempts: int = 0
+    due: float = 0.0
+    first_failed_at: str | None = None
+
+    @property
+    def lane(self) -> str:
+        """The conversation: a chatbot has one number, and `to` names one recipient."""
+        aliases = contact_of_recipient(self.to).aliases()
+        return f"{self.chatbot_id}|{aliases[0] if aliases else self.to}"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record that cannot be understood, on its way to the dead-letter queue."""
+
+    value: bytes
+    origin: Position
+    error: MetaError
+    trace: Trace
+
+
+def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
+    """A request and the JSON object it came from.
+
+    Raises `InvalidInput` or `TooLarge` when it is no JSON object of a fair size, `ValidationError` when a field is
+    wrong.
+    """
+    body = _object(value)
+    return SendRequest.model_validate(body), body
+
+
+def read_record(position: Position, value: bytes | None, headers: Mapping[str, str], *, retried: bool) -> Job | Letter:
+    """The job that a record asks for; `retried` records are our own and carry our headers."""
+    value = value or b""
+    trace = trace_of(headers, fallback_correlation_id=_derived_id(position))
+    ours = headers if retried else {}
+    origin = _origin(position, ours)
+    try:
+        body = _object(value)
+    except (InvalidInput, TooLarge) as error:
+        return Letter(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
+    chatbot_id = body.get("chatbotId")
+    if not _is_id(chatbot_id):
+        return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
+    given = body.get("messageId")
+    message_id = str(given) if _is_id(given) else ours.get(MESSAGE_ID) or _derived_id(position)
+    request = _validated({**body, "messageId": message_id} if given is None else body)
+    to = body.get("to")
+    return Job(
+        journal_id=ids.journal_id(str(chatbot_id), message_id),
+        chatbot_id=str(chatbot_id),
+        message_id=message_id,
+        to=to if isinstance(to, str) else "",
+        request=request,
+        body={**body, "messageId": message_id},
+        value=value,
+        trace=trace,
+        origin=origin,
+        attempts=_number(ours.get(ATTEMPTS)),
+        due=_number(ours.get(NOT_BEFORE)) / 1000,
+        first_failed_at=ours.get(FIRST_FAILED_AT),
+    )
+
+
+def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> dict[str, str]:
+    """What a retry or dead-letter record says of its job besides the value."""
+    first = first_failed_at.isoformat() if first_failed_at else job.first_failed_at
+    return {
+        MESSAGE_ID: job.message_id,
+        ATTEMPTS: str(attempts),
+        **origin_headers(job.origin),
+        **({FIRST_FAILED_AT: first} if first else {}),
+    }
+
+
+def origin_headers(origin: Position) -> dict[str, str]:
+    """Where the request first stood."""
+    return {
+        ORIGIN_TOPIC: origin.topic,
+        ORIGIN_PARTITION: str(origin.partition),
+        ORIGIN_OFFSET: str(origin.offset),
+    }
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    if len(value) > MAX_REQUEST_BYTES:
+        raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
+    try:
+        body = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"the request is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidInput("the request is not a JSON object")
+    # What is nested deeper than our results can be written would stop its partition each time it is read.
+    if value.count(b"{") + value.count(b"[") > _MAX_DEPTH and _depth(body) > _MAX_DEPTH:
+        raise InvalidInput(f"the request is nested deeper than {_MAX_DEPTH} levels")
+    return body
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
+        level = [child for children in inner for child in children]
+    return depth
+
+
+def _validated(body: dict[str, Any]) -> SendRequest | MetaError:
+    try:
+        return SendRequest.model_validate(body)
+    except ValidationError as error:
+        wrong = (
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        return MetaError(reason="invalid_request", details="; ".join(wrong)[:2_000])
+
+
+def _derived_id(position: Position) -> str:
+    """The message id of a request without one: the same however often the record is read."""
+    return ids.derive_id("send-request", position.topic, str(position.partition), str(position.offset))
+
+
+def _origin(position: Position, headers: Mapping[str, str]) -> Position:
+    if ORIGIN_TOPIC not in headers:
+        return position
+    return Position(headers[ORIGIN_TOPIC], _number(headers.get(ORIGIN_PARTITION)), _number(headers.get(ORIGIN_OFFSET)))
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0

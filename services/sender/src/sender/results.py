@@ -1,0 +1,122 @@
+"""The records that a send leads to: results, retries and dead letters. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from common.contracts import ids, sends, topics
+from common.contracts.envelope import encode
+from common.contracts.messages import MetaError
+from common.contracts.people import contact_key, contact_of_recipient
+from common.kafka.records import Outgoing, headers_for
+from sender.journal import Entry, State
+from sender.outcomes import Retry
+from sender.requests import NOT_BEFORE, Job, Letter, headers_of, origin_headers
+
+_MAX_RESULT_BYTES: Final = topics.SEND_RESULTS.max_message_bytes - 20_000
+_TYPES: Final = {
+    State.ACCEPTED: sends.ACCEPTED,
+    State.FAILED: sends.FAILED,
+    State.EXPIRED: sends.EXPIRED,
+    State.IN_DOUBT: sends.IN_DOUBT,
+}
+
+
+def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of an entry that has ended or is in doubt.
+
+    Its id follows from the entry, so that the same end published twice is the same event.
+    """
+    kind = _TYPES[entry.state]
+    trace = job.trace.child()
+    event = sends.SendResult(
+        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt)),
+        type=kind,
+        version=sends.VERSION,
+        occurred_at=entry.at,
+        recorded_at=now,
+        correlation_id=trace.correlation_id,
+        causation_id=entry.id,
+        data=sends.SendResultData(
+            journal_id=entry.id,
+            chatbot_id=job.chatbot_id,
+            message_id=job.message_id,
+            to=job.to,
+            attempts=entry.attempt,
+            at=entry.at,
+            phone_number_id=entry.phone_number_id,
+            contact=entry.contact,
+            wamid=entry.wamid,
+            error=entry.error,
+            request=job.body,
+        ),
+    )
+    value = encode(event)
+    if len(value) > _MAX_RESULT_BYTES:  # numbers can grow when they are written anew: 1e15 becomes 17 digits
+        value = encode(replace(event, data=replace(event.data, request=None)))
+    # Without an account there is no number, and the chatbot is the nearest thing to it.
+    key = contact_key(entry.phone_number_id or job.chatbot_id, contact_of_recipient(job.to))
+    return Outgoing(topics.SEND_RESULTS.name, key, value, headers_for(trace, event_id=event.id, event_type=kind))
+
+
+def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:
+    """The record of the next attempt, in the retry topic of its delay.
+
+    It goes to the partition number it came from: there its lane waits for it, whoever keyed the first record how.
+    """
+    topic, _ = topics.RETRIES[outcome.attempt - 1]
+    headers = {
+        **headers_of(job, attempts=outcome.attempt, first_failed_at=entry.first_failed_at),
+        **_error_headers(outcome.error),
+        NOT_BEFORE: str(round(outcome.due.timestamp() * 1000)),
+    }
+    event_id = ids.derive_id("send-retry", entry.id, str(outcome.attempt))
+    return Outgoing(
+        topic.name,
+        job.chatbot_id,
+        job.value,
+        headers_for(job.trace.child(), event_id=event_id, event_type="send.retry", extra=headers),
+        partition=partition,
+    )
+
+
+def dead_letter(job: Job, entry: Entry) -> Outgoing:
+    """The dead-letter record of a send that ended without success: its value as given, and why."""
+    headers = {
+        **headers_of(job, attempts=entry.attempt, first_failed_at=entry.first_failed_at or entry.at),
+        **_error_headers(entry.error or MetaError()),
+    }
+    event_id = ids.derive_id("send-dead", entry.id)
+    return Outgoing(
+        topics.SEND_DLQ.name,
+        job.chatbot_id,
+        job.value,
+        headers_for(job.trace.child(), event_id=event_id, event_type="send.dead", extra=headers),
+    )
+
+
+def dead_record(letter: Letter, now: datetime) -> Outgoing:
+    """The dead-letter record of what cannot be understood."""
+    origin = letter.origin
+    event_id = ids.derive_id("send-dead", origin.topic, str(origin.partition), str(origin.offset))
+    headers = {
+        **origin_headers(origin),
+        **_error_headers(letter.error),
+        "attempts": "0",
+        "first-failed-at": now.isoformat(),
+    }
+    return Outgoing(
+        topics.SEND_DLQ.name,
+        "",
+        letter.value,
+        headers_for(letter.trace.child(), event_id=event_id, event_type="send.dead", extra=headers),
+    )
+
+
+def _error_headers(error: MetaError) -> dict[str, str]:
+    return {
+        "reason": error.reason or "unknown",
+        **({"code": str(error.code)} if error.code is not None else {}),
+        **({"details": error.details[:500]} if error.details else {}),
+    }

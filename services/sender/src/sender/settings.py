@@ -1,0 +1,48 @@
+"""The sender's settings, from environment variables."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from common.http.auth import ApiKeySettings
+from common.http.credentials import CredentialsSettings
+from common.http.serve import HttpSettings
+from common.kafka.settings import KafkaSettings
+from common.meta.client import GraphSettings
+from common.mongo.client import MongoSettings
+from sender.flow import CLAIM_FRESH_SECONDS
+
+
+class SenderSettings(KafkaSettings, MongoSettings, HttpSettings, ApiKeySettings, GraphSettings, CredentialsSettings):
+    """Everything that can be chosen; the defaults are for production."""
+
+    sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
+    sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
+    sender_max_in_flight: Annotated[int, Field(ge=1, description="calls to Meta at one time, per process")] = 256
+    sender_session_records: Annotated[
+        int, Field(ge=1, description="messages in hand per partition before reading stops")
+    ] = 2_000
+    sender_in_doubt_seconds: Annotated[
+        float, Field(gt=0, description="how long a status may settle a send whose answer was lost")
+    ] = 30.0
+    sender_in_doubt_policy: Annotated[
+        Literal["resend", "fail"], Field(description="what to do when no status came in that time")
+    ] = "resend"
+    sender_pause_seconds: Annotated[
+        float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; it doubles")
+    ] = 30.0
+    sender_pause_cap_seconds: Annotated[float, Field(gt=0, description="longest such pause")] = 300.0
+    sender_journal_days: Annotated[
+        int, Field(ge=8, description="how long a message id is remembered after its end")
+    ] = 30
+
+    @model_validator(mode="after")
+    def _window_outlasts_calls(self) -> Self:
+        """A predecessor that was cut off may still be calling; nobody may send again before that has ended."""
+        least = CLAIM_FRESH_SECONDS + self.graph_total_seconds
+        if self.sender_in_doubt_seconds <= least:
+            raise ValueError(
+                f"SENDER_IN_DOUBT_SECONDS must be above {least:g}: a claim may be {CLAIM_FRESH_SECONDS:g} s old when"
+                f" its call begins, and the call may take GRAPH_TOTAL_SECONDS ({self.graph_total_seconds:g} s)"
+            )
+        return self

@@ -1,0 +1,114 @@
+"""In doubt: what a status says about a send that we do not know the end of, and telling those who wait for it."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from common.contracts.envelope import decode, decoder
+from common.contracts.messages import MessageStatus, StatusData
+from common.errors import InvalidInput, Unavailable
+from common.kafka.follower import Batch
+from sender.batching import GroupCommit
+from sender.flow import utc_now
+from sender.journal import Entry, Move
+from sender.moves import settle
+from sender.store import JournalStore
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.25
+_STATUS: Final = decoder(MessageStatus)
+
+
+class Settler:
+    """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call."""
+
+    def __init__(self, store: JournalStore, moves: GroupCommit[Move, Entry]) -> None:
+        self._store = store
+        self._moves = moves
+
+    async def handle(self, batch: Batch) -> None:
+        """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
+        seen = _seen(batch)
+        if seen:
+            entries = await self._store.open_among(list(seen))
+            await asyncio.gather(*(self._settle(entry, seen[entry.id]) for entry in entries))
+
+    async def _settle(self, entry: Entry, status: StatusData) -> None:
+        standing = entry
+        while True:
+            move = settle(standing, status.wamid or "", status.contact, token=uuid.uuid4().hex, now=utc_now())
+            if move is None:
+                return
+            standing = await self._moves.submit(move)
+            if standing.token == move.won:
+                log.info("settled by a status", extra={"journal_id": entry.id, "was": str(entry.state)})
+                return
+
+
+class Watch:
+    """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
+
+    Asks the journal only while somebody waits, for all of them at once.
+    """
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self._waiting: dict[str, Callable[[str], None]] = {}
+        self._some = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._look(), name="watch doubts")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
+        """Call `on_settled(journal_id)` once, when the entry has ended."""
+        self._waiting[journal_id] = on_settled
+        self._some.set()
+
+    def remove(self, journal_id: str) -> None:
+        """Nobody waits for it any more."""
+        self._waiting.pop(journal_id, None)
+
+    async def _look(self) -> None:
+        while True:
+            await self._some.wait()
+            try:
+                for journal_id in await self._store.ended_among(list(self._waiting)):
+                    on_settled = self._waiting.pop(journal_id, None)
+                    if on_settled is not None:
+                        on_settled(journal_id)
+            except Unavailable as error:
+                log.warning("cannot look for settled sends", extra={"error": error.message})
+            if not self._waiting:
+                self._some.clear()
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _seen(batch: Batch) -> dict[str, StatusData]:
+    seen: dict[str, StatusData] = {}
+    for status in _statuses(batch):
+        if status.journal_id is not None and status.wamid is not None:
+            seen.setdefault(status.journal_id, status)
+    return seen
+
+
+def _statuses(batch: Batch) -> Sequence[StatusData]:
+    statuses = []
+    for record in batch:
+        try:
+            statuses.append(decode(_STATUS, record.value).data)
+        except InvalidInput as error:
+            log.warning("a status is not understood", extra={"offset": record.offset, "error": error.message})
+    return statuses

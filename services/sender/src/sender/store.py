@@ -1,0 +1,125 @@
+"""The journal in MongoDB: `send_journal`, one document per send."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+from common.errors import Unavailable
+from common.mongo.client import Database, Document
+from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
+from sender.journal import ENDED, Entry, Move, State
+
+COLLECTION: Final = "send_journal"
+
+
+class JournalStore:
+    """Reads and compare-and-sets of entries. Every method raises `Unavailable` when MongoDB does not answer.
+
+    An entry that has ended is kept for `retention`, and with it the promise that its message id is not sent again.
+    """
+
+    def __init__(self, database: Database, *, retention: timedelta) -> None:
+        self._collection = database[COLLECTION]
+        self._retention = retention
+
+    async def ensure_indexes(self) -> None:
+        """Create what is missing; harmless to repeat."""
+        with or_unavailable():
+            await self._collection.create_index("expireAt", expireAfterSeconds=0)
+
+    async def move(self, moves: Sequence[Move]) -> Sequence[Entry]:
+        """Try all moves; each entry as it stands now. A move took place when its token is there.
+
+        Harmless to repeat: a move that took place finds its own token.
+        """
+        swaps = [Swap(self._document(move.entry), move.expected) for move in moves]
+        documents = await swap_all(self._collection, swaps)
+        return [_standing(move, document) for move, document in zip(moves, documents, strict=True)]
+
+    async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
+        """The entry of each journal id, or None."""
+        documents = await find_all(self._collection, ids)
+        return [_entry(document) if document is not None else None for document in documents]
+
+    async def open_among(self, ids: Sequence[str]) -> list[Entry]:
+        """Those of the entries that have not ended."""
+        query = {"_id": {"$in": list(ids)}, "state": {"$nin": sorted(ENDED)}}
+        with or_unavailable():
+            return [_entry(document) async for document in self._collection.find(query)]
+
+    async def ended_among(self, ids: Sequence[str]) -> list[str]:
+        """The ids of those entries that have ended."""
+        query = {"_id": {"$in": list(ids)}, "state": {"$in": sorted(ENDED)}}
+        with or_unavailable():
+            return [document["_id"] async for document in self._collection.find(query, {"_id": 1})]
+
+    def _document(self, entry: Entry) -> Document:
+        return {
+            "_id": entry.id,
+            "state": str(entry.state),
+            "attempt": entry.attempt,
+            "token": entry.token,
+            "owner": entry.owner,
+            "at": entry.at,
+            "createdAt": entry.created_at,
+            "chatbotId": entry.chatbot_id,
+            "messageId": entry.message_id,
+            "to": entry.to,
+            **_present(
+                phoneNumberId=entry.phone_number_id,
+                due=entry.due,
+                firstFailedAt=entry.first_failed_at,
+                wamid=entry.wamid,
+                contact=msgspec.to_builtins(entry.contact),
+                error=msgspec.to_builtins(entry.error),
+                letter=entry.letter or None,
+                expireAt=entry.at + self._retention if entry.ended else None,
+            ),
+        }
+
+
+def _standing(move: Move, document: Document | None) -> Entry:
+    if document is not None:
+        return _entry(document)
+    if move.expected is None:
+        raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
+    return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+
+
+def _present(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _entry(document: Document) -> Entry:
+    return Entry(
+        id=document["_id"],
+        state=State(document["state"]),
+        attempt=document["attempt"],
+        token=document["token"],
+        owner=document["owner"],
+        at=document["at"],
+        created_at=document["createdAt"],
+        chatbot_id=document["chatbotId"],
+        message_id=document["messageId"],
+        to=document["to"],
+        phone_number_id=document.get("phoneNumberId"),
+        due=document.get("due"),
+        first_failed_at=document.get("firstFailedAt"),
+        wamid=document.get("wamid"),
+        contact=_read(document.get("contact"), Contact),
+        error=_read(document.get("error"), MetaError),
+        letter=document.get("letter", False),
+    )
+
+
+def _read(value: Any, kind: Any) -> Any:
+    return None if value is None else msgspec.convert(value, kind)
+
+
+def to_millis(moment: datetime) -> datetime:
+    """The moment as MongoDB keeps it: what is read back is what was written."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,91 @@
+"""Group commit: one write for many, none lost, none early."""
+
+import asyncio
+
+import pytest
+
+from common.errors import Unavailable
+from sender.batching import GroupCommit
+
+
+class Store:
+    """Records its batches; each write waits until it is let through."""
+
+    def __init__(self):
+        self.batches = []
+        self.gate = asyncio.Semaphore(0)
+        self.errors = []
+
+    async def run(self, items):
+        self.batches.append(list(items))
+        await self.gate.acquire()
+        if self.errors:
+            raise self.errors.pop(0)
+        return [item * 10 for item in items]
+
+
+async def reached(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_what_comes_during_a_write_goes_with_the_next():
+    store = Store()
+    group = GroupCommit(store.run, max_size=3)
+    first = asyncio.create_task(group.submit(1))
+    await reached(lambda: store.batches)
+    others = [asyncio.create_task(group.submit(n)) for n in range(2, 7)]
+    await asyncio.sleep(0)
+    assert not first.done()
+    for _ in range(3):
+        store.gate.release()
+    assert await asyncio.gather(first, *others) == [10, 20, 30, 40, 50, 60]
+    assert store.batches == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_an_absent_store_is_tried_again_with_the_same_batch():
+    store = Store()
+    store.errors = [Unavailable("away"), Unavailable("away")]
+    group = GroupCommit(store.run)
+    for _ in range(3):
+        store.gate.release()
+    assert await group.submit(1) == 10
+    assert store.batches == [[1], [1], [1]]
+
+
+async def test_a_fault_goes_to_those_who_wait_and_the_next_batch_is_unharmed():
+    store = Store()
+    store.errors = [RuntimeError("bug")]
+    group = GroupCommit(store.run)
+    store.gate.release()
+    with pytest.raises(RuntimeError, match="bug"):
+        await group.submit(1)
+    store.gate.release()
+    assert await group.submit(2) == 20
+
+
+async def test_what_nobody_waits_for_any_more_is_not_written():
+    store = Store()
+    group = GroupCommit(store.run)
+    first = asyncio.create_task(group.submit(1))
+    await reached(lambda: store.batches)
+    gone, kept = asyncio.create_task(group.submit(2)), asyncio.create_task(group.submit(3))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    store.gate.release()
+    store.gate.release()
+    assert (await first, await kept) == (10, 30)
+    assert store.batches == [[1], [3]]
+
+
+async def test_closing_gives_up_what_waits():
+    store = Store()
+    group = GroupCommit(store.run)
+    waiting = asyncio.create_task(group.submit(1))
+    await reached(lambda: store.batches)
+    await group.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await GroupCommit(store.run).close()

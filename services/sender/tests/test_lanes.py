@@ -1,0 +1,293 @@
+"""Lanes: order within a conversation, flow between them, and a commit position that never passes unfinished work."""
+
+from collections import defaultdict
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from sender.lanes import Item, Lanes
+from sender.prefix import Prefixes
+
+
+def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g"):
+    return Item(
+        id=send, lane=lane, group=group, order=order, attempt=attempt, partition=partition, offset=order, payload=None,
+        due=due,
+    )  # fmt: skip
+
+
+def taken(lanes, now=0.0):
+    found = []
+    while (head := lanes.take(now)) is not None:
+        found.append(head.id)
+    return found
+
+
+def filled(*items):
+    lanes = Lanes()
+    for one in items:
+        assert lanes.offer(one) is None
+    return lanes
+
+
+def test_one_message_of_each_lane_goes_at_a_time():
+    first = item("1")
+    lanes = filled(first, item("2", order=1), item("3", "b", order=2))
+    assert taken(lanes) == ["1", "3"]
+    lanes.finish(first)
+    assert taken(lanes) == ["2"]
+
+
+def test_a_lane_waits_for_its_blocked_head():
+    first = item("1")
+    lanes = filled(first, item("2", order=1))
+    lanes.take(0)
+    lanes.block(first, until=5.0)
+    assert taken(lanes, 4.9) == []
+    assert lanes.next_due() == 5.0
+    assert taken(lanes, 5.0) == ["1"]
+
+
+def test_a_blocked_head_can_be_woken():
+    first = item("1")
+    lanes = filled(first, item("2", order=1))
+    lanes.take(0)
+    lanes.block(first, until=50.0)
+    lanes.wake("1", 3.0)
+    lanes.wake("unknown", 3.0)
+    assert taken(lanes, 3.0) == ["1"]
+    lanes.wake("1", 3.0)  # busy: nothing to wake
+    assert taken(lanes, 3.0) == []
+
+
+def test_a_lane_waits_for_the_retry_that_it_expects():
+    first, retry = item("1"), item("1", attempt=1, due=2.0, partition="retry")
+    lanes = filled(first, item("2", order=1))
+    lanes.take(0)
+    lanes.expect(first, 1)
+    assert taken(lanes, 100) == []
+    assert lanes.size == 2
+    assert lanes.offer(retry) is None
+    assert taken(lanes, 1.9) == []
+    assert taken(lanes, 2.0) == ["1"]
+    lanes.finish(retry)
+    assert taken(lanes, 2.0) == ["2"]
+
+
+def test_a_stale_record_of_an_expected_send_is_superfluous():
+    first, stale = item("1"), item("1", attempt=0, partition="again")
+    lanes = filled(first)
+    lanes.take(0)
+    lanes.expect(first, 1)
+    assert lanes.offer(stale) is stale
+
+
+def test_of_two_records_of_a_send_the_later_attempt_counts():
+    old, new = item("1", attempt=1), item("1", attempt=2, due=4.0)
+    lanes = filled(old)
+    assert lanes.offer(new) is old
+    assert lanes.offer(item("1", attempt=1)).attempt == 1
+    assert taken(lanes, 3.9) == []
+    assert taken(lanes, 4.0) == ["1"]
+    newest = item("1", attempt=3)
+    assert lanes.offer(newest) is newest  # what is busy is left alone
+
+
+def test_a_backlog_is_put_in_its_first_order():
+    lanes = filled(item("late", order=9, attempt=1, partition="r4"), item("early", order=3, attempt=1, partition="r2"))
+    assert taken(lanes) == ["early"]
+
+
+def test_a_held_group_waits_and_sends_a_probe_first():
+    lanes = filled(*[item(str(n), f"lane{n}", n) for n in range(4)], item("x", "other", 9, group="h"))
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    assert taken(lanes, 0.5) == ["x"]
+    assert lanes.next_due() == 1.0
+    (probe,) = taken(lanes, 1.0)
+    assert taken(lanes, 1.5) == []
+    assert lanes.next_due() is None
+    lanes.open("g")
+    assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
+
+
+def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
+    first, second = item("1", "a"), item("2", "b", 1)
+    lanes = filled(first, second)
+    assert taken(lanes) == ["1", "2"]
+    for one in (first, second):
+        lanes.hold("g", now=0.0, base=1.0, cap=3.0)
+        lanes.block(one, until=0.0)
+    waits = []
+    now = 0.0
+    for _ in range(3):
+        assert taken(lanes, now) == []
+        waits.append(lanes.next_due() - now)
+        now = lanes.next_due()
+        probe = lanes.take(now)
+        lanes.hold("g", now=now, base=1.0, cap=3.0)
+        lanes.block(probe, until=now)
+    assert waits == [1.0, 2.0, 3.0]
+    lanes.open("g")
+    assert sorted(taken(lanes, now)) == ["1", "2"]
+
+
+def test_a_probe_that_says_nothing_lets_the_next_one_try():
+    lanes = filled(item("1", "a"), item("2", "b", 1))
+    lanes.hold("g", now=0.0, base=1.0, cap=3.0)
+    assert taken(lanes, 0.0) == []
+    probe = lanes.take(1.0)
+    lanes.finish(probe)
+    assert len(taken(lanes, 1.0)) == 1
+
+
+def test_a_release_tries_at_once():
+    lanes = filled(item("1", "a"), item("2", "b", 1))
+    lanes.hold("g", now=0.0, base=300.0, cap=300.0)
+    assert taken(lanes, 0.0) == []
+    lanes.release("g", 5.0)
+    lanes.release("unknown", 5.0)
+    assert len(taken(lanes, 5.0)) == 1
+
+
+def test_prefixes_follow_the_finished_records_over_gaps():
+    prefixes = Prefixes()
+    for offset in (3, 4, 7, 9):
+        prefixes.opened("p", offset)
+    prefixes.done("p", 4)
+    assert prefixes.committable() == {}
+    prefixes.done("p", 3)
+    assert prefixes.committable() == {"p": 5}
+    assert prefixes.committable() == {}
+    prefixes.done("p", 9)
+    prefixes.done("p", 7)
+    assert prefixes.committable() == {"p": 10}
+
+
+@given(st.permutations(range(12)))
+def test_a_prefix_never_passes_an_unfinished_record(order):
+    prefixes, finished, committed = Prefixes(), set(), 0
+    for offset in range(12):
+        prefixes.opened("p", offset)
+    for offset in order:
+        prefixes.done("p", offset)
+        finished.add(offset)
+        committed = prefixes.committable().get("p", committed)
+        assert committed == next(n for n in range(13) if n not in finished)
+    assert committed == 12
+
+
+class Conversations(RuleBasedStateMachine):
+    """Sends that end, fail, wait and are held, in any order: lanes keep theirs, and nothing is lost."""
+
+    def __init__(self):
+        super().__init__()
+        self.lanes, self.prefixes = Lanes(), Prefixes()
+        self.now, self.offset = 0.0, 0
+        self.busy, self.coming = [], []
+        self.offered, self.ended = defaultdict(list), defaultdict(list)
+        self.unfinished, self.committed = {}, defaultdict(int)
+
+    def read(self, one):
+        self.prefixes.opened(one.partition, one.offset)
+        self.unfinished[one.partition, one.offset] = one
+        return self.lanes.offer(one)
+
+    def written(self, one):
+        self.prefixes.done(one.partition, one.offset)
+        del self.unfinished[one.partition, one.offset]
+        self.committed.update(self.prefixes.committable())
+
+    @rule(lane=st.sampled_from("abc"))
+    def arrives(self, lane):
+        send = f"{lane}{self.offset}"
+        self.offered[lane].append(send)
+        assert self.read(item(send, lane, self.offset, group="g" if lane == "a" else "h")) is None
+        self.offset += 1
+
+    @precondition(lambda self: self.offered["a"])
+    @rule(data=st.data())
+    def comes_twice(self, data):
+        send = data.draw(st.sampled_from(self.offered["a"]))
+        if send in self.ended["a"]:
+            return
+        again = item(send, "a", self.offset, group="g")
+        self.offset += 1
+        assert self.read(again) is again
+        self.written(again)
+
+    @rule(seconds=st.floats(0, 3))
+    def time_passes(self, seconds):
+        self.now += seconds
+
+    @rule()
+    def starts(self):
+        one = self.lanes.take(self.now)
+        if one is not None:
+            assert one.lane not in {other.lane for other in self.busy}
+            assert one.due <= self.now
+            self.busy.append(one)
+
+    @precondition(lambda self: self.busy)
+    @rule(data=st.data())
+    def ends(self, data):
+        self.end(self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1))))
+
+    @precondition(lambda self: self.busy)
+    @rule(data=st.data())
+    def fails(self, data):
+        one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
+        self.lanes.expect(one, one.attempt + 1)
+        self.coming.append(
+            item(one.id, one.lane, one.order, one.attempt + 1, due=self.now + 2, partition="retry", group=one.group)
+        )
+        self.written(one)
+
+    @precondition(lambda self: self.coming)
+    @rule()
+    def comes_back(self):
+        one = self.coming.pop(0)
+        one.offset = self.offset
+        self.offset += 1
+        assert self.read(one) is None
+
+    @precondition(lambda self: self.busy)
+    @rule(data=st.data(), seconds=st.floats(0, 3), hold=st.booleans())
+    def waits(self, data, seconds, hold):
+        one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
+        if hold:
+            self.lanes.hold(one.group, self.now, 1.0, 4.0)
+        self.lanes.block(one, self.now + seconds)
+
+    @invariant()
+    def lanes_keep_their_order(self):
+        for lane, ended in self.ended.items():
+            assert ended == self.offered[lane][: len(ended)]
+
+    @invariant()
+    def no_commit_passes_unfinished_work(self):
+        for partition, offset in self.unfinished:
+            assert self.committed[partition] <= offset
+
+    def teardown(self):
+        """Everything that was read ends, in order, once nothing fails any more."""
+        for _ in range(1_000):
+            while self.coming:
+                self.comes_back()
+            self.starts()
+            while self.busy:
+                self.end(self.busy.pop())
+            self.now = max(self.now, self.lanes.next_due() or self.now)
+        assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
+        assert self.lanes.size == 0
+        assert not self.unfinished
+
+    def end(self, one):
+        self.lanes.open(one.group)
+        self.lanes.finish(one)
+        self.ended[one.lane].append(one.id)
+        self.written(one)
+
+
+TestConversations = Conversations.TestCase
+TestConversations.settings = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)

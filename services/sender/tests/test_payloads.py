@@ -1,0 +1,91 @@
+"""Each outbound type as Meta takes it."""
+
+import json
+
+import pytest
+
+from common.contracts.sends import SendRequest
+from sender.payloads import payload, recipient
+
+JOURNAL = "11111111-2222-5333-8444-555555555555"
+
+
+def sent(message, **fields):
+    request = SendRequest.model_validate({"chatbotId": "b", "to": "+4915112345678", "message": message, **fields})
+    return json.loads(payload(request, JOURNAL))
+
+
+@pytest.mark.parametrize(
+    ("message", "content"),
+    [
+        ("hi", {"type": "text", "text": {"body": "hi", "preview_url": False}}),
+        (
+            {"type": "text", "body": "see https://x.test", "preview_url": True},
+            {"type": "text", "text": {"body": "see https://x.test", "preview_url": True}},
+        ),
+        ({"type": "image", "id": "7"}, {"type": "image", "image": {"id": "7"}}),
+        (
+            {"type": "video", "link": "https://x.test/v", "caption": "c"},
+            {"type": "video", "video": {"link": "https://x.test/v", "caption": "c"}},
+        ),
+        (
+            {"type": "document", "id": "7", "filename": "a.pdf"},
+            {"type": "document", "document": {"id": "7", "filename": "a.pdf"}},
+        ),
+        ({"type": "audio", "id": "7", "voice": True}, {"type": "audio", "audio": {"id": "7", "voice": True}}),
+        ({"type": "sticker", "id": "7"}, {"type": "sticker", "sticker": {"id": "7"}}),
+        (
+            {"type": "location", "latitude": 1.5, "longitude": -2.5, "name": "n"},
+            {"type": "location", "location": {"latitude": 1.5, "longitude": -2.5, "name": "n"}},
+        ),
+        (
+            {"type": "contacts", "contacts": [{"name": {"formatted_name": "A"}}]},
+            {"type": "contacts", "contacts": [{"name": {"formatted_name": "A"}}]},
+        ),
+        (
+            {"type": "reaction", "message_id": "wamid.x", "emoji": ""},
+            {"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": ""}},
+        ),
+        (
+            {"type": "interactive", "interactive": {"type": "button", "action": {"x": None}}},
+            {"type": "interactive", "interactive": {"type": "button", "action": {"x": None}}},
+        ),
+        (
+            {"type": "template", "template": {"name": "t", "language": {"code": "de"}}},
+            {"type": "template", "template": {"name": "t", "language": {"code": "de"}}},
+        ),
+    ],
+)
+def test_a_message_of_each_type(message, content):
+    assert sent(message) == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": "+4915112345678",
+        "biz_opaque_callback_data": f"wce:{JOURNAL}",
+        **content,
+    }
+
+
+@pytest.mark.parametrize("typing", [False, True])
+def test_a_read_mark_is_no_message(typing):
+    expected = {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.x"}
+    if typing:
+        expected["typing_indicator"] = {"type": "text"}
+    assert sent({"type": "read", "message_id": "wamid.x", "typing": typing}) == expected
+
+
+def test_a_reply_names_what_it_answers():
+    assert sent("hi", replyTo="wamid.x")["context"] == {"message_id": "wamid.x"}
+    assert "context" not in sent("hi")
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ("4915112345678", {"to": "+4915112345678"}),
+        ("+49 (151) 1234-5678", {"to": "+4915112345678"}),
+        ("DE.13491208655302741918", {"recipient": "DE.13491208655302741918"}),
+    ],
+)
+def test_a_recipient_is_a_number_with_its_plus_or_a_bsuid(to, expected):
+    assert recipient(to) == expected

@@ -1,0 +1,122 @@
+"""What becomes of a record on the send topics, whoever wrote it."""
+
+import json
+
+import pytest
+
+from common.contracts import ids
+from common.contracts.messages import MetaError
+from common.contracts.sends import SendRequest
+from sender.requests import MAX_REQUEST_BYTES, Job, Letter, Position, read_record
+
+AT = Position("whatsapp-cloud-send", 2, 17)
+GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
+
+
+def read(value, headers=(), *, retried=False, at=AT):
+    if isinstance(value, dict):
+        value = json.dumps(value).encode()
+    return read_record(at, value, dict(headers), retried=retried)
+
+
+def test_a_request_becomes_a_job():
+    job = read({**GOOD, "messageId": "m1", "metadata": {"a": 1}})
+    assert isinstance(job, Job)
+    assert isinstance(job.request, SendRequest)
+    assert (job.journal_id, job.lane) == (ids.journal_id("b", "m1"), "b|p:4915112345678")
+    assert job.body["metadata"] == {"a": 1}
+    assert (job.attempts, job.due, job.origin) == (0, 0.0, AT)
+
+
+def test_a_request_without_an_id_has_the_same_one_each_time_it_is_read():
+    first, again, other = read(GOOD), read(GOOD), read(GOOD, at=Position(AT.topic, 2, 18))
+    assert first.message_id == again.message_id == first.body["messageId"]
+    assert first.message_id != other.message_id
+
+
+@pytest.mark.parametrize("to", ["4915112345678", "+49 151 12345678", "+4915112345678"])
+def test_one_person_is_one_lane_in_any_notation(to):
+    assert read({**GOOD, "to": to}).lane == "b|p:4915112345678"
+
+
+def test_a_bsuid_is_a_lane_of_its_own():
+    assert read({**GOOD, "to": "DE.1349"}).lane == "b|u:DE.1349"
+
+
+DEEP = b'{"chatbotId":"b","metadata":{"a":' + b"[" * 99 + b"]" * 99 + b"}}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"chatbotId": NaN}', {}, {"chatbotId": ""},
+        {"chatbotId": 7}, {"chatbotId": "x" * 129}, DEEP, b'"' + b"x" * MAX_REQUEST_BYTES + b'"',
+    ],
+)  # fmt: skip
+def test_what_names_no_chatbot_is_a_letter(value):
+    letter = read(value)
+    assert isinstance(letter, Letter)
+    assert letter.error.reason == "invalid_request"
+    assert letter.origin == AT
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"to": "nobody"}, "to"),
+        ({"to": None}, "to"),
+        ({"to": 4915112345678}, "to"),
+        ({"message": ""}, "message.string"),
+        ({"message": "x" * 4097}, "message.string"),
+        ({"message": {"type": "image"}}, "message.object.image"),
+        ({"message": {"type": "text", "body": "x" * 4097}}, "message.object.text.body"),
+        ({"message": {"type": "fax"}}, "message.object"),
+        ({"message": 7}, "give a string (a text) or an object with a `type`"),
+        ({"messageId": "x" * 129}, "messageId"),
+        ({"messageId": 5}, "messageId"),
+        ({"expiresAt": "tomorrow"}, "expiresAt"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_what_breaks_a_rule_is_a_job_that_says_which(change, field):
+    job = read({**GOOD, "messageId": "m1", **change})
+    assert isinstance(job, Job)
+    assert isinstance(job.request, MetaError)
+    assert job.request.reason == "invalid_request"
+    assert field in job.request.details
+
+
+RETRY = {
+    "attempts": "2", "not-before-ms": "1700000004000", "message-id": "given", "first-failed-at": "2026-11-22T12:00:00",
+    "origin-topic": "whatsapp-cloud-send", "origin-partition": "2", "origin-offset": "5",
+}  # fmt: skip
+
+
+def test_a_retry_record_says_where_it_stands():
+    job = read(GOOD, RETRY, retried=True, at=Position("whatsapp-cloud-send-retry-4s", 2, 0))
+    assert (job.attempts, job.due, job.message_id) == (2, 1_700_000_004.0, "given")
+    assert job.origin == Position("whatsapp-cloud-send", 2, 5)
+    assert job.first_failed_at == "2026-11-22T12:00:00"
+
+
+def test_a_producer_cannot_say_that_its_record_is_a_retry():
+    job = read(GOOD, RETRY)
+    assert (job.attempts, job.due, job.origin) == (0, 0.0, AT)
+    assert job.message_id != "given"
+
+
+def test_fair_nesting_and_many_brackets_are_fine():
+    metadata = {"list": [{"n": n} for n in range(300)], "deep": json.loads("[" * 90 + "]" * 90)}
+    assert isinstance(read({**GOOD, "metadata": metadata}).request, SendRequest)
+
+
+def test_odd_headers_do_no_harm():
+    job = read(GOOD, {"attempts": "-1", "not-before-ms": "²", "origin-topic": "x"}, retried=True)
+    assert (job.attempts, job.due, job.origin) == (0, 0.0, Position("x", 0, 0))
+
+
+def test_the_trace_goes_on():
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    job = read(GOOD, {"traceparent": traceparent, "correlation-id": "c"})
+    assert (job.trace.traceparent, job.trace.correlation_id) == (traceparent, "c")
+    assert read(GOOD).trace.correlation_id == read(GOOD).message_id

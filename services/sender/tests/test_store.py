@@ -1,0 +1,148 @@
+"""The journal on real MongoDB: one winner for every change."""
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.contracts.messages import MetaError
+from common.contracts.people import Contact
+from common.errors import Unavailable
+from common.mongo.client import Mongo, MongoSettings
+from sender.batching import GroupCommit
+from sender.flow import utc_now
+from sender.journal import State
+from sender.moves import blank, claim, record
+from sender.outcomes import Defer, InDoubt, Retry, Sent
+from sender.store import JournalStore, to_millis
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def store(mongodb_uri):
+    mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"sender_test_{uuid.uuid4().hex[:12]}"))
+    store = JournalStore(mongo.database, retention=timedelta(days=30))
+    await store.ensure_indexes()
+    yield store
+    await mongo.client.drop_database(mongo.database.name)
+    await mongo.close()
+
+
+def fresh(send="j"):
+    return blank(send, "b", "m", "+49", utc_now(), "15")
+
+
+def claiming(entry, send="j", attempt=1, owner="me"):
+    return claim(entry, fresh(send), attempt, phone_number_id="15", owner=owner, token=uuid.uuid4().hex, now=utc_now())
+
+
+def recording(entry, outcome, owner="me"):
+    return record(entry, fresh(entry.id), outcome, owner=owner, token=uuid.uuid4().hex, now=utc_now())
+
+
+async def move(store, *moves):
+    return await store.move(moves)
+
+
+async def test_of_many_claims_one_wins(store):
+    moves = [claiming(None, owner=f"o{n}") for n in range(20)]
+    standings = [(await standing)[0] for standing in asyncio.as_completed([store.move([m]) for m in moves])]
+    assert len({standing.token for standing in standings}) == 1
+    assert sum(standings[0].token == m.won for m in moves) == 1
+
+
+async def test_a_batch_tells_each_what_stands(store):
+    (first,) = await move(store, claiming(None, "a"))
+    retrying = recording(first, Retry(utc_now(), MetaError(code=1), 1))
+    (waiting,) = await move(store, retrying)
+    stale, next_claim = recording(first, Sent("w")), claiming(waiting, "a", 2)
+    new = claiming(None, "b")
+    standings = await move(store, stale, new, claiming(None, "a"), next_claim)
+    assert standings[1].token == new.won
+    assert {standings[n].token for n in (0, 2, 3)} == {next_claim.won}
+    assert standings[0].attempt == 2
+
+
+async def test_a_change_is_harmless_to_repeat(store):
+    wish = claiming(None)
+    assert (await move(store, wish))[0].token == wish.won
+    assert (await move(store, wish))[0].token == wish.won
+    settled = recording(wish.entry, Sent("w", Contact(wa_id="49")))
+    for _ in range(2):
+        (standing,) = await move(store, settled)
+        assert standing == settled.entry
+
+
+async def test_an_owner_that_was_overtaken_cannot_write(store):
+    (mine,) = await move(store, claiming(None, owner="zombie"))
+    (taken,) = await move(store, recording(mine, InDoubt(utc_now()), owner="next"))
+    (again,) = await move(store, claiming(taken, attempt=2, owner="next"))
+    (standing,) = await move(store, recording(mine, Retry(utc_now(), MetaError(), 1), owner="zombie"))
+    assert standing == again
+    assert (standing.state, standing.owner, standing.attempt) == (State.CLAIMED, "next", 2)
+
+
+async def test_every_field_is_read_back(store):
+    now = utc_now()
+    entry = replace(
+        fresh(), state=State.FAILED, token="t", due=now, first_failed_at=now, wamid="w", letter=True, attempt=3,
+        contact=Contact(user_id="DE.1", name="x"), error=MetaError(code=1, reason="r", details="d"),
+    )  # fmt: skip
+    wish = replace(claiming(None), entry=entry)
+    await move(store, wish)
+    assert await store.load(["j", "absent"]) == [entry, None]
+
+
+async def test_what_has_ended_is_kept_for_its_time(store):
+    (claimed,) = await move(store, claiming(None))
+    document = await store._collection.find_one({"_id": "j"})
+    assert "expireAt" not in document
+    (sent,) = await move(store, recording(claimed, Sent("w")))
+    document = await store._collection.find_one({"_id": "j"})
+    assert document["expireAt"] == sent.at + timedelta(days=30)
+    indexes = await store._collection.index_information()
+    assert indexes["expireAt_1"]["expireAfterSeconds"] == 0
+
+
+async def test_open_and_ended_are_told_apart(store):
+    claimed = await move(store, *[claiming(None, send) for send in "abcd"])
+    await move(
+        store,
+        recording(claimed[0], Sent("w")),
+        recording(claimed[1], InDoubt(utc_now())),
+        recording(claimed[2], Defer(utc_now())),
+    )
+    assert await store.ended_among([*"abcde"]) == ["a"]
+    assert {entry.id for entry in await store.open_among([*"abcde"])} == {"b", "c", "d"}
+
+
+async def test_hundreds_of_claims_are_few_writes(store):
+    batches = []
+
+    async def counted(moves):
+        batches.append(len(moves))
+        return await store.move(moves)
+
+    group = GroupCommit(counted)
+    moves = [claiming(None, f"s{n}") for n in range(300)]
+    standings = await asyncio.gather(*map(group.submit, moves))
+    assert [s.token for s in standings] == [m.won for m in moves]
+    assert sum(batches) == 300
+    assert len(batches) <= 3
+
+
+async def test_an_absent_database_is_unavailable(mongodb_uri):
+    mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri))
+    store = JournalStore(mongo.database, retention=timedelta(days=30))
+    await mongo.close()
+    for use in (store.ensure_indexes(), store.load(["j"]), store.open_among(["j"]), store.move([claiming(None)])):
+        with pytest.raises(Unavailable):
+            await use
+
+
+def test_times_are_kept_to_the_millisecond():
+    moment = datetime(2026, 11, 22, 12, 0, 0, 123_999, tzinfo=UTC)
+    assert to_millis(moment).microsecond == 123_000

@@ -1,0 +1,94 @@
+"""`python -m demo`: everything on this machine, with a conversation to watch. `--once` proves it and ends."""
+
+import argparse
+import asyncio
+import signal
+import statistics
+import sys
+import threading
+import time
+
+from aiohttp import ClientError, ClientSession
+from rich.console import Console
+from rich.table import Table
+
+from demo.client import Client, DemoFailed
+from demo.guide import addresses, curl_lines
+from demo.story import CHATBOT, NUMBER, Story
+from demo.system import System, SystemFailed
+from local_stack import LocalStackError
+from local_stack.ports import is_free
+
+console = Console(highlight=False)
+
+
+async def perform(system: System, *, once: bool) -> None:
+    """Onboard, play, check; then, unless `once`, say how to go on. Raises `DemoFailed`."""
+    async with ClientSession() as session:
+        client = Client(session, system.urls, system.secret)
+        account = await client.onboard(CHATBOT, NUMBER)
+        console.print(f"\naccount: {account['message']}: {account['data']['chatbotId']}, number {NUMBER}\n")
+        story = Story(client, console)
+        started = time.monotonic()
+        await story.play()
+        await story.check()
+        system.timings["conversation"] = time.monotonic() - started
+        console.print(_table(system.timings, story.latencies))
+        console.print("every message got exactly one reply, in order, and every reply was read")
+        if not once:
+            console.print(f"\n{addresses(system.urls)}\n\n", soft_wrap=True)
+            console.print(curl_lines(system.urls, system.secret, client), soft_wrap=True, markup=False)
+            console.print("\nstays up until Ctrl-C; logs: " + str(system.folder))
+
+
+def _table(timings: dict[str, float], latencies: list[float]) -> Table:
+    table = Table("stage", "took")
+    for stage, seconds in timings.items():
+        table.add_row(stage, f"{seconds:.1f} s")
+    if latencies:
+        table.add_row("webhook → reply on the phone, median", f"{statistics.median(latencies):.0f} ms")
+        table.add_row("webhook → reply on the phone, worst", f"{max(latencies):.0f} ms")
+    return table
+
+
+def run(*, port: int, once: bool) -> int:
+    """The exit code: 0 when all went well."""
+    if port and not is_free(port):
+        console.print(f"port {port} is taken; end what listens there, or choose another with --port")
+        return 2
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _interrupt(stopped))
+    began = time.monotonic()
+    try:
+        with System(port=port, say=lambda text: console.print(text, style="dim")) as system:
+            asyncio.run(perform(system, once=once))
+            if not once:
+                stopped.wait()
+    except (DemoFailed, SystemFailed, LocalStackError, ClientError) as failure:
+        console.print(f"[red]failed:[/red] {failure}", markup=True)
+        return 1
+    except KeyboardInterrupt:
+        return 0 if not once else 130
+    console.print(f"the whole run took {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def _interrupt(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        return
+    stopped.set()
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the conversation; exit 0 only if all went well")
+    parser.add_argument("--port", type=int, default=3000, help="of the gateway (default: 3000; 0 takes a free one)")
+    arguments = parser.parse_args()
+    return run(port=arguments.port, once=arguments.once)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

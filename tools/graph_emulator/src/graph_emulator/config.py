@@ -1,0 +1,87 @@
+"""What may be set from the command line and, while it runs, through the control API."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_type_hints
+
+from graph_emulator.misuse import Misuse
+
+Json = dict[str, Any]
+
+_LEAST = {"webhook_concurrency": 1, "webhook_batch": 1}
+SECRET_FIELDS = frozenset({"app_secret", "verify_token"})
+
+
+@dataclass(slots=True)
+class Config:
+    """Settings of the app and of its webhooks; times in milliseconds."""
+
+    webhook_url: str = ""
+    """The app's default callback; empty: webhooks are not sent."""
+    app_secret: str = ""
+    """Key of X-Hub-Signature-256."""
+    verify_token: str = ""
+    """hub.verify_token of the check that `/_control/verify` makes."""
+    app_id: str = "100000000000001"
+    public_url: str = ""
+    """Base of media URLs; empty: the address the emulator listens on."""
+    sent_after_ms: int = 10
+    delivered_after_ms: int = 80
+    """Counted from `sent`."""
+    read_after_ms: int = 150
+    """Counted from `delivered`."""
+    webhook_timeout_ms: int = 10_000
+    webhook_concurrency: int = 32
+    """POSTs in flight per callback URL."""
+    webhook_batch: int = 1
+    """Most updates in one POST when more of them wait (Meta: up to 1,000)."""
+    ordered: bool = True
+    """Keep the updates of one conversation, and of one message's statuses, in order. Meta promises no order."""
+    retry_delays_ms: tuple[int, ...] = (0, 500, 1_000, 2_000, 4_000, 8_000)
+    """Waits before each repeat of a refused webhook; the last one repeats until the span ends."""
+    retry_span_ms: int = 7 * 86_400_000
+    media_url_ms: int = 300_000
+    media_upload_ms: int = 30 * 86_400_000
+    media_inbound_ms: int = 7 * 86_400_000
+    signup_code_ms: int = 30_000
+
+    def public(self) -> Json:
+        """Everything but the secrets, in camelCase."""
+        return {camel(key): value for key, value in asdict(self).items() if key not in SECRET_FIELDS}
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Apply camelCase `changes`; Misuse says which name or value is wrong, and then nothing changes."""
+        names = {camel(field.name): field.name for field in fields(self)}
+        accepted: Json = {}
+        for key, value in changes.items():
+            if key not in names:
+                raise Misuse(f"unknown setting {key!r}; known: {', '.join(sorted(names))}")
+            accepted[names[key]] = _typed(names[key], value)
+        for name, value in accepted.items():
+            setattr(self, name, value)
+
+
+def camel(name: str) -> str:
+    """snake_case to camelCase."""
+    head, *tail = name.split("_")
+    return head + "".join(part.title() for part in tail)
+
+
+def _typed(name: str, value: Any) -> Any:
+    expected = _TYPES[name]
+    if name == "retry_delays_ms":
+        if not isinstance(value, list | tuple) or not value or not all(_natural(item) for item in value):
+            raise Misuse("retryDelaysMs must be a non-empty list of milliseconds")
+        return tuple(value)
+    if expected is int and (not _natural(value) or value < _LEAST.get(name, 0)):
+        raise Misuse(f"{camel(name)} must be a whole number, {_LEAST.get(name, 0)} or more")
+    if expected is not int and not isinstance(value, expected):
+        raise Misuse(f"{camel(name)} must be of type {expected.__name__}")
+    return value
+
+
+def _natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+_TYPES: dict[str, Any] = get_type_hints(Config)

@@ -1,0 +1,110 @@
+"""From the control API's JSON to businesses, tokens, customers and messages; Misuse says what to change."""
+
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from graph_emulator.config import camel
+from graph_emulator.directory import Business, Customer, Directory
+from graph_emulator.emulator import Emulator
+from graph_emulator.misuse import Misuse
+
+Json = dict[str, Any]
+
+_BUSINESS_KEYS = frozenset(
+    {
+        "phoneNumberId",
+        "wabaId",
+        "displayPhoneNumber",
+        "verifiedName",
+        "registered",
+        "pin",
+        "throughputLevel",
+        "templateCategories",
+        "subscribed",
+        "token",
+    }
+)
+_CUSTOMER_TYPES = get_type_hints(Customer)
+_CUSTOMER_FIELDS = {camel(f.name): f.name for f in fields(Customer) if f.name not in {"wa_id", "user_id"}}
+_MESSAGE_KEYS = frozenset({"from", "phoneNumberId", "text", "message", "profileName", "burst"})
+
+
+def made_business(emulator: Emulator, body: Json) -> Business:
+    """Add a business number, or change the one with this id; ids and the display number are made up when absent."""
+    _only(body, _BUSINESS_KEYS, "a business")
+    categories = body.get("templateCategories", {})
+    if not isinstance(categories, dict):
+        raise Misuse("templateCategories must be an object: template name to category")
+    number = str(body.get("phoneNumberId") or emulator.ids.number())
+    known = emulator.directory.businesses.get(number)
+    waba_id = str(body.get("wabaId") or (known.waba_id if known else emulator.ids.number()))
+    business = known or Business(number, waba_id, display_number(number))
+    business.waba_id = waba_id
+    business.display_phone_number = str(body.get("displayPhoneNumber") or business.display_phone_number).lstrip("+")
+    business.verified_name = str(body.get("verifiedName") or business.verified_name)
+    business.throughput_level = str(body.get("throughputLevel") or business.throughput_level)
+    business.pin = str(body.get("pin", business.pin))
+    business.registered = bool(body.get("registered", business.registered))
+    business.template_categories |= categories
+    emulator.directory.add_business(business)
+    if "subscribed" in body:
+        emulator.directory.wabas[waba_id].subscribed = bool(body["subscribed"])
+    return business
+
+
+def display_number(phone_number_id: str) -> str:
+    """A business phone number made of the last digits of its id; in a range no customer uses."""
+    digits = "".join(char for char in phone_number_id if char.isdigit())[-7:]
+    return f"1555{digits:0>7}"
+
+
+def wanted_token(emulator: Emulator, body: Json, waba_id: str) -> str:
+    """Let the token in `body`, or a new one, act for the WABA."""
+    token = str(body.get("token") or emulator.ids.secret())
+    emulator.directory.grant(token, waba_id)
+    return token
+
+
+def show_business(business: Business, directory: Directory) -> Json:
+    """A business as the control API shows it; tokens only as a count."""
+    waba = directory.wabas[business.waba_id]
+    return {
+        "phoneNumberId": business.phone_number_id,
+        "wabaId": business.waba_id,
+        "displayPhoneNumber": business.display_phone_number,
+        "verifiedName": business.verified_name,
+        "registered": business.registered,
+        "subscribed": waba.subscribed,
+        "callback": business.callback or waba.callback,
+        "tokens": sum(business.waba_id in wabas for wabas in directory.tokens.values()),
+    }
+
+
+def change_customer(customer: Customer, changes: Json) -> None:
+    """Set how a customer's phone behaves."""
+    _only(changes, _CUSTOMER_FIELDS.keys(), "a customer")
+    values = {_CUSTOMER_FIELDS[key]: value for key, value in changes.items()}
+    for name, value in values.items():
+        if not isinstance(value, _CUSTOMER_TYPES[name]):
+            raise Misuse(f"{camel(name)} has a value of the wrong kind: {value!r}")
+    for name, value in values.items():
+        setattr(customer, name, value)
+
+
+def inbound_message(body: Json, number: int, burst: int) -> Json:
+    """The message in `{text}` or `{message: {type, …}}`; in a burst a text says which one it is (`#2`)."""
+    _only(body, _MESSAGE_KEYS, "an inbound message")
+    message, text = body.get("message"), body.get("text")
+    if (message is None) == (text is None):
+        raise Misuse("give either text or message")
+    if isinstance(text, str) and text:
+        return {"type": "text", "text": {"body": text if burst == 1 else f"{text} #{number}"}}
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise Misuse("message must be an object with a type, text a text that is not empty")
+    return message
+
+
+def _only(given: Json, known: Any, name: str) -> None:
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise Misuse(f"{name} has no {', '.join(unknown)}; known: {', '.join(sorted(known))}")
