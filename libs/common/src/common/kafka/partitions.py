@@ -155,6 +155,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     async def stop(self) -> None:
         """Let the workers finish, give the partitions back, leave the group."""
+        self._leaving = True
         if self._joining is not None:
             self._joining.cancel()
             with suppress(asyncio.CancelledError):
@@ -187,6 +188,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Start a session per slot; fetching waits until its producer is open."""
+        if self._leaving:
+            return  # a rebalance that ends while we leave: nobody would end what was begun now
         slots: dict[str, set[TopicPartition]] = {}
         for tp in assigned:
             slots.setdefault(self._slot_of(tp), set()).add(tp)
@@ -199,6 +202,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         log.info("partitions assigned", extra={"group": self._group, "partitions": len(assigned)})
 
     _assigned = False
+    _leaving = False
 
     async def _join(self) -> None:
         for attempt in range(1_000_000_000):

@@ -1,0 +1,229 @@
+"""Conversation on real Kafka and MongoDB: each message one event, whatever fails in between (P2)."""
+
+import asyncio
+import uuid
+from collections import Counter
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from conversation_builders import again, message, result, status
+
+from common.contracts import topics
+from common.contracts.envelope import decode, decoder
+from common.contracts.messages import IncomingMessage, MessageStatus
+from common.contracts.people import Contact
+from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
+from common.kafka.partitions import PartitionGroup
+from common.kafka.publisher import Publisher
+from common.kafka.records import Outgoing
+from common.mongo import Mongo
+from common.mongo.indexes import Indexes
+from conversation.handlers import ConversationWorker
+from conversation.numbers import Numbers
+from conversation.settings import Settings
+from conversation.store import ConversationStore
+
+pytestmark = pytest.mark.integration
+
+incoming_decoder, status_decoder = decoder(IncomingMessage), decoder(MessageStatus)
+
+
+class Room:
+    """The service without its HTTP part, with a number and a group of its own."""
+
+    def __init__(self, kafka_bootstrap, mongodb_uri):
+        self.number = str(uuid.uuid4().int)[:15]
+        self.settings = Settings(
+            kafka_bootstrap_servers=kafka_bootstrap,
+            mongodb_uri=mongodb_uri,
+            mongodb_database=f"conversation_{uuid.uuid4().hex[:10]}",
+            consumer_group=f"conversation-{uuid.uuid4().hex}",
+            kafka_session_timeout_ms=6_000,
+        )
+        self.mongo = Mongo(self.settings)
+        self.store = ConversationStore(self.mongo)
+        self.indexes = Indexes(self.store.ensure_indexes)
+        self.numbers = Numbers(self.settings)
+        self.publisher = Publisher(self.settings)
+
+    def worker(self):
+        return ConversationWorker(self.store, self.numbers, self.indexes, batch_records=50)
+
+    def group(self, worker=None):
+        return PartitionGroup(
+            group=self.settings.consumer_group,
+            topics=[topics.WEBHOOKS.name, topics.SEND_RESULTS.name],
+            make_consumer=partial(make_group_consumer, self.settings),
+            make_producer=partial(make_transactional_producer, self.settings),
+            worker=worker or self.worker(),
+        )
+
+    async def publish(self, *records):
+        await self.publisher.publish(
+            [Outgoing(r.topic, f"{self.number}:{i % 3}", r.value) for i, r in enumerate(records)]
+        )
+
+    async def events(self, topic=topics.INCOMING_MESSAGES, wanted=incoming_decoder):
+        """Committed events of this room's number."""
+        consumer = make_reader(self.settings, topic.name)
+        await consumer.start()
+        try:
+            await consumer.seek_to_beginning(*consumer.assignment())
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+            found = []
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    found.extend(decode(wanted, record.value) for record in batch)
+            return [event for event in found if event.data.phone_number_id == self.number]
+        finally:
+            await consumer.stop()
+
+    async def until_stored(self, count, seconds=60):
+        async with asyncio.timeout(seconds):
+            while await self.store.messages.count_documents({"direction": "inbound"}) < count:
+                await asyncio.sleep(0.05)
+
+    async def until_published(self, count, seconds=60):
+        async with asyncio.timeout(seconds):
+            while len(await self.events()) < count:
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def room(kafka_bootstrap, mongodb_uri):
+    room = Room(kafka_bootstrap, mongodb_uri)
+    await room.publisher.start()
+    await room.indexes.start()
+    await room.numbers.table.start()
+    await room.indexes.wait()
+    async with asyncio.timeout(10):
+        while not room.publisher.connected:
+            await asyncio.sleep(0.01)
+    yield room
+    await room.numbers.table.stop()
+    await room.indexes.stop()
+    await room.publisher.stop()
+    await room.mongo.client.drop_database(room.settings.mongodb_database)
+    await room.mongo.close()
+
+
+@asynccontextmanager
+async def running(*groups):
+    for group in groups:
+        await group.start()
+    try:
+        yield
+    finally:
+        for group in groups:
+            await group.stop()
+
+
+def messages_of(room, count, start=0):
+    return [
+        message(f"wamid.{room.number}.{n}", text=f"{n}", contact=Contact(user_id=f"DE.{n % 3}"), number=room.number)
+        for n in range(start, start + count)
+    ]
+
+
+def assert_once_and_in_order(events, count):
+    assert Counter(event.data.wamid for event in events).most_common(1)[0][1] == 1
+    assert len(events) == count
+    by_conversation = {}
+    for event in events:
+        by_conversation.setdefault(event.data.conversation_id, []).append(int(event.data.text))
+    assert all(numbers == sorted(numbers) for numbers in by_conversation.values())
+
+
+async def test_each_message_is_published_once_although_meta_repeats_it(room):
+    records = messages_of(room, 60)
+    await room.publish(*records)
+    await room.publish(*[again(record) for record in records])
+    async with running(room.group()):
+        await room.until_published(60)
+        async with asyncio.timeout(30):
+            while await room.store.webhook_events.count_documents({"phoneNumberId": room.number}) < 120:
+                await asyncio.sleep(0.05)
+    assert_once_and_in_order(await room.events(), 60)
+
+
+async def test_a_crash_between_mongodb_and_kafka_loses_and_doubles_nothing(room):
+    torn = []
+
+    async def fails_before_kafka(session):
+        commit = session.commit
+
+        async def sometimes(outgoing, offsets):
+            if len(torn) < 6 and outgoing:
+                torn.append(len(outgoing))
+                raise RuntimeError("injected: MongoDB has the batch, Kafka does not")
+            await commit(outgoing, offsets)
+
+        session.commit = sometimes
+        await room.worker()(session)
+
+    await room.publish(*messages_of(room, 60))
+    async with running(room.group(fails_before_kafka)):
+        await room.until_published(60)
+    assert torn
+    assert_once_and_in_order(await room.events(), 60)
+
+
+async def test_two_members_that_share_and_hand_over_partitions_double_nothing(room):
+    first, second = room.group(), room.group()
+    await room.publish(*messages_of(room, 60))
+    async with running(first):
+        await room.until_stored(1)
+        async with running(second):
+            await room.publish(*messages_of(room, 60, start=60))
+            await room.until_published(120)
+    assert_once_and_in_order(await room.events(), 120)
+
+
+async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_nobody(room):
+    good = messages_of(room, 10)
+    poison = message(f"wamid.{room.number}.poison", number=room.number)
+    poison.value = poison.value[:-5]
+    await room.publish(*good[:5], poison, *good[5:])
+    async with running(room.group()):
+        await room.until_published(10)
+    consumer = make_reader(room.settings, topics.WEBHOOKS_DLQ.name)
+    await consumer.start()
+    try:
+        await consumer.seek_to_beginning(*consumer.assignment())
+        letters = []
+        async with asyncio.timeout(20):
+            while not letters:
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    letters.extend(record for record in batch if record.value == poison.value)
+    finally:
+        await consumer.stop()
+    headers = {name: value.decode() for name, value in letters[0].headers}
+    assert headers["code"] == "undecodable_record"
+    assert headers["reason"]
+    assert headers["origin-topic"] == topics.WEBHOOKS.name
+
+
+async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(room):
+    early = status("read", wamid=f"wamid.{room.number}", message_id=room.number, number=room.number)
+    accepted = result(message_id=room.number, wamid=f"wamid.{room.number}")
+    accepted.value = accepted.value.replace(b"106540352242922", room.number.encode())
+    async with running(room.group()):
+        await room.publish(early)
+        async with asyncio.timeout(30):
+            while not await room.store.messages.count_documents({"wamid": f"wamid.{room.number}"}):
+                await asyncio.sleep(0.05)
+        await room.publish(accepted)
+        async with asyncio.timeout(30):
+            while not await room.store.messages.count_documents({"messageId": room.number}):
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while len(await room.events(topics.MESSAGE_STATUS, status_decoder)) < 2:
+                await asyncio.sleep(0.05)
+    document = await room.store.messages.find_one({"messageId": room.number})
+    assert (document["deliveryStatus"], document["text"]) == ("read", "Hi")
+    published = await room.events(topics.MESSAGE_STATUS, status_decoder)
+    assert [(event.data.status, event.data.delivery_status) for event in published] == [
+        ("read", "read"),
+        ("accepted", "read"),
+    ]
