@@ -22,7 +22,7 @@ from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from sender.app import Sender, build_app
-from sender.settings import SenderSettings
+from sender.settings import Settings
 
 KEY = "wk_test_key"
 RESULT = decoder(sends.SendResult)
@@ -274,7 +274,7 @@ async def accounts_api():
 @pytest.fixture
 async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
     name = uuid.uuid4().hex[:12]
-    settings = SenderSettings(
+    settings = Settings(
         kafka_bootstrap_servers=kafka_bootstrap,
         kafka_session_timeout_ms=6_000,
         mongodb_uri=mongodb_uri,

@@ -10,21 +10,21 @@ from common.errors import Unavailable
 from common.http.credentials import Credentials
 from sender.__main__ import main
 from sender.reports import RejectionReports
-from sender.settings import SenderSettings
+from sender.settings import Settings
 from sender.settle import _seen
 
 
 def test_the_window_must_outlast_a_call():
     with pytest.raises(ValidationError, match="SENDER_IN_DOUBT_SECONDS must be above 15"):
-        SenderSettings(accounts_internal_key="x", sender_in_doubt_seconds=15)
-    assert SenderSettings(accounts_internal_key="x", sender_in_doubt_seconds=15.1).graph_total_seconds == 10
+        Settings(accounts_internal_key="x", sender_in_doubt_seconds=15)
+    assert Settings(accounts_internal_key="x", sender_in_doubt_seconds=15.1).graph_total_seconds == 10
 
 
 def test_a_sender_without_a_key_for_accounts_does_not_start():
     with pytest.raises(ValidationError, match="accounts_internal_key"):
-        SenderSettings()
+        Settings()
     with pytest.raises(ValidationError, match="accounts_internal_key"):
-        SenderSettings(accounts_internal_key="")
+        Settings(accounts_internal_key="")
 
 
 def test_help_lists_the_settings(capsys):

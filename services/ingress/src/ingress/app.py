@@ -46,7 +46,7 @@ def build_app(settings: Settings) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            asgi(PATH)(webhook.__call__),
+            asgi(PATH, copy_scope=False)(webhook.__call__),
             *health_routes({"kafka": publisher.reachable, "accounts": accounts_read}),
         ],
         lifespan=[kafka],

@@ -204,6 +204,7 @@ class _Place:
 def _message_fact(raw: msgspec.Raw, people: list[_Person], place: _Place) -> Fact:
     try:
         message = _message.decode(raw)
+        _check_text(raw)
     except _BAD as error:
         return _unparsed(bytes(raw), str(error), place.now, place)
     contact = _sender_of(message, people)
@@ -219,6 +220,7 @@ def _message_fact(raw: msgspec.Raw, people: list[_Person], place: _Place) -> Fac
 def _status_fact(raw: msgspec.Raw, people: list[_Person], place: _Place) -> Fact:
     try:
         status = _status.decode(raw)
+        _check_text(raw)
     except _BAD as error:
         return _unparsed(bytes(raw), str(error), place.now, place)
     participant = status.recipient_participant_user_id or status.recipient_participant_id or ""
@@ -233,6 +235,10 @@ def _status_fact(raw: msgspec.Raw, people: list[_Person], place: _Place) -> Fact
 
 
 def _change_fact(raw: msgspec.Raw, place: _Place) -> Fact:
+    try:
+        _check_text(raw)
+    except UnicodeDecodeError as error:
+        return _unparsed(bytes(raw), str(error), place.now, place)
     digest = hashlib.sha256(raw).hexdigest()
     return Fact(
         type=webhooks.CHANGE,
@@ -258,6 +264,11 @@ def _unparsed(raw: bytes, reason: str, now: datetime, place: _Place | None = Non
             reason=reason,
         ),
     )
+
+
+def _check_text(raw: msgspec.Raw) -> None:
+    """Raises `UnicodeDecodeError`: msgspec skips over strings that it need not read, whatever bytes they hold."""
+    str(raw, "utf-8")
 
 
 def _is_json(raw: bytes) -> bool:

@@ -3,19 +3,18 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import ScalarRenderPlugin
+from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from common.contracts import topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
-from common.errors import AppError, Unavailable
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
 from common.http.health import health_routes
@@ -26,7 +25,8 @@ from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
-from common.mongo.client import Mongo
+from common.mongo import Mongo
+from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
 from sender.core import Rules
 from sender.flow import Flow
@@ -34,7 +34,7 @@ from sender.handlers import Limits, SenderWorker
 from sender.journal import Entry, Move
 from sender.reports import RejectionReports
 from sender.routes import send_router
-from sender.settings import SenderSettings
+from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.store import JournalStore
 
@@ -42,13 +42,12 @@ log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
 _IDLE_SECONDS = 60.0
-_INDEX_RETRY_SECONDS = 1.0
 
 
 class Sender:
     """Every part of the service, wired and not yet started."""
 
-    def __init__(self, settings: SenderSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.mongo = Mongo(settings)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
@@ -79,7 +78,7 @@ class Sender:
             slot_of=lambda tp: str(tp.partition),
             drain_seconds=settings.graph_total_seconds + 5.0,
         )
-        self.indexed = False
+        self.indexes = Indexes(self.store.ensure_indexes)
 
     def _make_worker(self) -> SenderWorker:
         settings = self.settings
@@ -114,7 +113,7 @@ class Sender:
         return [
             _closing(self.mongo.close),
             _closing(self.credentials.close, self.graph.close, self.moves.close, self.loads.close, self.reports.close),
-            _running(self._ensure_indexes),
+            _around(self.indexes),
             _around(self.accounts),
             _around(self.publisher),
             _around(self.watch),
@@ -122,22 +121,13 @@ class Sender:
             _around(self.group),
         ]
 
-    async def _ensure_indexes(self) -> None:
-        while not self.indexed:
-            try:
-                await self.store.ensure_indexes()
-                self.indexed = True
-            except Unavailable as error:
-                log.warning("no indexes yet, trying again", extra={"error": error.message})
-                await asyncio.sleep(_INDEX_RETRY_SECONDS)
-
     async def load(self, journal_id: str) -> Entry | None:
         """One journal entry, for the API. Raises `Unavailable`."""
         (entry,) = await self.store.load([journal_id])
         return entry
 
 
-def build_app(settings: SenderSettings) -> Litestar:
+def build_app(settings: Settings) -> Litestar:
     """The service as an ASGI app; nothing is contacted before its lifespan begins."""
     sender = Sender(settings)
     router = send_router(
@@ -149,7 +139,7 @@ def build_app(settings: SenderSettings) -> Litestar:
     health = health_routes(
         {
             "mongo": sender.mongo.reachable,
-            "indexes": _now(lambda: sender.indexed),
+            "indexes": sender.indexes.ready,
             "publisher": sender.publisher.reachable,
             "sends": _now(lambda: sender.group.ready),
             "accounts": _now(lambda: sender.accounts.ready),
@@ -165,7 +155,7 @@ def build_app(settings: SenderSettings) -> Litestar:
             title="WhatsApp Cloud: sender",
             version="1.0.0",
             path="/whatsapp-cloud/docs/sender",
-            render_plugins=[ScalarRenderPlugin()],
+            render_plugins=[SwaggerRenderPlugin()],
         ),
         logging_config=None,
     )
@@ -198,19 +188,5 @@ def _closing(*closes: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncCo
         finally:
             for close in reversed(closes):
                 await close()
-
-    return lifespan
-
-
-def _running(work: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(work())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError, AppError):
-                await task
 
     return lifespan

@@ -13,7 +13,7 @@ from common.mongo.client import MongoSettings
 from sender.flow import CLAIM_FRESH_SECONDS
 
 
-class SenderSettings(KafkaSettings, MongoSettings, HttpSettings, ApiKeySettings, GraphSettings, CredentialsSettings):
+class Settings(KafkaSettings, MongoSettings, HttpSettings, ApiKeySettings, GraphSettings, CredentialsSettings):
     """Everything that can be chosen; the defaults are for production."""
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"

@@ -38,8 +38,8 @@ WEBHOOKS: Final = Topic(
     key="phone number id and contact, or the WhatsApp Business Account id",
     owner="ingress",
     purpose="One record per message, status or other change, with Meta's unmodified JSON and how it arrived.",
-    # Meta sends bodies of up to 3 MB, and one `history` change can fill a body.
-    max_message_bytes=4 * _MIB,
+    # Meta sends bodies of up to 3 MB; one `history` change can fill one, and what is not JSON is kept as base64.
+    max_message_bytes=5 * _MIB,
 )
 WEBHOOKS_DLQ: Final = Topic(
     "whatsapp-cloud-webhooks-dlq",
@@ -47,7 +47,7 @@ WEBHOOKS_DLQ: Final = Topic(
     owner="conversation",
     purpose="Webhook and send-result records that cannot be applied, each with its reason.",
     retention_ms=30 * _DAY_MS,
-    max_message_bytes=5 * _MIB,
+    max_message_bytes=6 * _MIB,
 )
 INCOMING_MESSAGES: Final = Topic(
     "incoming-messages",

@@ -12,7 +12,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from common.kafka.settings import KafkaSettings
 
-_MAX_REQUEST_BYTES = 5 * 1024 * 1024  # the largest record of any topic, and then some
+_MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some
 _COMMON_REQUEST_TIMEOUT_MS = 10_000
 
 
