@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast lint format types imports check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast lint format types imports contracts check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,12 +24,14 @@ topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS
 	@$(PY) -m common.kafka.admin ensure
 
 test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
+	@[ -n "$(TEST_INFRA)" ] || $(PY) -m local_stack fetch
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 test-fast: setup ## The tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
 
-check: lint types imports ## Lint, types and import contracts
+check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
+	@$(PY) scripts/contracts.py --check
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -42,6 +44,9 @@ types: setup ## mypy, strict
 
 imports: setup ## The import contracts (who may know whom)
 	@.venv/bin/lint-imports --no-logo
+
+contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
+	@$(PY) scripts/contracts.py
 
 sizes: setup ## Median, p90 and largest of files and functions
 	@$(PY) scripts/sizes.py
