@@ -8,7 +8,6 @@ from pydantic import SecretStr, ValidationError
 
 from common.errors import Unavailable
 from common.http.credentials import Credentials
-from sender.__main__ import main
 from sender.reports import RejectionReports
 from sender.settings import Settings
 from sender.settle import _seen
@@ -25,12 +24,6 @@ def test_a_sender_without_a_key_for_accounts_does_not_start():
         Settings()
     with pytest.raises(ValidationError, match="accounts_internal_key"):
         Settings(accounts_internal_key="")
-
-
-def test_help_lists_the_settings(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
-    assert "SENDER_IN_DOUBT_POLICY" in capsys.readouterr().out
 
 
 class Client:
