@@ -19,13 +19,16 @@ EMULATOR = ("--retry-delays-ms", "0,200,500,1000", "--delivered-after-ms", "30",
 
 
 @pytest.fixture(scope="session")
-def system(local_stack):
-    """One system for all end-to-end tests, in its own MongoDB database and on a free port."""
+def system():
+    """One system for all end-to-end tests, on a free port.
+
+    With a Kafka of its own: topics have fixed names, and what other tests left in them is not this system's traffic.
+    """
     database = f"e2e_{uuid.uuid4().hex[:12]}"
     settings = {
         name: {**FASTER.get(name, {}), "MONGODB_DATABASE": database} for name in ("sender", "conversation", "accounts")
     }
-    with System(stack=local_stack, extra={**settings, "ingress": {}}, emulator_options=EMULATOR) as system:
+    with System(extra={**settings, "ingress": {}}, emulator_options=EMULATOR) as system:
         yield system
 
 
