@@ -83,7 +83,7 @@ async def _answer_in_order(broker: KafkaBroker, brain: Brain, conversation: Sequ
 def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[list[Incoming]]:
     conversations: dict[str, list[Incoming]] = {}
     for record in records:
-        incoming = read(record.value, {name: value.decode() for name, value in record.headers})
+        incoming = read(record.value, {name: value.decode("utf-8", "replace") for name, value in record.headers})
         if incoming is None:
             log.warning("not an event, skipped: %s/%s at %s", record.topic, record.partition, record.offset)
         else:

@@ -53,9 +53,16 @@ def by_llm(settings: Settings, client: httpx.AsyncClient) -> Brain:
                 settings.llm_url or "", json=request, headers={"authorization": f"Bearer {key}"}
             )
             response.raise_for_status()
-            return str(response.json()["choices"][0]["message"]["content"])[:4096]
+            return _words(response.json()["choices"][0]["message"]["content"])
         except (httpx.HTTPError, KeyError, IndexError, TypeError, ValueError) as error:
             log.warning("the model did not answer, the rules do: %s", type(error).__name__)
             return await by_rules(text, data)
 
     return answer
+
+
+def _words(content: object) -> str:
+    """What a customer may get: `content` is null where a model refuses or calls a tool. Raises `TypeError`."""
+    if not isinstance(content, str):
+        raise TypeError("the model's answer has no text")
+    return content[:4096]

@@ -30,7 +30,9 @@ def read(value: bytes | None, headers: Mapping[str, str]) -> Incoming | None:
     """The event, or None when the record is not one: it can be skipped, for it would never become one."""
     try:
         event = json.loads(value or b"")
-        if isinstance(event["id"], str) and isinstance(event["data"]["conversationId"], str):
+        data = event["data"]
+        texts = (event["id"], data["conversationId"], data["wamid"], data.get("text", ""))
+        if all(isinstance(text, str) for text in texts) and isinstance(data["contact"], dict):
             return Incoming(event, headers)
     except (ValueError, KeyError, TypeError):
         pass

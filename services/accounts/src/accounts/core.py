@@ -76,7 +76,7 @@ class Change:
     removed: tuple[str, ...] = ()
 
 
-def change_for(request: AccountRequest, existing: bool, keys: KeyRing, salt: str, now: datetime) -> Change:
+def change_for(request: AccountRequest, keys: KeyRing, salt: str, now: datetime, *, existing: bool) -> Change:
     """What creating or updating means. Raises `InvalidInput` when a new account lacks a secret.
 
     `salt` is random text for the verify token's digest.

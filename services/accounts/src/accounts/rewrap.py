@@ -26,9 +26,9 @@ async def rewrap(settings: Settings) -> tuple[int, int]:
         async for document in store.all():
             seen += 1
             secrets = rewrapped(document, keys)
-            # A secret that was changed meanwhile is wrapped by the primary key already.
-            if secrets and await store.reseal(document["_id"], document, secrets):
-                changed += 1
+            # Each by itself: one that was changed meanwhile is wrapped by the primary key already, the other is not.
+            done = [await store.reseal(document["_id"], document, name, sealed) for name, sealed in secrets.items()]
+            changed += any(done)
             if seen % _PROGRESS_EVERY == 0:
                 log.info("re-wrapping", extra={"seen": seen, "rewrapped": changed})
     finally:

@@ -49,7 +49,7 @@ def public_routes(store: AccountStore, announcer: Announcer, keys: KeyRing, guar
         check_chatbot(request, data.chatbot_id)
         now = datetime.now(UTC)
         existing = await store.find(data.chatbot_id) is not None
-        change = change_for(data, existing, keys, secrets.token_hex(16), now)
+        change = change_for(data, keys, secrets.token_hex(16), now, existing=existing)
         document = await store.save(data.chatbot_id, change, now)
         await announcer.announce(data.chatbot_id)
         return _answer("Account updated" if existing else "Account created", document)

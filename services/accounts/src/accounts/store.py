@@ -100,11 +100,10 @@ class AccountStore:
             async for document in self._accounts.find({}):
                 yield document
 
-    async def reseal(self, chatbot_id: str, before: Document, secrets: Document) -> bool:
-        """Replace sealed secrets that are still those of `before`; False when somebody changed them meanwhile."""
-        unchanged = {name: before[name] for name in secrets}
+    async def reseal(self, chatbot_id: str, before: Document, name: str, sealed: Document) -> bool:
+        """Replace the secret `name` if it is still that of `before`; False when somebody changed it meanwhile."""
         with or_unavailable():
-            result = await self._accounts.update_one({"_id": chatbot_id, **unchanged}, {"$set": secrets})
+            result = await self._accounts.update_one({"_id": chatbot_id, name: before[name]}, {"$set": {name: sealed}})
         return bool(result.matched_count)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VERSION: Final = 1
 KEY_BYTES: Final = 32
@@ -100,6 +100,9 @@ def place_of(chatbot_id: str, field: str) -> str:
 class KeyRingSettings(BaseSettings):
     """The key-encryption keys, from the environment."""
 
+    # A refused setting is otherwise shown with all that was given, the other keys too.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
     accounts_keks: Annotated[
         dict[str, SecretStr], Field(description='key-encryption keys as JSON: {"id": "<base64 of 32 bytes>"}')
     ]
@@ -118,8 +121,10 @@ class KeyRingSettings(BaseSettings):
     def key_ring(self) -> KeyRing:
         """The ring. Raises `SecretsError` naming the key that is not usable."""
         keks = {kek_id: _decode(kek_id, value.get_secret_value()) for kek_id, value in self.accounts_keks.items()}
-        only = next(iter(keks)) if len(keks) == 1 else ""
-        return KeyRing(keks, self.accounts_primary_kek or only)
+        primary = self.accounts_primary_kek or (next(iter(keks)) if len(keks) == 1 else "")
+        if not primary:
+            raise SecretsError(f"ACCOUNTS_PRIMARY_KEK must name one of the {len(keks)} keys in ACCOUNTS_KEKS")
+        return KeyRing(keks, primary)
 
 
 def _decode(kek_id: str, text: str) -> bytes:
