@@ -37,6 +37,7 @@ def test_help_shows_no_secret_that_is_set():
         ("accounts", {}, "ACCOUNTS_KEKS"),
         ("accounts", {"ACCOUNTS_KEKS": '{"k": "c2hvcnQ="}'}, "needs 32"),
         ("sender", {}, "ACCOUNTS_INTERNAL_KEY"),
+        ("accounts", {"ACCOUNTS_KEKS": "not json"}, "accounts_keks"),
         ("ingress", {"HTTP_PORT": "many"}, "HTTP_PORT"),
     ],
 )

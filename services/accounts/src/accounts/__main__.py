@@ -5,7 +5,7 @@ import sys
 from accounts import rewrap
 from accounts.app import build_apps
 from accounts.settings import Settings
-from common.http.command import run_service
+from common.http.command import read_settings, run_service
 
 
 def _listeners(settings: Settings) -> list[tuple[object, int]]:
@@ -15,7 +15,8 @@ def _listeners(settings: Settings) -> list[tuple[object, int]]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["rewrap"]:
-        sys.exit(rewrap.main(Settings()))
+        found = read_settings("accounts", Settings)
+        sys.exit(2 if found is None else rewrap.main(found))
     sys.exit(
         run_service(
             "accounts",

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import sys
 
 from accounts.core import rewrapped
 from accounts.settings import Settings
 from accounts.store import AccountStore
+from common.errors import Unavailable
 from common.mongo import Mongo
+from common.security.envelope import SecretsError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,10 @@ async def rewrap(settings: Settings) -> tuple[int, int]:
 
 def main(settings: Settings) -> int:
     """Run it and say what was done."""
-    seen, changed = asyncio.run(rewrap(settings))
+    try:
+        seen, changed = asyncio.run(rewrap(settings))
+    except (SecretsError, Unavailable) as error:
+        print(f"stopped: {error}", file=sys.stderr)  # noqa: T201  # its output
+        return 1
     print(f"{seen} accounts, {changed} re-wrapped by `{settings.key_ring().primary}`")  # noqa: T201  # its output
     return 0

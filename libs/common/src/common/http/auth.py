@@ -94,11 +94,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scopes", required=True, help=f"comma separated, of: {', '.join(get_args(Scope))}")
     parser.add_argument("--chatbots", default=EVERY_CHATBOT, help="comma separated chatbot ids (default: all)")
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    scopes = arguments.scopes.split(",")
+    if unknown := set(scopes) - set(get_args(Scope)):
+        parser.error(f"unknown scope: {', '.join(sorted(unknown))}")
     key = "wk_" + secrets.token_urlsafe(32)
     entry = ApiKey(
         name=arguments.name,
         sha256=digest(key),
-        scopes=arguments.scopes.split(","),
+        scopes=frozenset(scopes),
         chatbots=frozenset(arguments.chatbots.split(",")),
     )
     print(f"key (give it to the caller, it is not stored): {key}")  # noqa: T201  # its output

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
 
 from common.http.serve import HttpSettings, serve
 from common.telemetry.logs import configure_logging
 
 S = TypeVar("S", bound=HttpSettings)
+T = TypeVar("T", bound=BaseSettings)
 
 
 def settings_help(settings: type[HttpSettings]) -> str:
@@ -21,6 +23,23 @@ def settings_help(settings: type[HttpSettings]) -> str:
         default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!s}"
         lines.append(f"  {name.upper():34} {default[:60]}{': ' + field.description if field.description else ''}")
     return "\n".join(lines)
+
+
+def read_settings(name: str, settings_type: type[T]) -> T | None:
+    """The settings of program `name`, or None after each one that is missing or wrong was named on stderr."""
+    try:
+        return settings_type()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            setting = ".".join(map(str, problem["loc"])).upper()
+            _complain(f"{name}: {setting + ': ' if setting else ''}{problem['msg'].removeprefix('Value error, ')}")
+    except SettingsError as error:  # a setting that should be JSON and is not
+        _complain(f"{name}: {error}")
+    return None
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201  # logging is not set up yet
 
 
 def run_service(
@@ -42,11 +61,8 @@ def run_service(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args(sys.argv[1:] if argv is None else argv)
-    try:
-        settings = settings_type()
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            print(f"{name}: {'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}", file=sys.stderr)  # noqa: T201  # logging is not set up yet
+    settings = read_settings(name, settings_type)
+    if settings is None:
         return 2
     configure_logging(name, settings.log_level)
     pairs = listeners(settings)
