@@ -13,7 +13,7 @@ from accounts.announcer import Announcer
 from accounts.app import build_apps
 from accounts.rewrap import rewrap
 from accounts.settings import Settings
-from accounts.store import AccountStore
+from accounts.store import COLLECTION, AccountStore
 from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
@@ -211,6 +211,24 @@ async def test_a_change_that_kafka_did_not_take_is_published_later(settings, nam
         await announcer.stop()
         await publisher.stop()
         await mongo.close()
+
+
+async def test_an_account_that_cannot_be_told_of_does_not_keep_the_others(settings, names):
+    bot, number = names
+    mongo = Mongo(settings)
+    # `a…` is found first; it lacks everything that an event needs.
+    await mongo.database[COLLECTION].insert_one({"_id": f"a-{bot}", "unpublished": True})
+    async with serving(settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})) as api:
+        assert (await api.save(bot, number, **TOKENS)).status_code == 503
+    store = AccountStore(mongo.database)
+
+    async def told():
+        return await store.unpublished() == [f"a-{bot}"]
+
+    async with serving(settings) as api:
+        await until(told)
+    assert (await store.get(bot))["revision"] == 1
+    await mongo.close()
 
 
 async def test_rewrapping_moves_every_account_to_the_new_key(api, settings, names):

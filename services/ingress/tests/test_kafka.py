@@ -19,6 +19,7 @@ from common.security.signature import signature_of
 from ingress.app import build_app
 from ingress.routes import MAX_BODY_BYTES, PATH
 from ingress.settings import Settings
+from local_stack import LocalStackError
 
 pytestmark = pytest.mark.integration
 
@@ -172,6 +173,37 @@ async def test_while_kafka_is_away_meta_is_told_in_time_to_come_again():
         assert (response.status_code, response.json()["error"]["code"]) == (503, "kafka_unavailable")
         assert response.headers["retry-after"]
         assert (await client.get("/health/ready")).status_code == 503
+
+
+@asynccontextmanager
+async def frozen(stack):
+    """Kafka takes connections and answers nothing; it goes on in the end, for the other tests too."""
+    try:
+        kafka = stack.kafka
+    except LocalStackError:
+        pytest.skip("the Kafka of KAFKA_BOOTSTRAP_SERVERS is not ours to pause")
+    kafka.pause()
+    try:
+        yield
+    finally:
+        kafka.resume()
+
+
+@pytest.mark.feature("webhook")
+async def test_when_kafka_stops_answering_meta_is_told_in_time_and_a_repeat_is_stored(local_stack, settings):
+    wamid = f"wamid.FAKE-{uuid.uuid4()}"
+    body = body_of(wamid)
+    async with ready_client(settings) as client:
+        async with frozen(local_stack):
+            started = time.monotonic()
+            posts = (client.post(PATH, content=body, headers=signed(body)) for _ in range(3))
+            assert [answer.status_code for answer in await asyncio.gather(*posts)] == [503] * 3
+            assert time.monotonic() - started < 5
+        async with asyncio.timeout(30):  # Meta's patience is days
+            while (await client.post(PATH, content=body, headers=signed(body))).status_code != 200:
+                await asyncio.sleep(0.1)
+        found = await stored(settings, lambda event: event.data.wamid == wamid, 1)
+        assert len({event.id for _, event in found}) == 1
 
 
 @pytest.mark.feature("verification")

@@ -76,6 +76,7 @@ def test_any_of_several_secrets_is_enough(secrets):
 def test_without_a_secret_nothing_is_signed():
     assert not is_signed(BODY, SIGNATURE, [])
     assert not is_signed(BODY, signature_of(BODY, b""), [])
+    assert not is_signed(BODY, signature_of(BODY, b""), [SECRET, b""])
 
 
 REFUSED = {

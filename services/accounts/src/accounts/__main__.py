@@ -6,6 +6,7 @@ from accounts import rewrap
 from accounts.app import build_apps
 from accounts.settings import Settings
 from common.http.command import read_settings, run_service
+from common.telemetry.logs import configure_logging
 
 
 def _listeners(settings: Settings) -> list[tuple[object, int]]:
@@ -16,7 +17,10 @@ def _listeners(settings: Settings) -> list[tuple[object, int]]:
 if __name__ == "__main__":
     if sys.argv[1:] == ["rewrap"]:
         found = read_settings("accounts", Settings)
-        sys.exit(2 if found is None else rewrap.main(found))
+        if found is None:
+            sys.exit(2)
+        configure_logging("accounts", found.log_level)  # its progress is logged
+        sys.exit(rewrap.main(found))
     sys.exit(
         run_service(
             "accounts",

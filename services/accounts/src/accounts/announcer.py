@@ -54,6 +54,16 @@ class Announcer:
         while True:
             with suppress(Unavailable):  # said by whoever is away; the next round comes
                 for chatbot_id in await self._store.unpublished():
-                    await self.announce(chatbot_id)
-                    log.info("published a change that was left over", extra={"chatbot_id": chatbot_id})
+                    await self._announce_left_over(chatbot_id)
             await asyncio.sleep(self._reconcile_seconds)
+
+    async def _announce_left_over(self, chatbot_id: str) -> None:
+        """One account that cannot be told of (changed by hand, say) keeps neither the others nor the next rounds."""
+        try:
+            await self.announce(chatbot_id)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("a change cannot be published", extra={"chatbot_id": chatbot_id})
+        else:
+            log.info("published a change that was left over", extra={"chatbot_id": chatbot_id})

@@ -11,13 +11,14 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.pydantic import PydanticPlugin
 
 from accounts.announcer import Announcer
-from accounts.routes import internal_routes, public_routes
+from accounts.routes import Verification, internal_routes, public_routes
 from accounts.settings import Settings
 from accounts.store import AccountStore
 from common.http.auth import require
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
+from common.meta.onboarding import Onboarding
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 
@@ -38,6 +39,7 @@ def build_apps(settings: Settings) -> Apps:
     publisher = Publisher(settings)
     announcer = Announcer(store, publisher, reconcile_seconds=settings.reconcile_seconds)
     keys = settings.key_ring()
+    onboarding = Onboarding(settings)
 
     @asynccontextmanager
     async def clients(_: Litestar) -> AsyncIterator[None]:
@@ -50,12 +52,19 @@ def build_apps(settings: Settings) -> Apps:
             await announcer.stop()
             await publisher.stop()
             await indexes.stop()
+            await onboarding.close()
             await mongo.close()
 
     checks = {"mongodb": mongo.reachable, "indexes": indexes.ready, "kafka": publisher.reachable}
     public = Litestar(
         route_handlers=[
-            public_routes(store, announcer, keys, require("accounts", settings.api_keys)),
+            public_routes(
+                store,
+                announcer,
+                keys,
+                Verification(onboarding, always=settings.accounts_verify_with_meta),
+                require("accounts", settings.api_keys),
+            ),
             *health_routes(checks),
         ],
         lifespan=[clients],

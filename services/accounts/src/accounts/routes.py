@@ -1,11 +1,12 @@
 """The public account API, and the internal one for credentials."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from litestar import Request, Router, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
 from pydantic import BaseModel, Field
 
@@ -23,6 +24,7 @@ from accounts.core import (
 from accounts.store import AccountStore
 from common.errors import NotFound
 from common.http.auth import check_chatbot
+from common.meta.onboarding import Onboarding
 from common.security.envelope import KeyRing, place_of
 
 
@@ -41,18 +43,38 @@ class Rejection(BaseModel):
     revision: Annotated[int, Field(ge=1)]
 
 
-def public_routes(store: AccountStore, announcer: Announcer, keys: KeyRing, guard: Guard) -> Router:
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether Meta is asked about accounts that nobody asked to verify, and how."""
+
+    onboarding: Onboarding
+    always: bool
+
+
+def public_routes(
+    store: AccountStore, announcer: Announcer, keys: KeyRing, verification: Verification, guard: Guard
+) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
 
     @post("/account", status_code=200, summary="Create or update an account")
-    async def save_account(request: Request[Any, Any, Any], data: JSONBody[AccountRequest]) -> AccountAnswer:
+    async def save_account(
+        request: Request[Any, Any, Any],
+        data: JSONBody[AccountRequest],
+        verify: Annotated[
+            bool, QueryParameter(description="ask Meta first whether the token reaches the number")
+        ] = False,
+    ) -> AccountAnswer:
         check_chatbot(request, data.chatbot_id)
         now = datetime.now(UTC)
-        existing = await store.find(data.chatbot_id) is not None
-        change = change_for(data, keys, secrets.token_hex(16), now, existing=existing)
+        stored = await store.find(data.chatbot_id)
+        change = change_for(data, keys, secrets.token_hex(16), now, existing=stored is not None)
+        if verify or verification.always:
+            await verification.onboarding.check(
+                data.phone_number_id, *_to_verify((stored or {}) | change.fields, data.chatbot_id, keys)
+            )
         document = await store.save(data.chatbot_id, change, now)
         await announcer.announce(data.chatbot_id)
-        return _answer("Account updated" if existing else "Account created", document)
+        return _answer("Account updated" if stored else "Account created", document)
 
     @get("/account/{chatbot_id:str}", summary="Get an account")
     async def get_account(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> AccountAnswer:
@@ -97,6 +119,11 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
         return {"success": True, "data": {"marked": marked}}
 
     return Router("/internal/accounts", route_handlers=[credentials, token_rejected], guards=[guard])
+
+
+def _to_verify(document: Document, chatbot_id: str, keys: KeyRing) -> tuple[str | None, str]:
+    """The WABA and the access token as they would be stored, for Meta alone."""
+    return document.get("wabaId"), keys.open(document[ACCESS_TOKEN], place_of(chatbot_id, ACCESS_TOKEN))
 
 
 def _answer(message: str, document: Document) -> AccountAnswer:

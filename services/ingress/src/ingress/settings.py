@@ -1,9 +1,10 @@
 """Settings of ingress."""
 
+import json
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
@@ -12,15 +13,18 @@ from common.kafka.settings import KafkaSettings
 class Settings(HttpSettings, KafkaSettings):
     """From the environment."""
 
+    # A refused setting is otherwise shown with what was given.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
     whatsapp_verify_token: Annotated[
         SecretStr | None, Field(description="the verify token of the app's own webhook; accounts may have others")
     ] = None
     whatsapp_app_secrets: Annotated[
-        list[SecretStr],
+        list[Annotated[SecretStr, Field(min_length=1)]],  # anybody can sign with an empty one
         NoDecode,
         Field(
             default_factory=list,
-            description="app secrets, comma separated, several while rotating; without one every webhook is refused",
+            description="app secrets, comma separated or as JSON, several while rotating; with none, all is refused",
         ),
     ]
     publish_timeout_seconds: Annotated[
@@ -30,4 +34,8 @@ class Settings(HttpSettings, KafkaSettings):
     @field_validator("whatsapp_app_secrets", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)  # not JSON: a ValueError, which names the setting
+        return [part.strip() for part in value.split(",") if part.strip()]

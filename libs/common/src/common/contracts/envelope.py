@@ -53,7 +53,7 @@ def decode(wanted: msgspec.json.Decoder[E], value: bytes | None) -> E:
         raise InvalidInput("the record has no value", code="empty_record")
     try:
         return wanted.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"the record is not understood: {error}", code="undecodable_record") from error
 
 

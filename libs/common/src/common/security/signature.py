@@ -20,11 +20,11 @@ def signature_of(body: bytes, secret: bytes) -> bytes:
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bool:
     """Whether `header` signs `body` with any of the app secrets (several are valid during a rotation).
 
-    Fails closed: no header, a malformed one, or no secret configured means no. Compared in constant time.
+    Fails closed: no header, a malformed one, or no secret (an empty one is none) means no. Compared in constant time.
     """
     if header is None or len(header) != _LENGTH:
         return False
     valid = False
     for secret in secrets:
-        valid |= hmac.compare_digest(signature_of(body, secret), header)
+        valid |= bool(secret) and hmac.compare_digest(signature_of(body, secret), header)
     return valid
