@@ -4,6 +4,7 @@ A document carries a `token` that is new with every write. A `Swap` names the to
 place is seen by reading the document back, so a batch whose acknowledgement was lost is simply written again.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from common.errors import Unavailable
 from common.mongo.client import Document
+
+log = logging.getLogger(__name__)
 
 Collection = AsyncCollection[Document]
 
@@ -31,11 +34,19 @@ class Swap:
 
 @contextmanager
 def or_unavailable() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable`."""
+    """Turn the driver's errors into `Unavailable`, whose text callers may see; the log says what happened."""
     try:
         yield
     except PyMongoError as error:
-        raise Unavailable(f"MongoDB did not do it: {error!r}", code="mongo_unavailable") from error
+        log.warning("MongoDB did not do it", extra={"error": _described(error)})
+        raise Unavailable("MongoDB did not do it; try again", code="mongo_unavailable") from error
+
+
+def _described(error: PyMongoError) -> str:
+    """The error for a log. The text of a refused operation quotes its documents, with what people wrote."""
+    if isinstance(error, OperationFailure):
+        return f"{type(error).__name__} (code {error.code})"
+    return repr(error)
 
 
 async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Document | None]:
