@@ -19,7 +19,7 @@ EMULATOR = ("--retry-delays-ms", "0,200,500,1000", "--delivered-after-ms", "30",
 
 
 @pytest.fixture(scope="session")
-def system():
+def system(request):
     """One system for all end-to-end tests, on a free port.
 
     With a Kafka of its own: topics have fixed names, and what other tests left in them is not this system's traffic.
@@ -30,6 +30,7 @@ def system():
     }
     with System(extra={**settings, "ingress": {}}, emulator_options=EMULATOR) as system:
         yield system
+        system.keep_logs = request.session.testsfailed > 0
 
 
 @dataclass

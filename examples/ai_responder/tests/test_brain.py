@@ -1,5 +1,6 @@
 """The language model answers, and the rules when it does not."""
 
+import asyncio
 import json
 
 import httpx
@@ -51,6 +52,18 @@ async def test_the_rules_answer_when_the_model_is_away_or_slow(error):
         raise error("fake", request=request)
 
     assert await ask(handler) == BY_RULES
+
+
+async def test_the_rules_answer_when_the_model_trickles_past_its_time():
+    class Trickle(httpx.AsyncByteStream):
+        async def __aiter__(self):
+            while True:
+                await asyncio.sleep(0.01)
+                yield b" "
+
+    settings = SETTINGS.model_copy(update={"llm_timeout_seconds": 0.1})
+    async with asyncio.timeout(10):
+        assert await ask(lambda _: httpx.Response(200, stream=Trickle()), settings) == BY_RULES
 
 
 @pytest.mark.parametrize("status", [302, 401, 429, 500, 503])

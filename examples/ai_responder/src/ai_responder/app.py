@@ -1,9 +1,10 @@
 """The consumer: FastStream on `incoming-messages`, answers to `whatsapp-cloud-send`."""
 
 import asyncio
+import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 INCOMING: Final = "incoming-messages"
 SEND: Final = "whatsapp-cloud-send"
 _FAILURE_PAUSE_SECONDS: Final = 1.0
+_BATCH_RECORDS: Final = 100
+_POLL_MARGIN_SECONDS: Final = 60.0
 _GOING_ON: Final = ("correlation-id", "traceparent", "tracestate")
 
 
@@ -33,6 +36,7 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         graceful_timeout=30.0,  # the slowest answer of a language model
         apply_types=False,  # records are read as they are
     )
+    skipped = itertools.count(1)
 
     async def raw_records(message: Any) -> Sequence[ConsumerRecord[bytes, bytes]]:
         records: Sequence[ConsumerRecord[bytes, bytes]] = message.raw_message
@@ -42,7 +46,10 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         INCOMING,
         group_id=settings.ai_group,
         batch=True,
-        max_records=100,
+        max_records=_BATCH_RECORDS,
+        # A batch may be one conversation, answered by a model that takes all its time for each message. A consumer
+        # that is longer away than this loses its partitions, and would begin the same batch again for ever.
+        max_poll_interval_ms=int((_BATCH_RECORDS * settings.llm_timeout_seconds + _POLL_MARGIN_SECONDS) * 1000),
         auto_offset_reset="earliest",  # a message that came before this group's first start counts too
         isolation_level="read_committed",  # each customer message exactly once
         # Offsets are committed after the whole batch has been answered. A failure gives the batch back; what was
@@ -52,7 +59,7 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
     )
     async def on_messages(records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         try:
-            await answer_all(broker, brain, _conversations(records))
+            await answer_all(broker, brain, _conversations(records, skipped))
         except Exception:
             await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # NACK_ON_ERROR itself comes back at once
             raise
@@ -80,12 +87,13 @@ async def _answer_in_order(broker: KafkaBroker, brain: Brain, conversation: Sequ
             )
 
 
-def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[list[Incoming]]:
+def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]], skipped: Iterator[int]) -> list[list[Incoming]]:
     conversations: dict[str, list[Incoming]] = {}
     for record in records:
         incoming = read(record.value, {name: value.decode("utf-8", "replace") for name, value in record.headers})
         if incoming is None:
-            log.warning("not an event, skipped: %s/%s at %s", record.topic, record.partition, record.offset)
+            place = (record.topic, record.partition, record.offset)
+            log.warning("not an event, skipped (the %s. since the start): %s/%s at %s", next(skipped), *place)
         else:
             conversations.setdefault(incoming.conversation, []).append(incoming)
     return list(conversations.values())

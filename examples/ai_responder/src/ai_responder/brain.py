@@ -3,6 +3,7 @@
 A brain takes the customer's words and the event's data, and returns the answer, or None to say nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -49,12 +50,14 @@ def by_llm(settings: Settings, client: httpx.AsyncClient) -> Brain:
             "messages": [{"role": "system", "content": settings.llm_prompt}, {"role": "user", "content": text}],
         }
         try:
-            response = await client.post(
-                settings.llm_url or "", json=request, headers={"authorization": f"Bearer {key}"}
-            )
+            # httpx counts its timeout anew for each step, so a model that trickles could hold a batch for ever.
+            async with asyncio.timeout(settings.llm_timeout_seconds):
+                response = await client.post(
+                    settings.llm_url or "", json=request, headers={"authorization": f"Bearer {key}"}
+                )
             response.raise_for_status()
             return _words(response.json()["choices"][0]["message"]["content"])
-        except (httpx.HTTPError, KeyError, IndexError, TypeError, ValueError) as error:
+        except (httpx.HTTPError, TimeoutError, KeyError, IndexError, TypeError, ValueError) as error:
             log.warning("the model did not answer, the rules do: %s", type(error).__name__)
             return await by_rules(text, data)
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aiohttp import ClientError
 from rich.console import Console
 from rich.markup import escape
 
@@ -40,7 +41,7 @@ class Story:
                 for phone, name, texts in LINES:
                     group.create_task(self._customer(phone, name, texts))
             await eventually("all replies are read", self._all_read, seconds=_SETTLED_SECONDS)
-        except* DemoFailed as failures:
+        except* (DemoFailed, ClientError) as failures:
             raise failures.exceptions[0] from None
         finally:
             await self._show()

@@ -1,6 +1,7 @@
 """The whole system on this machine: Kafka, MongoDB, every service, the emulator and the AI example, as processes."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,8 @@ class SystemFailed(Exception):
 class System:
     """Start with `with System() as system`. `port` 0 takes a free one for the gateway.
 
-    `extra` are settings by process name; `timings` says how many seconds each stage took.
+    `extra` are settings by process name; `timings` says how many seconds each stage took. The logs in `folder` go with
+    the system, unless it ends by an error or `keep_logs` is set.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class System:
         ports["gateway"] = port or ports["gateway"]
         self.urls = urls(ports)
         self.folder = Path(tempfile.mkdtemp(prefix="whatsapp-cloud-demo-"))
+        self.keep_logs = False
         self._ports = ports
         self._extra = extra or {}
         self._emulator_options = emulator_options
@@ -63,16 +66,20 @@ class System:
         """Start everything; stops what it has started when something fails."""
         try:
             self.start()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything."""
+        """Stop everything. Ctrl-C is not an error, but how the demo ends."""
         self.stop()
+        if self.keep_logs or (error is not None and not isinstance(error, KeyboardInterrupt)):
+            self._say(f"logs are kept in {self.folder}")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         """Start everything and wait until it is ready. Raises `SystemFailed`, or the local stack's errors."""
