@@ -8,7 +8,7 @@ import pytest
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from sender.journal import ENDED, TRANSITIONS, Entry, Move, State
-from sender.moves import blank, claim, record, settle
+from sender.moves import blank, claim, record, reopen, settle
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -29,7 +29,7 @@ ALLOWED = {
     "deferred": {"claimed", "accepted", "failed", "expired"},
     "in_doubt": {"in_doubt", "claimed", "accepted", "failed"},
     "accepted": set(),
-    "failed": set(),
+    "failed": {"retrying", "failed"},
     "expired": set(),
 }
 
@@ -110,7 +110,19 @@ def test_a_status_settles_whatever_has_not_ended(state):
 
 @pytest.mark.parametrize("state", sorted(ENDED))
 def test_a_status_changes_no_end(state):
-    assert settle(standing(state), "w", None, token="new", now=LATER) is None
+    assert settle(replace(standing(state), wamid="known"), "w", None, token="new", now=LATER) is None
+
+
+def test_a_status_for_a_failed_send_leaves_its_wamid():
+    move = settle(standing(State.FAILED), "w", None, token="new", now=LATER)
+    assert (move.entry.state, move.entry.wamid, move.expected) == (State.FAILED, "w", "old")
+
+
+def test_a_reopened_dead_letter_has_all_its_attempts_again():
+    dead = replace(standing(State.FAILED, attempt=4), letter=True)
+    move = reopen(dead, 1, owner="me", token="new", now=LATER)
+    entry = move.entry
+    assert (entry.state, entry.attempt, entry.replays, entry.letter, entry.due) == (State.RETRYING, 0, 1, False, None)
 
 
 def test_entries_know_whether_they_ended():

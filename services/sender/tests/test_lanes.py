@@ -1,12 +1,13 @@
 """Lanes: order within a conversation, flow between them, and a commit position that never passes unfinished work."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sender.lanes import Item, Lanes
+from sender.lanes import Bounds, Item, Lanes, Load
 from sender.prefix import Prefixes
 
 
@@ -15,6 +16,11 @@ def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group
         id=send, lane=lane, group=group, order=order, attempt=attempt, partition=partition, offset=order, payload=None,
         due=due,
     )  # fmt: skip
+
+
+def loaded(one):
+    """What comes back from the store for a parked record."""
+    return replace(one, partition=None, parked="token")
 
 
 def taken(lanes, now=0.0):
@@ -43,7 +49,7 @@ def test_a_lane_waits_for_its_blocked_head():
     first = item("1")
     lanes = filled(first, item("2", order=1))
     lanes.take(0)
-    lanes.block(first, until=5.0)
+    lanes.block(first, 5.0, 0.0)
     assert taken(lanes, 4.9) == []
     assert lanes.next_due() == 5.0
     assert taken(lanes, 5.0) == ["1"]
@@ -53,11 +59,12 @@ def test_a_blocked_head_can_be_woken():
     first = item("1")
     lanes = filled(first, item("2", order=1))
     lanes.take(0)
-    lanes.block(first, until=50.0)
-    lanes.wake("1", 3.0)
-    lanes.wake("unknown", 3.0)
+    lanes.block(first, 4.5, 0.0)
+    lanes.wake("1", "a", 3.0)
+    lanes.wake("unknown", "a", 3.0)
+    lanes.wake("1", "unknown", 3.0)
     assert taken(lanes, 3.0) == ["1"]
-    lanes.wake("1", 3.0)  # busy: nothing to wake
+    lanes.wake("1", "a", 3.0)  # busy: nothing to wake
     assert taken(lanes, 3.0) == []
 
 
@@ -117,7 +124,7 @@ def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
     assert taken(lanes) == ["1", "2"]
     for one in (first, second):
         lanes.hold("g", now=0.0, base=1.0, cap=3.0)
-        lanes.block(one, until=0.0)
+        lanes.block(one, 0.0, 0.0)
     waits = []
     now = 0.0
     for _ in range(3):
@@ -126,7 +133,7 @@ def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
         now = lanes.next_due()
         probe = lanes.take(now)
         lanes.hold("g", now=now, base=1.0, cap=3.0)
-        lanes.block(probe, until=now)
+        lanes.block(probe, now, now)
     assert waits == [1.0, 2.0, 3.0]
     lanes.open("g")
     assert sorted(taken(lanes, now)) == ["1", "2"]
@@ -143,11 +150,105 @@ def test_a_probe_that_says_nothing_lets_the_next_one_try():
 
 def test_a_release_tries_at_once():
     lanes = filled(item("1", "a"), item("2", "b", 1))
-    lanes.hold("g", now=0.0, base=300.0, cap=300.0)
+    lanes.hold("g", now=0.0, base=5.0, cap=300.0)
     assert taken(lanes, 0.0) == []
-    lanes.release("g", 5.0)
-    lanes.release("unknown", 5.0)
-    assert len(taken(lanes, 5.0)) == 1
+    lanes.release("g", 3.0)
+    lanes.release("unknown", 3.0)
+    assert len(taken(lanes, 3.0)) == 1
+
+
+def test_a_long_wait_is_parked_with_what_waits_behind_it():
+    first, second = item("1"), item("2", order=1)
+    lanes = filled(first, second)
+    lanes.take(0)
+    lanes.block(first, 30.0, 0.0)
+    assert lanes.leaving() == [first, second]
+    assert lanes.leaving() == []
+    assert (lanes.size, taken(lanes, 40.0)) == (0, [])  # nothing is loaded before it is stored
+    third = item("3", order=2)
+    assert lanes.park(third)  # behind those that are parked
+    lanes.stored("a", 2)
+    assert lanes.take(40.0) is None
+    lanes.stored("a", 1)
+    assert lanes.take(29.9) is None
+    load = lanes.take(30.0)
+    assert load == Load("a", -1, load.version)
+    assert lanes.loaded(load, [loaded(first), loaded(second), loaded(third)], more=False) == []
+    assert taken(lanes, 30.0) == ["1"]
+    assert not lanes.park(item("4", order=3))  # there is no tail any more
+
+
+def test_a_held_group_is_parked_when_the_hold_is_long_and_one_lane_is_loaded_as_its_probe():
+    lanes = filled(item("1", "a"), item("2", "b", 1))
+    lanes.hold("g", now=0.0, base=60.0, cap=60.0)
+    assert lanes.take(0.0) is None
+    assert [one.id for one in lanes.leaving()] == ["1", "2"]
+    lanes.stored("a", 1)
+    lanes.stored("b", 1)
+    load = lanes.take(60.0)
+    assert lanes.take(60.0) is None
+    lanes.loaded(load, [loaded(item("1", load.lane))], more=False)
+    assert taken(lanes, 60.0) == ["1"]
+    lanes.open("g")
+    assert lanes.take(60.0).lane == "b"
+
+
+def test_a_settled_doubt_wakes_its_parked_lane():
+    first = item("1")
+    lanes = filled(first)
+    lanes.take(0)
+    lanes.block(first, 30.0, 0.0)
+    lanes.leaving()
+    lanes.stored("a", 1)
+    assert lanes.take(1.0) is None
+    lanes.wake("1", "a", 1.0)
+    assert isinstance(lanes.take(1.0), Load)
+
+
+def test_what_a_lane_a_group_or_memory_cannot_hold_is_parked():
+    lanes = Lanes(Bounds(lane=2, group=3, total=4))
+    records = [item("1"), item("2", order=1), item("3", order=2), item("4", "b", 3), item("5", "c", 4)]
+    records += [item("6", "x", 5, group="h"), item("7", "y", 6, group="h")]
+    parked = [one.id for one in records if lanes.park(one) or lanes.offer(one)]
+    assert parked == ["3", "5", "7"]
+    for lane in ("a", "c", "y"):
+        lanes.stored(lane, 1)
+    assert taken(lanes) == ["1", "4", "6"]  # there is no room to load another
+    lanes.finish(records[0])
+    found = [lanes.take(0.0), lanes.take(0.0)]
+    assert [load.lane for load in found if isinstance(load, Load)] == ["c"]
+    assert [head.id for head in found if isinstance(head, Item)] == ["2"]
+
+
+def test_a_load_that_was_overtaken_from_the_front_is_made_again():
+    first = item("1", order=5)
+    lanes = filled(first)
+    lanes.take(0)
+    lanes.block(first, 30.0, 0.0)
+    lanes.leaving()
+    lanes.stored("a", 1)
+    load = lanes.take(30.0)
+    earlier = item("0", order=2, attempt=1, partition="retry")
+    assert lanes.park(earlier)
+    lanes.stored("a", 1)
+    assert lanes.loaded(load, [loaded(first)], more=False) == []
+    again = lanes.take(30.0)
+    assert again.after < 2
+    lanes.loaded(again, [loaded(earlier), loaded(first)], more=False)
+    assert taken(lanes, 30.0) == ["0"]
+
+
+def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
+    lanes = Lanes()
+    lanes.mark("a", "g", 0.0)
+    retry = item("1", attempt=1, partition="retry")
+    assert not lanes.park(item("x", "b", 9))
+    assert lanes.park(retry)  # its lane has a tail: it goes in front of it there
+    lanes.stored("a", 1)
+    load = lanes.take(0.0)
+    copy = loaded(retry)
+    assert lanes.loaded(load, [copy], more=True) == []
+    assert lanes.offer(item("1", order=7)).order == 7
 
 
 def test_prefixes_follow_the_finished_records_over_gaps():
@@ -178,25 +279,38 @@ def test_a_prefix_never_passes_an_unfinished_record(order):
 
 
 class Conversations(RuleBasedStateMachine):
-    """Sends that end, fail, wait and are held, in any order: lanes keep theirs, and nothing is lost."""
+    """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost."""
 
     def __init__(self):
         super().__init__()
-        self.lanes, self.prefixes = Lanes(), Prefixes()
+        self.lanes, self.prefixes = Lanes(Bounds(lane=3, group=5, total=7, long_seconds=2.0)), Prefixes()
         self.now, self.offset = 0.0, 0
-        self.busy, self.coming = [], []
+        self.busy, self.coming, self.writing, self.loading = [], [], [], []
+        self.store = defaultdict(dict)
         self.offered, self.ended = defaultdict(list), defaultdict(list)
         self.unfinished, self.committed = {}, defaultdict(int)
 
     def read(self, one):
         self.prefixes.opened(one.partition, one.offset)
         self.unfinished[one.partition, one.offset] = one
+        if self.lanes.park(one):
+            self.writing.append([one])
+            return None
         return self.lanes.offer(one)
 
     def written(self, one):
+        if one.partition is None:
+            self.store[one.lane].pop(one.order)
+            return
         self.prefixes.done(one.partition, one.offset)
         del self.unfinished[one.partition, one.offset]
         self.committed.update(self.prefixes.committable())
+
+    def sweep(self):
+        by_lane = defaultdict(list)
+        for one in self.lanes.leaving():
+            by_lane[one.lane].append(one)
+        self.writing.extend(by_lane.values())
 
     @rule(lane=st.sampled_from("abc"))
     def arrives(self, lane):
@@ -209,8 +323,9 @@ class Conversations(RuleBasedStateMachine):
     @rule(data=st.data())
     def comes_twice(self, data):
         send = data.draw(st.sampled_from(self.offered["a"]))
-        if send in self.ended["a"]:
-            return
+        in_memory = {one.id for one in [*self.busy, *self.lanes._items.values()]} | set(self.lanes._expecting)
+        if send not in in_memory:
+            return  # it has ended, which the journal knows; or it is parked, and parked again
         again = item(send, "a", self.offset, group="g")
         self.offset += 1
         assert self.read(again) is again
@@ -223,10 +338,31 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def starts(self):
         one = self.lanes.take(self.now)
-        if one is not None:
+        self.sweep()
+        if isinstance(one, Load):
+            assert one.lane not in {load.lane for load, _ in self.loading}
+            first = [self.store[one.lane][order] for order in sorted(self.store[one.lane]) if order > one.after]
+            self.loading.append((one, first[:2]))
+        elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
             assert one.due <= self.now
             self.busy.append(one)
+
+    @precondition(lambda self: self.writing)
+    @rule(data=st.data())
+    def is_stored(self, data):
+        items = self.writing.pop(data.draw(st.integers(0, len(self.writing) - 1)))
+        for one in items:
+            self.store[one.lane][one.order] = replace(one, partition=None, parked="t")
+            if one.partition is not None:
+                self.written(one)
+        self.lanes.stored(items[0].lane, len(items))
+
+    @precondition(lambda self: self.loading)
+    @rule(data=st.data())
+    def is_loaded(self, data):
+        load, found = self.loading.pop(data.draw(st.integers(0, len(self.loading) - 1)))
+        assert self.lanes.loaded(load, [replace(one) for one in found], more=len(found) == 2) == []
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data())
@@ -252,12 +388,13 @@ class Conversations(RuleBasedStateMachine):
         assert self.read(one) is None
 
     @precondition(lambda self: self.busy)
-    @rule(data=st.data(), seconds=st.floats(0, 3), hold=st.booleans())
+    @rule(data=st.data(), seconds=st.floats(0, 6), hold=st.booleans())
     def waits(self, data, seconds, hold):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         if hold:
             self.lanes.hold(one.group, self.now, 1.0, 4.0)
-        self.lanes.block(one, self.now + seconds)
+        self.lanes.block(one, self.now + seconds, self.now)
+        self.sweep()
 
     @invariant()
     def lanes_keep_their_order(self):
@@ -269,11 +406,26 @@ class Conversations(RuleBasedStateMachine):
         for partition, offset in self.unfinished:
             assert self.committed[partition] <= offset
 
+    @invariant()
+    def memory_is_bounded(self):
+        # A load brings two at a time, and a retry comes back whatever there is.
+        assert self.lanes.size <= 7 + 2 * 3
+
     def teardown(self):
         """Everything that was read ends, in order, once nothing fails any more."""
-        for _ in range(1_000):
+        for _ in range(2_000):
             while self.coming:
                 self.comes_back()
+            while self.writing:
+                items = self.writing.pop()
+                for one in items:
+                    self.store[one.lane][one.order] = replace(one, partition=None, parked="t")
+                    if one.partition is not None:
+                        self.written(one)
+                self.lanes.stored(items[0].lane, len(items))
+            while self.loading:
+                load, found = self.loading.pop()
+                self.lanes.loaded(load, [replace(one) for one in found], more=len(found) == 2)
             self.starts()
             while self.busy:
                 self.end(self.busy.pop())
@@ -281,6 +433,7 @@ class Conversations(RuleBasedStateMachine):
         assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
         assert self.lanes.size == 0
         assert not self.unfinished
+        assert not any(self.store.values())
 
     def end(self, one):
         self.lanes.open(one.group)
@@ -290,4 +443,6 @@ class Conversations(RuleBasedStateMachine):
 
 
 TestConversations = Conversations.TestCase
-TestConversations.settings = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+TestConversations.settings = settings(
+    max_examples=100, stateful_step_count=80, suppress_health_check=[HealthCheck.too_slow], deadline=None
+)

@@ -116,7 +116,7 @@ async def test_open_and_ended_are_told_apart(store):
         recording(claimed[2], Defer(utc_now())),
     )
     assert await store.ended_among([*"abcde"]) == ["a"]
-    assert {entry.id for entry in await store.open_among([*"abcde"])} == {"b", "c", "d"}
+    assert {entry.id for entry in await store.unsettled_among([*"abcde"])} == {"b", "c", "d"}
 
 
 async def test_hundreds_of_claims_are_few_writes(store):
@@ -138,7 +138,7 @@ async def test_an_absent_database_is_unavailable(mongodb_uri):
     mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri))
     store = JournalStore(mongo.database, retention=timedelta(days=30))
     await mongo.close()
-    for use in (store.ensure_indexes(), store.load(["j"]), store.open_among(["j"]), store.move([claiming(None)])):
+    for use in (store.ensure_indexes(), store.load(["j"]), store.unsettled_among(["j"]), store.move([claiming(None)])):
         with pytest.raises(Unavailable):
             await use
 

@@ -15,6 +15,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from common.contracts import topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
 from common.http.health import health_routes
@@ -28,10 +29,13 @@ from common.meta.client import GraphClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
+from sender.breaker import Breaker
 from sender.core import Rules
 from sender.flow import Flow
-from sender.handlers import Limits, SenderWorker
+from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.parked import ParkStore
+from sender.parking import Parker
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.settings import Settings
@@ -61,6 +65,9 @@ class Sender:
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.watch = Watch(self.store)
+        self.parker = Parker(ParkStore(self.mongo.database))
+        self.letters = DeadLetterLimit(settings)
+        self.breaker = Breaker(on_close=self._meta_is_back)
         self.worker = self._make_worker()
         self.statuses = Follower(
             group=settings.sender_status_group,
@@ -78,7 +85,7 @@ class Sender:
             slot_of=lambda tp: str(tp.partition),
             drain_seconds=settings.graph_total_seconds + 5.0,
         )
-        self.indexes = Indexes(self.store.ensure_indexes)
+        self.indexes = Indexes(self._ensure_indexes)
 
     def _make_worker(self) -> SenderWorker:
         settings = self.settings
@@ -95,14 +102,22 @@ class Sender:
             moves=self.moves,
             loads=self.loads,
             rules=rules,
+            breaker=self.breaker,
             on_rejected=self.reports.report,
         )
         limits = Limits(
             slots=asyncio.Semaphore(settings.sender_max_in_flight),
-            session_records=settings.sender_session_records,
+            bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
-        return SenderWorker(flow, self.watch, limits)
+        return SenderWorker(Tools(flow, self.watch, self.parker, self.letters, limits))
+
+    async def _ensure_indexes(self) -> None:
+        await self.store.ensure_indexes()
+        await self.parker.store.ensure_indexes()
+
+    def _meta_is_back(self) -> None:
+        self.worker.meta_is_back()
 
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
@@ -112,7 +127,14 @@ class Sender:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
         return [
             _closing(self.mongo.close),
-            _closing(self.credentials.close, self.graph.close, self.moves.close, self.loads.close, self.reports.close),
+            _closing(
+                self.credentials.close,
+                self.graph.close,
+                self.moves.close,
+                self.loads.close,
+                self.parker.close,
+                self.reports.close,
+            ),
             _around(self.indexes),
             _around(self.accounts),
             _around(self.publisher),

@@ -1,6 +1,7 @@
 """Writing what finished sends lead to, with the offsets that they finish, in one transaction after the other."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,18 +15,26 @@ _MAX_EFFECTS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What goes into the next transaction: records, and the input record that they finish (if they finish one)."""
+    """What goes into the next transaction: records, and the input record that they finish (if they finish one).
+
+    `parked` is the (id, token) of a parked send that is done with, once the transaction has been written.
+    """
 
     outgoing: tuple[Outgoing, ...]
     partition: Any = None
     offset: int = -1
+    parked: tuple[str, str] | None = None
 
 
 class Commits:
-    """The transactions of one session. Effects are written in the order in which they were given."""
+    """The transactions of one session. Effects are written in the order in which they were given.
 
-    def __init__(self, session: PartitionSession) -> None:
+    `on_unparked` is told of the parked sends whose effects have been committed.
+    """
+
+    def __init__(self, session: PartitionSession, on_unparked: Callable[[list[tuple[str, str]]], None]) -> None:
         self._session = session
+        self._on_unparked = on_unparked
         self._prefixes = Prefixes()
         self._effects: list[Effect] = []
         self._given = asyncio.Event()
@@ -66,3 +75,6 @@ class Commits:
                 self._prefixes.done(effect.partition, effect.offset)
         outgoing = [record for effect in batch for record in effect.outgoing]
         await self._session.commit(outgoing, self._prefixes.committable())
+        unparked = [effect.parked for effect in batch if effect.parked is not None]
+        if unparked:
+            self._on_unparked(unparked)

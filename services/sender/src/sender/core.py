@@ -25,6 +25,9 @@ _PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttle
 _PAIR_CAP_SECONDS: Final = 64.0
 _AWAY_CAP_SECONDS: Final = 30.0
 _THROTTLE_CAP_SECONDS: Final = 60.0
+_OUTAGE_BASE_SECONDS: Final = 0.5
+_OUTAGE_CAP_SECONDS: Final = 10.0
+_UNRESOLVED: Final = "in_doubt_unresolved"
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 
@@ -93,6 +96,27 @@ def after(end: CallEnd, *, attempt: int, repeatable: bool, strikes: int, now: da
     return InDoubt(now + timedelta(seconds=rules.in_doubt_seconds), error)
 
 
+def spared(outcome: Outcome, now: datetime) -> Outcome:
+    """The outcome of a call in an outage of Meta's or of the number's: a failure that would count does not.
+
+    What is in doubt stays so, and what was answered for good as well.
+    """
+    counts = isinstance(outcome, Retry) or (isinstance(outcome, Dead) and outcome.letter)
+    if not counts or isinstance(outcome, Sent):
+        return outcome
+    return Defer(now, outcome.error, Hold(_OUTAGE_BASE_SECONDS, _OUTAGE_CAP_SECONDS))
+
+
+def reopens(replay: int, entry: Entry) -> bool:
+    """Whether an operator's replay number `replay` begins this send anew.
+
+    It has to have ended as a dead letter, and Meta must not have the message: not where no answer and no status ever
+    said so, and not where a status came later.
+    """
+    dead = entry.state is State.FAILED and entry.letter and entry.wamid is None
+    return dead and entry.replays == replay - 1 and (entry.error or MetaError()).reason != _UNRESOLVED
+
+
 def expired(request: SendRequest, now: datetime) -> bool:
     """Whether the producer does not want it sent any more."""
     return request.expires_at is not None and request.expires_at <= now
@@ -138,7 +162,7 @@ def _doubt(entry: Entry, now: datetime, rules: Rules) -> InDoubt:
 def _unresolved(entry: Entry | None) -> MetaError:
     if entry is not None and entry.state is not State.IN_DOUBT and entry.error is not None:
         return entry.error
-    return MetaError(reason="in_doubt_unresolved", details="no answer and no status said whether Meta took it")
+    return MetaError(reason=_UNRESOLVED, details="no answer and no status said whether Meta took it")
 
 
 def _failed(rule: Rule, error: MetaError, attempt: int, strikes: int, now: datetime, rules: Rules) -> Outcome:

@@ -12,13 +12,19 @@ class Crew:
     """Starts tasks and keeps the first error in `failed`, a future that never has a result."""
 
     def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         """Run `work` beside the others."""
         task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    async def dismiss(self) -> None:
+        """Cancel all that still run."""
+        await cancel(self._tasks)
 
     def raise_failure(self) -> None:
         """Raise the first error, if there was one."""
@@ -26,6 +32,7 @@ class Crew:
             self.failed.result()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is None:
             return

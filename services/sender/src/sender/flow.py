@@ -15,9 +15,10 @@ from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
 from sender.batching import GroupCommit
-from sender.core import Rules, after, before, is_repeatable
+from sender.breaker import Breaker, sign_of
+from sender.core import Rules, after, before, is_repeatable, reopens, spared
 from sender.journal import Entry, Move, State
-from sender.moves import blank, claim, record
+from sender.moves import blank, claim, record, reopen
 from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
 from sender.payloads import payload
 from sender.requests import Job
@@ -64,6 +65,7 @@ class Flow:
     moves: GroupCommit[Move, Entry]
     loads: GroupCommit[str, Entry | None]
     rules: Rules
+    breaker: Breaker
     on_rejected: Callable[[str, Credentials, int | None], None]
     now: Callable[[], datetime] = utc_now
 
@@ -78,6 +80,10 @@ class Flow:
             return Step(self._accounts_away(error), None)
         entry = await self.loads.submit(job.journal_id) if look else None
         while True:
+            if entry is not None and reopens(job.replay, entry):
+                move = reopen(entry, job.replay, owner=owner, token=uuid.uuid4().hex, now=self.now())
+                entry = await self.moves.submit(move)
+                continue
             decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
             answered = False
             if isinstance(decision, Call):
@@ -100,7 +106,7 @@ class Flow:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
             return self._accounts_away(error), entry, False
-        fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now())
+        fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), replays=job.replay)
         began = time.monotonic()
         move = claim(
             entry,
@@ -125,6 +131,8 @@ class Flow:
             now=self.now(),
             rules=self.rules,
         )
+        if self.breaker.note(job.journal_id, job.chatbot_id, sign_of(end), time.time()):
+            outcome = spared(outcome, self.now())
         _log_attempt(job, number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
@@ -142,7 +150,7 @@ class Flow:
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
-            fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number)
+            fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay)
             move = record(entry, fresh, outcome, owner=owner, token=uuid.uuid4().hex, now=self.now())
             if move is None:
                 return Step(outcome, entry)

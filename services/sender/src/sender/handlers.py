@@ -1,29 +1,30 @@
 """The sender's work on its partitions: read, keep lanes, start steps, commit what is finished."""
 
 import asyncio
-import logging
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from common.contracts import topics
+from common.dead_letters import DeadLetterLimit
+from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing, read_headers
 from sender import results
 from sender.commits import Commits, Effect
 from sender.crew import Crew, cancel
 from sender.flow import Flow, Step
-from sender.journal import Entry
-from sender.lanes import Item, Lanes
+from sender.lanes import Bounds, Item, Lanes, Load
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.requests import Job, Letter, Position, read_record
+from sender.parking import Parker, Parking
+from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
 from sender.settle import Watch
 
-log = logging.getLogger(__name__)
-
 _FETCH_RECORDS: Final = 500
-_FULL_TIMEOUT_MS: Final = 100
+_BACKLOG_TIMEOUT_MS: Final = 100
+_AWAY_POLL_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -31,22 +32,31 @@ class Limits:
     """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
 
     slots: asyncio.Semaphore
-    session_records: int
+    bounds: Bounds
     drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all sessions of a process share."""
+
+    flow: Flow
+    watch: Watch
+    parker: Parker
+    letters: DeadLetterLimit
+    limits: Limits
 
 
 class SenderWorker:
     """Runs a session on each slot of partitions that this process is given (`PartitionGroup`'s worker)."""
 
-    def __init__(self, flow: Flow, watch: Watch, limits: Limits) -> None:
-        self._flow = flow
-        self._watch = watch
-        self._limits = limits
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
         self._sessions: set[_Session] = set()
 
     async def __call__(self, session: PartitionSession) -> None:
         """Work until the partitions are revoked or something fails."""
-        running = _Session(session, self._flow, self._watch, self._limits)
+        running = _Session(session, self._tools)
         self._sessions.add(running)
         try:
             await running.run()
@@ -58,24 +68,29 @@ class SenderWorker:
         for session in self._sessions:
             session.release(chatbot_id)
 
+    def meta_is_back(self) -> None:
+        """What was not called because of an outage may go."""
+        for session in self._sessions:
+            session.moved.set()
 
-@dataclass(eq=False)
+
 class _Session:
-    kafka: PartitionSession
-    flow: Flow
-    watch: Watch
-    limits: Limits
-    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
-    lanes: Lanes[Job] = field(default_factory=Lanes)
-    steps: set["asyncio.Task[None]"] = field(default_factory=set)
-    in_doubt: set[str] = field(default_factory=set)
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """One slot, from its assignment to its revocation."""
 
-    def __post_init__(self) -> None:
+    def __init__(self, kafka: PartitionSession, tools: Tools) -> None:
+        self.kafka = kafka
+        self.tools = tools
+        self.flow = tools.flow
+        self.owner = uuid.uuid4().hex
+        self.partition: int = next(iter(kafka.partitions)).partition
+        self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
+        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds)
+        self.in_doubt: dict[str, str] = {}  # the lane of each send that is
+        self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
         self.crew = Crew()
-        self.commits = Commits(self.kafka)
-        self.retries = [tp for tp in self.kafka.partitions if tp.topic != topics.SEND.name]
-        self.partition: int = next(iter(self.kafka.partitions)).partition
+        self.commits = Commits(kafka, self._unparked)
+        self.steps: set[asyncio.Task[None]] = set()
+        self.moved = asyncio.Event()
 
     async def run(self) -> None:
         """Work until asked to stop; then finish the calls under way and commit. Raises what made it fail."""
@@ -93,8 +108,9 @@ class _Session:
             await asyncio.wait([committing])
         finally:
             for journal_id in self.in_doubt:
-                self.watch.remove(journal_id)
+                self.tools.watch.remove(journal_id)
             await cancel([stopping, reading, committing, *self.steps])
+            await self.crew.dismiss()
         self.crew.raise_failure()
 
     def release(self, chatbot_id: str) -> None:
@@ -103,90 +119,141 @@ class _Session:
         self.moved.set()
 
     async def _read(self) -> None:
+        # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
+        await self.parking.begin()
         await self._read_backlog()
         dispatching = self.crew.start(self._dispatch(), f"dispatch {self.kafka.slot}")
         try:
             while not self.kafka.stopping.is_set():
-                room = self.limits.session_records - self.lanes.size
-                # Retries are read first and at all times: a flood of new messages must not make them late, and a
-                # lane that expects one gives its place back by it.
-                self._admit(await self._fetch_retries(0 if room > 0 else _FULL_TIMEOUT_MS))
-                if room > 0:
-                    self._admit(await self.kafka.fetch(max_records=min(room, _FETCH_RECORDS)))
+                # Retries are read first: a flood of new messages must not make them late.
+                await self._admit(await self._fetch_retries(0))
+                await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))
         finally:
             await cancel([dispatching])
 
     async def _read_backlog(self) -> None:
-        """Know which lanes wait for a retry, before any later message of theirs can be read."""
         consumer = self.kafka.consumer
         ends = await consumer.end_offsets(self.retries)
         while not self.kafka.stopping.is_set():
             if all([await consumer.position(tp) >= end for tp, end in ends.items()]):
                 return
-            self._admit(await self._fetch_retries(_FULL_TIMEOUT_MS))
+            await self._admit(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))
 
     async def _fetch_retries(self, timeout_ms: int) -> Records:
         return await self.kafka.fetch(self.retries, max_records=_FETCH_RECORDS, timeout_ms=timeout_ms)
 
-    def _admit(self, records: Records) -> None:
+    async def _admit(self, records: Records) -> None:
+        parked: list[Item[Job]] = []
         for tp, batch in records.items():
-            retried = tp.topic != topics.SEND.name
             for record in batch:
                 self.commits.opened(tp, record.offset)
-                position = Position(tp.topic, tp.partition, record.offset)
-                read = read_record(position, record.value, read_headers(record.headers), retried=retried)
-                if isinstance(read, Letter):
-                    self.commits.write(Effect((results.dead_record(read, self.flow.now()),), tp, record.offset))
-                else:
-                    self._offer(read, tp, record.offset)
+                item = self._judge(tp, record)
+                if item is not None and self.lanes.park(item):
+                    parked.append(item)
+                elif item is not None:
+                    self._drop(self.lanes.offer(item))
         if records:
             self.moved.set()
+        if parked:
+            await self._park(parked)
 
-    def _offer(self, job: Job, partition: Any, offset: int) -> None:
-        item = Item(
-            id=job.journal_id,
-            lane=job.lane,
-            group=job.chatbot_id,
-            order=job.origin.offset,
-            attempt=job.attempts,
-            partition=partition,
-            offset=offset,
-            payload=job,
-            due=job.due,
+    def _judge(self, tp: Any, record: Any) -> Item[Job] | None:
+        """The send that a record asks for; None when the record has been dealt with."""
+        retried = tp.topic != topics.SEND.name
+        position = Position(tp.topic, tp.partition, record.offset)
+        read = read_record(position, record.value, read_headers(record.headers), retried=retried)
+        if isinstance(read, Letter):
+            self.tools.letters.note(letters=1, now=self._now())
+            self.commits.write(Effect((results.dead_record(read, self.flow.now()),), tp, record.offset))
+            return None
+        home = partition_of(read.chatbot_id, self._partitions())
+        if home != self.partition and not retried and REKEYED_FROM not in read.headers:
+            self.commits.write(Effect((rekeyed(read, home),), tp, record.offset))
+            return None
+        return Item(
+            id=read.journal_id,
+            lane=read.lane,
+            group=read.chatbot_id,
+            order=read.origin.offset,
+            attempt=read.attempts,
+            partition=tp,
+            offset=record.offset,
+            payload=read,
+            due=read.due,
         )
-        superfluous = self.lanes.offer(item)
-        if superfluous is not None:
-            self.commits.write(Effect((), superfluous.partition, superfluous.offset))
+
+    def _partitions(self) -> int:
+        return len(self.kafka.consumer.partitions_for_topic(topics.SEND.name) or ()) or 1
+
+    def _drop(self, item: Item[Job] | None) -> None:
+        """Another record speaks for this send."""
+        if item is not None:
+            self._write(item)
+
+    async def _park(self, items: Sequence[Item[Job]]) -> None:
+        """In the store they are safe; so their records are finished."""
+        await self.parking.park(items)
+        for item in items:
+            if item.parked is None:
+                self.commits.write(Effect((), item.partition, item.offset))
+        self.moved.set()
+
+    def _sweep(self) -> None:
+        """Have parked what the lanes have given up."""
+        leaving = self.lanes.leaving()
+        if leaving:
+            self.crew.start(self._park(leaving), f"park {self.kafka.slot}")
+
+    def _unparked(self, sends: list[tuple[str, str]]) -> None:
+        self.crew.start(self.parking.remove(sends), f"unpark {self.kafka.slot}")
 
     async def _dispatch(self) -> None:
-        slots = self.limits.slots
+        slots, breaker = self.tools.limits.slots, self.flow.breaker
         while True:
             await slots.acquire()
-            item = self.lanes.take(self._now())
-            if item is None:
+            away = breaker.wait(self._now())
+            found = self.lanes.take(self._now()) if not away else None
+            self._sweep()
+            if not isinstance(found, Item):
                 slots.release()
-                await self._until_moved()
+                if found is None:
+                    await self._until_moved(away)
+                else:
+                    self.crew.start(self._load(found), f"load {self.kafka.slot}")
                 continue
-            task = self.crew.start(self._step(item), f"send {item.id}")
+            breaker.began(found.id)
+            task = self.crew.start(self._step(found), f"send {found.id}")
             self.steps.add(task)
             task.add_done_callback(self._step_done)
 
-    async def _until_moved(self) -> None:
+    async def _until_moved(self, away: float) -> None:
         due = self.lanes.next_due()
-        wait = None if due is None else max(0.0, due - self._now())
+        # In an outage another session's probe may end without a word to this one.
+        wait = min(away, _AWAY_POLL_SECONDS) or (None if due is None else max(0.0, due - self._now()))
         with suppress(TimeoutError):
             await asyncio.wait_for(self.moved.wait(), wait)
         self.moved.clear()
 
+    async def _load(self, load: Load) -> None:
+        for superfluous in await self.parking.load(load):
+            self._drop(superfluous)
+        self.moved.set()
+
     async def _step(self, item: Item[Job]) -> None:
         job = item.payload
-        look = item.attempt > 0 or item.strikes > 0 or item.id in self.in_doubt
-        step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look)
+        known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
+        try:
+            step = await self.flow.step(
+                job, owner=self.owner, strikes=item.strikes, look=known or item.id in self.in_doubt
+            )
+        finally:
+            self.flow.breaker.ended(item.id, self._now())
         self._apply(item, step)
+        self._sweep()
 
     def _step_done(self, task: "asyncio.Task[None]") -> None:
         self.steps.discard(task)
-        self.limits.slots.release()
+        self.tools.limits.slots.release()
         self.moved.set()
 
     def _apply(self, item: Item[Job], step: Step) -> None:
@@ -199,46 +266,46 @@ class _Session:
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
-                self._finish(item, results.result(job, entry, self.flow.now()), *_letters(job, entry))
+                letters = (results.dead_letter(job, entry),) if entry.letter else ()
+                self.tools.letters.note(letters=len(letters), now=self._now())
+                self.lanes.finish(item)
+                self._write(item, results.result(job, entry, self.flow.now()), *letters)
             case Retry():
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
-                record = results.retry(job, entry, outcome, self.partition)
-                self.commits.write(Effect((record,), item.partition, item.offset))
+                self._write(item, results.retry(job, entry, outcome, self.partition))
             case InDoubt():
                 assert entry is not None  # noqa: S101  # so is a doubt
                 if step.recorded:
                     self.commits.write(Effect((results.result(job, entry, self.flow.now()),)))
-                self.in_doubt.add(item.id)
-                self.watch.add(item.id, self._settled)
-                self.lanes.block(item, outcome.until.timestamp())
+                self.in_doubt[item.id] = item.lane
+                self.tools.watch.add(item.id, self._settled)
+                self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
                 if outcome.hold is not None:
                     self.lanes.hold(item.group, self._now(), outcome.hold.base, outcome.hold.cap)
-                self.lanes.block(item, outcome.until.timestamp())
+                self.lanes.block(item, outcome.until.timestamp(), self._now())
 
-    def _finish(self, item: Item[Job], *outgoing: Outgoing) -> None:
-        self.lanes.finish(item)
-        self.commits.write(Effect(outgoing, item.partition, item.offset))
+    def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
+        """What a record, or a parked send, has led to; with that it is finished."""
+        parked = (item.id, item.parked) if item.parked is not None else None
+        self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, journal_id: str) -> None:
-        self.lanes.wake(journal_id, self._now())
-        self.moved.set()
+        lane = self.in_doubt.get(journal_id)
+        if lane is not None:
+            self.lanes.wake(journal_id, lane, self._now())
+            self.moved.set()
 
     def _end_doubt(self, journal_id: str) -> None:
-        if journal_id in self.in_doubt:
-            self.in_doubt.discard(journal_id)
-            self.watch.remove(journal_id)
+        if self.in_doubt.pop(journal_id, None) is not None:
+            self.tools.watch.remove(journal_id)
 
     async def _finish_steps(self) -> None:
         if self.steps:
-            _, late = await asyncio.wait(self.steps, timeout=self.limits.drain_seconds)
+            _, late = await asyncio.wait(self.steps, timeout=self.tools.limits.drain_seconds)
             await cancel(late)
 
     def _now(self) -> float:
         return self.flow.now().timestamp()
-
-
-def _letters(job: Job, entry: Entry) -> tuple[Outgoing, ...]:
-    return (results.dead_letter(job, entry),) if entry.letter else ()

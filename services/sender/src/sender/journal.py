@@ -46,11 +46,12 @@ TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
         # A new owner begins the window again: nobody listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
         State.ACCEPTED: frozenset(),
-        State.FAILED: frozenset(),
+        # An operator's replay of a dead letter; a status that comes after all leaves its wamid.
+        State.FAILED: frozenset({State.RETRYING, State.FAILED}),
         State.EXPIRED: frozenset(),
     }
 )
-"""From each state (None: no entry yet) to those that may follow. Ends are final."""
+"""From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Entry:
     """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
 
     `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
+    `replays` counts how often an operator had a dead letter sent again; `attempt` begins anew with each.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Entry:
     contact: Contact | None = None
     error: MetaError | None = None
     letter: bool = False
+    replays: int = 0
 
     @property
     def ended(self) -> bool:

@@ -5,24 +5,39 @@ A lane is a queue. Its head may be *busy* (being sent), *due* later (deferred, i
 wait, and other lanes flow. A *group* of lanes (the conversations of one number) can be held as a whole; when the hold
 ends, one lane goes ahead as a probe, and the rest follow when it did well.
 
+Memory is bounded: what waits long, and what is more than a lane, a group or all of them may have in hand, is *parked*.
+A parked lane has a tail in the store behind everything that is in memory; it is loaded again, in order, when its time
+has come and there is room. These rules say only what to park and what to load; the session does it.
+
 Times are seconds of one clock that the caller passes in.
 """
 
 import heapq
 from bisect import insort
-from collections import deque
-from collections.abc import Hashable
+from collections import Counter, deque
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many sends may be in memory, by lane, by group and in all, and what wait (in seconds) is a long one."""
+
+    lane: int = 100
+    group: int = 1_000
+    total: int = 2_000
+    long_seconds: float = 5.0
+
+
 @dataclass(eq=False, slots=True)
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
-    `order` is the place in the lane (the offset of the record that first asked for the send).
+    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
+    an item that was parked and loaded; `parked` is then the token of the stored copy.
     """
 
     id: str
@@ -35,6 +50,27 @@ class Item(Generic[T]):
     payload: T
     due: float = 0.0
     strikes: int = 0
+    parked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The wish to have the first of a lane's parked sends, those whose order is above `after`."""
+
+    lane: str
+    after: int
+    version: int
+
+
+@dataclass(eq=False, slots=True)
+class _Tail:
+    """What of a lane is parked. `version` changes with everything that is written behind a load's back."""
+
+    due: float
+    after: int
+    writing: int = 0
+    loading: bool = False
+    version: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +81,7 @@ class _Lane(Generic[T]):
     busy: Item[T] | None = None
     expected: tuple[str, int] | None = None
     held: bool = False
+    tail: _Tail | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -58,17 +95,21 @@ class _Gate(Generic[T]):
 class Lanes(Generic[T]):
     """All lanes of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = Bounds()) -> None:  # frozen
+        self._bounds = bounds
         self._lanes: dict[str, _Lane[T]] = {}
         self._items: dict[str, Item[T]] = {}
+        self._in_hand: Counter[str] = Counter()
         self._expecting: dict[str, _Lane[T]] = {}
         self._gates: dict[str, _Gate[T]] = {}
         self._timers: list[tuple[float, int, _Lane[T]]] = []
+        self._hungry: dict[str, deque[_Lane[T]]] = {}
+        self._leaving: list[Item[T]] = []
         self._sequence = 0
 
     @property
     def size(self) -> int:
-        """How many sends are in hand: queued, busy, waiting or expected back."""
+        """How many sends are in memory: queued, busy, waiting or expected back."""
         return len(self._items) + len(self._expecting)
 
     def offer(self, item: Item[T]) -> Item[T] | None:
@@ -88,22 +129,76 @@ class Lanes(Generic[T]):
         present = self._items.get(item.id)
         if present is not None:
             return self._prefer(present, item)
-        self._insert(self._lane(item), item)
+        self._insert(self._lane(item.lane, item.group), item)
         return None
 
-    def take(self, now: float) -> Item[T] | None:
-        """The next head that may go, now busy; None when there is none at this time."""
+    def park(self, item: Item[T]) -> bool:
+        """Whether a record that was read is to be parked instead of offered; then `stored` has to follow.
+
+        It is when its lane has a parked tail, behind which it belongs, or when there is no room for it.
+        """
+        if item.id in self._expecting or item.id in self._items:
+            return False
+        lane, bounds = self._lanes.get(item.lane), self._bounds
+        if lane is None or lane.tail is None:
+            crowded = lane is not None and len(lane.queue) >= bounds.lane
+            if not crowded and self._in_hand[item.group] < bounds.group and self.size < bounds.total:
+                return False
+        self._grow_tail(self._lane(item.lane, item.group), [item])
+        return True
+
+    def stored(self, lane: str, count: int) -> None:
+        """So many of the lane's sends that were to be parked are in the store now."""
+        parked = self._lanes[lane]
+        if parked.tail is not None:
+            parked.tail.writing -= count
+        self._set_timer(parked)
+
+    def leaving(self) -> list[Item[T]]:
+        """What has to be parked because it waits long: hand it over once, and say `stored` when it is done."""
+        leaving, self._leaving = self._leaving, []
+        return leaving
+
+    def mark(self, lane: str, group: str, due: float) -> None:
+        """The store has sends of this lane (known when a session begins)."""
+        marked = self._lane(lane, group)
+        marked.tail = _Tail(due, after=-1)
+        self._set_timer(marked)
+
+    def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool) -> list[Item[T]]:
+        """The first parked sends of a lane, in order; returns those that are superfluous.
+
+        `more` says that there may be others behind them.
+        """
+        lane = self._lanes[load.lane]
+        tail = lane.tail
+        assert tail is not None  # noqa: S101  # a tail goes only here
+        tail.loading = False
+        if tail.after != load.after:
+            items, more = (), True  # something was parked in front of them meanwhile: load again
+        elif items:
+            tail.after, tail.due = items[-1].order, 0.0
+        known = [item for item in items if item.id in self._items or item.id in self._expecting]
+        for item in items:
+            if item not in known:
+                self._insert(lane, item)
+        if not more and tail.version == load.version:
+            lane.tail = None
+        if not lane.queue:
+            self._end_probe(lane)
+        self._set_timer(lane)
+        return known
+
+    def take(self, now: float) -> Item[T] | Load | None:
+        """The next head that may go, now busy, or the next lane to load; None when there is none at this time."""
         self._let_probes_go(now)
         while self._timers and self._timers[0][0] <= now:
             _, _, lane = heapq.heappop(self._timers)
-            if lane.busy is not None or lane.held or lane.expected is not None or not lane.queue:
+            if lane.busy is not None or lane.held or lane.expected is not None:
                 continue
-            head = lane.queue[0]
-            if head.due > now:
-                continue  # another timer of this lane is set for then
-            if self._passes(lane, head, now):
-                lane.busy = head
-                return head
+            found = self._take_head(lane, now) if lane.queue else self._take_tail(lane, now)
+            if found is not None:
+                return found
         return None
 
     def finish(self, item: Item[T]) -> None:
@@ -117,23 +212,26 @@ class Lanes(Generic[T]):
         lane.expected = (item.id, attempt)
         self._expecting[item.id] = lane
 
-    def block(self, item: Item[T], until: float) -> None:
-        """The send waits until then, and its lane with it."""
+    def block(self, item: Item[T], until: float, now: float) -> None:
+        """The send waits until then, and its lane with it; in the store, when that is long."""
         lane = self._lanes[item.lane]
         lane.busy = None
         item.due = until
-        self._end_probe(item)
+        self._end_probe(lane)
+        if until - now > self._bounds.long_seconds:
+            self._sweep(lane)
         self._set_timer(lane)
 
-    def wake(self, send: str, now: float) -> None:
-        """End the wait of a blocked send."""
-        item = self._items.get(send)
-        if item is None:
+    def wake(self, send: str, lane: str, now: float) -> None:
+        """End the wait of a blocked send, the head of its lane."""
+        item, waiting = self._items.get(send), self._lanes.get(lane)
+        if waiting is None:
             return
-        lane = self._lanes[item.lane]
-        if lane.busy is not item:
+        if item is not None and waiting.busy is not item:
             item.due = min(item.due, now)
-            self._set_timer(lane)
+        elif item is None and waiting.tail is not None:
+            waiting.tail.due = min(waiting.tail.due, now)
+        self._set_timer(waiting)
 
     def hold(self, group: str, now: float, base: float, cap: float) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`.
@@ -168,10 +266,59 @@ class Lanes(Generic[T]):
         times = [*gates, self._timers[0][0]] if self._timers else gates
         return min(times, default=None)
 
-    def _lane(self, item: Item[T]) -> _Lane[T]:
-        lane = self._lanes.get(item.lane)
+    def _take_head(self, lane: _Lane[T], now: float) -> Item[T] | None:
+        head = lane.queue[0]
+        if head.due > now:
+            return None  # another timer of this lane is set for then
+        if not self._passes(lane, now):
+            if self._gates[lane.group].until - now > self._bounds.long_seconds:
+                self._sweep(lane)
+            return None
+        lane.busy = head
+        return head
+
+    def _take_tail(self, lane: _Lane[T], now: float) -> Load | None:
+        tail = lane.tail
+        if tail is None or not _loadable(tail) or tail.due > now or not self._passes(lane, now):
+            return None
+        if not self._has_room(lane.group):
+            self._hungry.setdefault(lane.group, deque()).append(lane)
+            return None
+        tail.loading = True
+        return Load(lane.name, tail.after, tail.version)
+
+    def _has_room(self, group: str) -> bool:
+        return self._in_hand[group] < self._bounds.group and self.size < self._bounds.total
+
+    def _feed(self) -> None:
+        """Some room has come: the next lane that waits for it may load, group by group in turn."""
+        for group in [group for group in self._hungry if self._has_room(group)]:
+            lanes = self._hungry.pop(group)
+            fed = self._first_hungry(lanes)
+            if lanes:
+                self._hungry[group] = lanes
+            if fed is not None:
+                self._set_timer(fed)
+                return
+
+    def _first_hungry(self, lanes: deque[_Lane[T]]) -> _Lane[T] | None:
+        """The first that still wants to load; those before it have found another way."""
+        while lanes:
+            lane = lanes.popleft()
+            if (
+                not lane.queue
+                and lane.busy is None
+                and lane.expected is None
+                and not lane.held
+                and _loadable(lane.tail)
+            ):
+                return lane
+        return None
+
+    def _lane(self, name: str, group: str) -> _Lane[T]:
+        lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[item.lane] = _Lane(item.lane, item.group)
+            lane = self._lanes[name] = _Lane(name, group)
         return lane
 
     def _insert(self, lane: _Lane[T], item: Item[T]) -> None:
@@ -182,6 +329,7 @@ class Lanes(Generic[T]):
             lane.queue.insert(1, item)
         item.lane = lane.name
         self._items[item.id] = item
+        self._in_hand[item.group] += 1
         self._set_timer(lane)
 
     def _prefer(self, present: Item[T], item: Item[T]) -> Item[T]:
@@ -198,23 +346,59 @@ class Lanes(Generic[T]):
         lane = self._lanes[item.lane]
         lane.busy = None
         lane.queue.remove(item)
-        del self._items[item.id]
-        self._end_probe(item)
+        self._forget(item)
+        self._end_probe(lane)
         return lane
 
-    def _set_timer(self, lane: _Lane[T]) -> None:
-        if lane.queue and lane.busy is None and lane.expected is None and not lane.held:
-            self._sequence += 1
-            heapq.heappush(self._timers, (lane.queue[0].due, self._sequence, lane))
-        elif not lane.queue and lane.busy is None and lane.expected is None:
-            self._lanes.pop(lane.name, None)
+    def _forget(self, item: Item[T]) -> None:
+        del self._items[item.id]
+        self._in_hand[item.group] -= 1
+        if not self._in_hand[item.group]:
+            del self._in_hand[item.group]
+        self._feed()
 
-    def _passes(self, lane: _Lane[T], head: Item[T], now: float) -> bool:
+    def _sweep(self, lane: _Lane[T]) -> None:
+        """Have everything of a lane that waits parked, in front of what is."""
+        items, lane.queue = lane.queue, []
+        for item in items:
+            self._forget(item)
+        self._grow_tail(lane, items).due = items[0].due
+        self._leaving.extend(items)
+
+    def _grow_tail(self, lane: _Lane[T], items: Sequence[Item[T]]) -> _Tail:
+        first = items[0]
+        tail = lane.tail
+        if tail is None:
+            tail = lane.tail = _Tail(first.due, after=first.order - 1)
+        elif first.attempt > 0:  # it was tried before those that are parked: it is the head
+            tail.due = min(tail.due, first.due)
+        tail.after = min(tail.after, first.order - 1)
+        tail.writing += len(items)
+        tail.version += 1
+        return tail
+
+    def _set_timer(self, lane: _Lane[T]) -> None:
+        if lane.busy is not None or lane.expected is not None:
+            return
+        tail = lane.tail
+        if lane.queue:
+            due = lane.queue[0].due
+        elif tail is not None:
+            due = tail.due
+        else:
+            if self._lanes.get(lane.name) is lane:
+                del self._lanes[lane.name]
+            return
+        if not lane.held and (lane.queue or _loadable(tail)):
+            self._sequence += 1
+            heapq.heappush(self._timers, (due, self._sequence, lane))
+
+    def _passes(self, lane: _Lane[T], now: float) -> bool:
         gate = self._gates.get(lane.group)
-        if gate is None:
+        if gate is None or gate.probe == lane.name:
             return True
         if now >= gate.until and gate.probe is None:
-            gate.probe = head.id
+            gate.probe = lane.name
             return True
         lane.held = True
         gate.waiting.append(lane)
@@ -227,7 +411,12 @@ class Lanes(Generic[T]):
                 lane.held = False
                 self._set_timer(lane)
 
-    def _end_probe(self, item: Item[T]) -> None:
-        gate = self._gates.get(item.group)
-        if gate is not None and gate.probe == item.id:
+    def _end_probe(self, lane: _Lane[T]) -> None:
+        gate = self._gates.get(lane.group)
+        if gate is not None and gate.probe == lane.name:
             gate.probe = None
+
+
+def _loadable(tail: _Tail | None) -> bool:
+    """Whether all of a tail is in the store, and nobody reads it now."""
+    return tail is not None and not tail.loading and not tail.writing

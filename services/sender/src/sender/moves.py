@@ -10,7 +10,13 @@ from sender.outcomes import Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 
 def blank(
-    job_id: str, chatbot_id: str, message_id: str, to: str, now: datetime, phone_number_id: str | None = None
+    job_id: str,
+    chatbot_id: str,
+    message_id: str,
+    to: str,
+    now: datetime,
+    phone_number_id: str | None = None,
+    replays: int = 0,
 ) -> Entry:
     """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
     return Entry(
@@ -25,6 +31,7 @@ def blank(
         message_id=message_id,
         to=to,
         phone_number_id=phone_number_id,
+        replays=replays,
     )
 
 
@@ -76,10 +83,21 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
 
 
 def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Move | None:
-    """What a status of Meta's says about a send that has not ended: Meta has it. None when it has ended."""
+    """What a status of Meta's says about a send that has not ended: Meta has it. None when that is known.
+
+    A send that ended as failed stays so, and the wamid keeps it from ever being replayed.
+    """
+    if entry.state is State.FAILED and entry.wamid is None:
+        return _move(entry, replace(entry, token=token, at=now, wamid=wamid))
     if entry.ended:
         return None
     return _move(entry, _accepted(replace(entry, token=token, at=now, due=None), wamid, contact))
+
+
+def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Move:
+    """A dead letter is sent again, with all of its attempts."""
+    fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)
+    return _move(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
 
 
 def _accepted(entry: Entry, wamid: str | None, contact: Contact | None) -> Entry:

@@ -18,7 +18,7 @@ from common.contracts.messages import MetaError
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
-from common.kafka.records import Trace, trace_of
+from common.kafka.records import Outgoing, Trace, trace_of
 
 MAX_REQUEST_BYTES: Final = 900_000
 """Leaves room in a 1 MiB record for the envelope of the result that carries the request back."""
@@ -27,6 +27,9 @@ ATTEMPTS: Final = "attempts"
 NOT_BEFORE: Final = "not-before-ms"
 MESSAGE_ID: Final = "message-id"
 FIRST_FAILED_AT: Final = "first-failed-at"
+REPLAY: Final = "replay"
+REPLAYS: Final = "replays"
+REKEYED_FROM: Final = "rekeyed-from"
 ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
@@ -50,6 +53,8 @@ class Job:
 
     `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId`; `value` the
     bytes as given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds.
+    `position` and `headers` are the record's own; `origin` is that of the first record of the send. `replay` counts the
+    times that operators have had it sent again after it had ended as a dead letter.
     """
 
     journal_id: str
@@ -61,9 +66,12 @@ class Job:
     value: bytes
     trace: Trace
     origin: Position
+    position: Position
+    headers: Mapping[str, str]
     attempts: int = 0
     due: float = 0.0
     first_failed_at: str | None = None
+    replay: int = 0
 
     @property
     def lane(self) -> str:
@@ -106,7 +114,9 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
     if not _is_id(chatbot_id):
         return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
     given = body.get("messageId")
-    message_id = str(given) if _is_id(given) else ours.get(MESSAGE_ID) or _derived_id(position)
+    # A replay of a request without a messageId names the one that was derived for it.
+    told = headers.get(MESSAGE_ID) if REPLAY in headers else ours.get(MESSAGE_ID)
+    message_id = str(given) if _is_id(given) else told or _derived_id(position)
     request = _validated({**body, "messageId": message_id} if given is None else body)
     to = body.get("to")
     return Job(
@@ -119,10 +129,25 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
         value=value,
         trace=trace,
         origin=origin,
+        position=position,
+        headers=headers,
         attempts=_number(ours.get(ATTEMPTS)),
         due=_number(ours.get(NOT_BEFORE)) / 1000,
         first_failed_at=ours.get(FIRST_FAILED_AT),
+        replay=_number(headers.get(REPLAY)),
     )
+
+
+def rekeyed(job: Job, home: int) -> Outgoing:
+    """The record of a request that its producer keyed differently, for the partition of its chatbot.
+
+    It carries the `messageId` that its first place gave it, so that reading it again there is the same send.
+    """
+    value = job.value if job.body.get("messageId") == _given_id(job.value) else msgspec.json.encode(job.body)
+    at = job.position
+    headers = {**job.headers, REKEYED_FROM: f"{at.topic}/{at.partition}/{at.offset}"}
+    pairs = [(name, text.encode()) for name, text in headers.items()]
+    return Outgoing(at.topic, job.chatbot_id, value, pairs, partition=home)
 
 
 def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> dict[str, str]:
@@ -131,6 +156,7 @@ def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> 
     return {
         MESSAGE_ID: job.message_id,
         ATTEMPTS: str(attempts),
+        **({REPLAY: str(job.replay)} if job.replay else {}),
         **origin_headers(job.origin),
         **({FIRST_FAILED_AT: first} if first else {}),
     }
@@ -158,6 +184,10 @@ def _object(value: bytes) -> dict[str, Any]:
     if value.count(b"{") + value.count(b"[") > _MAX_DEPTH and _depth(body) > _MAX_DEPTH:
         raise InvalidInput(f"the request is nested deeper than {_MAX_DEPTH} levels")
     return body
+
+
+def _given_id(value: bytes) -> object:
+    return msgspec.json.decode(value).get("messageId")
 
 
 def _depth(value: object) -> int:

@@ -12,7 +12,7 @@ from common.contracts.people import contact_key, contact_of_recipient
 from common.kafka.records import Outgoing, headers_for
 from sender.journal import Entry, State
 from sender.outcomes import Retry
-from sender.requests import NOT_BEFORE, Job, Letter, headers_of, origin_headers
+from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
 
 _MAX_RESULT_BYTES: Final = topics.SEND_RESULTS.max_message_bytes - 20_000
 _TYPES: Final = {
@@ -31,7 +31,7 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
     kind = _TYPES[entry.state]
     trace = job.trace.child()
     event = sends.SendResult(
-        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt)),
+        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry)),
         type=kind,
         version=sends.VERSION,
         occurred_at=entry.at,
@@ -71,7 +71,7 @@ def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:
         **_error_headers(outcome.error),
         NOT_BEFORE: str(round(outcome.due.timestamp() * 1000)),
     }
-    event_id = ids.derive_id("send-retry", entry.id, str(outcome.attempt))
+    event_id = ids.derive_id("send-retry", entry.id, str(outcome.attempt), *_replay_of(entry))
     return Outgoing(
         topic.name,
         job.chatbot_id,
@@ -87,7 +87,9 @@ def dead_letter(job: Job, entry: Entry) -> Outgoing:
         **headers_of(job, attempts=entry.attempt, first_failed_at=entry.first_failed_at or entry.at),
         **_error_headers(entry.error or MetaError()),
     }
-    event_id = ids.derive_id("send-dead", entry.id)
+    if entry.replays:
+        headers[REPLAYS] = str(entry.replays)
+    event_id = ids.derive_id("send-dead", entry.id, *_replay_of(entry))
     return Outgoing(
         topics.SEND_DLQ.name,
         job.chatbot_id,
@@ -112,6 +114,10 @@ def dead_record(letter: Letter, now: datetime) -> Outgoing:
         letter.value,
         headers_for(letter.trace.child(), event_id=event_id, event_type="send.dead", extra=headers),
     )
+
+
+def _replay_of(entry: Entry) -> tuple[str, ...]:
+    return (f"replay {entry.replays}",) if entry.replays else ()
 
 
 def _error_headers(error: MetaError) -> dict[str, str]:

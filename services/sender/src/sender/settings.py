@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.credentials import CredentialsSettings
 from common.http.serve import HttpSettings
@@ -11,17 +12,29 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo.client import MongoSettings
 from sender.flow import CLAIM_FRESH_SECONDS
+from sender.lanes import Bounds
 
 
-class Settings(KafkaSettings, MongoSettings, HttpSettings, ApiKeySettings, GraphSettings, CredentialsSettings):
+class Settings(
+    KafkaSettings,
+    MongoSettings,
+    HttpSettings,
+    ApiKeySettings,
+    GraphSettings,
+    CredentialsSettings,
+    DeadLetterSettings,
+):
     """Everything that can be chosen; the defaults are for production."""
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
     sender_max_in_flight: Annotated[int, Field(ge=1, description="calls to Meta at one time, per process")] = 256
     sender_session_records: Annotated[
-        int, Field(ge=1, description="messages in hand per partition before reading stops")
+        int, Field(ge=4, description="messages in memory per partition; what is more waits in MongoDB")
     ] = 2_000
+    sender_park_seconds: Annotated[
+        float, Field(gt=0, description="what waits longer than this waits in MongoDB, not in memory")
+    ] = 5.0
     sender_in_doubt_seconds: Annotated[
         float, Field(gt=0, description="how long a status may settle a send whose answer was lost")
     ] = 30.0
@@ -35,6 +48,13 @@ class Settings(KafkaSettings, MongoSettings, HttpSettings, ApiKeySettings, Graph
     sender_journal_days: Annotated[
         int, Field(ge=8, description="how long a message id is remembered after its end")
     ] = 30
+
+    def bounds(self) -> Bounds:
+        """What the lanes of a partition may hold: no chatbot fills it alone, and no conversation its chatbot's part."""
+        total = self.sender_session_records
+        return Bounds(
+            lane=max(1, total // 20), group=max(2, total // 2), total=total, long_seconds=self.sender_park_seconds
+        )
 
     @model_validator(mode="after")
     def _window_outlasts_calls(self) -> Self:

@@ -34,7 +34,7 @@ class Settler:
         """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
         seen = _seen(batch)
         if seen:
-            entries = await self._store.open_among(list(seen))
+            entries = await self._store.unsettled_among(list(seen))
             await asyncio.gather(*(self._settle(entry, seen[entry.id]) for entry in entries))
 
     async def _settle(self, entry: Entry, status: StatusData) -> None:

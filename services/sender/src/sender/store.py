@@ -45,9 +45,10 @@ class JournalStore:
         documents = await find_all(self._collection, ids)
         return [_entry(document) if document is not None else None for document in documents]
 
-    async def open_among(self, ids: Sequence[str]) -> list[Entry]:
-        """Those of the entries that have not ended."""
-        query = {"_id": {"$in": list(ids)}, "state": {"$nin": sorted(ENDED)}}
+    async def unsettled_among(self, ids: Sequence[str]) -> list[Entry]:
+        """Those of the entries to which a status has something to say: all but the accepted and the expired."""
+        settled = [str(State.ACCEPTED), str(State.EXPIRED)]
+        query = {"_id": {"$in": list(ids)}, "state": {"$nin": settled}}
         with or_unavailable():
             return [_entry(document) async for document in self._collection.find(query)]
 
@@ -77,6 +78,7 @@ class JournalStore:
                 contact=msgspec.to_builtins(entry.contact),
                 error=msgspec.to_builtins(entry.error),
                 letter=entry.letter or None,
+                replays=entry.replays or None,
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -113,6 +115,7 @@ def _entry(document: Document) -> Entry:
         contact=_read(document.get("contact"), Contact),
         error=_read(document.get("error"), MetaError),
         letter=document.get("letter", False),
+        replays=document.get("replays", 0),
     )
 
 

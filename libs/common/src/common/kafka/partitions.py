@@ -10,7 +10,7 @@ aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a consumer group
 3. hands itself to the worker, which fetches and commits until the partitions are revoked.
 
 Whatever goes wrong in a worker, the session is closed and opened again from the committed offsets, after a pause.
-So a worker may raise at any point; it only has to make its own effects repeatable.
+So a worker may raise at any point; it only has to make its own effects repeatable. Only `Halted` is final.
 """
 
 import asyncio
@@ -32,6 +32,10 @@ Worker = Callable[["PartitionSession"], Awaitable[None]]
 
 _PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between attempts to open a session again
 _CLOSE_SECONDS = 5.0
+
+
+class Halted(Exception):
+    """Raised by a worker that must not be started again before somebody has looked at why."""
 
 
 @dataclass(eq=False)
@@ -232,6 +236,10 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 await self._session(slot)
                 failures = 0
                 continue
+            except Halted as halted:
+                log.critical("halted", extra={"slot": slot.name, "error": str(halted)})
+                await slot.stopping.wait()
+                return
             except ProducerFenced:
                 # Somebody else opened this slot, or our transaction took too long. If we lost the partition, the
                 # heartbeats of the next seconds say so and we are revoked; opening at once would fence the new owner.

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.errors import PyMongoError as MongoError
 
@@ -18,6 +18,7 @@ __all__ = [
     "RETURN_UPDATED",
     "BulkWriteError",
     "Database",
+    "DeleteOne",
     "Document",
     "DuplicateKeyError",
     "InsertOne",

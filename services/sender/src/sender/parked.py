@@ -1,0 +1,151 @@
+"""Parked sends in MongoDB: `send_parked`, the records that wait longer than seconds, in the order of their lanes.
+
+A document is the Kafka record as it was read, so that loading it is reading it again. It is written before the
+record's offset is finished and removed after what the send led to has been committed; a crash in between leaves a
+document whose send the journal knows to have ended, which the next load finds out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from common.mongo import Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
+
+COLLECTION: Final = "send_parked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """One parked send. `token` is new each time it is parked; times are in Unix seconds, `order` as in the lane.
+
+    `topic`, `offset`, `headers` and `value` are the record's. `in_doubt`: somebody has to ask what became of it.
+    """
+
+    id: str
+    token: str
+    partition: int
+    lane: str
+    group: str
+    order: int
+    due: float
+    in_doubt: bool
+    strikes: int
+    topic: str
+    offset: int
+    headers: Mapping[str, str]
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A lane with parked sends: when its first one is due, and whether that one is in doubt."""
+
+    lane: str
+    group: str
+    due: float
+    in_doubt: bool
+
+
+class ParkStore:
+    """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database[COLLECTION]
+
+    async def ensure_indexes(self) -> None:
+        """Create what is missing."""
+        with or_unavailable():
+            # With all that `waiting` asks for, so that it reads the index alone.
+            fields = ("partition", "lane", "order", "group", "due", "inDoubt")
+            await self._collection.create_index([(name, 1) for name in fields], name="lanes")
+
+    async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
+        """Put these in; one that is there already is replaced."""
+        with or_unavailable():
+            await self._collection.bulk_write(
+                [ReplaceOne({"_id": send.id}, _document(send), upsert=True) for send in sends], ordered=False
+            )
+        return [None] * len(sends)
+
+    async def postpone(self, sends: Sequence[tuple[str, str, float, bool]]) -> Sequence[None]:
+        """(id, token, due, in doubt) of sends that are there and wait again."""
+        with or_unavailable():
+            await self._collection.bulk_write(
+                [
+                    UpdateOne({"_id": key, "token": token}, {"$set": {"due": due, "inDoubt": in_doubt}})
+                    for key, token, due, in_doubt in sends
+                ],
+                ordered=False,
+            )
+        return [None] * len(sends)
+
+    async def remove(self, sends: Sequence[tuple[str, str]]) -> Sequence[None]:
+        """Take these (id, token) out, unless they were parked anew."""
+        with or_unavailable():
+            await self._collection.bulk_write(
+                [DeleteOne({"_id": key, "token": token}) for key, token in sends], ordered=False
+            )
+        return [None] * len(sends)
+
+    async def first(self, partition: int, lane: str, after: int, limit: int) -> list[Parked]:
+        """The first sends of a lane whose order is above `after`, in order."""
+        query = {"partition": partition, "lane": lane, "order": {"$gt": after}}
+        with or_unavailable():
+            cursor = self._collection.find(query).sort("order", 1).limit(limit)
+            return [_parked(document) async for document in cursor]
+
+    async def waiting(self, partition: int) -> list[Waiting]:
+        """Every lane of a partition that has parked sends."""
+        pipeline: list[Document] = [
+            {"$match": {"partition": partition}},
+            {"$sort": {"partition": 1, "lane": 1, "order": 1}},
+            {"$project": {"_id": 0, "lane": 1, "group": 1, "due": 1, "inDoubt": 1}},
+            {
+                "$group": {
+                    "_id": "$lane",
+                    "group": {"$first": "$group"},
+                    "due": {"$first": "$due"},
+                    "inDoubt": {"$first": "$inDoubt"},
+                }
+            },
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
+            return [Waiting(row["_id"], row["group"], row["due"], row["inDoubt"]) async for row in cursor]
+
+
+def _document(send: Parked) -> Document:
+    return {
+        "_id": send.id,
+        "token": send.token,
+        "partition": send.partition,
+        "lane": send.lane,
+        "group": send.group,
+        "order": send.order,
+        "due": send.due,
+        "inDoubt": send.in_doubt,
+        "strikes": send.strikes,
+        "topic": send.topic,
+        "offset": send.offset,
+        # Pairs, for anybody may name a header as MongoDB does not allow a field to be named.
+        "headers": [[name, value] for name, value in send.headers.items()],
+        "value": send.value,
+    }
+
+
+def _parked(document: Document) -> Parked:
+    return Parked(
+        id=document["_id"],
+        token=document["token"],
+        partition=document["partition"],
+        lane=document["lane"],
+        group=document["group"],
+        order=document["order"],
+        due=document["due"],
+        in_doubt=document["inDoubt"],
+        strikes=document["strikes"],
+        topic=document["topic"],
+        offset=document["offset"],
+        headers={name: value for name, value in document["headers"]},  # noqa: C416  # pairs are lists here
+        value=bytes(document["value"]),
+    )

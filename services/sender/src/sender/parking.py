@@ -1,0 +1,130 @@
+"""What of one session's lanes is in the store: the awaiting half of parking; what to park is `lanes`' to say."""
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from common.contracts import topics
+from common.errors import Unavailable
+from sender.batching import GroupCommit
+from sender.lanes import Item, Lanes, Load
+from sender.parked import Parked, ParkStore
+from sender.requests import Job, Letter, Position, read_record
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOADED_AT_ONCE: Final = 20
+_RETRY_SECONDS: Final = 0.5
+
+
+class Parker:
+    """The writes to the store, gathered over all sessions of the process."""
+
+    def __init__(self, store: ParkStore) -> None:
+        self.store = store
+        self.parks: GroupCommit[Parked, None] = GroupCommit(store.park)
+        self.postpones: GroupCommit[tuple[str, str, float, bool], None] = GroupCommit(store.postpone)
+        self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
+
+    async def close(self) -> None:
+        """Give up what still waits for MongoDB."""
+        for writes in (self.parks, self.postpones, self.removals):
+            await writes.close()
+
+
+class Parking:
+    """Parks, loads and removes the sends of one partition. Tries on while MongoDB is away, until it is cancelled."""
+
+    def __init__(
+        self, parker: Parker, lanes: Lanes[Job], partition: int, is_in_doubt: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._parker = parker
+        self._lanes = lanes
+        self._partition = partition
+        self._is_in_doubt = is_in_doubt
+
+    async def begin(self) -> None:
+        """Learn which lanes have parked sends. A doubt is looked at again at once: nobody watched it."""
+        waiting = await _patiently(lambda: self._parker.store.waiting(self._partition))
+        for lane in waiting:
+            self._lanes.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+        if waiting:
+            log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
+
+    async def park(self, items: Sequence[Item[Job]]) -> None:
+        """Have these stored; those that were already are told when they are due."""
+        writes = [
+            self._parker.postpones.submit((item.id, item.parked, item.due, self._is_in_doubt(item.id)))
+            for item in items
+            if item.parked is not None and item.due
+        ]
+        fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
+        await asyncio.gather(*writes, *fresh)
+        for lane, count in Counter(item.lane for item in items).items():
+            self._lanes.stored(lane, count)
+
+    async def load(self, load: Load) -> list[Item[Job]]:
+        """Bring the first parked sends of a lane back; returns those that are superfluous."""
+        found = await _patiently(
+            lambda: self._parker.store.first(self._partition, load.lane, load.after, _LOADED_AT_ONCE)
+        )
+        items = [item for item in map(_item, found) if item is not None]
+        return self._lanes.loaded(load, items, more=len(found) == _LOADED_AT_ONCE)
+
+    async def remove(self, sends: Iterable[tuple[str, str]]) -> None:
+        """What these (id, token) led to is committed."""
+        await asyncio.gather(*map(self._parker.removals.submit, sends))
+
+    def _document(self, item: Item[Job]) -> Parked:
+        job = item.payload
+        return Parked(
+            id=item.id,
+            token=uuid.uuid4().hex,
+            partition=self._partition,
+            lane=item.lane,
+            group=item.group,
+            order=item.order,
+            due=item.due,
+            in_doubt=self._is_in_doubt(item.id),
+            strikes=item.strikes,
+            topic=job.position.topic,
+            offset=job.position.offset,
+            headers=job.headers,
+            value=job.value,
+        )
+
+
+async def _patiently(read: Callable[[], Awaitable[list[T]]]) -> list[T]:
+    while True:
+        try:
+            return await read()
+        except Unavailable as error:
+            log.warning("parked sends cannot be read, trying again", extra={"error": error.message})
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _item(parked: Parked) -> Item[Job] | None:
+    """The send as it was read; None when it is not understood any more (it stays in the store)."""
+    position = Position(parked.topic, parked.partition, parked.offset)
+    job = read_record(position, parked.value, parked.headers, retried=parked.topic != topics.SEND.name)
+    if isinstance(job, Letter):
+        log.error("a parked send is not understood any more", extra={"id": parked.id})
+        return None
+    return Item(
+        id=parked.id,
+        lane=parked.lane,
+        group=parked.group,
+        order=parked.order,
+        attempt=job.attempts,
+        partition=None,
+        offset=parked.offset,
+        payload=job,
+        due=0.0 if parked.in_doubt else parked.due,
+        strikes=parked.strikes,
+        parked=parked.token,
+    )

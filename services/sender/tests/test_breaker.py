@@ -1,0 +1,112 @@
+"""What an outage is, and what happens while there is one."""
+
+import json
+
+import pytest
+
+from common.meta.client import Answered, NotSent, Unclear
+from sender.breaker import Breaker, Sign, sign_of
+
+
+def refused(code, status=500):
+    return Answered(status, json.dumps({"error": {"code": code, "message": "no"}}).encode())
+
+
+@pytest.mark.parametrize(
+    ("end", "sign"),
+    [
+        (Answered(200, b"{}"), Sign.UP),
+        (NotSent("refused"), Sign.AWAY),
+        (Unclear("timeout"), Sign.AWAY),
+        (Answered(502, b"<html>"), Sign.AWAY),
+        (Answered(404, b"<html>"), Sign.UP),
+        (refused(131016), Sign.DOWN),
+        (refused(2), Sign.DOWN),
+        (refused(133004), Sign.DOWN),
+        (refused(131000), Sign.PERHAPS),
+        (refused(1), Sign.PERHAPS),
+        (refused(100, 400), Sign.UP),
+        (refused(190, 401), Sign.UP),
+        (refused(130429, 400), Sign.UP),
+    ],
+)
+def test_what_the_end_of_a_call_says(end, sign):
+    assert sign_of(end) is sign
+
+
+def outage_after(*calls, group="g"):
+    """After how many of these (send, sign) there is an outage; None: after none."""
+    breaker = Breaker()
+    for count, (send, sign) in enumerate(calls, start=1):
+        if breaker.note(send, group, sign, now=0.0):
+            return count
+    return None
+
+
+@pytest.mark.parametrize(
+    ("calls", "count"),
+    [
+        ([("a", Sign.AWAY)] * 3, 3),
+        ([("a", Sign.DOWN)] * 9, None),
+        ([("a", Sign.DOWN), ("b", Sign.DOWN), ("a", Sign.DOWN)], 3),
+        ([("a", Sign.PERHAPS), ("b", Sign.PERHAPS)] * 5, None),
+        ([("a", Sign.PERHAPS), ("b", Sign.PERHAPS), ("c", Sign.PERHAPS)], 3),
+        ([("a", Sign.AWAY), ("a", Sign.AWAY), ("b", Sign.UP), ("a", Sign.AWAY), ("a", Sign.AWAY)], None),
+    ],
+)
+def test_what_makes_an_outage(calls, count):
+    assert outage_after(*calls) == count
+
+
+def test_a_number_may_be_away_while_meta_is_not():
+    breaker = Breaker()
+    for send in ("a", "b"):
+        assert not breaker.note(send, "broken", Sign.DOWN, now=0.0)
+        breaker.note("ok", "other", Sign.UP, now=0.0)
+    assert breaker.note("c", "broken", Sign.DOWN, now=0.0)
+    assert not breaker.open
+
+
+def opened(now=100.0, **times):
+    closed = []
+    breaker = Breaker(on_close=lambda: closed.append(True), **times)
+    for _ in range(3):
+        breaker.note("a", "g", Sign.AWAY, now)
+    return breaker, closed
+
+
+def test_while_it_is_open_one_probe_goes_at_a_time_with_doubling_waits():
+    breaker, closed = opened(base=1.0, cap=3.0)
+    waits = []
+    now = 100.0
+    for _ in range(4):
+        waits.append(breaker.wait(now))
+        now += breaker.wait(now)
+        breaker.began("p")
+        assert breaker.wait(now) == float("inf")
+        breaker.note("p", "g", Sign.AWAY, now)
+        breaker.ended("p", now)
+    assert waits == [1.0, 2.0, 3.0, 3.0]
+    assert not closed
+
+
+def test_a_probe_that_does_well_closes_it():
+    breaker, closed = opened()
+    breaker.began("p")
+    breaker.note("p", "g", Sign.UP, 101.0)
+    breaker.ended("p", 101.0)
+    assert closed == [True]
+    assert (breaker.open, breaker.wait(101.0)) == (False, 0.0)
+
+
+def test_a_probe_that_made_no_call_lets_the_next_one_go():
+    breaker, _ = opened(base=1.0)
+    breaker.began("p")
+    breaker.ended("p", 105.0)
+    assert breaker.wait(105.0) == 0.0
+
+
+def test_a_call_that_was_under_way_does_not_lengthen_the_wait():
+    breaker, _ = opened(base=1.0)
+    breaker.note("late", "g", Sign.AWAY, 100.5)
+    assert breaker.wait(100.5) == 0.5
