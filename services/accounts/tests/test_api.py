@@ -197,7 +197,7 @@ async def test_a_change_that_kafka_did_not_take_is_published_later(settings, nam
         assert (await api.save(bot, number, **TOKENS)).status_code == 503
     mongo, publisher = Mongo(settings), Publisher(settings)
     store = AccountStore(mongo.database)
-    announcer = Announcer(store, publisher, reconcile_seconds=0.1)
+    announcer = Announcer(store, publisher, table_of(settings), reconcile_seconds=0.1)
     assert await store.unpublished() == [bot]
     await publisher.start()
     await announcer.start()
@@ -211,6 +211,33 @@ async def test_a_change_that_kafka_did_not_take_is_published_later(settings, nam
         await announcer.stop()
         await publisher.stop()
         await mongo.close()
+
+
+async def test_an_older_state_on_the_topic_is_followed_by_the_present_one_after_a_start(settings, names):
+    bot, number = names
+    async with serving(settings) as api:
+        assert (await api.save(bot, number, **TOKENS)).status_code == 200
+        assert (await api.save(bot, number, **TOKENS, plan="premium")).status_code == 200
+    mongo = Mongo(settings)
+    # As if the process had died after it had published the first state once more: nothing says so in the store.
+    await mongo.database[COLLECTION].update_one({"_id": bot}, {"$set": {"revision": 7}})
+    await mongo.close()
+    table = table_of(settings)
+    await table.start()
+    try:
+        async with serving(settings):
+
+            async def mended():
+                row = table.get(bot)
+                return row is not None and row.revision == 7
+
+            await until(mended)
+    finally:
+        await table.stop()
+
+
+def table_of(settings):
+    return Table(settings, ACCOUNTS.name, lambda value: decode(CHANGES, value).data)
 
 
 async def test_an_account_that_cannot_be_told_of_does_not_keep_the_others(settings, names):

@@ -7,26 +7,37 @@ from datetime import UTC, datetime
 
 from accounts.core import event_of
 from accounts.store import AccountStore
+from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
 from common.contracts.topics import ACCOUNTS
 from common.errors import Unavailable
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, headers_for, new_trace
+from common.kafka.table import Table
 
 log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Publishes accounts, at once when asked, and in the background what was left over."""
+    """Publishes accounts, at once when asked, and in the background what was left over.
 
-    def __init__(self, store: AccountStore, publisher: Publisher, *, reconcile_seconds: float) -> None:
+    `told` is the topic as a table. It is compared with the store once, after the start: a process that was killed
+    between two concurrent changes may have left the older one there as the last, with nothing noted as unpublished.
+    """
+
+    def __init__(
+        self, store: AccountStore, publisher: Publisher, told: Table[AccountData], *, reconcile_seconds: float
+    ) -> None:
         self._store = store
         self._publisher = publisher
+        self._told = told
+        self._compared = False
         self._reconcile_seconds = reconcile_seconds
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to look for what Kafka does not have yet."""
+        await self._told.start()
         self._task = asyncio.create_task(self._reconcile(), name="announce accounts")
 
     async def stop(self) -> None:
@@ -35,6 +46,7 @@ class Announcer:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        await self._told.stop()
 
     async def announce(self, chatbot_id: str) -> None:
         """Publish the account as it stands, and again while it changes meanwhile.
@@ -53,9 +65,22 @@ class Announcer:
     async def _reconcile(self) -> None:
         while True:
             with suppress(Unavailable):  # said by whoever is away; the next round comes
-                for chatbot_id in await self._store.unpublished():
+                for chatbot_id in [*await self._store.unpublished(), *await self._outdated()]:
                     await self._announce_left_over(chatbot_id)
             await asyncio.sleep(self._reconcile_seconds)
+
+    async def _outdated(self) -> list[str]:
+        """Once, when the topic has been read: the accounts of which it has an older state, or none."""
+        if self._compared or not self._told.ready:
+            return []
+        found = []
+        async for document in self._store.all():
+            row = self._told.get(document["_id"])
+            if row is None or row.revision < document.get("revision", 0):
+                found.append(document["_id"])
+        self._compared = True
+        await self._told.stop()
+        return found
 
     async def _announce_left_over(self, chatbot_id: str) -> None:
         """One account that cannot be told of (changed by hand, say) keeps neither the others nor the next rounds."""

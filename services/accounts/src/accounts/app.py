@@ -14,13 +14,19 @@ from accounts.announcer import Announcer
 from accounts.routes import Verification, internal_routes, public_routes
 from accounts.settings import Settings
 from accounts.store import AccountStore
+from common.contracts.accounts import AccountChanged
+from common.contracts.envelope import decode, decoder
+from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
+from common.kafka.table import Table
 from common.meta.onboarding import Onboarding
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
+
+_ACCOUNT = decoder(AccountChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,8 @@ def build_apps(settings: Settings) -> Apps:
     store = AccountStore(mongo.database)
     indexes = Indexes(store.ensure_indexes)
     publisher = Publisher(settings)
-    announcer = Announcer(store, publisher, reconcile_seconds=settings.reconcile_seconds)
+    told = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
+    announcer = Announcer(store, publisher, told, reconcile_seconds=settings.reconcile_seconds)
     keys = settings.key_ring()
     onboarding = Onboarding(settings)
 

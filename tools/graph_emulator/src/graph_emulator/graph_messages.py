@@ -20,6 +20,8 @@ async def post_message(call: Call) -> web.StreamResponse:
     """Send a message, or mark one as read."""
     business = call.business()
     body = await call.body()
+    if "biz_opaque_callback_data" in body:
+        call.notes["callbackData"] = body["biz_opaque_callback_data"]
     decision = call.emulator.plan.decide_call(_event(call, body))
     if decision.before_ms:
         await asyncio.sleep(decision.before_ms / 1000)
