@@ -137,6 +137,40 @@ def test_every_order_of_arrival_ends_the_same(order):
     assert len(memory.conversations) == 1
 
 
+@st.composite
+def arrivals(draw):
+    """All facts about three messages (ours, one that somebody else sent, one to a group), some of them several times,
+    in any order, cut into batches anywhere."""
+    ours = [result(), *(status(word) for word in WORDS)]
+    theirs = [status(word, wamid="wamid.THEIRS", ours=False) for word in WORDS]
+    group = [
+        status(word, wamid="wamid.GROUP", message_id="g1", recipient_participant_user_id=who)
+        for word in ("sent", "delivered", "read")
+        for who in ("DE.1", "DE.2", "DE.3")
+    ]
+    facts = [*ours, *theirs, *group]
+    repeated = draw(st.lists(st.sampled_from(facts), max_size=10))
+    records = draw(st.permutations([*facts, *map(again, repeated)]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(records) - 1), max_size=6)))
+    return [records[start:end] for start, end in itertools.pairwise([0, *cuts, len(records)])]
+
+
+@pytest.mark.feature("status tracking")
+@given(arrivals())
+def test_whatever_order_statuses_come_in_the_end_is_the_same_and_each_is_told_once(batches):
+    memory, told = Memory(), []
+    for batch in batches:
+        events, _ = memory.run(*batch)
+        told += [decode(status_decoder, event.value).id for event in events]
+    ours = memory.messages[OURS]
+    theirs = memory.messages[inbound_message_id("wamid.THEIRS")]
+    group = memory.messages[journal_id("bot", "g1")]
+    assert [m["deliveryStatus"] for m in (ours, theirs, group)] == ["played", "played", "read"]
+    assert [len(m["statuses"]) for m in (ours, theirs, group)] == [6, 5, 9]
+    assert (ours["wamid"], ours["text"]) == ("wamid.OUT1", "Hi")
+    assert len(told) == len(set(told)) == 20
+
+
 @given(st.lists(st.sampled_from([*WORDS, "deleted", "warning"]), min_size=1, max_size=8))
 def test_delivery_status_never_goes_backwards_whatever_comes(words):
     memory, state = Memory(), 0
