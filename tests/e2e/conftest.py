@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession
 
 from demo.client import Client, eventually
+from demo.plan import Choices
 from demo.system import System
 
 # Everything that makes a fault heal sooner than in production: shorter windows, the same code.
@@ -28,7 +29,7 @@ def system(request):
     settings = {
         name: {**FASTER.get(name, {}), "MONGODB_DATABASE": database} for name in ("sender", "conversation", "accounts")
     }
-    with System(extra={**settings, "ingress": {}}, emulator_options=EMULATOR) as system:
+    with System(choices=Choices(extra=settings, emulator_options=EMULATOR)) as system:
         yield system
         system.keep_logs = request.session.testsfailed > 0
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from demo.gateway import build, end_to_end, target_of
+from demo.gateway import build, end_to_end, targets_of
 
 BODY = bytes(range(256)) * 3
 
@@ -28,7 +28,7 @@ BODY = bytes(range(256)) * 3
     ],
 )
 def test_the_longest_prefix_of_whole_segments_wins(path, target):
-    assert target_of(path, {"/account": "short", "/account/docs": "long"}) == target
+    assert targets_of(path, {"/account": ["short"], "/account/docs": ["long"]}) == ([target] if target else ())
 
 
 def test_headers_of_one_hop_are_not_passed_on():
@@ -57,7 +57,8 @@ async def gateway():
     service = web.Application()
     service.router.add_route("*", "/{path:.*}", echo)
     async with TestServer(service) as up:
-        routes = {"/up": f"http://127.0.0.1:{up.port}", "/down": f"http://127.0.0.1:{closed_port()}"}
+        here, nowhere = f"http://127.0.0.1:{up.port}", f"http://127.0.0.1:{closed_port()}"
+        routes = {"/up": [here], "/down": [nowhere], "/half": [nowhere, here]}
         async with TestClient(TestServer(build(routes))) as client:
             yield client
 
@@ -109,4 +110,11 @@ async def test_a_service_that_is_down_is_a_502_that_names_the_path():
 async def test_a_path_without_a_service_is_a_404_that_lists_the_routes():
     async with gateway() as client, client.get("/upper") as answer:
         assert answer.status == 404
-        assert (await answer.json())["error"]["message"].endswith("/down, /up")
+        assert (await answer.json())["error"]["message"].endswith("/down, /half, /up")
+
+
+async def test_a_replica_that_is_not_there_is_passed_over():
+    async with gateway() as client:
+        for _ in range(4):
+            async with client.post("/half/webhook", data=BODY) as answer:
+                assert answer.status == 200

@@ -6,25 +6,25 @@ from dataclasses import fields
 
 import pytest
 
-from demo.gateway import target_of
-from demo.plan import PATHS, PREFIX, PROCESSES, SERVICES, Credentials, processes
+from demo.gateway import in_turn, targets_of
+from demo.plan import PATHS, PREFIX, PROCESSES, SERVICES, Choices, Credentials, listeners, names_of, processes
 
-PORTS = {
-    name: 20_000 + n
-    for n, name in enumerate(["ingress", "conversation", "sender", "accounts", "internal", "emulator", "gateway"])
-}
+PORTS = {name: 20_000 + n for n, name in enumerate(listeners({}))}
 SECRET = Credentials()
 
 
 @pytest.fixture
 def plan():
-    made = processes(PORTS, SECRET, kafka="kafka.invalid:9092", mongodb="mongodb://db.invalid", extra={})
+    made = processes(PORTS, SECRET, kafka="kafka.invalid:9092", mongodb="mongodb://db.invalid", choices=Choices())
     return {process.name: process for process in made}
 
 
 def routes_of(gateway):
     options = [argument.removeprefix("--route=") for argument in gateway.command if argument.startswith("--route=")]
-    return dict(option.split("=", 1) for option in options)
+    routes = {}
+    for prefix, url in (option.split("=", 1) for option in options):
+        routes.setdefault(prefix, []).append(url)
+    return routes
 
 
 def test_every_process_is_planned_once(plan):
@@ -47,14 +47,14 @@ def test_the_emulator_is_not_given_the_app_secret_in_its_command_line(plan):
 def test_every_path_is_routed_to_its_own_service(plan, name, path):
     base = f"http://127.0.0.1:{PORTS[name]}"
     routes = routes_of(plan["gateway"])
-    assert target_of(f"{PREFIX}{path}", routes) == base
-    assert target_of(f"{PREFIX}{path}/below", routes) == base
+    assert targets_of(f"{PREFIX}{path}", routes) == [base]
+    assert targets_of(f"{PREFIX}{path}/below", routes) == [base]
 
 
 def test_credentials_are_not_reachable_through_the_gateway(plan):
     routes = routes_of(plan["gateway"])
-    assert f"http://127.0.0.1:{PORTS['internal']}" not in routes.values()
-    assert target_of("/internal/accounts/shop-bot/credentials", routes) is None
+    assert [f"http://127.0.0.1:{PORTS['internal']}"] not in routes.values()
+    assert targets_of("/internal/accounts/shop-bot/credentials", routes) == ()
 
 
 def test_only_the_sender_may_ask_for_credentials(plan):
@@ -75,5 +75,29 @@ def test_each_run_draws_its_own_secrets():
 
 
 def test_extra_settings_reach_their_process_alone():
-    made = processes(PORTS, SECRET, kafka="k", mongodb="m", extra={"sender": {"LOG_LEVEL": "DEBUG"}})
+    choices = Choices(extra={"sender": {"LOG_LEVEL": "DEBUG"}})
+    made = processes(PORTS, SECRET, kafka="k", mongodb="m", choices=choices)
     assert [process.name for process in made if "LOG_LEVEL" in process.environment] == ["sender"]
+
+
+def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
+    replicas = {"ingress": 2, "sender": 3, "accounts": 2}
+    ports = {name: 20_000 + n for n, name in enumerate(listeners(replicas))}
+    choices = Choices(replicas=replicas, broken={"sender": ["broken"]}, extra={"sender": {"LOG_LEVEL": "DEBUG"}})
+    plan = {made.name: made for made in processes(ports, SECRET, kafka="k", mongodb="m", choices=choices)}
+    assert names_of("sender", replicas) == ["sender", "sender-2", "sender-3"]
+    assert {"ingress-2", "sender-3", "accounts-2"} <= plan.keys()
+    own = [made.environment["HTTP_PORT"] for made in plan.values() if "HTTP_PORT" in made.environment]
+    assert len(set(own)) == len(own) == 8
+    assert targets_of(f"{PREFIX}/send", routes_of(plan["gateway"])) == [
+        f"http://127.0.0.1:{ports[name]}" for name in ("sender", "sender-2", "sender-3")
+    ]
+    assert all(plan[name].command == ["broken"] for name in names_of("sender", replicas))
+    assert all("LOG_LEVEL" in plan[name].environment for name in names_of("sender", replicas))
+    internal = {plan[name].environment["ACCOUNTS_INTERNAL_URL"][-5:] for name in names_of("sender", replicas)}
+    assert internal == {plan[name].environment["INTERNAL_PORT"] for name in names_of("accounts", replicas)}
+
+
+def test_replicas_take_turns():
+    assert [in_turn(["a", "b"], turn) for turn in range(3)] == [["a", "b"], ["b", "a"], ["a", "b"]]
+    assert in_turn([], 5) == []

@@ -1,25 +1,35 @@
 """One address for everything: `python -m demo.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
 
-A reverse proxy for one machine. It passes bodies byte for byte: Meta's signature is over them.
+A reverse proxy for one machine. It passes bodies byte for byte: Meta's signature is over them. Several URLs for one
+prefix are replicas: they take turns, and one that cannot be connected to is passed over.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict
 
 MAX_BODY_BYTES = 100 * 1024 * 1024  # whatever a service allows: it is the one to refuse
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host", "expect"})
-_ROUTES: web.AppKey[Mapping[str, str]] = web.AppKey("routes")
+_DEFAULT_SECONDS = 30.0
+_ROUTES: web.AppKey[Mapping[str, Sequence[str]]] = web.AppKey("routes")
+_TURNS: web.AppKey[Iterator[int]] = web.AppKey("turns")
 _CLIENT: web.AppKey[ClientSession] = web.AppKey("client")
 
 
-def target_of(path: str, routes: Mapping[str, str]) -> str | None:
-    """The base URL of the longest prefix that `path` lies under."""
+def targets_of(path: str, routes: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The base URLs of the longest prefix that `path` lies under; none when it lies under none."""
     under = [prefix for prefix in routes if path == prefix or path.startswith(prefix.rstrip("/") + "/")]
-    return routes[max(under, key=len)] if under else None
+    return routes[max(under, key=len)] if under else ()
+
+
+def in_turn(targets: Sequence[str], turn: int) -> list[str]:
+    """All of them, beginning with another one each turn."""
+    first = turn % len(targets) if targets else 0
+    return [*targets[first:], *targets[:first]]
 
 
 def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
@@ -30,32 +40,49 @@ def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
 async def forward(request: web.Request) -> web.StreamResponse:
     """Pass one request on and its answer back."""
     routes = request.app[_ROUTES]
-    target = target_of(request.path, routes)
-    if target is None:
+    turns = request.app[_TURNS]
+    targets = in_turn(targets_of(request.path, routes), next(turns))
+    if not targets:
         return _error(404, "not_found", f"nothing lives here; try one of: {', '.join(sorted(routes))}")
-    try:
-        async with request.app[_CLIENT].request(
-            request.method,
-            target + request.raw_path,
-            headers=end_to_end(request.headers),
-            data=await request.read(),
-            allow_redirects=False,
-        ) as answer:
-            body = await answer.read()
-            headers = end_to_end(answer.headers)
-            headers.popall("content-length", None)
-            return web.Response(status=answer.status, headers=headers, body=body)
-    except (ClientError, TimeoutError) as error:
-        return _error(502, "bad_gateway", f"the service behind {request.path} does not answer ({type(error).__name__})")
+    body = await request.read()
+    for position, target in enumerate(targets, start=1):
+        try:
+            return await _passed_on(request, body, target)
+        except ClientConnectorError as error:  # it never left: another replica may have it
+            if position == len(targets):
+                return _silent(request, error)
+        except (ClientError, TimeoutError) as error:
+            return _silent(request, error)
+    raise AssertionError("the last target returns")
 
 
-def build(routes: Mapping[str, str]) -> web.Application:
-    """The application; `routes` maps path prefixes to base URLs."""
+async def _passed_on(request: web.Request, body: bytes, target: str) -> web.Response:
+    async with request.app[_CLIENT].request(
+        request.method,
+        target + request.raw_path,
+        headers=end_to_end(request.headers),
+        data=body,
+        allow_redirects=False,
+    ) as answer:
+        content = await answer.read()
+        headers = end_to_end(answer.headers)
+        headers.popall("content-length", None)
+        return web.Response(status=answer.status, headers=headers, body=content)
+
+
+def _silent(request: web.Request, error: Exception) -> web.Response:
+    message = f"the service behind {request.path} does not answer ({type(error).__name__})"
+    return _error(502, "bad_gateway", message)
+
+
+def build(routes: Mapping[str, Sequence[str]], *, seconds: float = _DEFAULT_SECONDS) -> web.Application:
+    """The application; `routes` maps path prefixes to base URLs. An answer may take `seconds`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app[_ROUTES] = routes
+    app[_TURNS] = count()
 
     async def client(app: web.Application):  # type: ignore[no-untyped-def]  # noqa: ANN202  # aiohttp's own signature
-        timeout = ClientTimeout(total=30)
+        timeout = ClientTimeout(total=seconds)
         connector = TCPConnector(limit=500)
         async with ClientSession(timeout=timeout, connector=connector, auto_decompress=False) as session:
             app[_CLIENT] = session
@@ -76,9 +103,14 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--route", action="append", required=True, metavar="PREFIX=URL", help="may be repeated")
+    parser.add_argument("--timeout", type=float, default=_DEFAULT_SECONDS, help="seconds for an answer (%(default)s)")
     arguments = parser.parse_args()
-    routes = dict(route.split("=", 1) for route in arguments.route)
-    web.run_app(build(routes), host=arguments.host, port=arguments.port, print=None, access_log=None)
+    routes: dict[str, list[str]] = {}
+    for prefix, url in (route.split("=", 1) for route in arguments.route):
+        routes.setdefault(prefix, []).append(url)
+    web.run_app(
+        build(routes, seconds=arguments.timeout), host=arguments.host, port=arguments.port, print=None, access_log=None
+    )
     return 0
 
 

@@ -47,65 +47,111 @@ class Process:
     ready_url: str | None = None
 
 
+def names_of(service: str, replicas: Mapping[str, int]) -> list[str]:
+    """The process names of a service's replicas: the first has the service's own."""
+    return [service, *(f"{service}-{number}" for number in range(2, replicas.get(service, 1) + 1))]
+
+
+def listeners(replicas: Mapping[str, int]) -> list[str]:
+    """Everything that needs a port: each replica, the internal listener of each accounts, emulator and gateway."""
+    names = [name for service in SERVICES for name in names_of(service, replicas)]
+    return [*names, *names_of("internal", {"internal": replicas.get("accounts", 1)}), "emulator", "gateway"]
+
+
 def urls(ports: Mapping[str, int]) -> dict[str, str]:
     """Base URL of each process that listens."""
     return {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a system differs from the demo's.
+
+    `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
+    """
+
+    extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    emulator_options: Sequence[str] = ()
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gateway_seconds: float = 30.0
+
+
 def processes(
-    ports: Mapping[str, int],
-    secret: Credentials,
-    *,
-    kafka: str,
-    mongodb: str,
-    extra: Mapping[str, Mapping[str, str]],
-    emulator_options: Sequence[str] = (),
+    ports: Mapping[str, int], secret: Credentials, *, kafka: str, mongodb: str, choices: Choices
 ) -> list[Process]:
-    """All processes. `ports` has one for each listener; `extra` are settings by process, for tests."""
+    """All processes. `ports` has one for each of `listeners`."""
     base = urls(ports)
     common = {"KAFKA_BOOTSTRAP_SERVERS": kafka, "MONGODB_URI": mongodb, "HTTP_HOST": "127.0.0.1"}
-    of_service = {
-        "ingress": {"WHATSAPP_APP_SECRETS": secret.app_secret, "WHATSAPP_VERIFY_TOKEN": secret.verify_token},
-        "conversation": {"API_KEYS": secret.api_keys()},
-        "sender": {
-            "API_KEYS": secret.api_keys(),
-            "GRAPH_BASE_URL": base["emulator"],
-            "ACCOUNTS_INTERNAL_URL": base["internal"],
-            "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
-        },
-        "accounts": {
-            "API_KEYS": secret.api_keys(),
-            "INTERNAL_PORT": str(ports["internal"]),
-            "ACCOUNTS_KEKS": json.dumps({"demo": secret.kek}),
-        },
-    }
+    extra = choices.extra
     services = [
         Process(
             name,
-            [sys.executable, "-m", name],
-            {**common, "HTTP_PORT": str(ports[name]), **of_service[name], **extra.get(name, {})},
+            choices.broken.get(service, [sys.executable, "-m", service]),
+            {
+                **common,
+                "HTTP_PORT": str(ports[name]),
+                **_settings_of(service, number, ports, secret),
+                **extra.get(service, {}),
+            },
             f"{base[name]}/health/ready",
         )
-        for name in SERVICES
+        for service in SERVICES
+        for number, name in enumerate(names_of(service, choices.replicas))
     ]
-    emulator = Process(
+    responder = Process(
+        "ai_responder", [sys.executable, "-m", "ai_responder"], {**common, **extra.get("ai_responder", {})}
+    )
+    return [*services, _emulator(base, ports, secret, choices), responder, _gateway(base, ports, choices)]
+
+
+def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Credentials) -> dict[str, str]:
+    internal = [name for name in ports if name.split("-")[0] == "internal"]
+    base = urls(ports)
+    match service:
+        case "ingress":
+            return {"WHATSAPP_APP_SECRETS": secret.app_secret, "WHATSAPP_VERIFY_TOKEN": secret.verify_token}
+        case "conversation":
+            return {"API_KEYS": secret.api_keys()}
+        case "sender":
+            return {
+                "API_KEYS": secret.api_keys(),
+                "GRAPH_BASE_URL": base["emulator"],
+                "ACCOUNTS_INTERNAL_URL": base[internal[number % len(internal)]],
+                "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
+            }
+        case _:
+            return {
+                "API_KEYS": secret.api_keys(),
+                "INTERNAL_PORT": str(ports[internal[number]]),
+                "ACCOUNTS_KEKS": json.dumps({"demo": secret.kek}),
+            }
+
+
+def _emulator(base: Mapping[str, str], ports: Mapping[str, int], secret: Credentials, choices: Choices) -> Process:
+    return Process(
         "emulator",
         [
             *(sys.executable, "-m", "graph_emulator", "--port", str(ports["emulator"])),
             *("--webhook-url", f"{base['gateway']}{PREFIX}/webhook", "--verify-token", secret.verify_token),
-            *emulator_options,
+            *choices.emulator_options,
         ],
-        {"EMULATOR_APP_SECRET": secret.app_secret, **extra.get("emulator", {})},
+        {"EMULATOR_APP_SECRET": secret.app_secret, **choices.extra.get("emulator", {})},
         f"{base['emulator']}/_control/health",
     )
-    responder = Process(
-        "ai_responder", [sys.executable, "-m", "ai_responder"], {**common, **extra.get("ai_responder", {})}
-    )
-    routes = [f"--route={PREFIX}{path}={base[name]}" for name, paths in PATHS.items() for path in paths]
-    gateway = Process(
+
+
+def _gateway(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices) -> Process:
+    routes = [
+        f"--route={PREFIX}{path}={base[name]}"
+        for service, paths in PATHS.items()
+        for path in paths
+        for name in names_of(service, choices.replicas)
+    ]
+    command = [sys.executable, "-m", "demo.gateway", "--port", str(ports["gateway"])]
+    return Process(
         "gateway",
-        [sys.executable, "-m", "demo.gateway", "--port", str(ports["gateway"]), *routes],
+        [*command, "--timeout", str(choices.gateway_seconds), *routes],
         {},
         f"{base['gateway']}{PREFIX}/docs/ingress/openapi.json",
     )
-    return [*services, emulator, responder, gateway]

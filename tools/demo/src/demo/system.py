@@ -2,19 +2,20 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demo.plan import PROCESSES, Credentials, Process, processes, urls
+from demo.plan import Choices, Credentials, Process, listeners, names_of, processes, urls
 from local_stack import LocalStack
 from local_stack.node import Node
 from local_stack.ports import free_ports
@@ -32,8 +33,9 @@ class SystemFailed(Exception):
 class System:
     """Start with `with System() as system`. `port` 0 takes a free one for the gateway.
 
-    `extra` are settings by process name; `timings` says how many seconds each stage took. The logs in `folder` go with
-    the system, unless it ends by an error or `keep_logs` is set.
+    `choices` say how it differs from the demo's; `partitions` and `replication` are those of the topics. `timings` says
+    how many seconds each stage took. The logs in `folder` go with the system, unless it ends by an error or `keep_logs`
+    is set.
     """
 
     def __init__(
@@ -41,23 +43,25 @@ class System:
         *,
         port: int = 0,
         stack: LocalStack | None = None,
-        extra: Mapping[str, Mapping[str, str]] | None = None,
-        emulator_options: Sequence[str] = (),
+        choices: Choices | None = None,
+        partitions: int = PARTITIONS,
+        replication: int = 1,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._own_stack = stack is None
         self.stack = stack or LocalStack()
         self.secret = Credentials()
         self.timings: dict[str, float] = {}
-        names = ["internal", *(name for name in PROCESSES if name != "ai_responder")]
+        self.choices = choices or Choices()
+        names = listeners(self.choices.replicas)
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         ports["gateway"] = port or ports["gateway"]
         self.urls = urls(ports)
         self.folder = Path(tempfile.mkdtemp(prefix="whatsapp-cloud-demo-"))
         self.keep_logs = False
         self._ports = ports
-        self._extra = extra or {}
-        self._emulator_options = emulator_options
+        self._partitions = partitions
+        self._replication = replication
         self._say = say
         self._plan: dict[str, Process] = {}
         self._nodes: dict[str, Node] = {}
@@ -94,8 +98,7 @@ class System:
                 self.secret,
                 kafka=self.stack.kafka_bootstrap_servers,
                 mongodb=self.stack.mongodb_uri,
-                extra=self._extra,
-                emulator_options=self._emulator_options,
+                choices=self.choices,
             )
             self._plan = {process.name: process for process in plan}
             for name in self._plan:
@@ -106,9 +109,10 @@ class System:
     def stop(self) -> None:
         """Stop all processes in order, then Kafka and MongoDB."""
         with self._stage("stop"):
-            for name in ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts"):
-                if name in self._nodes:
-                    self._nodes[name].stop(_STOP_SECONDS)
+            for service in ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts"):
+                for name in self.names(service):
+                    if name in self._nodes:
+                        self._nodes[name].stop(_STOP_SECONDS)
             if self._own_stack:
                 self.stack.stop()
 
@@ -118,25 +122,41 @@ class System:
         node = self._nodes.setdefault(name, Node(name, self.folder, None))
         node.spawn(process.command, {**os.environ, "PYTHONUNBUFFERED": "1", **process.environment})
 
+    def names(self, service: str) -> list[str]:
+        """The process names of a service's replicas."""
+        return names_of(service, self.choices.replicas)
+
     def kill(self, name: str) -> None:
         """Kill -9."""
         self._nodes[name].kill()
+
+    def terminate(self, name: str) -> None:
+        """Ask a process to end, as Kubernetes does, and wait until it has; after a while it is killed."""
+        self._nodes[name].stop(_STOP_SECONDS)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP: the process keeps its connections and does nothing."""
+        self._nodes[name].send(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT a paused process."""
+        self._nodes[name].send(signal.SIGCONT)
 
     def restart(self, name: str) -> None:
         """Start a process that was killed, and wait until it is ready."""
         self.spawn(name)
         self.wait_ready(name)
 
-    def wait_ready(self, name: str) -> None:
+    def wait_ready(self, name: str, seconds: float = _READY_SECONDS) -> None:
         """Wait until a process says that it is ready. Raises `SystemFailed` with the end of its log."""
         url = self._plan[name].ready_url
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + seconds
         while url is not None and not _answers(url):
             node = self._nodes[name]
             if not node.alive:
                 raise SystemFailed(f"{name} has ended; {node.last_words()}")
             if time.monotonic() > deadline:
-                raise SystemFailed(f"{name} was not ready within {_READY_SECONDS:.0f} s; {node.last_words()}")
+                raise SystemFailed(f"{name} was not ready within {seconds:.0f} s; {node.last_words()}")
             time.sleep(_POLL_SECONDS)
 
     def log_of(self, name: str) -> str:
@@ -148,8 +168,8 @@ class System:
         return {name: node.log.read_text(errors="replace") for name, node in self._nodes.items() if node.log.exists()}
 
     def _make_topics(self) -> None:
-        command = [sys.executable, "-m", "common.kafka.admin", "ensure", "--replication", "1"]
-        command += ["--partitions", str(PARTITIONS)]
+        command = [sys.executable, "-m", "common.kafka.admin", "ensure", "--replication", str(self._replication)]
+        command += ["--partitions", str(self._partitions)]
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.stack.kafka_bootstrap_servers}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
