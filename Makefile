@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast lint format types imports contracts check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos lint format types imports contracts check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,10 @@ test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=do
 test-fast: setup ## The tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
 
+chaos: setup ## Faults under traffic on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m chaos --faults $(or $(FAULTS),40) --seed $(or $(SEED),7) $(CHAOS_ARGS)
+
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
 	@$(PY) scripts/contracts.py --check
 
@@ -40,7 +44,7 @@ format: setup ## ruff: mend what can be mended
 	@.venv/bin/ruff check --fix-only . && .venv/bin/ruff format .
 
 types: setup ## mypy, strict
-	@.venv/bin/mypy libs/common/src services/*/src tools/*/src examples/*/src
+	@.venv/bin/mypy libs/common/src services/*/src tools/*/src tests/*/src examples/*/src
 
 imports: setup ## The import contracts (who may know whom)
 	@.venv/bin/lint-imports --no-logo

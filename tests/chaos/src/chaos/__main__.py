@@ -1,0 +1,87 @@
+"""The fault suite: `python -m chaos --faults 40 --seed 7` (or `make chaos FAULTS=40 SEED=7`).
+
+Starts the whole system, lets customers and producers write through it while faults go on, waits for quiet, and checks
+what every phone received. Ends with a report, and with 1 on any breach.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+from chaos.broken import BUILDS
+from chaos.lateness import lateness
+from chaos.report import Run, as_json, as_text
+from chaos.run import Options, Outcome, run
+from chaos.verdict import judge
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    number = parser.add_argument
+    number("--faults", type=int, default=40, help="how many (default: %(default)s)")
+    number("--seed", type=int, default=7, help="the same seed gives the same faults (default: %(default)s)")
+    number("--rate", type=float, default=6.0, help="customer messages a second (default: %(default)s)")
+    number("--customers", type=int, default=24, help="how many write (default: %(default)s)")
+    number("--kafka-nodes", type=int, default=3, choices=(1, 3), help="brokers (default: %(default)s)")
+    number("--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the set (default: %(default)s)")
+    number("--quiet-seconds", type=float, default=240.0, help="how long to wait for the end (default: %(default)s)")
+    number("--kinds", help="only these, by comma: kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …")
+    number("--build", choices=sorted(BUILDS), help="run a deliberately broken build: the run has to fail")
+    number("--json", type=Path, help="also write the report there as JSON")
+    number("--verbose", action="store_true", help="say each fault as it is done")
+    return parser.parse_args(argv)
+
+
+def options_of(given: argparse.Namespace) -> Options:
+    """What a run is told."""
+    return Options(
+        faults=given.faults,
+        seed=given.seed,
+        rate=given.rate,
+        customers=given.customers,
+        kafka_nodes=given.kafka_nodes,
+        mongo_nodes=given.mongo_nodes,
+        quiet_seconds=given.quiet_seconds,
+        kinds=frozenset(given.kinds.split(",")) if given.kinds else None,
+        build=given.build,
+    )
+
+
+def reported(options: Options, outcome: Outcome) -> Run:
+    """The run as it is reported."""
+    build = f", broken build: {options.build}" if options.build else ""
+    return Run(
+        title=f"chaos, seed {options.seed}, {options.rate:g} messages/s, Kafka x {options.kafka_nodes},"
+        f" MongoDB x {options.mongo_nodes}{build}",
+        faults=outcome.faults,
+        struck=outcome.struck,
+        doubts=outcome.doubts,
+        verdict=judge(outcome.facts),
+        late=lateness(outcome.calls, outcome.disturbed),
+        recoveries=outcome.recoveries,
+        seconds=outcome.seconds,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run it; the exit code."""
+    given = arguments(argv)
+    logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR, format="%(asctime)s %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    options = options_of(given)
+    outcome = asyncio.run(run(options, lambda text: print(text, flush=True)))
+    made = reported(options, outcome)
+    if given.json is not None:
+        given.json.write_text(json.dumps(as_json(made), indent=2) + "\n", encoding="utf-8")
+    print(f"\n{as_text(made)}")
+    return 0 if made.verdict.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Deliberately broken builds: `python -m chaos.broken HOW SERVICE` runs a service with one of its promises cut out.
+
+The fault suite has to find each of them; a suite that passes on a broken build proves nothing.
+"""
+
+import argparse
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+
+def lanes_off() -> None:
+    """Every send is a lane of its own: nothing waits for the one before it (P4)."""
+    from sender.requests import Job  # only the broken service's own code is wanted here
+
+    Job.lane = property(lambda job: job.journal_id)  # type: ignore[assignment, method-assign]
+
+
+def journal_off() -> None:
+    """Nobody remembers what was sent (P3)."""
+    from sender.store import JournalStore
+
+    async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
+        return [move.entry for move in moves]
+
+    async def load(_: Any, ids: Sequence[str]) -> list[None]:
+        return [None] * len(ids)
+
+    JournalStore.move = move  # type: ignore[assignment, method-assign]
+    JournalStore.load = load  # type: ignore[assignment, method-assign]
+
+
+def commit_first() -> None:
+    """Offsets are committed when records are read, before the transaction that stores them (P2)."""
+    from common.kafka.partitions import PartitionSession
+
+    fetch = PartitionSession.fetch
+
+    async def committed(session: Any, *args: Any, **kwargs: Any) -> Any:
+        records = await fetch(session, *args, **kwargs)
+        await session.commit([], {tp: batch[-1].offset + 1 for tp, batch in records.items()})
+        return records
+
+    PartitionSession.fetch = committed  # type: ignore[assignment, method-assign]
+
+
+def origin_off() -> None:
+    """An event is published for every record of a message, and not for the one that brought it first (P2)."""
+    from conversation import core
+
+    apply = core._apply_inbound  # breaking in is the point
+
+    def every_record(result: Any, fact: Any, chatbots: Any, now: Any) -> None:
+        message = result.working.messages.get(inbound_message_id(fact.message.id))
+        if message is not None:
+            message.document["origin"] = fact.origin
+        apply(result, fact, chatbots, now)
+
+    core._apply_inbound = every_record
+
+
+BUILDS: Final[Mapping[str, tuple[str, Callable[[], None]]]] = MappingProxyType(
+    {
+        "lanes_off": ("sender", lanes_off),
+        "journal_off": ("sender", journal_off),
+        "commit_first": ("conversation", commit_first),
+        "origin_off": ("conversation", origin_off),
+    }
+)
+"""Name → (service, what breaks it)."""
+
+
+def command(how: str) -> dict[str, list[str]]:
+    """The command that runs the broken service, for `System(broken=...)`. Raises `KeyError` for an unknown build."""
+    service, _ = BUILDS[how]
+    return {service: [sys.executable, "-m", "chaos.broken", how, service]}
+
+
+def main() -> None:
+    """Break the service's code in this process, and run it."""
+    parser = argparse.ArgumentParser(prog="python -m chaos.broken", description=__doc__)
+    parser.add_argument("how", choices=sorted(BUILDS))
+    parser.add_argument("service")
+    options = parser.parse_args()
+    BUILDS[options.how][1]()
+    sys.argv = [options.service]
+    runpy.run_module(options.service, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

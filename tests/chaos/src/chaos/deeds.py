@@ -1,0 +1,137 @@
+"""Doing the faults of a plan: to processes, to Kafka, to MongoDB, and at Meta."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from chaos.plan import Fault
+from demo.client import Client
+from demo.system import System
+from local_stack.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+_READY_SECONDS: Final = 90.0
+STATUSES: Final = ("sent", "delivered", "read")
+
+
+class Deeds:
+    """Does one fault after another, some side by side. `disturbed` has the spans (ms of the wall clock) of those that
+    stop something; `recoveries` the seconds from the end of each until what was hit was ready again, by kind."""
+
+    def __init__(self, system: System, client: Client) -> None:
+        self._system = system
+        self._client = client
+        self._storms: dict[int, dict[str, Any]] = {}
+        self._rules = asyncio.Lock()
+        self.done: dict[str, int] = {}
+        self.disturbed: list[tuple[float, float]] = []
+        self.recoveries: dict[str, list[float]] = {}
+        self.struck: dict[str, int] = {}
+
+    async def do(self, fault: Fault) -> None:
+        """Do it, wait, undo it; return when what was hit is ready again."""
+        log.info("fault %d: %s %s for %.1f s %s", fault.number, fault.kind, fault.target, fault.seconds, fault.detail)
+        began = time.time()
+        await self._deeds()[fault.kind](fault)
+        self.done[self._name(fault)] = self.done.get(self._name(fault), 0) + 1
+        if fault.target != "meta":
+            ended = time.time()
+            self.disturbed.append((began * 1000, ended * 1000))
+            self.recoveries.setdefault(self._name(fault), []).append(max(0.0, ended - began - fault.seconds))
+
+    async def calm(self) -> None:
+        """End all storms."""
+        async with self._rules:
+            self._storms.clear()
+            await self._set_rules()
+
+    def _name(self, fault: Fault) -> str:
+        if fault.target == "meta":
+            return f"storm: {fault.kind}"
+        head = fault.target.split("-")[0] if not fault.target.startswith("ai") else fault.target
+        return f"{fault.kind}: {head}"
+
+    def _deeds(self) -> Mapping[str, Callable[[Fault], Awaitable[None]]]:
+        return {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop} | dict.fromkeys(
+            ("lose_answer", "reset", "http_5xx", "error", "throttle", "slow", "duplicate", "reorder", "batch", "delay"),
+            self._storm,
+        )
+
+    async def _kill(self, fault: Fault) -> None:
+        cluster, number = await self._node(fault)
+        if cluster is not None:
+            await asyncio.to_thread(cluster.kill, number)
+            await asyncio.sleep(fault.seconds)
+            await asyncio.to_thread(cluster.restart, number)
+            return
+        await asyncio.to_thread(self._system.kill, fault.target)
+        await asyncio.sleep(fault.seconds)
+        await self._start(fault.target)
+
+    async def _stop(self, fault: Fault) -> None:
+        cluster, number = await self._node(fault)
+        assert cluster is not None  # only nodes are stopped gently
+        await asyncio.to_thread(cluster.stop_node, number)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(cluster.restart, number)
+
+    async def _pause(self, fault: Fault) -> None:
+        cluster, number = await self._node(fault)
+        if cluster is not None:
+            cluster.pause(number)
+            await asyncio.sleep(fault.seconds)
+            cluster.resume(number)
+            return
+        self._system.pause(fault.target)
+        await asyncio.sleep(fault.seconds)
+        self._system.resume(fault.target)
+        await asyncio.to_thread(self._system.wait_ready, fault.target, _READY_SECONDS)
+
+    async def _scale(self, fault: Fault) -> None:
+        await asyncio.to_thread(self._system.terminate, fault.target)
+        await asyncio.sleep(fault.seconds)
+        await self._start(fault.target)
+
+    async def _start(self, name: str) -> None:
+        await asyncio.to_thread(self._system.spawn, name)
+        await asyncio.to_thread(self._system.wait_ready, name, _READY_SECONDS)
+
+    async def _node(self, fault: Fault) -> tuple[Cluster | None, int]:
+        stack = self._system.stack
+        if fault.target.startswith("kafka"):
+            return stack.kafka, int(fault.target.split("-")[1])
+        if not fault.target.startswith("mongo"):
+            return None, 0
+        primary = await asyncio.to_thread(stack.mongo.primary, 60.0)
+        if fault.target == "mongo-primary" or len(stack.mongo.nodes) == 1:
+            return stack.mongo, primary
+        return stack.mongo, next(number for number in stack.mongo.nodes if number != primary)
+
+    async def _storm(self, fault: Fault) -> None:
+        detail = dict(fault.detail)
+        probability = detail.pop("probability", 0.2)
+        rule: dict[str, Any] = {"fault": {"kind": fault.kind, **detail}, "match": {"probability": probability}}
+        rules = [rule]
+        if fault.kind == "reorder":
+            # Meta's order of a customer's messages is the one that is promised: only statuses overtake one another.
+            rules = [{**rule, "match": {**rule["match"], "type": status}} for status in STATUSES]
+        async with self._rules:
+            self._storms[fault.number] = {"rules": rules}
+            await self._set_rules()
+        await asyncio.sleep(fault.seconds)
+        async with self._rules:
+            self._storms.pop(fault.number, None)
+            await self._set_rules()
+
+    async def _set_rules(self) -> None:
+        """Replace the emulator's plan by the storms of now, counting what the last one has struck."""
+        with contextlib.suppress(OSError):
+            for rule in (await self._client.control("GET", "faults"))["rules"]:
+                kind = rule["fault"]["kind"]
+                self.struck[kind] = self.struck.get(kind, 0) + rule["fired"]
+        rules = [rule for storm in self._storms.values() for rule in storm["rules"]]
+        await self._client.control("POST", "faults", {"rules": rules, "seed": len(self.done) + sum(self._storms)})

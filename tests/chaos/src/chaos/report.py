@@ -1,0 +1,105 @@
+"""A run as text and as JSON. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from chaos.lateness import DELAYS_MS, Late, summary
+from chaos.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is reported of a run; times in seconds, by name."""
+
+    title: str
+    faults: Mapping[str, int]
+    struck: Mapping[str, int]
+    doubts: Mapping[str, int]
+    verdict: Verdict
+    late: Sequence[Late]
+    recoveries: Mapping[str, Sequence[float]]
+    seconds: Mapping[str, float]
+
+
+def as_text(run: Run) -> str:
+    """The report; its last line is the verdict in one."""
+    verdict = run.verdict
+    blocks = [
+        [run.title],
+        ["faults", *_rows(run.faults)],
+        ["calls and webhooks that storms at Meta struck", *_rows(run.struck)],
+        ["messages", f"  {'asked for':<34}{verdict.messages:>8}"],
+        ["breaches", *_breaches(verdict)],
+        ["sends that were in doubt, and how they ended", *_rows(run.doubts)],
+        ["retries: how late, in ms (quiet: while nothing was being broken)", *_lateness(run.late)],
+        ["seconds until what was hit was ready again", *_recoveries(run.recoveries)],
+        ["seconds", *(f"  {name:<34}{value:>8.0f}" for name, value in run.seconds.items())],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n\n" + last_line(run)
+
+
+def last_line(run: Run) -> str:
+    """The verdict in one line."""
+    verdict = run.verdict
+    return (
+        f"chaos: {sum(run.faults.values())} faults, {verdict.messages} messages, {verdict.lost} lost,"
+        f" {verdict.doubled} doubled, {verdict.out_of_order} out of order, {verdict.unsettled} unsettled"
+    )
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    """The same as data."""
+    verdict = run.verdict
+    return {
+        "title": run.title,
+        "ok": verdict.ok,
+        "faults": dict(run.faults),
+        "struck": dict(run.struck),
+        "messages": verdict.messages,
+        "breaches": {name: {"count": c.count, "samples": c.samples} for name, c in verdict.breaches.items()},
+        "doubts": dict(run.doubts),
+        "latenessMs": {name: vars_of(late) for name, late in _tiers(run.late)},
+        "recoverySeconds": {name: list(values) for name, values in run.recoveries.items()},
+        "seconds": dict(run.seconds),
+        "line": last_line(run),
+    }
+
+
+def vars_of(late: Sequence[Late]) -> dict[str, float]:
+    """A summary as JSON."""
+    found = summary(late)
+    return {"count": found.count, "p50": found.p50, "p99": found.p99, "max": found.most}
+
+
+def _rows(counts: Mapping[str, int]) -> Iterable[str]:
+    return [f"  {name:<34}{count:>8}" for name, count in sorted(counts.items())] or ["  none"]
+
+
+def _breaches(verdict: Verdict) -> Iterable[str]:
+    for name, count in verdict.breaches.items():
+        yield f"  {name:<34}{count.count:>8}"
+        yield from (f"      {sample}" for sample in count.samples)
+
+
+def _tiers(late: Sequence[Late]) -> Iterable[tuple[str, Sequence[Late]]]:
+    for delay in DELAYS_MS:
+        of_tier = [each for each in late if each.delay_ms == delay]
+        yield f"after {delay // 1000} s", of_tier
+        yield f"after {delay // 1000} s, quiet", [each for each in of_tier if each.quiet]
+    yield "all", late
+    yield "all, quiet", [each for each in late if each.quiet]
+
+
+def _lateness(late: Sequence[Late]) -> Iterable[str]:
+    yield f"  {'':<34}{'count':>8}{'p50':>8}{'p99':>8}{'max':>8}"
+    for name, tier in _tiers(late):
+        found = summary(tier)
+        yield f"  {name:<34}{found.count:>8}{found.p50:>8.0f}{found.p99:>8.0f}{found.most:>8.0f}"
+
+
+def _recoveries(recoveries: Mapping[str, Sequence[float]]) -> Iterable[str]:
+    yield f"  {'':<34}{'count':>8}{'p50':>8}{'max':>8}"
+    for name, values in sorted(recoveries.items()):
+        yield f"  {name:<34}{len(values):>8}{median(values):>8.1f}{max(values):>8.1f}"

@@ -1,0 +1,270 @@
+"""One run: start everything, let traffic and faults go, wait for quiet, ask the witnesses."""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiohttp import ClientSession
+
+from chaos import broken, witness
+from chaos.deeds import Deeds
+from chaos.plan import Fault, Profile, plan
+from chaos.traffic import Bot, Traffic
+from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply
+from common.contracts.ids import journal_id
+from demo.client import Client
+from demo.plan import Choices
+from demo.system import System
+from local_stack import LocalStack
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+REPLICAS: Final = {"ingress": 2, "conversation": 2, "sender": 2}
+SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    # Sooner than in production, and the same code: a dead owner is noticed after 6 s. The window for doubts outlasts
+    # every outage of the run, for a status that cannot come is no silence.
+    "sender": {
+        "KAFKA_SESSION_TIMEOUT_MS": "6000",
+        "KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
+        "GRAPH_TOTAL_SECONDS": "4",
+        "SENDER_IN_DOUBT_SECONDS": "60",
+        "SENDER_PAUSE_SECONDS": "2",
+        "SENDER_PARK_SECONDS": "3",
+    },
+    "conversation": {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "10000"},
+}
+EMULATOR_OPTIONS: Final = (
+    *("--retry-delays-ms", "0,200,500,1000"),
+    *("--delivered-after-ms", "30", "--read-after-ms", "60", "--webhook-timeout-ms", "6000"),
+)
+_POLL_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run may be told."""
+
+    faults: int
+    seed: int
+    rate: float
+    customers: int
+    kafka_nodes: int
+    mongo_nodes: int
+    quiet_seconds: float
+    kinds: frozenset[str] | None = None
+    build: str | None = None
+
+
+@dataclass
+class Outcome:
+    """Everything that the report is made of."""
+
+    facts: Facts
+    faults: dict[str, int]
+    struck: dict[str, int]
+    disturbed: list[tuple[float, float]]
+    recoveries: dict[str, list[float]]
+    calls: list[Json]
+    doubts: Counter[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+async def run(options: Options, say: Callable[[str], None]) -> Outcome:
+    """Do one run. Raises `DemoFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
+    profile = Profile(REPLICAS, options.kafka_nodes, options.mongo_nodes, options.kinds)
+    faults = plan(options.seed, options.faults, profile)
+    database = f"chaos_{uuid.uuid4().hex[:8]}"
+    settings = {
+        name: {**SETTINGS.get(name, {}), "MONGODB_DATABASE": database}
+        for name in ("conversation", "sender", "accounts")
+    }
+    stack = LocalStack(kafka_nodes=options.kafka_nodes, mongo_nodes=options.mongo_nodes)
+    say(f"starting: Kafka x {options.kafka_nodes}, MongoDB x {options.mongo_nodes}, two of each service")
+    began = time.monotonic()
+    with stack:
+        system = System(
+            stack=stack,
+            replication=min(3, options.kafka_nodes),
+            choices=Choices(
+                extra=settings,
+                emulator_options=EMULATOR_OPTIONS,
+                replicas=REPLICAS,
+                broken=broken.command(options.build) if options.build else {},
+                gateway_seconds=5.0,
+            ),
+        )
+        with system:
+            started = time.monotonic()
+            say(f"started after {started - began:.0f} s; {len(faults)} faults in {faults[-1].at_s:.0f} s")
+            async with ClientSession() as session:
+                client = Client(session, system.urls, system.secret)
+                one = _Run(options, system, client, database, say)
+                outcome = await one.go(faults)
+            outcome.seconds["start"] = started - began
+            return outcome
+
+
+class _Run:
+    def __init__(
+        self, options: Options, system: System, client: Client, database: str, say: Callable[[str], None]
+    ) -> None:
+        self.options = options
+        self.system = system
+        self.client = client
+        self.database = database
+        self.say = say
+        self.marker = f"quokka{options.seed}"
+        self.kafka = system.stack.kafka_bootstrap_servers
+        self.deeds = Deeds(system, client)
+        self.calls: list[Json] = []
+        self.tokens: list[str] = []
+        self.traffic: Traffic
+
+    async def go(self, faults: list[Fault]) -> Outcome:
+        bots = [await self._onboard(index) for index in range(3)]
+        options = self.options
+        self.traffic = Traffic(
+            self.client, bots, options.customers, options.rate, self.marker, self.kafka, random.Random(options.seed)
+        )
+        began = time.monotonic()
+        watching = asyncio.create_task(self._watch_calls())
+        writing = asyncio.create_task(self.traffic.run())
+        await self._do(faults, began)
+        await self.deeds.calm()
+        self.traffic.stop()
+        await writing
+        written = time.monotonic()
+        self.say(f"{self.traffic.asked} messages written; waiting for quiet")
+        quiet = await self._quiet()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await self._take_calls()
+        silent = time.monotonic()
+        facts, doubts = await self._facts()
+        self.say(f"{'quiet' if quiet else 'NOT quiet'} after {silent - written:.0f} s")
+        seconds = {"faults": written - began, "until quiet": silent - written, "checking": time.monotonic() - silent}
+        deeds = self.deeds
+        return Outcome(facts, deeds.done, deeds.struck, deeds.disturbed, deeds.recoveries, self.calls, doubts, seconds)
+
+    async def _onboard(self, index: int) -> Bot:
+        bot = Bot(f"chaos-{index}", f"1065403522{index:05d}")
+        account = {"phoneNumberId": bot.phone_number_id, "wabaId": f"20000000000000{index}"}
+        token = (await self.client.control("POST", "businesses", account))["token"]
+        self.tokens.append(token)
+        await self.client.api(
+            "POST",
+            "/account",
+            {
+                "chatbotId": bot.chatbot_id,
+                "phoneNumberId": bot.phone_number_id,
+                "accessToken": token,
+                "webhookVerifyToken": f"verify-{bot.chatbot_id}",
+            },
+        )
+        return bot
+
+    async def _do(self, faults: list[Fault], began: float) -> None:
+        running: set[asyncio.Task[None]] = set()
+        for fault in faults:
+            await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
+            running = {task for task in running if not _ended(task)}
+            running.add(asyncio.create_task(self.deeds.do(fault), name=f"fault {fault.number}"))
+            if fault.number % 25 == 0:
+                counters = (await self.client.control("GET", "health"))["counters"]
+                replies, asked = counters.get("accepted", 0), self.traffic.asked + len(self.traffic.directs)
+                self.say(
+                    f"fault {fault.number} of {len(faults)}: {asked} messages, {replies} replies and sends received"
+                )
+        await asyncio.gather(*running)
+
+    async def _quiet(self) -> bool:
+        """Wait until everything has ended; False when it did not in time (the verdict will say what is open)."""
+        deadline = time.monotonic() + self.options.quiet_seconds
+        while time.monotonic() < deadline:
+            if await self._is_quiet():
+                return True
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    async def _is_quiet(self) -> bool:
+        health = await self.client.control("GET", "health")
+        wanted = health["counters"].get("inbound", 0) + len(self.traffic.directs)
+        if any(health["pending"].values()) or health["counters"].get("accepted", 0) < wanted:
+            return False
+        requested = await witness.requested_sends(self.kafka)
+        ends, _ = await witness.ended_sends(self.kafka)
+        statuses = await witness.final_statuses(self.system.stack.mongodb_uri, self.database, requested)
+        return requested <= ends.keys() and all(statuses.get(journal) == "read" for journal in requested)
+
+    async def _watch_calls(self) -> None:
+        """Collect the emulator's calls before its ring forgets them."""
+        while True:
+            await asyncio.sleep(10 * _POLL_SECONDS)
+            await self._take_calls()
+
+    async def _take_calls(self) -> None:
+        after = str(int(self.calls[-1]["atMs"])) if self.calls else "0"
+        found = await self.client.control("GET", "calls", afterMs=after, limit="50000")
+        self.calls.extend(found["calls"])
+
+    async def _facts(self) -> tuple[Facts, Counter[str]]:
+        received = await self.client.received()
+        sent = await self.client.sent()
+        events = await witness.read_topic(self.kafka, witness.INCOMING)
+        requested = await witness.requested_sends(self.kafka)
+        ends, doubts = await witness.ended_sends(self.kafka)
+        statuses = await witness.final_statuses(self.system.stack.mongodb_uri, self.database, requested)
+        of_journal = {journal_id(s.chatbot_id, s.message_id): s.message_id for s in self.traffic.directs}
+        logs = self.system.all_logs()
+        watched = {name: text for name, text in logs.items() if not name.startswith("emulator")}
+        secrets = [self.marker, *self.tokens, self.system.secret.app_secret, self.system.secret.internal_key]
+        facts = Facts(
+            asked=_asked(sent),
+            events=[_event(place, event) for place, event in events if event is not None],
+            replies=[_reply(entry) for entry in received if "context" in entry["body"]],
+            directs=[Direct(s.message_id, s.phone, s.order) for s in self.traffic.directs],
+            directs_received=[
+                DirectReceived(of_journal[journal], entry["phone"], entry["atMs"])
+                for entry in received
+                if (journal := _journal(entry)) in of_journal
+            ],
+            requested=requested,
+            ended=ends,
+            statuses=statuses,
+            secrets_in_logs=witness.secrets_in(watched, secrets),
+        )
+        return facts, Counter(doubts.values())
+
+
+def _ended(task: "asyncio.Task[None]") -> bool:
+    if task.done():
+        task.result()
+    return task.done()
+
+
+def _asked(sent: list[Json]) -> list[Asked]:
+    """What was delivered to us, per customer in the order in which we took it."""
+    taken = [entry for entry in sent if entry["webhook"]["outcome"] == "delivered"]
+    taken.sort(key=lambda entry: entry["webhook"]["settledOrder"])
+    return [Asked(entry["phone"], entry["wamid"], order, entry["atMs"]) for order, entry in enumerate(taken)]
+
+
+def _event(place: str, event: Json) -> Event:
+    data = event["data"]
+    return Event(data["wamid"], event["id"], str(data["contact"].get("waId")), place)
+
+
+def _reply(entry: Json) -> Reply:
+    return Reply(entry["phone"], entry["body"]["context"]["message_id"], entry["wamid"], entry["atMs"], _journal(entry))
+
+
+def _journal(entry: Json) -> str:
+    return str(entry.get("callbackData") or "").removeprefix("wce:")

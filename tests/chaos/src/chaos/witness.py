@@ -1,0 +1,89 @@
+"""What really happened, read by eyes of the suite's own: Kafka (read_committed), MongoDB, the emulator, the logs."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from pymongo import AsyncMongoClient
+
+from common.contracts.ids import journal_id
+
+Json = dict[str, Any]
+
+INCOMING: Final = "incoming-messages"
+SEND: Final = "whatsapp-cloud-send"
+RESULTS: Final = "whatsapp-cloud-send-results"
+LETTERS: Final = ("whatsapp-cloud-send-dlq", "whatsapp-cloud-webhooks-dlq")
+_ENDS: Final = frozenset({"send.accepted", "send.failed", "send.expired"})
+
+
+async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
+    """Every committed record of a topic as (place, JSON or None), in the order of each partition."""
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    await consumer.start()
+    try:
+        partitions = list(consumer.assignment())
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        found: list[tuple[str, Json | None]] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for tp, batch in (await consumer.getmany(timeout_ms=200)).items():
+                found += [(f"{topic}/{tp.partition}/{record.offset}", _json(record.value)) for record in batch]
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def requested_sends(kafka: str) -> set[str]:
+    """The journal id of every send that anybody asked for."""
+    bodies = [body for _, body in await read_topic(kafka, SEND) if body is not None]
+    return {journal_id(body["chatbotId"], body["messageId"]) for body in bodies if "messageId" in body}
+
+
+async def ended_sends(kafka: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(how each send ended, by journal id; for each that was ever in doubt, what became of it)."""
+    ends: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    for _, event in await read_topic(kafka, RESULTS):
+        if event is None:
+            continue
+        journal, kind = event["data"]["journalId"], event["type"]
+        if kind in _ENDS:
+            ends.setdefault(journal, kind)
+        else:
+            doubts[journal] = "open"
+    for journal in doubts:
+        doubts[journal] = ends.get(journal, "open")
+    return ends, doubts
+
+
+async def final_statuses(mongodb: str, database: str, journals: Iterable[str]) -> dict[str, str]:
+    """`deliveryStatus` in our store of each outgoing message, by journal id."""
+    client: AsyncMongoClient[Json] = AsyncMongoClient(mongodb)
+    try:
+        query = {"_id": {"$in": list(journals)}}
+        cursor = client[database]["messages"].find(query, {"deliveryStatus": 1})
+        return {document["_id"]: document.get("deliveryStatus", "") async for document in cursor}
+    finally:
+        await client.close()
+
+
+def secrets_in(logs: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
+    """Which process logged which secret or text, by name of the process and the first characters of the secret."""
+    return [f"{name}: {secret[:6]}…" for name, text in logs.items() for secret in secrets if secret and secret in text]
+
+
+def _json(value: bytes | None) -> Json | None:
+    try:
+        found = json.loads(value or b"")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
