@@ -48,6 +48,7 @@ def commit_first() -> None:
 
 def origin_off() -> None:
     """An event is published for every record of a message, and not for the one that brought it first (P2)."""
+    from common.contracts.ids import inbound_message_id
     from conversation import core
 
     apply = core._apply_inbound  # breaking in is the point
