@@ -1,0 +1,166 @@
+"""The fault suite's own rules: a plan keeps its promises, a verdict finds each breach, a broken build is found."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaos.__main__ import arguments, options_of
+from chaos.broken import BUILDS, command
+from chaos.lateness import lateness, summary
+from chaos.plan import STORMS, Profile, plan
+from chaos.report import Run, as_json, as_text, last_line
+from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
+from chaos.witness import secrets_in
+
+PROFILE = Profile({"ingress": 2, "conversation": 2, "sender": 2})
+
+
+def test_the_same_seed_gives_the_same_faults():
+    assert plan(7, 50, PROFILE) == plan(7, 50, PROFILE)
+    assert plan(7, 50, PROFILE) != plan(8, 50, PROFILE)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([1, 3]), st.sampled_from([1, 3]))
+def test_faults_leave_what_they_hit_time_to_come_back(seed, kafka, mongo):
+    profile = replace(PROFILE, kafka_nodes=kafka, mongo_nodes=mongo)
+    faults = plan(seed, 80, profile)
+    assert [fault.number for fault in faults] == list(range(1, 81))
+    for party, rest in {
+        "kafka": 20,
+        "mongo": 20,
+        "sender": 15,
+        "conversation": 15,
+        "ingress": 4,
+        "accounts": 4,
+    }.items():
+        hits = [fault for fault in faults if fault.party == party]
+        assert all(then.at_s >= before.end_s + rest for before, then in pairwise(hits))
+    names = {fault.target for fault in faults}
+    assert names <= {
+        *("ingress", "ingress-2", "conversation", "conversation-2", "sender", "sender-2", "accounts", "ai_responder"),
+        *("emulator", "meta", "mongo-primary", "kafka-1"),
+        *(("kafka-2", "kafka-3") if kafka == 3 else ()),
+        *(("mongo-secondary",) if mongo == 3 else ()),
+    }
+
+
+def test_a_long_plan_has_every_kind():
+    faults = plan(7, 120, PROFILE)
+    kinds = {(fault.kind, fault.party) for fault in faults}
+    assert {(kind, "meta") for kind in STORMS} <= kinds
+    assert {("kill", "kafka"), ("pause", "kafka"), ("stop", "kafka"), ("kill", "mongo"), ("pause", "mongo")} <= kinds
+    assert {("scale", "sender"), ("pause", "conversation"), ("pause", "emulator"), ("kill", "ai_responder")} <= kinds
+
+
+def test_kinds_can_be_chosen():
+    chosen = plan(1, 20, replace(PROFILE, kinds=frozenset({"kill:sender", "storm:reset"})))
+    assert {(fault.kind, fault.party) for fault in chosen} == {("kill", "sender"), ("reset", "meta")}
+    with pytest.raises(ValueError, match="no fault"):
+        plan(1, 20, replace(PROFILE, kinds=frozenset({"rain"})))
+
+
+def perfect(customers=3, messages=4):
+    asked = [Asked(f"p{c}", f"w{c}.{n}", n * customers + c, 0) for n in range(messages) for c in range(customers)]
+    directs = [Direct(f"d{n}", "q", n) for n in range(3)]
+    journals = {f"j{a.wamid}" for a in asked} | {f"j{d.message_id}" for d in directs}
+    return Facts(
+        asked=asked,
+        events=[Event(a.wamid, f"e{a.wamid}", a.phone, "t/0/1") for a in asked],
+        replies=[Reply(a.phone, a.wamid, f"r{a.wamid}", 0, f"j{a.wamid}") for a in asked],
+        directs=directs,
+        directs_received=[DirectReceived(d.message_id, d.phone, 0) for d in directs],
+        requested=journals,
+        ended=dict.fromkeys(journals, "send.accepted"),
+        statuses=dict.fromkeys(journals, "read"),
+    )
+
+
+def test_a_perfect_run_is_ok():
+    verdict = judge(perfect())
+    assert (verdict.ok, verdict.messages) == (True, 15)
+    assert (verdict.lost, verdict.doubled, verdict.out_of_order, verdict.unsettled) == (0, 0, 0, 0)
+
+
+@given(
+    st.sampled_from(["events", "replies", "directs_received"]),
+    st.sampled_from(["drop", "double", "swap"]),
+    st.integers(0, 100),
+)
+def test_each_single_breach_is_found(what, how, index):
+    facts = perfect(customers=1)
+    found = list(getattr(facts, what))
+    index %= len(found) - 1
+    if how == "drop":
+        del found[index]
+    elif how == "double":
+        found.append(found[index])
+    else:
+        found[index], found[index + 1] = found[index + 1], found[index]
+    setattr(facts, what, found)
+    verdict = judge(facts)
+    counts = {"drop": verdict.lost, "double": verdict.doubled, "swap": verdict.out_of_order}
+    assert counts.pop(how) == 1
+    assert set(counts.values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda f: f.ended.popitem(), "unsettled sends"),
+        (lambda f: f.ended.update(jd0="send.failed"), "unsettled failures"),
+        (lambda f: f.statuses.update(jd0="sent"), "unsettled statuses"),
+        (lambda f: setattr(f, "secrets_in_logs", ["sender: EAA"]), "secrets in logs"),
+    ],
+)
+def test_what_does_not_end_well_is_a_breach(change, name):
+    facts = perfect()
+    change(facts)
+    verdict = judge(facts)
+    assert not verdict.ok
+    assert verdict.breaches[name].count == 1
+
+
+def call(send, at, *, code=None, took=10, **more):
+    return {"callbackData": send, "atMs": at, "tookMs": took} | ({"code": code} if code else {"wamid": "w"}) | more
+
+
+def test_lateness_is_from_the_end_of_a_failure_to_the_start_of_the_next_call():
+    calls = [
+        call("a", 1_000, code=131000),
+        call("a", 3_030, code=2),
+        call("b", 3_035),
+        call("a", 7_100),
+        call("c", 0, code=130429),
+        call("c", 9_000),
+        {"atMs": 5},
+    ]
+    late = lateness(calls, [(4_000, 4_500)])
+    assert [(each.delay_ms, each.late_ms, each.quiet) for each in late] == [(2_000, 20, True), (4_000, 60, False)]
+    found = summary(late)
+    assert (found.count, found.most) == (2, 60)
+    assert summary([]).count == 0
+
+
+def test_the_report_ends_with_the_verdict_in_one_line():
+    facts = perfect()
+    facts.replies = facts.replies[1:]
+    run = Run("t", {"kill: sender": 2}, {}, {"send.accepted": 1}, judge(facts), [], {"kill: sender": [1.0]}, {"all": 3})
+    assert as_text(run).splitlines()[-1] == last_line(run)
+    assert last_line(run) == "chaos: 2 faults, 15 messages, 1 lost, 0 doubled, 0 out of order, 0 unsettled"
+    assert as_json(run)["ok"] is False
+    assert "w0.0" in as_text(run)
+
+
+def test_secrets_are_named_without_being_shown():
+    (found,) = secrets_in({"sender": "… EAAfake-token-1 …", "ingress": "fine"}, ["EAAfake-token-1", ""])
+    assert found == "sender: EAAfak…"
+
+
+def test_the_command_line_has_the_builds_and_kinds():
+    options = options_of(arguments(["--faults", "3", "--kinds", "kill,storm", "--build", "lanes_off"]))
+    assert (options.faults, options.kinds, options.build) == (3, frozenset({"kill", "storm"}), "lanes_off")
+    assert {service for service, _ in BUILDS.values()} == {"sender", "conversation"}
+    assert command("lanes_off")["sender"][-2:] == ["lanes_off", "sender"]
