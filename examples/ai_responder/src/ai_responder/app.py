@@ -28,7 +28,7 @@ _GOING_ON: Final = ("correlation-id", "traceparent", "tracestate")
 def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
     """The broker with its one subscriber. Each setting that differs from FastStream's default says why."""
     broker = KafkaBroker(
-        settings.kafka_bootstrap_servers,
+        settings.kafka_bootstrap_servers.split(","),  # FastStream takes one text for one broker
         acks="all",  # a reply that was acknowledged is not lost with a leader
         enable_idempotence=True,
         allow_auto_create_topics=False,  # a missing topic is an error, not a topic with one partition
