@@ -13,6 +13,7 @@ from common.contracts import topics
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
+from common.dead_letters import DeadLetterLimit, DeadLetterSettings
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
@@ -47,8 +48,9 @@ class Room:
         self.numbers = Numbers(self.settings)
         self.publisher = Publisher(self.settings)
 
-    def worker(self):
-        return ConversationWorker(self.store, self.numbers, self.indexes, batch_records=50)
+    def worker(self, **letters):
+        limit = DeadLetterLimit(DeadLetterSettings(**letters))
+        return ConversationWorker(self.store, self.numbers, self.indexes, limit, batch_records=50)
 
     def group(self, worker=None):
         return PartitionGroup(
@@ -227,3 +229,34 @@ async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(ro
         ("read", "read"),
         ("accepted", "read"),
     ]
+
+
+async def test_a_flood_of_poison_halts_the_consumer_before_the_queue_is_drained(room):
+    poison = message(f"wamid.{room.number}.poison", number=room.number)
+    poison.value = poison.value[:-7]
+    await room.publish(*[poison] * 40)
+    group = room.group(room.worker(dlq_limit=10))
+    async with running(group):
+        async with asyncio.timeout(30):
+            while not (group.assignment and not group.ready):
+                await asyncio.sleep(0.02)
+        assert len(await letters_like(room, poison)) < 40
+    async with running(room.group(room.worker(dlq_limit=0))):
+        async with asyncio.timeout(30):
+            while len(await letters_like(room, poison)) < 40:
+                await asyncio.sleep(0.05)
+
+
+async def letters_like(room, poison):
+    consumer = make_reader(room.settings, topics.WEBHOOKS_DLQ.name)
+    await consumer.start()
+    try:
+        await consumer.seek_to_beginning(*consumer.assignment())
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        letters = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                letters.extend(record for record in batch if record.value == poison.value)
+    finally:
+        await consumer.stop()
+    return letters

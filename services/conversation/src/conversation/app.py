@@ -10,6 +10,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from common.contracts.topics import SEND_RESULTS, WEBHOOKS
+from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
@@ -36,7 +37,9 @@ def build_app(settings: Settings) -> Litestar:
         topics=[WEBHOOKS.name, SEND_RESULTS.name],
         make_consumer=partial(make_group_consumer, settings),
         make_producer=partial(make_transactional_producer, settings),
-        worker=ConversationWorker(store, numbers, indexes, batch_records=settings.batch_records),
+        worker=ConversationWorker(
+            store, numbers, indexes, DeadLetterLimit(settings), batch_records=settings.batch_records
+        ),
     )
 
     @asynccontextmanager

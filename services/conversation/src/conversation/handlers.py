@@ -6,15 +6,17 @@ offset. A crash in between replays the batch, and the plan finds by the origins 
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.contracts.topics import WEBHOOKS_DLQ
+from common.dead_letters import DeadLetterLimit
 from common.errors import Unavailable
-from common.kafka.partitions import PartitionSession
+from common.kafka.partitions import Halted, PartitionSession
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
-from common.mongo import MongoError
+from common.mongo import MongoError, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.core import keys_of, plan
 from conversation.facts import Fact, Poison, Record, Result, header_text, read
@@ -30,8 +32,17 @@ _OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's 
 class ConversationWorker:
     """Applies the records of every partition that this process is given (`PartitionGroup`'s worker)."""
 
-    def __init__(self, store: ConversationStore, numbers: Numbers, indexes: Indexes, *, batch_records: int) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        numbers: Numbers,
+        indexes: Indexes,
+        letters: DeadLetterLimit,
+        *,
+        batch_records: int,
+    ) -> None:
         self._store = store
+        self._letters = letters
         self._numbers = numbers
         self._indexes = indexes
         self._batch_records = batch_records
@@ -40,37 +51,40 @@ class ConversationWorker:
         """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
         if not await self._may_begin(session):
             return
-        while not session.stopping.is_set():
-            for partition, records in (await session.fetch(max_records=self._batch_records)).items():
-                outgoing = await self.apply(records)
-                await session.commit(outgoing, {partition: records[-1].offset + 1})
+        async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
+            while not session.stopping.is_set():
+                for partition, records in (await session.fetch(max_records=self._batch_records)).items():
+                    outgoing = await self.apply(owned, records)
+                    await session.commit(outgoing, {partition: records[-1].offset + 1})
 
-    async def apply(self, records: Sequence[Record]) -> list[Outgoing]:
+    async def apply(self, owned: OwnedSession, records: Sequence[Record]) -> list[Outgoing]:
         """Store what the records say, and return the records to publish, dead letters among them."""
         read_records = [read(record) for record in records]
         facts = [fact for fact in read_records if not isinstance(fact, Poison)]
         letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
+        self._letters.note(records=len(records), letters=len(letters), now=time.time())
         if letters:
             log.warning("records go to the dead-letter queue", extra={"count": len(letters)})
         try:
-            return [*await self._store_facts(facts), *letters]
-        except _OUTSIDE:
+            return [*await self._store_facts(owned, facts), *letters]
+        except (*_OUTSIDE, Halted):
             raise
         except Exception as error:
             if len(records) == 1:
                 log.exception("a record cannot be applied", extra={"offset": records[0].offset})
+                self._letters.note(records=0, letters=1, now=time.time())
                 return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
             # One of them breaks the batch: by halves, the others are stored and it alone is left.
             middle = len(records) // 2
-            return [*await self.apply(records[:middle]), *await self.apply(records[middle:])]
+            return [*await self.apply(owned, records[:middle]), *await self.apply(owned, records[middle:])]
 
-    async def _store_facts(self, facts: Sequence[Fact]) -> list[Outgoing]:
+    async def _store_facts(self, owned: OwnedSession, facts: Sequence[Fact]) -> list[Outgoing]:
         if not facts:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
         chatbots = await self._numbers.chatbots(numbers)
         now = datetime.now(UTC)
-        done = await self._store.apply(keys_of(facts), lambda known: plan(facts, known, chatbots, now))
+        done = await self._store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, now))
         return [pending.record(now) for pending in done.events]
 
     async def _may_begin(self, session: PartitionSession) -> bool:

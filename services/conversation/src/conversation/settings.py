@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoSettings
 
 
-class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings):
+class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadLetterSettings):
     """From the environment."""
 
     consumer_group: str = "conversation"

@@ -12,6 +12,7 @@ from common.mongo import (
     DuplicateKeyError,
     InsertOne,
     Mongo,
+    OwnedSession,
     UpdateMany,
     UpdateOne,
     is_duplicate,
@@ -59,7 +60,11 @@ class ConversationStore:
             )
             await self.usage_logs.create_index([("chatbotId", ASCENDING), ("day", ASCENDING)], name="by_day")
 
-    async def apply(self, keys: Keys, decide: Callable[[Known], Plan]) -> Plan:
+    def owned_by(self, slot: str) -> OwnedSession:
+        """The session under which the batches of a slot are written; entering it ends a predecessor's transaction."""
+        return OwnedSession(self._mongo, slot)
+
+    async def apply(self, owned: OwnedSession, keys: Keys, decide: Callable[[Known], Plan]) -> Plan:
         """Read what is known, let `decide` plan, and write the plan, in one transaction; the plan that was written.
 
         `decide` is asked again when another process has written the same documents meanwhile. Raises the driver's
@@ -74,7 +79,7 @@ class ConversationStore:
                 return plan
 
             try:
-                return await transaction(self._mongo, work)
+                return await transaction(owned, work)
             except DuplicateKeyError:
                 # Somebody else made the same conversation or message a moment ago; or this is the replay of a batch,
                 # whose entries of the webhook log are there already.

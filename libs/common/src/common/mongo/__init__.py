@@ -7,6 +7,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.errors import PyMongoError as MongoError
 
 from common.mongo.client import Database, Document, Mongo, MongoSettings
+from common.mongo.owners import OwnedSession
 from common.mongo.swaps import or_unavailable
 from common.mongo.transactions import is_duplicate, transaction
 
@@ -25,6 +26,7 @@ __all__ = [
     "Mongo",
     "MongoError",
     "MongoSettings",
+    "OwnedSession",
     "ReplaceOne",
     "UpdateMany",
     "UpdateOne",

@@ -9,26 +9,25 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from common.mongo.client import Mongo
+from common.mongo.owners import OwnedSession
 
 T = TypeVar("T")
 
 _DUPLICATE_KEY: Final = 11000
 
 
-async def transaction(mongo: Mongo, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
-    """Run `work` in a transaction and commit it; `work` may run several times.
+async def transaction(owned: OwnedSession, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+    """Run `work` in a transaction of this session and commit it; `work` may run several times.
 
     Transient conflicts and unknown commits are repeated (MongoDB, "Transactions: production considerations"), for at
-    most two minutes. Raises the driver's errors, among them `DuplicateKeyError`.
+    most two minutes. Raises the driver's errors, among them `DuplicateKeyError`. One transaction at a time.
     """
-    async with mongo.client.start_session() as session:
-        return await session.with_transaction(
-            work,
-            read_concern=ReadConcern("snapshot"),
-            write_concern=WriteConcern(w="majority", j=True),
-            read_preference=ReadPreference.PRIMARY,
-        )
+    return await owned.client_session.with_transaction(
+        work,
+        read_concern=ReadConcern("snapshot"),
+        write_concern=WriteConcern(w="majority", j=True),
+        read_preference=ReadPreference.PRIMARY,
+    )
 
 
 @contextmanager
