@@ -14,7 +14,7 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `key` says in words what its records are keyed by; `owner` is the one service that writes it."""
+    """One topic. `key` says in words what its records are keyed by; `owner` is who alone writes it."""
 
     name: str
     key: str
@@ -108,6 +108,14 @@ ACCOUNTS: Final = Topic(
     partitions=1,
     compacted=True,
 )
+DLQ_AUDIT: Final = Topic(
+    "whatsapp-cloud-dlq-audit",
+    key="position of the dead letter: topic/partition/offset",
+    owner="operators",
+    purpose="Each dead letter that was put back: by whom, when and why (`wa dlq replay`).",
+    partitions=1,
+    retention_ms=365 * _DAY_MS,
+)
 
 SEND_FAMILY: Final = (SEND, SEND_RETRY_2S, SEND_RETRY_4S, SEND_RETRY_8S)
 """Co-partitioned: a sender process that owns partition i of one owns it of all four."""
@@ -124,4 +132,5 @@ ALL: Final = (
     SEND_DLQ,
     SEND_RESULTS,
     ACCOUNTS,
+    DLQ_AUDIT,
 )

@@ -1,0 +1,78 @@
+"""`wa`: the operator's command line.
+
+exit codes: 0 done; 1 Kafka does not answer, or another failure; 2 wrong usage or settings; 3 refused
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from common.errors import AppError
+from common.http.command import read_settings
+from common.kafka.settings import KafkaSettings
+from wa.dlq import commands as dlq
+from wa.errors import Failed
+
+GROUPS: Final = (dlq.register,)
+"""Each adds its group of commands; every command sets `run`, which awaits `(arguments, settings)` to an exit code."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    made = argparse.ArgumentParser(
+        prog="wa",
+        description=__doc__,
+        epilog="example: wa dlq list --topic send --since 2h",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    groups = made.add_subparsers(dest="group", required=True, metavar="GROUP")
+    for register in GROUPS:
+        register(groups)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = parser().parse_args(argv)
+    settings = read_settings("wa", KafkaSettings)
+    if settings is None:
+        return 2
+    if arguments.bootstrap:
+        settings = settings.model_copy(update={"kafka_bootstrap_servers": arguments.bootstrap})
+    # The driver's own complaints repeat, many times over, what we say in one sentence.
+    for name in ("aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        code: int = asyncio.run(arguments.run(arguments, settings))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `wa dlq list | head`: nobody reads on, and the flush at the end must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Failed, AppError, KafkaError, TimeoutError, OSError) as error:
+        print(f"wa: {sentence(error, settings.kafka_bootstrap_servers)}", file=sys.stderr)
+        return error.exit_code if isinstance(error, Failed) else 1
+    return code
+
+
+def sentence(error: Exception, bootstrap: str) -> str:
+    """What went wrong, and what to do."""
+    if isinstance(error, Failed | AppError):
+        return str(error)
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return f"a topic is missing at {bootstrap}: create it with `python -m common.kafka.admin ensure`"
+    return (
+        f"Kafka at {bootstrap} does not answer ({str(error) or type(error).__name__}):"
+        " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again when it is back"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Dead letters: what they are, which are asked for, and how they go back."""

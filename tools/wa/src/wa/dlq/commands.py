@@ -1,0 +1,141 @@
+"""`wa dlq`: its commands and their options."""
+
+import argparse
+import sys
+from typing import Any, Final
+
+import msgspec
+
+from common.kafka.settings import KafkaSettings
+from wa import options
+from wa.dlq import show
+from wa.dlq.letters import TOPICS, Filters, Letter, Position, parse_position
+from wa.dlq.plan import Order, plan_for
+from wa.dlq.reading import read_audit, read_letters, read_positions
+from wa.dlq.replaying import replay
+from wa.errors import Refused, Usage
+
+_FILTERS: Final = ("topic", "reason", "code", "chatbot", "since", "until")
+_POSITION_HELP: Final = "a letter's position: topic/partition/offset, as `wa dlq list` shows it"
+
+
+def register(groups: Any) -> None:
+    """Add the group to the command line."""
+    group = groups.add_parser("dlq", help="dead letters: list, inspect, replay", description="Dead letters.")
+    group.epilog = "example: wa dlq list --since 2h"
+    verbs = group.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    found = _add(verbs, "list", "one line per letter, and a summary by reason", "wa dlq list --topic send --since 2h")
+    _add_filters(found)
+    found.add_argument("--json", action="store_true", help="one JSON object per letter; the summary goes to stderr")
+    found.set_defaults(run=run_list)
+    one = _add(verbs, "inspect", "everything about one letter", "wa dlq inspect send/3/17 --body")
+    one.add_argument("position", type=_position, metavar="POSITION", help=_POSITION_HELP)
+    one.add_argument("--body", action="store_true", help="key and body too: they name people and have their words")
+    one.set_defaults(run=run_inspect)
+    _add_replay(verbs)
+
+
+def _add_replay(verbs: Any) -> None:
+    example = 'wa dlq replay --topic send --reason rate_limited --since 2h --by ann --because "limit raised" --dry-run'
+    back = _add(verbs, "replay", "put letters back to where they came from, each once", example)
+    back.add_argument("positions", type=_position, nargs="*", metavar="POSITION", help=_POSITION_HELP)
+    _add_filters(back)
+    back.add_argument(
+        "--by", required=True, type=options.words, metavar="NAME", help="who does it, for the audit topic"
+    )
+    back.add_argument("--because", type=options.words, metavar="TEXT", help="why, for the audit topic")
+    back.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    back.add_argument("--yes", action="store_true", help="do not ask")
+    back.set_defaults(run=run_replay)
+
+
+def _add(verbs: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[options.connection()],
+    )
+    return made
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--topic", choices=sorted(TOPICS), help="only letters of this topic")
+    parser.add_argument("--reason", help="only with this reason (of webhooks: with this code)")
+    parser.add_argument("--code", help="only with this code")
+    parser.add_argument("--chatbot", metavar="ID", help="only of this chatbot")
+    parser.add_argument("--since", type=options.moment, metavar="TIME", help="ISO time (UTC), or 30m, 2h, 7d ago")
+    parser.add_argument(
+        "--until", type=options.moment, metavar="TIME", help="the same; letters from then on are left out"
+    )
+    parser.add_argument("--limit", type=options.count, metavar="N", help="the oldest N of them")
+
+
+async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa dlq list`; the exit code."""
+    audit = await read_audit(settings)
+    letters = await read_letters(settings, _filters(arguments), _say)
+    shown = letters[: arguments.limit]
+    for letter in shown:
+        print(msgspec.json.encode(show.facts(letter, audit)).decode() if arguments.json else show.line(letter, audit))
+    counts = [f"{len(shown):,} of {len(letters):,} letters", *show.summary(letters)]
+    print("\n".join(counts), file=sys.stderr if arguments.json else sys.stdout)
+    return 0
+
+
+async def run_inspect(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa dlq inspect`; the exit code."""
+    (letter,) = await read_positions(settings, [arguments.position])
+    print("\n".join(show.details(letter, await read_audit(settings))))
+    if arguments.body:
+        print(show.body_of(letter))
+    return 0
+
+
+async def run_replay(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa dlq replay`; the exit code."""
+    plan = plan_for(await _chosen(arguments, settings), await read_audit(settings))
+    print("\n".join(show.plan_lines(plan)))
+    if not plan.ready and plan.refused:
+        raise Refused("nothing was put back: every letter that is left was refused")
+    if not plan.ready or arguments.dry_run:
+        return 0
+    if not arguments.yes and not _confirmed(len(plan.ready)):
+        raise Refused("nothing was put back: it was not confirmed")
+    result = await replay(settings, plan.ready, Order(arguments.by, arguments.because), _say)
+    # What is left out now was put back by another operator since the question.
+    print("\n".join([*show.left_out(result), f"put back {len(result.ready):,} letters"]))
+    return 0
+
+
+async def _chosen(arguments: argparse.Namespace, settings: KafkaSettings) -> list[Letter]:
+    filtered = any(getattr(arguments, name) is not None for name in (*_FILTERS, "limit"))
+    if bool(arguments.positions) == filtered:
+        raise Usage("say which letters: either their positions, or filters (`--topic send` is one)")
+    if arguments.positions:
+        return await read_positions(settings, arguments.positions)
+    return (await read_letters(settings, _filters(arguments), _say))[: arguments.limit]
+
+
+def _filters(arguments: argparse.Namespace) -> Filters:
+    return Filters(**{name: getattr(arguments, name) for name in _FILTERS})
+
+
+def _confirmed(count: int) -> bool:
+    try:
+        return input(f"put back {count:,} letters? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to ask
+        return False
+
+
+def _position(text: str) -> Position:
+    try:
+        return parse_position(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,157 @@
+"""A record of a dead-letter topic as a letter, and which letters are asked for. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from common.contracts import topics
+from common.kafka.records import EVENT_ID, read_headers
+
+TOPICS: Final = {"send": topics.SEND_DLQ.name, "webhooks": topics.WEBHOOKS_DLQ.name}
+"""The dead-letter topics by the short names that an operator types."""
+
+
+class Record(Protocol):
+    """What is read of a Kafka record; `timestamp` is in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a letter stands: its id, as long as its topic lives."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter.
+
+    `reason` is one word, safe to print: of webhooks, whose `reason` header is a sentence that may quote a person, it is
+    their `code`. `body` is the value when that is a JSON object. What is not known is None.
+    """
+
+    position: Position
+    at: datetime
+    key: str
+    value: bytes
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | None
+
+    @property
+    def is_send(self) -> bool:
+        """Whether it is a send request; otherwise it is a webhook or send-result record."""
+        return self.position.topic == topics.SEND_DLQ.name
+
+    @property
+    def reason(self) -> str:
+        return self.headers.get("reason" if self.is_send else "code") or "unknown"
+
+    @property
+    def code(self) -> str | None:
+        return self.headers.get("code")
+
+    @property
+    def attempts(self) -> str | None:
+        return self.headers.get("attempts")
+
+    @property
+    def chatbot_id(self) -> str | None:
+        return _text(self.body if self.is_send else _data(self.body), "chatbotId")
+
+    @property
+    def message_id(self) -> str | None:
+        told = self.headers.get("message-id")
+        return told or _text(self.body if self.is_send else _data(self.body), "messageId")
+
+    @property
+    def event_id(self) -> str | None:
+        return self.headers.get(EVENT_ID) or (None if self.is_send else _text(self.body, "id"))
+
+    @property
+    def replays(self) -> int:
+        """How often this send was replayed before it died again."""
+        told = self.headers.get("replays", "")
+        return int(told) if told.isascii() and told.isdigit() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which letters are asked for; None asks for all. `since` counts itself, `until` does not."""
+
+    topic: str | None = None
+    reason: str | None = None
+    code: str | None = None
+    chatbot: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics to read."""
+        return (TOPICS[self.topic],) if self.topic else tuple(TOPICS.values())
+
+    def match(self, letter: Letter) -> bool:
+        """Whether `letter` is one of them."""
+        return (
+            letter.position.topic in self.topics
+            and self.reason in (None, letter.reason)
+            and self.code in (None, letter.code)
+            and self.chatbot in (None, letter.chatbot_id)
+            and (self.since is None or letter.at >= self.since)
+            and (self.until is None or letter.at < self.until)
+        )
+
+
+def parse_position(text: str) -> Position:
+    """`topic/partition/offset`, the topic in full or as `send` or `webhooks`. Raises `ValueError`."""
+    topic, *numbers = text.split("/")
+    name = TOPICS.get(topic, topic)
+    if name not in TOPICS.values() or len(numbers) != 2 or not all(n.isascii() and n.isdigit() for n in numbers):
+        raise ValueError(f"`{text}` is no position of a dead letter; they look like {TOPICS['send']}/3/17")
+    return Position(name, int(numbers[0]), int(numbers[1]))
+
+
+def letter_of(record: Record) -> Letter:
+    """The letter that a record is."""
+    return Letter(
+        position=Position(record.topic, record.partition, record.offset),
+        at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        key=(record.key or b"").decode("utf-8", "replace"),
+        value=record.value or b"",
+        headers=read_headers(record.headers),
+        body=_object(record.value or b""),
+    )
+
+
+def _object(value: bytes) -> Mapping[str, Any] | None:
+    try:
+        body = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _data(body: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    data = (body or {}).get("data")
+    return data if isinstance(data, dict) else None
+
+
+def _text(body: Mapping[str, Any] | None, name: str) -> str | None:
+    value = (body or {}).get(name)
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,105 @@
+"""Putting letters back: each batch and what the audit topic says of it in one Kafka transaction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from common.kafka.clients import make_transactional_producer
+from common.kafka.records import Outgoing
+from common.kafka.settings import KafkaSettings
+from wa.dlq.letters import Letter
+from wa.dlq.plan import Order, Plan, audit_of, batches, plan_for, record_of
+from wa.dlq.reading import Say, read_audit
+from wa.errors import Failed
+
+TRANSACTIONAL_ID: Final = "wa-dlq-replay"
+"""One for all operators: who opens it last is the only one who can write."""
+
+_OPEN_SECONDS: Final = 30.0
+_WRITE_SECONDS: Final = 30.0
+_FAREWELL_SECONDS: Final = 5.0
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+async def replay(
+    settings: KafkaSettings,
+    letters: Sequence[Letter],
+    order: Order,
+    say: Say,
+    now: Callable[[], datetime] = utc_now,
+) -> Plan:
+    """Put back those of `letters` that may go back; what became of each.
+
+    Raises `Failed` when another operator began to replay meanwhile or Kafka went away; the message says how many
+    letters were put back by then. The batch that was cut off has left nothing.
+    """
+    count = 0
+    try:
+        async with producer_of(settings) as producer:
+            # Read again, now that nobody else can write: whoever replayed while this operator thought is in it.
+            plan = plan_for(letters, await read_audit(settings))
+            for batch in batches(plan.ready):
+                at = now()
+                await write(producer, [r for letter in batch for r in (record_of(letter), audit_of(letter, order, at))])
+                count += len(batch)
+                say(f"put back {count:,} of {len(plan.ready):,}")
+            return plan
+    except ProducerFenced as error:
+        raise Failed(
+            f"another operator began to replay, which ended this run after {count} letters; the batch in hand was not"
+            " written: agree who goes on, then run it again (what was put back is skipped). If there is nobody else,"
+            f" Kafka was away for longer than {settings.kafka_transaction_timeout_ms / 1000:g} s"
+        ) from error
+    except (KafkaError, TimeoutError) as error:
+        raise Failed(
+            f"Kafka did not take the next batch ({str(error) or type(error).__name__}); {count} letters were put back"
+            " before it: run it again when Kafka is well (what was put back is skipped)"
+        ) from error
+
+
+@asynccontextmanager
+async def producer_of(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
+    """The one producer of replays; opening it fences whoever had it, and ends what that one had begun."""
+    producer = make_transactional_producer(settings, TRANSACTIONAL_ID)
+    try:
+        async with asyncio.timeout(_OPEN_SECONDS):
+            await producer.start()
+        yield producer
+    finally:
+        await _at_most(producer.stop())
+
+
+async def write(producer: AIOKafkaProducer, records: Iterable[Outgoing], seconds: float = _WRITE_SECONDS) -> None:
+    """Write all of `records`, or none that a read_committed reader sees; after an error the producer is of no more use.
+
+    Raises `KafkaError`, or `TimeoutError` after `seconds`.
+    """
+    await producer.begin_transaction()
+    try:
+        async with asyncio.timeout(seconds):
+            confirmations = [
+                await producer.send(r.topic, r.value, key=r.key.encode(), headers=list(r.headers)) for r in records
+            ]
+            await asyncio.gather(*confirmations)
+            await producer.commit_transaction()
+    except ProducerFenced:  # Kafka has ended this transaction already
+        raise
+    except BaseException:
+        await _at_most(producer.abort_transaction())
+        raise
+
+
+async def _at_most(last: Awaitable[object]) -> None:
+    """Await a farewell. Without it Kafka aborts the transaction by itself, when its time is over."""
+    with suppress(KafkaError, TimeoutError):  # a fenced producer complains once more
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await last

@@ -1,0 +1,104 @@
+"""Letters as lines for a terminal. Pure. Nothing here has a person's words or number, except `body_of`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts.operators import LetterReplayed
+from wa.dlq.letters import Letter
+from wa.dlq.plan import Audit, Plan, replay_of
+
+_WIDTH: Final = 64
+_SHOWN: Final = 20
+
+
+def line(letter: Letter, audit: Audit) -> str:
+    """One letter on one line."""
+    columns = (
+        str(letter.position),
+        instant(letter.at),
+        clean(letter.reason),
+        f"code {clean(letter.code)}",
+        f"attempts {clean(letter.attempts)}",
+        clean(letter.chatbot_id),
+        clean(letter.message_id),
+        replayed(replay_of(letter, audit)),
+    )
+    return "  ".join(columns)
+
+
+def facts(letter: Letter, audit: Audit) -> dict[str, Any]:
+    """The same as JSON."""
+    before = replay_of(letter, audit)
+    return {
+        "position": str(letter.position),
+        "at": instant(letter.at),
+        "reason": letter.reason,
+        "code": letter.code,
+        "attempts": letter.attempts,
+        "chatbotId": letter.chatbot_id,
+        "messageId": letter.message_id,
+        "replays": letter.replays,
+        "replayed": {"at": instant(before.at), "by": before.by, "because": before.because} if before else None,
+    }
+
+
+def summary(letters: Iterable[Letter]) -> list[str]:
+    """How many letters there are of each reason, the most frequent first."""
+    counts = Counter(clean(letter.reason) for letter in letters)
+    return [f"{count:8,}  {reason}" for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def details(letter: Letter, audit: Audit) -> list[str]:
+    """Everything about one letter but its key and body, which name people."""
+    headers: Mapping[str, str] = letter.headers
+    width = max(map(len, headers), default=0)
+    return [
+        str(letter.position),
+        f"{instant(letter.at)}, {len(letter.value):,} bytes, {replayed(replay_of(letter, audit))}",
+        *(f"  {clean(name):{width}}  {clean(headers[name], len(headers[name]))}" for name in sorted(headers)),
+    ]
+
+
+def body_of(letter: Letter) -> str:
+    """The key and the body, which has people's words; JSON is indented."""
+    text = letter.value.decode("utf-8", "replace")
+    if letter.body is not None:
+        text = msgspec.json.format(letter.value, indent=2).decode()
+    lines = (clean(part, len(part)) if part else "" for part in text.split("\n"))
+    return "\n".join((f"key: {clean(letter.key, len(letter.key))}", *lines))
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What a replay would do."""
+    return [*left_out(plan), f"{len(plan.ready):,} letters to put back", *summary(plan.ready)]
+
+
+def left_out(plan: Plan) -> list[str]:
+    """Which letters do not go back, and why."""
+    done = [f"{letter.position} already {replayed(entry)}" for letter, entry in plan.done]
+    refused = [f"{letter.position} is refused: {why}" for letter, why in plan.refused]
+    return [*_some(done), *_some(refused)]
+
+
+def replayed(entry: LetterReplayed | None) -> str:
+    """Whether and when a letter was put back, and by whom."""
+    return f"replayed at {instant(entry.at)} by {clean(entry.by)}" if entry else "not replayed"
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def clean(text: str | None, width: int = _WIDTH) -> str:
+    """What anybody may have written, without what could steer a terminal; `-` for nothing."""
+    return "".join(c if c.isprintable() else "?" for c in (text or "")[:width]) or "-"
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    rest = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"… and {rest:,} more like these"] if rest > 0 else [])]
