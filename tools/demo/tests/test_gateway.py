@@ -1,13 +1,15 @@
 """The gateway: one address, every request to the right service, and nothing of it changed."""
 
+import asyncio
 import socket
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from demo.gateway import build, end_to_end, targets_of
+from demo.gateway import build, end_to_end, rested_first, targets_of
 
 BODY = bytes(range(256)) * 3
 
@@ -118,3 +120,68 @@ async def test_a_replica_that_is_not_there_is_passed_over():
         for _ in range(4):
             async with client.post("/half/webhook", data=BODY) as answer:
                 assert answer.status == 200
+
+
+def test_who_refused_within_the_last_second_is_asked_last():
+    assert rested_first(["a", "b", "c"], {}, 10.0) == ["a", "b", "c"]
+    assert rested_first(["a", "b", "c"], {"a": 9.1}, 10.0) == ["b", "c", "a"]
+    assert rested_first(["a", "b", "c"], {"a": 9.0}, 10.0) == ["a", "b", "c"]
+    assert rested_first(["a", "b"], {"a": 9.5, "b": 9.9}, 10.0) == ["a", "b"]
+
+
+@asynccontextmanager
+async def replicas(names, routes_to, **settings):
+    """A client of a gateway in front of servers that count what they get; `routes_to` maps prefixes to their names."""
+    seen = Counter()
+    async with AsyncExitStack() as stack:
+        urls = {}
+        for name in names:
+            server = await stack.enter_async_context(TestServer(counting(name, seen)))
+            urls[name] = f"http://127.0.0.1:{server.port}"
+        routes = {prefix: [urls[name] for name in served] for prefix, served in routes_to.items()}
+        yield await stack.enter_async_context(TestClient(TestServer(build(routes, **settings)))), seen
+
+
+def counting(name, seen):
+    async def answer(request):
+        seen[name] += 1
+        match request.query.get("do"):
+            case "break off":
+                request.transport.close()
+            case "be silent":
+                await asyncio.Event().wait()
+        return web.Response()
+
+    service = web.Application()
+    service.router.add_route("*", "/{path:.*}", answer)
+    return service
+
+
+async def test_replicas_share_the_requests_of_their_service_whatever_other_services_get():
+    async with replicas("abcd", {"/one": "ab", "/other": "cd"}) as (client, seen):
+        for _ in range(6):
+            assert (await client.post("/one")).status == 200
+            assert (await client.post("/other")).status == 200
+    assert seen == {"a": 3, "b": 3, "c": 3, "d": 3}
+
+
+async def test_a_request_that_was_sent_is_given_to_no_other_replica():
+    async with replicas("ab", {"/up": "ab"}) as (client, seen):
+        assert (await client.post("/up?do=break off")).status == 502
+    assert seen == {"a": 1}
+
+
+async def test_a_silent_replica_is_a_502_after_the_timeout_and_the_next_request_goes_elsewhere():
+    async with replicas("ab", {"/up": "ab"}, seconds=0.2) as (client, seen):
+        assert (await client.post("/up?do=be silent")).status == 502
+        assert (await client.post("/up")).status == 200
+    assert seen == {"a": 1, "b": 1}
+
+
+async def test_replicas_that_are_all_down_are_a_502_and_are_asked_again_once_one_is_back():
+    port = closed_port()
+    routes = {"/up": [f"http://127.0.0.1:{closed_port()}", f"http://127.0.0.1:{port}"]}
+    async with TestClient(TestServer(build(routes))) as client:
+        assert (await client.post("/up")).status == 502
+        async with TestServer(counting("back", Counter()), port=port):
+            assert (await client.post("/up")).status == 200

@@ -153,6 +153,9 @@ class _Planner:
         rng = self.rng
         detail: dict[str, Any] = {"probability": round(rng.uniform(0.1, 0.6), 2)}
         match kind:
+            case "reset":
+                # What was never taken has no status: each of them waits for the whole window.
+                detail["probability"] = round(rng.uniform(0.05, 0.2), 2)
             case "lose_answer":
                 detail |= {"mode": rng.choice(["close", "half", "hang"]), "ms": 500}
             case "error":

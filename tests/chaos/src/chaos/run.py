@@ -16,7 +16,7 @@ from chaos import broken, witness
 from chaos.deeds import Deeds
 from chaos.plan import Fault, Profile, plan
 from chaos.traffic import Bot, Traffic
-from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply
+from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
 from common.contracts.ids import journal_id
 from demo.client import Client
 from demo.plan import Choices
@@ -93,6 +93,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
         system = System(
             stack=stack,
             replication=min(3, options.kafka_nodes),
+            say=say,
             choices=Choices(
                 extra=settings,
                 emulator_options=EMULATOR_OPTIONS,
@@ -109,6 +110,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
                 one = _Run(options, system, client, database, say)
                 outcome = await one.go(faults)
             outcome.seconds["start"] = started - began
+            system.keep_logs = not judge(outcome.facts).ok
             return outcome
 
 

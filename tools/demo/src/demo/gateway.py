@@ -1,12 +1,14 @@
 """One address for everything: `python -m demo.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
 
 A reverse proxy for one machine. It passes bodies byte for byte: Meta's signature is over them. Several URLs for one
-prefix are replicas: they take turns, and one that cannot be connected to is passed over.
+prefix are replicas: they take turns, and one that cannot be connected to is passed over, and rests for a second.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import count
 
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
@@ -15,8 +17,10 @@ from multidict import CIMultiDict
 MAX_BODY_BYTES = 100 * 1024 * 1024  # whatever a service allows: it is the one to refuse
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host", "expect"})
 _DEFAULT_SECONDS = 30.0
+_REST_SECONDS = 1.0
 _ROUTES: web.AppKey[Mapping[str, Sequence[str]]] = web.AppKey("routes")
-_TURNS: web.AppKey[Iterator[int]] = web.AppKey("turns")
+_TURNS: web.AppKey[MutableMapping[tuple[str, ...], Iterator[int]]] = web.AppKey("turns")
+_REFUSED: web.AppKey[MutableMapping[str, float]] = web.AppKey("refused")
 _CLIENT: web.AppKey[ClientSession] = web.AppKey("client")
 
 
@@ -32,6 +36,14 @@ def in_turn(targets: Sequence[str], turn: int) -> list[str]:
     return [*targets[first:], *targets[:first]]
 
 
+def rested_first(targets: Sequence[str], refused: Mapping[str, float], now: float) -> list[str]:
+    """Those that refused a connection within the last second go to the end: they are asked when all others refuse.
+
+    `refused` has the second of each one's last refusal, on the clock of `now`.
+    """
+    return sorted(targets, key=lambda target: now - refused.get(target, float("-inf")) < _REST_SECONDS)
+
+
 def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that a proxy passes on (RFC 9110 §7.6.1)."""
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)
@@ -40,8 +52,10 @@ def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
 async def forward(request: web.Request) -> web.StreamResponse:
     """Pass one request on and its answer back."""
     routes = request.app[_ROUTES]
-    turns = request.app[_TURNS]
-    targets = in_turn(targets_of(request.path, routes), next(turns))
+    replicas = tuple(targets_of(request.path, routes))
+    refused = request.app[_REFUSED]
+    # A count for each set of replicas: with one for all, two services that are asked alternately never change turns.
+    targets = rested_first(in_turn(replicas, next(request.app[_TURNS][replicas])), refused, time.monotonic())
     if not targets:
         return _error(404, "not_found", f"nothing lives here; try one of: {', '.join(sorted(routes))}")
     body = await request.read()
@@ -49,6 +63,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
         try:
             return await _passed_on(request, body, target)
         except ClientConnectorError as error:  # it never left: another replica may have it
+            refused[target] = time.monotonic()
             if position == len(targets):
                 return _silent(request, error)
         except (ClientError, TimeoutError) as error:
@@ -79,7 +94,8 @@ def build(routes: Mapping[str, Sequence[str]], *, seconds: float = _DEFAULT_SECO
     """The application; `routes` maps path prefixes to base URLs. An answer may take `seconds`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app[_ROUTES] = routes
-    app[_TURNS] = count()
+    app[_TURNS] = defaultdict[tuple[str, ...], Iterator[int]](count)
+    app[_REFUSED] = {}
 
     async def client(app: web.Application):  # type: ignore[no-untyped-def]  # noqa: ANN202  # aiohttp's own signature
         timeout = ClientTimeout(total=seconds)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 SERVICES = ("ingress", "conversation", "sender", "accounts")
@@ -68,6 +68,7 @@ class Choices:
     """How a system differs from the demo's.
 
     `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
+    Processes named in `idle` are planned and not started: `System.spawn` does that.
     """
 
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Choices:
     replicas: Mapping[str, int] = field(default_factory=dict)
     broken: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gateway_seconds: float = 30.0
+    idle: Collection[str] = ()
 
 
 def processes(

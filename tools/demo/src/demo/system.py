@@ -101,9 +101,10 @@ class System:
                 choices=self.choices,
             )
             self._plan = {process.name: process for process in plan}
-            for name in self._plan:
+            wanted = [name for name in self._plan if name not in self.choices.idle]
+            for name in wanted:
                 self.spawn(name)
-            for name in self._plan:
+            for name in wanted:
                 self.wait_ready(name)
 
     def stop(self) -> None:
@@ -125,6 +126,10 @@ class System:
     def names(self, service: str) -> list[str]:
         """The process names of a service's replicas."""
         return names_of(service, self.choices.replicas)
+
+    def alive(self, name: str) -> bool:
+        """Whether a process exists (paused counts)."""
+        return name in self._nodes and self._nodes[name].alive
 
     def kill(self, name: str) -> None:
         """Kill -9."""
