@@ -32,6 +32,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     number("--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the set (default: %(default)s)")
     number("--quiet-seconds", type=float, default=240.0, help="how long to wait for the end (default: %(default)s)")
     number("--kinds", help="only these, by comma: kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …")
+    number(
+        "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
+    )
     number("--build", choices=sorted(BUILDS), help="run a deliberately broken build: the run has to fail")
     number("--json", type=Path, help="also write the report there as JSON")
     number("--verbose", action="store_true", help="say each fault as it is done")
@@ -50,6 +53,7 @@ def options_of(given: argparse.Namespace) -> Options:
         quiet_seconds=given.quiet_seconds,
         kinds=frozenset(given.kinds.split(",")) if given.kinds else None,
         build=given.build,
+        lose_answers=given.lose_answers,
     )
 
 

@@ -22,8 +22,9 @@ class Deeds:
     """Does one fault after another, some side by side. `disturbed` has the spans (ms of the wall clock) of those that
     stop something; `recoveries` the seconds from the end of each until what was hit was ready again, by kind."""
 
-    def __init__(self, system: System, client: Client) -> None:
+    def __init__(self, system: System, client: Client, *, lose_answers: float = 0.0) -> None:
         self._system = system
+        self._lose_answers = lose_answers
         self._client = client
         self._storms: dict[int, dict[str, Any]] = {}
         self._rules = asyncio.Lock()
@@ -31,6 +32,13 @@ class Deeds:
         self.disturbed: list[tuple[float, float]] = []
         self.recoveries: dict[str, list[float]] = {}
         self.struck: dict[str, int] = {}
+
+    async def begin(self) -> None:
+        """Set what holds for the whole run: the share of calls that are accepted and whose answer is lost."""
+        if self._lose_answers:
+            rule = {"fault": {"kind": "lose_answer"}, "match": {"probability": self._lose_answers}}
+            self._storms[0] = {"rules": [rule]}
+            await self._set_rules()
 
     async def do(self, fault: Fault) -> None:
         """Do it, wait, undo it; return when what was hit is ready again."""

@@ -61,6 +61,7 @@ class Options:
     quiet_seconds: float
     kinds: frozenset[str] | None = None
     build: str | None = None
+    lose_answers: float = 0.0
 
 
 @dataclass
@@ -125,7 +126,7 @@ class _Run:
         self.say = say
         self.marker = f"quokka{options.seed}"
         self.kafka = system.stack.kafka_bootstrap_servers
-        self.deeds = Deeds(system, client)
+        self.deeds = Deeds(system, client, lose_answers=options.lose_answers)
         self.calls: list[Json] = []
         self.tokens: list[str] = []
         self.traffic: Traffic
@@ -136,6 +137,7 @@ class _Run:
         self.traffic = Traffic(
             self.client, bots, options.customers, options.rate, self.marker, self.kafka, random.Random(options.seed)
         )
+        await self.deeds.begin()
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
