@@ -17,6 +17,9 @@ from chaos.report import Run, as_json, as_text
 from chaos.run import Options, Outcome, run
 from chaos.verdict import judge
 
+_QUIET_SECONDS = 240.0
+_BROKEN_QUIET_SECONDS = 30.0  # what is lost never comes
+
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -30,7 +33,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     number("--customers", type=int, default=24, help="how many write (default: %(default)s)")
     number("--kafka-nodes", type=int, default=3, choices=(1, 3), help="brokers (default: %(default)s)")
     number("--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the set (default: %(default)s)")
-    number("--quiet-seconds", type=float, default=240.0, help="how long to wait for the end (default: %(default)s)")
+    number("--quiet-seconds", type=float, help="how long to wait for the end (default: 240, of a broken build 30)")
     number("--kinds", help="only these, by comma: kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …")
     number(
         "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
@@ -43,6 +46,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 def options_of(given: argparse.Namespace) -> Options:
     """What a run is told."""
+    build = BUILDS.get(given.build)
+    patience = _BROKEN_QUIET_SECONDS if build else _QUIET_SECONDS
     return Options(
         faults=given.faults,
         seed=given.seed,
@@ -50,8 +55,8 @@ def options_of(given: argparse.Namespace) -> Options:
         customers=given.customers,
         kafka_nodes=given.kafka_nodes,
         mongo_nodes=given.mongo_nodes,
-        quiet_seconds=given.quiet_seconds,
-        kinds=frozenset(given.kinds.split(",")) if given.kinds else None,
+        quiet_seconds=given.quiet_seconds or patience,
+        kinds=frozenset(given.kinds.split(",")) if given.kinds else build.kinds if build else None,
         build=given.build,
         lose_answers=given.lose_answers,
     )

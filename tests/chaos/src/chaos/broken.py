@@ -7,6 +7,7 @@ import argparse
 import runpy
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -62,20 +63,29 @@ def origin_off() -> None:
     core._apply_inbound = every_record
 
 
-BUILDS: Final[Mapping[str, tuple[str, Callable[[], None]]]] = MappingProxyType(
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A broken build: of which service, what breaks it, and the faults that show it soonest."""
+
+    service: str
+    breaks: Callable[[], None]
+    kinds: frozenset[str]
+
+
+BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
     {
-        "lanes_off": ("sender", lanes_off),
-        "journal_off": ("sender", journal_off),
-        "commit_first": ("conversation", commit_first),
-        "origin_off": ("conversation", origin_off),
+        "lanes_off": Build("sender", lanes_off, frozenset({"storm:error"})),
+        "journal_off": Build("sender", journal_off, frozenset({"kill:sender", "kill:ai_responder", "storm:slow"})),
+        "commit_first": Build("conversation", commit_first, frozenset({"kill:conversation", "storm:slow"})),
+        "origin_off": Build("conversation", origin_off, frozenset({"storm:duplicate"})),
     }
 )
-"""Name → (service, what breaks it)."""
+"""By name."""
 
 
 def command(how: str) -> dict[str, list[str]]:
     """The command that runs the broken service, for `System(broken=...)`. Raises `KeyError` for an unknown build."""
-    service, _ = BUILDS[how]
+    service = BUILDS[how].service
     return {service: [sys.executable, "-m", "chaos.broken", how, service]}
 
 
@@ -85,7 +95,7 @@ def main() -> None:
     parser.add_argument("how", choices=sorted(BUILDS))
     parser.add_argument("service")
     options = parser.parse_args()
-    BUILDS[options.how][1]()
+    BUILDS[options.how].breaks()
     sys.argv = [options.service]
     runpy.run_module(options.service, run_name="__main__", alter_sys=True)
 
