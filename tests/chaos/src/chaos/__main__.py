@@ -38,7 +38,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     number(
         "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
     )
-    number("--build", choices=sorted(BUILDS), help="run a deliberately broken build: the run has to fail")
+    number("--build", choices=sorted(BUILDS), help="run a broken build, and the run has to fail (but for: uncommitted)")
     number("--json", type=Path, help="also write the report there as JSON")
     number("--verbose", action="store_true", help="say each fault as it is done")
     return parser.parse_args(argv)
@@ -47,7 +47,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def options_of(given: argparse.Namespace) -> Options:
     """What a run is told."""
     build = BUILDS.get(given.build)
-    patience = _BROKEN_QUIET_SECONDS if build else _QUIET_SECONDS
+    patience = _BROKEN_QUIET_SECONDS if build and build.breach else _QUIET_SECONDS
     return Options(
         faults=given.faults,
         seed=given.seed,
@@ -64,7 +64,7 @@ def options_of(given: argparse.Namespace) -> Options:
 
 def reported(options: Options, outcome: Outcome) -> Run:
     """The run as it is reported."""
-    build = f", broken build: {options.build}" if options.build else ""
+    build = f", build: {options.build}" if options.build else ""
     return Run(
         title=f"chaos, seed {options.seed}, {options.rate:g} messages/s, Kafka x {options.kafka_nodes},"
         f" MongoDB x {options.mongo_nodes}{build}",

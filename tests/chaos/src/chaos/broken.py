@@ -63,13 +63,27 @@ def origin_off() -> None:
     core._apply_inbound = every_record
 
 
+def uncommitted() -> None:
+    """The AI consumer reads what a transaction has not committed: events may come twice, replies must not (P2)."""
+    from aiokafka import AIOKafkaConsumer
+
+    init = AIOKafkaConsumer.__init__
+
+    def reading_all(consumer: Any, *topics: Any, **settings: Any) -> None:
+        init(consumer, *topics, **(settings | {"isolation_level": "read_uncommitted"}))
+
+    AIOKafkaConsumer.__init__ = reading_all
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """A broken build: of which service, what breaks it, and the faults that show it soonest."""
 
     service: str
     breaks: Callable[[], None]
-    kinds: frozenset[str]
+    kinds: frozenset[str] | None
+    breach: bool = True
+    """Whether it breaks a promise of ours, so that a run has to fail."""
 
 
 BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
@@ -78,6 +92,7 @@ BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
         "journal_off": Build("sender", journal_off, frozenset({"kill:sender", "kill:ai_responder", "storm:slow"})),
         "commit_first": Build("conversation", commit_first, frozenset({"kill:conversation", "storm:slow"})),
         "origin_off": Build("conversation", origin_off, frozenset({"storm:duplicate"})),
+        "uncommitted": Build("ai_responder", uncommitted, None, breach=False),
     }
 )
 """By name."""

@@ -11,12 +11,13 @@ _FAULTS = 14
 def main() -> int:
     """Run each; 0 when all were found."""
     passed = []
-    for name in BUILDS:
+    names = [name for name, build in BUILDS.items() if build.breach]
+    for name in names:
         print(f"\n=== {name}", flush=True)
         small = ["--kafka-nodes", "1", "--mongo-nodes", "1"]
         if chaos(["--build", name, "--faults", str(_FAULTS), "--seed", "5", *small]) == 0:
             passed.append(name)
-    print(f"\nchaos.prove: {len(BUILDS)} broken builds, {len(passed)} not found {' '.join(passed)}")
+    print(f"\nchaos.prove: {len(names)} broken builds, {len(passed)} not found {' '.join(passed)}")
     return 1 if passed else 0
 
 

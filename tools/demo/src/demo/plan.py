@@ -102,7 +102,9 @@ def processes(
         for number, name in enumerate(names_of(service, choices.replicas))
     ]
     responder = Process(
-        "ai_responder", [sys.executable, "-m", "ai_responder"], {**common, **extra.get("ai_responder", {})}
+        "ai_responder",
+        choices.broken.get("ai_responder", [sys.executable, "-m", "ai_responder"]),
+        {**common, **extra.get("ai_responder", {})},
     )
     return [*services, _emulator(base, ports, secret, choices), responder, _gateway(base, ports, choices)]
 
