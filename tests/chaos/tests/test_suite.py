@@ -135,6 +135,8 @@ def test_lateness_is_from_the_end_of_a_failure_to_the_start_of_the_next_call():
         call("a", 7_100),
         call("c", 0, code=130429),
         call("c", 9_000),
+        call("d", 0, code=131016),
+        call("d", 500),
         {"atMs": 5},
     ]
     late = lateness(calls, [(4_000, 4_500)])

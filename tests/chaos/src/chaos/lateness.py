@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 DELAYS_MS: Final = (2_000, 4_000, 8_000)
+_EARLY_MS: Final = 50
 _RETRYABLE: Final = frozenset({1, 2, 131000, 131016, 133004})
 
 
@@ -31,7 +32,8 @@ class Summary:
 
 def lateness(calls: Sequence[Mapping[str, Any]], disturbed: Sequence[tuple[float, float]]) -> list[Late]:
     """Every retry among the calls: the nth after the nth failure that counts, as long as nothing else happened to the
-    send (a throttled call or one without an answer waits by other rules)."""
+    send: a throttled call or one without an answer waits by other rules, and so does one that an open breaker gave back,
+    which is seen by its coming too early."""
     by_send: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for call in calls:
         if call.get("callbackData"):
@@ -43,8 +45,11 @@ def lateness(calls: Sequence[Mapping[str, Any]], disturbed: Sequence[tuple[float
             if number >= len(DELAYS_MS) or failed.get("code") not in _RETRYABLE or failed.get("wamid"):
                 break
             start = again["atMs"] - again["tookMs"]
+            late_ms = start - failed["atMs"] - DELAYS_MS[number]
+            if late_ms < -_EARLY_MS:
+                break
             quiet = not any(since < start and until > failed["atMs"] for since, until in disturbed)
-            found.append(Late(DELAYS_MS[number], start - failed["atMs"] - DELAYS_MS[number], quiet))
+            found.append(Late(DELAYS_MS[number], late_ms, quiet))
     return found
 
 
