@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from common.contracts import topics
 from common.dead_letters import DeadLetterLimit
-from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
-from common.kafka.records import Outgoing, read_headers
+from common.kafka.records import Outgoing
 from sender import results
 from sender.commits import Commits, Effect
 from sender.crew import Crew, cancel
 from sender.flow import Flow, Step
+from sender.intake import judge
 from sender.lanes import Bounds, Item, Lanes, Load
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.parking import Parker, Parking
-from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
+from sender.requests import Job
 from sender.settle import Watch
 
 _FETCH_RECORDS: Final = 500
@@ -144,43 +144,22 @@ class _Session:
 
     async def _admit(self, records: Records) -> None:
         parked: list[Item[Job]] = []
+        partitions, now = self._partitions(), self.flow.now()
         for tp, batch in records.items():
             for record in batch:
                 self.commits.opened(tp, record.offset)
-                item = self._judge(tp, record)
-                if item is not None and self.lanes.park(item):
-                    parked.append(item)
-                elif item is not None:
-                    self._drop(self.lanes.offer(item))
+                judged = judge(tp, record, partitions=partitions, now=now)
+                if isinstance(judged, Outgoing):
+                    self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())
+                    self.commits.write(Effect((judged,), tp, record.offset))
+                elif self.lanes.park(judged):
+                    parked.append(judged)
+                else:
+                    self._drop(self.lanes.offer(judged))
         if records:
             self.moved.set()
         if parked:
             await self._park(parked)
-
-    def _judge(self, tp: Any, record: Any) -> Item[Job] | None:
-        """The send that a record asks for; None when the record has been dealt with."""
-        retried = tp.topic != topics.SEND.name
-        position = Position(tp.topic, tp.partition, record.offset)
-        read = read_record(position, record.value, read_headers(record.headers), retried=retried)
-        if isinstance(read, Letter):
-            self.tools.letters.note(letters=1, now=self._now())
-            self.commits.write(Effect((results.dead_record(read, self.flow.now()),), tp, record.offset))
-            return None
-        home = partition_of(read.chatbot_id, self._partitions())
-        if home != self.partition and not retried and REKEYED_FROM not in read.headers:
-            self.commits.write(Effect((rekeyed(read, home),), tp, record.offset))
-            return None
-        return Item(
-            id=read.journal_id,
-            lane=read.lane,
-            group=read.chatbot_id,
-            order=read.origin.offset,
-            attempt=read.attempts,
-            partition=tp,
-            offset=record.offset,
-            payload=read,
-            due=read.due,
-        )
 
     def _partitions(self) -> int:
         return len(self.kafka.consumer.partitions_for_topic(topics.SEND.name) or ()) or 1

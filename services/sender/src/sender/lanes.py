@@ -19,6 +19,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from sender.gates import Gates
+
 T = TypeVar("T")
 
 
@@ -84,14 +86,6 @@ class _Lane(Generic[T]):
     tail: _Tail | None = None
 
 
-@dataclass(eq=False, slots=True)
-class _Gate(Generic[T]):
-    until: float
-    strikes: int = 0
-    probe: str | None = None
-    waiting: deque[_Lane[T]] = field(default_factory=deque)
-
-
 class Lanes(Generic[T]):
     """All lanes of one session."""
 
@@ -101,7 +95,7 @@ class Lanes(Generic[T]):
         self._items: dict[str, Item[T]] = {}
         self._in_hand: Counter[str] = Counter()
         self._expecting: dict[str, _Lane[T]] = {}
-        self._gates: dict[str, _Gate[T]] = {}
+        self._gates: Gates[_Lane[T]] = Gates()
         self._timers: list[tuple[float, int, _Lane[T]]] = []
         self._hungry: dict[str, deque[_Lane[T]]] = {}
         self._leaving: list[Item[T]] = []
@@ -185,13 +179,14 @@ class Lanes(Generic[T]):
         if not more and tail.version == load.version:
             lane.tail = None
         if not lane.queue:
-            self._end_probe(lane)
+            self._gates.end_probe(lane)
         self._set_timer(lane)
         return known
 
     def take(self, now: float) -> Item[T] | Load | None:
         """The next head that may go, now busy, or the next lane to load; None when there is none at this time."""
-        self._let_probes_go(now)
+        for lane in self._gates.let_go(now):
+            self._set_timer(lane)
         while self._timers and self._timers[0][0] <= now:
             _, _, lane = heapq.heappop(self._timers)
             if lane.busy is not None or lane.held or lane.expected is not None:
@@ -217,7 +212,7 @@ class Lanes(Generic[T]):
         lane = self._lanes[item.lane]
         lane.busy = None
         item.due = until
-        self._end_probe(lane)
+        self._gates.end_probe(lane)
         if until - now > self._bounds.long_seconds:
             self._sweep(lane)
         self._set_timer(lane)
@@ -234,44 +229,29 @@ class Lanes(Generic[T]):
         self._set_timer(waiting)
 
     def hold(self, group: str, now: float, base: float, cap: float) -> None:
-        """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`.
-
-        While it is held, further failures of calls already under way do not count as times.
-        """
-        gate = self._gates.get(group)
-        if gate is None:
-            gate = self._gates[group] = _Gate(until=now)
-        if now >= gate.until:
-            gate.until = now + min(cap, base * 2**gate.strikes)
-            gate.strikes = min(gate.strikes + 1, 30)
-        else:
-            gate.until = max(gate.until, now + base)
+        """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
+        self._gates.hold(group, now, base, cap)
 
     def release(self, group: str, now: float) -> None:
         """Something changed: try the group again now, with one lane first."""
-        gate = self._gates.get(group)
-        if gate is not None:
-            gate.until = min(gate.until, now)
+        self._gates.release(group, now)
 
     def open(self, group: str) -> None:
         """The group does well: let all of its lanes go."""
-        gate = self._gates.pop(group, None)
-        for lane in gate.waiting if gate else ():
-            lane.held = False
+        for lane in self._gates.open(group):
             self._set_timer(lane)
 
     def next_due(self) -> float | None:
         """When `take` may have something next; None when only an event can bring it."""
-        gates = [gate.until for gate in self._gates.values() if gate.waiting and gate.probe is None]
-        times = [*gates, self._timers[0][0]] if self._timers else gates
-        return min(times, default=None)
+        times = [self._gates.next_due(), self._timers[0][0] if self._timers else None]
+        return min((time for time in times if time is not None), default=None)
 
     def _take_head(self, lane: _Lane[T], now: float) -> Item[T] | None:
         head = lane.queue[0]
         if head.due > now:
             return None  # another timer of this lane is set for then
-        if not self._passes(lane, now):
-            if self._gates[lane.group].until - now > self._bounds.long_seconds:
+        if not self._gates.passes(lane, now):
+            if self._gates.wait(lane.group, now) > self._bounds.long_seconds:
                 self._sweep(lane)
             return None
         lane.busy = head
@@ -279,7 +259,7 @@ class Lanes(Generic[T]):
 
     def _take_tail(self, lane: _Lane[T], now: float) -> Load | None:
         tail = lane.tail
-        if tail is None or not _loadable(tail) or tail.due > now or not self._passes(lane, now):
+        if tail is None or not _loadable(tail) or tail.due > now or not self._gates.passes(lane, now):
             return None
         if not self._has_room(lane.group):
             self._hungry.setdefault(lane.group, deque()).append(lane)
@@ -347,7 +327,7 @@ class Lanes(Generic[T]):
         lane.busy = None
         lane.queue.remove(item)
         self._forget(item)
-        self._end_probe(lane)
+        self._gates.end_probe(lane)
         return lane
 
     def _forget(self, item: Item[T]) -> None:
@@ -392,29 +372,6 @@ class Lanes(Generic[T]):
         if not lane.held and (lane.queue or _loadable(tail)):
             self._sequence += 1
             heapq.heappush(self._timers, (due, self._sequence, lane))
-
-    def _passes(self, lane: _Lane[T], now: float) -> bool:
-        gate = self._gates.get(lane.group)
-        if gate is None or gate.probe == lane.name:
-            return True
-        if now >= gate.until and gate.probe is None:
-            gate.probe = lane.name
-            return True
-        lane.held = True
-        gate.waiting.append(lane)
-        return False
-
-    def _let_probes_go(self, now: float) -> None:
-        for gate in self._gates.values():
-            if gate.waiting and gate.probe is None and now >= gate.until:
-                lane = gate.waiting.popleft()
-                lane.held = False
-                self._set_timer(lane)
-
-    def _end_probe(self, lane: _Lane[T]) -> None:
-        gate = self._gates.get(lane.group)
-        if gate is not None and gate.probe == lane.name:
-            gate.probe = None
 
 
 def _loadable(tail: _Tail | None) -> bool:

@@ -1,0 +1,97 @@
+"""Gates: a group of lanes that is held as a whole, and let go again one lane first. Synchronous, no IO.
+
+Times are seconds of one clock that the caller passes in.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+
+class Holdable(Protocol):
+    """What a gate knows of a lane: its name and group, and whether it waits at the gate."""
+
+    name: str
+    group: str
+    held: bool
+
+
+L = TypeVar("L", bound=Holdable)
+
+
+@dataclass(eq=False, slots=True)
+class _Gate(Generic[L]):
+    until: float
+    strikes: int = 0
+    probe: str | None = None
+    waiting: deque[L] = field(default_factory=deque)
+
+
+class Gates(Generic[L]):
+    """The gates that are shut. A lane that may not pass waits at its gate until `let_go` or `open` returns it."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, _Gate[L]] = {}
+
+    def hold(self, group: str, now: float, base: float, cap: float) -> None:
+        """Shut the gate for `base` seconds, doubled each time in a row, at most `cap`.
+
+        While it is shut, further failures of calls already under way do not count as times.
+        """
+        gate = self._gates.get(group)
+        if gate is None:
+            gate = self._gates[group] = _Gate(until=now)
+        if now >= gate.until:
+            gate.until = now + min(cap, base * 2**gate.strikes)
+            gate.strikes = min(gate.strikes + 1, 30)
+        else:
+            gate.until = max(gate.until, now + base)
+
+    def release(self, group: str, now: float) -> None:
+        """Let a probe try now."""
+        gate = self._gates.get(group)
+        if gate is not None:
+            gate.until = min(gate.until, now)
+
+    def open(self, group: str) -> list[L]:
+        """The group does well: all lanes that waited."""
+        gate = self._gates.pop(group, None)
+        return [_freed(lane) for lane in gate.waiting] if gate else []
+
+    def let_go(self, now: float) -> list[L]:
+        """The lanes that may try as probes: one of each gate whose time is over."""
+        ready = [gate for gate in self._gates.values() if gate.waiting and gate.probe is None and now >= gate.until]
+        return [_freed(gate.waiting.popleft()) for gate in ready]
+
+    def passes(self, lane: L, now: float) -> bool:
+        """Whether this lane may go; else it waits from now on. The first after the time is the probe."""
+        gate = self._gates.get(lane.group)
+        if gate is None or gate.probe == lane.name:
+            return True
+        if now >= gate.until and gate.probe is None:
+            gate.probe = lane.name
+            return True
+        lane.held = True
+        gate.waiting.append(lane)
+        return False
+
+    def end_probe(self, lane: L) -> None:
+        """This lane has had its try, however that went."""
+        gate = self._gates.get(lane.group)
+        if gate is not None and gate.probe == lane.name:
+            gate.probe = None
+
+    def wait(self, group: str, now: float) -> float:
+        """Seconds until a probe of the group may go; 0 when its gate is open."""
+        gate = self._gates.get(group)
+        return max(0.0, gate.until - now) if gate is not None else 0.0
+
+    def next_due(self) -> float | None:
+        """When `let_go` may have something next; None when only an event can bring it."""
+        times = [gate.until for gate in self._gates.values() if gate.waiting and gate.probe is None]
+        return min(times, default=None)
+
+
+def _freed(lane: L) -> L:
+    lane.held = False
+    return lane

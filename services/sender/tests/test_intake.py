@@ -1,0 +1,71 @@
+"""What a record asks for, by where it stands and who wrote it."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import TopicPartition
+
+from common.contracts import topics
+from common.kafka.partitioner import partition_of
+from common.kafka.records import Outgoing
+from sender.intake import judge
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HOME = partition_of("bot", 12)
+AWAY = (HOME + 1) % 12
+REQUEST = {"chatbotId": "bot", "to": "+491510000001", "message": "hi"}
+
+
+@dataclass
+class Record:
+    value: bytes | None
+    offset: int = 7
+    headers: tuple = ()
+
+
+def judged(body, *, partition=HOME, topic=topics.SEND.name, headers=()):
+    value = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    return judge(TopicPartition(topic, partition), Record(value, headers=headers), partitions=12, now=NOW)
+
+
+def test_partitions_are_those_of_the_java_client():
+    # From Kafka's own test of murmur2 (UtilsTest.testMurmur2), taken modulo 12.
+    known = {"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536}
+    assert {key: partition_of(key, 12) for key in known} == {k: (v & 0x7FFFFFFF) % 12 for k, v in known.items()}
+
+
+def test_a_record_at_home_is_a_send():
+    item = judged({**REQUEST, "messageId": "m1"})
+    assert (item.group, item.order, item.attempt, item.offset) == ("bot", 7, 0, 7)
+    assert item.partition == TopicPartition(topics.SEND.name, HOME)
+
+
+@pytest.mark.parametrize("more", [{}, {"messageId": None}, {"messageId": "m1"}])
+def test_a_record_astray_is_moved_home_with_the_same_identity(more):
+    here = judged({**REQUEST, **more}, partition=HOME)
+    moved = judged({**REQUEST, **more}, partition=AWAY, headers=((b"x-own".decode(), b"1"),))
+    assert isinstance(moved, Outgoing)
+    assert (moved.topic, moved.key, moved.partition) == (topics.SEND.name, "bot", HOME)
+    assert dict(moved.headers)["x-own"] == b"1"
+    arrived = judged(moved.value, headers=moved.headers)
+    assert arrived.payload.request.message == "hi"
+    again = judged({**REQUEST, **more}, partition=AWAY)
+    assert judged(again.value, headers=again.headers).id == arrived.id
+    assert (arrived.id == here.id) is ("m1" in more.values())  # a derived id is that of the first place
+
+
+def test_a_record_that_was_moved_stays():
+    moved = judged(REQUEST, partition=AWAY)
+    assert not isinstance(judged(moved.value, partition=AWAY, headers=moved.headers), Outgoing)
+
+
+def test_a_retry_is_never_moved():
+    assert not isinstance(judged(REQUEST, partition=AWAY, topic=topics.SEND_RETRY_2S.name), Outgoing)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"no json", b"[]", {"to": "+49"}])
+def test_what_cannot_be_understood_is_a_dead_letter_wherever_it_stands(value):
+    letter = judged(value, partition=AWAY)
+    assert letter.topic == topics.SEND_DLQ.name
