@@ -28,6 +28,7 @@ class Deeds:
         self._client = client
         self._storms: dict[int, dict[str, Any]] = {}
         self._rules = asyncio.Lock()
+        self._locks: dict[str, asyncio.Lock] = {}
         self.done: dict[str, int] = {}
         self.disturbed: list[tuple[float, float]] = []
         self.recoveries: dict[str, list[float]] = {}
@@ -42,6 +43,14 @@ class Deeds:
 
     async def do(self, fault: Fault) -> None:
         """Do it, wait, undo it; return when what was hit is ready again."""
+        if fault.target == "meta":
+            await self._do(fault)
+            return
+        # A slow machine may not have brought back yet what the plan hits again.
+        async with self._locks.setdefault(fault.party, asyncio.Lock()):
+            await self._do(fault)
+
+    async def _do(self, fault: Fault) -> None:
         log.info("fault %d: %s %s for %.1f s %s", fault.number, fault.kind, fault.target, fault.seconds, fault.detail)
         began = time.time()
         await self._deeds()[fault.kind](fault)
