@@ -68,6 +68,7 @@ def build_app(settings: Settings) -> Litestar:
                 {
                     "mongodb": mongo.reachable,
                     "indexes": indexes.ready,
+                    "kafka": group.reachable,
                     "partitions": partitions_read,
                     "accounts": accounts_read,
                 },

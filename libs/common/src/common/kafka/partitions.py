@@ -176,6 +176,17 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         consumer = self._consumer
         return consumer is not None and self._assigned and len(self._sessions) == len(self._slots)
 
+    async def reachable(self, seconds: float = 2.0) -> bool:
+        """Whether a broker answers now."""
+        if self._consumer is None:
+            return False
+        try:
+            async with asyncio.timeout(seconds):
+                await self._consumer.topics()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
+
     @property
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions being worked on now."""
