@@ -83,6 +83,15 @@ def test_a_doubt_of_another_owner_begins_again():
     assert decide(entry(State.IN_DOUBT, owner=OTHER, due=at(-100), error=ERROR)) == InDoubt(at(30), ERROR)
 
 
+def test_owners_that_change_all_the_time_do_not_keep_a_doubt_open_for_ever():
+    begun = {"owner": OTHER, "error": ERROR, "first_failed_at": NOW}
+    # For three windows in all, each owner listens for a whole one; after that for fifteen seconds.
+    assert decide(entry(State.IN_DOUBT, due=at(30), **begun), now=at(10)).until == at(40)
+    assert decide(entry(State.IN_DOUBT, due=at(40), **begun), now=at(70)).until == at(90)
+    assert decide(entry(State.IN_DOUBT, due=at(90), **begun), now=at(89)).until == at(104)
+    assert decide(entry(State.IN_DOUBT, due=at(300), **begun), now=at(89)).until == at(300)
+
+
 def test_a_doubt_waits_for_its_window_and_then_for_the_policy():
     assert decide(entry(State.IN_DOUBT, due=at(5), error=ERROR)) == InDoubt(at(5), ERROR)
     assert decide(entry(State.IN_DOUBT, due=NOW)) == Call(2)

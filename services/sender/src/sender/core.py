@@ -27,6 +27,8 @@ _AWAY_CAP_SECONDS: Final = 30.0
 _THROTTLE_CAP_SECONDS: Final = 60.0
 _OUTAGE_BASE_SECONDS: Final = 0.5
 _OUTAGE_CAP_SECONDS: Final = 10.0
+_LISTEN_SECONDS: Final = 15.0
+_MAX_WINDOWS: Final = 3
 _UNRESOLVED: Final = "in_doubt_unresolved"
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
@@ -142,19 +144,31 @@ def _standing(  # noqa: PLR0911  # one answer per state
             if is_repeatable(request):
                 return None
             # The window begins now, not at the claim: nobody of us was listening for statuses in between.
-            return _doubt(entry, now, rules)
+            return _doubt(entry, now + timedelta(seconds=rules.in_doubt_seconds))
         case State.IN_DOUBT:
             if entry.owner != owner:
-                return _doubt(entry, now, rules)
+                return _doubt(entry, _extended(entry, now, rules))
             if entry.due is not None and now < entry.due:
                 return InDoubt(entry.due, entry.error)
             over = isinstance(request, SendRequest) and expired(request, now)
             return None if rules.in_doubt_resend and not over else Dead(_unresolved(entry), letter=True)
 
 
-def _doubt(entry: Entry, now: datetime, rules: Rules) -> InDoubt:
+def _extended(entry: Entry, now: datetime, rules: Rules) -> datetime:
+    """Until when a doubt lasts that another session left behind.
+
+    Statuses that came while nobody worked have yet to be read, so a new owner listens for a whole window; but owners
+    that change all the time must not keep a conversation waiting for ever, so after three windows it is a short while.
+    """
+    window = timedelta(seconds=rules.in_doubt_seconds)
+    least = now + min(window / 2, timedelta(seconds=_LISTEN_SECONDS))
+    whole = min(now + window, (entry.first_failed_at or now) + _MAX_WINDOWS * window)
+    return max(entry.due or now, least, whole)
+
+
+def _doubt(entry: Entry, until: datetime) -> InDoubt:
     return InDoubt(
-        now + timedelta(seconds=rules.in_doubt_seconds),
+        until,
         entry.error or MetaError(reason="no_record", details="the sender stopped before it knew the answer"),
     )
 

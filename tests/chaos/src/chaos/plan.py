@@ -106,7 +106,7 @@ class _Planner:
                 self.made.append(fault)
             elif first is not None:
                 deck.insert(0, first)
-            now += self.rng.uniform(1.2, 3.8)
+            now += self.rng.uniform(1.0, 3.0)
         return self.made
 
     def _wanted(self, kind: str, target: str) -> bool:

@@ -35,7 +35,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "KAFKA_SESSION_TIMEOUT_MS": "6000",
         "KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
         "GRAPH_TOTAL_SECONDS": "4",
-        "SENDER_IN_DOUBT_SECONDS": "60",
+        "SENDER_IN_DOUBT_SECONDS": "50",
         "SENDER_PAUSE_SECONDS": "2",
         "SENDER_PARK_SECONDS": "3",
     },
