@@ -6,7 +6,8 @@ import msgspec
 
 from common.contracts import ids
 from common.contracts.people import contact_of_recipient
-from common.contracts.sends import Contacts, MarkAsRead, SendRequest, TypedMessage
+from common.contracts.outbound import Contacts, MarkAsRead, TypedMessage
+from common.contracts.sends import SendRequest
 
 
 def payload(request: SendRequest, journal_id: str) -> bytes:
@@ -45,7 +46,7 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
 
 def _content(message: TypedMessage) -> object:
     if isinstance(message, Contacts):
-        return message.contacts
+        return [card.model_dump(exclude_none=True) for card in message.contacts]
     fields = message.model_dump(exclude={"type"}, exclude_none=True)
     # Interactive and template objects are Meta's own already; they are nested under their type by name.
     nested = fields.get(message.type)
