@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-_SLOW_SECONDS: Final = 0.05
+_SLOW_SECONDS: Final = 0.2
 
 
 def lanes_off() -> None:
@@ -39,7 +39,7 @@ def journal_off() -> None:
 def commit_first() -> None:
     """Offsets are committed when records are read, before the transaction that stores them (P2).
 
-    The transaction takes a twentieth of a second, as it may where MongoDB is busy: there is something to hit.
+    The transaction takes a fifth of a second, as it may where MongoDB is busy: there is something to hit.
     """
     from common.kafka.partitions import PartitionSession
 
