@@ -138,3 +138,13 @@ def test_a_log_line_is_one_json_object():
     )
     line = json.loads(JsonFormatter("sender").format(record))
     assert (line["message"], line["attempt"], line["access_token"]) == ("sent 1", 2, REDACTED)
+
+
+def test_a_header_without_a_value_counts_as_absent():
+    assert read_headers([("a", b"1"), ("b", None), ("a", b"2")]) == {"a": "2"}
+
+
+def test_trace_fields_that_are_longer_than_anybody_needs_are_left_out():
+    trace = trace_of({"correlation-id": "x" * 600_000, "tracestate": "y" * 100_000}, fallback_correlation_id="mine")
+    assert (trace.correlation_id, trace.tracestate) == ("mine", None)
+    assert trace_of({"correlation-id": "theirs"}, fallback_correlation_id="mine").correlation_id == "theirs"

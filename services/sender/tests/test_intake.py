@@ -56,6 +56,30 @@ def test_a_record_astray_is_moved_home_with_the_same_identity(more):
     assert (arrived.id == here.id) is ("m1" in more.values())  # a derived id is that of the first place
 
 
+def test_a_record_astray_does_not_outgrow_its_topic():
+    body = {**REQUEST, "metadata": {"numbers": [1e15] * 50_000}}
+    value = json.dumps(body).encode()
+    moved = judged(value, partition=AWAY, headers=(("x-long", b"x" * 100_000), ("x-null", None)))
+    assert moved.value == value
+    assert sum(len(name) + len(text) for name, text in moved.headers) < 1_000
+
+
+def test_nothing_is_moved_while_the_partitions_are_not_known():
+    tp = TopicPartition(topics.SEND.name, AWAY)
+    assert not isinstance(judge(tp, Record(json.dumps(REQUEST).encode()), partitions=None, now=NOW), Outgoing)
+
+
+@pytest.mark.parametrize("replay", ["9" * 5_000, "9" * 30, "-1", "x", ""])
+def test_a_replay_header_that_makes_no_sense_harms_nobody(replay):
+    assert judged({**REQUEST, "messageId": "m"}, headers=(("replay", replay.encode()),)).payload.replay == 0
+
+
+def test_a_replay_is_told_from_the_record_it_replays():
+    first = judged({**REQUEST, "messageId": "m"})
+    again = judged({**REQUEST, "messageId": "m"}, headers=(("replay", b"1"),))
+    assert (again.id, again.payload.journal_id) == (f"{first.id}/1", first.id)
+
+
 def test_a_record_that_was_moved_stays():
     moved = judged(REQUEST, partition=AWAY)
     assert not isinstance(judged(moved.value, partition=AWAY, headers=moved.headers), Outgoing)

@@ -131,7 +131,7 @@ class Flow:
             now=self.now(),
             rules=self.rules,
         )
-        if self.breaker.note(job.journal_id, job.chatbot_id, sign_of(end), time.time()):
+        if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
             outcome = spared(outcome, self.now())
         _log_attempt(job, number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:

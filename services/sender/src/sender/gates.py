@@ -23,6 +23,7 @@ L = TypeVar("L", bound=Holdable)
 class _Gate(Generic[L]):
     until: float
     strikes: int = 0
+    released: bool = False
     probe: str | None = None
     waiting: deque[L] = field(default_factory=deque)
 
@@ -41,7 +42,10 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         if gate is None:
             gate = self._gates[group] = _Gate(until=now)
-        if now >= gate.until:
+        if gate.released:
+            # What has failed now was tried before the change: one more goes at once.
+            gate.released, gate.until, gate.strikes = False, now, 0
+        elif now >= gate.until:
             gate.until = now + min(cap, base * 2**gate.strikes)
             gate.strikes = min(gate.strikes + 1, 30)
         else:
@@ -52,6 +56,7 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         if gate is not None:
             gate.until = min(gate.until, now)
+            gate.released = gate.probe is not None
 
     def open(self, group: str) -> list[L]:
         """The group does well: all lanes that waited."""
@@ -85,6 +90,11 @@ class Gates(Generic[L]):
         """Seconds until a probe of the group may go; 0 when its gate is open."""
         gate = self._gates.get(group)
         return max(0.0, gate.until - now) if gate is not None else 0.0
+
+    def waiting(self, group: str) -> list[L]:
+        """The lanes that wait at the gate of a group."""
+        gate = self._gates.get(group)
+        return list(gate.waiting) if gate is not None else []
 
     def next_due(self) -> float | None:
         """When `let_go` may have something next; None when only an event can bring it."""

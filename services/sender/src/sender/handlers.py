@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
@@ -25,6 +26,7 @@ from sender.settle import Watch
 _FETCH_RECORDS: Final = 500
 _BACKLOG_TIMEOUT_MS: Final = 100
 _AWAY_POLL_SECONDS: Final = 0.25
+_ALIVE_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class _Session:
         self.owner = uuid.uuid4().hex
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
+        self.partitions: int | None = None
         self.lanes: Lanes[Job] = Lanes(tools.limits.bounds)
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
@@ -107,8 +110,8 @@ class _Session:
             self.commits.close(discard=self.crew.failed.done())
             await asyncio.wait([committing])
         finally:
-            for journal_id in self.in_doubt:
-                self.tools.watch.remove(journal_id)
+            for send in self.in_doubt:
+                self.tools.watch.remove(send.split("/")[0])
             await cancel([stopping, reading, committing, *self.steps])
             await self.crew.dismiss()
         self.crew.raise_failure()
@@ -161,8 +164,12 @@ class _Session:
         if parked:
             await self._park(parked)
 
-    def _partitions(self) -> int:
-        return len(self.kafka.consumer.partitions_for_topic(topics.SEND.name) or ()) or 1
+    def _partitions(self) -> int | None:
+        """How many the send topic has; the last answer while Kafka gives none."""
+        known = self.kafka.consumer.partitions_for_topic(topics.SEND.name)
+        if known:
+            self.partitions = len(known)
+        return self.partitions
 
     def _drop(self, item: Item[Job] | None) -> None:
         """Another record speaks for this send."""
@@ -171,7 +178,12 @@ class _Session:
 
     async def _park(self, items: Sequence[Item[Job]]) -> None:
         """In the store they are safe; so their records are finished."""
-        await self.parking.park(items)
+        parking = self.crew.start(self.parking.park(items), f"park {self.kafka.slot}")
+        while not parking.done():
+            # While MongoDB is away nothing is read, and that is no reason to restart us.
+            self.kafka.on_progress()
+            await asyncio.wait([parking], timeout=_ALIVE_SECONDS)
+        await parking
         for item in items:
             if item.parked is None:
                 self.commits.write(Effect((), item.partition, item.offset))
@@ -203,7 +215,7 @@ class _Session:
             breaker.began(found.id)
             task = self.crew.start(self._step(found), f"send {found.id}")
             self.steps.add(task)
-            task.add_done_callback(self._step_done)
+            task.add_done_callback(partial(self._step_done, found.id))
 
     async def _until_moved(self, away: float) -> None:
         due = self.lanes.next_due()
@@ -221,17 +233,14 @@ class _Session:
     async def _step(self, item: Item[Job]) -> None:
         job = item.payload
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
-        try:
-            step = await self.flow.step(
-                job, owner=self.owner, strikes=item.strikes, look=known or item.id in self.in_doubt
-            )
-        finally:
-            self.flow.breaker.ended(item.id, self._now())
+        look = known or item.id in self.in_doubt
+        step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look)
         self._apply(item, step)
         self._sweep()
 
-    def _step_done(self, task: "asyncio.Task[None]") -> None:
+    def _step_done(self, send: str, task: "asyncio.Task[None]") -> None:
         self.steps.discard(task)
+        self.flow.breaker.ended(send, self._now())
         self.tools.limits.slots.release()
         self.moved.set()
 
@@ -241,7 +250,7 @@ class _Session:
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
             self.lanes.open(item.group)
         if not isinstance(outcome, InDoubt):
-            self._end_doubt(item.id)
+            self._end_doubt(item)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
@@ -258,7 +267,7 @@ class _Session:
                 if step.recorded:
                     self.commits.write(Effect((results.result(job, entry, self.flow.now()),)))
                 self.in_doubt[item.id] = item.lane
-                self.tools.watch.add(item.id, self._settled)
+                self.tools.watch.add(job.journal_id, partial(self._settled, item.id))
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
@@ -271,15 +280,15 @@ class _Session:
         parked = (item.id, item.parked) if item.parked is not None else None
         self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
-    def _settled(self, journal_id: str) -> None:
-        lane = self.in_doubt.get(journal_id)
+    def _settled(self, send: str, _journal_id: str) -> None:
+        lane = self.in_doubt.get(send)
         if lane is not None:
-            self.lanes.wake(journal_id, lane, self._now())
+            self.lanes.wake(send, lane, self._now())
             self.moved.set()
 
-    def _end_doubt(self, journal_id: str) -> None:
-        if self.in_doubt.pop(journal_id, None) is not None:
-            self.tools.watch.remove(journal_id)
+    def _end_doubt(self, item: Item[Job]) -> None:
+        if self.in_doubt.pop(item.id, None) is not None:
+            self.tools.watch.remove(item.payload.journal_id)
 
     async def _finish_steps(self) -> None:
         if self.steps:

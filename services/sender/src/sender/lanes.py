@@ -26,11 +26,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many sends may be in memory, by lane, by group and in all, and what wait (in seconds) is a long one."""
+    """How much may be in memory, in counts: by lane, by group, in all, and by one load.
+
+    `long_seconds` is what wait is a long one.
+    """
 
     lane: int = 100
     group: int = 1_000
     total: int = 2_000
+    load: int = 20
     long_seconds: float = 5.0
 
 
@@ -99,6 +103,9 @@ class Lanes(Generic[T]):
         self._timers: list[tuple[float, int, _Lane[T]]] = []
         self._hungry: dict[str, deque[_Lane[T]]] = {}
         self._leaving: list[Item[T]] = []
+        self._loads: Counter[str] = Counter()
+        self._loading = 0
+        self._writing = 0
         self._sequence = 0
 
     @property
@@ -136,13 +143,15 @@ class Lanes(Generic[T]):
         lane, bounds = self._lanes.get(item.lane), self._bounds
         if lane is None or lane.tail is None:
             crowded = lane is not None and len(lane.queue) >= bounds.lane
-            if not crowded and self._in_hand[item.group] < bounds.group and self.size < bounds.total:
+            full = self._in_hand[item.group] >= bounds.group or self.size + self._writing >= bounds.total
+            if not crowded and not full:
                 return False
         self._grow_tail(self._lane(item.lane, item.group), [item])
         return True
 
     def stored(self, lane: str, count: int) -> None:
         """So many of the lane's sends that were to be parked are in the store now."""
+        self._writing -= count
         parked = self._lanes[lane]
         if parked.tail is not None:
             parked.tail.writing -= count
@@ -159,19 +168,20 @@ class Lanes(Generic[T]):
         marked.tail = _Tail(due, after=-1)
         self._set_timer(marked)
 
-    def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool) -> list[Item[T]]:
+    def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
         """The first parked sends of a lane, in order; returns those that are superfluous.
 
-        `more` says that there may be others behind them.
+        `more` says that there may be others behind them; `upto` is the order of the last that was looked at.
         """
         lane = self._lanes[load.lane]
         tail = lane.tail
         assert tail is not None  # noqa: S101  # a tail goes only here
         tail.loading = False
+        self._expect_loads(lane.group, -1)
         if tail.after != load.after:
             items, more = (), True  # something was parked in front of them meanwhile: load again
-        elif items:
-            tail.after, tail.due = items[-1].order, 0.0
+        elif items or upto is not None:
+            tail.after, tail.due = items[-1].order if upto is None else upto, 0.0
         known = [item for item in items if item.id in self._items or item.id in self._expecting]
         for item in items:
             if item not in known:
@@ -187,14 +197,17 @@ class Lanes(Generic[T]):
         """The next head that may go, now busy, or the next lane to load; None when there is none at this time."""
         for lane in self._gates.let_go(now):
             self._set_timer(lane)
-        while self._timers and self._timers[0][0] <= now:
-            _, _, lane = heapq.heappop(self._timers)
-            if lane.busy is not None or lane.held or lane.expected is not None:
-                continue
-            found = self._take_head(lane, now) if lane.queue else self._take_tail(lane, now)
-            if found is not None:
-                return found
-        return None
+        while True:
+            while self._timers and self._timers[0][0] <= now:
+                _, _, lane = heapq.heappop(self._timers)
+                if lane.busy is not None or lane.held or lane.expected is not None:
+                    continue
+                found = self._take_head(lane, now) if lane.queue else self._take_tail(lane, now)
+                if found is not None:
+                    return found
+            # Asked for last, and until it is used: a lane that was let in may turn out to have to wait.
+            if not self._feed():
+                return None
 
     def finish(self, item: Item[T]) -> None:
         """The send has ended, or its record is done with: the next of the lane may go."""
@@ -231,6 +244,10 @@ class Lanes(Generic[T]):
     def hold(self, group: str, now: float, base: float, cap: float) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
         self._gates.hold(group, now, base, cap)
+        if self._gates.wait(group, now) > self._bounds.long_seconds:
+            for lane in self._gates.waiting(group):  # those that came when it was to be a short one
+                if lane.queue:
+                    self._sweep(lane)
 
     def release(self, group: str, now: float) -> None:
         """Something changed: try the group again now, with one lane first."""
@@ -259,19 +276,34 @@ class Lanes(Generic[T]):
 
     def _take_tail(self, lane: _Lane[T], now: float) -> Load | None:
         tail = lane.tail
-        if tail is None or not _loadable(tail) or tail.due > now or not self._gates.passes(lane, now):
+        if tail is None or not _loadable(tail) or tail.due > now:
             return None
+        # Before the gate: a probe that waits for room would wait for those that wait for the probe.
         if not self._has_room(lane.group):
             self._hungry.setdefault(lane.group, deque()).append(lane)
             return None
+        if not self._gates.passes(lane, now):
+            return None
         tail.loading = True
+        self._expect_loads(lane.group, 1)
         return Load(lane.name, tail.after, tail.version)
 
     def _has_room(self, group: str) -> bool:
-        return self._in_hand[group] < self._bounds.group and self.size < self._bounds.total
+        coming = self._bounds.load * self._loads[group]
+        coming_in_all = self._bounds.load * self._loading
+        return (
+            self._in_hand[group] + coming < self._bounds.group
+            and self.size + self._writing + coming_in_all < self._bounds.total
+        )
 
-    def _feed(self) -> None:
-        """Some room has come: the next lane that waits for it may load, group by group in turn."""
+    def _expect_loads(self, group: str, change: int) -> None:
+        self._loading += change
+        self._loads[group] += change
+        if not self._loads[group]:
+            del self._loads[group]
+
+    def _feed(self) -> bool:
+        """Where there is room, the next lane that waits for it may load, group by group in turn."""
         for group in [group for group in self._hungry if self._has_room(group)]:
             lanes = self._hungry.pop(group)
             fed = self._first_hungry(lanes)
@@ -279,7 +311,8 @@ class Lanes(Generic[T]):
                 self._hungry[group] = lanes
             if fed is not None:
                 self._set_timer(fed)
-                return
+                return True
+        return False
 
     def _first_hungry(self, lanes: deque[_Lane[T]]) -> _Lane[T] | None:
         """The first that still wants to load; those before it have found another way."""
@@ -335,7 +368,6 @@ class Lanes(Generic[T]):
         self._in_hand[item.group] -= 1
         if not self._in_hand[item.group]:
             del self._in_hand[item.group]
-        self._feed()
 
     def _sweep(self, lane: _Lane[T]) -> None:
         """Have everything of a lane that waits parked, in front of what is."""
@@ -354,6 +386,7 @@ class Lanes(Generic[T]):
             tail.due = min(tail.due, first.due)
         tail.after = min(tail.after, first.order - 1)
         tail.writing += len(items)
+        self._writing += len(items)
         tail.version += 1
         return tail
 

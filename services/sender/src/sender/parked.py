@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from common.mongo import Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
+from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
+from common.mongo.swaps import only_duplicates
 
 COLLECTION: Final = "send_parked"
 
@@ -60,11 +61,18 @@ class ParkStore:
             await self._collection.create_index([(name, 1) for name in fields], name="lanes")
 
     async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
-        """Put these in; one that is there already is replaced."""
+        """Put these in; one that is there already is replaced, unless it stands before.
+
+        A request that its producer repeats must not lose its place.
+        """
+        writes = [
+            ReplaceOne({"_id": send.id, "order": {"$gte": send.order}}, _document(send), upsert=True) for send in sends
+        ]
         with or_unavailable():
-            await self._collection.bulk_write(
-                [ReplaceOne({"_id": send.id}, _document(send), upsert=True) for send in sends], ordered=False
-            )
+            try:
+                await self._collection.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                only_duplicates(error)  # those that stand before
         return [None] * len(sends)
 
     async def postpone(self, sends: Sequence[tuple[str, str, float, bool]]) -> Sequence[None]:

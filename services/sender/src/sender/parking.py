@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from common.contracts import topics
 from common.errors import Unavailable
 from sender.batching import GroupCommit
-from sender.lanes import Item, Lanes, Load
+from sender.lanes import Bounds, Item, Lanes, Load
 from sender.parked import Parked, ParkStore
 from sender.requests import Job, Letter, Position, read_record
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOADED_AT_ONCE: Final = 20
+LOADED_AT_ONCE: Final = Bounds().load
 _RETRY_SECONDS: Final = 0.5
 
 
@@ -71,10 +71,11 @@ class Parking:
     async def load(self, load: Load) -> list[Item[Job]]:
         """Bring the first parked sends of a lane back; returns those that are superfluous."""
         found = await _patiently(
-            lambda: self._parker.store.first(self._partition, load.lane, load.after, _LOADED_AT_ONCE)
+            lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
         )
         items = [item for item in map(_item, found) if item is not None]
-        return self._lanes.loaded(load, items, more=len(found) == _LOADED_AT_ONCE)
+        last = found[-1].order if found else load.after
+        return self._lanes.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
 
     async def remove(self, sends: Iterable[tuple[str, str]]) -> None:
         """What these (id, token) led to is committed."""

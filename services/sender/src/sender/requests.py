@@ -35,6 +35,10 @@ ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
 
 _MAX_ID: Final = 128
+_MAX_TO: Final = 1_000
+_MAX_HEADER: Final = 2_048
+_MAX_HEADERS: Final = 16_384
+_MAX_DIGITS: Final = 15
 _MAX_DEPTH: Final = 100
 
 
@@ -72,6 +76,11 @@ class Job:
     due: float = 0.0
     first_failed_at: str | None = None
     replay: int = 0
+
+    @property
+    def item_id(self) -> str:
+        """What tells the records of this send from others: a replay is not the send that has ended."""
+        return f"{self.journal_id}/{self.replay}" if self.replay else self.journal_id
 
     @property
     def lane(self) -> str:
@@ -114,16 +123,16 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
     if not _is_id(chatbot_id):
         return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
     given = body.get("messageId")
-    # A replay of a request without a messageId names the one that was derived for it.
-    told = headers.get(MESSAGE_ID) if REPLAY in headers else ours.get(MESSAGE_ID)
-    message_id = str(given) if _is_id(given) else told or _derived_id(position)
+    # A request without a messageId that was moved or replayed names the one that its first place gave it.
+    named = headers.get(MESSAGE_ID, "") if retried or REPLAY in headers or REKEYED_FROM in headers else ""
+    message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
     request = _validated({**body, "messageId": message_id} if given is None else body)
     to = body.get("to")
     return Job(
         journal_id=ids.journal_id(str(chatbot_id), message_id),
         chatbot_id=str(chatbot_id),
         message_id=message_id,
-        to=to if isinstance(to, str) else "",
+        to=to[:_MAX_TO] if isinstance(to, str) else "",  # what is longer is invalid, and is told so
         request=request,
         body={**body, "messageId": message_id},
         value=value,
@@ -141,13 +150,18 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
 def rekeyed(job: Job, home: int) -> Outgoing:
     """The record of a request that its producer keyed differently, for the partition of its chatbot.
 
-    It carries the `messageId` that its first place gave it, so that reading it again there is the same send.
+    Its value stays as it is; a header carries the `messageId` that its first place gave it, so that reading it again
+    there is the same send. Of a producer's own headers what is long is left out: the record must not outgrow its topic.
     """
-    value = job.value if job.body.get("messageId") == _given_id(job.value) else msgspec.json.encode(job.body)
     at = job.position
-    headers = {**job.headers, REKEYED_FROM: f"{at.topic}/{at.partition}/{at.offset}"}
+    kept = {name: text for name, text in job.headers.items() if len(text) <= _MAX_HEADER}
+    headers = {
+        **(kept if sum(map(len, kept.values())) <= _MAX_HEADERS else {}),
+        MESSAGE_ID: job.message_id,
+        REKEYED_FROM: f"{at.topic}/{at.partition}/{at.offset}",
+    }
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    return Outgoing(at.topic, job.chatbot_id, value, pairs, partition=home)
+    return Outgoing(at.topic, job.chatbot_id, job.value, pairs, partition=home)
 
 
 def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> dict[str, str]:
@@ -186,10 +200,6 @@ def _object(value: bytes) -> dict[str, Any]:
     return body
 
 
-def _given_id(value: bytes) -> object:
-    return msgspec.json.decode(value).get("messageId")
-
-
 def _depth(value: object) -> int:
     depth, level = 0, [value]
     while level:
@@ -226,4 +236,4 @@ def _is_id(value: object) -> bool:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0
+    return int(text) if text and len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() else 0

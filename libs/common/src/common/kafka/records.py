@@ -15,6 +15,8 @@ EVENT_ID = "event-id"
 EVENT_TYPE = "event-type"
 CONTENT_TYPE = "content-type"
 
+_MAX_CORRELATION_ID = 256
+_MAX_TRACESTATE = 2_048  # characters; W3C asks for 512 to be passed on
 _W3C_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
 
 Headers = Sequence[tuple[str, bytes]]
@@ -42,15 +44,23 @@ def new_trace(correlation_id: str, traceparent: str | None = None, tracestate: s
     return Trace(traceparent, correlation_id, tracestate)
 
 
-def read_headers(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """A record's headers as text; of a repeated name the last counts, as in HTTP trace propagation."""
-    return {name: value.decode("utf-8", "replace") for name, value in headers}
+def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """A record's headers as text; of a repeated name the last counts, as in HTTP trace propagation.
+
+    A header may be without a value (KIP-82), which counts as absent.
+    """
+    return {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
 
 
 def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str) -> Trace:
-    """The trace a consumed record belongs to; records of foreign producers without headers start one."""
-    correlation = headers.get(CORRELATION_ID) or fallback_correlation_id
-    return new_trace(correlation, headers.get(TRACEPARENT), headers.get(TRACESTATE))
+    """The trace a consumed record belongs to; records of foreign producers without headers start one.
+
+    What is longer than anybody needs is left out: it would make every record that follows too large.
+    """
+    given = headers.get(CORRELATION_ID)
+    correlation = given if given and len(given) <= _MAX_CORRELATION_ID else fallback_correlation_id
+    state = headers.get(TRACESTATE)
+    return new_trace(correlation, headers.get(TRACEPARENT), state if state and len(state) <= _MAX_TRACESTATE else None)
 
 
 @dataclass(frozen=True, slots=True)

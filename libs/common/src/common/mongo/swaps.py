@@ -59,7 +59,7 @@ async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Docume
         try:
             result = await collection.bulk_write(operations, ordered=False)
         except BulkWriteError as error:
-            _only_duplicates(error)
+            only_duplicates(error)
         else:
             if result.inserted_count + result.matched_count == len(swaps):
                 return [swap.document for swap in swaps]
@@ -79,8 +79,8 @@ def _operation(swap: Swap) -> Any:
     return ReplaceOne({"_id": swap.document["_id"], "token": swap.expected}, swap.document)
 
 
-def _only_duplicates(error: BulkWriteError) -> None:
-    """A duplicate key says that a document is there already, which the reading back shows; anything else is a fault."""
+def only_duplicates(error: BulkWriteError) -> None:
+    """Raise `error` unless all that went wrong are duplicate keys: documents that are there already."""
     details: dict[str, Any] = dict(error.details or {})
     if details.get("writeConcernErrors") or any(
         item.get("code") != _DUPLICATE_KEY for item in details.get("writeErrors", [])

@@ -1,0 +1,67 @@
+"""Parked sends on a real mongod: their order, their places, and what a stale hand may not do."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from common.mongo import Mongo, MongoSettings
+from sender.parked import Parked, ParkStore, Waiting
+
+pytestmark = pytest.mark.integration
+
+
+def parked(name, order, lane="a", **more):
+    fields = {"token": f"t-{name}", "partition": 1, "group": "bot", "due": 0.0, "in_doubt": False, "strikes": 0}
+    fields |= {"topic": "whatsapp-cloud-send", "offset": order, "headers": {"x.own": "1", "$y": "2"}, "value": b"{}"}
+    return Parked(id=name, order=order, lane=lane, **(fields | more))
+
+
+@pytest.fixture
+async def store(mongodb_uri):
+    mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"parked_{uuid.uuid4().hex[:10]}"))
+    store = ParkStore(mongo.database)
+    await store.ensure_indexes()
+    yield store
+    await mongo.client.drop_database(mongo.database.name)
+    await mongo.close()
+
+
+async def names(store, lane="a", after=-1, limit=10):
+    return [send.id for send in await store.first(1, lane, after, limit)]
+
+
+async def test_a_lane_comes_back_in_its_order_and_as_it_was(store):
+    sends = [parked("c", 9), parked("a", 2), parked("b", 4), parked("x", 1, "other")]
+    await store.park(sends)
+    assert await names(store) == ["a", "b", "c"]
+    assert await names(store, after=2, limit=1) == ["b"]
+    assert (await store.first(1, "other", -1, 5)) == [sends[3]]
+    assert await store.first(2, "a", -1, 5) == []
+
+
+async def test_a_request_that_is_repeated_keeps_its_place(store):
+    await store.park([parked("a", 2), parked("b", 4)])
+    await store.park([parked("a", 900, token="again", offset=900), parked("c", 901)])
+    assert await names(store) == ["a", "b", "c"]
+    await store.park([parked("b", 4, token="later", strikes=3)])  # the same record, parked once more
+    assert [(send.token, send.strikes) for send in await store.first(1, "a", 2, 1)] == [("later", 3)]
+
+
+async def test_only_what_was_meant_is_removed_or_put_off(store):
+    await store.park([parked("a", 2)])
+    await store.park([replace(parked("a", 2), token="new")])
+    await store.remove([("a", "t-a")])
+    await store.postpone([("a", "t-a", 99.0, True)])
+    (send,) = await store.first(1, "a", -1, 5)
+    assert (send.token, send.due) == ("new", 0.0)
+    await store.postpone([("a", "new", 99.0, True)])
+    assert await store.waiting(1) == [Waiting("a", "bot", 99.0, in_doubt=True)]
+    await store.remove([("a", "new")])
+    assert await store.waiting(1) == []
+
+
+async def test_a_lane_is_known_by_its_first_send(store):
+    await store.park([parked("a", 2, due=50.0), parked("b", 4, due=10.0), parked("x", 3, "other", due=7.0)])
+    found = sorted(await store.waiting(1), key=lambda waiting: waiting.lane)
+    assert [(waiting.lane, waiting.due) for waiting in found] == [("a", 50.0), ("other", 7.0)]
