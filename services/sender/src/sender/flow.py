@@ -20,7 +20,7 @@ from sender.core import Rules, after, before, is_repeatable, reopens, spared
 from sender.journal import Entry, Move, State
 from sender.moves import blank, claim, record, reopen
 from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
-from sender.payloads import payload
+from sender.payloads import edge_of, payload
 from sender.requests import Job
 from sender.store import to_millis
 
@@ -141,7 +141,8 @@ class Flow:
     async def _call(self, job: Job, credentials: Credentials) -> CallEnd:
         assert not isinstance(job.request, MetaError)  # noqa: S101  # `before` ends invalid ones
         body = payload(job.request, job.journal_id)
-        return await self.graph.send(credentials.phone_number_id, credentials.token.get_secret_value(), body)
+        token = credentials.token.get_secret_value()
+        return await self.graph.send(credentials.phone_number_id, token, body, edge=edge_of(job.request))
 
     async def _record(
         self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str

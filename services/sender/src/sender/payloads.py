@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from common.contracts import ids
+from common.contracts.outbound import Contacts, MarkAsRead, Template, TypedMessage
 from common.contracts.people import contact_of_recipient
-from common.contracts.outbound import Contacts, MarkAsRead, TypedMessage
 from common.contracts.sends import SendRequest
 
 
@@ -26,6 +26,12 @@ def payload(request: SendRequest, journal_id: str) -> bytes:
     if request.reply_to is not None:
         body["context"] = {"message_id": request.reply_to}
     return msgspec.json.encode(body)
+
+
+def edge_of(request: SendRequest) -> str:
+    """Where it is posted: marketing templates may go by the Marketing Messages API."""
+    message = request.typed()
+    return "marketing_messages" if isinstance(message, Template) and message.marketing_lite else "messages"
 
 
 def recipient(to: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_of_recipient
+from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, Trace, trace_of
@@ -102,11 +103,13 @@ class Letter:
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     """A request and the JSON object it came from.
 
-    Raises `InvalidInput` or `TooLarge` when it is no JSON object of a fair size, `ValidationError` when a field is
-    wrong.
+    Raises `TooLarge`, or `InvalidInput` when it is no JSON object or a field is wrong: its details say which and why.
     """
     body = _object(value)
-    return SendRequest.model_validate(body), body
+    try:
+        return SendRequest.model_validate(body), body
+    except ValidationError as error:
+        raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
 
 
 def read_record(position: Position, value: bytes | None, headers: Mapping[str, str], *, retried: bool) -> Job | Letter:
@@ -213,11 +216,7 @@ def _validated(body: dict[str, Any]) -> SendRequest | MetaError:
     try:
         return SendRequest.model_validate(body)
     except ValidationError as error:
-        wrong = (
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        return MetaError(reason="invalid_request", details="; ".join(wrong)[:2_000])
+        return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
 
 
 def _derived_id(position: Position) -> str:

@@ -319,15 +319,7 @@ class Other(_Framed):
 
 
 InteractiveContent = Annotated[
-    Buttons
-    | ListMessage
-    | UrlButton
-    | FlowMessage
-    | LocationRequest
-    | Product
-    | ProductList
-    | Carousel
-    | Other,
+    Buttons | ListMessage | UrlButton | FlowMessage | LocationRequest | Product | ProductList | Carousel | Other,
     Field(discriminator="type"),
 ]
 

@@ -1,7 +1,7 @@
 """Template messages: an approved template by name and language, with its parameters.
 
-`{"type": "template", "template": {"name": …, "language": {"code": …}, "components": [...]}}`, as Meta shapes it. What the
-rendered text may measure (132005) and whether the parameters fit the template (132000) only Meta can know.
+`{"type": "template", "template": {"name": …, "language": {"code": …}, "components": [...]}}`, as Meta shapes it. What
+the rendered text may measure (132005) and whether the parameters fit the template (132000) only Meta can know.
 """
 
 from typing import Annotated, Any, Final, Literal, Self
