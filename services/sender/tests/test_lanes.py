@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sender.lanes import Bounds, Item, Lanes, Load
+from sender.lane import Bounds, Item, Load
+from sender.lanes import Lanes
 from sender.prefix import Prefixes
 
 

@@ -17,7 +17,8 @@ from sender.commits import Commits, Effect
 from sender.crew import Crew, cancel
 from sender.flow import Flow, Step
 from sender.intake import judge
-from sender.lanes import Bounds, Item, Lanes, Load
+from sender.lane import Bounds, Item, Load
+from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.parking import Parker, Parking
 from sender.requests import Job

@@ -7,7 +7,7 @@ from common.contracts import topics
 from common.kafka.partitioner import partition_of
 from common.kafka.records import Outgoing, read_headers
 from sender import results
-from sender.lanes import Item
+from sender.lane import Item
 from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
 
 

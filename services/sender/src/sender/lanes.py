@@ -15,93 +15,27 @@ Times are seconds of one clock that the caller passes in.
 import heapq
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from sender.gates import Gates
+from sender.lane import Bounds, Item, Lane, Load, Tail, is_loadable
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much may be in memory, in counts: by lane, by group, in all, and by one load.
-
-    `long_seconds` is what wait is a long one.
-    """
-
-    lane: int = 100
-    group: int = 1_000
-    total: int = 2_000
-    load: int = 20
-    long_seconds: float = 5.0
-
-
-@dataclass(eq=False, slots=True)
-class Item(Generic[T]):
-    """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
-
-    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
-    an item that was parked and loaded; `parked` is then the token of the stored copy.
-    """
-
-    id: str
-    lane: str
-    group: str
-    order: int
-    attempt: int
-    partition: Hashable
-    offset: int
-    payload: T
-    due: float = 0.0
-    strikes: int = 0
-    parked: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The wish to have the first of a lane's parked sends, those whose order is above `after`."""
-
-    lane: str
-    after: int
-    version: int
-
-
-@dataclass(eq=False, slots=True)
-class _Tail:
-    """What of a lane is parked. `version` changes with everything that is written behind a load's back."""
-
-    due: float
-    after: int
-    writing: int = 0
-    loading: bool = False
-    version: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class _Lane(Generic[T]):
-    name: str
-    group: str
-    queue: list[Item[T]] = field(default_factory=list)
-    busy: Item[T] | None = None
-    expected: tuple[str, int] | None = None
-    held: bool = False
-    tail: _Tail | None = None
 
 
 class Lanes(Generic[T]):
     """All lanes of one session."""
 
-    def __init__(self, bounds: Bounds = Bounds()) -> None:  # frozen
-        self._bounds = bounds
-        self._lanes: dict[str, _Lane[T]] = {}
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._lanes: dict[str, Lane[T]] = {}
         self._items: dict[str, Item[T]] = {}
         self._in_hand: Counter[str] = Counter()
-        self._expecting: dict[str, _Lane[T]] = {}
-        self._gates: Gates[_Lane[T]] = Gates()
-        self._timers: list[tuple[float, int, _Lane[T]]] = []
-        self._hungry: dict[str, deque[_Lane[T]]] = {}
+        self._expecting: dict[str, Lane[T]] = {}
+        self._gates: Gates[Lane[T]] = Gates()
+        self._timers: list[tuple[float, int, Lane[T]]] = []
+        self._hungry: dict[str, deque[Lane[T]]] = {}
         self._leaving: list[Item[T]] = []
         self._loads: Counter[str] = Counter()
         self._loading = 0
@@ -165,7 +99,7 @@ class Lanes(Generic[T]):
     def mark(self, lane: str, group: str, due: float) -> None:
         """The store has sends of this lane (known when a session begins)."""
         marked = self._lane(lane, group)
-        marked.tail = _Tail(due, after=-1)
+        marked.tail = Tail(due, after=-1)
         self._set_timer(marked)
 
     def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
@@ -263,7 +197,7 @@ class Lanes(Generic[T]):
         times = [self._gates.next_due(), self._timers[0][0] if self._timers else None]
         return min((time for time in times if time is not None), default=None)
 
-    def _take_head(self, lane: _Lane[T], now: float) -> Item[T] | None:
+    def _take_head(self, lane: Lane[T], now: float) -> Item[T] | None:
         head = lane.queue[0]
         if head.due > now:
             return None  # another timer of this lane is set for then
@@ -274,9 +208,9 @@ class Lanes(Generic[T]):
         lane.busy = head
         return head
 
-    def _take_tail(self, lane: _Lane[T], now: float) -> Load | None:
+    def _take_tail(self, lane: Lane[T], now: float) -> Load | None:
         tail = lane.tail
-        if tail is None or not _loadable(tail) or tail.due > now:
+        if tail is None or not is_loadable(tail) or tail.due > now:
             return None
         # Before the gate: a probe that waits for room would wait for those that wait for the probe.
         if not self._has_room(lane.group):
@@ -314,7 +248,7 @@ class Lanes(Generic[T]):
                 return True
         return False
 
-    def _first_hungry(self, lanes: deque[_Lane[T]]) -> _Lane[T] | None:
+    def _first_hungry(self, lanes: deque[Lane[T]]) -> Lane[T] | None:
         """The first that still wants to load; those before it have found another way."""
         while lanes:
             lane = lanes.popleft()
@@ -323,18 +257,18 @@ class Lanes(Generic[T]):
                 and lane.busy is None
                 and lane.expected is None
                 and not lane.held
-                and _loadable(lane.tail)
+                and is_loadable(lane.tail)
             ):
                 return lane
         return None
 
-    def _lane(self, name: str, group: str) -> _Lane[T]:
+    def _lane(self, name: str, group: str) -> Lane[T]:
         lane = self._lanes.get(name)
         if lane is None:
-            lane = self._lanes[name] = _Lane(name, group)
+            lane = self._lanes[name] = Lane(name, group)
         return lane
 
-    def _insert(self, lane: _Lane[T], item: Item[T]) -> None:
+    def _insert(self, lane: Lane[T], item: Item[T]) -> None:
         # An expected item belongs before everything that waited for it, and its order says so.
         insort(lane.queue, item, key=lambda queued: queued.order)
         if lane.busy is not None and lane.queue[0] is item:
@@ -355,7 +289,7 @@ class Lanes(Generic[T]):
         self._set_timer(lane)
         return present
 
-    def _release(self, item: Item[T]) -> _Lane[T]:
+    def _release(self, item: Item[T]) -> Lane[T]:
         lane = self._lanes[item.lane]
         lane.busy = None
         lane.queue.remove(item)
@@ -369,7 +303,7 @@ class Lanes(Generic[T]):
         if not self._in_hand[item.group]:
             del self._in_hand[item.group]
 
-    def _sweep(self, lane: _Lane[T]) -> None:
+    def _sweep(self, lane: Lane[T]) -> None:
         """Have everything of a lane that waits parked, in front of what is."""
         items, lane.queue = lane.queue, []
         for item in items:
@@ -377,11 +311,11 @@ class Lanes(Generic[T]):
         self._grow_tail(lane, items).due = items[0].due
         self._leaving.extend(items)
 
-    def _grow_tail(self, lane: _Lane[T], items: Sequence[Item[T]]) -> _Tail:
+    def _grow_tail(self, lane: Lane[T], items: Sequence[Item[T]]) -> Tail:
         first = items[0]
         tail = lane.tail
         if tail is None:
-            tail = lane.tail = _Tail(first.due, after=first.order - 1)
+            tail = lane.tail = Tail(first.due, after=first.order - 1)
         elif first.attempt > 0:  # it was tried before those that are parked: it is the head
             tail.due = min(tail.due, first.due)
         tail.after = min(tail.after, first.order - 1)
@@ -390,7 +324,7 @@ class Lanes(Generic[T]):
         tail.version += 1
         return tail
 
-    def _set_timer(self, lane: _Lane[T]) -> None:
+    def _set_timer(self, lane: Lane[T]) -> None:
         if lane.busy is not None or lane.expected is not None:
             return
         tail = lane.tail
@@ -402,11 +336,6 @@ class Lanes(Generic[T]):
             if self._lanes.get(lane.name) is lane:
                 del self._lanes[lane.name]
             return
-        if not lane.held and (lane.queue or _loadable(tail)):
+        if not lane.held and (lane.queue or is_loadable(tail)):
             self._sequence += 1
             heapq.heappush(self._timers, (due, self._sequence, lane))
-
-
-def _loadable(tail: _Tail | None) -> bool:
-    """Whether all of a tail is in the store, and nobody reads it now."""
-    return tail is not None and not tail.loading and not tail.writing

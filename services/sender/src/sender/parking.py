@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 from common.contracts import topics
 from common.errors import Unavailable
 from sender.batching import GroupCommit
-from sender.lanes import Bounds, Item, Lanes, Load
+from sender.lane import Bounds, Item, Load
+from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore
 from sender.requests import Job, Letter, Position, read_record
 

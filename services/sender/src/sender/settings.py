@@ -12,7 +12,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo.client import MongoSettings
 from sender.flow import CLAIM_FRESH_SECONDS
-from sender.lanes import Bounds
+from sender.lane import Bounds
 
 
 class Settings(

@@ -1,0 +1,78 @@
+"""What lanes are made of: sends, the lanes themselves, and what of them is parked."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may be in memory, in counts: by lane, by group, in all, and by one load.
+
+    `long_seconds` is what wait is a long one.
+    """
+
+    lane: int = 100
+    group: int = 1_000
+    total: int = 2_000
+    load: int = 20
+    long_seconds: float = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class Item(Generic[T]):
+    """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
+
+    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
+    an item that was parked and loaded; `parked` is then the token of the stored copy.
+    """
+
+    id: str
+    lane: str
+    group: str
+    order: int
+    attempt: int
+    partition: Hashable
+    offset: int
+    payload: T
+    due: float = 0.0
+    strikes: int = 0
+    parked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The wish to have the first of a lane's parked sends, those whose order is above `after`."""
+
+    lane: str
+    after: int
+    version: int
+
+
+@dataclass(eq=False, slots=True)
+class Tail:
+    """What of a lane is parked. `version` changes with everything that is written behind a load's back."""
+
+    due: float
+    after: int
+    writing: int = 0
+    loading: bool = False
+    version: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Lane(Generic[T]):
+    name: str
+    group: str
+    queue: list[Item[T]] = field(default_factory=list)
+    busy: Item[T] | None = None
+    expected: tuple[str, int] | None = None
+    held: bool = False
+    tail: Tail | None = None
+
+
+def is_loadable(tail: Tail | None) -> bool:
+    """Whether all of a tail is in the store, and nobody reads it now."""
+    return tail is not None and not tail.loading and not tail.writing
