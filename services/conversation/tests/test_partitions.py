@@ -18,7 +18,7 @@ from common.kafka.clients import make_group_consumer, make_reader, make_transact
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
-from common.mongo import Mongo
+from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
@@ -169,6 +169,44 @@ async def test_a_crash_between_mongodb_and_kafka_loses_and_doubles_nothing(room)
         await room.until_published(60)
     assert torn
     assert_once_and_in_order(await room.events(), 60)
+
+
+async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successor_up(room):
+    records = messages_of(room, 30)
+    async with hanging_before_commit(room, records):
+        await room.publish(*records)
+        async with running(room.group()):
+            await room.until_published(30, seconds=30)
+    assert_once_and_in_order(await room.events(), 30)
+
+
+@asynccontextmanager
+async def hanging_before_commit(room, records):
+    """The owner of every slot, another process, which has written these records and says nothing any more."""
+    mongo = Mongo(room.settings)
+    dead = ConversationWorker(
+        ConversationStore(mongo), room.numbers, room.indexes, DeadLetterLimit(DeadLetterSettings()), batch_records=50
+    )
+    tasks = []
+    for partition in range(3):
+        slot = f"{room.settings.consumer_group}/{topics.WEBHOOKS.name}-{partition}"
+        owned, written = await OwnedSession(mongo, slot).__aenter__(), asyncio.Event()
+        owned.client_session.commit_transaction = partial(never, written)
+        tasks.append(asyncio.create_task(dead.apply(owned, records[partition::3])))
+        async with asyncio.timeout(10):
+            await written.wait()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await mongo.close()
+
+
+async def never(reached):
+    reached.set()
+    await asyncio.Event().wait()
 
 
 async def test_two_members_that_share_and_hand_over_partitions_double_nothing(room):
