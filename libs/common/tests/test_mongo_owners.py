@@ -89,7 +89,8 @@ async def test_who_has_left_a_slot_is_not_ended_with_it(mongo, mongodb_uri):
 async def test_a_zombie_that_leaves_does_not_take_its_successors_name_away(mongo, mongodb_uri):
     await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
     zombie, owned = await left_open(mongodb_uri, mongo, "group/slot-1")
-    second, left = await left_open_after(mongodb_uri, mongo, owned)
+    second, left = await left_open(mongodb_uri, mongo, "group/slot-1")
+    await owned.__aexit__(None, None, None)
     began = time.monotonic()
     async with OwnedSession(mongo, "group/slot-1") as third:
         await count_up(mongo, third)
@@ -98,13 +99,6 @@ async def test_a_zombie_that_leaves_does_not_take_its_successors_name_away(mongo
         await left.client_session.commit_transaction()
     await zombie.close()
     await second.close()
-
-
-async def left_open_after(mongodb_uri, mongo, zombie):
-    """The successor of `zombie`, which leaves only then; the successor leaves a transaction open, too."""
-    second, left = await left_open(mongodb_uri, mongo, "group/slot-1")
-    await zombie.__aexit__(None, None, None)
-    return second, left
 
 
 async def test_a_transaction_that_takes_too_long_is_given_up_and_holds_nobody_up(mongo):
