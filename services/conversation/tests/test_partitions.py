@@ -18,7 +18,7 @@ from common.kafka.clients import make_group_consumer, make_reader, make_transact
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
-from common.mongo import Mongo
+from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
@@ -171,6 +171,44 @@ async def test_a_crash_between_mongodb_and_kafka_loses_and_doubles_nothing(room)
     assert_once_and_in_order(await room.events(), 60)
 
 
+async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successor_up(room):
+    records = messages_of(room, 30)
+    async with hanging_before_commit(room, records):
+        await room.publish(*records)
+        async with running(room.group()):
+            await room.until_published(30, seconds=30)
+    assert_once_and_in_order(await room.events(), 30)
+
+
+@asynccontextmanager
+async def hanging_before_commit(room, records):
+    """The owner of every slot, another process, which has written these records and says nothing any more."""
+    mongo = Mongo(room.settings)
+    dead = ConversationWorker(
+        ConversationStore(mongo), room.numbers, room.indexes, DeadLetterLimit(DeadLetterSettings()), batch_records=50
+    )
+    tasks = []
+    for partition in range(3):
+        slot = f"{room.settings.consumer_group}/{topics.WEBHOOKS.name}-{partition}"
+        owned, written = await OwnedSession(mongo, slot).__aenter__(), asyncio.Event()
+        owned.client_session.commit_transaction = partial(never, written)
+        tasks.append(asyncio.create_task(dead.apply(owned, records[partition::3])))
+        async with asyncio.timeout(10):
+            await written.wait()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await mongo.close()
+
+
+async def never(reached):
+    reached.set()
+    await asyncio.Event().wait()
+
+
 async def test_two_members_that_share_and_hand_over_partitions_double_nothing(room):
     first, second = room.group(), room.group()
     await room.publish(*messages_of(room, 60))
@@ -235,7 +273,8 @@ async def test_a_flood_of_poison_halts_the_consumer_before_the_queue_is_drained(
     poison = message(f"wamid.{room.number}.poison", number=room.number)
     poison.value = poison.value[:-7]
     await room.publish(*[poison] * 40)
-    group = room.group(room.worker(dlq_limit=10))
+    # The topic also holds the records of other tests, and they would be the larger share.
+    group = room.group(room.worker(dlq_limit=10, dlq_limit_share=0))
     async with running(group):
         async with asyncio.timeout(30):
             while not (group.assignment and not group.ready):

@@ -51,18 +51,26 @@ async def requested_sends(kafka: str) -> set[str]:
 async def ended_sends(kafka: str) -> tuple[dict[str, str], dict[str, str]]:
     """(how each send ended, by journal id; for each that was ever in doubt, what became of it)."""
     ends: dict[str, str] = {}
-    doubts: dict[str, str] = {}
+    attempts: dict[str, int] = {}
+    doubts: dict[str, int] = {}
     for _, event in await read_topic(kafka, RESULTS):
         if event is None:
             continue
-        journal, kind = event["data"]["journalId"], event["type"]
+        journal, kind, tried = event["data"]["journalId"], event["type"], event["data"]["attempts"]
         if kind in _ENDS:
             ends.setdefault(journal, kind)
+            attempts[journal] = tried
         else:
-            doubts[journal] = "open"
-    for journal in doubts:
-        doubts[journal] = ends.get(journal, "open")
-    return ends, doubts
+            doubts[journal] = max(tried, doubts.get(journal, 0))
+    return ends, {
+        journal: _settled(ends.get(journal), attempts.get(journal, 0) > doubts[journal]) for journal in doubts
+    }
+
+
+def _settled(end: str | None, again: bool) -> str:
+    if end is None:
+        return "open"
+    return f"{end.removeprefix('send.')}, {'sent again' if again else 'settled by a status'}"
 
 
 async def final_statuses(mongodb: str, database: str, journals: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import PyMongoError
 
 from common.mongo.client import Document, Mongo
 
@@ -23,6 +24,7 @@ class OwnedSession:
     """The one session under which `owner` (a consumer group's slot) writes: `async with OwnedSession(...) as session`.
 
     Entering it ends the session of whoever was the owner before. Raises the driver's errors; then nothing is owned.
+    Leaving it ends its own, as far as MongoDB answers, and raises nothing.
     A predecessor that comes back may still write: what it writes has to be what the successor would.
     """
 
@@ -45,9 +47,13 @@ class OwnedSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.end_session()
-            self._session = None
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            await self._give_up(session.session_id["id"])
+        finally:
+            await session.end_session()
 
     @property
     def client_session(self) -> AsyncClientSession:
@@ -60,7 +66,19 @@ class OwnedSession:
         before = await self._collection.find_one_and_update({"_id": self._owner}, {"$set": {"lsid": mine}}, upsert=True)
         if before is None or "lsid" not in before:
             return
+        await self._end(before["lsid"])
+        log.info("ended the predecessor's session", extra={"owner": self._owner})
+
+    async def _give_up(self, mine: Any) -> None:
+        # The driver hands the id of a session that has ended to whatever it does next. Were it still named here, the
+        # next owner would end that: another slot's transaction, or a read of the API.
+        try:
+            await self._end(mine)
+            await self._collection.delete_one({"_id": self._owner, "lsid": mine})
+        except PyMongoError as error:
+            log.warning("the next owner ends our session", extra={"owner": self._owner, "error": repr(error)})
+
+    async def _end(self, lsid: Any) -> None:
         # Sessions of one's own may be ended without any privilege (MongoDB manual, killSessions). After a change of
         # primary the transaction is gone with the old one.
-        await self._mongo.client.admin.command({"killSessions": [{"id": before["lsid"]}]})
-        log.info("ended the predecessor's session", extra={"owner": self._owner})
+        await self._mongo.client.admin.command({"killSessions": [{"id": lsid}]})

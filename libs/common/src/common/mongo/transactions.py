@@ -1,5 +1,6 @@
 """One transaction: snapshot reads, majority writes, repeated by the driver where MongoDB asks for it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -16,18 +17,23 @@ T = TypeVar("T")
 _DUPLICATE_KEY: Final = 11000
 
 
-async def transaction(owned: OwnedSession, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+async def transaction(
+    owned: OwnedSession, work: Callable[[AsyncClientSession], Awaitable[T]], *, seconds: float = 30.0
+) -> T:
     """Run `work` in a transaction of this session and commit it; `work` may run several times.
 
-    Transient conflicts and unknown commits are repeated (MongoDB, "Transactions: production considerations"), for at
-    most two minutes. Raises the driver's errors, among them `DuplicateKeyError`. One transaction at a time.
+    Transient conflicts and unknown commits are repeated (MongoDB, "Transactions: production considerations"), until
+    `seconds` have passed; then it raises `TimeoutError`, and the outcome is unknown. Raises the driver's errors, among
+    them `DuplicateKeyError`. One transaction at a time.
     """
-    return await owned.client_session.with_transaction(
-        work,
-        read_concern=ReadConcern("snapshot"),
-        write_concern=WriteConcern(w="majority", j=True),
-        read_preference=ReadPreference.PRIMARY,
-    )
+    # Not the driver's own timeout: once that has passed, it does not even send the abort.
+    async with asyncio.timeout(seconds):
+        return await owned.client_session.with_transaction(
+            work,
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern(w="majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
 
 
 @contextmanager
