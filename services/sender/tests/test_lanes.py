@@ -7,15 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sender.lane import Bounds, Item, Load
+from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.prefix import Prefixes
 
 
-def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g"):
+def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g", bulk=False):
     return Item(
         id=send, lane=lane, group=group, order=order, attempt=attempt, partition=partition, offset=order, payload=None,
-        due=due,
+        due=due, bulk=bulk,
     )  # fmt: skip
 
 
@@ -206,38 +206,117 @@ def test_a_settled_doubt_wakes_its_parked_lane():
     assert isinstance(lanes.take(1.0), Load)
 
 
-def test_what_a_lane_a_group_or_memory_cannot_hold_is_parked():
-    lanes = Lanes(Bounds(lane=2, group=3, total=4, load=1))
-    records = [item("1"), item("2", order=1), item("3", order=2), item("4", "b", 3), item("5", "c", 4)]
-    records += [item("6", "x", 5, group="h"), item("7", "y", 6, group="h")]
+def read_all(lanes, records):
+    """Offer or park each; returns the ids of the parked ones, those in a backlog in brackets."""
     parked = []
     for one in records:
-        if lanes.park(one):
-            parked.append(one.id)
-            lanes.stored(one.lane, 1)
-        else:
+        if not lanes.park(one):
             assert lanes.offer(one) is None
-    assert parked == ["3", "5", "7"]
-    assert taken(lanes) == ["1", "4", "6"]  # there is no room to load another
+        elif one.backlog:
+            lanes.stored_backlog(one.group, 1, one.order)
+            parked.append(f"({one.id})")
+        else:
+            lanes.stored(one.lane, 1)
+            parked.append(one.id)
+    return parked
+
+
+def test_what_a_lane_or_a_group_cannot_hold_is_parked():
+    lanes = Lanes(Bounds(lane=2, group=3, total=40, load=1))
+    records = [item("1"), item("2", order=1), item("3", order=2), item("4", "b", 3), item("5", "c", 4)]
+    records += [item("6", "x", 5, group="h"), item("7", "x", 6, group="h")]
+    assert read_all(lanes, records) == ["3", "(5)"]
+    assert taken(lanes) == ["1", "6", "4"]  # each group in its turn; and there is no room to load another
     lanes.finish(records[0])
-    found = [lanes.take(0.0), lanes.take(0.0)]
-    assert [load.lane for load in found if isinstance(load, Load)] == ["c"]
-    assert [head.id for head in found if isinstance(head, Item)] == ["2"]
+    assert taken(lanes) == ["2"]
+    lanes.finish(records[1])
+    load = lanes.take(0.0)
+    assert load.lane == "a"
+    lanes.loaded(load, [loaded(records[2])], more=False)
+    assert taken(lanes) == ["3"]
+    for send in ("3", "4"):
+        lanes.finish(lanes._items[send])
+    load = lanes.take(0.0)
+    assert (load.group, load.after, load.upto) == ("g", -1, 4)
+    lanes.loaded_backlog(load, [loaded(records[4])], more=False, upto=4)
+    assert taken(lanes) == ["5"]
+    assert not lanes.park(item("in room", "e", 6))
+    lanes.offer(item("in room", "e", 6))
+    lanes.offer(item("too", "f", 6))
+    assert read_all(lanes, [item("8", "d", 7)]) == ["(8)"]  # full again, and then the backlog is new
+
+
+def test_a_campaign_has_half_of_its_groups_room_and_what_is_awaited_goes_past_its_backlog():
+    lanes = Lanes(Bounds(group=4, total=40, load=2, chunk=2))
+    campaign = [item(f"c{n}", f"lane{n}", n, bulk=True) for n in range(6)]
+    assert read_all(lanes, campaign) == ["(c2)", "(c3)", "(c4)", "(c5)"]
+    reply = item("r", "lane5", 6)
+    assert read_all(lanes, [reply]) == ["r"]  # behind what its own lane has in the backlog
+    load = lanes.take(0.0)
+    assert (load.lane, load.after) == ("lane5", -1)
+    lanes.loaded(load, [loaded(campaign[5]), loaded(reply)], more=False)
+    assert taken(lanes) == ["c5", "c0", "c1"]
+    lanes.finish(lanes._items["c5"])
+    lanes.leaves_over("c5")
+    assert taken(lanes) == ["r"]
+    for one in [*campaign[:2], lanes._items["r"]]:
+        lanes.finish(one)
+    load = lanes.take(0.0)
+    assert lanes.loaded_backlog(load, [loaded(campaign[2]), loaded(campaign[3])], more=True, upto=3) == []
+    second = [lanes.take(0.0), lanes.take(0.0)]
+    assert [one.id for one in second] == ["c2", "c3"]
+    for one in second:
+        lanes.finish(one)
+    load = lanes.take(0.0)
+    assert lanes.loaded_backlog(load, [loaded(campaign[4]), loaded(campaign[5])], more=True, upto=5) == []
+    assert taken(lanes) == ["c4"]  # the last one has ended, though its copy is still there
+
+
+def test_a_group_with_little_has_room_when_the_others_have_taken_all():
+    lanes = Lanes(Bounds(lane=9, group=150, total=200))
+    assert len(read_all(lanes, [item(f"g{n}", f"g{n}", n) for n in range(150)])) == 0
+    assert len(read_all(lanes, [item(f"h{n}", f"h{n}", n, group="h") for n in range(150)])) == 100
+    assert read_all(lanes, [item("q", "q", 900, group="quiet")]) == []
+
+
+def test_a_backlog_of_a_paused_group_is_read_when_it_may_try_again():
+    lanes = Lanes(Bounds(group=4, total=40))
+    assert len(read_all(lanes, [item(str(n), f"lane{n}", n, bulk=True) for n in range(4)])) == 2
+    first = [lanes.take(0.0), lanes.take(0.0)]
+    lanes.hold("g", 0.0, 60.0, 60.0)
+    for one in first:
+        lanes.block(one, 0.0, 0.0)
+    assert taken(lanes) == []
+    for one in lanes.leaving():
+        lanes.stored(one.lane, 1)
+    assert lanes.take(59.0) is None
+    assert lanes.next_due() == 60.0
+
+
+def test_an_expiry_is_noticed_while_a_send_waits():
+    one = item("1")
+    one.expires = 3.0
+    lanes = filled(one)
+    lanes.take(0.0)
+    lanes.block(one, 60.0, 0.0)
+    assert taken(lanes, 2.9) == []
+    assert taken(lanes, 3.0) == ["1"]
+    lanes.block(one, 60.0, 3.0)
+    assert lanes.leaving() == [one]
 
 
 def test_what_is_on_its_way_into_the_store_takes_room():
-    lanes = Lanes(Bounds(total=4, long_seconds=1))
+    lanes = Lanes(Bounds(total=4, long_seconds=1))  # the fifth has the little that is always free
     for n in range(4):
         lanes.offer(item(str(n), f"lane{n}", n))
     heads = [lanes.take(0.0) for _ in range(4)]
     for head in heads:
         lanes.block(head, 60.0, 0.0)
     assert (lanes.size, len(lanes.leaving())) == (0, 4)
-    assert lanes.park(item("5", "new", 5))
-    lanes.stored("new", 1)
+    assert read_all(lanes, [item(f"h{n}", f"h{n}", n, group="h") for n in range(2)]) == ["(h1)"]
     for head in heads:
         lanes.stored(head.lane, 1)
-    assert not lanes.park(item("6", "newer", 6))
+    assert read_all(lanes, [item(f"i{n}", f"i{n}", n, group="i") for n in range(2)]) == []
 
 
 def test_a_load_that_was_overtaken_from_the_front_is_made_again():
@@ -307,7 +386,7 @@ def test_a_probe_does_not_wait_for_room_that_waits_for_the_probe():
     for one in (first, second):
         lanes.hold("g", 0.0, 1.0, 60.0)
         lanes.block(one, 0.0, 0.0)
-    lanes.stored("c", 1)
+    lanes.stored_backlog("g", 1, 2)
     now, tried = 0.0, []
     for _ in range(6):
         assert lanes.take(now) is None
@@ -376,15 +455,20 @@ def test_what_is_not_understood_any_more_is_passed_over():
     assert lanes.take(1.0) is None
 
 
+def is_new(batch):
+    return any(one.partition is not None for one in batch)
+
+
 class Conversations(RuleBasedStateMachine):
     """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost."""
 
     def __init__(self):
         super().__init__()
-        self.lanes, self.prefixes = Lanes(Bounds(lane=2, group=2, total=3, long_seconds=2.0)), Prefixes()
+        bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
+        self.lanes, self.prefixes = Lanes(bounds), Prefixes()
         self.now, self.offset = 0.0, 0
         self.busy, self.coming, self.writing, self.loading = [], [], [], []
-        self.store = defaultdict(dict)
+        self.store, self.unremoved = defaultdict(dict), []
         self.offered, self.ended = defaultdict(list), defaultdict(list)
         self.unfinished, self.committed = {}, defaultdict(int)
 
@@ -398,7 +482,8 @@ class Conversations(RuleBasedStateMachine):
 
     def written(self, one):
         if one.partition is None:
-            self.store[one.lane].pop(one.order)
+            self.lanes.leaves_over(one.id)
+            self.unremoved.append(one)
             return
         self.prefixes.done(one.partition, one.offset)
         del self.unfinished[one.partition, one.offset]
@@ -410,11 +495,11 @@ class Conversations(RuleBasedStateMachine):
             by_lane[one.lane].append(one)
         self.writing.extend(by_lane.values())
 
-    @rule(lane=st.sampled_from("abcdefgh"))
-    def arrives(self, lane):
+    @rule(lane=st.sampled_from("abcdefgh"), bulk=st.booleans())
+    def arrives(self, lane, bulk):
         send = f"{lane}{self.offset}"
         self.offered[lane].append(send)
-        assert self.read(item(send, lane, self.offset, group="g" if lane in "abcde" else "h")) is None
+        assert self.read(item(send, lane, self.offset, group="g" if lane in "abcde" else "h", bulk=bulk)) is None
         self.offset += 1
 
     @precondition(lambda self: self.offered["a"])
@@ -438,9 +523,13 @@ class Conversations(RuleBasedStateMachine):
         one = self.lanes.take(self.now)
         self.sweep()
         if isinstance(one, Load):
-            assert one.lane not in {load.lane for load, _ in self.loading}
+            assert one.lane not in {load.lane for load, _ in self.loading if isinstance(load, Load)}
             first = [self.store[one.lane][order] for order in sorted(self.store[one.lane]) if order > one.after]
             self.loading.append((one, first[:2]))
+        elif isinstance(one, LoadBacklog):
+            rows = [row for rows in self.store.values() for row in rows.values() if row.backlog]
+            found = [row for row in rows if row.group == one.group and one.after < row.order <= one.upto]
+            self.loading.append((one, sorted(found, key=lambda row: row.order)[: one.limit]))
         elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
             assert one.due <= self.now
@@ -449,18 +538,45 @@ class Conversations(RuleBasedStateMachine):
     @precondition(lambda self: self.writing)
     @rule(data=st.data())
     def is_stored(self, data):
-        items = self.writing.pop(data.draw(st.integers(0, len(self.writing) - 1)))
+        self.store_batch(data.draw(st.integers(0, len(self.writing) - 1)))
+
+    def store_batch(self, index):
+        """One batch; of those with new sends the first, for they are written one after the other."""
+        if is_new(self.writing[index]):
+            index = next(n for n, batch in enumerate(self.writing) if is_new(batch))
+        items = self.writing.pop(index)
         for one in items:
-            self.store[one.lane][one.order] = replace(one, partition=None, parked="t")
+            copy = replace(one, partition=None, parked="t")
             if one.partition is not None:
+                self.store[one.lane][one.order] = copy
                 self.written(one)
-        self.lanes.stored(items[0].lane, len(items))
+            elif one.due:
+                self.store[one.lane][one.order] = copy
+        if items[0].backlog:
+            self.lanes.stored_backlog(items[0].group, len(items), items[-1].order)
+        else:
+            self.lanes.stored(items[0].lane, len(items))
+
+    @precondition(lambda self: self.unremoved)
+    @rule()
+    def is_removed(self):
+        one = self.unremoved.pop(0)
+        self.store[one.lane].pop(one.order)
+        self.lanes.removed(one.id)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())
     def is_loaded(self, data):
-        load, found = self.loading.pop(data.draw(st.integers(0, len(self.loading) - 1)))
-        assert self.lanes.loaded(load, [replace(one) for one in found], more=len(found) == 2) == []
+        self.bring(*self.loading.pop(data.draw(st.integers(0, len(self.loading) - 1))))
+
+    def bring(self, load, found):
+        copies = [replace(one, backlog=False) for one in found]
+        if isinstance(load, Load):
+            assert self.lanes.loaded(load, copies, more=len(found) == 2) == []
+        else:
+            more = len(found) == load.limit
+            upto = found[-1].order if more else load.upto
+            assert self.lanes.loaded_backlog(load, copies, more=more, upto=upto) == []
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data())
@@ -518,8 +634,8 @@ class Conversations(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self):
-        # A load brings two at a time, and a retry comes back whatever there is.
-        assert self.lanes.size <= 3 + 2 * 8
+        # A load brings two at a time, a retry comes back whatever there is, and a group with nothing has some room.
+        assert self.lanes.size <= 2 * 3 + 2 * 8
 
     def teardown(self):
         """Everything that was read ends, in order, once nothing fails any more."""
@@ -527,19 +643,15 @@ class Conversations(RuleBasedStateMachine):
             while self.coming:
                 self.comes_back()
             while self.writing:
-                items = self.writing.pop()
-                for one in items:
-                    self.store[one.lane][one.order] = replace(one, partition=None, parked="t")
-                    if one.partition is not None:
-                        self.written(one)
-                self.lanes.stored(items[0].lane, len(items))
+                self.store_batch(0)
             while self.loading:
-                load, found = self.loading.pop()
-                self.lanes.loaded(load, [replace(one) for one in found], more=len(found) == 2)
+                self.bring(*self.loading.pop())
             self.starts()
             while self.busy:
                 self.end(self.busy.pop())
             self.now = max(self.now, self.lanes.next_due() or self.now)
+        while self.unremoved:
+            self.is_removed()
         assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
         assert self.lanes.size == 0
         assert not self.unfinished

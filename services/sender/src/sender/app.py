@@ -1,6 +1,5 @@
 """The sender, put together."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -34,13 +33,17 @@ from sender.core import Rules
 from sender.flow import Flow
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.pace import Pairs
+from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.settings import Settings
 from sender.settle import Settler, Watch
+from sender.slots import Slots
 from sender.store import JournalStore
+from sender.turns import Shares
 
 log = logging.getLogger(__name__)
 
@@ -106,11 +109,26 @@ class Sender:
             on_rejected=self.reports.report,
         )
         limits = Limits(
-            slots=asyncio.Semaphore(settings.sender_max_in_flight),
+            slots=Slots(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
-        return SenderWorker(Tools(flow, self.watch, self.parker, self.letters, limits))
+        paces = Paces(
+            self._plan_of,
+            settings.sender_plan_weights,
+            rate=settings.sender_messages_per_second,
+            # One number whose calls hang must not take them all.
+            most=max(1, settings.sender_max_in_flight // 2),
+            pairs=Pairs() if settings.sender_pair_pace else None,
+        )
+        shares = Shares(paces.terms)
+        return SenderWorker(
+            Tools(flow, self.watch, self.parker, self.letters, limits, paces, shares, Recent(self.store))
+        )
+
+    def _plan_of(self, chatbot_id: str) -> str:
+        account = self.accounts.get(chatbot_id)
+        return account.plan if account is not None else ""
 
     async def _ensure_indexes(self) -> None:
         await self.store.ensure_indexes()

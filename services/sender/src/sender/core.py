@@ -30,6 +30,8 @@ _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _UNRESOLVED: Final = "in_doubt_unresolved"
+_TOO_FAST: Final = frozenset({4, 80007, 130429})
+EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), expired=True)
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 
@@ -63,7 +65,7 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
     if isinstance(request, MetaError):
         return Dead(request, letter=True)
     if expired(request, now):
-        return Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), expired=True)
+        return EXPIRED
     if account is None:
         return Dead(MetaError(reason="unknown_account", details="no account has this chatbotId"), letter=True)
     if not account.active:
@@ -117,6 +119,11 @@ def reopens(replay: int, entry: Entry) -> bool:
     """
     dead = entry.state is State.FAILED and entry.letter and entry.wamid is None
     return dead and entry.replays == replay - 1 and (entry.error or MetaError()).reason != _UNRESOLVED
+
+
+def is_too_fast(error: MetaError | None) -> bool:
+    """Whether Meta said that this number, or its account or app, sends more than it may."""
+    return error is not None and error.code in _TOO_FAST
 
 
 def expired(request: SendRequest, now: datetime) -> bool:

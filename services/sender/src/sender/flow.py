@@ -16,7 +16,7 @@ from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
-from sender.core import Rules, after, before, is_repeatable, reopens, spared
+from sender.core import EXPIRED, Rules, after, before, expired, is_repeatable, reopens, spared
 from sender.journal import Entry, Move, State
 from sender.moves import blank, claim, record, reopen
 from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
@@ -69,10 +69,12 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     now: Callable[[], datetime] = utc_now
 
-    async def step(self, job: Job, *, owner: str, strikes: int, look: bool) -> Step:
+    async def step(
+        self, job: Job, *, owner: str, strikes: int, look: bool, on_call: Callable[[], None] = lambda: None
+    ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        Raises `Superseded` when the journal shows another owner at work.
+        `on_call` is called when a call to Meta begins. Raises `Superseded` when the journal shows another owner at work.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -88,7 +90,7 @@ class Flow:
             answered = False
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
-                attempt = await self._attempt(job, account, entry, decision.attempt, owner, strikes)
+                attempt = await self._attempt(job, account, entry, decision.attempt, owner, strikes, on_call)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
                     continue
@@ -99,7 +101,8 @@ class Flow:
             entry = step
 
     async def _attempt(
-        self, job: Job, account: AccountData, entry: Entry | None, number: int, owner: str, strikes: int
+        self, job: Job, account: AccountData, entry: Entry | None, number: int, owner: str, strikes: int,
+        on_call: Callable[[], None],
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
         try:
@@ -122,6 +125,9 @@ class Flow:
             return standing
         if time.monotonic() - began > CLAIM_FRESH_SECONDS:
             return Defer(self.now(), MetaError(reason="claim_took_too_long")), standing, False
+        if not isinstance(job.request, MetaError) and expired(job.request, self.now()):
+            return EXPIRED, standing, False
+        on_call()
         end = await self._call(job, credentials)
         outcome = after(
             end,

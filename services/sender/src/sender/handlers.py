@@ -10,19 +10,24 @@ from typing import Any, Final
 
 from common.contracts import topics
 from common.dead_letters import DeadLetterLimit
+from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from sender import results
 from sender.commits import Commits, Effect
 from sender.crew import Crew, cancel
+from sender.core import is_too_fast
 from sender.flow import Flow, Step
 from sender.intake import judge
-from sender.lane import Bounds, Item, Load
+from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.parking import Parker, Parking
+from sender.paces import Paces, Recent, Ticket
+from sender.parking import Parker, Parking, patiently
 from sender.requests import Job
 from sender.settle import Watch
+from sender.slots import Slots
+from sender.turns import Shares
 
 _FETCH_RECORDS: Final = 500
 _BACKLOG_TIMEOUT_MS: Final = 100
@@ -34,7 +39,7 @@ _ALIVE_SECONDS: Final = 5.0
 class Limits:
     """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
 
-    slots: asyncio.Semaphore
+    slots: Slots
     bounds: Bounds
     drain_seconds: float
 
@@ -48,6 +53,9 @@ class Tools:
     parker: Parker
     letters: DeadLetterLimit
     limits: Limits
+    paces: Paces
+    shares: Shares
+    recent: Recent
 
 
 class SenderWorker:
@@ -88,7 +96,7 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds)
+        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
         self.crew = Crew()
@@ -125,6 +133,7 @@ class _Session:
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
         await self.parking.begin()
+        await self._learn_paces()
         await self._read_backlog()
         dispatching = self.crew.start(self._dispatch(), f"dispatch {self.kafka.slot}")
         try:
@@ -134,6 +143,14 @@ class _Session:
                 await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))
         finally:
             await cancel([dispatching])
+
+    async def _learn_paces(self) -> None:
+        partitions = self._partitions()
+        lately = await patiently(self.tools.recent.read)
+        ours = [
+            sent for sent in lately if not partitions or partition_of(sent.chatbot_id, partitions) == self.partition
+        ]
+        self.tools.paces.learn(ours, self._now())
 
     async def _read_backlog(self) -> None:
         consumer = self.kafka.consumer
@@ -202,7 +219,7 @@ class _Session:
     async def _dispatch(self) -> None:
         slots, breaker = self.tools.limits.slots, self.flow.breaker
         while True:
-            await slots.acquire()
+            await slots.acquire(self.lanes.urgency)
             away = breaker.wait(self._now())
             found = self.lanes.take(self._now()) if not away else None
             self._sweep()
@@ -226,8 +243,9 @@ class _Session:
             await asyncio.wait_for(self.moved.wait(), wait)
         self.moved.clear()
 
-    async def _load(self, load: Load) -> None:
-        for superfluous in await self.parking.load(load):
+    async def _load(self, load: Load | LoadBacklog) -> None:
+        loading = self.parking.load(load) if isinstance(load, Load) else self.parking.load_backlog(load)
+        for superfluous in await loading:
             self._drop(superfluous)
         self.moved.set()
 
@@ -235,7 +253,13 @@ class _Session:
         job = item.payload
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
         look = known or item.id in self.in_doubt
-        step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look)
+        ticket = Ticket(self.tools.paces, item.group, item.lane, paced=item.paced)
+        try:
+            step = await self.flow.step(
+                job, owner=self.owner, strikes=item.strikes, look=look, on_call=ticket.use
+            )
+        finally:
+            ticket.close()
         self._apply(item, step)
         self._sweep()
 
@@ -272,6 +296,8 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
+                if is_too_fast(outcome.error):
+                    self.tools.paces.number(item.group).too_fast(self._now())
                 if outcome.hold is not None:
                     self.lanes.hold(item.group, self._now(), outcome.hold.base, outcome.hold.cap)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
@@ -279,6 +305,8 @@ class _Session:
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""
         parked = (item.id, item.parked) if item.parked is not None else None
+        if parked is not None:
+            self.lanes.leaves_over(item.id)
         self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, send: str, _journal_id: str) -> None:

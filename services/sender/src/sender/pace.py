@@ -7,29 +7,36 @@ recipient one message in six seconds, or up to 45 at once that are borrowed from
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 DEFAULT_RATE: Final = 80
 PAIR_SECONDS: Final = 6.0
 PAIR_BURST: Final = 45
+WINDOW_SECONDS: Final = 1.05
+"""A little more than the second that Meta counts in: calls take different times on their way to it."""
+
 _SLOWER: Final = 0.5
 _FASTER: Final = 0.1
 _RECOVERY_SECONDS: Final = 10.0
 _LEAST_RATE: Final = 1.0
+_POLL_SECONDS: Final = 0.02
+_MANY: Final = 10_000
 
 
 @dataclass(slots=True)
 class NumberPace:
     """At most `rate` messages in any second, not just on average: the last second's messages are remembered.
 
-    When Meta says that it was too fast (130429, 80007), the rate falls to half; every ten seconds without that it
-    rises by a tenth of `limit`, until it is there again.
+    What is reserved counts until it `went`, or was given back. When Meta says that it was too fast (130429, 80007),
+    the rate falls to half; every ten seconds without that it rises by a tenth of `limit`, until it is there again.
     """
 
     limit: float = DEFAULT_RATE
     rate: float = 0.0
     _went: deque[float] = field(default_factory=deque)
+    _reserved: int = 0
     _changed_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -39,16 +46,31 @@ class NumberPace:
     def ready_at(self, now: float) -> float:
         """When the next message may go: now, or later."""
         self._recover(now)
-        while self._went and self._went[0] <= now - 1.0:
+        while self._went and self._went[0] <= now - WINDOW_SECONDS:
             self._went.popleft()
-        allowed = max(1, int(self.rate))
+        allowed = max(1, int(self.rate)) - self._reserved
+        if allowed <= 0:
+            return now + _POLL_SECONDS
         if len(self._went) < allowed:
             return now
-        return self._went[len(self._went) - allowed] + 1.0
+        return self._went[len(self._went) - allowed] + WINDOW_SECONDS
+
+    def reserve(self) -> None:
+        """One is about to go."""
+        self._reserved += 1
+
+    def give_back(self) -> None:
+        """One that was reserved does not go after all."""
+        self._reserved -= 1
 
     def went(self, now: float) -> None:
-        """A message went out, or came in: Meta counts both."""
+        """One that was reserved goes out now."""
+        self._reserved -= 1
         self._went.append(now)
+
+    def came(self, now: float, count: int = 1) -> None:
+        """So many came in, or were sent by another owner: Meta counts them, too."""
+        self._went.extend([now] * count)
 
     def too_fast(self, now: float) -> None:
         """Meta has refused one for the pace. Several refusals of one second are one."""
@@ -58,6 +80,8 @@ class NumberPace:
 
     def set_limit(self, limit: float, now: float) -> None:
         """Meta has told another limit for this number."""
+        if limit == self.limit:
+            return
         self.limit, self._changed_at = limit, now
         self.rate = min(self.rate, limit) if limit < self.rate else limit
 
@@ -91,3 +115,32 @@ class PairPace:
     def idle(self, now: float) -> bool:
         """Whether it says nothing any more that a new one would not say."""
         return now >= self._since + self._count * PAIR_SECONDS
+
+
+class Pairs:
+    """The pace of every recipient that somebody wrote to lately, by lane."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[str, PairPace] = {}
+        self._most = _MANY
+
+    def ready_at(self, lane: str, now: float) -> float:
+        """When the next message to this recipient may go."""
+        pair = self._pairs.get(lane)
+        return pair.ready_at(now) if pair is not None else now
+
+    def went(self, lane: str, now: float) -> None:
+        """A message to this recipient goes out now."""
+        pair = self._pairs.get(lane)
+        if pair is None:
+            pair = self._pairs[lane] = PairPace()
+        pair.went(now)
+        if len(self._pairs) > self._most:
+            self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.idle(now)}
+            self._most = max(_MANY, 2 * len(self._pairs))
+
+    def learn(self, lane: str, times: Iterable[float]) -> None:
+        """When messages went to this recipient, in order, whoever sent them."""
+        pair = self._pairs[lane] = PairPace()
+        for at in times:
+            pair.went(at)

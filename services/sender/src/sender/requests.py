@@ -86,8 +86,7 @@ class Job:
     @property
     def lane(self) -> str:
         """The conversation: a chatbot has one number, and `to` names one recipient."""
-        aliases = contact_of_recipient(self.to).aliases()
-        return f"{self.chatbot_id}|{aliases[0] if aliases else self.to}"
+        return lane_of(self.chatbot_id, self.to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +97,12 @@ class Letter:
     origin: Position
     error: MetaError
     trace: Trace
+
+
+def lane_of(chatbot_id: str, to: str) -> str:
+    """The conversation of a chatbot with whom `to` names."""
+    aliases = contact_of_recipient(to).aliases()
+    return f"{chatbot_id}|{aliases[0] if aliases else to}"
 
 
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:

@@ -6,7 +6,7 @@ have to name the field, the limit and what was given; results are events like al
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -50,7 +50,9 @@ class SendRequest(_Model):
 
     `to` is a phone number (E.164, the `+` may be missing) or a BSUID. `messageId` is the caller's idempotency key,
     unique per chatbot: a repeated one is not sent again. `replyTo` quotes a wamid. `metadata` is the caller's own and
-    comes back in every `message-status` event.
+    comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
+    conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
+    in the conversation only then.
     """
 
     chatbot_id: Annotated[str, Field(min_length=1, max_length=128)]
@@ -59,6 +61,8 @@ class SendRequest(_Model):
     metadata: dict[str, Any] | None = None
     message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
+    category: Literal["conversation", "campaign"] = "conversation"
+    send_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
 
     @field_validator("to")
@@ -69,9 +73,11 @@ class SendRequest(_Model):
         return to
 
     @model_validator(mode="after")
-    def _may_reply(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.reply_to is not None and isinstance(self.message, Reaction):
             raise ValueError("a reaction cannot have `replyTo`: it is on its `message_id`")
+        if self.send_at is not None and self.expires_at is not None and self.expires_at <= self.send_at:
+            raise ValueError("`expiresAt` has to be after `sendAt`")
         return self
 
     def typed(self) -> TypedMessage:

@@ -1,0 +1,107 @@
+"""The pace and the share of every number that this process owns.
+
+A number is served by one session at a time, so its pace is kept here and nowhere else. Whoever takes numbers over
+learns from the journal what its predecessor has just sent, so that no limit is passed while owners change.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sender.pace import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
+from sender.requests import lane_of
+from sender.store import JournalStore, Lately
+from sender.turns import Terms
+
+_MEMORY_SECONDS: Final = PAIR_BURST * PAIR_SECONDS
+_FRESH_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True)
+class Paces:
+    """Of all sessions of a process. `plan_of` knows a chatbot's plan, `weights` what it is worth.
+
+    `rate` is messages per second of a number of which nothing else is known; `most` how many calls of one number may
+    be under way; `pairs` is None when the limit per recipient is left to Meta.
+    """
+
+    plan_of: Callable[[str], str]
+    weights: Mapping[str, float]
+    rate: float
+    most: int
+    pairs: Pairs | None = field(default_factory=Pairs)
+    _numbers: dict[str, NumberPace] = field(default_factory=dict)
+
+    def terms(self, group: str) -> Terms:
+        """How a chatbot shares."""
+        plan = self.plan_of(group)
+        return Terms(self.weights.get(plan, min(self.weights.values())), self.number(group), self.most)
+
+    def number(self, group: str) -> NumberPace:
+        """The pace of a chatbot's number."""
+        pace = self._numbers.get(group)
+        if pace is None:
+            pace = self._numbers[group] = NumberPace(self.rate)
+        return pace
+
+    def pair_ready_at(self, lane: str, now: float) -> float:
+        """When the next message to a recipient may go."""
+        return self.pairs.ready_at(lane, now) if self.pairs is not None else now
+
+    def went(self, group: str, lane: str, now: float) -> None:
+        """A message that was reserved goes out now."""
+        self.number(group).went(now)
+        if self.pairs is not None:
+            self.pairs.went(lane, now)
+
+    def learn(self, lately: Sequence[Lately], now: float) -> None:
+        """What was sent lately by whoever had these numbers before."""
+        for sent in lately:
+            times = [at.timestamp() for at in sent.times]
+            # Counted as if now: it may have reached Meta later than its sender thought.
+            self.number(sent.chatbot_id).came(now, sum(now - at < WINDOW_SECONDS for at in times))
+            if self.pairs is not None:
+                self.pairs.learn(lane_of(sent.chatbot_id, sent.to), times)
+
+
+class Ticket:
+    """One reserved place in the pace of a number: used when the call goes out, or given back."""
+
+    def __init__(self, paces: Paces, group: str, lane: str, *, paced: bool) -> None:
+        self._paces = paces
+        self._group = group
+        self._lane = lane
+        self._open = paced
+
+    def use(self) -> None:
+        """The call goes out now."""
+        if self._open:
+            self._open = False
+            self._paces.went(self._group, self._lane, time.time())
+
+    def close(self) -> None:
+        """There will be no call."""
+        if self._open:
+            self._open = False
+            self._paces.number(self._group).give_back()
+
+
+class Recent:
+    """What the journal says was sent lately; read once for all sessions that begin together."""
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._read_at = float("-inf")
+        self._lately: Sequence[Lately] = ()
+
+    async def read(self) -> Sequence[Lately]:
+        """As of a moment ago. Raises `Unavailable`."""
+        async with self._lock:
+            if time.monotonic() - self._read_at > _FRESH_SECONDS:
+                self._lately = await self._store.sent_since(datetime.now(UTC) - timedelta(seconds=_MEMORY_SECONDS))
+                self._read_at = time.monotonic()
+            return self._lately
