@@ -38,6 +38,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     number(
         "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
     )
+    number("--fail-calls", type=float, default=0.0, metavar="SHARE", help="let this share of all calls fail (131000)")
     number("--build", choices=sorted(BUILDS), help="run a broken build, and the run has to fail (but for: uncommitted)")
     number("--json", type=Path, help="also write the report there as JSON")
     number("--verbose", action="store_true", help="say each fault as it is done")
@@ -59,6 +60,7 @@ def options_of(given: argparse.Namespace) -> Options:
         kinds=frozenset(given.kinds.split(",")) if given.kinds else build.kinds if build else None,
         build=given.build,
         lose_answers=given.lose_answers,
+        fail_calls=given.fail_calls,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chaos.plan import Fault
@@ -22,9 +22,9 @@ class Deeds:
     """Does one fault after another, some side by side. `disturbed` has the spans (ms of the wall clock) of those that
     stop something; `recoveries` the seconds from the end of each until what was hit was ready again, by kind."""
 
-    def __init__(self, system: System, client: Client, *, lose_answers: float = 0.0) -> None:
+    def __init__(self, system: System, client: Client, always: Sequence[Mapping[str, Any]] = ()) -> None:
         self._system = system
-        self._lose_answers = lose_answers
+        self._always = always
         self._client = client
         self._storms: dict[int, dict[str, Any]] = {}
         self._rules = asyncio.Lock()
@@ -35,10 +35,9 @@ class Deeds:
         self.struck: dict[str, int] = {}
 
     async def begin(self) -> None:
-        """Set what holds for the whole run: the share of calls that are accepted and whose answer is lost."""
-        if self._lose_answers:
-            rule = {"fault": {"kind": "lose_answer"}, "match": {"probability": self._lose_answers}}
-            self._storms[0] = {"rules": [rule]}
+        """Set what holds for the whole run: rules of the emulator's fault plan."""
+        if self._always:
+            self._storms[0] = {"rules": self._always}
             await self._set_rules()
 
     async def do(self, fault: Fault) -> None:

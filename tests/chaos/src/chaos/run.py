@@ -62,6 +62,16 @@ class Options:
     kinds: frozenset[str] | None = None
     build: str | None = None
     lose_answers: float = 0.0
+    fail_calls: float = 0.0
+
+    @property
+    def always(self) -> list[dict[str, Any]]:
+        """What Meta does to a share of all calls, the whole run: rules of the emulator's fault plan."""
+        shares = [
+            ({"kind": "lose_answer"}, self.lose_answers),
+            ({"kind": "error", "code": 131000, "status": 500}, self.fail_calls),
+        ]
+        return [{"fault": fault, "match": {"probability": share}} for fault, share in shares if share]
 
 
 @dataclass
@@ -126,7 +136,7 @@ class _Run:
         self.say = say
         self.marker = f"quokka{options.seed}"
         self.kafka = system.stack.kafka_bootstrap_servers
-        self.deeds = Deeds(system, client, lose_answers=options.lose_answers)
+        self.deeds = Deeds(system, client, always=options.always)
         self.calls: list[Json] = []
         self.tokens: list[str] = []
         self.traffic: Traffic
