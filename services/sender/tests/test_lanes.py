@@ -21,7 +21,7 @@ def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group
 
 def loaded(one):
     """What comes back from the store for a parked record."""
-    return replace(one, partition=None, parked="token")
+    return replace(one, partition=None, parked=f"copy of {one.id}")
 
 
 def taken(lanes, now=0.0):
@@ -257,7 +257,7 @@ def test_a_campaign_has_half_of_its_groups_room_and_what_is_awaited_goes_past_it
     lanes.loaded(load, [loaded(campaign[5]), loaded(reply)], more=False)
     assert taken(lanes) == ["c5", "c0", "c1"]
     lanes.finish(lanes._items["c5"])
-    lanes.leaves_over("c5")
+    lanes.leaves_over("copy of c5")
     assert taken(lanes) == ["r"]
     for one in [*campaign[:2], lanes._items["r"]]:
         lanes.finish(one)
@@ -468,7 +468,7 @@ class Conversations(RuleBasedStateMachine):
         self.lanes, self.prefixes = Lanes(bounds), Prefixes()
         self.now, self.offset = 0.0, 0
         self.busy, self.coming, self.writing, self.loading = [], [], [], []
-        self.store, self.unremoved = defaultdict(dict), []
+        self.store, self.unremoved, self.copies = defaultdict(dict), [], 0
         self.offered, self.ended = defaultdict(list), defaultdict(list)
         self.unfinished, self.committed = {}, defaultdict(int)
 
@@ -482,7 +482,7 @@ class Conversations(RuleBasedStateMachine):
 
     def written(self, one):
         if one.partition is None:
-            self.lanes.leaves_over(one.id)
+            self.lanes.leaves_over(one.parked)
             self.unremoved.append(one)
             return
         self.prefixes.done(one.partition, one.offset)
@@ -546,12 +546,12 @@ class Conversations(RuleBasedStateMachine):
             index = next(n for n, batch in enumerate(self.writing) if is_new(batch))
         items = self.writing.pop(index)
         for one in items:
-            copy = replace(one, partition=None, parked="t")
             if one.partition is not None:
-                self.store[one.lane][one.order] = copy
+                self.copies += 1
+                self.store[one.lane][one.order] = replace(one, partition=None, parked=f"copy {self.copies}")
                 self.written(one)
             elif one.due:
-                self.store[one.lane][one.order] = copy
+                self.store[one.lane][one.order] = replace(one)
         if items[0].backlog:
             self.lanes.stored_backlog(items[0].group, len(items), items[-1].order)
         else:
@@ -561,8 +561,9 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def is_removed(self):
         one = self.unremoved.pop(0)
-        self.store[one.lane].pop(one.order)
-        self.lanes.removed(one.id)
+        if self.store[one.lane][one.order].parked == one.parked:  # it may have been parked anew
+            self.store[one.lane].pop(one.order)
+        self.lanes.removed(one.parked)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())

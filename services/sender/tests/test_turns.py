@@ -62,7 +62,7 @@ def test_a_group_that_was_idle_goes_next_and_has_no_credit():
 
 
 def test_sessions_of_a_process_compare_by_their_virtual_times():
-    shares = Shares(lambda group: Terms(1.0))
+    shares = Shares()
     flooding, quiet = Turns(shares), Turns(shares)
     add(flooding, "f", 100)
     served(flooding, 50)

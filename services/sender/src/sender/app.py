@@ -1,6 +1,7 @@
 """The sender, put together."""
 
 import logging
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -11,7 +12,7 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 
-from common.contracts import topics
+from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.dead_letters import DeadLetterLimit
@@ -30,15 +31,18 @@ from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
-from sender.flow import Flow
+from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.moves import blank, cancel
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.reports import RejectionReports
 from sender.routes import send_router
+from sender.schedule import Scheduler
+from sender.scheduled import ScheduleStore
 from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.slots import Slots
@@ -69,6 +73,7 @@ class Sender:
         )
         self.watch = Watch(self.store)
         self.parker = Parker(ParkStore(self.mongo.database))
+        self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
         self.worker = self._make_worker()
@@ -121,9 +126,18 @@ class Sender:
             most=max(1, settings.sender_max_in_flight // 2),
             pairs=Pairs() if settings.sender_pair_pace else None,
         )
-        shares = Shares(paces.terms)
         return SenderWorker(
-            Tools(flow, self.watch, self.parker, self.letters, limits, paces, shares, Recent(self.store))
+            Tools(
+                flow=flow,
+                watch=self.watch,
+                parker=self.parker,
+                letters=self.letters,
+                limits=limits,
+                paces=paces,
+                shares=Shares(paces.terms),
+                recent=Recent(self.store),
+                schedules=self.scheduler.of_partition,
+            )
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -133,6 +147,7 @@ class Sender:
     async def _ensure_indexes(self) -> None:
         await self.store.ensure_indexes()
         await self.parker.store.ensure_indexes()
+        await self.scheduler.store.ensure_indexes()
 
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
@@ -151,6 +166,7 @@ class Sender:
                 self.moves.close,
                 self.loads.close,
                 self.parker.close,
+                self.scheduler.close,
                 self.reports.close,
             ),
             _around(self.indexes),
@@ -166,6 +182,21 @@ class Sender:
         (entry,) = await self.store.load([journal_id])
         return entry
 
+    async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
+        """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
+        journal_id = ids.journal_id(chatbot_id, message_id)
+        entry = await self.load(journal_id)
+        while True:
+            fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
+            move = cancel(entry, fresh, token=uuid.uuid4().hex, now=utc_now())
+            if move is None:
+                assert entry is not None  # noqa: S101  # what nobody has touched can be cancelled
+                return entry
+            entry = await self.moves.submit(move)
+            if entry.token == move.won:
+                await self.scheduler.store.hasten(journal_id)
+                return entry
+
 
 def build_app(settings: Settings) -> Litestar:
     """The service as an ASGI app; nothing is contacted before its lifespan begins."""
@@ -174,6 +205,8 @@ def build_app(settings: Settings) -> Litestar:
         publisher=sender.publisher,
         accounts=sender.accounts,
         load=sender.load,
+        due_of=sender.scheduler.store.due_of,
+        cancel=sender.cancel,
         guard=require("send", settings.api_keys),
     )
     health = health_routes(

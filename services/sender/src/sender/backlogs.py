@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(eq=False, slots=True)
 class Backlog:
-    """`after` is the order of the last that was read, `stored` that of the last that can be; `version` grows with it."""
+    """`after` is the order of the last that was read, `stored` of the last that can be; `version` grows with it."""
 
     after: int = -1
     stored: int = -1
@@ -63,5 +63,5 @@ class Backlogs:
         backlog = self._backlogs[group]
         backlog.reading = False
         backlog.after = upto
-        if not more and backlog.version == version and not backlog.writing:
+        if not more and backlog.version == version and not backlog.writing and backlog.stored <= upto:
             del self._backlogs[group]

@@ -31,7 +31,7 @@ _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _UNRESOLVED: Final = "in_doubt_unresolved"
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
-EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), expired=True)
+EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 
@@ -143,8 +143,8 @@ def _standing(  # noqa: PLR0911  # one answer per state
     match entry.state:
         case State.ACCEPTED:
             return Sent(entry.wamid, entry.contact)
-        case State.FAILED | State.EXPIRED:
-            return Dead(entry.error or MetaError(), letter=entry.letter, expired=entry.state is State.EXPIRED)
+        case State.FAILED | State.EXPIRED | State.CANCELLED:
+            return Dead(entry.error or MetaError(), letter=entry.letter, state=entry.state)
         case State.RETRYING | State.DEFERRED:
             return Defer(entry.due, entry.error) if entry.due is not None and now < entry.due else None
         case State.CLAIMED:

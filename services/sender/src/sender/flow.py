@@ -74,7 +74,8 @@ class Flow:
     ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        `on_call` is called when a call to Meta begins. Raises `Superseded` when the journal shows another owner at work.
+        `on_call` is called when a call to Meta begins. Raises `Superseded` when the journal shows another owner
+        at work.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -101,7 +102,13 @@ class Flow:
             entry = step
 
     async def _attempt(
-        self, job: Job, account: AccountData, entry: Entry | None, number: int, owner: str, strikes: int,
+        self,
+        job: Job,
+        account: AccountData,
+        entry: Entry | None,
+        number: int,
+        owner: str,
+        strikes: int,
         on_call: Callable[[], None],
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +15,8 @@ from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from sender import results
 from sender.commits import Commits, Effect
-from sender.crew import Crew, cancel
 from sender.core import is_too_fast
+from sender.crew import Crew, cancel
 from sender.flow import Flow, Step
 from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
@@ -25,6 +25,7 @@ from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.paces import Paces, Recent, Ticket
 from sender.parking import Parker, Parking, patiently
 from sender.requests import Job
+from sender.schedule import Release, Schedule
 from sender.settle import Watch
 from sender.slots import Slots
 from sender.turns import Shares
@@ -56,6 +57,7 @@ class Tools:
     paces: Paces
     shares: Shares
     recent: Recent
+    schedules: Callable[[int, Release], Schedule]
 
 
 class SenderWorker:
@@ -100,7 +102,8 @@ class _Session:
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
         self.crew = Crew()
-        self.commits = Commits(kafka, self._unparked)
+        self.commits = Commits(kafka, self._unparked, self._released)
+        self.schedule = tools.schedules(self.partition, self._release)
         self.steps: set[asyncio.Task[None]] = set()
         self.moved = asyncio.Event()
 
@@ -136,13 +139,14 @@ class _Session:
         await self._learn_paces()
         await self._read_backlog()
         dispatching = self.crew.start(self._dispatch(), f"dispatch {self.kafka.slot}")
+        releasing = self.crew.start(self.schedule.run(), f"schedule {self.kafka.slot}")
         try:
             while not self.kafka.stopping.is_set():
                 # Retries are read first: a flood of new messages must not make them late.
                 await self._admit(await self._fetch_retries(0))
                 await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))
         finally:
-            await cancel([dispatching])
+            await cancel([dispatching, releasing])
 
     async def _learn_paces(self) -> None:
         partitions = self._partitions()
@@ -165,6 +169,7 @@ class _Session:
 
     async def _admit(self, records: Records) -> None:
         parked: list[Item[Job]] = []
+        scheduled: list[tuple[Any, Job]] = []
         partitions, now = self._partitions(), self.flow.now()
         for tp, batch in records.items():
             for record in batch:
@@ -173,6 +178,8 @@ class _Session:
                 if isinstance(judged, Outgoing):
                     self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())
                     self.commits.write(Effect((judged,), tp, record.offset))
+                elif isinstance(judged, Job):
+                    scheduled.append((tp, judged))
                 elif self.lanes.park(judged):
                     parked.append(judged)
                 else:
@@ -181,6 +188,8 @@ class _Session:
             self.moved.set()
         if parked:
             await self._park(parked)
+        if scheduled:
+            await self._put_off(scheduled)
 
     def _partitions(self) -> int | None:
         """How many the send topic has; the last answer while Kafka gives none."""
@@ -196,16 +205,31 @@ class _Session:
 
     async def _park(self, items: Sequence[Item[Job]]) -> None:
         """In the store they are safe; so their records are finished."""
-        parking = self.crew.start(self.parking.park(items), f"park {self.kafka.slot}")
-        while not parking.done():
-            # While MongoDB is away nothing is read, and that is no reason to restart us.
-            self.kafka.on_progress()
-            await asyncio.wait([parking], timeout=_ALIVE_SECONDS)
-        await parking
+        await self._store(self.parking.park(items))
         for item in items:
             if item.parked is None:
                 self.commits.write(Effect((), item.partition, item.offset))
         self.moved.set()
+
+    async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
+        """Until their time comes; in the store they are safe, too."""
+        await self._store(self.schedule.put([job for _, job in sends]))
+        for tp, job in sends:
+            self.commits.write(Effect((), tp, job.position.offset))
+
+    async def _store(self, write: Coroutine[Any, Any, None]) -> None:
+        writing = self.crew.start(write, f"store {self.kafka.slot}")
+        while not writing.done():
+            # While MongoDB is away nothing is read, and that is no reason to restart us.
+            self.kafka.on_progress()
+            await asyncio.wait([writing], timeout=_ALIVE_SECONDS)
+        await writing
+
+    def _release(self, record: Outgoing, send: tuple[str, str]) -> None:
+        self.commits.write(Effect((record,), released=send))
+
+    def _released(self, sends: list[tuple[str, str]]) -> None:
+        self.crew.start(self.schedule.removed(sends), f"released {self.kafka.slot}")
 
     def _sweep(self) -> None:
         """Have parked what the lanes have given up."""
@@ -255,9 +279,7 @@ class _Session:
         look = known or item.id in self.in_doubt
         ticket = Ticket(self.tools.paces, item.group, item.lane, paced=item.paced)
         try:
-            step = await self.flow.step(
-                job, owner=self.owner, strikes=item.strikes, look=look, on_call=ticket.use
-            )
+            step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, on_call=ticket.use)
         finally:
             ticket.close()
         self._apply(item, step)
@@ -306,7 +328,7 @@ class _Session:
         """What a record, or a parked send, has led to; with that it is finished."""
         parked = (item.id, item.parked) if item.parked is not None else None
         if parked is not None:
-            self.lanes.leaves_over(item.id)
+            self.lanes.leaves_over(parked[1])
         self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, send: str, _journal_id: str) -> None:

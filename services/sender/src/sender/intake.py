@@ -12,8 +12,8 @@ from sender.lane import Item
 from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
 
 
-def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Item[Job] | Outgoing:
-    """The send that a record of partition `tp` asks for, or the record to write instead of it.
+def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Item[Job] | Job | Outgoing:
+    """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
 
     That is a dead letter for what cannot be understood, and for what its producer keyed by something else than the
     chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the count
@@ -27,6 +27,8 @@ def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Ite
     home = partition_of(job.chatbot_id, partitions) if partitions else tp.partition
     if home != tp.partition and not retried and REKEYED_FROM not in job.headers:
         return rekeyed(job, home)
+    if job.send_at > now.timestamp() and not retried:
+        return job
     return item_of(job, order=job.origin.offset, partition=tp, due=job.due)
 
 

@@ -143,13 +143,13 @@ class Lanes(Generic[T]):
         """The store has a backlog of this group, up to this order (known when a session begins)."""
         self._backlogs.known(group, last)
 
-    def leaves_over(self, send: str) -> None:
-        """A loaded send has ended; its copy is in the store until `removed`."""
-        self._leftover.add(send)
+    def leaves_over(self, copy: str) -> None:
+        """A loaded send has ended; its copy (named by its token) is in the store until `removed`."""
+        self._leftover.add(copy)
 
-    def removed(self, send: str) -> None:
+    def removed(self, copy: str) -> None:
         """The copy in the store is gone."""
-        self._leftover.discard(send)
+        self._leftover.discard(copy)
 
     def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
         """The first parked sends of a lane, in order; returns those that are superfluous.
@@ -173,9 +173,7 @@ class Lanes(Generic[T]):
         self._set_timer(lane)
         return [item for item in superfluous if not self._is_twin(item)]
 
-    def loaded_backlog(
-        self, load: LoadBacklog, items: Sequence[Item[T]], *, more: bool, upto: int
-    ) -> list[Item[T]]:
+    def loaded_backlog(self, load: LoadBacklog, items: Sequence[Item[T]], *, more: bool, upto: int) -> list[Item[T]]:
         """The next sends of a group's backlog, in order; returns those that are superfluous."""
         self._room.unexpect(load.group, load.limit)
         self._backlogs.end(load.group, load.version, upto, more=more)
@@ -348,7 +346,7 @@ class Lanes(Generic[T]):
 
     def _take_in(self, lane: Lane[T], item: Item[T]) -> bool:
         """Queue what was loaded; not what is here already, or has just ended."""
-        if item.id in self._items or item.id in self._expecting or item.id in self._leftover:
+        if item.id in self._items or item.id in self._expecting or item.parked in self._leftover:
             return False
         self._insert(lane, item)
         return True
@@ -356,7 +354,7 @@ class Lanes(Generic[T]):
     def _is_twin(self, item: Item[T]) -> bool:
         """Whether a loaded item is the stored copy of one that was loaded before, and goes with it."""
         present = self._items.get(item.id)
-        return item.id in self._leftover or (present is not None and present.parked == item.parked)
+        return item.parked in self._leftover or (present is not None and present.parked == item.parked)
 
     def _insert(self, lane: Lane[T], item: Item[T]) -> None:
         # An expected item belongs before everything that waited for it, and its order says so.

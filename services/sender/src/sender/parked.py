@@ -7,7 +7,7 @@ document whose send the journal knows to have ended, which the next load finds o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
 from common.mongo.swaps import only_duplicates
@@ -65,7 +65,7 @@ class ParkStore:
             await self._index("backlog", ("partition", "group", "order"), {"backlog": True})
 
     async def _index(self, name: str, fields: Sequence[str], only: Document | None = None) -> None:
-        partial = {"partialFilterExpression": only} if only else {}
+        partial: dict[str, Any] = {"partialFilterExpression": only} if only else {}
         await self._collection.create_index([(field, 1) for field in fields], name=name, **partial)
 
     async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
@@ -88,7 +88,9 @@ class ParkStore:
         with or_unavailable():
             await self._collection.bulk_write(
                 [
-                    UpdateOne({"_id": key, "token": token}, {"$set": {"due": due, "inDoubt": in_doubt, "backlog": False}})
+                    UpdateOne(
+                        {"_id": key, "token": token}, {"$set": {"due": due, "inDoubt": in_doubt, "backlog": False}}
+                    )
                     for key, token, due, in_doubt in sends
                 ],
                 ordered=False,
@@ -110,9 +112,7 @@ class ParkStore:
             cursor = self._collection.find(query).sort("order", 1).limit(limit)
             return [_parked(document) async for document in cursor]
 
-    async def next_of_backlog(
-        self, partition: int, group: str, after: int, upto: int, limit: int
-    ) -> list[Parked]:
+    async def next_of_backlog(self, partition: int, group: str, after: int, upto: int, limit: int) -> list[Parked]:
         """The next sends of a group's backlog, those whose order is above `after` and at most `upto`, in order."""
         query = {"partition": partition, "group": group, "backlog": True, "order": {"$gt": after, "$lte": upto}}
         with or_unavailable():

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from common.contracts import topics
 from common.errors import Unavailable
 from sender.batching import GroupCommit
-from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.intake import item_of
+from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore
 from sender.requests import Job, Letter, Position, read_record
@@ -90,9 +90,7 @@ class Parking:
     async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
         """Bring the next sends of a group's backlog back; returns those that are superfluous."""
         found = await patiently(
-            lambda: self._parker.store.next_of_backlog(
-                self._partition, load.group, load.after, load.upto, load.limit
-            )
+            lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
         )
         items = [item for item in map(_item, found) if item is not None]
         more = len(found) == load.limit
@@ -101,8 +99,8 @@ class Parking:
     async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
         """What these (id, token) led to is committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
-        for send, _ in sends:
-            self._lanes.removed(send)
+        for _, token in sends:
+            self._lanes.removed(token)
 
     def _document(self, item: Item[Job]) -> Parked:
         job = item.payload

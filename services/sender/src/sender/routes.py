@@ -2,38 +2,27 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, get, post
+from litestar import Request, Router, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
 from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
-from common.contracts import ids, topics
+from common.contracts import ids
 from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
-from common.errors import Conflict, NotFound, TooLarge, Unavailable
+from common.errors import Conflict, NotFound
 from common.http.auth import check_chatbot
 from common.kafka.publisher import Publisher
-from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for, new_trace
 from common.kafka.table import Table
-from sender.journal import Entry
+from sender.batch_route import batch_route
+from sender.enqueue import ensure_sendable, record_of
+from sender.journal import Entry, State
+from sender.operations import body_of
 from sender.requests import MAX_REQUEST_BYTES, parse
-
-_CATCH_UP_SECONDS = 2.0
-_BODY_POINTER = "#/paths/~1whatsapp-cloud~1send/post/requestBody/content/application~1json/schema/$defs/{model}"
-
-
-@dataclass
-class _SendOperation(Operation):
-    """The handler reads the body itself, to name what is wrong field by field; the documents get its schema here."""
-
-    def __post_init__(self) -> None:
-        schema: Any = SendRequest.model_json_schema(ref_template=_BODY_POINTER)
-        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=schema)}, required=True)
 
 
 def send_router(
@@ -41,15 +30,20 @@ def send_router(
     publisher: Publisher,
     accounts: Table[AccountData],
     load: Callable[[str], Awaitable[Entry | None]],
+    due_of: Callable[[str], Awaitable[float | None]],
+    cancel: Callable[[str, str], Awaitable[Entry]],
     guard: Guard,
 ) -> Router:
-    """The routes; `load` reads a journal entry by its id."""
+    """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due.
+
+    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands.
+    """
 
     @post(
         "/send",
         status_code=200,
         summary="Send a message",
-        operation_class=_SendOperation,
+        operation_class=body_of(SendRequest, "/whatsapp-cloud/send"),
         request_max_body_size=MAX_REQUEST_BYTES,
         responses={
             404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
@@ -64,12 +58,9 @@ def send_router(
         """
         send_request, body = parse(await request.body())
         check_chatbot(request, send_request.chatbot_id)
-        await _sendable(accounts, send_request.chatbot_id)
+        await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
-        value = msgspec.json.encode({**body, "messageId": message_id})
-        if len(value) > MAX_REQUEST_BYTES:
-            raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes")
-        await publisher.publish([_record(request, send_request.chatbot_id, message_id, value)])
+        await publisher.publish([record_of(body, send_request.chatbot_id, message_id, request.headers)])
         return {
             "success": True,
             "message": "Message enqueued for sending",
@@ -84,34 +75,53 @@ def send_router(
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error."""
         check_chatbot(request, chatbot)
-        entry = await load(ids.journal_id(chatbot, message_id))
-        if entry is None:
+        journal_id = ids.journal_id(chatbot, message_id)
+        entry = await load(journal_id)
+        if entry is not None:
+            return {"success": True, "data": _shown(entry)}
+        due = await due_of(journal_id)
+        if due is None:
             raise NotFound("no message of this chatbot with this messageId has been taken up yet")
+        send_at = datetime.fromtimestamp(due, UTC).isoformat()
+        data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
+        return {"success": True, "data": data}
+
+    @delete(
+        "/send/{message_id:str}",
+        status_code=200,
+        summary="Cancel a message that has not been sent",
+        responses={409: ResponseSpec(dict[str, Any], description="it was sent, or may have been")},
+    )
+    async def cancellation(
+        request: Request[Any, Any, Any],
+        message_id: FromPath[str],
+        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
+    ) -> dict[str, Any]:
+        """Have a message never sent: one that waits, is scheduled, or has not even been taken up.
+
+        It ends as `cancelled` on `message-status`. A message that is being sent at this moment cannot be cancelled.
+        Repeating the call is safe; a later request with this `messageId` is not sent either.
+        """
+        check_chatbot(request, chatbot)
+        entry = await cancel(chatbot, message_id)
+        if entry.state is not State.CANCELLED:
+            raise Conflict(_too_late(entry.state), code="not_cancellable", details=_shown(entry))
         return {"success": True, "data": _shown(entry)}
 
-    return Router("/whatsapp-cloud", route_handlers=[send, standing], guards=[guard], tags=["send"])
+    handlers = [send, standing, cancellation, batch_route(publisher, accounts)]
+    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
 
 
-async def _sendable(accounts: Table[AccountData], chatbot_id: str) -> None:
-    """Raises unless the chatbot's account may send now."""
-    account = accounts.get(chatbot_id)
-    if account is None:
-        if not await accounts.catch_up(_CATCH_UP_SECONDS):
-            raise Unavailable("the accounts are not known yet; try again", code="accounts_unavailable")
-        account = accounts.get(chatbot_id)
-    if account is None:
-        raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
-    if not account.active:
-        raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
-
-
-def _record(request: Request[Any, Any, Any], chatbot_id: str, message_id: str, value: bytes) -> Outgoing:
-    journal_id = ids.journal_id(chatbot_id, message_id)
-    headers = request.headers
-    trace = new_trace(headers.get(CORRELATION_ID) or journal_id, headers.get(TRACEPARENT), headers.get(TRACESTATE))
-    return Outgoing(
-        topics.SEND.name, chatbot_id, value, headers_for(trace, event_id=journal_id, event_type="send.request")
-    )
+def _too_late(state: State) -> str:
+    match state:
+        case State.ACCEPTED:
+            return "Meta has this message already"
+        case State.CLAIMED:
+            return "this message is being sent at this moment"
+        case State.IN_DOUBT:
+            return "Meta may have this message already"
+        case _:
+            return f"this message has ended as {state}"
 
 
 def _shown(entry: Entry) -> dict[str, Any]:

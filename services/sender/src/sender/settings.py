@@ -55,7 +55,7 @@ class Settings(
     sender_plan_weights: Annotated[
         dict[str, Annotated[float, Field(gt=0)]],
         Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
-    ] = {"free": 1.0, "standard": 4.0, "premium": 16.0}
+    ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_journal_days: Annotated[
         int, Field(ge=8, description="how long a message id is remembered after its end")
     ] = 30

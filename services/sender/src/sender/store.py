@@ -56,8 +56,8 @@ class JournalStore:
         return [_entry(document) if document is not None else None for document in documents]
 
     async def unsettled_among(self, ids: Sequence[str]) -> list[Entry]:
-        """Those of the entries to which a status has something to say: all but the accepted and the expired."""
-        settled = [str(State.ACCEPTED), str(State.EXPIRED)]
+        """Those of the entries to which a status has something to say: those under way, and the failed."""
+        settled = sorted(str(state) for state in ENDED - {State.FAILED})
         query = {"_id": {"$in": list(ids)}, "state": {"$nin": settled}}
         with or_unavailable():
             return [_entry(document) async for document in self._collection.find(query)]

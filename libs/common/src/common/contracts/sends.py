@@ -21,6 +21,7 @@ VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
 FAILED: Final = "send.failed"
 EXPIRED: Final = "send.expired"
+CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
 
 
@@ -106,6 +107,6 @@ class SendResultData(Contract, frozen=True, kw_only=True):
 
 
 class SendResult(Event, frozen=True, kw_only=True):
-    """A send's outcome; `type` is one of this module's four."""
+    """A send's outcome; `type` is one of this module's five."""
 
     data: SendResultData
