@@ -134,7 +134,16 @@ def test_without_a_url_there_is_no_check():
         WindowsClient(off)
 
 
-@pytest.mark.parametrize("key", [None, SecretStr("")])
-def test_a_url_needs_its_key(key):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"conversation_internal_key": None},
+        {"conversation_internal_key": SecretStr("")},
+        {"conversation_internal_url": ""},
+        {"conversation_internal_url": "conversation:8082"},
+        {"windows_timeout_seconds": 0},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValidationError):
-        settings(conversation_internal_key=key)
+        settings(**wrong)

@@ -533,7 +533,11 @@ class Conversations(RuleBasedStateMachine):
         elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
             assert one.due <= self.now
-            self.busy.append(one)
+            if one.id in self.ended[one.lane]:  # it was loaded while its copy was being removed: the journal knows
+                self.lanes.finish(one)
+                self.written(one)
+            else:
+                self.busy.append(one)
 
     @precondition(lambda self: self.writing)
     @rule(data=st.data())
@@ -561,7 +565,8 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def is_removed(self):
         one = self.unremoved.pop(0)
-        if self.store[one.lane][one.order].parked == one.parked:  # it may have been parked anew
+        copy = self.store[one.lane].get(one.order)
+        if copy is not None and copy.parked == one.parked:  # it may have been parked anew
             self.store[one.lane].pop(one.order)
         self.lanes.removed(one.parked)
 

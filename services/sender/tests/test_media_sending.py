@@ -2,6 +2,7 @@
 
 import json
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -20,7 +21,6 @@ class Meta:
         self.graph = graph
         self.uploads = []
         self.refuse = None
-        self.page = web.Response
 
     async def upload(self, request):
         await request.read()
@@ -92,8 +92,6 @@ async def test_an_upload_that_meta_fails_is_tried_again_and_counts(world):
 
 
 async def test_an_id_that_meta_has_lost_is_made_anew(world, monkeypatch):
-    from datetime import timedelta
-
     monkeypatch.setattr("sender.media_cache._SURELY_KNOWN", timedelta(0))
     chatbot = await world.account()
     async with meta_of(world) as meta:

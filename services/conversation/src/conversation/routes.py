@@ -83,7 +83,7 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
     ) -> Answer:
-        """Without `from`, thirty days. `kind` is `send` (messages that Meta accepted) or `pricing` (those it priced)."""
+        """Without `from`, thirty days. `kind` is `send` (messages Meta accepted) or `pricing` (messages it priced)."""
         days = days_of(first, last, datetime.now(UTC).date())
         rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
         return _answer({"from": days.first, "to": days.last, "rows": rows})

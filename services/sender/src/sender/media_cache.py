@@ -14,7 +14,7 @@ from common.http.fetch import Fetcher
 from common.meta.client import CallEnd
 from common.meta.media import LIFETIME, MediaClient
 from common.meta.media_rules import Kind, check_kind, told
-from sender.media_failures import NotNow, Unusable, failure_of, is_about_media
+from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
 from sender.media_store import Kept, MediaStore, key_of
 from sender.shared import Shared
 from sender.transfer import File, Uploaded, transfer
@@ -118,6 +118,7 @@ class MediaCache:
             failure = failure_of(error)
             if failure is None:
                 raise
+            self._log(number, kind, failure)
             raise failure from None
         return uploaded.id
 
@@ -129,6 +130,12 @@ class MediaCache:
             uploaded = await transfer(self._client, number, token, file)
         log.info("link uploaded", extra={"phone_number_id": number, "kind": kind, "bytes": uploaded.size})
         return uploaded
+
+    def _log(self, number: str, kind: Kind, failure: MediaFailure) -> None:
+        """Without the link, which may hold a secret."""
+        error = failure.error
+        fields = {"phone_number_id": number, "kind": kind, "reason": error.reason, "details": error.details}
+        log.warning("link not uploaded", extra=fields)
 
     async def _keep(self, key: str, uploaded: Uploaded) -> None:
         at = self._now()

@@ -20,7 +20,10 @@ class WindowsSettings(BaseSettings):
     """How to reach the internal listener of conversation. Without its URL, windows are not checked."""
 
     conversation_internal_url: Annotated[
-        str | None, Field(description="the internal listener of conversation; without it windows are not checked")
+        str | None,
+        Field(
+            pattern="^https?://", description="the internal listener of conversation; without it no window is checked"
+        ),
     ] = None
     conversation_internal_key: Annotated[
         SecretStr | None, Field(min_length=1, description="an API key with the scope `windows`")
