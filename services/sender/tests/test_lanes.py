@@ -163,14 +163,14 @@ def test_a_long_wait_is_parked_with_what_waits_behind_it():
     lanes = filled(first, second)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    assert lanes.leaving() == [first, second]
-    assert lanes.leaving() == []
+    assert lanes.shelf.leaving() == [first, second]
+    assert lanes.shelf.leaving() == []
     assert (lanes.size, taken(lanes, 40.0)) == (0, [])  # nothing is loaded before it is stored
     third = item("3", order=2)
     assert lanes.park(third)  # behind those that are parked
-    lanes.stored("a", 2)
+    lanes.shelf.stored("a", 2)
     assert lanes.take(40.0) is None
-    lanes.stored("a", 1)
+    lanes.shelf.stored("a", 1)
     assert lanes.take(29.9) is None
     load = lanes.take(30.0)
     assert load == Load("a", -1, load.version)
@@ -183,9 +183,9 @@ def test_a_held_group_is_parked_when_the_hold_is_long_and_one_lane_is_loaded_as_
     lanes = filled(item("1", "a"), item("2", "b", 1))
     lanes.hold("g", now=0.0, base=60.0, cap=60.0)
     assert lanes.take(0.0) is None
-    assert [one.id for one in lanes.leaving()] == ["1", "2"]
-    lanes.stored("a", 1)
-    lanes.stored("b", 1)
+    assert [one.id for one in lanes.shelf.leaving()] == ["1", "2"]
+    lanes.shelf.stored("a", 1)
+    lanes.shelf.stored("b", 1)
     load = lanes.take(60.0)
     assert lanes.take(60.0) is None
     lanes.loaded(load, [loaded(item("1", load.lane))], more=False)
@@ -199,8 +199,8 @@ def test_a_settled_doubt_wakes_its_parked_lane():
     lanes = filled(first)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    lanes.leaving()
-    lanes.stored("a", 1)
+    lanes.shelf.leaving()
+    lanes.shelf.stored("a", 1)
     assert lanes.take(1.0) is None
     lanes.wake("1", "a", 1.0)
     assert isinstance(lanes.take(1.0), Load)
@@ -213,10 +213,10 @@ def read_all(lanes, records):
         if not lanes.park(one):
             assert lanes.offer(one) is None
         elif one.backlog:
-            lanes.stored_backlog(one.group, 1, one.order)
+            lanes.shelf.stored_backlog(one.group, 1, one.order)
             parked.append(f"({one.id})")
         else:
-            lanes.stored(one.lane, 1)
+            lanes.shelf.stored(one.lane, 1)
             parked.append(one.id)
     return parked
 
@@ -257,7 +257,7 @@ def test_a_campaign_has_half_of_its_groups_room_and_what_is_awaited_goes_past_it
     lanes.loaded(load, [loaded(campaign[5]), loaded(reply)], more=False)
     assert taken(lanes) == ["c5", "c0", "c1"]
     lanes.finish(lanes._items["c5"])
-    lanes.leaves_over("copy of c5")
+    lanes.shelf.leaves_over("copy of c5")
     assert taken(lanes) == ["r"]
     for one in [*campaign[:2], lanes._items["r"]]:
         lanes.finish(one)
@@ -287,8 +287,8 @@ def test_a_backlog_of_a_paused_group_is_read_when_it_may_try_again():
     for one in first:
         lanes.block(one, 0.0, 0.0)
     assert taken(lanes) == []
-    for one in lanes.leaving():
-        lanes.stored(one.lane, 1)
+    for one in lanes.shelf.leaving():
+        lanes.shelf.stored(one.lane, 1)
     assert lanes.take(59.0) is None
     assert lanes.next_due() == 60.0
 
@@ -302,7 +302,7 @@ def test_an_expiry_is_noticed_while_a_send_waits():
     assert taken(lanes, 2.9) == []
     assert taken(lanes, 3.0) == ["1"]
     lanes.block(one, 60.0, 3.0)
-    assert lanes.leaving() == [one]
+    assert lanes.shelf.leaving() == [one]
 
 
 def test_what_is_on_its_way_into_the_store_takes_room():
@@ -312,10 +312,10 @@ def test_what_is_on_its_way_into_the_store_takes_room():
     heads = [lanes.take(0.0) for _ in range(4)]
     for head in heads:
         lanes.block(head, 60.0, 0.0)
-    assert (lanes.size, len(lanes.leaving())) == (0, 4)
+    assert (lanes.size, len(lanes.shelf.leaving())) == (0, 4)
     assert read_all(lanes, [item(f"h{n}", f"h{n}", n, group="h") for n in range(2)]) == ["(h1)"]
     for head in heads:
-        lanes.stored(head.lane, 1)
+        lanes.shelf.stored(head.lane, 1)
     assert read_all(lanes, [item(f"i{n}", f"i{n}", n, group="i") for n in range(2)]) == []
 
 
@@ -324,12 +324,12 @@ def test_a_load_that_was_overtaken_from_the_front_is_made_again():
     lanes = filled(first)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    lanes.leaving()
-    lanes.stored("a", 1)
+    lanes.shelf.leaving()
+    lanes.shelf.stored("a", 1)
     load = lanes.take(30.0)
     earlier = item("0", order=2, attempt=1, partition="retry")
     assert lanes.park(earlier)
-    lanes.stored("a", 1)
+    lanes.shelf.stored("a", 1)
     assert lanes.loaded(load, [loaded(first)], more=False) == []
     again = lanes.take(30.0)
     assert again.after < 2
@@ -339,11 +339,11 @@ def test_a_load_that_was_overtaken_from_the_front_is_made_again():
 
 def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
     lanes = Lanes()
-    lanes.mark("a", "g", 0.0)
+    lanes.shelf.mark("a", "g", 0.0)
     retry = item("1", attempt=1, partition="retry")
     assert not lanes.park(item("x", "b", 9))
     assert lanes.park(retry)  # its lane has a tail: it goes in front of it there
-    lanes.stored("a", 1)
+    lanes.shelf.stored("a", 1)
     load = lanes.take(0.0)
     copy = loaded(retry)
     assert lanes.loaded(load, [copy], more=True) == []
@@ -386,11 +386,11 @@ def test_a_probe_does_not_wait_for_room_that_waits_for_the_probe():
     for one in (first, second):
         lanes.hold("g", 0.0, 1.0, 60.0)
         lanes.block(one, 0.0, 0.0)
-    lanes.stored_backlog("g", 1, 2)
+    lanes.shelf.stored_backlog("g", 1, 2)
     now, tried = 0.0, []
     for _ in range(6):
         assert lanes.take(now) is None
-        lanes.leaving()
+        lanes.shelf.leaving()
         assert lanes.next_due() is not None
         now = lanes.next_due()
         probe = lanes.take(now)
@@ -401,8 +401,8 @@ def test_a_probe_does_not_wait_for_room_that_waits_for_the_probe():
         tried.append(probe.id)
         lanes.hold("g", now, 1.0, 60.0)
         lanes.block(probe, now, now)
-        for lane in {one.lane for one in lanes.leaving()}:
-            lanes.stored(lane, 1)
+        for lane in {one.lane for one in lanes.shelf.leaving()}:
+            lanes.shelf.stored(lane, 1)
     assert tried
 
 
@@ -412,19 +412,19 @@ def test_lanes_that_met_a_short_hold_are_parked_when_it_becomes_a_long_one():
     lanes.hold("g", 0.0, 1.0, 60.0)
     lanes.block(head, 0.0, 0.0)
     assert taken(lanes, 0.5) == []
-    assert lanes.leaving() == []
+    assert lanes.shelf.leaving() == []
     (probe,) = [lanes.take(1.0)]
     lanes.hold("g", 1.0, 30.0, 300.0)
     lanes.block(probe, 1.0, 1.0)
     taken(lanes, 1.0)
-    assert len(lanes.leaving()) == 5
+    assert len(lanes.shelf.leaving()) == 5
     assert lanes.size == 0
 
 
 def test_loads_under_way_take_room():
     lanes = Lanes(Bounds(group=40, total=40, load=20))
     for n in range(100):
-        lanes.mark(f"lane{n}", "g", 0.0)
+        lanes.shelf.mark(f"lane{n}", "g", 0.0)
     loads = list(iter(lambda: lanes.take(0.0), None))
     assert len(loads) == 2
     lanes.loaded(loads[0], [], more=False)
@@ -446,7 +446,7 @@ def test_an_account_that_changes_while_a_probe_is_under_way_is_tried_at_once():
 
 def test_what_is_not_understood_any_more_is_passed_over():
     lanes = Lanes()
-    lanes.mark("a", "g", 0.0)
+    lanes.shelf.mark("a", "g", 0.0)
     load = lanes.take(1.0)
     lanes.loaded(load, [], more=True, upto=19)
     again = lanes.take(1.0)
@@ -482,7 +482,7 @@ class Conversations(RuleBasedStateMachine):
 
     def written(self, one):
         if one.partition is None:
-            self.lanes.leaves_over(one.parked)
+            self.lanes.shelf.leaves_over(one.parked)
             self.unremoved.append(one)
             return
         self.prefixes.done(one.partition, one.offset)
@@ -491,7 +491,7 @@ class Conversations(RuleBasedStateMachine):
 
     def sweep(self):
         by_lane = defaultdict(list)
-        for one in self.lanes.leaving():
+        for one in self.lanes.shelf.leaving():
             by_lane[one.lane].append(one)
         self.writing.extend(by_lane.values())
 
@@ -557,9 +557,9 @@ class Conversations(RuleBasedStateMachine):
             elif one.due:
                 self.store[one.lane][one.order] = replace(one)
         if items[0].backlog:
-            self.lanes.stored_backlog(items[0].group, len(items), items[-1].order)
+            self.lanes.shelf.stored_backlog(items[0].group, len(items), items[-1].order)
         else:
-            self.lanes.stored(items[0].lane, len(items))
+            self.lanes.shelf.stored(items[0].lane, len(items))
 
     @precondition(lambda self: self.unremoved)
     @rule()
@@ -568,7 +568,7 @@ class Conversations(RuleBasedStateMachine):
         copy = self.store[one.lane].get(one.order)
         if copy is not None and copy.parked == one.parked:  # it may have been parked anew
             self.store[one.lane].pop(one.order)
-        self.lanes.removed(one.parked)
+        self.lanes.shelf.removed(one.parked)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())

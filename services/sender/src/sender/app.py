@@ -18,14 +18,17 @@ from common.contracts.envelope import decode, decoder
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
+from common.http.fetch import Fetcher
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
+from common.http.windows import WindowsClient
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
+from common.meta.media import MediaClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
@@ -34,6 +37,9 @@ from sender.core import Rules
 from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.media_cache import MediaCache
+from sender.media_routes import media_route
+from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
@@ -48,6 +54,7 @@ from sender.settle import Settler, Watch
 from sender.slots import Slots
 from sender.store import JournalStore
 from sender.turns import Shares
+from sender.windows import Windows
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +74,13 @@ class Sender:
         self.credentials = CredentialsClient(settings)
         self.reports = RejectionReports(self.credentials)
         self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
+        self.media_client = MediaClient(settings)
+        self.fetcher = Fetcher(settings)
+        self.media_store = MediaStore(self.mongo.database)
+        self.media = MediaCache(
+            self.media_store, self.media_client, self.fetcher, seconds=settings.fetch_seconds, now=utc_now
+        )
+        self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
         self.accounts: Table[AccountData] = Table(
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
@@ -107,6 +121,8 @@ class Sender:
             accounts=self.accounts,
             credentials=self.credentials,
             graph=self.graph,
+            media=self.media,
+            windows=self.windows,
             moves=self.moves,
             loads=self.loads,
             rules=rules,
@@ -148,6 +164,7 @@ class Sender:
         await self.store.ensure_indexes()
         await self.parker.store.ensure_indexes()
         await self.scheduler.store.ensure_indexes()
+        await self.media_store.ensure_indexes()
 
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
@@ -168,6 +185,10 @@ class Sender:
                 self.parker.close,
                 self.scheduler.close,
                 self.reports.close,
+                self.media_client.close,
+                self.fetcher.close,
+                self.media.close,
+                self.windows.close,
             ),
             _around(self.indexes),
             _around(self.accounts),
@@ -207,6 +228,14 @@ def build_app(settings: Settings) -> Litestar:
         load=sender.load,
         due_of=sender.scheduler.store.due_of,
         cancel=sender.cancel,
+        media=media_route(
+            client=sender.media_client,
+            accounts=sender.accounts,
+            credentials=sender.credentials,
+            on_rejected=sender.reports.report,
+            seconds=settings.graph_upload_seconds,
+            now=utc_now,
+        ),
         guard=require("send", settings.api_keys),
     )
     health = health_routes(

@@ -32,6 +32,12 @@ _MAX_WINDOWS: Final = 3
 _UNRESOLVED: Final = "in_doubt_unresolved"
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
 EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
+WINDOW_CLOSED: Final = Dead(
+    MetaError(
+        reason="window_closed",
+        details="the person has not written within 24 hours; only a template can be sent (Meta would say 131047)",
+    )
+)
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 

@@ -233,7 +233,7 @@ class _Session:
 
     def _sweep(self) -> None:
         """Have parked what the lanes have given up."""
-        leaving = self.lanes.leaving()
+        leaving = self.lanes.shelf.leaving()
         if leaving:
             self.crew.start(self._park(leaving), f"park {self.kafka.slot}")
 
@@ -277,7 +277,7 @@ class _Session:
         job = item.payload
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
         look = known or item.id in self.in_doubt
-        ticket = Ticket(self.tools.paces, item.group, item.lane, paced=item.paced)
+        ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, on_call=ticket.use)
         finally:
@@ -298,6 +298,7 @@ class _Session:
             self.lanes.open(item.group)
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
+        self._keep_pace(item, step)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
@@ -318,17 +319,22 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
-                if is_too_fast(outcome.error):
-                    self.tools.paces.number(item.group).too_fast(self._now())
                 if outcome.hold is not None:
                     self.lanes.hold(item.group, self._now(), outcome.hold.base, outcome.hold.cap)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
+
+    def _keep_pace(self, item: Item[Job], step: Step) -> None:
+        paces, outcome = self.tools.paces, step.outcome
+        if item.paced and step.recorded and isinstance(outcome, Sent | InDoubt):
+            paces.taken(item.lane, self._now())
+        elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
+            paces.number(item.group).too_fast(self._now())
 
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""
         parked = (item.id, item.parked) if item.parked is not None else None
         if parked is not None:
-            self.lanes.leaves_over(parked[1])
+            self.lanes.shelf.leaves_over(parked[1])
         self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, send: str, _journal_id: str) -> None:

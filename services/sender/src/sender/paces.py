@@ -51,9 +51,8 @@ class Paces:
         """When the next message to a recipient may go."""
         return self.pairs.ready_at(lane, now) if self.pairs is not None else now
 
-    def went(self, group: str, lane: str, now: float) -> None:
-        """A message that was reserved goes out now."""
-        self.number(group).went(now)
+    def taken(self, lane: str, now: float) -> None:
+        """Meta took a message to a recipient, or may have."""
         if self.pairs is not None:
             self.pairs.went(lane, now)
 
@@ -70,23 +69,21 @@ class Paces:
 class Ticket:
     """One reserved place in the pace of a number: used when the call goes out, or given back."""
 
-    def __init__(self, paces: Paces, group: str, lane: str, *, paced: bool) -> None:
-        self._paces = paces
-        self._group = group
-        self._lane = lane
+    def __init__(self, pace: NumberPace, *, paced: bool) -> None:
+        self._pace = pace
         self._open = paced
 
     def use(self) -> None:
         """The call goes out now."""
         if self._open:
             self._open = False
-            self._paces.went(self._group, self._lane, time.time())
+            self._pace.went(time.time())
 
     def close(self) -> None:
         """There will be no call."""
         if self._open:
             self._open = False
-            self._paces.number(self._group).give_back()
+            self._pace.give_back()
 
 
 class Recent:

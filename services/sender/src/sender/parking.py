@@ -53,10 +53,10 @@ class Parking:
     async def begin(self) -> None:
         """Learn which lanes have parked sends. A doubt is looked at again at once: nobody watched it."""
         for group, last in await patiently(lambda: self._parker.store.backlogs(self._partition)):
-            self._lanes.mark_backlog(group, last)
+            self._lanes.shelf.mark_backlog(group, last)
         waiting = await patiently(lambda: self._parker.store.waiting(self._partition))
         for lane in waiting:
-            self._lanes.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+            self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
 
@@ -70,13 +70,13 @@ class Parking:
         fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
         await asyncio.gather(*writes, *fresh)
         for lane, count in Counter(item.lane for item in items if not item.backlog).items():
-            self._lanes.stored(lane, count)
+            self._lanes.shelf.stored(lane, count)
         backlogs: dict[str, list[int]] = {}
         for item in items:
             if item.backlog:
                 backlogs.setdefault(item.group, []).append(item.order)
         for group, orders in backlogs.items():
-            self._lanes.stored_backlog(group, len(orders), max(orders))
+            self._lanes.shelf.stored_backlog(group, len(orders), max(orders))
 
     async def load(self, load: Load) -> list[Item[Job]]:
         """Bring the first parked sends of a lane back; returns those that are superfluous."""
@@ -100,7 +100,7 @@ class Parking:
         """What these (id, token) led to is committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
         for _, token in sends:
-            self._lanes.removed(token)
+            self._lanes.shelf.removed(token)
 
     def _document(self, item: Item[Job]) -> Parked:
         job = item.payload

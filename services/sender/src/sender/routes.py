@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, delete, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
@@ -24,20 +25,38 @@ from sender.journal import Entry, State
 from sender.operations import body_of
 from sender.requests import MAX_REQUEST_BYTES, parse
 
+Load = Callable[[str], Awaitable[Entry | None]]
+DueOf = Callable[[str], Awaitable[float | None]]
+Cancel = Callable[[str, str], Awaitable[Entry]]
+ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
+
 
 def send_router(
     *,
     publisher: Publisher,
     accounts: Table[AccountData],
-    load: Callable[[str], Awaitable[Entry | None]],
-    due_of: Callable[[str], Awaitable[float | None]],
-    cancel: Callable[[str, str], Awaitable[Entry]],
+    load: Load,
+    due_of: DueOf,
+    cancel: Cancel,
+    media: HTTPRouteHandler,
     guard: Guard,
 ) -> Router:
-    """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due.
+    """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due (Unix seconds).
 
     `cancel` takes a chatbot id and a message id, and returns the entry as it then stands.
     """
+    handlers = [
+        send_route(publisher, accounts),
+        batch_route(publisher, accounts),
+        standing_route(load, due_of),
+        cancel_route(cancel),
+        media,
+    ]
+    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
+
+
+def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:
+    """`POST /send`."""
 
     @post(
         "/send",
@@ -67,11 +86,17 @@ def send_router(
             "data": {"messageId": message_id},
         }
 
+    return send
+
+
+def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
+    """`GET /send/{messageId}`."""
+
     @get("/send/{message_id:str}", summary="How a send stands")
     async def standing(
         request: Request[Any, Any, Any],
         message_id: FromPath[str],
-        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
+        chatbot: ChatbotId,
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error."""
         check_chatbot(request, chatbot)
@@ -86,6 +111,12 @@ def send_router(
         data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
         return {"success": True, "data": data}
 
+    return standing
+
+
+def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
+    """`DELETE /send/{messageId}`."""
+
     @delete(
         "/send/{message_id:str}",
         status_code=200,
@@ -95,7 +126,7 @@ def send_router(
     async def cancellation(
         request: Request[Any, Any, Any],
         message_id: FromPath[str],
-        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
+        chatbot: ChatbotId,
     ) -> dict[str, Any]:
         """Have a message never sent: one that waits, is scheduled, or has not even been taken up.
 
@@ -108,8 +139,7 @@ def send_router(
             raise Conflict(_too_late(entry.state), code="not_cancellable", details=_shown(entry))
         return {"success": True, "data": _shown(entry)}
 
-    handlers = [send, standing, cancellation, batch_route(publisher, accounts)]
-    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
+    return cancellation
 
 
 def _too_late(state: State) -> str:

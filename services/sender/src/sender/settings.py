@@ -7,9 +7,11 @@ from pydantic import Field, model_validator
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.credentials import CredentialsSettings
+from common.http.fetch import FetchSettings
 from common.http.serve import HttpSettings
+from common.http.windows import WindowsSettings
 from common.kafka.settings import KafkaSettings
-from common.meta.client import GraphSettings
+from common.meta.media import MediaSettings
 from common.mongo.client import MongoSettings
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
@@ -21,8 +23,10 @@ class Settings(
     MongoSettings,
     HttpSettings,
     ApiKeySettings,
-    GraphSettings,
+    MediaSettings,
+    FetchSettings,
     CredentialsSettings,
+    WindowsSettings,
     DeadLetterSettings,
 ):
     """Everything that can be chosen; the defaults are for production."""
