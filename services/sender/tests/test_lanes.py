@@ -460,34 +460,82 @@ def is_new(batch):
 
 
 class Conversations(RuleBasedStateMachine):
-    """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost."""
+    """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost.
+
+    A session may end at any time, with whatever it has not committed, and a new one goes on.
+    """
 
     def __init__(self):
         super().__init__()
-        bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds), Prefixes()
-        self.now, self.offset = 0.0, 0
-        self.busy, self.coming, self.writing, self.loading = [], [], [], []
+        self.now = 0.0
+        self.topics = {"send": [], "retry": []}
         self.store, self.unremoved, self.copies = defaultdict(dict), [], 0
         self.offered, self.ended = defaultdict(list), defaultdict(list)
-        self.unfinished, self.committed = {}, defaultdict(int)
+        self.unfinished, self.committed = {}, {"send": 0, "retry": 0}
+        self.begin()
 
-    def read(self, one):
+    def begin(self):
+        """A session, as the sender begins one: what is parked is marked, and retries are read first."""
+        bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
+        self.lanes, self.prefixes = Lanes(bounds), Prefixes()
+        self.busy, self.writing, self.loading, self.effects = [], [], [], []
+        self.position = dict(self.committed)
+        self.lanes.shelf.fall_behind()
+        rows = [row for rows in self.store.values() for row in rows.values()]
+        for group in {row.group for row in rows if row.backlog}:
+            self.lanes.shelf.mark_backlog(group, max(row.order for row in rows if row.backlog and row.group == group))
+        for lane in {row.lane for row in rows if not row.backlog}:
+            first = min((row for row in rows if row.lane == lane and not row.backlog), key=lambda row: row.order)
+            self.lanes.shelf.mark(lane, first.group, first.due)
+        self.known = max((row.order for row in rows), default=-1)
+        while self.position["retry"] < len(self.topics["retry"]):
+            self.reads_next("retry")
+            self.store_all()
+        self.catch_up()
+
+    def catch_up(self):
+        if self.lanes.shelf.is_behind and self.position["send"] > self.known:
+            self.lanes.shelf.caught_up()
+
+    def reads_next(self, topic):
+        one = replace(self.topics[topic][self.position[topic]])
+        self.position[topic] += 1
         self.prefixes.opened(one.partition, one.offset)
         self.unfinished[one.partition, one.offset] = one
         if self.lanes.park(one):
             self.writing.append([one])
-            return None
-        return self.lanes.offer(one)
+        elif (dropped := self.lanes.offer(one)) is not None:
+            self.written(dropped)
 
-    def written(self, one):
+    def written(self, one, retry=None):
         if one.partition is None:
             self.lanes.shelf.leaves_over(one.parked)
-            self.unremoved.append(one)
-            return
-        self.prefixes.done(one.partition, one.offset)
-        del self.unfinished[one.partition, one.offset]
+        self.effects.append((one, retry))
+
+    @rule(count=st.integers(1, 3))
+    def commits(self, count):
+        effects, self.effects = self.effects[:count], self.effects[count:]
+        for one, retry in effects:
+            if retry is not None:
+                retry.offset = len(self.topics["retry"])
+                self.topics["retry"].append(retry)
+            if one.partition is None:
+                self.unremoved.append((self.lanes.shelf, one))
+            else:
+                self.prefixes.done(one.partition, one.offset)
+                del self.unfinished[one.partition, one.offset]
         self.committed.update(self.prefixes.committable())
+
+    @rule(data=st.data())
+    def fails_and_begins_anew(self, data):
+        """What is being called ends as the journal says; of what is being written, some will be there."""
+        for one in self.busy:
+            if data.draw(st.booleans()):
+                self.ended[one.lane].append(one.id)
+        for batch in [batch for batch in self.writing if data.draw(st.booleans())]:
+            self.put(batch)
+        self.unfinished.clear()
+        self.begin()
 
     def sweep(self):
         by_lane = defaultdict(list)
@@ -497,22 +545,24 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from("abcdefgh"), bulk=st.booleans())
     def arrives(self, lane, bulk):
-        send = f"{lane}{self.offset}"
+        send = f"{lane}{len(self.topics['send'])}"
         self.offered[lane].append(send)
-        assert self.read(item(send, lane, self.offset, group="g" if lane in "abcde" else "h", bulk=bulk)) is None
-        self.offset += 1
+        offset = len(self.topics["send"])
+        self.topics["send"].append(item(send, lane, offset, group="g" if lane in "abcde" else "h", bulk=bulk))
 
     @precondition(lambda self: self.offered["a"])
     @rule(data=st.data())
     def comes_twice(self, data):
         send = data.draw(st.sampled_from(self.offered["a"]))
-        in_memory = {one.id for one in [*self.busy, *self.lanes._items.values()]} | set(self.lanes._expecting)
-        if send not in in_memory:
-            return  # it has ended, which the journal knows; or it is parked, and parked again
-        again = item(send, "a", self.offset, group="g")
-        self.offset += 1
-        assert self.read(again) is again
-        self.written(again)
+        self.topics["send"].append(item(send, "a", len(self.topics["send"]), group="g"))
+
+    @rule(topic=st.sampled_from(["retry", "send", "send"]))
+    def reads(self, topic):
+        if self.position[topic] < len(self.topics[topic]):
+            self.reads_next(topic)
+            if self.lanes.shelf.is_behind:
+                self.store_all()
+        self.catch_up()
 
     @rule(seconds=st.floats(0, 3))
     def time_passes(self, seconds):
@@ -549,26 +599,43 @@ class Conversations(RuleBasedStateMachine):
         if is_new(self.writing[index]):
             index = next(n for n, batch in enumerate(self.writing) if is_new(batch))
         items = self.writing.pop(index)
+        self.put(items)
         for one in items:
             if one.partition is not None:
-                self.copies += 1
-                self.store[one.lane][one.order] = replace(one, partition=None, parked=f"copy {self.copies}")
                 self.written(one)
-            elif one.due:
-                self.store[one.lane][one.order] = replace(one)
         if items[0].backlog:
             self.lanes.shelf.stored_backlog(items[0].group, len(items), items[-1].order)
         else:
             self.lanes.shelf.stored(items[0].lane, len(items))
 
+    def store_all(self):
+        while self.writing:
+            self.store_batch(0)
+
+    def put(self, items):
+        """What the store does: a send that is there keeps its first place."""
+        for one in items:
+            if one.partition is None:
+                for row in self.store[one.lane].values():
+                    if one.due and row.parked == one.parked:
+                        row.due, row.backlog = one.due, False
+                continue
+            there = [row for row in self.store[one.lane].values() if row.id == one.id]
+            if any(row.order < one.order for row in there):
+                continue
+            for row in there:
+                del self.store[one.lane][row.order]
+            self.copies += 1
+            self.store[one.lane][one.order] = replace(one, partition=None, parked=f"copy {self.copies}")
+
     @precondition(lambda self: self.unremoved)
     @rule()
     def is_removed(self):
-        one = self.unremoved.pop(0)
+        shelf, one = self.unremoved.pop(0)
         copy = self.store[one.lane].get(one.order)
         if copy is not None and copy.parked == one.parked:  # it may have been parked anew
             self.store[one.lane].pop(one.order)
-        self.lanes.shelf.removed(one.parked)
+        shelf.removed(one.parked)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())
@@ -578,11 +645,15 @@ class Conversations(RuleBasedStateMachine):
     def bring(self, load, found):
         copies = [replace(one, backlog=False) for one in found]
         if isinstance(load, Load):
-            assert self.lanes.loaded(load, copies, more=len(found) == 2) == []
+            superfluous = self.lanes.loaded(
+                load, copies, more=len(found) == 2, upto=found[-1].order if found else load.after
+            )
         else:
             more = len(found) == load.limit
             upto = found[-1].order if more else load.upto
-            assert self.lanes.loaded_backlog(load, copies, more=more, upto=upto) == []
+            superfluous = self.lanes.loaded_backlog(load, copies, more=more, upto=upto)
+        for one in superfluous:
+            self.written(one)
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data())
@@ -606,18 +677,8 @@ class Conversations(RuleBasedStateMachine):
     def fails(self, data):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.expect(one, one.attempt + 1)
-        self.coming.append(
-            item(one.id, one.lane, one.order, one.attempt + 1, due=self.now + 2, partition="retry", group=one.group)
-        )
-        self.written(one)
-
-    @precondition(lambda self: self.coming)
-    @rule()
-    def comes_back(self):
-        one = self.coming.pop(0)
-        one.offset = self.offset
-        self.offset += 1
-        assert self.read(one) is None
+        retry = item(one.id, one.lane, one.order, one.attempt + 1, due=self.now + 2, partition="retry", group=one.group)
+        self.written(one, retry)
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data(), seconds=st.floats(0, 6), hold=st.booleans())
@@ -645,23 +706,30 @@ class Conversations(RuleBasedStateMachine):
 
     def teardown(self):
         """Everything that was read ends, in order, once nothing fails any more."""
-        for _ in range(2_000):
-            while self.coming:
-                self.comes_back()
-            while self.writing:
-                self.store_batch(0)
+        self.drain()
+        self.begin()  # a new session finds what the others left over
+        self.drain()
+        assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
+        assert self.lanes.size == 0
+        assert not self.unfinished
+        assert not any(self.store.values())
+
+    def drain(self):
+        for _ in range(1_000):
+            for topic in ("retry", "send"):
+                while self.position[topic] < len(self.topics[topic]):
+                    self.reads_next(topic)
+            self.store_all()
+            self.catch_up()
             while self.loading:
                 self.bring(*self.loading.pop())
             self.starts()
             while self.busy:
                 self.end(self.busy.pop())
+            self.commits(len(self.effects))
             self.now = max(self.now, self.lanes.next_due() or self.now)
         while self.unremoved:
             self.is_removed()
-        assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
-        assert self.lanes.size == 0
-        assert not self.unfinished
-        assert not any(self.store.values())
 
     def end(self, one):
         self.lanes.open(one.group)

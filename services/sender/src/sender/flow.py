@@ -137,10 +137,10 @@ class Flow:
         standing = await self.moves.submit(move)
         if standing.token != move.won:
             return standing
-        if time.monotonic() - began > CLAIM_FRESH_SECONDS:
-            return Defer(self.now(), MetaError(reason="claim_took_too_long")), standing, False
-        if expired(trial.request, self.now()):
-            return EXPIRED, standing, False
+        late = time.monotonic() - began > CLAIM_FRESH_SECONDS
+        if late or expired(trial.request, self.now()):
+            given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
+            return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
             return self._unprepared(made, trial), standing, False
         trial.on_call()

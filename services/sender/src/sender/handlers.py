@@ -135,13 +135,18 @@ class _Session:
 
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
-        await self.parking.begin()
+        known = await self.parking.begin()
         await self._learn_paces()
         await self._read_backlog()
+        sends = next(tp for tp in self.kafka.partitions if tp.topic == topics.SEND.name)
+        end = (await self.kafka.consumer.end_offsets([sends]))[sends]
         dispatching = self.crew.start(self._dispatch(), f"dispatch {self.kafka.slot}")
         releasing = self.crew.start(self.schedule.run(), f"schedule {self.kafka.slot}")
         try:
             while not self.kafka.stopping.is_set():
+                if self.lanes.shelf.is_behind and await self.kafka.consumer.position(sends) > min(known, end - 1):
+                    self.lanes.shelf.caught_up()
+                    self.moved.set()
                 # Retries are read first: a flood of new messages must not make them late.
                 await self._admit(await self._fetch_retries(0))
                 await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))

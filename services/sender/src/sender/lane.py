@@ -84,7 +84,7 @@ class LoadBacklog:
 class Tail:
     """What of a lane is parked. `version` changes with everything that is written behind a load's back.
 
-    `bulk` says that all of it is a campaign's.
+    `bulk` says that all of it is a campaign's; `lowest` is the lowest order that was written since the load began.
     """
 
     due: float
@@ -93,6 +93,7 @@ class Tail:
     writing: int = 0
     loading: bool = False
     version: int = 0
+    lowest: float = float("inf")
 
 
 @dataclass(eq=False, slots=True)

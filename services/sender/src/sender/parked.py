@@ -41,12 +41,13 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A lane with parked sends: when its first one is due, and whether that one is in doubt."""
+    """A lane with parked sends: when its first one is due, and whether that one is in doubt; the order of its last."""
 
     lane: str
     group: str
     due: float
     in_doubt: bool
+    last: int
 
 
 class ParkStore:
@@ -134,19 +135,20 @@ class ParkStore:
         pipeline: list[Document] = [
             {"$match": {"partition": partition, "backlog": False}},
             {"$sort": {"partition": 1, "lane": 1, "order": 1}},
-            {"$project": {"_id": 0, "lane": 1, "group": 1, "due": 1, "inDoubt": 1}},
+            {"$project": {"_id": 0, "lane": 1, "order": 1, "group": 1, "due": 1, "inDoubt": 1}},
             {
                 "$group": {
                     "_id": "$lane",
                     "group": {"$first": "$group"},
                     "due": {"$first": "$due"},
                     "inDoubt": {"$first": "$inDoubt"},
+                    "last": {"$last": "$order"},
                 }
             },
         ]
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
-            return [Waiting(row["_id"], row["group"], row["due"], row["inDoubt"]) async for row in cursor]
+            return [Waiting(row["_id"], row["group"], row["due"], row["inDoubt"], row["last"]) async for row in cursor]
 
 
 def _document(send: Parked) -> Document:

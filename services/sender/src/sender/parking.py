@@ -50,15 +50,22 @@ class Parking:
         self._partition = partition
         self._is_in_doubt = is_in_doubt
 
-    async def begin(self) -> None:
-        """Learn which lanes have parked sends. A doubt is looked at again at once: nobody watched it."""
-        for group, last in await patiently(lambda: self._parker.store.backlogs(self._partition)):
+    async def begin(self) -> int:
+        """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
+
+        What comes before it may have yet to be read, so nothing is loaded before the shelf is told that it has been.
+        A doubt is looked at again at once: nobody watched it.
+        """
+        self._lanes.shelf.fall_behind()
+        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition))
+        for group, last in backlogs:
             self._lanes.shelf.mark_backlog(group, last)
         waiting = await patiently(lambda: self._parker.store.waiting(self._partition))
         for lane in waiting:
             self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
+        return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
         """Have these stored; those that were already are told when they are due."""

@@ -39,6 +39,7 @@ class Shelf(Generic[T]):
         self._hungry: dict[tuple[str, bool], deque[Lane[T]]] = {}
         self._leaving: list[Item[T]] = []
         self._leftover: set[str] = set()
+        self._behind: list[Lane[T]] | None = None
 
     def park(self, item: Item[T], lane: Lane[T] | None) -> bool:
         """Whether this item, which is not known yet, is to be parked; `lane` is its lane, if that is known."""
@@ -77,6 +78,21 @@ class Shelf(Generic[T]):
         leaving, self._leaving = self._leaving, []
         return leaving
 
+    def fall_behind(self) -> None:
+        """The store has sends that come after some which are still to be read: load none until `caught_up`."""
+        self._behind = []
+
+    def caught_up(self) -> None:
+        """All that comes before what the store had at the beginning has been read (and stored, or is in memory)."""
+        lanes, self._behind = self._behind or [], None
+        for lane in lanes:
+            self._changed(lane)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether `caught_up` has yet to be said."""
+        return self._behind is not None
+
     def mark(self, lane: str, group: str, due: float) -> None:
         """The store has sends of this lane that wait (known when a session begins)."""
         marked = self._lane_of(lane, group)
@@ -110,8 +126,8 @@ class Shelf(Generic[T]):
         assert tail is not None  # noqa: S101  # a tail goes only here
         tail.loading = False
         self.room.unexpect(lane.group, self._bounds.load)
-        if tail.after != load.after:
-            return False  # something was parked in front of them meanwhile
+        if tail.after != load.after or (upto is not None and tail.lowest < upto):
+            return False  # something was parked in front of them or between them meanwhile
         if upto is not None:
             tail.after, tail.due = upto, 0.0
         return True
@@ -131,13 +147,16 @@ class Shelf(Generic[T]):
         tail = lane.tail
         if tail is None or not is_loadable(tail) or tail.due > now:
             return None
+        if self._behind is not None:
+            self._behind.append(lane)
+            return None
         # Before the gate: a probe that waits for room would wait for those that wait for the probe.
         if not self.room.is_free(lane.group, bulk=tail.bulk):
             self._hungry.setdefault((lane.group, tail.bulk), deque()).append(lane)
             return None
         if not self._gates.passes(lane, now):
             return None
-        tail.loading = True
+        tail.loading, tail.lowest = True, float("inf")
         self.room.expect(lane.group, self._bounds.load)
         return Load(lane.name, tail.after, tail.version)
 
@@ -174,7 +193,8 @@ class Shelf(Generic[T]):
 
     def _is_readable(self, group: str) -> bool:
         return (
-            self._backlogs.readable(group)
+            self._behind is None
+            and self._backlogs.readable(group)
             and self.room.is_free(group, bulk=True)
             and self._tails[group] < self._bounds.group
         )
@@ -197,6 +217,7 @@ class Shelf(Generic[T]):
         elif first.attempt > 0:  # it was tried before those that are parked: it is the head
             tail.due = min(tail.due, first.due)
         tail.after = min(tail.after, first.order - 1)
+        tail.lowest = min(tail.lowest, *(item.order for item in items))
         tail.bulk = tail.bulk and all(item.bulk for item in items)
         tail.writing += len(items)
         self.room.writing += len(items)
