@@ -53,13 +53,17 @@ class Load:
 
 @dataclass(eq=False, slots=True)
 class Tail:
-    """What of a lane is parked. `version` changes with everything that is written behind a load's back."""
+    """What of a lane is parked. `version` changes with everything that is written behind a load's back.
+
+    `lowest` is the lowest order of that since the load began.
+    """
 
     due: float
     after: int
     writing: int = 0
     loading: bool = False
     version: int = 0
+    lowest: float = float("inf")
 
 
 @dataclass(eq=False, slots=True)

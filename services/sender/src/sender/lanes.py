@@ -112,10 +112,11 @@ class Lanes(Generic[T]):
         assert tail is not None  # noqa: S101  # a tail goes only here
         tail.loading = False
         self._expect_loads(lane.group, -1)
-        if tail.after != load.after:
-            items, more = (), True  # something was parked in front of them meanwhile: load again
-        elif items or upto is not None:
-            tail.after, tail.due = items[-1].order if upto is None else upto, 0.0
+        last = items[-1].order if items and upto is None else upto
+        if tail.after != load.after or (last is not None and tail.lowest < last):
+            items, more = (), True  # something was parked in front of them or between them meanwhile: load again
+        elif last is not None:
+            tail.after, tail.due = last, 0.0
         known = [item for item in items if item.id in self._items or item.id in self._expecting]
         for item in items:
             if item not in known:
@@ -218,7 +219,7 @@ class Lanes(Generic[T]):
             return None
         if not self._gates.passes(lane, now):
             return None
-        tail.loading = True
+        tail.loading, tail.lowest = True, float("inf")
         self._expect_loads(lane.group, 1)
         return Load(lane.name, tail.after, tail.version)
 
@@ -319,6 +320,7 @@ class Lanes(Generic[T]):
         elif first.attempt > 0:  # it was tried before those that are parked: it is the head
             tail.due = min(tail.due, first.due)
         tail.after = min(tail.after, first.order - 1)
+        tail.lowest = min(tail.lowest, *(item.order for item in items))
         tail.writing += len(items)
         self._writing += len(items)
         tail.version += 1
