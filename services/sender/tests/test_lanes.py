@@ -337,6 +337,20 @@ def test_a_load_that_was_overtaken_from_the_front_is_made_again():
     assert taken(lanes, 30.0) == ["0"]
 
 
+def test_what_is_parked_between_those_of_a_load_is_not_passed_over():
+    # A new session: the store has more than the offsets say, for a transaction failed.
+    lanes = Lanes()
+    lanes.shelf.mark("a", "g", 0.0)
+    load = lanes.take(0.0)
+    assert lanes.park(item("1", order=38))
+    lanes.shelf.stored("a", 1)
+    assert lanes.loaded(load, [loaded(item("2", order=50))], more=False, upto=50) == []
+    again = lanes.take(0.0)
+    assert again.after < 38
+    lanes.loaded(again, [loaded(item("1", order=38)), loaded(item("2", order=50))], more=False, upto=50)
+    assert taken(lanes) == ["1"]
+
+
 def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
     lanes = Lanes()
     lanes.shelf.mark("a", "g", 0.0)

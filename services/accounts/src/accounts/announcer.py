@@ -14,6 +14,7 @@ from common.errors import Unavailable
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, headers_for, new_trace
 from common.kafka.table import Table
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,7 @@ class Announcer:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await cancel([self._task])
         await self._told.stop()
 
     async def announce(self, chatbot_id: str) -> None:

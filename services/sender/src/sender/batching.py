@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from common.errors import Unavailable
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,7 @@ class GroupCommit(Generic[K, V]):
 
     async def close(self) -> None:
         """Give up what is still waiting (its callers are gone by then)."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel([self._task])
 
     async def _drain(self) -> None:
         while self._pending:

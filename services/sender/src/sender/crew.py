@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any
+
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class Crew:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
+        error = _error_of(task)
         if error is None:
             return
         if self.failed.done():
@@ -42,9 +44,8 @@ class Crew:
             self.failed.set_exception(error)
 
 
-async def cancel(tasks: "Iterable[asyncio.Future[Any]]") -> None:
-    """Cancel all of them and wait until they have ended, however they do."""
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
+    if not task.cancelled():
+        return task.exception()
+    # If nobody asked for it, a library's own cancellation came through: the work is as undone as by an error.
+    return None if task.cancelling() else RuntimeError(f"{task.get_name()} was cancelled from within")

@@ -13,10 +13,11 @@ from common.dead_letters import DeadLetterLimit
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
+from common.tasks import cancel
 from sender import results
 from sender.commits import Commits, Effect
 from sender.core import is_too_fast
-from sender.crew import Crew, cancel
+from sender.crew import Crew
 from sender.flow import Flow, Step
 from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
@@ -269,7 +270,8 @@ class _Session:
         # In an outage another session's probe may end without a word to this one.
         wait = min(away, _AWAY_POLL_SECONDS) or (None if due is None else max(0.0, due - self._now()))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.moved.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self.moved.wait()
         self.moved.clear()
 
     async def _load(self, load: Load | LoadBacklog) -> None:

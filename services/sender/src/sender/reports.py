@@ -6,6 +6,7 @@ import logging
 
 from common.errors import AppError
 from common.http.credentials import Credentials, CredentialsClient
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,7 @@ class RejectionReports:
 
     async def close(self) -> None:
         """Give up what is still on its way."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await cancel(self._running)
 
     async def _send(self, chatbot_id: str, revision: int, code: int | None) -> None:
         try:

@@ -80,7 +80,8 @@ class Schedule:
             # A full page may hide others that are due.
             wait = later[0] - now if later else _AGAIN_SECONDS if len(found) == _AT_ONCE else _HORIZON_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
             self._changed.clear()
 
     def _scheduled(self, job: Job) -> Scheduled:

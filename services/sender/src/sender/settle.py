@@ -4,13 +4,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import MessageStatus, StatusData
 from common.errors import InvalidInput, Unavailable
 from common.kafka.follower import Batch
+from common.tasks import cancel
 from sender.batching import GroupCommit
 from sender.flow import utc_now
 from sender.journal import Entry, Move
@@ -67,10 +67,7 @@ class Watch:
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await cancel([self._task])
 
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""

@@ -165,7 +165,8 @@ class Channel:
         gathering, size = self._gathering, self._wanted
         if gathering is not None and len(self._ready) + 1 < size:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(gathering.wait(), wait_ms / 1000)
+                async with asyncio.timeout(wait_ms / 1000):
+                    await gathering.wait()
         self._gathering = None
         self._take(post.lanes[0], post, size, opened=False)
         self._fill(post, size)

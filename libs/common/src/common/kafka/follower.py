@@ -12,6 +12,8 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
+from common.tasks import cancel
+
 log = logging.getLogger(__name__)
 
 Batch = Sequence[ConsumerRecord[bytes, bytes]]
@@ -49,10 +51,7 @@ class Follower:
 
     async def stop(self) -> None:
         """Stop reading and leave the group."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await cancel([self._task])
 
     @property
     def ready(self) -> bool:

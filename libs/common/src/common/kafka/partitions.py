@@ -24,6 +24,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -160,10 +161,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     async def stop(self) -> None:
         """Let the workers finish, give the partitions back, leave the group."""
         self._leaving = True
-        if self._joining is not None:
-            self._joining.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._joining
+        await cancel([self._joining])
         await self._close_slots()
         if self._consumer is not None:
             with suppress(KafkaError, TimeoutError):
@@ -260,7 +258,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 log.exception("a session failed; it starts again from the committed offsets", extra={"slot": slot.name})
             failures += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(slot.stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await slot.stopping.wait()
 
     async def _session(self, slot: "_Slot") -> None:
         consumer = self._consumer
@@ -307,8 +306,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         _, late = await asyncio.wait(tasks, timeout=self._drain_seconds)
         for task in late:
             log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await cancel(late)
 
     def _note_progress(self) -> None:
         self._progress_at = asyncio.get_running_loop().time()

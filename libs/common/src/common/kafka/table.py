@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from common.errors import InvalidInput
 from common.kafka.clients import make_reader
 from common.kafka.settings import KafkaSettings
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,7 @@ class Table(Generic[V]):
 
     async def stop(self) -> None:
         """Stop reading."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await cancel([self._task])
 
     @property
     def ready(self) -> bool:

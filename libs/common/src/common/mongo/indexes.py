@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from common.errors import Unavailable
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,7 @@ class Indexes:
 
     async def stop(self) -> None:
         """Give up, if it is not done."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await cancel([self._task])
 
     async def ready(self) -> bool:
         """Whether the indexes are there."""
