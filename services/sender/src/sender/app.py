@@ -15,6 +15,7 @@ from litestar.openapi.plugins import SwaggerRenderPlugin
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.numbers import NumberNews
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
@@ -29,6 +30,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
 from common.meta.media import MediaClient
+from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
@@ -41,6 +43,7 @@ from sender.media_cache import MediaCache
 from sender.media_routes import media_route
 from sender.media_store import MediaStore
 from sender.moves import blank, cancel
+from sender.number_store import NumberStore
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
@@ -53,12 +56,14 @@ from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.slots import Slots
 from sender.store import JournalStore
+from sender.throughput import Throughput
 from sender.turns import Shares
 from sender.windows import Windows
 
 log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
+_NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
 
 
@@ -90,6 +95,19 @@ class Sender:
         self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
+        self.number_store = NumberStore(self.mongo.database)
+        self.paces = self._make_paces()
+        self.throughput = Throughput(
+            self.paces,
+            self.accounts,
+            self.credentials,
+            NumbersClient(settings),
+            self.number_store,
+            default=settings.sender_messages_per_second,
+        )
+        self.numbers: Table[NumberNews] = Table(
+            settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed
+        )
         self.worker = self._make_worker()
         self.statuses = Follower(
             group=settings.sender_status_group,
@@ -134,14 +152,6 @@ class Sender:
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
-        paces = Paces(
-            self._plan_of,
-            settings.sender_plan_weights,
-            rate=settings.sender_messages_per_second,
-            # One number whose calls hang must not take them all.
-            most=max(1, settings.sender_max_in_flight // 2),
-            pairs=Pairs() if settings.sender_pair_pace else None,
-        )
         return SenderWorker(
             Tools(
                 flow=flow,
@@ -149,11 +159,22 @@ class Sender:
                 parker=self.parker,
                 letters=self.letters,
                 limits=limits,
-                paces=paces,
-                shares=Shares(paces.terms),
+                paces=self.paces,
+                shares=Shares(self.paces.terms),
                 recent=Recent(self.store),
                 schedules=self.scheduler.of_partition,
             )
+        )
+
+    def _make_paces(self) -> Paces:
+        settings = self.settings
+        return Paces(
+            self._plan_of,
+            settings.sender_plan_weights,
+            rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
+            # One number whose calls hang must not take them all.
+            most=max(1, settings.sender_max_in_flight // 2),
+            pairs=Pairs() if settings.sender_pair_pace else None,
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -165,13 +186,19 @@ class Sender:
         await self.parker.store.ensure_indexes()
         await self.scheduler.store.ensure_indexes()
         await self.media_store.ensure_indexes()
+        await self.number_store.ensure_indexes()
 
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
 
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
+        self.throughput.account_changed(chatbot_id)
         self.worker.account_changed(chatbot_id)
+
+    def _number_changed(self, _: str, news: NumberNews | None) -> None:
+        if news is not None:
+            self.throughput.heard(news)
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
@@ -193,6 +220,8 @@ class Sender:
             _around(self.indexes),
             _around(self.accounts),
             _around(self.publisher),
+            _around(self.throughput),
+            _around(self.numbers),
             _around(self.watch),
             _around(self.statuses),
             _around(self.group),
@@ -228,6 +257,7 @@ def build_app(settings: Settings) -> Litestar:
         load=sender.load,
         due_of=sender.scheduler.store.due_of,
         cancel=sender.cancel,
+        number_of=sender.number_store.of_chatbot,
         media=media_route(
             client=sender.media_client,
             accounts=sender.accounts,

@@ -24,8 +24,8 @@ _FRESH_SECONDS: Final = 2.0
 class Paces:
     """Of all sessions of a process. `plan_of` knows a chatbot's plan, `weights` what it is worth.
 
-    `rate` is messages per second of a number of which nothing else is known; `most` how many calls of one number may
-    be under way; `pairs` is None when the limit per recipient is left to Meta.
+    `rate` is messages per second of a number until its limit is set; `most` how many calls of one number may be under
+    way; `pairs` is None when the limit per recipient is left to Meta. `on_new` is told of a number's first use.
     """
 
     plan_of: Callable[[str], str]
@@ -33,6 +33,7 @@ class Paces:
     rate: float
     most: int
     pairs: Pairs | None = field(default_factory=Pairs)
+    on_new: Callable[[str], None] = lambda _chatbot_id: None
     _numbers: dict[str, NumberPace] = field(default_factory=dict)
 
     def terms(self, group: str) -> Terms:
@@ -45,6 +46,7 @@ class Paces:
         pace = self._numbers.get(group)
         if pace is None:
             pace = self._numbers[group] = NumberPace(self.rate)
+            self.on_new(group)
         return pace
 
     def pair_ready_at(self, lane: str, now: float) -> float:

@@ -28,6 +28,7 @@ from sender.requests import MAX_REQUEST_BYTES, parse
 Load = Callable[[str], Awaitable[Entry | None]]
 DueOf = Callable[[str], Awaitable[float | None]]
 Cancel = Callable[[str, str], Awaitable[Entry]]
+NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
 ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
 
 
@@ -38,18 +39,21 @@ def send_router(
     load: Load,
     due_of: DueOf,
     cancel: Cancel,
+    number_of: NumberOf,
     media: HTTPRouteHandler,
     guard: Guard,
 ) -> Router:
     """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due (Unix seconds).
 
-    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands.
+    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
+    said of a chatbot's number.
     """
     handlers = [
         send_route(publisher, accounts),
         batch_route(publisher, accounts),
         standing_route(load, due_of),
         cancel_route(cancel),
+        number_route(number_of),
         media,
     ]
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
@@ -140,6 +144,21 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
         return {"success": True, "data": _shown(entry)}
 
     return cancellation
+
+
+def number_route(number_of: NumberOf) -> HTTPRouteHandler:
+    """`GET /numbers/{chatbotId}`."""
+
+    @get("/numbers/{chatbot_id:str}", summary="What Meta allows a chatbot's number")
+    async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
+        """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
+        check_chatbot(request, chatbot_id)
+        told = await number_of(chatbot_id)
+        if told is None:
+            raise NotFound("Meta has not been asked yet: nothing was sent from this chatbot's number")
+        return {"success": True, "data": told}
+
+    return number
 
 
 def _too_late(state: State) -> str:

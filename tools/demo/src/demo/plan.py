@@ -14,7 +14,7 @@ PREFIX = "/whatsapp-cloud"
 PATHS = {
     "ingress": ("/webhook", "/docs/ingress"),
     "conversation": ("/conversations", "/messages", "/webhook-events", "/usage", "/docs/conversation"),
-    "sender": ("/send", "/media", "/docs/sender"),
+    "sender": ("/send", "/media", "/numbers", "/docs/sender"),
     "accounts": ("/account", "/docs/accounts"),
 }
 INTERNAL = {"internal": "accounts", "windows": "conversation"}
