@@ -89,7 +89,7 @@ class Traffic:
             phone = phones[number % len(phones)]
             sent = Sent(f"direct-{index}-{number}", bot.chatbot_id, phone, number)
             body: dict[str, Any] = {"chatbotId": bot.chatbot_id, "to": f"+{phone}", "messageId": sent.message_id}
-            body |= _template(f"{self.marker} direct {number}")
+            body["message"] = _template(f"{self.marker} direct {number}")
             self.directs.append(sent)
             await _until_done(partial(how, body))
             number += 1
