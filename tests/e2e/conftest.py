@@ -11,9 +11,16 @@ from demo.client import Client, eventually
 from demo.plan import Choices
 from demo.system import System
 
-# Everything that makes a fault heal sooner than in production: shorter windows, the same code.
+# Everything that makes a fault heal sooner than in production: shorter windows, the same code. And what lets the sender
+# fetch the files of a test's own server, which is on this machine.
 FASTER = {
-    "sender": {"SENDER_IN_DOUBT_SECONDS": "6", "GRAPH_TOTAL_SECONDS": "0.9", "SENDER_PAUSE_SECONDS": "1"},
+    "sender": {
+        "SENDER_IN_DOUBT_SECONDS": "6",
+        "GRAPH_TOTAL_SECONDS": "0.9",
+        "SENDER_PAUSE_SECONDS": "1",
+        "FETCH_PLAIN_HTTP": "true",
+        "FETCH_PRIVATE_ADDRESSES": "true",
+    },
     "conversation": {"KAFKA_SESSION_TIMEOUT_MS": "6000"},
 }
 EMULATOR = ("--retry-delays-ms", "0,200,500,1000", "--delivered-after-ms", "30", "--read-after-ms", "60")
@@ -47,6 +54,40 @@ class Bot:
     def phone(self, index: int) -> str:
         """The phone of a customer."""
         return f"4915{self.base:06d}{index:04d}"
+
+    async def open_windows(self, *indexes: int) -> None:
+        """Have customers write something that the AI leaves unanswered: they may be written to from now on."""
+        for index in indexes:
+            reaction = {"from": self.phone(index), "phoneNumberId": self.number, "message": {"type": "reaction"}}
+            await self.client.control("POST", "inbound", reaction)
+
+        async def stored():
+            conversations = (await self.client.api("GET", f"/conversations?chatbotId={self.chatbot_id}"))["data"]
+            return len([one for one in conversations if one.get("window")]) >= len(indexes)
+
+        await eventually("the windows are open", stored)
+
+    async def greeted(self, index: int = 0) -> str:
+        """A customer says hello and is answered: from now on they may be sent anything, for a day. Their wamid."""
+        wamid = await self.client.says(self.phone(index), self.number, "Hello", f"C{index}")
+
+        async def answered():
+            entries = await self.client.received(phone=self.phone(index), phoneNumberId=self.number)
+            replied = any(is_reply(entry, wamid) for entry in entries)
+            return replied and (await self.client.control("GET", "idle"))["idle"]
+
+        await eventually("the hello is answered", answered)
+        return wamid
+
+    async def unasked(self, index: int = 0) -> list[dict]:
+        """What a customer got from this account besides replies."""
+        entries = await self.client.received(phone=self.phone(index), phoneNumberId=self.number)
+        return [entry for entry in entries if not is_reply(entry)]
+
+    async def calls(self) -> list[dict]:
+        """The calls to Meta by which this account sends messages, refused ones too, in order."""
+        calls = (await self.client.control("GET", "calls", limit="5000"))["calls"]
+        return [c for c in calls if c["phoneNumberId"] == self.number and c["path"].endswith("messages")]
 
     async def converse(self, customers: int, messages: int, pause: float = 0.0) -> None:
         """Each customer writes `messages` messages, one after another; customers side by side."""
@@ -85,6 +126,12 @@ class Bot:
             return all(message and message.get("deliveryStatus") == "read" for message in stored)
 
         await eventually("all replies are `read`", read, seconds=30)
+
+
+def is_reply(entry: dict, wamid: str | None = None) -> bool:
+    """Whether a message that a phone received quotes one of its own (this one)."""
+    quoted = entry["body"].get("context", {}).get("message_id")
+    return quoted is not None and wamid in (None, quoted)
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ def test_a_group_at_its_pace_sleeps_while_others_go():
     names = served(turns, 9)
     assert groups(names) == {"p": 2, "q": 2}
     for _ in range(2):
-        pace.went(0.01)
+        pace.went()
+        pace.answered(0.01, 0.01)
     assert turns.next(1.0) is None
     due = turns.next_due()
     assert due is not None

@@ -4,6 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -29,6 +30,8 @@ from sender.store import to_millis
 from sender.windows import Windows, needs_window
 
 log = logging.getLogger(__name__)
+
+Calling = Callable[[], AbstractContextManager[None]]
 
 CLAIM_FRESH_SECONDS: Final = 5.0
 """A claim older than this is given back unused: whoever finds it takes the call for over after a bounded time."""
@@ -63,7 +66,7 @@ class _Trial:
     number: int
     owner: str
     strikes: int
-    on_call: Callable[[], None]
+    calling: Calling
 
 
 def utc_now() -> datetime:
@@ -87,13 +90,10 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     now: Callable[[], datetime] = utc_now
 
-    async def step(
-        self, job: Job, *, owner: str, strikes: int, look: bool, on_call: Callable[[], None] = lambda: None
-    ) -> Step:
+    async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        `on_call` is called when a call to Meta begins. Raises `Superseded` when the journal shows another owner
-        at work.
+        A call to Meta is made within `calling`. Raises `Superseded` when the journal shows another owner at work.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -110,7 +110,7 @@ class Flow:
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Trial(job, job.request, decision.attempt, owner, strikes, on_call)
+                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling)
                 attempt = await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
@@ -143,7 +143,6 @@ class Flow:
             return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
             return self._unprepared(made, trial), standing, False
-        trial.on_call()
         outcome, answered = await self._called(trial, made, credentials)
         return outcome, standing, answered
 
@@ -164,7 +163,11 @@ class Flow:
     ) -> tuple[Outcome, bool]:
         """What came of a call, and whether Meta spoke."""
         job, began = trial.job, time.monotonic()
-        end = made.end if isinstance(made, NotTaken) else await self._call(made, job.journal_id, credentials)
+        if isinstance(made, NotTaken):
+            end = made.end
+        else:
+            with trial.calling():
+                end = await self._call(made, job.journal_id, credentials)
         outcome = after(
             end,
             attempt=trial.number,

@@ -286,7 +286,7 @@ class _Session:
         look = known or item.id in self.in_doubt
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
-            step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, on_call=ticket.use)
+            step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, calling=ticket.used)
         finally:
             ticket.close()
         self._apply(item, step)

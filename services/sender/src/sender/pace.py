@@ -14,29 +14,53 @@ from typing import Final
 DEFAULT_RATE: Final = 80
 PAIR_SECONDS: Final = 6.0
 PAIR_BURST: Final = 45
-WINDOW_SECONDS: Final = 1.05
-"""A little more than the second that Meta counts in: calls take different times on their way to it."""
+WINDOW_SECONDS: Final = 1.02
+"""A little more than the second that Meta counts in."""
 
 _SLOWER: Final = 0.5
 _FASTER: Final = 0.1
 _RECOVERY_SECONDS: Final = 10.0
 _LEAST_RATE: Final = 1.0
 _POLL_SECONDS: Final = 0.02
+_LEAST_SECONDS: Final = 30.0
+_CAREFUL: Final = 0.8
 _MANY: Final = 10_000
+
+
+@dataclass(slots=True)
+class Quickest:
+    """The shortest of the times noted lately, in seconds."""
+
+    seconds: float = 0.0
+    _next: float = float("inf")
+    _since: float = float("-inf")
+
+    def note(self, seconds: float, now: float) -> None:
+        """One took this long."""
+        self._next = min(self._next, seconds)
+        if now - self._since >= _LEAST_SECONDS:
+            self.seconds, self._next, self._since = self._next, float("inf"), now
+        self.seconds = min(self.seconds, seconds)
 
 
 @dataclass(slots=True)
 class NumberPace:
     """At most `rate` messages in any second, not just on average: the last second's messages are remembered.
 
-    What is reserved counts until it `went`, or was given back. When Meta says that it was too fast (130429, 80007),
-    the rate falls to half; every ten seconds without that it rises by a tenth of `limit`, until it is there again.
+    What is reserved counts until it `went`, or was given back. What went counts until a second after Meta may have
+    counted it: that is somewhere between the call and its answer, but for the time that even the quickest call takes
+    on its two ways. So a call that lingers takes the place of another, and the limit is kept however calls are delayed.
+
+    When Meta says that it was too fast (130429, 80007), the rate falls to half; every ten seconds without that it rises
+    by a tenth of `limit`, until it is there again.
     """
 
     limit: float = DEFAULT_RATE
     rate: float = 0.0
     _went: deque[float] = field(default_factory=deque)
     _reserved: int = 0
+    _flying: int = 0
+    _quickest: Quickest = field(default_factory=Quickest)
     _changed_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -48,7 +72,7 @@ class NumberPace:
         self._recover(now)
         while self._went and self._went[0] <= now - WINDOW_SECONDS:
             self._went.popleft()
-        allowed = max(1, int(self.rate)) - self._reserved
+        allowed = max(1, int(self.rate)) - self._reserved - self._flying
         if allowed <= 0:
             return now + _POLL_SECONDS
         if len(self._went) < allowed:
@@ -63,10 +87,17 @@ class NumberPace:
         """One that was reserved does not go after all."""
         self._reserved -= 1
 
-    def went(self, now: float) -> None:
+    def went(self) -> None:
         """One that was reserved goes out now."""
         self._reserved -= 1
-        self._went.append(now)
+        self._flying += 1
+
+    def answered(self, began: float, now: float) -> None:
+        """The call of one that went out then has ended, however it did."""
+        self._flying -= 1
+        self._quickest.note(now - began, now)
+        latest = max(began, now - self._quickest.seconds * _CAREFUL)
+        self._went.append(max(latest, self._went[-1]) if self._went else latest)
 
     def came(self, now: float, count: int = 1) -> None:
         """So many came in, or were sent by another owner: Meta counts them, too."""

@@ -6,7 +6,8 @@ learns from the journal what its predecessor has just sent, so that no limit is 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -75,11 +76,18 @@ class Ticket:
         self._pace = pace
         self._open = paced
 
-    def use(self) -> None:
-        """The call goes out now."""
-        if self._open:
-            self._open = False
-            self._pace.went(time.time())
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The call goes out now, and its answer is there at the end."""
+        if not self._open:
+            yield
+            return
+        self._open, began = False, time.time()
+        self._pace.went()
+        try:
+            yield
+        finally:
+            self._pace.answered(began, time.time())
 
     def close(self) -> None:
         """There will be no call."""
