@@ -4,19 +4,21 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import ClientSession
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
+from pymongo import AsyncMongoClient
 
-from common.kafka.partitioner import partition_of
 from demo.client import Client, eventually
 from demo.plan import Choices
 from demo.system import PARTITIONS, System
 from flood.figures import Number, Waits
-from flood.tenants import FLOODING, SEND, Quiet, Writer, flood, quiet_tenants
+from flood.tenants import FLOODING, Quiet, Writer, flood, quiet_tenants
 
 FLOODING_NUMBER = "106540352209999"
 _READ_SECONDS = 600.0
+_IN_MEMORY = 1_000  # as much of one chatbot may be in a session's memory
 
 Say = Callable[[str], None]
 
@@ -110,22 +112,19 @@ class _Run:
         self.phases[name] = {tenant.plan: Waits.of(await self._waits(tenant)) for tenant in self.tenants}
 
     async def _take_in(self, producer: AIOKafkaProducer, times: list[float]) -> None:
-        """Enqueue the flood, and wait until the sender has read all of it."""
+        """Enqueue the flood, and wait until the sender has all of it in hand or in MongoDB."""
         began = time.monotonic()
         await flood(producer, self.options.messages)
         times.append(time.monotonic() - began)
-        tp = TopicPartition(SEND, partition_of(FLOODING, PARTITIONS))
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=self.system.stack.kafka_bootstrap_servers, group_id="sender", enable_auto_commit=False
-        )
-        async with reader:
-            reader.assign([tp])
-            (end,) = (await reader.end_offsets([tp])).values()
+        mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.system.stack.mongodb_uri)
+        async with mongo:
+            parked = mongo["whatsapp_cloud"]["send_parked"]
 
             async def read() -> bool:
-                return bool((await reader.committed(tp) or 0) >= end - 1_000)
+                stored = await parked.count_documents({"group": FLOODING})
+                return stored + await self._flooded() >= self.options.messages - _IN_MEMORY
 
-            await eventually("the flood is taken in", read, seconds=_READ_SECONDS, pause=0.25)
+            await eventually("the flood is taken in", read, seconds=_READ_SECONDS, pause=0.1)
         times.append(time.monotonic() - began)
 
     async def _waits(self, tenant: Quiet) -> list[float]:

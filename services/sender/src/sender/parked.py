@@ -74,15 +74,22 @@ class ParkStore:
 
         A request that its producer repeats must not lose its place.
         """
+        with or_unavailable():
+            try:
+                await self._collection.insert_many(map(_document, sends), ordered=False)
+            except BulkWriteError as error:
+                only_duplicates(error)
+                await self._replace([sends[failed["index"]] for failed in error.details["writeErrors"]])
+        return [None] * len(sends)
+
+    async def _replace(self, sends: Sequence[Parked]) -> None:
         writes = [
             ReplaceOne({"_id": send.id, "order": {"$gte": send.order}}, _document(send), upsert=True) for send in sends
         ]
-        with or_unavailable():
-            try:
-                await self._collection.bulk_write(writes, ordered=False)
-            except BulkWriteError as error:
-                only_duplicates(error)  # those that stand before
-        return [None] * len(sends)
+        try:
+            await self._collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            only_duplicates(error)  # those that stand before
 
     async def postpone(self, sends: Sequence[tuple[str, str, float, bool]]) -> Sequence[None]:
         """(id, token, due, in doubt) of sends that are there and wait again."""
