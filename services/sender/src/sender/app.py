@@ -106,7 +106,7 @@ class Sender:
             default=settings.sender_messages_per_second,
         )
         self.numbers: Table[NumberNews] = Table(
-            settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed
+            settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
         self.worker = self._make_worker()
         self.statuses = Follower(

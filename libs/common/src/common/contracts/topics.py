@@ -114,7 +114,7 @@ NUMBERS: Final = Topic(
     owner="conversation",
     purpose="What concerns the pace of a number: how much comes in, and that Meta has changed its limits.",
     partitions=1,
-    compacted=True,
+    retention_ms=60 * 60 * 1000,
 )
 DLQ_AUDIT: Final = Topic(
     "whatsapp-cloud-dlq-audit",
