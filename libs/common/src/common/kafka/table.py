@@ -110,10 +110,14 @@ class Table(Generic[V]):
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
-        await (consumer.seek_to_beginning if self._history else consumer.seek_to_end)(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        if self._history:
+            await consumer.seek_to_beginning(*partitions)
+        else:
+            for tp, end in ends.items():
+                consumer.seek(tp, end)
         self._positions = dict.fromkeys(partitions, 0)
         self._consumer = consumer
-        ends = await consumer.end_offsets(partitions)
         while True:
             batch = await consumer.getmany(timeout_ms=1 if self._pending(ends) else _POLL_MS)
             for records in batch.values():
