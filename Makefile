@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove lint format types imports contracts check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove flood lint format types imports contracts check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,10 @@ chaos-prove: setup ## Deliberately broken builds, each of which the fault suite 
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos.prove
 
+flood: setup ## How long a quiet tenant waits beside one that floods, per plan: MESSAGES=50000 [FLOOD_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m flood --messages $(or $(MESSAGES),50000) $(FLOOD_ARGS)
+
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
 	@$(PY) scripts/contracts.py --check
 
@@ -48,7 +52,7 @@ format: setup ## ruff: mend what can be mended
 	@.venv/bin/ruff check --fix-only . && .venv/bin/ruff format .
 
 types: setup ## mypy, strict
-	@.venv/bin/mypy libs/common/src services/*/src tools/*/src tests/*/src examples/*/src
+	@.venv/bin/mypy libs/common/src services/*/src tools/*/src tests/*/src bench/*/src examples/*/src
 
 imports: setup ## The import contracts (who may know whom)
 	@.venv/bin/lint-imports --no-logo

@@ -47,7 +47,10 @@ def mongodb_uri(local_stack: LocalStack) -> str:
 def _no_settings_from_outside() -> Iterator[None]:
     """Tests read no setting from the caller's environment, other than where Kafka and MongoDB are."""
     kept = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}
-    prefixes = ("WHATSAPP_", "ACCOUNTS_", "API_KEYS", "GRAPH_", "HTTP_", "KAFKA_", "MONGODB_")
+    prefixes = (
+        *("WHATSAPP_", "ACCOUNTS_", "API_KEYS", "GRAPH_", "HTTP_", "KAFKA_", "MONGODB_"),
+        *("SENDER_", "CONVERSATION_", "WINDOWS_", "FETCH_", "INTERNAL_"),
+    )
     removed = {n: os.environ.pop(n) for n in list(os.environ) if n.startswith(prefixes) and n not in kept}
     yield
     os.environ.update(removed)

@@ -12,6 +12,7 @@ import msgspec
 from common.contracts import topics
 from common.contracts.accounts import AccountChanged
 from common.contracts.messages import IncomingMessage, MessageStatus
+from common.contracts.numbers import NumberNews
 from common.contracts.operators import LetterReplayed
 from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived
@@ -24,6 +25,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     topics.MESSAGE_STATUS.name: MessageStatus,
     topics.SEND_RESULTS.name: SendResult,
     topics.ACCOUNTS.name: AccountChanged,
+    topics.NUMBERS.name: NumberNews,
     topics.DLQ_AUDIT.name: LetterReplayed,
 }
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted

@@ -11,9 +11,16 @@ from demo.client import Client, eventually
 from demo.plan import Choices
 from demo.system import System
 
-# Everything that makes a fault heal sooner than in production: shorter windows, the same code.
+# Everything that makes a fault heal sooner than in production: shorter windows, the same code. And what lets the sender
+# fetch the files of a test's own server, which is on this machine.
 FASTER = {
-    "sender": {"SENDER_IN_DOUBT_SECONDS": "6", "GRAPH_TOTAL_SECONDS": "0.9", "SENDER_PAUSE_SECONDS": "1"},
+    "sender": {
+        "SENDER_IN_DOUBT_SECONDS": "6",
+        "GRAPH_TOTAL_SECONDS": "0.9",
+        "SENDER_PAUSE_SECONDS": "1",
+        "FETCH_PLAIN_HTTP": "true",
+        "FETCH_PRIVATE_ADDRESSES": "true",
+    },
     "conversation": {"KAFKA_SESSION_TIMEOUT_MS": "6000"},
 }
 EMULATOR = ("--retry-delays-ms", "0,200,500,1000", "--delivered-after-ms", "30", "--read-after-ms", "60")
@@ -47,6 +54,24 @@ class Bot:
     def phone(self, index: int) -> str:
         """The phone of a customer."""
         return f"4915{self.base:06d}{index:04d}"
+
+    async def open_windows(self, *indexes: int) -> None:
+        """Have customers write something that the AI leaves unanswered: they may be written to from now on."""
+        phones = {self.phone(index) for index in indexes}
+        for phone in phones:
+            reaction = {"from": phone, "phoneNumberId": self.number, "message": {"type": "reaction"}}
+            await self.client.control("POST", "inbound", reaction)
+
+        async def stored():
+            found = (await self.client.api("GET", f"/conversations?chatbotId={self.chatbot_id}&limit=100"))["data"]
+            return phones <= {one["contact"].get("waId") for one in found if one["window"]["open"]}
+
+        await eventually("the windows are open", stored)
+
+    async def calls(self) -> list[dict]:
+        """The calls to Meta by which this account sends messages, refused ones too, in order."""
+        calls = (await self.client.control("GET", "calls", limit="5000"))["calls"]
+        return [c for c in calls if c.get("phoneNumberId") == self.number and c["path"].endswith("messages")]
 
     async def converse(self, customers: int, messages: int, pause: float = 0.0) -> None:
         """Each customer writes `messages` messages, one after another; customers side by side."""

@@ -57,6 +57,7 @@ async def test_a_message_is_sent_once_however_often_it_is_asked_for(bot, client)
         "metadata": {"orderId": 17},
         "messageId": "order-17",
     }
+    await bot.open_windows(0)
     first = await client.api("POST", "/send", request)
     assert first == {
         "success": True,
@@ -142,6 +143,7 @@ async def test_usage_is_logged_per_send_and_per_pricing(bot, client):
 
 @pytest.mark.feature("retry with 3 retries")
 async def test_a_failing_send_is_tried_again_after_2_4_and_8_seconds_in_order(bot, client):
+    await bot.open_windows(0)
     fault = {"kind": "error", "code": 131000}
     rule = {"match": {"to": bot.phone(0)}, "fault": fault, "times": 3}
     await client.control("POST", "faults", {"rules": [rule]})
@@ -153,9 +155,7 @@ async def test_a_failing_send_is_tried_again_after_2_4_and_8_seconds_in_order(bo
         return len(await client.received(phone=bot.phone(0))) >= 2
 
     await eventually("both arrive", both, seconds=40)
-    calls = [
-        c for c in (await client.control("GET", "calls", limit="1000"))["calls"] if c["phoneNumberId"] == bot.number
-    ]
+    calls = await bot.calls()
     times = [call["atMs"] for call in calls]
     gaps = [(later - earlier) / 1000 for earlier, later in itertools.pairwise(times)]
     assert [call.get("code") for call in calls][:4] == [131000, 131000, 131000, None]
@@ -167,6 +167,7 @@ async def test_a_failing_send_is_tried_again_after_2_4_and_8_seconds_in_order(bo
 
 @pytest.mark.feature("retry with 3 retries")
 async def test_a_send_that_fails_for_good_ends_with_its_code(bot, client):
+    await bot.open_windows(0)
     rule = {"match": {"to": bot.phone(0)}, "fault": {"kind": "error", "code": 131026}}
     await client.control("POST", "faults", {"rules": [rule]})
     request = {"chatbotId": bot.chatbot_id, "to": bot.phone(0), "message": "Hi", "messageId": "doomed"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from common.contracts import accounts, envelope, ids, people, sends, topics
+from common.contracts import accounts, envelope, ids, outbound, people, sends, topics
 from common.errors import InvalidInput
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -109,25 +109,28 @@ def test_the_plain_text_form_of_a_send_request_is_enough():
     request = sends.SendRequest.model_validate_json(
         b'{"chatbotId": "bot", "to": "+491510000001", "message": "Hello", "metadata": {"orderId": 17}}'
     )
-    assert request.typed() == sends.Text(type="text", body="Hello")
+    assert request.typed() == outbound.Text(type="text", body="Hello")
     assert request.metadata == {"orderId": 17}
 
 
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
-        ({"type": "text", "body": "Hi", "preview_url": True}, sends.Text),
-        ({"type": "image", "link": "https://example.test/a.png", "caption": "A"}, sends.Image),
-        ({"type": "video", "id": "1"}, sends.Video),
-        ({"type": "document", "id": "1", "filename": "a.pdf"}, sends.Document),
-        ({"type": "audio", "id": "1", "voice": True}, sends.Audio),
-        ({"type": "sticker", "id": "1"}, sends.Sticker),
-        ({"type": "location", "latitude": 48.1, "longitude": 11.5}, sends.Location),
-        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "A"}}]}, sends.Contacts),
-        ({"type": "reaction", "message_id": "wamid.X", "emoji": ""}, sends.Reaction),
-        ({"type": "interactive", "interactive": {"type": "button"}}, sends.Interactive),
-        ({"type": "template", "template": {"name": "hello"}}, sends.Template),
-        ({"type": "read", "message_id": "wamid.X", "typing": True}, sends.MarkAsRead),
+        ({"type": "text", "body": "Hi", "preview_url": True}, outbound.Text),
+        ({"type": "image", "link": "https://example.test/a.png", "caption": "A"}, outbound.Image),
+        ({"type": "video", "id": "1"}, outbound.Video),
+        ({"type": "document", "id": "1", "filename": "a.pdf"}, outbound.Document),
+        ({"type": "audio", "id": "1", "voice": True}, outbound.Audio),
+        ({"type": "sticker", "id": "1"}, outbound.Sticker),
+        ({"type": "location", "latitude": 48.1, "longitude": 11.5}, outbound.Location),
+        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "A"}}]}, outbound.Contacts),
+        ({"type": "reaction", "message_id": "wamid.X", "emoji": ""}, outbound.Reaction),
+        (
+            {"type": "interactive", "interactive": {"type": "voice_call", "body": {"text": "b"}, "action": {}}},
+            outbound.Interactive,
+        ),
+        ({"type": "template", "template": {"name": "hello", "language": {"code": "en"}}}, outbound.Template),
+        ({"type": "read", "message_id": "wamid.X", "typing": True}, outbound.MarkAsRead),
     ],
 )
 def test_every_kind_of_message_is_typed(message, kind):

@@ -10,11 +10,12 @@ from litestar.connection import Request
 from litestar.params import JSONBody
 from pydantic import BaseModel, ValidationError
 
+from common.contracts.refusals import refusals
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from common.http.auth import ApiKey, authenticate, check_chatbot, digest, require
 from common.http.health import health_routes
-from common.http.problems import exception_handlers, field_errors
+from common.http.problems import exception_handlers
 from common.kafka.records import headers_for, new_trace, read_headers, trace_of
 from common.telemetry.logs import REDACTED, JsonFormatter, redact
 
@@ -107,7 +108,7 @@ async def test_errors_are_answered_with_a_code_and_a_sentence():
 def test_field_errors_name_the_field_the_limit_and_what_was_given():
     with pytest.raises(ValidationError) as caught:
         SendRequest.model_validate({"chatbotId": "bot", "to": "1", "message": "Hi"})
-    (error,) = field_errors(caught.value)
+    (error,) = refusals(caught.value)
     assert (error["field"], error["limit"], error["given"]) == ("to", 5, "1")
 
 

@@ -237,6 +237,22 @@ def account(chatbot_id, revision):
     )
 
 
+async def test_a_table_without_history_begins_with_what_comes(settings, publisher):
+    topic = topics.Topic(f"table-{uuid.uuid4().hex}", "k", "t", "", partitions=1)
+    await ensure_topics(settings, [topic])
+    wanted = decoder(accounts.AccountChanged)
+    await publisher.publish([Outgoing(topic.name, "old", account("old", 1))])
+    table = Table(settings, topic.name, lambda v: decode(wanted, v).data, history=False)
+    await table.start()
+    try:
+        await eventually(lambda: _is(lambda: table.ready))
+        await publisher.publish([Outgoing(topic.name, "new", account("new", 1))])
+        assert await table.catch_up(10)
+        assert (table.get("old"), table.get("new").revision) == (None, 1)
+    finally:
+        await table.stop()
+
+
 async def test_a_table_holds_the_latest_and_catches_up_with_what_was_acknowledged(settings, publisher):
     topic = topics.Topic(f"table-{uuid.uuid4().hex}", "k", "t", "", partitions=1, compacted=True)
     await ensure_topics(settings, [topic])

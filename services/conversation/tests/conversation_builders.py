@@ -1,4 +1,4 @@
-"""Records as ingress and sender write them, for tests."""
+"""Records as ingress and sender write them, and a MongoDB that is a dictionary, for tests."""
 
 import itertools
 import json
@@ -12,9 +12,13 @@ from common.contracts.envelope import encode
 from common.contracts.ids import callback_data, derive_id, journal_id
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
+from conversation.core import plan
+from conversation.facts import read
+from conversation.state import Known
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 NUMBER = "106540352242922"
+BOT = {NUMBER: "bot"}
 ADA = Contact(user_id="DE.1001", wa_id="491510000001", name="Ada")
 _offsets = itertools.count()
 
@@ -93,3 +97,27 @@ def result(kind=sends.ACCEPTED, message_id="m1", wamid="wamid.OUT1", attempts=1,
 def again(record):
     """The same record, come again from Meta: another place on Kafka."""
     return FakeRecord(record.value, topic=record.topic)
+
+
+class Memory:
+    """MongoDB as far as a plan needs it: documents that a plan has written are known to the next."""
+
+    def __init__(self):
+        self.messages, self.conversations = {}, {}
+
+    def run(self, *records, chatbots=BOT):
+        known = Known(
+            {k: self.copy(v) for k, v in self.messages.items()},
+            [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
+        )
+        done = plan([read(record) for record in records], known, chatbots, NOW)
+        for m in done.working.messages.values():
+            m.document["conversationId"] = m.conversation_id
+            self.messages[m.document["_id"]] = m.document
+        for c in done.working.conversations.values():
+            self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
+        return [pending.record(NOW) for pending in done.events], done
+
+    @staticmethod
+    def copy(document):
+        return {k: [*v] if isinstance(v, list) else v for k, v in document.items()}

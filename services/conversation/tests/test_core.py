@@ -4,7 +4,7 @@ import itertools
 
 import msgspec
 import pytest
-from conversation_builders import ADA, NOW, NUMBER, FakeRecord, again, message, result, status, webhook
+from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, result, status, webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,38 +13,11 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.ids import inbound_message_id, journal_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
-from conversation.core import plan
 from conversation.facts import Poison, read
-from conversation.state import Known
 from conversation.statuses import RANKS, advance
 
-BOT = {NUMBER: "bot"}
 OURS = journal_id("bot", "m1")
 incoming_decoder, status_decoder = decoder(IncomingMessage), decoder(MessageStatus)
-
-
-class Memory:
-    """MongoDB as far as a plan needs it: documents that a plan has written are known to the next."""
-
-    def __init__(self):
-        self.messages, self.conversations = {}, {}
-
-    def run(self, *records, chatbots=BOT):
-        known = Known(
-            {k: self.copy(v) for k, v in self.messages.items()},
-            [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
-        )
-        done = plan([read(record) for record in records], known, chatbots, NOW)
-        for m in done.working.messages.values():
-            m.document["conversationId"] = m.conversation_id
-            self.messages[m.document["_id"]] = m.document
-        for c in done.working.conversations.values():
-            self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
-        return [pending.record(NOW) for pending in done.events], done
-
-    @staticmethod
-    def copy(document):
-        return {k: [*v] if isinstance(v, list) else v for k, v in document.items()}
 
 
 @pytest.fixture

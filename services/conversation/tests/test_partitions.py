@@ -22,6 +22,7 @@ from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
+from conversation.reads import Reads
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 
@@ -178,6 +179,20 @@ async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successo
         async with running(room.group()):
             await room.until_published(30, seconds=30)
     assert_once_and_in_order(await room.events(), 30)
+
+
+@pytest.mark.feature("windows")
+async def test_who_has_written_is_known_to_have_once_the_event_is_out(room):
+    reads, asked, unseen = Reads(room.store), set(), []
+    async with running(room.group()):
+        await room.publish(*messages_of(room, 60))
+        async with asyncio.timeout(60):
+            while len(asked) < 60:
+                new = [event for event in await room.events() if event.data.wamid not in asked]
+                told = await reads.last_inbound([(room.number, event.data.contact.user_id) for event in new])
+                unseen += [event for event, times in zip(new, told, strict=True) if "lastInboundAt" not in times]
+                asked |= {event.data.wamid for event in new}
+    assert unseen == []
 
 
 @asynccontextmanager

@@ -65,7 +65,7 @@ async def test_refusals_say_what_to_do(world):
         assert (status, error["details"][0]["field"]) == (400, "to")
         status, error = await refused({**good, "message": "x" * 4097})
         assert status == 400
-        assert {"field": "message.string", "limit": 4096}.items() <= error["details"][0].items()
+        assert {"field": "message", "limit": 4096}.items() <= error["details"][0].items()
         for junk in (b"{", b"[]", b"\xff", b"[" * 100_000, b'{"a": NaN}'):
             assert (await refused(junk))[0] == 400
         assert (await refused(b'"' + b"x" * 1_000_000 + b'"'))[0] == 413

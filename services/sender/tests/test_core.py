@@ -50,7 +50,7 @@ def test_what_has_ended_is_told_again_and_not_called():
     contact = Contact(wa_id="49")
     assert decide(entry(State.ACCEPTED, wamid="w", contact=contact)) == Sent("w", contact)
     assert decide(entry(State.FAILED, error=ERROR, letter=True)) == Dead(ERROR, letter=True)
-    assert decide(entry(State.EXPIRED, error=ERROR)) == Dead(ERROR, expired=True)
+    assert decide(entry(State.EXPIRED, error=ERROR)) == Dead(ERROR, state=State.EXPIRED)
 
 
 @pytest.mark.parametrize("account", [None, INACTIVE])
@@ -103,7 +103,7 @@ def test_a_doubt_waits_for_its_window_and_then_for_the_policy():
 def test_a_doubt_is_not_resent_after_its_expiry_nor_called_expired():
     decision = decide(entry(State.IN_DOUBT, due=NOW), the_request=request(expiresAt=at(-1).isoformat()))
     assert isinstance(decision, Dead)
-    assert (decision.expired, decision.error.reason) == (False, "in_doubt_unresolved")
+    assert (decision.state, decision.error.reason) == (State.FAILED, "in_doubt_unresolved")
 
 
 @pytest.mark.parametrize("state", [State.IN_DOUBT, State.RETRYING])
@@ -114,19 +114,19 @@ def test_attempts_end(state):
 
 
 @pytest.mark.parametrize(
-    ("the_request", "account", "reason", "letter", "expired"),
+    ("the_request", "account", "reason", "letter", "state"),
     [
-        (MetaError(reason="invalid_request"), ACCOUNT, "invalid_request", True, False),
-        (request(expiresAt=NOW.isoformat()), ACCOUNT, "expired", False, True),
-        (request(), None, "unknown_account", True, False),
-        (request(), INACTIVE, "account_deactivated", False, False),
+        (MetaError(reason="invalid_request"), ACCOUNT, "invalid_request", True, State.FAILED),
+        (request(expiresAt=NOW.isoformat()), ACCOUNT, "expired", False, State.EXPIRED),
+        (request(), None, "unknown_account", True, State.FAILED),
+        (request(), INACTIVE, "account_deactivated", False, State.FAILED),
     ],
 )
 @pytest.mark.parametrize("standing", [None, entry(State.RETRYING, due=NOW), entry(State.DEFERRED, attempt=0)])
-def test_what_cannot_be_sent_ends_before_meta_is_asked(the_request, account, reason, letter, expired, standing):
+def test_what_cannot_be_sent_ends_before_meta_is_asked(the_request, account, reason, letter, state, standing):
     decision = decide(standing, account, the_request=the_request)
     assert isinstance(decision, Dead)
-    assert (decision.error.reason, decision.letter, decision.expired) == (reason, letter, expired)
+    assert (decision.error.reason, decision.letter, decision.state) == (reason, letter, state)
 
 
 def answered(status, body):
@@ -194,7 +194,7 @@ def test_transient_errors_are_tried_again_after_2_4_and_8_seconds(code, attempt,
 def test_permanent_errors_end_without_a_letter(code):
     outcome = meaning(refused(code))
     assert isinstance(outcome, Dead)
-    assert (outcome.letter, outcome.expired) == (False, False)
+    assert (outcome.letter, outcome.state) == (False, State.FAILED)
     assert (outcome.error.code, outcome.error.title, outcome.error.details) == (code, "no", "why")
 
 

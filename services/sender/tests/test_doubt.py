@@ -206,7 +206,7 @@ async def test_lost_answers_failures_and_restarts_together_cost_no_message_and_n
     world.graph.answer = answer
     monkeypatch.setattr(PartitionSession, "commit", breaks_at_times)
     wanted = [f"{n % 12}/{n}" for n in range(96)]
-    async with world.running():
+    async with world.running(sender_pair_pace=False):
         for start in range(0, 96, 12):
             texts = wanted[start : start + 12]
             await world.send(chatbot, *[(f"+49151000000{t.split('/')[0]}", t, f"m{t.split('/')[1]}") for t in texts])

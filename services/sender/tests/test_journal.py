@@ -23,14 +23,15 @@ def standing(state, attempt=1, owner="me"):
 
 
 ALLOWED = {
-    None: {"claimed", "failed", "expired"},
-    "claimed": {"claimed", "retrying", "deferred", "in_doubt", "accepted", "failed", "expired"},
-    "retrying": {"claimed", "accepted", "failed", "expired"},
-    "deferred": {"claimed", "accepted", "failed", "expired"},
+    None: {"claimed", "failed", "expired", "cancelled"},
+    "claimed": {"claimed", "retrying", "deferred", "in_doubt", "accepted", "failed", "expired", "cancelled"},
+    "retrying": {"claimed", "accepted", "failed", "expired", "cancelled"},
+    "deferred": {"claimed", "accepted", "failed", "expired", "cancelled"},
     "in_doubt": {"in_doubt", "claimed", "accepted", "failed"},
     "accepted": set(),
     "failed": {"retrying", "failed"},
     "expired": set(),
+    "cancelled": set(),
 }
 
 
@@ -92,7 +93,7 @@ def test_an_end_is_written_once(before):
 
 
 def test_an_expired_request_says_so():
-    assert write(None, Dead(ERROR, expired=True)).entry.state is State.EXPIRED
+    assert write(None, Dead(ERROR, state=State.EXPIRED)).entry.state is State.EXPIRED
 
 
 def test_a_doubt_is_written_by_each_owner_once():

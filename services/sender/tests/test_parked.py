@@ -56,7 +56,7 @@ async def test_only_what_was_meant_is_removed_or_put_off(store):
     (send,) = await store.first(1, "a", -1, 5)
     assert (send.token, send.due) == ("new", 0.0)
     await store.postpone([("a", "new", 99.0, True)])
-    assert await store.waiting(1) == [Waiting("a", "bot", 99.0, in_doubt=True)]
+    assert await store.waiting(1) == [Waiting("a", "bot", 99.0, in_doubt=True, last=2)]
     await store.remove([("a", "new")])
     assert await store.waiting(1) == []
 

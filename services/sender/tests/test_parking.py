@@ -100,7 +100,7 @@ async def any_parked_seen(sender):
 async def test_a_flood_of_one_tenant_does_not_stop_the_reader(world):
     flooding, quiet = await neighbours(world)
     world.graph.delay = 0.05
-    async with world.running(**SMALL, sender_max_in_flight=4):
+    async with world.running(**SMALL, sender_max_in_flight=4, sender_pair_pace=False):
         await world.send(flooding, *[(number(n % 7), f"{n % 7}/{n}", f"m{n}") for n in range(400)])
         await world.send(quiet, (number(1), "quiet", "q"))
         await world.until_results(quiet, 1)

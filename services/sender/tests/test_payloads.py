@@ -47,8 +47,14 @@ def sent(message, **fields):
             {"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": ""}},
         ),
         (
-            {"type": "interactive", "interactive": {"type": "button", "action": {"x": None}}},
-            {"type": "interactive", "interactive": {"type": "button", "action": {"x": None}}},
+            {
+                "type": "interactive",
+                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"x": None}},
+            },
+            {
+                "type": "interactive",
+                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"x": None}},
+            },
         ),
         (
             {"type": "template", "template": {"name": "t", "language": {"code": "de"}}},

@@ -51,18 +51,21 @@ def test_every_path_is_routed_to_its_own_service(plan, name, path):
     assert targets_of(f"{PREFIX}{path}/below", routes) == [base]
 
 
-def test_credentials_are_not_reachable_through_the_gateway(plan):
+@pytest.mark.parametrize("internal", ["internal", "windows"])
+def test_internal_listeners_are_not_reachable_through_the_gateway(plan, internal):
     routes = routes_of(plan["gateway"])
-    assert [f"http://127.0.0.1:{PORTS['internal']}"] not in routes.values()
+    assert [f"http://127.0.0.1:{PORTS[internal]}"] not in routes.values()
     assert targets_of("/internal/accounts/shop-bot/credentials", routes) == ()
+    assert targets_of("/internal/windows", routes) == ()
 
 
-def test_only_the_sender_may_ask_for_credentials(plan):
+def test_only_the_sender_may_ask_for_credentials_and_windows(plan):
     holders = {name for name, process in plan.items() if SECRET.internal_key in process.environment.values()}
     assert holders == {"sender"}
     entries = {entry["sha256"]: entry["scopes"] for entry in json.loads(SECRET.api_keys())}
-    assert entries[hashlib.sha256(SECRET.internal_key.encode()).hexdigest()] == ["credentials"]
-    assert "credentials" not in entries[hashlib.sha256(SECRET.api_key.encode()).hexdigest()]
+    assert entries[hashlib.sha256(SECRET.internal_key.encode()).hexdigest()] == ["credentials", "windows"]
+    own = entries[hashlib.sha256(SECRET.api_key.encode()).hexdigest()]
+    assert not {"credentials", "windows"} & set(own)
 
 
 def test_the_key_that_encrypts_is_known_to_accounts_alone(plan):

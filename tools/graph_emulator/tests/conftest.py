@@ -26,16 +26,21 @@ PATIENCE_S = 5
 
 
 class MovableClock(Clock):
-    """The real clocks, plus as much as a test moves them."""
+    """The real clocks, plus as much as a test moves them; once stopped, only what it moves them."""
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self._stopped: tuple[int, float] | None = None
+
+    def stop(self) -> None:
+        """Stand still from now on."""
+        self._stopped = super().now_ms(), super().monotonic_ms()
 
     def now_ms(self) -> int:
-        return super().now_ms() + self.ahead_ms
+        return (self._stopped[0] if self._stopped else super().now_ms()) + self.ahead_ms
 
     def monotonic_ms(self) -> float:
-        return super().monotonic_ms() + self.ahead_ms
+        return (self._stopped[1] if self._stopped else super().monotonic_ms()) + self.ahead_ms
 
 
 class Receiver:

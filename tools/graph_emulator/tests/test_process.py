@@ -73,6 +73,7 @@ async def test_it_serves_until_it_is_told_to_stop_and_remembers(tmp_path):
         (("--business", "111:token"), b"PHONE_NUMBER_ID:TOKEN:WABA_ID"),
         (("--faults", "/nowhere.json"), b"/nowhere.json"),
         (("--retry-delays-ms", "0,-1"), b"cannot be negative"),
+        (("--limits", "throughput,speed"), b"some of throughput, pair, window"),
     ],
 )
 async def test_it_says_what_is_wrong_with_its_arguments(arguments, complaint):
@@ -83,9 +84,28 @@ async def test_it_says_what_is_wrong_with_its_arguments(arguments, complaint):
 
 
 @pytest.mark.e2e
+async def test_it_begins_with_the_limits_and_the_windows_it_is_given(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    hello = {"from": HELLO["to"], "phoneNumberId": "111", "text": "Hi"}
+    arguments = ("--business", "111:fake-token:222:15550001111", "--ledger", str(ledger), "--limits", "window,pair")
+    for expected, inbound in ((131047, hello), (None, None)):
+        process = await start(*arguments)
+        try:
+            url = await address_of(process)
+            _, answer = await send(url)
+            assert answer.get("error", {}).get("code") == expected
+            if inbound:
+                async with aiohttp.ClientSession() as session, session.post(f"{url}/_control/inbound", json=inbound):
+                    pass
+        finally:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.mark.e2e
 async def test_it_explains_itself():
     process = await start("--help")
     words, _ = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0
-    for option in (b"--webhook-url", b"--business", b"--ledger", b"--retry-delays-ms", b"--faults"):
+    for option in (b"--webhook-url", b"--business", b"--ledger", b"--retry-delays-ms", b"--faults", b"--limits"):
         assert option in words

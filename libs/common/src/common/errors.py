@@ -7,6 +7,8 @@
     ├── NotFound         404
     ├── Conflict         409
     ├── TooLarge         413
+    ├── UnsupportedType  415    a file of a type that WhatsApp does not carry
+    ├── RefusedByMeta    502    Meta was asked on the caller's behalf, and said no
     └── Unavailable      503    a dependency did not answer in time; the caller may repeat the call
 
 Services raise them anywhere; `common.http.problems` alone turns them into answers.
@@ -68,6 +70,20 @@ class TooLarge(AppError):
 
     status = 413
     code = "too_large"
+
+
+class UnsupportedType(AppError):
+    """The body is a file of a type that cannot be used."""
+
+    status = 415
+    code = "unsupported_type"
+
+
+class RefusedByMeta(AppError):
+    """Meta answered that it will not do it; repeating the same call will not help."""
+
+    status = 502
+    code = "refused_by_meta"
 
 
 class Unavailable(AppError):

@@ -3,15 +3,22 @@
 import sys
 
 from common.http.command import run_service
-from conversation.app import build_app
+from conversation.app import build_apps
 from conversation.settings import Settings
+
+
+def _listeners(settings: Settings) -> list[tuple[object, int]]:
+    apps = build_apps(settings)
+    public = (apps.public, settings.http_port)
+    return [public] if settings.internal_port is None else [public, (apps.internal, settings.internal_port)]
+
 
 if __name__ == "__main__":
     sys.exit(
         run_service(
             "conversation",
             Settings,
-            lambda settings: [(build_app(settings), settings.http_port)],
+            _listeners,
             "Keeps conversations, messages and statuses; tells AI consumers and producers; answers the read API.",
         )
     )

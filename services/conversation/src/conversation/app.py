@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -21,13 +23,21 @@ from common.mongo.indexes import Indexes
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
 from conversation.reads import Reads
-from conversation.routes import read_routes
+from conversation.routes import internal_routes, read_routes
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 
 
-def build_app(settings: Settings) -> Litestar:
-    """The application; it starts without Kafka and MongoDB, and is ready when its partitions are being read."""
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """The public application, which owns the clients, and the internal one beside it."""
+
+    public: Litestar
+    internal: Litestar
+
+
+def build_apps(settings: Settings) -> Apps:
+    """Both applications; they start without Kafka and MongoDB, and are ready when the partitions are being read."""
     mongo = Mongo(settings)
     store = ConversationStore(mongo, webhook_log_days=settings.webhook_log_days)
     indexes = Indexes(store.ensure_indexes)
@@ -55,26 +65,9 @@ def build_app(settings: Settings) -> Litestar:
             await indexes.stop()
             await mongo.close()
 
-    async def partitions_read() -> bool:
-        return group.ready
-
-    async def accounts_read() -> bool:
-        return numbers.table.ready
-
-    return Litestar(
-        route_handlers=[
-            read_routes(Reads(store), require("read", settings.api_keys)),
-            *health_routes(
-                {
-                    "mongodb": mongo.reachable,
-                    "indexes": indexes.ready,
-                    "kafka": group.reachable,
-                    "partitions": partitions_read,
-                    "accounts": accounts_read,
-                },
-                alive=lambda: group.idle_seconds() < settings.live_seconds,
-            ),
-        ],
+    reads, health = Reads(store), _health(settings, mongo, indexes, numbers, group)
+    public = Litestar(
+        route_handlers=[read_routes(reads, require("read", settings.api_keys)), *health],
         lifespan=[clients],
         exception_handlers=exception_handlers(),
         logging_config=None,
@@ -85,4 +78,37 @@ def build_app(settings: Settings) -> Litestar:
             render_plugins=[SwaggerRenderPlugin()],
             components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
         ),
+    )
+    internal = Litestar(
+        route_handlers=[internal_routes(reads, require("windows", settings.api_keys)), *health],
+        exception_handlers=exception_handlers(),
+        logging_config=None,
+        openapi_config=None,
+    )
+    return Apps(public, internal)
+
+
+def build_app(settings: Settings) -> Litestar:
+    """The public application alone, for its documents."""
+    return build_apps(settings).public
+
+
+def _health(
+    settings: Settings, mongo: Mongo, indexes: Indexes, numbers: Numbers, group: PartitionGroup
+) -> list[HTTPRouteHandler]:
+    async def partitions_read() -> bool:
+        return group.ready
+
+    async def accounts_read() -> bool:
+        return numbers.table.ready
+
+    return health_routes(
+        {
+            "mongodb": mongo.reachable,
+            "indexes": indexes.ready,
+            "kafka": group.reachable,
+            "partitions": partitions_read,
+            "accounts": accounts_read,
+        },
+        alive=lambda: group.idle_seconds() < settings.live_seconds,
     )

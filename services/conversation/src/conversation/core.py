@@ -15,12 +15,13 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id, inbound_message_id, journal_id_of
 from common.contracts.people import Contact, contact_of_recipient
-from conversation.documents import contact_document, error_document, present
+from conversation.documents import aliases_of, contact_document, error_document, present
 from conversation.events import Pending, incoming, status_changed, status_error, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
 from conversation.state import Chatbots, Conversation, Document, Known, Message, Working
 from conversation.statuses import advance
+from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND, opens
 
 INBOUND = "inbound"
 OUTBOUND = "outbound"
@@ -52,13 +53,13 @@ def keys_of(facts: Iterable[Fact]) -> Keys:
         match fact:
             case Inbound():
                 messages.add(inbound_message_id(fact.message.id))
-                aliases.update(_aliases(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
+                aliases.update(aliases_of(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
             case StatusSeen():
                 messages.add(_outbound_id(fact))
-                aliases.update(_aliases(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
+                aliases.update(aliases_of(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
             case Result():
                 messages.add(fact.event.data.journal_id)
-                aliases.update(_aliases(fact.event.data.phone_number_id, *_recipients(fact)))
+                aliases.update(aliases_of(fact.event.data.phone_number_id, *_recipients(fact)))
             case ChangeSeen():
                 pass
             case _:
@@ -92,7 +93,7 @@ def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetim
     if message is None:
         data = fact.event.data
         chatbot = chatbots.get(data.phone_number_id or "")
-        aliases = _aliases(data.phone_number_id, fact.contact, fact.content.system_ids)
+        aliases = aliases_of(data.phone_number_id, fact.contact, fact.content.system_ids)
         conversation = _conversation(result.working, data.phone_number_id, aliases, chatbot, now)
         message = _new_inbound(message_id, fact, conversation, chatbot, now)
         result.working.messages[message_id] = message
@@ -129,7 +130,10 @@ def _note_inbound(conversation: Conversation | None, fact: Inbound) -> None:
         return
     conversation.set("contact", {**conversation.document.get("contact", {}), **contact_document(fact.contact)})
     conversation.latest("lastMessageAt", fact.event.occurred_at)
-    conversation.latest("lastInboundAt", fact.event.occurred_at)
+    if opens(fact.message.type):
+        conversation.latest(LAST_INBOUND, fact.event.occurred_at)
+    if fact.referred:
+        conversation.latest(FREE_ENTRY_AT, fact.event.occurred_at)
     conversation.count("inboundCount")
 
 
@@ -139,7 +143,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     message = _outbound(result.working, _outbound_id(fact), data.phone_number_id, chatbot, now)
     _note_wamid(message, status.id)
     contact = data.contact or Contact()
-    _join(result.working, message, _aliases(data.phone_number_id, contact), contact, chatbot, now)
+    _join(result.working, message, aliases_of(data.phone_number_id, contact), contact, chatbot, now)
     result.usage.extend(usage_of_pricing(fact, message))
     key = f"{status.id}|{status.status}|{status.participant or ''}"
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
@@ -160,7 +164,7 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     _fill(message, fact, content)
     if data.wamid:
         _note_wamid(message, data.wamid)
-    aliases = _aliases(data.phone_number_id, *_recipients(fact))
+    aliases = aliases_of(data.phone_number_id, *_recipients(fact))
     _join(result.working, message, aliases, data.contact or contact_of_recipient(data.to), data.chatbot_id, now)
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
@@ -285,14 +289,6 @@ def _conversation(
     conversation.set("chatbotId", chatbot)
     conversation.set("updatedAt", now)
     return conversation
-
-
-def _aliases(phone_number_id: str | None, *contacts: Contact | tuple[str, ...]) -> list[str]:
-    """Aliases are per business number; the strongest first, each once."""
-    if phone_number_id is None:
-        return []
-    names = [name for c in contacts for name in (c.aliases() if isinstance(c, Contact) else c)]
-    return [f"{phone_number_id}|{name}" for name in dict.fromkeys(names)]
 
 
 def _recipients(fact: Result) -> tuple[Contact, ...]:

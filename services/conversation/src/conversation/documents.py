@@ -25,6 +25,14 @@ def contact_document(contact: Contact) -> Document:
     )
 
 
+def aliases_of(phone_number_id: str | None, *contacts: Contact | tuple[str, ...]) -> list[str]:
+    """Under what a conversation is found: aliases are per business number; the strongest first, each once."""
+    if phone_number_id is None:
+        return []
+    names = [name for c in contacts for name in (c.aliases() if isinstance(c, Contact) else c)]
+    return [f"{phone_number_id}|{name}" for name in dict.fromkeys(names)]
+
+
 def error_document(error: MetaError) -> Document:
     """An error as it is stored."""
     return present(code=error.code, reason=error.reason, title=error.title, details=error.details)

@@ -43,6 +43,11 @@ class Inbound:
         """Who wrote it, as far as Meta says."""
         return self.event.data.contact or Contact()
 
+    @property
+    def referred(self) -> bool:
+        """Whether it came by an ad that clicks to WhatsApp, or by a page's button (Meta's `referral`)."""
+        return bytes(_entry.decode(self.raw).referral).lstrip().startswith(b"{")
+
 
 @dataclass(frozen=True, slots=True)
 class StatusSeen:
@@ -83,6 +88,14 @@ class Poison:
 
 Fact = Inbound | StatusSeen | ChangeSeen | Result
 
+
+class _Entry(msgspec.Struct, frozen=True):
+    """How a person came to write; left unread."""
+
+    referral: msgspec.Raw = msgspec.Raw()
+
+
+_entry: Final = msgspec.json.Decoder(_Entry)
 _webhook: Final = decoder(webhooks.WebhookReceived)
 _result: Final = decoder(SendResult)
 

@@ -22,6 +22,7 @@ from conversation.core import keys_of, plan
 from conversation.facts import Fact, Poison, Record, Result, header_text, read
 from conversation.numbers import Numbers
 from conversation.store import ConversationStore
+from conversation.traffic import news
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class ConversationWorker:
         chatbots = await self._numbers.chatbots(numbers)
         now = datetime.now(UTC)
         done = await self._store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, now))
-        return [pending.record(now) for pending in done.events]
+        return [*(pending.record(now) for pending in done.events), *news(facts, now)]
 
     async def _may_begin(self, session: PartitionSession) -> bool:
         """Wait for the unique indexes: without them nothing may be written."""

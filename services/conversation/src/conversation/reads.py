@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from common.contracts.ids import inbound_message_id, journal_id
+from common.contracts.people import contact_of_recipient
 from common.errors import NotFound
 from common.mongo import DESCENDING, Document, or_unavailable
+from conversation.documents import aliases_of
 from conversation.store import ConversationStore
+from conversation.usage import Days, pipeline
 from conversation.views import decode_cursor, encode_cursor
+from conversation.windows import LAST_INBOUND
+
+_SUMMARY_MS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,25 @@ class Reads:
     async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
         """The usage log, newest first."""
         return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)
+
+    async def usage_groups(self, reach: Reach, chatbot_id: str | None, days: Days) -> list[Document]:
+        """The groups of the usage summary, newest day first."""
+        stages = pipeline(reach.query(chatbot_id), days)
+        with or_unavailable():
+            found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
+            return [group async for group in found]
+
+    async def last_inbound(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
+        """For each business number and recipient (`to`) the conversation's times; an empty document if there is none.
+
+        Read with majority from the primary, so a message is in it once its event is published: that came after.
+        """
+        asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
+        query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
+        with or_unavailable():
+            found = self._store.conversations.find(query, {"aliases": 1, LAST_INBOUND: 1})
+            known = {alias: document async for document in found for alias in document["aliases"]}
+        return [next((known[alias] for alias in aliases if alias in known), {}) for aliases in asked]
 
 
 async def _one(collection: Any, query: Document, what: str) -> Document:

@@ -1,35 +1,58 @@
-"""The read API: inboxes, threads, one message with its history, the logs. Scope `read`."""
+"""The read API: inboxes, threads, one message with its history, the logs, usage; and the internal one for windows."""
 
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
-from litestar import Request, Router, get
-from litestar.params import FromPath, QueryParameter
+from litestar import Request, Router, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
+from pydantic import BaseModel, Field
 
 from common.errors import Forbidden
 from common.http.auth import EVERY_CHATBOT, ApiKey
+from common.http.windows import MAX_PAIRS
 from conversation.reads import Page, Reach, Reads
+from conversation.usage import days_of, rows_of
 from conversation.views import conversation_view, log_view, message_view
+from conversation.windows import answer_of
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
 Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page before")]
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
+FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
+LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
 
 Answer = dict[str, Any]
 
 
+class Pair(BaseModel):
+    """A business number, and whom it would write to: `to` as in a send request."""
+
+    phone_number_id: Annotated[str, Field(alias="phoneNumberId", min_length=1, max_length=64)]
+    to: Annotated[str, Field(min_length=1, max_length=150)]
+
+
+class Pairs(BaseModel):
+    """Whose windows are asked for."""
+
+    pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
+
+
 def read_routes(reads: Reads, guard: Guard) -> Router:
-    """All of it, under `/whatsapp-cloud`."""
+    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`."""
 
     @get("/conversations", summary="Conversations, latest activity first")
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
-        return _page(await reads.conversations(_reach(request), chatbot_id, cursor, limit), conversation_view)
+        page = await reads.conversations(_reach(request), chatbot_id, cursor, limit)
+        return _page(page, partial(conversation_view, now=datetime.now(UTC)))
 
     @get("/conversations/{conversation_id:str}", summary="One conversation")
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
-        return _answer(conversation_view(await reads.conversation(_reach(request), conversation_id)))
+        document = await reads.conversation(_reach(request), conversation_id)
+        return _answer(conversation_view(document, datetime.now(UTC)))
 
     @get("/conversations/{conversation_id:str}/messages", summary="The messages of a conversation, newest first")
     async def thread(
@@ -56,13 +79,33 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
     ) -> Answer:
         return _page(await reads.usage(_reach(request), chatbot_id, cursor, limit), log_view)
 
+    @get("/usage/summary", summary="Usage by chatbot, day and category, newest day first")
+    async def usage_summary(
+        request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
+    ) -> Answer:
+        """Without `from`, thirty days. `kind` is `send` (messages Meta accepted) or `pricing` (messages it priced)."""
+        days = days_of(first, last, datetime.now(UTC).date())
+        rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
+        return _answer({"from": days.first, "to": days.last, "rows": rows})
+
     return Router(
         "/whatsapp-cloud",
-        route_handlers=[conversations, conversation, thread, message, webhook_events, usage],
+        route_handlers=[conversations, conversation, thread, message, webhook_events, usage, usage_summary],
         guards=[guard],
         tags=["read"],
         security=[{"apiKey": []}],
     )
+
+
+def internal_routes(reads: Reads, guard: Guard) -> Router:
+    """What the sender alone may ask: scope `windows`."""
+
+    @post("/windows", status_code=200)
+    async def windows(data: JSONBody[Pairs]) -> Answer:
+        found = await reads.last_inbound([(pair.phone_number_id, pair.to) for pair in data.pairs])
+        return _answer([answer_of(document) for document in found])
+
+    return Router("/internal", route_handlers=[windows], guards=[guard])
 
 
 def _reach(request: Request[Any, Any, Any]) -> Reach:

@@ -14,6 +14,10 @@ from common.mongo import MongoSettings
 class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadLetterSettings):
     """From the environment."""
 
+    internal_port: Annotated[
+        int | None,
+        Field(ge=0, le=65535, description="listener for windows; only the sender may reach it; none if not set"),
+    ] = None
     consumer_group: str = "conversation"
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30

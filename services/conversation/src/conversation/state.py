@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND
+
 Document = dict[str, Any]
 
 
@@ -129,7 +131,7 @@ class Working:
         winner.set("aliases", [*winner.document["aliases"], *loser.document["aliases"]])
         for name in ("inboundCount", "outboundCount"):
             winner.count(name, loser.document.get(name, 0))
-        for name in ("lastMessageAt", "lastInboundAt"):
+        for name in ("lastMessageAt", LAST_INBOUND, FREE_ENTRY_AT):
             if name in loser.document:
                 winner.latest(name, loser.document[name])
         self.merges.append((winner, loser))

@@ -13,6 +13,7 @@ RANKS: Final = MappingProxyType(
         "in_doubt": 5,
         "accepted": 10,
         "sent": 20,
+        "cancelled": 30,
         "expired": 30,
         "failed": 30,
         "delivered": 40,
@@ -20,7 +21,8 @@ RANKS: Final = MappingProxyType(
         "played": 60,
     }
 )
-"""`in_doubt`, `accepted` and `expired` are ours, the others Meta's. Other words are kept and change nothing."""
+"""`in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and change
+nothing."""
 
 UNKNOWN: Final = "unknown"
 

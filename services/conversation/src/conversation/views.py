@@ -7,13 +7,14 @@ from typing import Any
 
 from common.errors import InvalidInput
 from conversation.state import Document
+from conversation.windows import window_of
 
 _HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
 
 
-def conversation_view(document: Document) -> Document:
-    """A conversation."""
-    return {"id": document["_id"], **_shown(document)}
+def conversation_view(document: Document, now: datetime) -> Document:
+    """A conversation, with its `window` as it is now."""
+    return {"id": document["_id"], **_shown(document), "window": window_of(document, now)}
 
 
 def message_view(document: Document) -> Document:

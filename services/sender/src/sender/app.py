@@ -1,7 +1,7 @@
 """The sender, put together."""
 
-import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -12,39 +12,58 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 
-from common.contracts import topics
+from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.numbers import NumberNews
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
+from common.http.fetch import Fetcher
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
+from common.http.windows import WindowsClient
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
+from common.meta.media import MediaClient
+from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
-from sender.flow import Flow
+from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.media_cache import MediaCache
+from sender.media_routes import media_route
+from sender.media_store import MediaStore
+from sender.moves import blank, cancel
+from sender.number_store import NumberStore
+from sender.pace import Pairs
+from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.reports import RejectionReports
 from sender.routes import send_router
+from sender.schedule import Scheduler
+from sender.scheduled import ScheduleStore
 from sender.settings import Settings
 from sender.settle import Settler, Watch
+from sender.slots import Slots
 from sender.store import JournalStore
+from sender.throughput import Throughput
+from sender.turns import Shares
+from sender.windows import Windows
 
 log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
+_NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
 
 
@@ -60,14 +79,35 @@ class Sender:
         self.credentials = CredentialsClient(settings)
         self.reports = RejectionReports(self.credentials)
         self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
+        self.media_client = MediaClient(settings)
+        self.fetcher = Fetcher(settings)
+        self.media_store = MediaStore(self.mongo.database)
+        self.media = MediaCache(
+            self.media_store, self.media_client, self.fetcher, seconds=settings.fetch_seconds, now=utc_now
+        )
+        self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
         self.accounts: Table[AccountData] = Table(
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.watch = Watch(self.store)
         self.parker = Parker(ParkStore(self.mongo.database))
+        self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
+        self.number_store = NumberStore(self.mongo.database)
+        self.paces = self._make_paces()
+        self.throughput = Throughput(
+            self.paces,
+            self.accounts,
+            self.credentials,
+            NumbersClient(settings),
+            self.number_store,
+            default=settings.sender_messages_per_second,
+        )
+        self.numbers: Table[NumberNews] = Table(
+            settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
+        )
         self.worker = self._make_worker()
         self.statuses = Follower(
             group=settings.sender_status_group,
@@ -99,6 +139,8 @@ class Sender:
             accounts=self.accounts,
             credentials=self.credentials,
             graph=self.graph,
+            media=self.media,
+            windows=self.windows,
             moves=self.moves,
             loads=self.loads,
             rules=rules,
@@ -106,22 +148,57 @@ class Sender:
             on_rejected=self.reports.report,
         )
         limits = Limits(
-            slots=asyncio.Semaphore(settings.sender_max_in_flight),
+            slots=Slots(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
-        return SenderWorker(Tools(flow, self.watch, self.parker, self.letters, limits))
+        return SenderWorker(
+            Tools(
+                flow=flow,
+                watch=self.watch,
+                parker=self.parker,
+                letters=self.letters,
+                limits=limits,
+                paces=self.paces,
+                shares=Shares(self.paces.terms),
+                recent=Recent(self.store),
+                schedules=self.scheduler.of_partition,
+            )
+        )
+
+    def _make_paces(self) -> Paces:
+        settings = self.settings
+        return Paces(
+            self._plan_of,
+            settings.sender_plan_weights,
+            rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
+            # One number whose calls hang must not take them all.
+            most=max(1, settings.sender_max_in_flight // 2),
+            pairs=Pairs() if settings.sender_pair_pace else None,
+        )
+
+    def _plan_of(self, chatbot_id: str) -> str:
+        account = self.accounts.get(chatbot_id)
+        return account.plan if account is not None else ""
 
     async def _ensure_indexes(self) -> None:
         await self.store.ensure_indexes()
         await self.parker.store.ensure_indexes()
+        await self.scheduler.store.ensure_indexes()
+        await self.media_store.ensure_indexes()
+        await self.number_store.ensure_indexes()
 
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
 
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
+        self.throughput.account_changed(chatbot_id)
         self.worker.account_changed(chatbot_id)
+
+    def _number_changed(self, _: str, news: NumberNews | None) -> None:
+        if news is not None:
+            self.throughput.heard(news)
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
@@ -133,11 +210,18 @@ class Sender:
                 self.moves.close,
                 self.loads.close,
                 self.parker.close,
+                self.scheduler.close,
                 self.reports.close,
+                self.media_client.close,
+                self.fetcher.close,
+                self.media.close,
+                self.windows.close,
             ),
             _around(self.indexes),
             _around(self.accounts),
             _around(self.publisher),
+            _around(self.throughput),
+            _around(self.numbers),
             _around(self.watch),
             _around(self.statuses),
             _around(self.group),
@@ -148,6 +232,21 @@ class Sender:
         (entry,) = await self.store.load([journal_id])
         return entry
 
+    async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
+        """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
+        journal_id = ids.journal_id(chatbot_id, message_id)
+        entry = await self.load(journal_id)
+        while True:
+            fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
+            move = cancel(entry, fresh, token=uuid.uuid4().hex, now=utc_now())
+            if move is None:
+                assert entry is not None  # noqa: S101  # what nobody has touched can be cancelled
+                return entry
+            entry = await self.moves.submit(move)
+            if entry.token == move.won:
+                await self.scheduler.store.hasten(journal_id)
+                return entry
+
 
 def build_app(settings: Settings) -> Litestar:
     """The service as an ASGI app; nothing is contacted before its lifespan begins."""
@@ -156,6 +255,17 @@ def build_app(settings: Settings) -> Litestar:
         publisher=sender.publisher,
         accounts=sender.accounts,
         load=sender.load,
+        due_of=sender.scheduler.store.due_of,
+        cancel=sender.cancel,
+        number_of=sender.number_store.of_chatbot,
+        media=media_route(
+            client=sender.media_client,
+            accounts=sender.accounts,
+            credentials=sender.credentials,
+            on_rejected=sender.reports.report,
+            seconds=settings.graph_upload_seconds,
+            now=utc_now,
+        ),
         guard=require("send", settings.api_keys),
     )
     health = health_routes(

@@ -13,28 +13,34 @@ _GATHER_SECONDS: Final = 0.01
 _MAX_EFFECTS: Final = 500
 
 
+Told = Callable[[list[tuple[str, str]]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What goes into the next transaction: records, and the input record that they finish (if they finish one).
 
-    `parked` is the (id, token) of a parked send that is done with, once the transaction has been written.
+    `parked` is the (id, token) of a parked send that is done with, once the transaction has been written, `released`
+    that of a scheduled one.
     """
 
     outgoing: tuple[Outgoing, ...]
     partition: Any = None
     offset: int = -1
     parked: tuple[str, str] | None = None
+    released: tuple[str, str] | None = None
 
 
 class Commits:
     """The transactions of one session. Effects are written in the order in which they were given.
 
-    `on_unparked` is told of the parked sends whose effects have been committed.
+    `on_unparked` and `on_released` are told of the parked and the scheduled sends whose effects have been committed.
     """
 
-    def __init__(self, session: PartitionSession, on_unparked: Callable[[list[tuple[str, str]]], None]) -> None:
+    def __init__(self, session: PartitionSession, on_unparked: Told, on_released: Told) -> None:
         self._session = session
         self._on_unparked = on_unparked
+        self._on_released = on_released
         self._prefixes = Prefixes()
         self._effects: list[Effect] = []
         self._given = asyncio.Event()
@@ -78,3 +84,6 @@ class Commits:
         unparked = [effect.parked for effect in batch if effect.parked is not None]
         if unparked:
             self._on_unparked(unparked)
+        released = [effect.released for effect in batch if effect.released is not None]
+        if released:
+            self._on_released(released)

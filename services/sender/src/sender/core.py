@@ -30,6 +30,14 @@ _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _UNRESOLVED: Final = "in_doubt_unresolved"
+_TOO_FAST: Final = frozenset({4, 80007, 130429})
+EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
+WINDOW_CLOSED: Final = Dead(
+    MetaError(
+        reason="window_closed",
+        details="the person has not written within 24 hours; only a template can be sent (Meta would say 131047)",
+    )
+)
 _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 
@@ -63,7 +71,7 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
     if isinstance(request, MetaError):
         return Dead(request, letter=True)
     if expired(request, now):
-        return Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), expired=True)
+        return EXPIRED
     if account is None:
         return Dead(MetaError(reason="unknown_account", details="no account has this chatbotId"), letter=True)
     if not account.active:
@@ -119,6 +127,11 @@ def reopens(replay: int, entry: Entry) -> bool:
     return dead and entry.replays == replay - 1 and (entry.error or MetaError()).reason != _UNRESOLVED
 
 
+def is_too_fast(error: MetaError | None) -> bool:
+    """Whether Meta said that this number, or its account or app, sends more than it may."""
+    return error is not None and error.code in _TOO_FAST
+
+
 def expired(request: SendRequest, now: datetime) -> bool:
     """Whether the producer does not want it sent any more."""
     return request.expires_at is not None and request.expires_at <= now
@@ -136,8 +149,8 @@ def _standing(  # noqa: PLR0911  # one answer per state
     match entry.state:
         case State.ACCEPTED:
             return Sent(entry.wamid, entry.contact)
-        case State.FAILED | State.EXPIRED:
-            return Dead(entry.error or MetaError(), letter=entry.letter, expired=entry.state is State.EXPIRED)
+        case State.FAILED | State.EXPIRED | State.CANCELLED:
+            return Dead(entry.error or MetaError(), letter=entry.letter, state=entry.state)
         case State.RETRYING | State.DEFERRED:
             return Defer(entry.due, entry.error) if entry.due is not None and now < entry.due else None
         case State.CLAIMED:

@@ -4,27 +4,34 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from common.contracts.accounts import AccountData
 from common.contracts.messages import MetaError
+from common.contracts.sends import SendRequest
 from common.errors import AppError, NotFound, Unavailable
 from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
-from sender.core import Rules, after, before, is_repeatable, reopens, spared
+from sender.core import EXPIRED, WINDOW_CLOSED, Rules, after, before, expired, is_repeatable, reopens, spared
 from sender.journal import Entry, Move, State
+from sender.media_cache import MediaCache
+from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
 from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
-from sender.payloads import payload
+from sender.payloads import edge_of, payload
 from sender.requests import Job
 from sender.store import to_millis
+from sender.windows import Windows, needs_window
 
 log = logging.getLogger(__name__)
+
+Calling = Callable[[], AbstractContextManager[None]]
 
 CLAIM_FRESH_SECONDS: Final = 5.0
 """A claim older than this is given back unused: whoever finds it takes the call for over after a bounded time."""
@@ -50,6 +57,18 @@ class Step:
     answered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Attempt `number` of a job, by one owner."""
+
+    job: Job
+    request: SendRequest
+    number: int
+    owner: str
+    strikes: int
+    calling: Calling
+
+
 def utc_now() -> datetime:
     """Now, to the millisecond that MongoDB keeps."""
     return to_millis(datetime.now(UTC))
@@ -62,6 +81,8 @@ class Flow:
     accounts: Table[AccountData]
     credentials: CredentialsClient
     graph: GraphClient
+    media: MediaCache
+    windows: Windows
     moves: GroupCommit[Move, Entry]
     loads: GroupCommit[str, Entry | None]
     rules: Rules
@@ -69,10 +90,10 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     now: Callable[[], datetime] = utc_now
 
-    async def step(self, job: Job, *, owner: str, strikes: int, look: bool) -> Step:
+    async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        Raises `Superseded` when the journal shows another owner at work.
+        A call to Meta is made within `calling`. Raises `Superseded` when the journal shows another owner at work.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -88,7 +109,9 @@ class Flow:
             answered = False
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
-                attempt = await self._attempt(job, account, entry, decision.attempt, owner, strikes)
+                assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
+                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling)
+                attempt = await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
                     continue
@@ -99,49 +122,90 @@ class Flow:
             entry = step
 
     async def _attempt(
-        self, job: Job, account: AccountData, entry: Entry | None, number: int, owner: str, strikes: int
+        self, trial: _Trial, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
         try:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
             return self._accounts_away(error), entry, False
-        fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), replays=job.replay)
+        made = await self._prepared(trial, credentials)
+        if isinstance(made, Outcome):
+            return made, entry, False
         began = time.monotonic()
-        move = claim(
-            entry,
-            fresh,
-            number,
-            phone_number_id=credentials.phone_number_id,
-            owner=owner,
-            token=uuid.uuid4().hex,
-            now=self.now(),
-        )
+        move = self._claim(trial, entry, credentials)
         standing = await self.moves.submit(move)
         if standing.token != move.won:
             return standing
-        if time.monotonic() - began > CLAIM_FRESH_SECONDS:
-            return Defer(self.now(), MetaError(reason="claim_took_too_long")), standing, False
-        end = await self._call(job, credentials)
+        late = time.monotonic() - began > CLAIM_FRESH_SECONDS
+        if late or expired(trial.request, self.now()):
+            given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
+            return given_back if late else EXPIRED, standing, False
+        if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
+            return self._unprepared(made, trial), standing, False
+        outcome, answered = await self._called(trial, made, credentials)
+        return outcome, standing, answered
+
+    def _claim(self, trial: _Trial, entry: Entry | None, credentials: Credentials) -> Move:
+        job, now = trial.job, self.now()
+        return claim(
+            entry,
+            blank(job.journal_id, job.chatbot_id, job.message_id, job.to, now, replays=job.replay),
+            trial.number,
+            phone_number_id=credentials.phone_number_id,
+            owner=trial.owner,
+            token=uuid.uuid4().hex,
+            now=now,
+        )
+
+    async def _called(
+        self, trial: _Trial, made: SendRequest | NotTaken, credentials: Credentials
+    ) -> tuple[Outcome, bool]:
+        """What came of a call, and whether Meta spoke."""
+        job, began = trial.job, time.monotonic()
+        if isinstance(made, NotTaken):
+            end = made.end
+        else:
+            with trial.calling():
+                end = await self._call(made, job.journal_id, credentials)
         outcome = after(
             end,
-            attempt=number,
-            repeatable=is_repeatable(job.request),
-            strikes=strikes,
+            attempt=trial.number,
+            repeatable=is_repeatable(trial.request) or isinstance(made, NotTaken),
+            strikes=trial.strikes,
             now=self.now(),
             rules=self.rules,
         )
+        had_links = isinstance(made, SendRequest) and made is not trial.request
+        if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
+            # It had the id of a link that Meta has lost: the next attempt has another.
+            outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
         if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
             outcome = spared(outcome, self.now())
-        _log_attempt(job, number, outcome, time.monotonic() - began)
+        _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
-        return outcome, standing, isinstance(end, Answered)
+        return outcome, isinstance(end, Answered)
 
-    async def _call(self, job: Job, credentials: Credentials) -> CallEnd:
-        assert not isinstance(job.request, MetaError)  # noqa: S101  # `before` ends invalid ones
-        body = payload(job.request, job.journal_id)
-        return await self.graph.send(credentials.phone_number_id, credentials.token.get_secret_value(), body)
+    async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
+        """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
+        request, number_id = trial.request, credentials.phone_number_id
+        if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
+            return WINDOW_CLOSED
+        try:
+            return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
+        except NotNow as failure:
+            return self._unprepared(failure, trial)
+        except MediaFailure as failure:
+            return failure
+
+    def _unprepared(self, failure: MediaFailure, trial: _Trial) -> Outcome:
+        return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now=self.now(), rules=self.rules)
+
+    async def _call(self, request: SendRequest, journal_id: str, credentials: Credentials) -> CallEnd:
+        token = credentials.token.get_secret_value()
+        body = payload(request, journal_id)
+        return await self.graph.send(credentials.phone_number_id, token, body, edge=edge_of(request))
 
     async def _record(
         self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str

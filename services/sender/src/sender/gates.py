@@ -91,6 +91,11 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         return max(0.0, gate.until - now) if gate is not None else 0.0
 
+    def until(self, group: str) -> float:
+        """When the group may go, or could have."""
+        gate = self._gates.get(group)
+        return gate.until if gate is not None else 0.0
+
     def waiting(self, group: str) -> list[L]:
         """The lanes that wait at the gate of a group."""
         gate = self._gates.get(group)

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,20 +10,26 @@ from typing import Any, Final
 
 from common.contracts import topics
 from common.dead_letters import DeadLetterLimit
+from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.tasks import cancel
 from sender import results
 from sender.commits import Commits, Effect
+from sender.core import is_too_fast
 from sender.crew import Crew
 from sender.flow import Flow, Step
 from sender.intake import judge
-from sender.lane import Bounds, Item, Load
+from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.parking import Parker, Parking
+from sender.paces import Paces, Recent, Ticket
+from sender.parking import Parker, Parking, patiently
 from sender.requests import Job
+from sender.schedule import Release, Schedule
 from sender.settle import Watch
+from sender.slots import Slots
+from sender.turns import Shares
 
 _FETCH_RECORDS: Final = 500
 _BACKLOG_TIMEOUT_MS: Final = 100
@@ -35,7 +41,7 @@ _ALIVE_SECONDS: Final = 5.0
 class Limits:
     """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
 
-    slots: asyncio.Semaphore
+    slots: Slots
     bounds: Bounds
     drain_seconds: float
 
@@ -49,6 +55,10 @@ class Tools:
     parker: Parker
     letters: DeadLetterLimit
     limits: Limits
+    paces: Paces
+    shares: Shares
+    recent: Recent
+    schedules: Callable[[int, Release], Schedule]
 
 
 class SenderWorker:
@@ -89,11 +99,12 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds)
+        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
         self.crew = Crew()
-        self.commits = Commits(kafka, self._unparked)
+        self.commits = Commits(kafka, self._unparked, self._released)
+        self.schedule = tools.schedules(self.partition, self._release)
         self.steps: set[asyncio.Task[None]] = set()
         self.moved = asyncio.Event()
 
@@ -125,16 +136,31 @@ class _Session:
 
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
-        await self.parking.begin()
+        known = await self.parking.begin()
+        await self._learn_paces()
         await self._read_backlog()
+        sends = next(tp for tp in self.kafka.partitions if tp.topic == topics.SEND.name)
+        end = (await self.kafka.consumer.end_offsets([sends]))[sends]
         dispatching = self.crew.start(self._dispatch(), f"dispatch {self.kafka.slot}")
+        releasing = self.crew.start(self.schedule.run(), f"schedule {self.kafka.slot}")
         try:
             while not self.kafka.stopping.is_set():
+                if self.lanes.shelf.is_behind and await self.kafka.consumer.position(sends) > min(known, end - 1):
+                    self.lanes.shelf.caught_up()
+                    self.moved.set()
                 # Retries are read first: a flood of new messages must not make them late.
                 await self._admit(await self._fetch_retries(0))
                 await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))
         finally:
-            await cancel([dispatching])
+            await cancel([dispatching, releasing])
+
+    async def _learn_paces(self) -> None:
+        partitions = self._partitions()
+        lately = await patiently(self.tools.recent.read)
+        ours = [
+            sent for sent in lately if not partitions or partition_of(sent.chatbot_id, partitions) == self.partition
+        ]
+        self.tools.paces.learn(ours, self._now())
 
     async def _read_backlog(self) -> None:
         consumer = self.kafka.consumer
@@ -149,6 +175,7 @@ class _Session:
 
     async def _admit(self, records: Records) -> None:
         parked: list[Item[Job]] = []
+        scheduled: list[tuple[Any, Job]] = []
         partitions, now = self._partitions(), self.flow.now()
         for tp, batch in records.items():
             for record in batch:
@@ -157,6 +184,8 @@ class _Session:
                 if isinstance(judged, Outgoing):
                     self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())
                     self.commits.write(Effect((judged,), tp, record.offset))
+                elif isinstance(judged, Job):
+                    scheduled.append((tp, judged))
                 elif self.lanes.park(judged):
                     parked.append(judged)
                 else:
@@ -165,6 +194,8 @@ class _Session:
             self.moved.set()
         if parked:
             await self._park(parked)
+        if scheduled:
+            await self._put_off(scheduled)
 
     def _partitions(self) -> int | None:
         """How many the send topic has; the last answer while Kafka gives none."""
@@ -180,20 +211,35 @@ class _Session:
 
     async def _park(self, items: Sequence[Item[Job]]) -> None:
         """In the store they are safe; so their records are finished."""
-        parking = self.crew.start(self.parking.park(items), f"park {self.kafka.slot}")
-        while not parking.done():
-            # While MongoDB is away nothing is read, and that is no reason to restart us.
-            self.kafka.on_progress()
-            await asyncio.wait([parking], timeout=_ALIVE_SECONDS)
-        await parking
+        await self._store(self.parking.park(items))
         for item in items:
             if item.parked is None:
                 self.commits.write(Effect((), item.partition, item.offset))
         self.moved.set()
 
+    async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
+        """Until their time comes; in the store they are safe, too."""
+        await self._store(self.schedule.put([job for _, job in sends]))
+        for tp, job in sends:
+            self.commits.write(Effect((), tp, job.position.offset))
+
+    async def _store(self, write: Coroutine[Any, Any, None]) -> None:
+        writing = self.crew.start(write, f"store {self.kafka.slot}")
+        while not writing.done():
+            # While MongoDB is away nothing is read, and that is no reason to restart us.
+            self.kafka.on_progress()
+            await asyncio.wait([writing], timeout=_ALIVE_SECONDS)
+        await writing
+
+    def _release(self, record: Outgoing, send: tuple[str, str]) -> None:
+        self.commits.write(Effect((record,), released=send))
+
+    def _released(self, sends: list[tuple[str, str]]) -> None:
+        self.crew.start(self.schedule.removed(sends), f"released {self.kafka.slot}")
+
     def _sweep(self) -> None:
         """Have parked what the lanes have given up."""
-        leaving = self.lanes.leaving()
+        leaving = self.lanes.shelf.leaving()
         if leaving:
             self.crew.start(self._park(leaving), f"park {self.kafka.slot}")
 
@@ -203,7 +249,7 @@ class _Session:
     async def _dispatch(self) -> None:
         slots, breaker = self.tools.limits.slots, self.flow.breaker
         while True:
-            await slots.acquire()
+            await slots.acquire(self.lanes.urgency)
             away = breaker.wait(self._now())
             found = self.lanes.take(self._now()) if not away else None
             self._sweep()
@@ -228,8 +274,9 @@ class _Session:
                 await self.moved.wait()
         self.moved.clear()
 
-    async def _load(self, load: Load) -> None:
-        for superfluous in await self.parking.load(load):
+    async def _load(self, load: Load | LoadBacklog) -> None:
+        loading = self.parking.load(load) if isinstance(load, Load) else self.parking.load_backlog(load)
+        for superfluous in await loading:
             self._drop(superfluous)
         self.moved.set()
 
@@ -237,7 +284,11 @@ class _Session:
         job = item.payload
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
         look = known or item.id in self.in_doubt
-        step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look)
+        ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
+        try:
+            step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, calling=ticket.used)
+        finally:
+            ticket.close()
         self._apply(item, step)
         self._sweep()
 
@@ -254,6 +305,7 @@ class _Session:
             self.lanes.open(item.group)
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
+        self._keep_pace(item, step)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
@@ -278,9 +330,18 @@ class _Session:
                     self.lanes.hold(item.group, self._now(), outcome.hold.base, outcome.hold.cap)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
 
+    def _keep_pace(self, item: Item[Job], step: Step) -> None:
+        paces, outcome = self.tools.paces, step.outcome
+        if item.paced and step.recorded and isinstance(outcome, Sent | InDoubt):
+            paces.taken(item.lane, self._now())
+        elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
+            paces.number(item.group).too_fast(self._now())
+
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""
         parked = (item.id, item.parked) if item.parked is not None else None
+        if parked is not None:
+            self.lanes.shelf.leaves_over(parked[1])
         self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, send: str, _journal_id: str) -> None:

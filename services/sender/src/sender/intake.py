@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from common.contracts import topics
+from common.contracts.sends import SendRequest
 from common.kafka.partitioner import partition_of
 from common.kafka.records import Outgoing, read_headers
 from sender import results
@@ -11,8 +12,8 @@ from sender.lane import Item
 from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
 
 
-def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Item[Job] | Outgoing:
-    """The send that a record of partition `tp` asks for, or the record to write instead of it.
+def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Item[Job] | Job | Outgoing:
+    """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
 
     That is a dead letter for what cannot be understood, and for what its producer keyed by something else than the
     chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the count
@@ -26,14 +27,29 @@ def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Ite
     home = partition_of(job.chatbot_id, partitions) if partitions else tp.partition
     if home != tp.partition and not retried and REKEYED_FROM not in job.headers:
         return rekeyed(job, home)
+    if job.send_at > now.timestamp() and not retried:
+        return job
+    return item_of(job, order=job.origin.offset, partition=tp, due=job.due)
+
+
+def item_of(
+    job: Job, *, order: int, partition: Any, due: float, strikes: int = 0, parked: str | None = None
+) -> Item[Job]:
+    """What lanes need to know of a job; `order` is its place in its lane, `due` in Unix seconds."""
+    request = job.request if isinstance(job.request, SendRequest) else None
     return Item(
         id=job.item_id,
         lane=job.lane,
         group=job.chatbot_id,
-        order=job.origin.offset,
+        order=order,
         attempt=job.attempts,
-        partition=tp,
-        offset=record.offset,
+        partition=partition,
+        offset=job.position.offset,
         payload=job,
-        due=job.due,
+        due=due,
+        strikes=strikes,
+        parked=parked,
+        bulk=request is not None and request.category == "campaign",
+        paced=request is not None and request.typed().type != "read",
+        expires=request.expires_at.timestamp() if request is not None and request.expires_at else float("inf"),
     )

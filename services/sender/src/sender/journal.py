@@ -31,24 +31,27 @@ class State(StrEnum):
     ACCEPTED = "accepted"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    """Its producer did not want it any more."""
 
 
-ENDED: Final = frozenset({State.ACCEPTED, State.FAILED, State.EXPIRED})
+ENDED: Final = frozenset({State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED})
 
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
-        None: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED}),
+        None: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED, State.CANCELLED}),
         # A claim is claimed again only where a second call does no harm (mark as read).
         State.CLAIMED: frozenset(State),
         # A status may arrive for a call that we took for failed.
-        State.RETRYING: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED}),
-        State.DEFERRED: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED}),
+        State.RETRYING: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED}),
+        State.DEFERRED: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED}),
         # A new owner begins the window again: nobody listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
         State.ACCEPTED: frozenset(),
         # An operator's replay of a dead letter; a status that comes after all leaves its wamid.
         State.FAILED: frozenset({State.RETRYING, State.FAILED}),
         State.EXPIRED: frozenset(),
+        State.CANCELLED: frozenset(),
     }
 )
 """From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters."""

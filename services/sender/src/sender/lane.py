@@ -9,16 +9,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may be in memory, in counts: by lane, by group, in all, and by one load.
+    """How much may be in memory, in counts: by lane, by group, in all, and by one load of a lane or of a backlog.
 
-    `long_seconds` is what wait is a long one.
+    `bulk` is the part of a group's room that its campaigns may have, `least` what a group may have when the others have
+    filled all of it. `long_seconds` is what wait is a long one.
     """
 
     lane: int = 100
     group: int = 1_000
     total: int = 2_000
     load: int = 20
+    chunk: int = 200
     long_seconds: float = 5.0
+
+    @property
+    def bulk(self) -> int:
+        """Half of the group's."""
+        return max(1, self.group // 2)
+
+    @property
+    def least(self) -> int:
+        """A hundredth of all."""
+        return max(1, self.total // 100)
 
 
 @dataclass(eq=False, slots=True)
@@ -26,7 +38,9 @@ class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
-    an item that was parked and loaded; `parked` is then the token of the stored copy.
+    an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
+    nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
+    says that it is being parked for want of room.
     """
 
     id: str
@@ -40,6 +54,10 @@ class Item(Generic[T]):
     due: float = 0.0
     strikes: int = 0
     parked: str | None = None
+    bulk: bool = False
+    paced: bool = True
+    backlog: bool = False
+    expires: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +69,27 @@ class Load:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class LoadBacklog:
+    """The wish to have the next `limit` of a group's backlog: orders above `after`, up to `upto`."""
+
+    group: str
+    after: int
+    upto: int
+    version: int
+    limit: int
+
+
 @dataclass(eq=False, slots=True)
 class Tail:
     """What of a lane is parked. `version` changes with everything that is written behind a load's back.
 
-    `lowest` is the lowest order of that since the load began.
+    `bulk` says that all of it is a campaign's; `lowest` is the lowest order that was written since the load began.
     """
 
     due: float
     after: int
+    bulk: bool = True
     writing: int = 0
     loading: bool = False
     version: int = 0
@@ -74,6 +104,7 @@ class Lane(Generic[T]):
     busy: Item[T] | None = None
     expected: tuple[str, int] | None = None
     held: bool = False
+    ready: bool = False
     tail: Tail | None = None
 
 

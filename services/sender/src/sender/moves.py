@@ -65,8 +65,7 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
         case Dead():
             if entry is not None and entry.ended:
                 return None
-            state = State.EXPIRED if outcome.expired else State.FAILED
-            return _move(entry, replace(base, state=state, error=outcome.error, letter=outcome.letter))
+            return _move(entry, replace(base, state=outcome.state, error=outcome.error, letter=outcome.letter))
         case Retry():
             failed = replace(base, state=State.RETRYING, due=outcome.due)
             return _move(entry, _with_error(failed, outcome.error, now))
@@ -98,6 +97,18 @@ def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) 
     """A dead letter is sent again, with all of its attempts."""
     fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)
     return _move(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
+
+
+def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> Move | None:
+    """Have a send never sent; None when it is too late for that, or it may be.
+
+    It is not while Meta provably does not have it and nobody is calling: so what may be retried can be cancelled.
+    """
+    if entry is not None and entry.state not in {State.RETRYING, State.DEFERRED}:
+        return None
+    error = MetaError(reason="cancelled", details="cancelled before Meta took it")
+    base = replace(entry or fresh, state=State.CANCELLED, error=error, token=token, at=now, due=None)
+    return _move(entry, base)
 
 
 def _accepted(entry: Entry, wamid: str | None, contact: Contact | None) -> Entry:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
+from sender.journal import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """It ends here: failed, or `expired`. A `letter` goes to the dead-letter queue."""
+    """It ends here, in one of the states that are ends. A `letter` goes to the dead-letter queue."""
 
     error: MetaError
     letter: bool = False
-    expired: bool = False
+    state: State = State.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ document whose send the journal knows to have ended, which the next load finds o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
 from common.mongo.swaps import only_duplicates
@@ -20,6 +20,7 @@ class Parked:
     """One parked send. `token` is new each time it is parked; times are in Unix seconds, `order` as in the lane.
 
     `topic`, `offset`, `headers` and `value` are the record's. `in_doubt`: somebody has to ask what became of it.
+    `backlog`: it waits for nothing but room.
     """
 
     id: str
@@ -35,16 +36,18 @@ class Parked:
     offset: int
     headers: Mapping[str, str]
     value: bytes
+    backlog: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A lane with parked sends: when its first one is due, and whether that one is in doubt."""
+    """A lane with parked sends: when its first one is due, and whether that one is in doubt; the order of its last."""
 
     lane: str
     group: str
     due: float
     in_doubt: bool
+    last: int
 
 
 class ParkStore:
@@ -56,31 +59,46 @@ class ParkStore:
     async def ensure_indexes(self) -> None:
         """Create what is missing."""
         with or_unavailable():
-            # With all that `waiting` asks for, so that it reads the index alone.
-            fields = ("partition", "lane", "order", "group", "due", "inDoubt")
-            await self._collection.create_index([(name, 1) for name in fields], name="lanes")
+            await self._index("lane", ("partition", "lane", "order"))
+            # With all that is asked for, so that the index alone is read.
+            waiting = ("partition", "lane", "order", "group", "due", "inDoubt")
+            await self._index("waiting", waiting, {"backlog": False})
+            await self._index("backlog", ("partition", "group", "order"), {"backlog": True})
+
+    async def _index(self, name: str, fields: Sequence[str], only: Document | None = None) -> None:
+        partial: dict[str, Any] = {"partialFilterExpression": only} if only else {}
+        await self._collection.create_index([(field, 1) for field in fields], name=name, **partial)
 
     async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
         """Put these in; one that is there already is replaced, unless it stands before.
 
         A request that its producer repeats must not lose its place.
         """
+        with or_unavailable():
+            try:
+                await self._collection.insert_many(map(_document, sends), ordered=False)
+            except BulkWriteError as error:
+                only_duplicates(error)
+                await self._replace([sends[failed["index"]] for failed in error.details["writeErrors"]])
+        return [None] * len(sends)
+
+    async def _replace(self, sends: Sequence[Parked]) -> None:
         writes = [
             ReplaceOne({"_id": send.id, "order": {"$gte": send.order}}, _document(send), upsert=True) for send in sends
         ]
-        with or_unavailable():
-            try:
-                await self._collection.bulk_write(writes, ordered=False)
-            except BulkWriteError as error:
-                only_duplicates(error)  # those that stand before
-        return [None] * len(sends)
+        try:
+            await self._collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            only_duplicates(error)  # those that stand before
 
     async def postpone(self, sends: Sequence[tuple[str, str, float, bool]]) -> Sequence[None]:
         """(id, token, due, in doubt) of sends that are there and wait again."""
         with or_unavailable():
             await self._collection.bulk_write(
                 [
-                    UpdateOne({"_id": key, "token": token}, {"$set": {"due": due, "inDoubt": in_doubt}})
+                    UpdateOne(
+                        {"_id": key, "token": token}, {"$set": {"due": due, "inDoubt": in_doubt, "backlog": False}}
+                    )
                     for key, token, due, in_doubt in sends
                 ],
                 ordered=False,
@@ -102,24 +120,42 @@ class ParkStore:
             cursor = self._collection.find(query).sort("order", 1).limit(limit)
             return [_parked(document) async for document in cursor]
 
-    async def waiting(self, partition: int) -> list[Waiting]:
-        """Every lane of a partition that has parked sends."""
+    async def next_of_backlog(self, partition: int, group: str, after: int, upto: int, limit: int) -> list[Parked]:
+        """The next sends of a group's backlog, those whose order is above `after` and at most `upto`, in order."""
+        query = {"partition": partition, "group": group, "backlog": True, "order": {"$gt": after, "$lte": upto}}
+        with or_unavailable():
+            cursor = self._collection.find(query).sort("order", 1).limit(limit)
+            return [_parked(document) async for document in cursor]
+
+    async def backlogs(self, partition: int) -> list[tuple[str, int]]:
+        """Every group of a partition that has a backlog, and the order of its last send."""
         pipeline: list[Document] = [
-            {"$match": {"partition": partition}},
+            {"$match": {"partition": partition, "backlog": True}},
+            {"$group": {"_id": "$group", "last": {"$max": "$order"}}},
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
+            return [(row["_id"], row["last"]) async for row in cursor]
+
+    async def waiting(self, partition: int) -> list[Waiting]:
+        """Every lane of a partition whose parked sends wait for more than room."""
+        pipeline: list[Document] = [
+            {"$match": {"partition": partition, "backlog": False}},
             {"$sort": {"partition": 1, "lane": 1, "order": 1}},
-            {"$project": {"_id": 0, "lane": 1, "group": 1, "due": 1, "inDoubt": 1}},
+            {"$project": {"_id": 0, "lane": 1, "order": 1, "group": 1, "due": 1, "inDoubt": 1}},
             {
                 "$group": {
                     "_id": "$lane",
                     "group": {"$first": "$group"},
                     "due": {"$first": "$due"},
                     "inDoubt": {"$first": "$inDoubt"},
+                    "last": {"$last": "$order"},
                 }
             },
         ]
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
-            return [Waiting(row["_id"], row["group"], row["due"], row["inDoubt"]) async for row in cursor]
+            return [Waiting(row["_id"], row["group"], row["due"], row["inDoubt"], row["last"]) async for row in cursor]
 
 
 def _document(send: Parked) -> Document:
@@ -138,6 +174,7 @@ def _document(send: Parked) -> Document:
         # Pairs, for anybody may name a header as MongoDB does not allow a field to be named.
         "headers": [[name, value] for name, value in send.headers.items()],
         "value": send.value,
+        "backlog": send.backlog,
     }
 
 
@@ -156,4 +193,5 @@ def _parked(document: Document) -> Parked:
         offset=document["offset"],
         headers={name: value for name, value in document["headers"]},  # noqa: C416  # pairs are lists here
         value=bytes(document["value"]),
+        backlog=document.get("backlog", False),
     )

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from common.contracts import topics
 from common.errors import Unavailable
 from sender.batching import GroupCommit
-from sender.lane import Bounds, Item, Load
+from sender.intake import item_of
+from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore
 from sender.requests import Job, Letter, Position, read_record
@@ -49,13 +50,22 @@ class Parking:
         self._partition = partition
         self._is_in_doubt = is_in_doubt
 
-    async def begin(self) -> None:
-        """Learn which lanes have parked sends. A doubt is looked at again at once: nobody watched it."""
-        waiting = await _patiently(lambda: self._parker.store.waiting(self._partition))
+    async def begin(self) -> int:
+        """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
+
+        What comes before it may have yet to be read, so nothing is loaded before the shelf is told that it has been.
+        A doubt is looked at again at once: nobody watched it.
+        """
+        self._lanes.shelf.fall_behind()
+        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition))
+        for group, last in backlogs:
+            self._lanes.shelf.mark_backlog(group, last)
+        waiting = await patiently(lambda: self._parker.store.waiting(self._partition))
         for lane in waiting:
-            self._lanes.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+            self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
+        return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
         """Have these stored; those that were already are told when they are due."""
@@ -66,21 +76,38 @@ class Parking:
         ]
         fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
         await asyncio.gather(*writes, *fresh)
-        for lane, count in Counter(item.lane for item in items).items():
-            self._lanes.stored(lane, count)
+        for lane, count in Counter(item.lane for item in items if not item.backlog).items():
+            self._lanes.shelf.stored(lane, count)
+        backlogs: dict[str, list[int]] = {}
+        for item in items:
+            if item.backlog:
+                backlogs.setdefault(item.group, []).append(item.order)
+        for group, orders in backlogs.items():
+            self._lanes.shelf.stored_backlog(group, len(orders), max(orders))
 
     async def load(self, load: Load) -> list[Item[Job]]:
         """Bring the first parked sends of a lane back; returns those that are superfluous."""
-        found = await _patiently(
+        found = await patiently(
             lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
         )
         items = [item for item in map(_item, found) if item is not None]
         last = found[-1].order if found else load.after
         return self._lanes.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
 
-    async def remove(self, sends: Iterable[tuple[str, str]]) -> None:
+    async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
+        """Bring the next sends of a group's backlog back; returns those that are superfluous."""
+        found = await patiently(
+            lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
+        )
+        items = [item for item in map(_item, found) if item is not None]
+        more = len(found) == load.limit
+        return self._lanes.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
+
+    async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
         """What these (id, token) led to is committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
+        for _, token in sends:
+            self._lanes.shelf.removed(token)
 
     def _document(self, item: Item[Job]) -> Parked:
         job = item.payload
@@ -98,10 +125,12 @@ class Parking:
             offset=job.position.offset,
             headers=job.headers,
             value=job.value,
+            backlog=item.backlog,
         )
 
 
-async def _patiently(read: Callable[[], Awaitable[list[T]]]) -> list[T]:
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` answers, tried again while MongoDB is away."""
     while True:
         try:
             return await read()
@@ -117,16 +146,13 @@ def _item(parked: Parked) -> Item[Job] | None:
     if isinstance(job, Letter):
         log.error("a parked send is not understood any more", extra={"id": parked.id})
         return None
-    return Item(
-        id=parked.id,
-        lane=parked.lane,
-        group=parked.group,
+    item = item_of(
+        job,
         order=parked.order,
-        attempt=job.attempts,
         partition=None,
-        offset=parked.offset,
-        payload=job,
         due=0.0 if parked.in_doubt else parked.due,
         strikes=parked.strikes,
         parked=parked.token,
     )
+    item.lane = parked.lane
+    return item

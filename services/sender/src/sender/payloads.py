@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from common.contracts import ids
+from common.contracts.outbound import Contacts, MarkAsRead, Template, TypedMessage
 from common.contracts.people import contact_of_recipient
-from common.contracts.sends import Contacts, MarkAsRead, SendRequest, TypedMessage
+from common.contracts.sends import SendRequest
 
 
 def payload(request: SendRequest, journal_id: str) -> bytes:
@@ -27,6 +28,12 @@ def payload(request: SendRequest, journal_id: str) -> bytes:
     return msgspec.json.encode(body)
 
 
+def edge_of(request: SendRequest) -> str:
+    """Where it is posted: marketing templates may go by the Marketing Messages API."""
+    message = request.typed()
+    return "marketing_messages" if isinstance(message, Template) and message.marketing_lite else "messages"
+
+
 def recipient(to: str) -> dict[str, str]:
     """`recipient` for a BSUID, `to` for a phone number; never both, for `to` silently wins."""
     contact = contact_of_recipient(to)
@@ -45,7 +52,7 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
 
 def _content(message: TypedMessage) -> object:
     if isinstance(message, Contacts):
-        return message.contacts
+        return [card.model_dump(exclude_none=True) for card in message.contacts]
     fields = message.model_dump(exclude={"type"}, exclude_none=True)
     # Interactive and template objects are Meta's own already; they are nested under their type by name.
     nested = fields.get(message.type)

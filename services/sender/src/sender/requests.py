@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_of_recipient
+from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, Trace, trace_of
@@ -30,6 +31,7 @@ FIRST_FAILED_AT: Final = "first-failed-at"
 REPLAY: Final = "replay"
 REPLAYS: Final = "replays"
 REKEYED_FROM: Final = "rekeyed-from"
+RELEASED_FROM: Final = "released-from"
 ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
@@ -40,6 +42,7 @@ _MAX_HEADER: Final = 2_048
 _MAX_HEADERS: Final = 16_384
 _MAX_DIGITS: Final = 15
 _MAX_DEPTH: Final = 100
+_MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,15 @@ class Job:
         return f"{self.journal_id}/{self.replay}" if self.replay else self.journal_id
 
     @property
+    def send_at(self) -> float:
+        """When it is to be sent, in Unix seconds; 0 when that was not said, or is over."""
+        at = self.request.send_at if isinstance(self.request, SendRequest) else None
+        return at.timestamp() if at is not None and RELEASED_FROM not in self.headers else 0.0
+
+    @property
     def lane(self) -> str:
         """The conversation: a chatbot has one number, and `to` names one recipient."""
-        aliases = contact_of_recipient(self.to).aliases()
-        return f"{self.chatbot_id}|{aliases[0] if aliases else self.to}"
+        return lane_of(self.chatbot_id, self.to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +107,22 @@ class Letter:
     trace: Trace
 
 
+def lane_of(chatbot_id: str, to: str) -> str:
+    """The conversation of a chatbot with whom `to` names."""
+    aliases = contact_of_recipient(to).aliases()
+    return f"{chatbot_id}|{aliases[0] if aliases else to}"
+
+
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     """A request and the JSON object it came from.
 
-    Raises `InvalidInput` or `TooLarge` when it is no JSON object of a fair size, `ValidationError` when a field is
-    wrong.
+    Raises `TooLarge`, or `InvalidInput` when it is no JSON object or a field is wrong: its details say which and why.
     """
-    body = _object(value)
-    return SendRequest.model_validate(body), body
+    body = _request_object(value)
+    try:
+        return SendRequest.model_validate(body), body
+    except ValidationError as error:
+        raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
 
 
 def read_record(position: Position, value: bytes | None, headers: Mapping[str, str], *, retried: bool) -> Job | Letter:
@@ -116,15 +132,15 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
     ours = headers if retried else {}
     origin = _origin(position, ours)
     try:
-        body = _object(value)
+        body = _request_object(value)
     except (InvalidInput, TooLarge) as error:
         return Letter(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
     chatbot_id = body.get("chatbotId")
     if not _is_id(chatbot_id):
         return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
     given = body.get("messageId")
-    # A request without a messageId that was moved or replayed names the one that its first place gave it.
-    named = headers.get(MESSAGE_ID, "") if retried or REPLAY in headers or REKEYED_FROM in headers else ""
+    # A request without a messageId that was moved, released or replayed names the one that its first place gave it.
+    named = headers.get(MESSAGE_ID, "") if retried or not _MOVED.isdisjoint(headers) else ""
     message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
     request = _validated({**body, "messageId": message_id} if given is None else body)
     to = body.get("to")
@@ -148,7 +164,17 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
 
 
 def rekeyed(job: Job, home: int) -> Outgoing:
-    """The record of a request that its producer keyed differently, for the partition of its chatbot.
+    """The record of a request that its producer keyed differently, for the partition of its chatbot."""
+    return _moved(job, REKEYED_FROM, home)
+
+
+def released(job: Job) -> Outgoing:
+    """The record of a scheduled request whose time has come, in the partition where it stood."""
+    return _moved(job, RELEASED_FROM, job.position.partition)
+
+
+def _moved(job: Job, marker: str, partition: int) -> Outgoing:
+    """The same request in another place.
 
     Its value stays as it is; a header carries the `messageId` that its first place gave it, so that reading it again
     there is the same send. Of a producer's own headers what is long is left out: the record must not outgrow its topic.
@@ -158,10 +184,10 @@ def rekeyed(job: Job, home: int) -> Outgoing:
     headers = {
         **(kept if sum(map(len, kept.values())) <= _MAX_HEADERS else {}),
         MESSAGE_ID: job.message_id,
-        REKEYED_FROM: f"{at.topic}/{at.partition}/{at.offset}",
+        marker: f"{at.topic}/{at.partition}/{at.offset}",
     }
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    return Outgoing(at.topic, job.chatbot_id, job.value, pairs, partition=home)
+    return Outgoing(at.topic, job.chatbot_id, job.value, pairs, partition=partition)
 
 
 def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> dict[str, str]:
@@ -185,9 +211,8 @@ def origin_headers(origin: Position) -> dict[str, str]:
     }
 
 
-def _object(value: bytes) -> dict[str, Any]:
-    if len(value) > MAX_REQUEST_BYTES:
-        raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
+def read_object(value: bytes) -> dict[str, Any]:
+    """A JSON object. Raises `InvalidInput`."""
     try:
         body = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -198,6 +223,12 @@ def _object(value: bytes) -> dict[str, Any]:
     if value.count(b"{") + value.count(b"[") > _MAX_DEPTH and _depth(body) > _MAX_DEPTH:
         raise InvalidInput(f"the request is nested deeper than {_MAX_DEPTH} levels")
     return body
+
+
+def _request_object(value: bytes) -> dict[str, Any]:
+    if len(value) > MAX_REQUEST_BYTES:
+        raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
+    return read_object(value)
 
 
 def _depth(value: object) -> int:
@@ -213,11 +244,7 @@ def _validated(body: dict[str, Any]) -> SendRequest | MetaError:
     try:
         return SendRequest.model_validate(body)
     except ValidationError as error:
-        wrong = (
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        return MetaError(reason="invalid_request", details="; ".join(wrong)[:2_000])
+        return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
 
 
 def _derived_id(position: Position) -> str:

@@ -19,6 +19,7 @@ _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,
     State.FAILED: sends.FAILED,
     State.EXPIRED: sends.EXPIRED,
+    State.CANCELLED: sends.CANCELLED,
     State.IN_DOUBT: sends.IN_DOUBT,
 }
 

@@ -2,54 +2,71 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, get, post
+from litestar import Request, Router, delete, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
 from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
-from common.contracts import ids, topics
+from common.contracts import ids
 from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
-from common.errors import Conflict, NotFound, TooLarge, Unavailable
+from common.errors import Conflict, NotFound
 from common.http.auth import check_chatbot
 from common.kafka.publisher import Publisher
-from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for, new_trace
 from common.kafka.table import Table
-from sender.journal import Entry
+from sender.batch_route import batch_route
+from sender.enqueue import ensure_sendable, record_of
+from sender.journal import Entry, State
+from sender.operations import body_of
 from sender.requests import MAX_REQUEST_BYTES, parse
 
-_CATCH_UP_SECONDS = 2.0
-_BODY_POINTER = "#/paths/~1whatsapp-cloud~1send/post/requestBody/content/application~1json/schema/$defs/{model}"
-
-
-@dataclass
-class _SendOperation(Operation):
-    """The handler reads the body itself, to name what is wrong field by field; the documents get its schema here."""
-
-    def __post_init__(self) -> None:
-        schema: Any = SendRequest.model_json_schema(ref_template=_BODY_POINTER)
-        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+Load = Callable[[str], Awaitable[Entry | None]]
+DueOf = Callable[[str], Awaitable[float | None]]
+Cancel = Callable[[str, str], Awaitable[Entry]]
+NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
+ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
 
 
 def send_router(
     *,
     publisher: Publisher,
     accounts: Table[AccountData],
-    load: Callable[[str], Awaitable[Entry | None]],
+    load: Load,
+    due_of: DueOf,
+    cancel: Cancel,
+    number_of: NumberOf,
+    media: HTTPRouteHandler,
     guard: Guard,
 ) -> Router:
-    """The routes; `load` reads a journal entry by its id."""
+    """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due (Unix seconds).
+
+    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
+    said of a chatbot's number.
+    """
+    handlers = [
+        send_route(publisher, accounts),
+        batch_route(publisher, accounts),
+        standing_route(load, due_of),
+        cancel_route(cancel),
+        number_route(number_of),
+        media,
+    ]
+    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
+
+
+def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:
+    """`POST /send`."""
 
     @post(
         "/send",
         status_code=200,
         summary="Send a message",
-        operation_class=_SendOperation,
+        operation_class=body_of(SendRequest, "/whatsapp-cloud/send"),
         request_max_body_size=MAX_REQUEST_BYTES,
         responses={
             404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
@@ -64,54 +81,96 @@ def send_router(
         """
         send_request, body = parse(await request.body())
         check_chatbot(request, send_request.chatbot_id)
-        await _sendable(accounts, send_request.chatbot_id)
+        await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
-        value = msgspec.json.encode({**body, "messageId": message_id})
-        if len(value) > MAX_REQUEST_BYTES:
-            raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes")
-        await publisher.publish([_record(request, send_request.chatbot_id, message_id, value)])
+        await publisher.publish([record_of(body, send_request.chatbot_id, message_id, request.headers)])
         return {
             "success": True,
             "message": "Message enqueued for sending",
             "data": {"messageId": message_id},
         }
 
+    return send
+
+
+def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
+    """`GET /send/{messageId}`."""
+
     @get("/send/{message_id:str}", summary="How a send stands")
     async def standing(
         request: Request[Any, Any, Any],
         message_id: FromPath[str],
-        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
+        chatbot: ChatbotId,
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error."""
         check_chatbot(request, chatbot)
-        entry = await load(ids.journal_id(chatbot, message_id))
-        if entry is None:
+        journal_id = ids.journal_id(chatbot, message_id)
+        entry = await load(journal_id)
+        if entry is not None:
+            return {"success": True, "data": _shown(entry)}
+        due = await due_of(journal_id)
+        if due is None:
             raise NotFound("no message of this chatbot with this messageId has been taken up yet")
+        send_at = datetime.fromtimestamp(due, UTC).isoformat()
+        data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
+        return {"success": True, "data": data}
+
+    return standing
+
+
+def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
+    """`DELETE /send/{messageId}`."""
+
+    @delete(
+        "/send/{message_id:str}",
+        status_code=200,
+        summary="Cancel a message that has not been sent",
+        responses={409: ResponseSpec(dict[str, Any], description="it was sent, or may have been")},
+    )
+    async def cancellation(
+        request: Request[Any, Any, Any],
+        message_id: FromPath[str],
+        chatbot: ChatbotId,
+    ) -> dict[str, Any]:
+        """Have a message never sent: one that waits, is scheduled, or has not even been taken up.
+
+        It ends as `cancelled` on `message-status`. A message that is being sent at this moment cannot be cancelled.
+        Repeating the call is safe; a later request with this `messageId` is not sent either.
+        """
+        check_chatbot(request, chatbot)
+        entry = await cancel(chatbot, message_id)
+        if entry.state is not State.CANCELLED:
+            raise Conflict(_too_late(entry.state), code="not_cancellable", details=_shown(entry))
         return {"success": True, "data": _shown(entry)}
 
-    return Router("/whatsapp-cloud", route_handlers=[send, standing], guards=[guard], tags=["send"])
+    return cancellation
 
 
-async def _sendable(accounts: Table[AccountData], chatbot_id: str) -> None:
-    """Raises unless the chatbot's account may send now."""
-    account = accounts.get(chatbot_id)
-    if account is None:
-        if not await accounts.catch_up(_CATCH_UP_SECONDS):
-            raise Unavailable("the accounts are not known yet; try again", code="accounts_unavailable")
-        account = accounts.get(chatbot_id)
-    if account is None:
-        raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
-    if not account.active:
-        raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
+def number_route(number_of: NumberOf) -> HTTPRouteHandler:
+    """`GET /numbers/{chatbotId}`."""
+
+    @get("/numbers/{chatbot_id:str}", summary="What Meta allows a chatbot's number")
+    async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
+        """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
+        check_chatbot(request, chatbot_id)
+        told = await number_of(chatbot_id)
+        if told is None:
+            raise NotFound("Meta has not been asked yet: nothing was sent from this chatbot's number")
+        return {"success": True, "data": told}
+
+    return number
 
 
-def _record(request: Request[Any, Any, Any], chatbot_id: str, message_id: str, value: bytes) -> Outgoing:
-    journal_id = ids.journal_id(chatbot_id, message_id)
-    headers = request.headers
-    trace = new_trace(headers.get(CORRELATION_ID) or journal_id, headers.get(TRACEPARENT), headers.get(TRACESTATE))
-    return Outgoing(
-        topics.SEND.name, chatbot_id, value, headers_for(trace, event_id=journal_id, event_type="send.request")
-    )
+def _too_late(state: State) -> str:
+    match state:
+        case State.ACCEPTED:
+            return "Meta has this message already"
+        case State.CLAIMED:
+            return "this message is being sent at this moment"
+        case State.IN_DOUBT:
+            return "Meta may have this message already"
+        case _:
+            return f"this message has ended as {state}"
 
 
 def _shown(entry: Entry) -> dict[str, Any]:

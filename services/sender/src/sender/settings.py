@@ -7,12 +7,15 @@ from pydantic import Field, model_validator
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.credentials import CredentialsSettings
+from common.http.fetch import FetchSettings
 from common.http.serve import HttpSettings
+from common.http.windows import WindowsSettings
 from common.kafka.settings import KafkaSettings
-from common.meta.client import GraphSettings
+from common.meta.media import MediaSettings
 from common.mongo.client import MongoSettings
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
+from sender.pace import DEFAULT_RATE
 
 
 class Settings(
@@ -20,8 +23,10 @@ class Settings(
     MongoSettings,
     HttpSettings,
     ApiKeySettings,
-    GraphSettings,
+    MediaSettings,
+    FetchSettings,
     CredentialsSettings,
+    WindowsSettings,
     DeadLetterSettings,
 ):
     """Everything that can be chosen; the defaults are for production."""
@@ -45,6 +50,16 @@ class Settings(
         float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; it doubles")
     ] = 30.0
     sender_pause_cap_seconds: Annotated[float, Field(gt=0, description="longest such pause")] = 300.0
+    sender_messages_per_second: Annotated[
+        float, Field(gt=0, description="messages of one number per second, where Meta has told no other limit")
+    ] = DEFAULT_RATE
+    sender_pair_pace: Annotated[
+        bool, Field(description="keep Meta's limit per recipient (1 message in 6 s, 45 at once); off: run into it")
+    ] = True
+    sender_plan_weights: Annotated[
+        dict[str, Annotated[float, Field(gt=0)]],
+        Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
+    ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_journal_days: Annotated[
         int, Field(ge=8, description="how long a message id is remembered after its end")
     ] = 30

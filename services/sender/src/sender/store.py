@@ -1,6 +1,7 @@
 """The journal in MongoDB: `send_journal`, one document per send."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +15,15 @@ from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
 from sender.journal import ENDED, Entry, Move, State
 
 COLLECTION: Final = "send_journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """When messages went to one recipient, in order."""
+
+    chatbot_id: str
+    to: str
+    times: Sequence[datetime]
 
 
 class JournalStore:
@@ -46,8 +56,8 @@ class JournalStore:
         return [_entry(document) if document is not None else None for document in documents]
 
     async def unsettled_among(self, ids: Sequence[str]) -> list[Entry]:
-        """Those of the entries to which a status has something to say: all but the accepted and the expired."""
-        settled = [str(State.ACCEPTED), str(State.EXPIRED)]
+        """Those of the entries to which a status has something to say: those under way, and the failed."""
+        settled = sorted(str(state) for state in ENDED - {State.FAILED})
         query = {"_id": {"$in": list(ids)}, "state": {"$nin": settled}}
         with or_unavailable():
             return [_entry(document) async for document in self._collection.find(query)]
@@ -57,6 +67,18 @@ class JournalStore:
         query = {"_id": {"$in": list(ids)}, "state": {"$in": sorted(ENDED)}}
         with or_unavailable():
             return [document["_id"] async for document in self._collection.find(query, {"_id": 1})]
+
+    async def sent_since(self, moment: datetime) -> list[Lately]:
+        """What has gone to whom since then, as far as it has ended: for those who take numbers over."""
+        pipeline: list[Document] = [
+            # By the one index on times that there is.
+            {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
+            {"$sort": {"expireAt": 1}},
+            {"$group": {"_id": {"chatbotId": "$chatbotId", "to": "$to"}, "times": {"$push": "$at"}}},
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
+            return [Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"]) async for row in cursor]
 
     def _document(self, entry: Entry) -> Document:
         return {

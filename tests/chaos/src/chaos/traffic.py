@@ -88,8 +88,8 @@ class Traffic:
         while await self._pause(3 * 4 / self.rate):
             phone = phones[number % len(phones)]
             sent = Sent(f"direct-{index}-{number}", bot.chatbot_id, phone, number)
-            body = {"chatbotId": bot.chatbot_id, "to": f"+{phone}", "messageId": sent.message_id}
-            body["message"] = f"{self.marker} direct {number}"
+            body: dict[str, Any] = {"chatbotId": bot.chatbot_id, "to": f"+{phone}", "messageId": sent.message_id}
+            body["message"] = _template(f"{self.marker} direct {number}")
             self.directs.append(sent)
             await _until_done(partial(how, body))
             number += 1
@@ -121,6 +121,12 @@ class Traffic:
         except TimeoutError:
             return True
         return False
+
+
+def _template(words: str) -> dict[str, Any]:
+    """What may be sent to people who have never written."""
+    components = [{"type": "body", "parameters": [{"type": "text", "text": words}]}]
+    return {"type": "template", "template": {"name": "news", "language": {"code": "en"}, "components": components}}
 
 
 async def _until_done(deed: Callable[[], Awaitable[object]]) -> None:

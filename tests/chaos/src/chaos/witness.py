@@ -15,7 +15,7 @@ INCOMING: Final = "incoming-messages"
 SEND: Final = "whatsapp-cloud-send"
 RESULTS: Final = "whatsapp-cloud-send-results"
 LETTERS: Final = ("whatsapp-cloud-send-dlq", "whatsapp-cloud-webhooks-dlq")
-_ENDS: Final = frozenset({"send.accepted", "send.failed", "send.expired"})
+_ENDS: Final = frozenset({"send.accepted", "send.failed", "send.expired", "send.cancelled"})
 
 
 async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:

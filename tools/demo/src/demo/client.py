@@ -73,7 +73,9 @@ class Client:
                 raise DemoFailed(f"the emulator refused {method} {path}: {data}")
             return data
 
-    async def onboard(self, chatbot_id: str, phone_number_id: str, *, waba_id: str = "200000000000001") -> Json:
+    async def onboard(
+        self, chatbot_id: str, phone_number_id: str, *, waba_id: str = "200000000000001", plan: str = "standard"
+    ) -> Json:
         """Create the number at the emulator and the account with us."""
         business = {"phoneNumberId": phone_number_id, "wabaId": waba_id}
         token = (await self.control("POST", "businesses", business))["token"]
@@ -82,6 +84,7 @@ class Client:
             "phoneNumberId": phone_number_id,
             "accessToken": token,
             "webhookVerifyToken": f"verify-{chatbot_id}",
+            "plan": plan,
         }
         return await self.api("POST", "/account", account)
 

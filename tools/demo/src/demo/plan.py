@@ -14,9 +14,11 @@ PREFIX = "/whatsapp-cloud"
 PATHS = {
     "ingress": ("/webhook", "/docs/ingress"),
     "conversation": ("/conversations", "/messages", "/webhook-events", "/usage", "/docs/conversation"),
-    "sender": ("/send", "/docs/sender"),
+    "sender": ("/send", "/media", "/numbers", "/docs/sender"),
     "accounts": ("/account", "/docs/accounts"),
 }
+INTERNAL = {"internal": "accounts", "windows": "conversation"}
+"""What the internal listeners of services are called here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Credentials:
 
     def api_keys(self) -> str:
         """The setting API_KEYS."""
-        keys = [("demo", self.api_key, ["accounts", "send", "read"]), ("sender", self.internal_key, ["credentials"])]
+        scopes = {"demo": ["accounts", "send", "read"], "sender": ["credentials", "windows"]}
+        keys = [("demo", self.api_key, scopes["demo"]), ("sender", self.internal_key, scopes["sender"])]
         return json.dumps(
             [{"name": n, "sha256": hashlib.sha256(k.encode()).hexdigest(), "scopes": s} for n, k, s in keys]
         )
@@ -53,9 +56,10 @@ def names_of(service: str, replicas: Mapping[str, int]) -> list[str]:
 
 
 def listeners(replicas: Mapping[str, int]) -> list[str]:
-    """Everything that needs a port: each replica, the internal listener of each accounts, emulator and gateway."""
+    """Everything that needs a port: each replica, its internal listener where it has one, emulator and gateway."""
     names = [name for service in SERVICES for name in names_of(service, replicas)]
-    return [*names, *names_of("internal", {"internal": replicas.get("accounts", 1)}), "emulator", "gateway"]
+    internal = [name for kind, service in INTERNAL.items() for name in names_of(kind, {kind: replicas.get(service, 1)})]
+    return [*names, *internal, "emulator", "gateway"]
 
 
 def urls(ports: Mapping[str, int]) -> dict[str, str]:
@@ -110,19 +114,21 @@ def processes(
 
 
 def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Credentials) -> dict[str, str]:
-    internal = [name for name in ports if name.split("-")[0] == "internal"]
+    internal, windows = ([name for name in ports if name.split("-")[0] == kind] for kind in INTERNAL)
     base = urls(ports)
     match service:
         case "ingress":
             return {"WHATSAPP_APP_SECRETS": secret.app_secret, "WHATSAPP_VERIFY_TOKEN": secret.verify_token}
         case "conversation":
-            return {"API_KEYS": secret.api_keys()}
+            return {"API_KEYS": secret.api_keys(), "INTERNAL_PORT": str(ports[windows[number]])}
         case "sender":
             return {
                 "API_KEYS": secret.api_keys(),
                 "GRAPH_BASE_URL": base["emulator"],
                 "ACCOUNTS_INTERNAL_URL": base[internal[number % len(internal)]],
                 "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
+                "CONVERSATION_INTERNAL_URL": base[windows[number % len(windows)]],
+                "CONVERSATION_INTERNAL_KEY": secret.internal_key,
             }
         case _:
             return {

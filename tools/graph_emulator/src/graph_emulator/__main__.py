@@ -13,12 +13,13 @@ import uvloop
 from aiohttp import web
 
 from graph_emulator.app import build_app
-from graph_emulator.config import Config
+from graph_emulator.config import LIMITS, Config, limits_in
 from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
 from graph_emulator.fault_plans import parse_plan
 from graph_emulator.faults import FaultPlan
 from graph_emulator.journal import Journal, restore
+from graph_emulator.misuse import Misuse
 from graph_emulator.scenes import display_number
 
 _EPILOG = """\
@@ -58,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--faults", type=_plan, metavar="FILE", help="begin with the fault plan in this JSON file")
     make.add_argument("--seed", type=int, default=0, help="seed of fault plans set later that name none (default: 0)")
+    make.add_argument(
+        "--limits",
+        type=_limits,
+        default=frozenset(),
+        metavar="LIMIT,…",
+        help=f"which of Meta's limits refuse messages: all, none, or some of {','.join(LIMITS)} (default: none)",
+    )
     _add_timing(make, Config())
     return make
 
@@ -102,6 +110,13 @@ def _delays(text: str) -> tuple[int, ...]:
     return delays
 
 
+def _limits(text: str) -> frozenset[str]:
+    try:
+        return limits_in(text)
+    except Misuse as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _plan(path: str) -> FaultPlan:
     try:
         return parse_plan(json.loads(Path(path).read_text("utf-8")))
@@ -123,6 +138,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
         webhook_batch=options.webhook_batch,
         ordered=not options.unordered,
         retry_delays_ms=options.retry_delays_ms,
+        limits=options.limits,
     )
     emulator = Emulator(config, seed=options.seed)
     if options.faults is not None:
@@ -163,6 +179,7 @@ def main() -> int:
     journal = None
     if options.ledger is not None:
         restore(options.ledger, emulator.ledger)
+        emulator.limits.remember(emulator.ledger.sent_after(None, 0))
         journal = Journal(options.ledger)
         emulator.ledger.write_line = journal.write
     try:

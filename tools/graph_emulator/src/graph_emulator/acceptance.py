@@ -6,11 +6,10 @@ from typing import Any
 
 from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.graph_errors import GraphError
+from graph_emulator.media_ids import media_ids
 from graph_emulator.validation import check_message, recipient_of
 
 Json = dict[str, Any]
-
-MEDIA_TYPES = frozenset({"image", "video", "document", "audio", "sticker"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +49,15 @@ def accept(
         raise GraphError(133010, "Register the phone number before sending from it.")
     if to_user_id and kind == "template" and business.category(body) == "authentication":
         raise GraphError(131062, "Authentication templates need a phone number.")
-    content = body[kind]
-    if kind in MEDIA_TYPES and "id" in content and not has_media(content["id"]):
-        raise GraphError(131053, f"Media id {content['id']} is unknown, expired or of another number.")
+    for media_id in media_ids(kind, body):
+        if not has_media(media_id):
+            raise GraphError(131053, f"Media id {media_id} is unknown, expired or of another number.")
     return Accepted(
         type=kind,
         customer=customer,
         to_user_id=to_user_id,
         failure=_later_failure(kind, body, customer, is_message),
-        voice=kind == "audio" and content.get("voice") is True,
+        voice=kind == "audio" and body[kind].get("voice") is True,
     )
 
 

@@ -8,6 +8,9 @@ from graph_emulator.misuse import Misuse
 
 Json = dict[str, Any]
 
+THROUGHPUT, PAIR, WINDOW = LIMITS = ("throughput", "pair", "window")
+"""Names of Meta's limits: messages per second of a number, messages to one person, the customer service window."""
+
 _LEAST = {"webhook_concurrency": 1, "webhook_batch": 1}
 SECRET_FIELDS = frozenset({"app_secret", "verify_token"})
 
@@ -44,10 +47,13 @@ class Config:
     media_upload_ms: int = 30 * 86_400_000
     media_inbound_ms: int = 7 * 86_400_000
     signup_code_ms: int = 30_000
+    limits: frozenset[str] = frozenset()
+    """Which of LIMITS refuse messages."""
 
     def public(self) -> Json:
         """Everything but the secrets, in camelCase."""
-        return {camel(key): value for key, value in asdict(self).items() if key not in SECRET_FIELDS}
+        shown = {camel(key): value for key, value in asdict(self).items() if key not in SECRET_FIELDS}
+        return shown | {"limits": sorted(self.limits)}
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Apply camelCase `changes`; Misuse says which name or value is wrong, and then nothing changes."""
@@ -61,6 +67,16 @@ class Config:
             setattr(self, name, value)
 
 
+def limits_in(given: Any) -> frozenset[str]:
+    """The limits in a list of names or in a text of them with commas; `all` and `none` stand for themselves."""
+    if given in ("all", "none"):
+        return frozenset(LIMITS if given == "all" else ())
+    words = given.split(",") if isinstance(given, str) else given
+    if not isinstance(words, list) or any(word not in LIMITS for word in words):
+        raise Misuse(f"limits must be all, none, or some of {', '.join(LIMITS)}")
+    return frozenset(words)
+
+
 def camel(name: str) -> str:
     """snake_case to camelCase."""
     head, *tail = name.split("_")
@@ -69,6 +85,8 @@ def camel(name: str) -> str:
 
 def _typed(name: str, value: Any) -> Any:
     expected = _TYPES[name]
+    if name == "limits":
+        return limits_in(value)
     if name == "retry_delays_ms":
         if not isinstance(value, list | tuple) or not value or not all(_natural(item) for item in value):
             raise Misuse("retryDelaysMs must be a non-empty list of milliseconds")

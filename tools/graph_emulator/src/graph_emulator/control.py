@@ -9,8 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
+from graph_emulator import control_limits
+from graph_emulator.arguments import business_in, number_in, phone_in, text_in
 from graph_emulator.delivery import verify_callback
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
 from graph_emulator.fault_plans import parse_plan, show_plan
 from graph_emulator.misuse import Misuse
@@ -36,6 +37,7 @@ def routes() -> list[web.RouteDef]:
         "outbox": _outbox,
         "calls": _calls,
         "faults": _faults,
+        **control_limits.GETS,
     }
     posts: dict[str, _Endpoint] = {
         "config": _set_config,
@@ -49,6 +51,7 @@ def routes() -> list[web.RouteDef]:
         "webhook": _webhook,
         "faults": _set_faults,
         "reset": _reset,
+        **control_limits.POSTS,
     }
     return [
         *(web.get(f"/_control/{name}", _answered(endpoint)) for name, endpoint in gets.items()),
@@ -118,18 +121,18 @@ async def _add_business(emulator: Emulator, body: Json) -> Json:
 
 
 async def _grant(emulator: Emulator, body: Json) -> Json:
-    return {"token": wanted_token(emulator, body, _text(body, "wabaId"))}
+    return {"token": wanted_token(emulator, body, text_in(body, "wabaId"))}
 
 
 async def _revoke(emulator: Emulator, body: Json) -> Json:
-    return {"revoked": emulator.directory.revoke(_text(body, "token"))}
+    return {"revoked": emulator.directory.revoke(text_in(body, "token"))}
 
 
 async def _signup(emulator: Emulator, body: Json) -> Json:
     """A code as Embedded Signup hands to the front end."""
     code = emulator.ids.secret()
     expires = emulator.clock.now_ms() + emulator.config.signup_code_ms
-    emulator.signup_codes[code] = (_text(body, "wabaId"), expires)
+    emulator.signup_codes[code] = (text_in(body, "wabaId"), expires)
     return {"code": code, "expiresAtMs": expires}
 
 
@@ -138,7 +141,7 @@ async def _customers(emulator: Emulator, _arguments: Json) -> Json:
 
 
 async def _set_customer(emulator: Emulator, body: Json) -> Json:
-    customer = emulator.directory.customer(_phone(body, "phone"))
+    customer = emulator.directory.customer(phone_in(body, "phone"))
     change_customer(customer, {key: value for key, value in body.items() if key != "phone"})
     if not customer.offline:
         emulator.outbound.come_online(customer)
@@ -146,10 +149,10 @@ async def _set_customer(emulator: Emulator, body: Json) -> Json:
 
 
 async def _inbound(emulator: Emulator, body: Json) -> Json:
-    business = _business(emulator, body)
-    customer = emulator.directory.customer(_phone(body, "from"))
+    business = business_in(emulator, body)
+    customer = emulator.directory.customer(phone_in(body, "from"))
     if "profileName" in body:
-        customer.profile_name = _text(body, "profileName")
+        customer.profile_name = text_in(body, "profileName")
     burst = body.get("burst", 1)
     if not isinstance(burst, int) or not 1 <= burst <= BURST_MAX:
         raise Misuse(f"burst must be 1 to {BURST_MAX}")
@@ -165,25 +168,25 @@ async def _webhook(emulator: Emulator, body: Json) -> Json:
         raise Misuse("value must be a JSON object")
     waba_id, number = str(body.get("wabaId", "")), str(body.get("phoneNumberId", ""))
     if not waba_id:
-        waba_id = _business(emulator, body).waba_id
-    return {"webhook": emulator.inbound.change(waba_id, number, _text(body, "field"), value).view()}
+        waba_id = business_in(emulator, body).waba_id
+    return {"webhook": emulator.inbound.change(waba_id, number, text_in(body, "field"), value).view()}
 
 
 async def _ledger(emulator: Emulator, query: Json) -> Json:
-    entries = emulator.ledger.received_after(query.get("phone"), _number(query, "after"))
+    entries = emulator.ledger.received_after(query.get("phone"), number_in(query, "after"))
     number = query.get("phoneNumberId")
     return {"entries": [entry.view() for entry in entries if number in {None, entry.phone_number_id}]}
 
 
 async def _outbox(emulator: Emulator, query: Json) -> Json:
-    entries = emulator.ledger.sent_after(query.get("phone"), _number(query, "after"))
+    entries = emulator.ledger.sent_after(query.get("phone"), number_in(query, "after"))
     number = query.get("phoneNumberId")
     return {"entries": [entry.view() for entry in entries if number in {None, entry.phone_number_id}]}
 
 
 async def _calls(emulator: Emulator, query: Json) -> Json:
     """API calls since `afterMs`, the newest `limit` of them."""
-    after, limit = _number(query, "afterMs"), _number(query, "limit", 1_000)
+    after, limit = number_in(query, "afterMs"), number_in(query, "limit", 1_000)
     return {"calls": [call for call in emulator.ledger.calls if call["atMs"] > after][-limit:]}
 
 
@@ -204,32 +207,3 @@ async def _clear_faults(emulator: Emulator, _body: Json) -> Json:
 async def _reset(emulator: Emulator, _body: Json) -> Json:
     emulator.reset()
     return {"ok": True}
-
-
-def _business(emulator: Emulator, body: Json) -> Business:
-    number = _text(body, "phoneNumberId")
-    business = emulator.directory.businesses.get(number)
-    if business is None:
-        raise Misuse(f"no business has phoneNumberId {number}; add it with POST /_control/businesses")
-    return business
-
-
-def _text(body: Json, key: str) -> str:
-    value = body.get(key)
-    if not isinstance(value, str) or not value:
-        raise Misuse(f"{key} is required and must be a text")
-    return value
-
-
-def _phone(body: Json, key: str) -> str:
-    digits = _text(body, key).lstrip("+")
-    if not digits.isdigit():
-        raise Misuse(f"{key} must be a phone number in digits")
-    return digits
-
-
-def _number(query: Json, key: str, default: int = 0) -> int:
-    value = query.get(key, str(default))
-    if not value.isdigit():
-        raise Misuse(f"{key} must be a whole number")
-    return int(value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from graph_emulator.config import camel
 from graph_emulator.ids import bsuid
+from graph_emulator.throughput import messages_per_second
 
 Json = dict[str, Any]
 
@@ -33,12 +34,21 @@ class Business:
     registered: bool = True
     pin: str = ""
     throughput_level: str = "STANDARD"
+    on_biz_app: bool = False
+    """Coexistence: the number is in use with the WhatsApp Business app as well."""
+    own_messages_per_second: int = 0
+    """A limit that only a test has; 0: what the level and coexistence say."""
     callback: str = ""
     """`webhook_configuration` of this number; goes before the WABA's."""
     template_categories: dict[str, str] = field(default_factory=dict)
     """Template name → pricing category; others are utility."""
     register_calls: list[int] = field(default_factory=list)
     """When `register` was called (ms), for its limit of 10 per 72 h."""
+
+    @property
+    def messages_per_second(self) -> int:
+        """What the number may carry, inbound and outbound together."""
+        return messages_per_second(self.throughput_level, on_biz_app=self.on_biz_app, own=self.own_messages_per_second)
 
     def category(self, body: Json) -> str:
         """The pricing category of a message: `service` unless it is a template."""

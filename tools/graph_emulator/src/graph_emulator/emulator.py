@@ -10,6 +10,7 @@ from graph_emulator.faults import Event, FaultPlan, WebhookDecision
 from graph_emulator.ids import Ids
 from graph_emulator.inbound import Inbound
 from graph_emulator.ledger import Ledger
+from graph_emulator.limits import Limits
 from graph_emulator.media import MediaStore
 from graph_emulator.outbound import Outbound
 
@@ -30,6 +31,7 @@ class Emulator:
         self.signup_codes: dict[str, tuple[str, int]] = {}
         """Code → (WABA id, when it expires in ms)."""
         self.media = MediaStore(config, self.clock, self.ids)
+        self.limits = Limits(config, self.clock)
         self.delivery = Delivery(config, self.directory, self.ledger, self.clock, self._webhook_fault)
         self.outbound = Outbound(
             config=config,
@@ -38,10 +40,16 @@ class Emulator:
             directory=self.directory,
             ledger=self.ledger,
             media=self.media,
+            limits=self.limits,
             delivery=self.delivery,
         )
         self.inbound = Inbound(
-            clock=self.clock, ids=self.ids, ledger=self.ledger, media=self.media, delivery=self.delivery
+            clock=self.clock,
+            ids=self.ids,
+            ledger=self.ledger,
+            media=self.media,
+            limits=self.limits,
+            delivery=self.delivery,
         )
 
     async def open(self) -> None:
@@ -59,11 +67,15 @@ class Emulator:
         return {"webhooks": self.delivery.pending, "statuses": self.outbound.pending}
 
     def reset(self) -> None:
-        """Forget messages, customers, faults, media and whatever waits; businesses, tokens and settings stay."""
+        """Forget messages, customers, faults, media and whatever waits; businesses, tokens and settings stay.
+
+        With the messages go what limits counted: windows are closed, and nothing is owed.
+        """
         self.outbound.clear()
         self.delivery.clear()
         self.ledger.clear()
         self.media.clear()
+        self.limits.clear()
         self.directory.forget_customers()
         self.plan = FaultPlan([], self.seed)
 

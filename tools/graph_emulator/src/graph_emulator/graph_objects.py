@@ -12,6 +12,8 @@ from graph_emulator.directory import Business, Waba
 from graph_emulator.graph_errors import GraphError, unknown_object
 from graph_emulator.graph_media import show_media
 from graph_emulator.serving import Call, success
+from graph_emulator.throughput import HIGH
+from graph_emulator.webhooks import UNLIMITED
 
 Json = dict[str, Any]
 
@@ -44,12 +46,13 @@ def phone_fields(business: Business) -> Json:
         "code_verification_status": "VERIFIED",
         "quality_rating": "GREEN",
         "platform_type": "CLOUD_API" if business.registered else "NOT_APPLICABLE",
+        "is_on_biz_app": business.on_biz_app,
         "throughput": {"level": business.throughput_level},
         "status": "CONNECTED" if business.registered else "DISCONNECTED",
         "name_status": "APPROVED",
         "account_mode": "LIVE",
         "health_status": {"can_send_message": "AVAILABLE" if business.registered else "BLOCKED", "entities": []},
-        "whatsapp_business_manager_messaging_limit": "TIER_100K",
+        "whatsapp_business_manager_messaging_limit": UNLIMITED if business.throughput_level == HIGH else "TIER_100K",
         "webhook_configuration": {"phone_number": business.callback} if business.callback else {},
     }
 

@@ -7,6 +7,7 @@ from graph_emulator.delivery import Delivery
 from graph_emulator.directory import Business, Customer
 from graph_emulator.ids import Ids
 from graph_emulator.ledger import Ledger, Sent, Trace
+from graph_emulator.limits import Limits
 from graph_emulator.media import MediaStore
 from graph_emulator.samples import MEDIA, complete
 from graph_emulator.webhooks import Update, message_value
@@ -17,11 +18,14 @@ Json = dict[str, Any]
 class Inbound:
     """Turns what a customer does into a webhook and an entry of the ledger."""
 
-    def __init__(self, *, clock: Clock, ids: Ids, ledger: Ledger, media: MediaStore, delivery: Delivery) -> None:
+    def __init__(
+        self, *, clock: Clock, ids: Ids, ledger: Ledger, media: MediaStore, limits: Limits, delivery: Delivery
+    ) -> None:
         self._clock = clock
         self._ids = ids
         self._ledger = ledger
         self._media = media
+        self._limits = limits
         self._delivery = delivery
 
     def receive(self, business: Business, customer: Customer, message: Json) -> str:
@@ -36,6 +40,7 @@ class Inbound:
             whole["context"] = {"from": business.display_phone_number} | whole["context"]
         trace = Trace("inbound", wamid, now)
         self._ledger.add_sent(self._entry(business, customer, whole, trace))
+        self._limits.received(business, customer, whole)
         self._delivery.offer(
             Update(
                 waba_id=business.waba_id,

@@ -86,6 +86,13 @@ class MediaStore:
         media = self.get(media_id)
         return media is not None and media.phone_number_id == phone_number_id
 
+    def expire(self, media_id: str) -> bool:
+        """End the life of an id now, though not of the file's entry; False when it was not alive."""
+        media = self.get(media_id)
+        if media is not None:
+            media.expires_ms = self._clock.now_ms()
+        return media is not None
+
     def delete(self, media_id: str) -> None:
         """Forget a file."""
         self._files.pop(media_id, None)

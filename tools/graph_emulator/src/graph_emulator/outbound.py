@@ -11,6 +11,7 @@ from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.graph_errors import GraphError
 from graph_emulator.ids import Ids
 from graph_emulator.ledger import Ledger, Received, Trace
+from graph_emulator.limits import Limits
 from graph_emulator.media import MediaStore
 from graph_emulator.statuses import Step, steps
 from graph_emulator.timers import Timers
@@ -46,6 +47,7 @@ class Outbound:
         directory: Directory,
         ledger: Ledger,
         media: MediaStore,
+        limits: Limits,
         delivery: Delivery,
     ) -> None:
         self._config = config
@@ -54,6 +56,7 @@ class Outbound:
         self._directory = directory
         self._ledger = ledger
         self._media = media
+        self._limits = limits
         self._delivery = delivery
         self._timers = Timers()
         self._offline: dict[str, list[Journey]] = {}
@@ -77,6 +80,7 @@ class Outbound:
             has_media=lambda media_id: self._media.owned_by(media_id, business.phone_number_id),
             is_message=self._ledger.is_message,
         )
+        self._limits.admit(business, accepted.customer, accepted.type)
         entry = self._entry(business, body, accepted)
         self._ledger.add_received(entry)
         way = steps(

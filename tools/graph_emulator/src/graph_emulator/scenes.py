@@ -7,9 +7,11 @@ from graph_emulator.config import camel
 from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.emulator import Emulator
 from graph_emulator.misuse import Misuse
+from graph_emulator.throughput import LEVELS
 
 Json = dict[str, Any]
 
+THROUGHPUT_KEYS = ("throughputLevel", "onBizApp", "messagesPerSecond")
 _BUSINESS_KEYS = frozenset(
     {
         "phoneNumberId",
@@ -18,7 +20,7 @@ _BUSINESS_KEYS = frozenset(
         "verifiedName",
         "registered",
         "pin",
-        "throughputLevel",
+        *THROUGHPUT_KEYS,
         "templateCategories",
         "subscribed",
         "token",
@@ -31,7 +33,7 @@ _MESSAGE_KEYS = frozenset({"from", "phoneNumberId", "text", "message", "profileN
 
 def made_business(emulator: Emulator, body: Json) -> Business:
     """Add a business number, or change the one with this id; ids and the display number are made up when absent."""
-    _only(body, _BUSINESS_KEYS, "a business")
+    only(body, _BUSINESS_KEYS, "a business")
     categories = body.get("templateCategories", {})
     if not isinstance(categories, dict):
         raise Misuse("templateCategories must be an object: template name to category")
@@ -39,10 +41,10 @@ def made_business(emulator: Emulator, body: Json) -> Business:
     known = emulator.directory.businesses.get(number)
     waba_id = str(body.get("wabaId") or (known.waba_id if known else emulator.ids.number()))
     business = known or Business(number, waba_id, display_number(number))
+    change_throughput(business, body)
     business.waba_id = waba_id
     business.display_phone_number = str(body.get("displayPhoneNumber") or business.display_phone_number).lstrip("+")
     business.verified_name = str(body.get("verifiedName") or business.verified_name)
-    business.throughput_level = str(body.get("throughputLevel") or business.throughput_level)
     business.pin = str(body.get("pin", business.pin))
     business.registered = bool(body.get("registered", business.registered))
     business.template_categories |= categories
@@ -50,6 +52,20 @@ def made_business(emulator: Emulator, body: Json) -> Business:
     if "subscribed" in body:
         emulator.directory.wabas[waba_id].subscribed = bool(body["subscribed"])
     return business
+
+
+def change_throughput(business: Business, body: Json) -> None:
+    """Set how many messages per second a number may carry: by level, by coexistence, or any figure (0: none)."""
+    level = body.get("throughputLevel", business.throughput_level)
+    on_biz_app = body.get("onBizApp", business.on_biz_app)
+    own = body.get("messagesPerSecond", business.own_messages_per_second)
+    if not isinstance(level, str) or level not in LEVELS:
+        raise Misuse(f"throughputLevel must be one of {', '.join(LEVELS)}")
+    if not isinstance(on_biz_app, bool):
+        raise Misuse("onBizApp must be true or false")
+    if not isinstance(own, int) or isinstance(own, bool) or own < 0:
+        raise Misuse("messagesPerSecond must be a whole number, 0 to go by the level")
+    business.throughput_level, business.on_biz_app, business.own_messages_per_second = level, on_biz_app, own
 
 
 def display_number(phone_number_id: str) -> str:
@@ -74,6 +90,9 @@ def show_business(business: Business, directory: Directory) -> Json:
         "displayPhoneNumber": business.display_phone_number,
         "verifiedName": business.verified_name,
         "registered": business.registered,
+        "throughputLevel": business.throughput_level,
+        "onBizApp": business.on_biz_app,
+        "messagesPerSecond": business.messages_per_second,
         "subscribed": waba.subscribed,
         "callback": business.callback or waba.callback,
         "tokens": sum(business.waba_id in wabas for wabas in directory.tokens.values()),
@@ -82,7 +101,7 @@ def show_business(business: Business, directory: Directory) -> Json:
 
 def change_customer(customer: Customer, changes: Json) -> None:
     """Set how a customer's phone behaves."""
-    _only(changes, _CUSTOMER_FIELDS.keys(), "a customer")
+    only(changes, _CUSTOMER_FIELDS.keys(), "a customer")
     values = {_CUSTOMER_FIELDS[key]: value for key, value in changes.items()}
     for name, value in values.items():
         if not isinstance(value, _CUSTOMER_TYPES[name]):
@@ -93,7 +112,7 @@ def change_customer(customer: Customer, changes: Json) -> None:
 
 def inbound_message(body: Json, number: int, burst: int) -> Json:
     """The message in `{text}` or `{message: {type, …}}`; in a burst a text says which one it is (`#2`)."""
-    _only(body, _MESSAGE_KEYS, "an inbound message")
+    only(body, _MESSAGE_KEYS, "an inbound message")
     message, text = body.get("message"), body.get("text")
     if (message is None) == (text is None):
         raise Misuse("give either text or message")
@@ -104,7 +123,8 @@ def inbound_message(body: Json, number: int, burst: int) -> Json:
     return message
 
 
-def _only(given: Json, known: Any, name: str) -> None:
+def only(given: Json, known: Any, name: str) -> None:
+    """Nothing but `known` keys: a misspelt one is refused, not ignored."""
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise Misuse(f"{name} has no {', '.join(unknown)}; known: {', '.join(sorted(known))}")

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
+UNLIMITED = "TIER_UNLIMITED"
 UPDATES_MAX = 1_000
 """Most updates in one POST."""
 SHAPES = ("items", "changes", "entries")
@@ -51,6 +52,18 @@ def message_value(business: Business, customer: Customer, message: Json) -> Json
         value["contacts"] = [_contact(customer, customer.withhold_phone, with_username=True)]
     value["messages"] = [sender | {"from_user_id": customer.user_id} | message]
     return value
+
+
+def throughput_upgrade(business: Business) -> Json:
+    """The value of `phone_number_quality_update` for a number that may carry 1,000 messages per second from now on.
+
+    Meta's reference of that webhook: only portfolios with the unlimited messaging limit are upgraded.
+    """
+    return {
+        "display_phone_number": business.display_phone_number,
+        "event": "THROUGHPUT_UPGRADE",
+        "max_daily_conversations_per_business": UNLIMITED,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ class StatusData(Contract, frozen=True, kw_only=True):
     """What became of one outbound message.
 
     `status` is Meta's word (sent, delivered, read, played, failed: an open set) or ours (accepted, in_doubt,
-    expired, failed). `messageId` and `metadata` are the producer's own, when the send was ours; `journalId` is our
-    id of it. `deliveryStatus` is the message's state after this one: it never goes backwards.
+    expired, cancelled, failed). `messageId` and `metadata` are the producer's own, when the send was ours; `journalId`
+    is our id of it. `deliveryStatus` is the message's state after this one: it never goes backwards.
     """
 
     status: str

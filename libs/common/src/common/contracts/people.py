@@ -29,6 +29,9 @@ def contact_of_recipient(to: str) -> Contact:
     """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation."""
     if "." in to and to.split(".", 1)[0].isalpha():
         return Contact(user_id=to)
+    plain = to.removeprefix("+")
+    if plain.isascii() and plain.isdigit():  # as nearly everybody writes it
+        return Contact(wa_id=plain)
     return Contact(wa_id="".join(character for character in to if character.isdigit()))
 
 

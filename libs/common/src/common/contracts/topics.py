@@ -108,6 +108,14 @@ ACCOUNTS: Final = Topic(
     partitions=1,
     compacted=True,
 )
+NUMBERS: Final = Topic(
+    "whatsapp-cloud-numbers",
+    key="phone number id, or the WhatsApp Business Account id",
+    owner="conversation",
+    purpose="What concerns the pace of a number: how much comes in, and that Meta has changed its limits.",
+    partitions=1,
+    retention_ms=60 * 60 * 1000,
+)
 DLQ_AUDIT: Final = Topic(
     "whatsapp-cloud-dlq-audit",
     key="position of the dead letter: topic/partition/offset",
@@ -132,5 +140,6 @@ ALL: Final = (
     SEND_DLQ,
     SEND_RESULTS,
     ACCOUNTS,
+    NUMBERS,
     DLQ_AUDIT,
 )

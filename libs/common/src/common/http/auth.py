@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings
 
 from common.errors import Forbidden, Unauthenticated
 
-Scope = Literal["accounts", "send", "read", "credentials"]
+Scope = Literal["accounts", "send", "read", "credentials", "windows"]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 
 EVERY_CHATBOT = "*"

@@ -13,14 +13,15 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-import httpx
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from common.errors import NotFound, Unavailable
+from common.errors import NotFound
+from common.http.internal import answer_of, call, internal_client, unavailable
 
 log = logging.getLogger(__name__)
 
+_SERVICE: Final = "accounts"
 _TIMEOUT_SECONDS: Final = 3.0
 
 
@@ -62,12 +63,7 @@ class CredentialsClient:
         self._now = now
         self._kept: dict[str, _Kept] = {}
         self._fetching: dict[str, asyncio.Task[Credentials]] = {}
-        self._client = httpx.AsyncClient(
-            base_url=settings.accounts_internal_url,
-            headers={"authorization": f"Bearer {settings.accounts_internal_key.get_secret_value()}"},
-            timeout=_TIMEOUT_SECONDS,
-            trust_env=False,  # an internal call, with a secret in its answer, never goes through a proxy
-        )
+        self._client = internal_client(settings.accounts_internal_url, settings.accounts_internal_key, _TIMEOUT_SECONDS)
 
     async def get(self, chatbot_id: str, *, revision: int) -> Credentials:
         """The credentials as of `revision` or later. Raises `NotFound`, or `Unavailable` when accounts is away."""
@@ -103,7 +99,7 @@ class CredentialsClient:
                 answer["phoneNumberId"], SecretStr(answer["accessToken"]), revision=int(answer["revision"])
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise Unavailable("accounts gave an answer without credentials", code="accounts_unavailable") from error
+            raise unavailable(_SERVICE, "gave an answer without credentials") from error
         self._kept[chatbot_id] = _Kept(credentials, self._now() + self._ttl)
         return credentials
 
@@ -113,29 +109,13 @@ class CredentialsClient:
             task.exception()  # whoever still waits has it; with nobody left it is not an unseen error
 
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        try:
-            response = await self._client.request(method, path, **body)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"accounts does not answer: {type(error).__name__}", code="accounts_unavailable"
-            ) from None
+        response = await call(self._client, _SERVICE, method, path, **body)
         if response.status_code == HTTPStatus.NOT_FOUND:
             raise NotFound("accounts does not know this chatbot", code="unknown_account")
-        if not response.is_success:
-            raise Unavailable(f"accounts answered {response.status_code}", code="accounts_unavailable")
-        return _unwrapped(response)
+        answer = answer_of(_SERVICE, response)
+        data = answer.get("data", answer)
+        return data if isinstance(data, dict) else {}
 
 
 def _path(chatbot_id: str) -> str:
     return f"/internal/accounts/{quote(chatbot_id, safe='')}"
-
-
-def _unwrapped(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = response.json() if response.content else {}
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise Unavailable("accounts gave an answer that is not an object", code="accounts_unavailable")
-    data = answer.get("data", answer)
-    return data if isinstance(data, dict) else {}

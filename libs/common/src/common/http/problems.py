@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 from pydantic import ValidationError
 
+from common.contracts.refusals import refusals
 from common.errors import AppError, InvalidInput
 
 log = logging.getLogger(__name__)
@@ -35,19 +36,6 @@ def problem(status: int, code: str, message: str, details: object = None) -> Res
     return Response({"success": False, "error": error}, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
-def field_errors(error: ValidationError) -> list[dict[str, Any]]:
-    """What is wrong, field by field: where, what the rule is, and what was given (shortened)."""
-    return [
-        {
-            "field": ".".join(str(part) for part in item["loc"]),
-            "message": item["msg"],
-            **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
-            **({"limit": _limit(item["ctx"])} if _limit(item.get("ctx", {})) is not None else {}),
-        }
-        for item in error.errors(include_url=False)
-    ]
-
-
 def exception_handlers() -> ExceptionHandlersMap:
     """For `Litestar(exception_handlers=…)`."""
     return {
@@ -64,7 +52,7 @@ def _on_app_error(_: Request[Any, Any, Any], error: AppError) -> Response[dict[s
 
 
 def _on_pydantic(_: Request[Any, Any, Any], error: ValidationError) -> Response[dict[str, Any]]:
-    return problem(400, InvalidInput.code, "the request does not have the expected form", field_errors(error))
+    return problem(400, InvalidInput.code, "the request does not have the expected form", refusals(error))
 
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
@@ -80,15 +68,3 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[s
 def _on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     log.error("unexpected error", exc_info=error, extra={"path": request.scope.get("path")})
     return problem(500, AppError.code, "an unexpected error occurred; it has been logged")
-
-
-def _shown(given: object) -> object:
-    text = given if isinstance(given, str) else repr(given)
-    return given if isinstance(given, int | float | bool | None) else text[:80] + ("…" if len(text) > 80 else "")
-
-
-def _limit(context: dict[str, Any]) -> object:
-    for name in ("max_length", "min_length", "le", "ge", "lt", "gt", "pattern", "expected"):
-        if name in context:
-            return context[name]
-    return None

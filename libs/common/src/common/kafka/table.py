@@ -26,7 +26,7 @@ class Table(Generic[V]):
     """Keys and their latest values. `decode` turns a record value into V (raising `InvalidInput`).
 
     `on_change(key, value)` is called for every change, also while the table is first read; value is None for a
-    deleted key. Ready once it has read what was there at the start.
+    deleted key. Ready once it has read what was there at the start; without `history` it begins with what comes.
     """
 
     def __init__(
@@ -35,11 +35,14 @@ class Table(Generic[V]):
         topic: str,
         decode: Callable[[bytes | None], V],
         on_change: Callable[[str, V | None], None] = lambda _key, _value: None,
+        *,
+        history: bool = True,
     ) -> None:
         self._settings = settings
         self._topic = topic
         self._decode = decode
         self._on_change = on_change
+        self._history = history
         self._rows: dict[str, V] = {}
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
@@ -107,10 +110,14 @@ class Table(Generic[V]):
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
-        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        if self._history:
+            await consumer.seek_to_beginning(*partitions)
+        else:
+            for tp, end in ends.items():
+                consumer.seek(tp, end)
         self._positions = dict.fromkeys(partitions, 0)
         self._consumer = consumer
-        ends = await consumer.end_offsets(partitions)
         while True:
             batch = await consumer.getmany(timeout_ms=1 if self._pending(ends) else _POLL_MS)
             for records in batch.values():

@@ -85,11 +85,11 @@ class GraphClient:
             .build()
         )
 
-    async def send(self, phone_number_id: str, token: str, payload: bytes) -> CallEnd:
-        """`POST /<phone number id>/messages` with a JSON payload; ends within the total time, and never raises."""
+    async def send(self, phone_number_id: str, token: str, payload: bytes, *, edge: str = "messages") -> CallEnd:
+        """`POST /<phone number id>/<edge>` with a JSON payload; ends within the total time, and never raises."""
         try:
             request = (
-                self._client.post(f"{self._root}/{phone_number_id}/messages")
+                self._client.post(f"{self._root}/{phone_number_id}/{edge}")
                 .bearer_auth(token)
                 .header("content-type", "application/json")
                 .body_bytes(payload)

@@ -1,0 +1,72 @@
+"""From what was seen to figures. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long messages took from being enqueued to Meta's taking them, in ms."""
+
+    count: int
+    p50: float
+    p99: float
+    longest: float
+
+    @classmethod
+    def of(cls, waits: Sequence[float]) -> "Waits":
+        """The figures of these; zeros of none."""
+        return cls(len(waits), percentile(waits, 50), percentile(waits, 99), max(waits, default=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What a number carried: its limit, its busiest second, its rate while there was enough to send, its refusals."""
+
+    limit: int
+    busiest: int
+    rate: float
+    refused: int
+
+    @property
+    def share(self) -> float:
+        """How much of its limit it used."""
+        return self.rate / self.limit
+
+    @property
+    def kept(self) -> bool:
+        """Whether the limit was."""
+        return self.busiest <= self.limit and not self.refused
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)] if ordered else 0.0
+
+
+def table(phases: Mapping[str, Mapping[str, Waits]]) -> list[str]:
+    """A line per phase and plan."""
+    lines = [f"{'quiet tenant':<30}{'plan':<10}{'sends':>7}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}"]
+    for phase, plans in phases.items():
+        for plan, waits in plans.items():
+            lines.append(
+                f"{phase:<30}{plan:<10}{waits.count:>7}{waits.p50:>9.0f}{waits.p99:>9.0f}{waits.longest:>9.0f}"
+            )
+    return lines
+
+
+def number_line(number: Number) -> str:
+    """The flooding number in one line."""
+    return (
+        f"flooding number: limit {number.limit}/s, busiest second {number.busiest}, "
+        f"{number.rate:.1f}/s while there was enough ({number.share:.0%} of the limit), {number.refused} refused"
+    )
+
+
+def as_json(phases: Mapping[str, Mapping[str, Waits]], number: Number, **more: Any) -> dict[str, Any]:
+    """All of it for a file."""
+    waits = {phase: {plan: asdict(one) for plan, one in plans.items()} for phase, plans in phases.items()}
+    return {"quiet": waits, "number": {**asdict(number), "share": round(number.share, 3)}, **more}

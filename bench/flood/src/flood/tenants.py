@@ -1,0 +1,92 @@
+"""The two tenants: one that has a campaign for everybody at once, and one that writes now and then."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from common.contracts.ids import callback_data, journal_id
+from common.kafka.partitioner import partition_of
+
+SEND: Final = "whatsapp-cloud-send"
+FLOODING: Final = "flooding"
+
+
+@dataclass(slots=True)
+class Quiet:
+    """A tenant of one plan; `sent` is when each message was enqueued, in ms, by its callback data."""
+
+    chatbot_id: str
+    plan: str
+    number: str
+    sent: dict[str, float] = field(default_factory=dict)
+
+
+def quiet_tenants(plans: Sequence[str], partitions: int) -> list[Quiet]:
+    """One of each plan, all in the partition of the flooding tenant: nearer to it they cannot be."""
+    home = partition_of(FLOODING, partitions)
+    made = []
+    for index, plan in enumerate(plans):
+        names = (f"quiet-{plan}-{n}" for n in itertools.count())
+        name = next(name for name in names if partition_of(name, partitions) == home)
+        made.append(Quiet(name, plan, f"10654035220{index:04d}"))
+    return made
+
+
+def message(chatbot_id: str, message_id: str, to: str, category: str) -> bytes:
+    """A template: it may go to anybody at any time."""
+    part = {"type": "body", "parameters": [{"type": "text", "text": "Winter boots are here"}]}
+    template = {"name": "news", "language": {"code": "en"}, "components": [part]}
+    request: dict[str, Any] = {
+        "chatbotId": chatbot_id,
+        "to": to,
+        "messageId": message_id,
+        "category": category,
+        "message": {"type": "template", "template": template},
+    }
+    return json.dumps(request).encode()
+
+
+async def flood(producer: AIOKafkaProducer, messages: int) -> None:
+    """Enqueue a campaign as fast as Kafka takes it."""
+    pending: set[asyncio.Future[Any]] = set()
+    for index in range(messages):
+        value = message(FLOODING, f"flood-{index}", f"+4917{index:09d}", "campaign")
+        pending.add(await producer.send(SEND, value, key=FLOODING.encode()))
+        if len(pending) >= 5_000:
+            await asyncio.wait(pending)
+            pending.clear()
+    if pending:
+        await asyncio.wait(pending)
+
+
+@dataclass(slots=True)
+class Writer:
+    """Lets the quiet tenants write in turn, one message per `every` seconds of each, each to another person."""
+
+    producer: AIOKafkaProducer
+    tenants: Sequence[Quiet]
+    every: float
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    async def write(self, until: asyncio.Event) -> None:
+        """Go on until told to stop."""
+        pause = self.every / len(self.tenants)
+        for tenant in itertools.cycle(self.tenants):
+            if until.is_set():
+                return
+            began = time.monotonic()
+            await self._one(tenant)
+            await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+    async def _one(self, tenant: Quiet) -> None:
+        number = next(self._numbers)
+        message_id = f"quiet-{number}"
+        value = message(tenant.chatbot_id, message_id, f"+4916{number:09d}", "conversation")
+        tenant.sent[callback_data(journal_id(tenant.chatbot_id, message_id))] = time.time() * 1000
+        await self.producer.send_and_wait(SEND, value, key=tenant.chatbot_id.encode())

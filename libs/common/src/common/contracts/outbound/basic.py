@@ -1,0 +1,72 @@
+"""Texts, places, contact cards, reactions, and read marks."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from common.contracts.outbound.shape import MAX_TEXT, Shape, Wamid
+
+
+class Text(Shape):
+    """A text; `preview_url` asks WhatsApp to show a preview of its first link."""
+
+    type: Literal["text"]
+    body: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    preview_url: bool = False
+
+
+class Location(Shape):
+    """A place; latitude and longitude in degrees."""
+
+    type: Literal["location"]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    name: Annotated[str | None, Field(max_length=1_000)] = None
+    address: Annotated[str | None, Field(max_length=1_000)] = None
+
+
+class _Open(Shape):
+    """Cards have many optional fields, which Meta may add to."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class CardName(_Open):
+    """Whose card it is; `formatted_name` is what is shown."""
+
+    formatted_name: Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class Card(_Open):
+    """One contact card: a name, and phones, emails, urls, addresses, org or birthday as Meta shapes them."""
+
+    name: CardName
+    phones: list[dict[str, Any]] | None = None
+    emails: list[dict[str, Any]] | None = None
+    urls: list[dict[str, Any]] | None = None
+    addresses: list[dict[str, Any]] | None = None
+    org: dict[str, Any] | None = None
+    birthday: Annotated[str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = None
+
+
+class Contacts(Shape):
+    """Contact cards."""
+
+    type: Literal["contacts"]
+    contacts: Annotated[list[Card], Field(min_length=1, max_length=257)]
+
+
+class Reaction(Shape):
+    """An emoji on an earlier message (a wamid); an empty emoji takes it back."""
+
+    type: Literal["reaction"]
+    message_id: Wamid
+    emoji: Annotated[str, Field(max_length=32)]
+
+
+class MarkAsRead(Shape):
+    """Marks a customer's message (a wamid), and all before it, as read; `typing` shows the indicator for up to 25 s."""
+
+    type: Literal["read"]
+    message_id: Wamid
+    typing: bool = False

@@ -1,0 +1,280 @@
+"""The read API and the internal one on a real MongoDB, with documents as batches write them."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from conversation_builders import ADA, BOT, NUMBER, again, message, result, status
+from litestar import Litestar
+
+from common.contracts.people import Contact
+from common.errors import Unavailable
+from common.http.auth import digest, require
+from common.http.problems import exception_handlers
+from common.http.windows import MAX_PAIRS, WindowsClient, WindowsSettings
+from common.mongo import Mongo, OwnedSession
+from conversation.app import build_apps
+from conversation.core import keys_of, plan
+from conversation.facts import read
+from conversation.reads import Reads
+from conversation.routes import internal_routes, read_routes
+from conversation.settings import Settings
+from conversation.store import ConversationStore
+from conversation.usage import days_of, pipeline
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = timedelta(hours=1)
+AD = {"source_type": "ad", "source_id": "1"}
+
+
+def api_key(name, *scopes, chatbots=("*",)):
+    return {"name": name, "sha256": digest(f"fake-{name}"), "scopes": scopes, "chatbots": chatbots}
+
+
+KEYS = [
+    api_key("reader", "read"),
+    api_key("tenant", "read", chatbots=("other-bot",)),
+    api_key("sender", "windows"),
+    api_key("everything-else", "read", "send", "accounts", "credentials"),
+]
+
+
+class Room:
+    """The documents, and both listeners over them."""
+
+    def __init__(self, mongodb_uri):
+        self.settings = Settings(
+            mongodb_uri=mongodb_uri,
+            mongodb_database=f"conversation_{uuid.uuid4().hex[:10]}",
+            kafka_bootstrap_servers="127.0.0.1:9",  # nobody listens there, and no test here needs it
+            api_keys=KEYS,
+        )
+        self.mongo = Mongo(self.settings)
+        self.store = ConversationStore(self.mongo)
+        reads, keys = Reads(self.store), self.settings.api_keys
+        self.public = self.listener(read_routes(reads, require("read", keys)))
+        self.internal = self.listener(internal_routes(reads, require("windows", keys)))
+
+    @staticmethod
+    def listener(routes):
+        app = Litestar([routes], exception_handlers=exception_handlers(), logging_config=None, openapi_config=None)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+    async def apply(self, *records, chatbots=BOT):
+        facts = [read(record) for record in records]
+        async with OwnedSession(self.mongo, "test") as owned:
+            await self.store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, NOW))
+
+    async def get(self, path, key="reader", **query):
+        return await self.public.get(
+            f"/whatsapp-cloud{path}", params=query, headers={"authorization": f"Bearer fake-{key}"}
+        )
+
+    async def windows(self, body, key="sender"):
+        headers = {"authorization": f"Bearer fake-{key}"} if key else {}
+        return await self.internal.post("/internal/windows", json=body, headers=headers)
+
+    async def summary(self, key="reader", **query):
+        answer = (await self.get("/usage/summary", key, **query)).json()
+        return answer["data"]["rows"]
+
+
+@pytest.fixture
+async def room(mongodb_uri):
+    room = Room(mongodb_uri)
+    await room.store.ensure_indexes()
+    yield room
+    await room.public.aclose()
+    await room.internal.aclose()
+    await room.mongo.client.drop_database(room.settings.mongodb_database)
+    await room.mongo.close()
+
+
+def iso(moment):
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.feature("windows")
+async def test_each_conversation_shows_its_window(room):
+    await room.apply(message("wamid.1", at=NOW - 25 * HOUR, referral=AD), result(to="+491510000009"))
+    shown = (await room.get("/conversations")).json()["data"]
+    windows = {c["contact"]["waId"]: c["window"] for c in shown}
+    assert windows == {
+        ADA.wa_id: {"open": False, "until": iso(NOW - HOUR), "freeEntryUntil": iso(NOW + 47 * HOUR)},
+        "491510000009": {"open": False},
+    }
+    await room.apply(message("wamid.2", at=NOW - HOUR))
+    (ada,) = [c for c in (await room.get("/conversations")).json()["data"] if "inboundCount" in c]
+    one = (await room.get(f"/conversations/{ada['id']}")).json()["data"]
+    assert one["window"] == ada["window"]
+    assert (one["window"]["open"], one["window"]["until"]) == (True, iso(NOW + 23 * HOUR))
+
+
+@pytest.mark.feature("windows")
+async def test_windows_are_told_in_order_by_number_and_by_bsuid(room):
+    await room.apply(message("wamid.1", at=NOW), message("wamid.2", at=NOW - HOUR, contact=Contact(user_id="FR.7")))
+    asked = [(NUMBER, "FR.7"), (NUMBER, "+49 151 0000001"), (NUMBER, "DE.404"), ("15", "FR.7"), (NUMBER, "DE.1001")]
+    pairs = [{"phoneNumberId": number, "to": to} for number, to in asked]
+    answer = await room.windows({"pairs": [*pairs, {"phoneNumberId": NUMBER, "to": "nobody"}]})
+    ada = {"lastInboundAt": iso(NOW), "until": iso(NOW + 24 * HOUR)}
+    seven = {"lastInboundAt": iso(NOW - HOUR), "until": iso(NOW + 23 * HOUR)}
+    never = {"lastInboundAt": None, "until": None}
+    assert answer.status_code == 200
+    assert answer.json() == {"success": True, "data": [seven, ada, never, never, ada, never]}
+
+
+async def test_who_was_only_written_to_has_no_window(room):
+    await room.apply(result(to="+491510000009"))
+    answer = await room.windows({"pairs": [{"phoneNumberId": NUMBER, "to": "491510000009"}]})
+    assert answer.json()["data"] == [{"lastInboundAt": None, "until": None}]
+
+
+async def test_a_merged_conversation_answers_under_all_its_names(room):
+    await room.apply(message("wamid.1", at=NOW, contact=Contact(wa_id=ADA.wa_id)))
+    await room.apply(message("wamid.2", at=NOW - HOUR, contact=Contact(user_id=ADA.user_id)))
+    await room.apply(message("wamid.3", at=NOW - 2 * HOUR))
+    pairs = [{"phoneNumberId": NUMBER, "to": to} for to in (ADA.wa_id, ADA.user_id)]
+    answer = await room.windows({"pairs": pairs})
+    assert [told["lastInboundAt"] for told in answer.json()["data"]] == [iso(NOW), iso(NOW)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"pairs": "all"},
+        {"pairs": [{"to": "DE.1"}]},
+        {"pairs": [{"phoneNumberId": NUMBER}]},
+        {"pairs": [{"phoneNumberId": "", "to": "DE.1"}]},
+        {"pairs": [{"phoneNumberId": NUMBER, "to": "4" * 151}]},
+        {"pairs": [{"phoneNumberId": NUMBER, "to": "DE.1"}] * (MAX_PAIRS + 1)},
+    ],
+)
+async def test_a_question_of_another_form_is_refused(room, body):
+    answer = await room.windows(body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_input")
+
+
+@pytest.mark.parametrize(("key", "code"), [(None, 401), ("unknown", 401), ("reader", 403), ("everything-else", 403)])
+async def test_windows_are_told_to_the_internal_key_alone(room, key, code):
+    assert (await room.windows({"pairs": []}, key=key)).status_code == code
+
+
+async def test_the_client_asks_the_service(room):
+    await room.apply(message("wamid.1", at=NOW))
+    settings = WindowsSettings(conversation_internal_url="http://test", conversation_internal_key="fake-sender")
+    client = WindowsClient(settings)
+    room.internal.headers = client._client.headers
+    await client.close()
+    client._client = room.internal
+    asked = [(NUMBER, f"DE.{n}") for n in range(MAX_PAIRS)]
+    assert await client.ask([*asked, (NUMBER, ADA.user_id)]) == [None] * MAX_PAIRS + [NOW + 24 * HOUR]
+    room.internal.headers["authorization"] = "Bearer fake-reader"
+    with pytest.raises(Unavailable):
+        await client.ask(asked)
+
+
+async def test_windows_are_found_by_the_index(room):
+    await room.apply(*[message(f"wamid.{n}", contact=Contact(user_id=f"DE.{n}")) for n in range(50)])
+    query = {"aliases": {"$in": [f"{NUMBER}|u:DE.{n}" for n in range(5)]}}
+    explained = await room.store.conversations.find(query).explain()
+    assert explained["executionStats"]["totalDocsExamined"] == 5
+
+
+async def test_the_internal_listener_is_another_one(room):
+    apps = build_apps(room.settings)
+    public, internal = [{route.path for route in app.routes} for app in (apps.public, apps.internal)]
+    async with apps.public.lifespan():  # closes what was made
+        pass
+    assert "/internal/windows" not in public
+    assert internal == {"/internal/windows", "/health/live", "/health/ready"}
+
+
+def priced(n, at, **said):
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service", **said}
+    return status("sent", wamid=f"wamid.{n}", message_id=f"m{n}", at=at, pricing=pricing)
+
+
+@pytest.mark.feature("usage summary")
+async def test_usage_is_summed_by_chatbot_day_and_category(room):
+    records = [
+        priced(1, NOW),
+        priced(2, NOW),
+        priced(3, NOW, type="free_customer_service"),
+        priced(4, NOW, type="free_entry_point", category="referral_conversion", billable=False),
+        priced(5, NOW - 48 * HOUR, category="marketing"),
+    ]
+    await room.apply(*records)
+    await room.apply(status("sent", wamid="wamid.9", number="15", ours=False, at=NOW, pricing={"category": "utility"}))
+    day = NOW.date().isoformat()
+    common = {"chatbotId": "bot", "kind": "pricing", "pricingModel": "PMP"}
+    rows = [
+        {"day": day, "kind": "pricing", "category": "utility", "count": 1},
+        {**common, "day": day, "category": "referral_conversion", "pricingType": "free_entry_point", "count": 1},
+        {**common, "day": day, "category": "service", "pricingType": "free_customer_service", "count": 1},
+        {**common, "day": day, "category": "service", "pricingType": "regular", "count": 2},
+    ]
+    earlier = (NOW - 48 * HOUR).date().isoformat()
+    marketing = {**common, "day": earlier, "category": "marketing", "pricingType": "regular", "count": 1}
+    assert await room.summary() == [*rows, marketing]
+    assert await room.summary(chatbotId="bot") == [*rows[1:], marketing]
+    assert await room.summary(**{"from": day}) == rows
+    assert await room.summary(to=earlier) == [marketing]
+
+
+@pytest.mark.feature("usage summary")
+async def test_what_comes_again_is_counted_once(room):
+    pricing = {"pricing_model": "PMP", "type": "regular", "category": "service"}
+    sent, accepted = status("sent", at=NOW, pricing=pricing), result()
+    read_ = status("read", at=NOW + 24 * HOUR, pricing=pricing)  # the next day, and it is still the same price
+    for records in ((sent,), (sent, again(sent)), (accepted, again(sent)), (accepted, again(accepted)), (read_,)):
+        await room.apply(*records)
+    sums = await room.summary(**{"from": "2026-10-15", "to": (NOW + 48 * HOUR).date().isoformat()})
+    assert [(row["kind"], row["count"]) for row in sums] == [("pricing", 1), ("send", 1)]
+
+
+@pytest.mark.feature("usage summary")
+async def test_a_key_sums_its_own_chatbots(room):
+    await room.apply(priced(1, NOW))
+    await room.apply(priced(2, NOW), chatbots={NUMBER: "other-bot"})
+    assert [row["chatbotId"] for row in await room.summary("tenant")] == ["other-bot"]
+    assert await room.summary("tenant", chatbotId="bot") == []
+    assert [row["chatbotId"] for row in await room.summary()] == ["bot", "other-bot"]
+
+
+async def test_the_days_of_a_summary_are_named(room):
+    data = (await room.get("/usage/summary", **{"from": "2026-10-01", "to": "2026-10-31"})).json()["data"]
+    assert data == {"from": "2026-10-01", "to": "2026-10-31", "rows": []}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"from": "soon"}, "invalid_date"),
+        ({"from": "2026-10-02", "to": "2026-10-01"}, "invalid_range"),
+        ({"from": "2020-01-01", "to": "2026-10-01"}, "invalid_range"),
+    ],
+)
+async def test_days_that_cannot_be_are_refused(room, query, code):
+    answer = await room.get("/usage/summary", **query)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("chatbots", "count"), [({}, 10), ({"chatbotId": "bot-3"}, 1), ({"chatbotId": {"$in": ["bot-3", "bot-7"]}}, 2)]
+)
+async def test_a_summary_reads_its_days_alone(room, chatbots, count):
+    days = [(NOW - n * 24 * HOUR).date().isoformat() for n in range(60)]
+    await room.store.usage_logs.insert_many(
+        {"kind": "send", "chatbotId": f"bot-{n}", "day": day} for n in range(10) for day in days
+    )
+    stages = pipeline(chatbots, days_of(days[20], days[19], NOW.date()))
+    command = {"aggregate": "usage_logs", "pipeline": stages, "cursor": {}}
+    explained = await room.mongo.database.command("explain", command, verbosity="executionStats")
+    stats = explained.get("executionStats") or explained["stages"][0]["$cursor"]["executionStats"]
+    assert stats["totalDocsExamined"] == 2 * count
+    assert stats["totalKeysExamined"] <= 5 * count  # two, and where to go on for the next chatbot; of sixty

@@ -1,0 +1,54 @@
+"""What the sender is told of numbers."""
+
+from datetime import timedelta
+
+from conversation_builders import NOW, NUMBER, message, status, webhook
+
+from common.contracts import numbers, topics, webhooks
+from common.contracts.envelope import decode, decoder
+from conversation.facts import read
+from conversation.traffic import FRESH, news
+
+EVENT = decoder(numbers.NumberNews)
+
+
+def told(*records, now=NOW):
+    made = news([read(record) for record in records], now)
+    assert {record.topic for record in made} <= {topics.NUMBERS.name}
+    return [(record.key, decode(EVENT, record.value)) for record in made]
+
+
+def change(field, raw):
+    record = webhook(webhooks.CHANGE, raw, number=None, account_id="2000")
+    return type(record)(record.value.replace(b'"field":"messages"', f'"field":"{field}"'.encode()))
+
+
+def test_messages_are_counted_by_number_and_statuses_are_not():
+    records = [message(f"wamid.{n}") for n in range(3)] + [message("wamid.other", number="99"), status("delivered")]
+    assert [(key, event.type, event.data.inbound) for key, event in told(*records)] == [
+        (NUMBER, numbers.TRAFFIC, 3),
+        ("99", numbers.TRAFFIC, 1),
+    ]
+
+
+def test_what_came_long_ago_is_not_counted():
+    assert told(message(), now=NOW + FRESH) == []
+    assert len(told(message(), now=NOW + FRESH - timedelta(milliseconds=1))) == 1
+
+
+def test_a_change_of_limits_is_passed_on():
+    upgrade = change("phone_number_quality_update", {"display_phone_number": "49151", "event": "THROUGHPUT_UPGRADE"})
+    ((key, event),) = told(upgrade)
+    assert (key, event.type) == ("2000", numbers.CHANGED)
+    assert (event.data.display_phone_number, event.data.field) == ("49151", "phone_number_quality_update")
+    ((_, event),) = told(change("business_capability_update", {"max_phone_numbers_per_business": 2}))
+    assert event.data.display_phone_number is None
+
+
+def test_other_changes_are_not():
+    assert told(change("message_template_status_update", {"event": "APPROVED"})) == []
+
+
+def test_a_replay_says_the_same_again():
+    record = message()
+    assert told(record) == told(record)

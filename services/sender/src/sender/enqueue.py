@@ -1,0 +1,43 @@
+"""From a checked request to its record on `whatsapp-cloud-send`: what every way in over HTTP has in common."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts import ids, topics
+from common.contracts.accounts import AccountData
+from common.errors import Conflict, NotFound, TooLarge, Unavailable
+from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for, new_trace
+from common.kafka.table import Table
+from sender.requests import MAX_REQUEST_BYTES
+
+_CATCH_UP_SECONDS: Final = 2.0
+
+
+async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None:
+    """Raises `NotFound`, `Conflict` or `Unavailable` unless the chatbot's account may send now."""
+    account = accounts.get(chatbot_id)
+    if account is None:
+        if not await accounts.catch_up(_CATCH_UP_SECONDS):
+            raise Unavailable("the accounts are not known yet; try again", code="accounts_unavailable")
+        account = accounts.get(chatbot_id)
+    if account is None:
+        raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
+    if not account.active:
+        raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
+
+
+def record_of(body: Mapping[str, Any], chatbot_id: str, message_id: str, headers: Mapping[str, str]) -> Outgoing:
+    """The record of a request as given (`body`), under its message id and the trace of its caller's headers.
+
+    Raises `TooLarge`.
+    """
+    value = msgspec.json.encode({**body, "messageId": message_id})
+    if len(value) > MAX_REQUEST_BYTES:
+        raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes")
+    journal_id = ids.journal_id(chatbot_id, message_id)
+    trace = new_trace(headers.get(CORRELATION_ID) or journal_id, headers.get(TRACEPARENT), headers.get(TRACESTATE))
+    return Outgoing(
+        topics.SEND.name, chatbot_id, value, headers_for(trace, event_id=journal_id, event_type="send.request")
+    )

@@ -1,0 +1,145 @@
+"""Links that are uploaded once per business number, and the requests that name them."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from common.contracts.messages import MetaError
+from common.contracts.sends import SendRequest
+from common.errors import Unavailable
+from common.http.fetch import Fetcher
+from common.meta.client import CallEnd
+from common.meta.media import LIFETIME, MediaClient
+from common.meta.media_rules import Kind, check_kind, told
+from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
+from sender.media_store import Kept, MediaStore, key_of
+from sender.shared import Shared
+from sender.transfer import File, Uploaded, transfer
+from sender.uploads import links_of, with_ids
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 64
+_OF_ONE_NUMBER: Final = 4
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a send waits for a file; with its call it has to end within the drain of its session."""
+
+_SURELY_KNOWN: Final = timedelta(minutes=1)
+"""An id that is younger than this is not gone: what Meta refuses is something else."""
+
+
+class MediaCache:
+    """Media ids of links: from the store, or by one upload for all who ask.
+
+    An upload goes on in the background when it takes longer than `patience`, at most `seconds` in all. One number has
+    at most four at a time, so that slow links of one tenant do not hold up another.
+    """
+
+    def __init__(
+        self,
+        store: MediaStore,
+        client: MediaClient,
+        fetcher: Fetcher,
+        *,
+        seconds: float,
+        now: Callable[[], datetime],
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._fetcher = fetcher
+        self._seconds = seconds
+        self._now = now
+        self._shared: Shared[str] = Shared(patience=patience, lasting=lambda error: isinstance(error, Unusable))
+        self._all = asyncio.Semaphore(_AT_ONCE)
+        self._numbers: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_OF_ONE_NUMBER))
+
+    async def prepared(self, request: SendRequest, phone_number_id: str, token: str) -> SendRequest:
+        """The request with media ids in place of the links that it wants uploaded; itself when there are none.
+
+        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_failures.outcome_of`).
+        """
+        links = links_of(request.typed())
+        if not links:
+            return request
+        ends = await asyncio.gather(
+            *(self.resolve(phone_number_id, token, linked.kind, linked.link) for linked in links),
+            return_exceptions=True,
+        )
+        failures = [end for end in ends if isinstance(end, BaseException)]
+        if failures:
+            raise next((error for error in failures if isinstance(error, Unusable)), failures[0])
+        ids = {linked: end for linked, end in zip(links, ends, strict=True) if isinstance(end, str)}
+        return with_ids(request, ids)
+
+    async def resolve(self, phone_number_id: str, token: str, kind: Kind, source: str) -> str:
+        """The number's media id of a link, whose file is to be shown as `kind`. Raises `MediaFailure`."""
+        try:
+            return await self._shared.get(
+                (phone_number_id, kind, source), lambda: self._found(phone_number_id, token, kind, source)
+            )
+        except TimeoutError:
+            raise NotNow(MetaError(reason="media_uploading", details="the file is still on its way to Meta")) from None
+
+    async def forget(self, phone_number_id: str, request: SendRequest, end: CallEnd) -> bool:
+        """After a send of `request` (as it was before `prepared`) that ended so: forget ids that Meta may have lost.
+
+        Whether any was forgotten: then the send is worth another try. Raises nothing; without MongoDB it is False.
+        """
+        links = links_of(request.typed())
+        if not links or not is_about_media(end):
+            return False
+        before = self._now() - _SURELY_KNOWN
+        try:
+            gone = [await self._store.forget(key_of(phone_number_id, linked.link), before) for linked in links]
+        except Unavailable:
+            return False
+        return any(gone)
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        await self._shared.close()
+
+    async def _found(self, number: str, token: str, kind: Kind, link: str) -> str:
+        """From the store or by uploading: every error that belongs here as a `MediaFailure`."""
+        try:
+            key = key_of(number, link)
+            kept = await self._store.load(key, self._now())
+            if kept is not None:
+                check_kind(kind, kept.mime_type)
+                return kept.media_id
+            async with self._numbers[number], self._all, asyncio.timeout(self._seconds):
+                uploaded = await self._carry(number, token, kind, link)
+            await self._keep(key, uploaded)
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            self._log(number, kind, failure)
+            raise failure from None
+        return uploaded.id
+
+    async def _carry(self, number: str, token: str, kind: Kind, link: str) -> Uploaded:
+        async with self._fetcher.open(link) as source:
+            mime_type = told(source.mime_type, source.name)
+            check_kind(kind, mime_type)
+            file = File(mime_type, source.name, source.size, source.chunks)
+            uploaded = await transfer(self._client, number, token, file)
+        log.info("link uploaded", extra={"phone_number_id": number, "kind": kind, "bytes": uploaded.size})
+        return uploaded
+
+    def _log(self, number: str, kind: Kind, failure: MediaFailure) -> None:
+        """Without the link, which may hold a secret."""
+        error = failure.error
+        fields = {"phone_number_id": number, "kind": kind, "reason": error.reason, "details": error.details}
+        log.warning("link not uploaded", extra=fields)
+
+    async def _keep(self, key: str, uploaded: Uploaded) -> None:
+        at = self._now()
+        try:
+            await self._store.put(key, Kept(uploaded.id, uploaded.mime_type, at, at + LIFETIME))
+        except Unavailable as error:  # the id is good all the same; the next message uploads again
+            log.warning("an upload was not remembered", extra={"error": error.message})

@@ -1,0 +1,145 @@
+"""`POST /whatsapp-cloud/media`: a file for later messages of one chatbot."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import QueryParameter
+
+from common.contracts.accounts import AccountData
+from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLarge, Unavailable, UnsupportedType
+from common.http.auth import check_chatbot
+from common.http.credentials import Credentials, CredentialsClient
+from common.http.form_file import form_file
+from common.kafka.table import Table
+from common.meta.errors import GraphFailure, Klass
+from common.meta.media import LIFETIME, MediaClient, UploadFailed
+from common.meta.media_rules import MAX_BYTES, MediaRefused, told
+from sender.enqueue import ensure_sendable
+from sender.transfer import File, Uploaded, transfer
+
+_FORM_BYTES: Final = 1 << 20
+_MAX_NAME: Final = 240
+_MAY_HEAL: Final = frozenset({Klass.RETRY, Klass.THROTTLE, Klass.WAIT, Klass.AMBIGUOUS})
+_FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+_FORM: Final = Schema(type=OpenAPIType.OBJECT, properties={"file": _FILE}, required=["file"])
+
+
+@dataclass
+class _WithFile(Operation):
+    def __post_init__(self) -> None:
+        kinds = {"*/*": OpenAPIMediaType(schema=_FILE), "multipart/form-data": OpenAPIMediaType(schema=_FORM)}
+        self.request_body = RequestBody(kinds, required=True)
+
+
+def media_route(
+    *,
+    client: MediaClient,
+    accounts: Table[AccountData],
+    credentials: CredentialsClient,
+    on_rejected: Callable[[str, Credentials, int | None], None],
+    seconds: float,
+    now: Callable[[], datetime],
+) -> HTTPRouteHandler:
+    """The route; an upload takes at most `seconds`, and `on_rejected` learns of a token that Meta refuses."""
+
+    @post(
+        "/media",
+        status_code=200,
+        summary="Upload a file",
+        operation_class=_WithFile,
+        request_max_body_size=MAX_BYTES + _FORM_BYTES,
+        responses={
+            404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
+            409: ResponseSpec(dict[str, Any], description="the account is deactivated"),
+            413: ResponseSpec(dict[str, Any], description="larger than WhatsApp takes; `details` has the limit"),
+            415: ResponseSpec(dict[str, Any], description="a type that WhatsApp does not carry"),
+            502: ResponseSpec(dict[str, Any], description="Meta refuses the file or the token; `details` has its code"),
+            503: ResponseSpec(dict[str, Any], description="Meta or the accounts are away; repeat"),
+        },
+    )
+    async def media(
+        request: Request[Any, Any, Any],
+        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
+        filename: Annotated[str | None, QueryParameter(max_length=_MAX_NAME)] = None,
+    ) -> dict[str, Any]:
+        """Put a file into the media of the chatbot's number; messages then name it by `id`, for 30 days.
+
+        The body is the file itself under its `Content-Type`, or `multipart/form-data` with a part `file`. It goes on
+        to Meta as it comes and is never held in memory; only what comes without a length (as parts do) waits on disk.
+        """
+        check_chatbot(request, chatbot)
+        await ensure_sendable(accounts, chatbot)
+        known = await _credentials(credentials, accounts, chatbot)
+        token = known.token.get_secret_value()
+        try:
+            async with asyncio.timeout(seconds):
+                uploaded = await transfer(client, known.phone_number_id, token, await _file_of(request, filename))
+        except MediaRefused as error:
+            raise refused(error) from None
+        except UploadFailed as error:
+            if error.failure is not None and error.failure.klass is Klass.AUTH:
+                on_rejected(chatbot, known, error.failure.code)
+            raise not_taken(error.failure) from None
+        except TimeoutError:
+            raise Unavailable(f"the upload took longer than {seconds:g} s", code="upload_timeout") from None
+        return {"success": True, "data": _shown(uploaded, now())}
+
+    return media
+
+
+async def _credentials(credentials: CredentialsClient, accounts: Table[AccountData], chatbot: str) -> Credentials:
+    account = accounts.get(chatbot)
+    if account is None:
+        raise NotFound(f"no account has the chatbotId `{chatbot}`", code="unknown_account")
+    return await credentials.get(chatbot, revision=account.revision)
+
+
+async def _file_of(request: Request[Any, Any, Any], filename: str | None) -> File:
+    """The file of a request, its body not yet read. Raises `InvalidInput`, in its chunks too."""
+    given, options = request.content_type
+    if given != "multipart/form-data":
+        header = request.headers.get("content-type", "")
+        return _file(header, filename or "", request.content_length, request.stream())
+    if not options.get("boundary"):
+        raise InvalidInput("the Content-Type multipart/form-data has no boundary")
+    part = await form_file(request.stream(), options["boundary"])
+    return _file(part.mime_type, filename or part.filename, None, part.chunks)
+
+
+def _file(mime_type: str, name: str, size: int | None, chunks: AsyncIterator[bytes]) -> File:
+    return File(told(mime_type, name), name[-_MAX_NAME:], size, chunks)
+
+
+def refused(error: MediaRefused) -> AppError:
+    """The answer about a file that WhatsApp does not carry."""
+    details = {"field": error.field, "limit": error.limit, "given": error.given}
+    return (TooLarge if error.too_large else UnsupportedType)(str(error), details=details)
+
+
+def not_taken(failure: GraphFailure | None) -> AppError:
+    """The answer when Meta did not take the file; None: it could not be reached. Its words about a token stay here."""
+    if failure is None:
+        return Unavailable("Meta cannot be reached; try again", code="meta_unavailable")
+    said = {"code": failure.code, "reason": failure.rule.reason}
+    if failure.klass in _MAY_HEAL:
+        return Unavailable("Meta cannot take the file now; try again", code="meta_unavailable", details=said)
+    words = {} if failure.klass is Klass.AUTH else {"message": failure.message, "details": failure.details}
+    told_us = {name: value for name, value in {**said, **words}.items() if value is not None}
+    return RefusedByMeta(f"Meta refuses the file: {failure.rule.reason}", details=told_us)
+
+
+def _shown(uploaded: Uploaded, now: datetime) -> dict[str, Any]:
+    return {
+        "id": uploaded.id,
+        "expiresAt": (now + LIFETIME).isoformat(),
+        "mimeType": uploaded.mime_type,
+        "size": uploaded.size,
+        "sha256": uploaded.sha256,
+    }

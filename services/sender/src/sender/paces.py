@@ -1,0 +1,114 @@
+"""The pace and the share of every number that this process owns.
+
+A number is served by one session at a time, so its pace is kept here and nowhere else. Whoever takes numbers over
+learns from the journal what its predecessor has just sent, so that no limit is passed while owners change.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sender.pace import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
+from sender.requests import lane_of
+from sender.store import JournalStore, Lately
+from sender.turns import Terms
+
+_MEMORY_SECONDS: Final = PAIR_BURST * PAIR_SECONDS
+_FRESH_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True)
+class Paces:
+    """Of all sessions of a process. `plan_of` knows a chatbot's plan, `weights` what it is worth.
+
+    `rate` is messages per second of a number until its limit is set; `most` how many calls of one number may be under
+    way; `pairs` is None when the limit per recipient is left to Meta. `on_new` is told of a number's first use.
+    """
+
+    plan_of: Callable[[str], str]
+    weights: Mapping[str, float]
+    rate: float
+    most: int
+    pairs: Pairs | None = field(default_factory=Pairs)
+    on_new: Callable[[str], None] = lambda _chatbot_id: None
+    _numbers: dict[str, NumberPace] = field(default_factory=dict)
+
+    def terms(self, group: str) -> Terms:
+        """How a chatbot shares."""
+        plan = self.plan_of(group)
+        return Terms(self.weights.get(plan, min(self.weights.values())), self.number(group), self.most)
+
+    def number(self, group: str) -> NumberPace:
+        """The pace of a chatbot's number."""
+        pace = self._numbers.get(group)
+        if pace is None:
+            pace = self._numbers[group] = NumberPace(self.rate)
+            self.on_new(group)
+        return pace
+
+    def pair_ready_at(self, lane: str, now: float) -> float:
+        """When the next message to a recipient may go."""
+        return self.pairs.ready_at(lane, now) if self.pairs is not None else now
+
+    def taken(self, lane: str, now: float) -> None:
+        """Meta took a message to a recipient, or may have."""
+        if self.pairs is not None:
+            self.pairs.went(lane, now)
+
+    def learn(self, lately: Sequence[Lately], now: float) -> None:
+        """What was sent lately by whoever had these numbers before."""
+        for sent in lately:
+            times = [at.timestamp() for at in sent.times]
+            # Counted as if now: it may have reached Meta later than its sender thought.
+            self.number(sent.chatbot_id).came(now, sum(now - at < WINDOW_SECONDS for at in times))
+            if self.pairs is not None:
+                self.pairs.learn(lane_of(sent.chatbot_id, sent.to), times)
+
+
+class Ticket:
+    """One reserved place in the pace of a number: used when the call goes out, or given back."""
+
+    def __init__(self, pace: NumberPace, *, paced: bool) -> None:
+        self._pace = pace
+        self._open = paced
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """The call goes out now, and its answer is there at the end."""
+        if not self._open:
+            yield
+            return
+        self._open, began = False, time.time()
+        self._pace.went()
+        try:
+            yield
+        finally:
+            self._pace.answered(began, time.time())
+
+    def close(self) -> None:
+        """There will be no call."""
+        if self._open:
+            self._open = False
+            self._pace.give_back()
+
+
+class Recent:
+    """What the journal says was sent lately; read once for all sessions that begin together."""
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._read_at = float("-inf")
+        self._lately: Sequence[Lately] = ()
+
+    async def read(self) -> Sequence[Lately]:
+        """As of a moment ago. Raises `Unavailable`."""
+        async with self._lock:
+            if time.monotonic() - self._read_at > _FRESH_SECONDS:
+                self._lately = await self._store.sent_since(datetime.now(UTC) - timedelta(seconds=_MEMORY_SECONDS))
+                self._read_at = time.monotonic()
+            return self._lately

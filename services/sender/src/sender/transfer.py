@@ -1,0 +1,98 @@
+"""One file on its way to Meta, wherever it comes from: its type and size are judged while it passes."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from common.http.spool import spooled
+from common.meta.media import MediaClient
+from common.meta.media_rules import HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to upload. `size` is in bytes, None when nobody knows it yet."""
+
+    mime_type: str
+    name: str
+    size: int | None
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What Meta has now: its id, and the file's type, size in bytes and SHA-256 (hex)."""
+
+    id: str
+    mime_type: str
+    size: int
+    sha256: str
+
+
+class _Counted:
+    """Chunks as they pass, counted and hashed. Raises `MediaRefused` at the first byte too many."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
+        self._chunks = chunks
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self.size += len(chunk)
+            check_size(self.size, self._limit)
+            self._hash.update(chunk)
+            yield chunk
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+async def transfer(client: MediaClient, phone_number_id: str, token: str, file: File) -> Uploaded:
+    """Upload a file to a number's media. A file of unknown size waits on disk first: Meta wants to know it.
+
+    Raises `MediaRefused` for what WhatsApp does not carry, `UploadFailed`, and what `file.chunks` raises.
+    """
+    most = limit_of(file.mime_type, animated=True)  # what is too large either way is not begun
+    check_size(file.size or 0, most)
+    head, chunks = await _peeked(file.chunks)
+    if not head:
+        raise MediaRefused("size", "larger than nothing", 0)
+    limit = limit_of(file.mime_type, animated=is_animated(head))
+    check_size(file.size or 0, limit)
+    counted = _Counted(chunks, limit)
+    async with _sized(aiter(counted), file.size) as (size, body):
+        media_id = await client.upload(
+            phone_number_id, token, body, mime_type=file.mime_type, filename=file.name or "file", size=size
+        )
+    return Uploaded(media_id, file.mime_type, counted.size, counted.sha256)
+
+
+def _sized(
+    chunks: AsyncIterator[bytes], size: int | None
+) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
+    return spooled(chunks) if size is None else _as_told(chunks, size)
+
+
+@asynccontextmanager
+async def _as_told(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    yield size, chunks
+
+
+async def _peeked(chunks: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The first bytes, and the whole again."""
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    return head, _after(head, chunks)
+
+
+async def _after(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in chunks:
+        yield chunk

@@ -1,0 +1,103 @@
+"""What becomes of a send whose files are not ready."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.contracts.messages import MetaError
+from common.errors import Unavailable
+from common.http.fetch import FetchFailed
+from common.meta.client import Answered, NotSent, Unclear
+from common.meta.media import UploadFailed
+from common.meta.media_rules import MediaRefused
+from sender.core import MAX_ATTEMPTS, Rules
+from sender.media_failures import (
+    NotNow,
+    NotTaken,
+    SourceAway,
+    Unusable,
+    failure_of,
+    is_about_media,
+    once_more,
+    outcome_of,
+)
+from sender.outcomes import Dead, Defer, Retry, Sent
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RULES = Rules(in_doubt_seconds=30, in_doubt_resend=True, pause_seconds=30, pause_cap_seconds=300)
+
+
+def answered(code, status=400):
+    return Answered(status, b'{"error": {"code": %d}}' % code)
+
+
+def outcome(failure, attempt=1, strikes=0):
+    return outcome_of(failure, attempt=attempt, strikes=strikes, now=NOW, rules=RULES)
+
+
+ERRORS = {
+    "too large": (MediaRefused("size", 5, 6), Unusable, "media_too_large"),
+    "wrong type": (MediaRefused("mimeType", "a", "b"), Unusable, "media_unsupported"),
+    "not there": (FetchFailed("http_404", permanent=True), Unusable, "media_link_refused"),
+    "away": (FetchFailed("http_503", permanent=False), SourceAway, "media_link_unreachable"),
+    "slow": (TimeoutError(), SourceAway, "media_link_unreachable"),
+    "refused": (UploadFailed(answered(190)), NotTaken, "media_upload_failed"),
+    "no store": (Unavailable("x", code="mongo_unavailable"), NotNow, "mongo_unavailable"),
+    "no disk": (OSError(28, "No space left"), NotNow, "media_not_stored"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_every_error_is_a_failure_of_one_kind(name):
+    error, kind, reason = ERRORS[name]
+    failure = failure_of(error)
+    assert (type(failure), failure.error.reason) == (kind, reason)
+    assert failure_of(failure) is failure
+
+
+def test_our_own_mistakes_are_none_of_them():
+    assert failure_of(KeyError("x")) is None
+
+
+def test_a_file_that_will_never_do_ends_the_send():
+    error = MetaError(reason="media_too_large")
+    assert outcome(Unusable(error)) == Dead(error)
+
+
+def test_a_source_that_is_away_is_tried_again_and_each_try_counts():
+    error = MetaError(reason="media_link_unreachable")
+    first = outcome(SourceAway(error))
+    assert first == Retry(NOW + timedelta(seconds=2), error, 1)
+    assert outcome(SourceAway(error), attempt=MAX_ATTEMPTS) == Dead(error, letter=True)
+
+
+def test_a_file_on_its_way_is_waited_for_a_while_longer_each_time():
+    waits = [outcome(NotNow(MetaError()), strikes=strikes) for strikes in (0, 1, 2, 9, 10_000)]
+    assert all(isinstance(wait, Defer) and wait.hold is None for wait in waits)
+    assert [(wait.until - NOW).total_seconds() for wait in waits] == [1, 2, 4, 8, 8]
+
+
+def test_metas_word_about_an_upload_counts_as_about_a_send_but_is_never_in_doubt():
+    assert outcome(NotTaken(answered(190))).hold.rejected
+    assert isinstance(outcome(NotTaken(answered(100))), Dead)
+    assert isinstance(outcome(NotTaken(answered(80007))), Defer)
+    assert isinstance(outcome(NotTaken(NotSent("x"))), Defer)
+    for unclear in (Unclear("timeout"), Answered(502, b""), answered(131053)):
+        assert isinstance(outcome(NotTaken(unclear)), Retry)
+
+
+@pytest.mark.parametrize("code", [100, 131009, 131053])
+def test_what_may_be_about_a_file(code):
+    assert is_about_media(answered(code))
+
+
+@pytest.mark.parametrize("end", [answered(190), answered(131047), Answered(200, b"{}"), NotSent("x"), Unclear("x")])
+def test_what_is_not(end):
+    assert not is_about_media(end)
+
+
+def test_a_send_with_new_ids_has_another_try_until_there_are_none_left():
+    dead = Dead(MetaError(code=100))
+    assert once_more(dead, attempt=1, now=NOW, rules=RULES) == Retry(NOW + timedelta(seconds=2), dead.error, 1)
+    assert once_more(dead, attempt=MAX_ATTEMPTS, now=NOW, rules=RULES) == Dead(dead.error, letter=True)
+    assert once_more(Sent("w"), attempt=1, now=NOW, rules=RULES) == Sent("w")
