@@ -10,9 +10,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
 
 _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some
+_BATCH_BYTES = 256 * 1024  # of a partition in one transaction; below every topic's limit, which counts batches
 _COMMON_REQUEST_TIMEOUT_MS = 10_000
 
 
@@ -41,6 +43,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
         **connection(settings),
         enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
         linger_ms=0,  # callers await each acknowledgement: waiting for company would only add latency
+        partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=request_timeout_ms,
     )
@@ -53,6 +56,8 @@ def make_transactional_producer(settings: KafkaSettings, transactional_id: str) 
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.kafka_transaction_timeout_ms,
         linger_ms=0,
+        max_batch_size=_BATCH_BYTES,
+        partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
     )

@@ -10,6 +10,8 @@ from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
 from common.kafka.clients import make_producer
+from common.kafka.partitioner import partition_of
+from common.kafka.queues import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 
@@ -31,10 +33,13 @@ class Publisher:
         self._timeout = timeout_seconds
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._connecting = asyncio.create_task(self._connect(), name="connect publisher")
+        self._loop = asyncio.get_running_loop()
+        self._connecting = self._loop.create_task(self._connect(), name="connect publisher")
 
     async def stop(self) -> None:
         """Send what is buffered and close."""
@@ -72,29 +77,41 @@ class Publisher:
         producer = self._producer
         if producer is None:
             raise Unavailable("Kafka does not answer; try again", code="kafka_unavailable")
+        loop = self._loop
+        assert loop is not None  # noqa: S101  # it has started
+        call = Call(loop, len(records), loop.time() + self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
-                if len(records) == 1:
-                    await self._send(producer, records[0], wait=True)
-                    return
-                await asyncio.gather(*[await self._send(producer, record) for record in records])
+            for record in records:
+                (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
+            if records:
+                await call.told
         except (KafkaError, TimeoutError) as error:
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
 
-    async def _send(
-        self, producer: AIOKafkaProducer, record: Outgoing, *, wait: bool = False
-    ) -> "asyncio.Future[object]":
-        confirmation: asyncio.Future[object] = await producer.send(
-            record.topic,
-            record.value,
-            key=record.key.encode(),
-            headers=list(record.headers),
-            partition=record.partition,
-        )
-        if wait:
-            await confirmation
-        return confirmation
+    def _queue(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue | None:
+        """The queue of a record's partition; None while the partitions of its topic are not known."""
+        partition = record.partition
+        if partition is None:
+            known = producer.client.cluster.partitions_for_topic(record.topic)
+            if not known:
+                return None
+            partition = partition_of(record.key, len(known))
+        place = record.topic, partition
+        queue = self._queues.get(place)
+        if queue is None:
+            assert self._loop is not None  # noqa: S101  # it has started
+            queue = self._queues[place] = PartitionQueue(self._loop, producer, *place)
+        return queue
+
+    async def _queue_of_new(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue:
+        """The same after asking for the partitions. Raises `KafkaError` or `TimeoutError`."""
+        async with asyncio.timeout(self._timeout):
+            await producer.partitions_for(record.topic)
+        queue = self._queue(producer, record)
+        if queue is None:
+            raise KafkaError(f"{record.topic} has no partitions")
+        return queue
 
     async def _connect(self) -> None:
         while True:

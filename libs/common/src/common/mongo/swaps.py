@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
@@ -61,7 +61,7 @@ async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Docume
         except BulkWriteError as error:
             only_duplicates(error)
         else:
-            if result.inserted_count + result.matched_count == len(swaps):
+            if result.matched_count + result.upserted_count == len(swaps):
                 return [swap.document for swap in swaps]
         return await find_all(collection, [swap.document["_id"] for swap in swaps])
 
@@ -74,9 +74,11 @@ async def find_all(collection: Collection, ids: Sequence[str]) -> list[Document 
 
 
 def _operation(swap: Swap) -> Any:
-    if swap.expected is None:
-        return InsertOne(swap.document)
-    return ReplaceOne({"_id": swap.document["_id"], "token": swap.expected}, swap.document)
+    # What is new is an upsert, not an insert: a batch is then one command instead of two. Where something stands, its
+    # token is another one, so the upsert meets the unique `_id`, as an insert would.
+    new = swap.expected is None
+    token = swap.document["token"] if new else swap.expected
+    return ReplaceOne({"_id": swap.document["_id"], "token": token}, swap.document, upsert=new)
 
 
 def only_duplicates(error: BulkWriteError) -> None:
