@@ -9,7 +9,7 @@ from typing import Final
 
 from yardstick.program import Program
 
-_POLL_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final, cast
 import uvloop
 
 _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_INSTANT: Final = re.compile(rb"t=(\d+)")
+_INSTANT: Final = re.compile(rb"t=([1-9]\d*)")
 _ACCOUNT: Final = re.compile(rb"GET /internal/accounts/([^/ ]+)/credentials")
 _ANSWER: Final = (
     b'{"messaging_product":"whatsapp","contacts":[{"input":"+491510000001","wa_id":"491510000001"}],'

@@ -36,16 +36,17 @@ def cores() -> Cores:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a process and its children have used: CPU seconds since their start, resident bytes now."""
+    """What a process has used: CPU seconds since its start, resident bytes now."""
 
     cpu_seconds: float
     memory_bytes: int
 
 
 def used(pid: int) -> Used:
-    """Of `pid` and its children, threads included; from /proc, with its resolution of 10 ms."""
-    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return Used(sum(map(_cpu, processes)), sum(_memory(process) for process in processes))
+    """Of `pid`, its threads included, its children not; from /proc, with its resolution of 10 ms."""
+    process = psutil.Process(pid)
+    times = process.cpu_times()
+    return Used(float(times.user + times.system), int(process.memory_info().rss))
 
 
 def describe() -> dict[str, str]:
@@ -58,15 +59,6 @@ def describe() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
     }
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def _memory(process: psutil.Process) -> int:
-    return int(process.memory_info().rss)
 
 
 def _cpuinfo() -> Iterable[str]:

@@ -18,6 +18,8 @@ from common.kafka.settings import KafkaSettings
 log = logging.getLogger(__name__)
 
 _RECONNECT_SECONDS = 0.5
+_FEW = 8
+_TOGETHER_SECONDS = 0.002
 
 
 class Publisher:
@@ -35,6 +37,8 @@ class Publisher:
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
+        self._waiting: list[PartitionQueue] = []
+        self._calls = 0
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -80,6 +84,7 @@ class Publisher:
         loop = self._loop
         assert loop is not None  # noqa: S101  # it has started
         call = Call(loop, len(records), loop.time() + self._timeout)
+        self._calls += 1
         try:
             for record in records:
                 (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
@@ -88,6 +93,20 @@ class Publisher:
         except (KafkaError, TimeoutError) as error:
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
+        finally:
+            self._calls -= 1
+
+    def _ready(self, queue: PartitionQueue) -> None:
+        """Let it begin: at once while there are few calls, so that a lone one is not delayed; else with others."""
+        self._waiting.append(queue)
+        if len(self._waiting) == 1:
+            assert self._loop is not None  # noqa: S101  # it has started
+            self._loop.call_later(_TOGETHER_SECONDS if self._calls > _FEW else 0, self._begin)
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for queue in waiting:
+            queue.begin()
 
     def _queue(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue | None:
         """The queue of a record's partition; None while the partitions of its topic are not known."""
@@ -101,7 +120,7 @@ class Publisher:
         queue = self._queues.get(place)
         if queue is None:
             assert self._loop is not None  # noqa: S101  # it has started
-            queue = self._queues[place] = PartitionQueue(self._loop, producer, *place)
+            queue = self._queues[place] = PartitionQueue(self._loop, producer, *place, self._ready)
         return queue
 
     async def _queue_of_new(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue:

@@ -4,7 +4,7 @@ Partitions do not wait for one another, so a broker that is away delays what it 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
@@ -45,32 +45,56 @@ class _Entry:
 
 
 class PartitionQueue:
-    """What waits to be written to one partition."""
+    """What waits to be written to one partition. `ready` is told when something does and nothing is being written.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
+    It answers with `begin`: at once, or a little later, together with other partitions, whose batches then share one
+    request to the broker.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        producer: AIOKafkaProducer,
+        topic: str,
+        partition: int,
+        ready: "Callable[[PartitionQueue], None] | None" = None,
+    ) -> None:
         self._loop = loop
         self._producer = producer
         self._topic = topic
         self._partition = partition
+        self._ready = ready or PartitionQueue.begin
         self._waiting: list[_Entry] = []
+        self._told = False
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, record: Outgoing, call: Call) -> None:
         """Have a record written after those that were added before."""
         self._waiting.append(_Entry(record, call))
-        if self._writing is None or self._writing.done():
-            self._writing = self._loop.create_task(self._write_all(), name=f"write {self._topic}")
+        if not self._told and self._writing is None:
+            self._told = True
+            self._ready(self)
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting, []
+    def begin(self) -> None:
+        """Write what waits."""
+        self._told = False
+        group, self._waiting = self._waiting, []
+        self._writing = self._loop.create_task(self._write(group), name=f"write {self._topic}")
+
+    async def _write(self, group: Sequence[_Entry]) -> None:
+        try:
             for batch, count in batches_of(self._producer, [entry.record for entry in group]):
                 entries, group = group[:count], group[count:]
-                error = await self._write(batch, entries)
+                error = await self._confirmed(batch, entries)
                 for entry in entries:
                     entry.call.settle(error)
+        finally:
+            self._writing = None
+        if self._waiting:
+            self._told = True
+            self._ready(self)
 
-    async def _write(self, batch: object, entries: Sequence[_Entry]) -> Exception | None:
+    async def _confirmed(self, batch: object, entries: Sequence[_Entry]) -> Exception | None:
         try:
             # Waits at most the producer's own time for an older batch to go out.
             confirmation = await self._producer.send_batch(batch, self._topic, partition=self._partition)

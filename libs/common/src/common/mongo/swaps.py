@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import ReplaceOne
+from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Collection = AsyncCollection[Document]
 
 _DUPLICATE_KEY = 11000
+_MANY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,16 @@ async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Docume
 
     It stands as wished when its token is the swap's. Raises `Unavailable`; the same swaps may then be tried again.
     """
-    operations = [_operation(swap) for swap in swaps]
+    # A command has its price, and so has an upsert: few new documents are upserts beside the others, many are inserts.
+    inserting = sum(swap.expected is None for swap in swaps) > _MANY
+    operations = [_operation(swap, inserting=inserting) for swap in swaps]
     with or_unavailable():
         try:
             result = await collection.bulk_write(operations, ordered=False)
         except BulkWriteError as error:
             only_duplicates(error)
         else:
-            if result.matched_count + result.upserted_count == len(swaps):
+            if result.inserted_count + result.matched_count + result.upserted_count == len(swaps):
                 return [swap.document for swap in swaps]
         return await find_all(collection, [swap.document["_id"] for swap in swaps])
 
@@ -73,12 +76,14 @@ async def find_all(collection: Collection, ids: Sequence[str]) -> list[Document 
     return [found.get(key) for key in ids]
 
 
-def _operation(swap: Swap) -> Any:
-    # What is new is an upsert, not an insert: a batch is then one command instead of two. Where something stands, its
-    # token is another one, so the upsert meets the unique `_id`, as an insert would.
-    new = swap.expected is None
-    token = swap.document["token"] if new else swap.expected
-    return ReplaceOne({"_id": swap.document["_id"], "token": token}, swap.document, upsert=new)
+def _operation(swap: Swap, *, inserting: bool) -> Any:
+    key, token = swap.document["_id"], swap.expected
+    if token is not None:
+        return ReplaceOne({"_id": key, "token": token}, swap.document)
+    if inserting:
+        return InsertOne(swap.document)
+    # Where something stands, its token is another one: so the upsert meets the unique `_id`, as an insert would.
+    return ReplaceOne({"_id": key, "token": swap.document["token"]}, swap.document, upsert=True)
 
 
 def only_duplicates(error: BulkWriteError) -> None:
