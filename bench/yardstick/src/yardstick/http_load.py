@@ -3,12 +3,15 @@
 *Closed loop*: each of `--connections` sends its next request when the last is answered; so the server is saturated.
 *Open loop* (`--rate`): request i is due at i/rate, whatever became of those before; its latency counts from then, also
 when it had to wait for a connection (Tene, "How NOT to Measure Latency": otherwise a server that stalls looks good).
-Requests are made and signed before the start; the last line of the output is JSON.
+Requests are made and signed before the start; the last line of the output is JSON. With `--timed` the start is given,
+and each text names the instant at which its request is due (`t=<ns of the monotonic clock>`): so whoever meets the
+message later knows how late it is.
 """
 
 import argparse
 import asyncio
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -90,16 +93,20 @@ def _length(head: bytes) -> int:
     return int(found.split(b"\r\n", 1)[0]) if found else 0
 
 
-async def run(port: int, *, connections: int, seconds: float, rate: float, requests: Sequence[bytes]) -> Load:
-    """Load for `seconds`, of which the first tenth does not count."""
+async def run(
+    port: int, *, connections: int, seconds: float, rate: float, requests: Sequence[bytes], begin: float = 0.0
+) -> Load:
+    """Load for `seconds` from now, or from `begin` of the monotonic clock; the first tenth does not count."""
     loop = asyncio.get_running_loop()
-    began = time.monotonic()
+    began = begin or time.monotonic()
     load = Load(requests, began + seconds / 10, began + seconds, rate)
 
     async def connect() -> Connection:
         return (await loop.create_connection(lambda: Connection(load), "127.0.0.1", port))[1]
 
     opened = [await connect() for _ in range(connections)]
+    if begin:
+        await _until(begin)
     if rate:
         load.idle.extend(opened)
         await _pace(load, began, seconds, rate)
@@ -108,6 +115,13 @@ async def run(port: int, *, connections: int, seconds: float, rate: float, reque
             connection.send(time.monotonic())
         await asyncio.sleep(seconds + 0.2)
     return load
+
+
+async def _until(begin: float) -> None:
+    left = begin - time.monotonic()
+    if left < 0:
+        sys.exit(f"the requests were ready {-left:.1f} s after the first was due: begin later")
+    await asyncio.sleep(left)
 
 
 async def _pace(load: Load, began: float, seconds: float, rate: float) -> None:
@@ -127,6 +141,11 @@ async def _pace(load: Load, began: float, seconds: float, rate: float) -> None:
             break
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.2)
+
+
+def timed_text(number: int, due: float) -> str:
+    """What message `number` says when it is due then, in seconds of the monotonic clock."""
+    return f"Hello, where is my order number {number}? I have been waiting for it. t={int(due * 1e9)}"
 
 
 def _told(load: Load, seconds: float) -> str:
@@ -150,9 +169,11 @@ def main() -> None:
     add("--rate", type=float, default=0.0, help="requests per second; without it as many as there are answers")
     add("--customers", type=int, default=1_000)
     add("--first", type=int, default=0, help="number of the first message: ids are derived from it")
+    add("--timed", type=float, default=0.0, help="with --rate: when to begin, in seconds of the monotonic clock")
     given = parser.parse_args()
     count = int(given.rate * given.seconds) + 1 if given.rate else _POOL
-    requests = [request(body(given.first + n, customers=given.customers)) for n in range(count)]
+    texts = [timed_text(given.first + n, given.timed + n / given.rate) if given.timed else "" for n in range(count)]
+    requests = [request(body(given.first + n, customers=given.customers, text=text)) for n, text in enumerate(texts)]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         load = runner.run(
             run(
@@ -161,6 +182,7 @@ def main() -> None:
                 seconds=given.seconds,
                 rate=given.rate,
                 requests=requests,
+                begin=given.timed,
             )
         )
     print(_told(load, given.seconds))

@@ -74,7 +74,7 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
                 return int((await graph.stats(http))["count"])
 
             work = pace(stand, lambda n: send_record(base + n), rate, seconds + _WARM_SECONDS + 0.5)
-            async with stand.database(name), sender(stand, graph.url, name, name) as program:
+            async with stand.database(name), sender(stand, graph.url, name, group="paced") as program:
                 return await at_rate(program, progress, work, seconds)
 
         async def messages(rate: float) -> Figures:

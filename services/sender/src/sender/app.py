@@ -65,7 +65,7 @@ log = logging.getLogger(__name__)
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
-_APART_SECONDS = 0.02
+_APART_SECONDS = 0.03
 
 
 class Sender:

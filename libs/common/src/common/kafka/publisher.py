@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _RECONNECT_SECONDS = 0.5
 _FEW = 8
-_TOGETHER_SECONDS = 0.002
+_TOGETHER_SECONDS = 0.001
 
 
 class Publisher:
