@@ -2,7 +2,8 @@
 
 It takes documents that the service has written (`SOURCE`, a database) and writes them again, batch by batch, with the
 reads and writes that the service makes for a batch: the messages and conversations that are known, then the new
-messages, the conversations, and the entries of the webhook log; with majority and journal. `GET /` on `HTTP_PORT` says that it runs.
+messages, the conversations, and the entries of the webhook log; with majority and journal. `GET /` on `HTTP_PORT` says
+that it runs.
 """
 
 import os

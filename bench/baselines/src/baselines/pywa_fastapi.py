@@ -41,7 +41,7 @@ whatsapp = WhatsApp(
 )
 
 
-@whatsapp.on_message()
+@whatsapp.on_message()  # type: ignore[untyped-decorator]  # its types are not followed
 async def _incoming(_: WhatsApp, message: Message) -> None:
     await _producers[0].send_and_wait(_TOPIC, json.dumps(message.raw).encode(), key=message.from_user.wa_id.encode())
 

@@ -82,14 +82,14 @@ class PartitionQueue:
         self._writing = self._loop.create_task(self._write(group), name=f"write {self._topic}")
 
     async def _write(self, group: Sequence[_Entry]) -> None:
+        left = group
         try:
             for batch, count in batches_of(self._producer, [entry.record for entry in group]):
-                entries, group = group[:count], group[count:]
-                error = await self._confirmed(batch, entries)
-                for entry in entries:
-                    entry.call.settle(error)
-        finally:
-            self._writing = None
+                _settle(left[:count], await self._confirmed(batch, left[:count]))
+                left = left[count:]
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever: it is told to all of them
+            _settle(left, error)
+        self._writing = None
         if self._waiting:
             self._told = True
             self._ready(self)
@@ -108,3 +108,8 @@ class PartitionQueue:
             failure: Exception = error
             return failure
         return None
+
+
+def _settle(entries: Sequence[_Entry], error: Exception | None) -> None:
+    for entry in entries:
+        entry.call.settle(error)

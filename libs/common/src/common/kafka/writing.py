@@ -56,5 +56,5 @@ def batches_of(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[
 
 
 def _append(batch: Any, record: Outgoing, now_ms: int) -> bool:
-    taken = batch.append(timestamp=now_ms, key=record.key.encode(), value=record.value, headers=record.headers)
+    taken = batch.append(timestamp=now_ms, key=record.key.encode(), value=record.value, headers=list(record.headers))
     return taken is not None
