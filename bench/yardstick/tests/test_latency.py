@@ -15,8 +15,8 @@ def run(late_ms, missing=0, answers=None):
     return Run(Offer(0, 100.0, 4.0, 10.0), 99.0, late_ms, missing, {"ingress": 0.5}, answers or {})
 
 
-def point(p99=1.0, answer_p50=1.0, answer_p99=1.0):
-    return Point(100.0, 100.0, 1.0, p99, 1.0, answer_p50, answer_p99, {})
+def point(p99=1.0, answer_p50=1.0, answer_p99=1.0, per_second=100.0):
+    return Point(100.0, per_second, 1.0, p99, 1.0, answer_p50, answer_p99, {})
 
 
 def test_messages_of_an_offer_are_due_one_after_the_other():
@@ -41,6 +41,13 @@ def test_what_has_not_come_is_late():
     assert keeps_up(point_of(run([5.0] * 198, missing=1)))
     assert not keeps_up(point_of(run([5.0] * 98, missing=2)))
     assert not keeps_up(point_of(run([], missing=100)))
+
+
+@pytest.mark.parametrize(
+    ("per_second", "p99", "keeps"), [(95.0, 999.0, True), (94.0, 9.0, False), (99.0, 1_000.0, False)]
+)
+def test_what_keeps_up_is_soon_and_enough(per_second, p99, keeps):
+    assert keeps_up(point(p99, per_second=per_second)) is keeps
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ _FIRST: Final = 250.0
 _MOST: Final = 32_000.0
 _PRECISION: Final = 0.1
 _PROBE_SECONDS: Final = 4.0
+_ENOUGH: Final = 0.95
+_TRIES: Final = 2  # something else on the machine may spoil one
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def meets_meta(point: Point) -> bool:
 
 
 def keeps_up(point: Point) -> bool:
-    """Whether 99 % came out within 1 s; what comes later than 1 s after the end of the run is none of them."""
-    return point.p99 < GRACE_SECONDS * 1000
+    """Whether 99 % came out within 1 s, and as many as went in: a short run hides a backlog that grows slowly."""
+    return point.p99 < GRACE_SECONDS * 1000 and point.per_second >= _ENOUGH * point.rate
 
 
 async def highest(holds: Callable[[float], Awaitable[bool]], first: float = _FIRST) -> float:
@@ -87,9 +89,12 @@ async def saturation(chain: Chain, say: Say) -> float:
 
 async def _highest(chain: Chain, rule: Callable[[Point], bool], say: Say, first: float) -> float:
     async def holds(rate: float) -> bool:
-        point = point_of(await chain.run(rate, _PROBE_SECONDS))
-        say(f"{rule.__name__:<10} {'yes' if rule(point) else 'no':<4}{point.told()}")
-        return rule(point)
+        for _ in range(_TRIES):
+            point = point_of(await chain.run(rate, _PROBE_SECONDS))
+            say(f"{rule.__name__:<10} {'yes' if rule(point) else 'no':<4}{point.told()}")
+            if rule(point):
+                return True
+        return False
 
     return await highest(holds, first)
 

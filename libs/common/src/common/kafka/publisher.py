@@ -14,10 +14,12 @@ from common.kafka.partitioner import partition_of
 from common.kafka.queues import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
 _RECONNECT_SECONDS = 0.5
+_WATCH_SECONDS = 0.1
 _FEW = 8
 _TOGETHER_SECONDS = 0.001
 
@@ -38,12 +40,14 @@ class Publisher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._waiting: list[PartitionQueue] = []
-        self._calls = 0
+        self._calls: set[Call] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
         self._loop = asyncio.get_running_loop()
         self._connecting = self._loop.create_task(self._connect(), name="connect publisher")
+        self._watching = self._loop.create_task(self._watch(), name="watch publisher")
 
     async def stop(self) -> None:
         """Send what is buffered and close."""
@@ -55,6 +59,7 @@ class Publisher:
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._producer.stop()
+        await cancel([self._watching])
 
     @property
     def connected(self) -> bool:
@@ -84,7 +89,7 @@ class Publisher:
         loop = self._loop
         assert loop is not None  # noqa: S101  # it has started
         call = Call(loop, len(records), loop.time() + self._timeout)
-        self._calls += 1
+        self._calls.add(call)
         try:
             for record in records:
                 (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
@@ -94,19 +99,29 @@ class Publisher:
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
         finally:
-            self._calls -= 1
+            self._calls.discard(call)
 
     def _ready(self, queue: PartitionQueue) -> None:
         """Let it begin: at once while there are few calls, so that a lone one is not delayed; else with others."""
         self._waiting.append(queue)
         if len(self._waiting) == 1:
             assert self._loop is not None  # noqa: S101  # it has started
-            self._loop.call_later(_TOGETHER_SECONDS if self._calls > _FEW else 0, self._begin)
+            self._loop.call_later(_TOGETHER_SECONDS if len(self._calls) > _FEW else 0, self._begin)
 
     def _begin(self) -> None:
         waiting, self._waiting = self._waiting, []
         for queue in waiting:
             queue.begin()
+
+    async def _watch(self) -> None:
+        """Tell those whose time is over. One look at all of them costs less than a timer for each."""
+        assert self._loop is not None  # noqa: S101  # it has started
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now = self._loop.time()
+            for call in self._calls:
+                if call.deadline <= now and not call.told.done():
+                    call.told.set_exception(TimeoutError("no acknowledgement in time"))
 
     def _queue(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue | None:
         """The queue of a record's partition; None while the partitions of its topic are not known."""

@@ -78,8 +78,11 @@ class PartitionQueue:
     def begin(self) -> None:
         """Write what waits."""
         self._told = False
-        group, self._waiting = self._waiting, []
-        self._writing = self._loop.create_task(self._write(group), name=f"write {self._topic}")
+        waiting, self._waiting = self._waiting, []
+        # Whoever was refused, or has gone, must not find it written later.
+        group = [entry for entry in waiting if not entry.call.told.done()]
+        if group:
+            self._writing = self._loop.create_task(self._write(group), name=f"write {self._topic}")
 
     async def _write(self, group: Sequence[_Entry]) -> None:
         left = group
