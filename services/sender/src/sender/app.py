@@ -65,6 +65,7 @@ log = logging.getLogger(__name__)
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
+_GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
 _APART_SECONDS = 0.03
 
 
@@ -113,7 +114,7 @@ class Sender:
         self.statuses = Follower(
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
-            make_consumer=partial(make_group_consumer, settings),
+            make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
             handle=Settler(self.store, self.moves).handle,
         )
         self.group = PartitionGroup(

@@ -64,8 +64,12 @@ def make_transactional_producer(settings: KafkaSettings, transactional_id: str) 
     )
 
 
-def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
-    """A consumer of `group` that commits nothing by itself: offsets travel in our transactions."""
+def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int = 20) -> AIOKafkaConsumer:
+    """A consumer of `group` that commits nothing by itself: offsets travel in our transactions.
+
+    A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
+    there is plenty already. That is how late a lone record is at most.
+    """
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -78,9 +82,8 @@ def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
         max_poll_interval_ms=300_000,
-        # A fetch costs as much for one record as for hundreds, on both sides. So the broker gathers for a moment.
         fetch_min_bytes=_FETCH_BYTES,
-        fetch_max_wait_ms=20,
+        fetch_max_wait_ms=gather_ms,
         request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
     )
 
