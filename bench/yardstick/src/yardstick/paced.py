@@ -109,12 +109,13 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
 
         async def messages(rate: float) -> Figures:
             name, base = _name(), int(uuid.uuid4().int % 10**6) * 10**6
+            await stand.fresh_topics(topics.WEBHOOKS)  # what ingress has left there is none of this
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
 
             work = Pace(stand, record, rate)
-            async with stand.database(name) as database, conversation(stand, name, group="paced") as program:
+            async with stand.database(name) as database, conversation(stand, name, group=name) as program:
 
                 async def progress() -> int:
                     return int(await database["messages"].estimated_document_count())
