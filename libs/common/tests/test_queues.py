@@ -285,7 +285,8 @@ async def test_a_partition_that_hangs_does_not_delay_another():
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_a_call_in_two_partitions_waits_for_the_second_whichever_that_is(order):
-    producer, both, queues = Producer(), call(records=3), [queue_of(producer, partition) for partition in (0, 1)]
+    producer, both = Producer(), call(records=3)
+    queues = [queue_of(producer, partition) for partition in (0, 1)]
     for partition, queue in enumerate(queues):
         queue.add(record(b"%d" % partition), both)
         await reached(lambda partition=partition: len(producer.sent) == partition + 1)
