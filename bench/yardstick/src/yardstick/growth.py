@@ -12,7 +12,7 @@ from yardstick.steps import Step, flatness
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class Extents:
     """The sizes of each dimension, the messages of each step, and how long, in s, a backlog is watched at most."""
 
     messages: int
@@ -25,7 +25,7 @@ class Sizes:
     seconds: float
 
     @classmethod
-    def full(cls) -> "Sizes":
+    def full(cls) -> "Extents":
         """For a report. The webhooks are more than can be worked off in the time."""
         return cls(
             messages=10_000,
@@ -39,7 +39,7 @@ class Sizes:
         )
 
     @classmethod
-    def quick(cls) -> "Sizes":
+    def quick(cls) -> "Extents":
         """For a look."""
         return cls(
             messages=3_000,
@@ -55,15 +55,15 @@ class Sizes:
 
 async def growth(stand: Stand, quick: bool, say: Say) -> dict[str, list[dict[str, Any]]]:
     """All dimensions, as JSON has them."""
-    sizes = Sizes.quick() if quick else Sizes.full()
+    extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
-        "conversations": partial(conversations, stand, sizes.conversations, sizes.messages),
-        "tenants": partial(tenants, stand, sizes.tenants, sizes.messages),
-        "conversationPartitions": partial(conversation_partitions, stand, sizes.partitions, sizes.messages),
-        "senderPartitions": partial(sender_partitions, stand, sizes.partitions, sizes.messages),
-        "replicas": partial(replicas, stand, sizes.replicas, sizes.messages),
-        "sendBacklog": partial(backlogs.sends, stand, sizes.sends, sizes.seconds),
-        "webhookBacklog": partial(backlogs.webhooks, stand, sizes.webhooks, min(sizes.seconds, 30.0)),
+        "conversations": partial(conversations, stand, extents.conversations, extents.messages),
+        "tenants": partial(tenants, stand, extents.tenants, extents.messages),
+        "conversationPartitions": partial(conversation_partitions, stand, extents.partitions, extents.messages),
+        "senderPartitions": partial(sender_partitions, stand, extents.partitions, extents.messages),
+        "replicas": partial(replicas, stand, extents.replicas, extents.messages),
+        "sendBacklog": partial(backlogs.sends, stand, extents.sends, extents.seconds),
+        "webhookBacklog": partial(backlogs.webhooks, stand, extents.webhooks, min(extents.seconds, 30.0)),
     }
     found = {}
     for name, measure in dimensions.items():
