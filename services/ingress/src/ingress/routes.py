@@ -23,6 +23,7 @@ from common.kafka.records import Outgoing, Trace, headers_for, new_trace
 from common.kafka.table import Table
 from common.security.signature import is_signed
 from ingress.core import Fact, cut
+from ingress.oversize import alone, keyless
 
 PATH: Final = "/whatsapp-cloud/webhook"
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta sends up to 3 MB ("Webhooks overview")
@@ -37,6 +38,7 @@ _TAKEN: Final[HTTPResponseStartEvent] = {
 }
 _TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
 _CATCH_UP_SECONDS: Final = 2.0
+_MAX_VALUE_BYTES: Final = WEBHOOKS.max_value_bytes
 
 
 class Verification:
@@ -119,7 +121,7 @@ def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Ou
     body_id = random_id()
     trace = new_trace(body_id, traceparent.decode("latin-1") if traceparent else None)
     facts = cut(body, body_id=body_id, now=now)
-    return [_record(fact, body_id, trace.child(correlation_id=fact.id), now) for fact in facts]
+    return [_record(fact, body_id, trace, now) for fact in facts]
 
 
 def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
@@ -134,8 +136,12 @@ def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
         causation_id=body_id,
         data=fact.data,
     )
-    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, encode(event), headers)
+    value = encode(event)
+    if len(value) + len(fact.key.encode()) > _MAX_VALUE_BYTES:
+        smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)
+        return _record(smaller, body_id, trace, now)
+    headers = headers_for(trace.child(correlation_id=fact.id), event_id=fact.id, event_type=fact.type)
+    return Outgoing(WEBHOOKS.name, fact.key, value, headers)
 
 
 async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
