@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def run(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure what is wanted; everything as JSON has it."""
+async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Measure what is wanted; everything as JSON has it. What is there so far is given to `keep` as it grows."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     rounds = given.rounds or (2 if given.quick else 5)
     parts, outcome, skipped = given.parts.split(","), Outcome(), given.skip.split(",")
@@ -56,16 +57,20 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
         await asyncio.to_thread(prepare)
     if "http" in parts:
         await measure_http(outcome, rounds, say)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"machine": describe()}
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(stand())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
         await measure(outcome, place, sizes, rounds, parts, say, beside)
+        keep(found := {**found, **outcome.as_json()})
         if "latency" in more:
             found["latency"] = await latency(place, sizes.seconds * 2, say)
+            keep(found)
         if "growth" in more:
-            found["growth"] = await growth(place, given.quick, say)
-    return {"machine": describe(), **outcome.as_json(), **found}
+            async for dimension, steps in growth(place, given.quick, say):
+                found["growth"] = {**found.get("growth", {}), dimension: steps}
+                keep(found)
+    return found
 
 
 def main() -> None:
@@ -74,10 +79,14 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
     began = time.monotonic()
     kept = given.out / "report.json"
-    found = json.loads(kept.read_text(encoding="utf-8")) if given.what == "report" else asyncio.run(run(given))
+    if given.what == "report":
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        write(found, given.out)
+    else:
+        # An hour's work is not lost with its last minute.
+        found = asyncio.run(run(given, lambda found: write(found, given.out) if given.what == "all" else None))
     print("\n".join(verdicts(found)))
     if given.what != "goals":
-        write(found, given.out)
         print(f"\nreport in {given.out}")
     print(f"\n{time.monotonic() - began:.0f} s")
     values = found["goals"]

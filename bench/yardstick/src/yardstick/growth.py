@@ -1,6 +1,6 @@
 """How the cost of a message changes as what is already there grows: every dimension, from small to large."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -53,8 +53,8 @@ class Extents:
         )
 
 
-async def growth(stand: Stand, quick: bool, say: Say) -> dict[str, list[dict[str, Any]]]:
-    """All dimensions, as JSON has them."""
+async def growth(stand: Stand, quick: bool, say: Say) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """All dimensions by name, as JSON has them, each when it is done."""
     extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
         "conversations": partial(conversations, stand, extents.conversations, extents.messages),
@@ -65,14 +65,12 @@ async def growth(stand: Stand, quick: bool, say: Say) -> dict[str, list[dict[str
         "sendBacklog": partial(backlogs.sends, stand, extents.sends, extents.seconds),
         "webhookBacklog": partial(backlogs.webhooks, stand, extents.webhooks, min(extents.seconds, 30.0)),
     }
-    found = {}
     for name, measure in dimensions.items():
         steps = await measure()
         for step in steps:
             say(told(name, step))
         say(f"{name}: the largest costs {flatness(steps):.2f} of the smallest")
-        found[name] = [asdict(step) for step in steps]
-    return found
+        yield name, [asdict(step) for step in steps]
 
 
 def told(name: str, step: Step) -> str:
