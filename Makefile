@@ -42,6 +42,10 @@ bench: setup ## Everything measured beside honest baselines, with a report and p
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick all $(BENCH_ARGS)
 
+bench-profile: setup ## Where the services' CPU time goes, by module, added to the report: [BENCH_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m yardstick profile $(BENCH_ARGS)
+
 bench-goals: setup ## Each goal with its ratio; fails when one that must hold falls short: QUICK=1 [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick goals $(if $(QUICK),--quick) $(BENCH_ARGS)

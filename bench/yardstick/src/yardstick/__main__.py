@@ -2,8 +2,8 @@
 
 `python -m yardstick goals` (`make bench-goals`) prints each goal with the median of its paired ratios, and ends with 1
 when one that must hold falls short. `python -m yardstick all` (`make bench`) also measures NestJS with BullMQ, latency
-end to end and cost as everything grows, and writes a report with plots. `python -m yardstick report` writes it again
-from its JSON.
+end to end and cost as everything grows, and writes a report with plots. `python -m yardstick profile`
+(`make bench-profile`) adds where the services' time goes; `python -m yardstick report` writes it again from its JSON.
 
 A real broker and a real mongod are started, and each side as a process of its own on a core of its own, one after the
 other in interleaved rounds.
@@ -27,6 +27,7 @@ from yardstick.latency import latency
 from yardstick.machine import describe
 from yardstick.nest import nest, prepare
 from yardstick.plots import draw
+from yardstick.profile import profile
 from yardstick.report import markdown
 from yardstick.stand import say, stand
 from yardstick.suite import PARTS, Outcome, measure, measure_http
@@ -38,7 +39,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("what", choices=["goals", "all", "report"])
+    add("what", choices=["goals", "all", "profile", "report"])
     add("--quick", action="store_true", help="two short rounds: a look, within ten minutes")
     add("--rounds", type=int, help="instead of five (or two)")
     add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
@@ -73,14 +74,21 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
     return found
 
 
+async def profiled(given: argparse.Namespace) -> dict[str, Any]:
+    """Where the time goes."""
+    async with stand() as place:
+        return await profile(place, 5.0 if given.quick else 15.0, say)
+
+
 def main() -> None:
     """Measure, print, and write the report."""
     given = arguments()
     logging.basicConfig(level=logging.CRITICAL)
     began = time.monotonic()
-    kept = given.out / "report.json"
-    if given.what == "report":
-        found = json.loads(kept.read_text(encoding="utf-8"))
+    if given.what in ("profile", "report"):
+        found = json.loads((given.out / "report.json").read_text(encoding="utf-8"))
+        if given.what == "profile":
+            found["profile"] = asyncio.run(profiled(given))
         write(found, given.out)
     else:
         # An hour's work is not lost with its last minute.
