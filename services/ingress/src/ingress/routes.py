@@ -104,16 +104,13 @@ class WebhookRoute:
         elif not is_signed(body, headers.get(b"x-hub-signature-256"), self._secrets):
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
-            await self._accept(body, headers, send)
-
-    async def _accept(self, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
-        try:
-            await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
-        except Unavailable as error:
-            await _answer(send, 503, error.error_code, error.message)
-        else:
-            await send(_TAKEN)
-            await send(_TAKEN_BODY)
+            try:
+                await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
+            except Unavailable as error:
+                await _answer(send, 503, error.error_code, error.message)
+            else:
+                await send(_TAKEN)
+                await send(_TAKEN_BODY)
 
 
 def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Outgoing]:
@@ -149,24 +146,17 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         return None
-    body, more = await _part(receive)
-    if not more:
-        return body if len(body) <= MAX_BODY_BYTES else None
-    parts, size = [body], len(body)
+    parts, size, more = [], 0, True
     while more:
-        part, more = await _part(receive)
-        parts.append(part)
+        message = await receive()
+        if message["type"] != "http.request":  # the client has gone: nothing of it is signed
+            break
+        part, more = message["body"], message["more_body"]
         size += len(part)
         if size > MAX_BODY_BYTES:
             return None
-    return b"".join(parts)
-
-
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] != "http.request":  # the client has gone: nothing of it is signed
-        return b"", False
-    return message["body"], message["more_body"]
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _answer(send: Send, status: int, code: str, message: str) -> None:

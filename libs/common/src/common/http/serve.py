@@ -47,6 +47,8 @@ async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: 
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                interface="asgi3",
+                proxy_headers=False,  # nothing depends on who calls; and to look for them costs each request
                 lifespan="on",
                 timeout_graceful_shutdown=int(shutdown_seconds),
             )

@@ -106,19 +106,27 @@ class PartitionQueue:
         except KafkaError as error:
             unsent: Exception = error
             return unsent
-        left = max(entry.call.deadline for entry in entries) - self._loop.time()
-        await asyncio.wait([confirmation], timeout=max(0.0, left))
-        if not confirmation.done():
-            confirmation.cancel()
-            return TimeoutError(f"{self._topic} was not confirmed in time")
+        timer = self._loop.call_at(max(entry.call.deadline for entry in entries), confirmation.cancel)
         try:
-            confirmation.result()
+            await confirmation
         except KafkaError as error:
             if not error.retriable:
                 self._refused()
             refused: Exception = error
             return refused
+        except asyncio.CancelledError:
+            if _we_are_cancelled():
+                raise
+            return TimeoutError(f"{self._topic} was not confirmed in time")
+        finally:
+            timer.cancel()
         return None
+
+
+def _we_are_cancelled() -> bool:
+    """Whether it was this task that somebody cancelled, and not what it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _settle(entries: Sequence[_Entry], error: Exception | None) -> None:
