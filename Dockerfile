@@ -1,0 +1,43 @@
+# syntax=docker/dockerfile:1
+# One image for each service: docker build --build-arg SERVICE=ingress -t whatsapp-cloud/ingress .
+# SERVICE is one of ingress, conversation, sender, accounts; also wa, graph_emulator, ai_responder and demo.
+# What is inside is what deploy/locks says (make lock): exact versions, checked by hash.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ARG SERVICE
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app PIP_NO_CACHE_DIR=1
+WORKDIR /src
+RUN test -n "${SERVICE}" || { echo "give --build-arg SERVICE=ingress|conversation|sender|accounts" >&2; exit 1; } \
+    && pip install --disable-pip-version-check --root-user-action=ignore 'uv==0.9.*' \
+    && uv venv /app
+COPY deploy/locks/${SERVICE}.txt deploy/locks/${SERVICE}.members ./
+RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes --no-deps -r "${SERVICE}.txt"
+COPY libs libs
+COPY services services
+COPY tools tools
+COPY examples examples
+# The members are small and change often: they are a layer of their own. /app/bin/service is what the image runs.
+RUN --mount=type=cache,target=/root/.cache/uv \
+    xargs uv pip install --no-deps < "${SERVICE}.members" \
+    && printf '#!/bin/sh\nexec /app/bin/python -m %s "$@"\n' "${SERVICE}" > /app/bin/service \
+    && chmod 0755 /app/bin/service
+
+FROM ${PYTHON_IMAGE}
+ARG SERVICE
+ARG VERSION=0.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="whatsapp-cloud ${SERVICE}" \
+      org.opencontainers.image.description="Event-driven backend for Meta's WhatsApp Cloud API: ${SERVICE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/app/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HTTP_PORT=8000
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
+COPY --from=build /app /app
+# By number: Kubernetes cannot tell otherwise that it is not root. Nothing is written below the root file system; a
+# read-only one needs a /tmp, where uploads that are larger than a megabyte are spooled.
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "common.http.probe"]
+ENTRYPOINT ["/app/bin/service"]
