@@ -17,9 +17,10 @@ from common.errors import AppError
 from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from wa.dlq import commands as dlq
+from wa.doctor import commands as doctor
 from wa.errors import Failed
 
-GROUPS: Final = (dlq.register,)
+GROUPS: Final = (dlq.register, doctor.register)
 """Each adds its group of commands; every command sets `run`, which awaits `(arguments, settings)` to an exit code."""
 
 

@@ -7,10 +7,13 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from common.contracts import topics
@@ -20,6 +23,7 @@ from common.kafka.settings import KafkaSettings
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
+_LIMIT = "max.message.bytes"
 
 
 async def ensure_topics(
@@ -47,6 +51,48 @@ async def ensure_topics(
         finally:
             await admin.close()
     return [topic.name for topic in missing]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader."""
+
+    partitions: int
+    copies: int
+    led: bool
+    max_message_bytes: int | None = None
+
+
+async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0) -> dict[str, Described]:
+    """Every topic of the cluster by name. Raises `TimeoutError` when no broker answers in time, or `KafkaError`."""
+    async with asyncio.timeout(wait_seconds):
+        admin = await _connect(settings)
+        try:
+            described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
+            limits = await _limits(admin, [topic["topic"] for topic in described])
+        finally:
+            await admin.close()
+    return {topic["topic"]: _described(topic, limits.get(topic["topic"])) for topic in described}
+
+
+def _described(topic: dict[str, Any], max_message_bytes: int | None) -> Described:
+    partitions = topic["partitions"]
+    return Described(
+        partitions=len(partitions),
+        copies=min((len(partition["replicas"]) for partition in partitions), default=0),
+        led=all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions),
+        max_message_bytes=max_message_bytes,
+    )
+
+
+async def _limits(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: ""}) for name in names]
+    found = {}
+    for response in await admin.describe_configs(wanted) if wanted else ():
+        for resource in response.resources:
+            name, entries = resource[3], resource[4]
+            found.update({name: int(entry[1]) for entry in entries if entry[0] == _LIMIT})
+    return found
 
 
 async def _connect(settings: KafkaSettings) -> AIOKafkaAdminClient:

@@ -49,6 +49,19 @@ class Onboarding:
             return  # it may read the number and not itself: the number has to do
         judge_token(inspected.get("data"), waba_id)
 
+    async def inspect(self, token: str, *, by: str | None = None) -> Mapping[str, Any] | None:
+        """What Meta says of `token` (`debug_token`); None when it refuses whoever asks.
+
+        That is the token itself, or `by`: an app's token, `app id|app secret`. Raises `Unavailable`.
+        """
+        answer = await self._ask("debug_token", by or token, {"input_token": token})
+        if isinstance(answer, GraphFailure):
+            if answer.klass in _MAY_HEAL:
+                raise _no_answer(answer)
+            return None
+        data = answer.get("data")
+        return data if isinstance(data, dict) else {}
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
