@@ -89,3 +89,18 @@ async def test_closing_gives_up_what_waits():
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await GroupCommit(store.run).close()
+
+
+async def test_where_there_is_company_the_next_batch_waits_for_more():
+    store = Store()
+    group = GroupCommit(store.run, apart=0.2)
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        store.gate.release()
+    began = loop.time()
+    await group.submit(0)
+    await asyncio.gather(*(group.submit(n) for n in range(1, 6)))  # a lone one before them delays nobody
+    assert loop.time() - began < 0.2
+    await group.submit(6)
+    assert loop.time() - began >= 0.2
+    assert store.batches == [[0], [1, 2, 3, 4, 5], [6]]

@@ -1,9 +1,9 @@
 """Which changes of a send there are, and what is written for each outcome."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact

@@ -1,10 +1,10 @@
 """The records that a send leads to."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from common.contracts import sends
 from common.contracts.envelope import decode, decoder

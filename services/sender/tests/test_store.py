@@ -2,10 +2,10 @@
 
 import asyncio
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact

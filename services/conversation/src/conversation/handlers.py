@@ -20,6 +20,7 @@ from common.mongo import MongoError, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.core import keys_of, plan
 from conversation.facts import Fact, Poison, Record, Result, header_text, read
+from conversation.fit import Fit
 from conversation.numbers import Numbers
 from conversation.store import ConversationStore
 from conversation.traffic import news
@@ -46,7 +47,7 @@ class ConversationWorker:
         self._letters = letters
         self._numbers = numbers
         self._indexes = indexes
-        self._batch_records = batch_records
+        self._fit = Fit(batch_records)
 
     async def __call__(self, session: PartitionSession) -> None:
         """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
@@ -54,9 +55,22 @@ class ConversationWorker:
             return
         async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
             while not session.stopping.is_set():
-                for partition, records in (await session.fetch(max_records=self._batch_records)).items():
-                    outgoing = await self.apply(owned, records)
+                for partition, records in (await session.fetch(max_records=self._fit.size)).items():
+                    outgoing = await self._in_time(owned, records)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
+
+    async def _in_time(self, owned: OwnedSession, records: Sequence[Record]) -> list[Outgoing]:
+        try:
+            outgoing = await self.apply(owned, records)
+        except TimeoutError:
+            self._fit.too_many(len(records))
+            log.warning(
+                "a transaction did not get through in time; the next have fewer records",
+                extra={"records": len(records), "next": self._fit.size},
+            )
+            raise
+        self._fit.went_well(len(records))
+        return outgoing
 
     async def apply(self, owned: OwnedSession, records: Sequence[Record]) -> list[Outgoing]:
         """Store what the records say, and return the records to publish, dead letters among them."""

@@ -22,6 +22,7 @@ class Numbers:
     def __init__(self, settings: KafkaSettings, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._accounts: dict[str, dict[str, AccountData]] = {}
+        self._number_of: dict[str, str] = {}
         self._unknown_until: dict[str, float] = {}
         self.table: Table[AccountData] = Table(
             settings, ACCOUNTS.name, lambda value: decode(_changes, value).data, self.changed
@@ -29,10 +30,12 @@ class Numbers:
 
     def changed(self, chatbot_id: str, account: AccountData | None) -> None:
         """An account came, changed or went."""
-        for owners in self._accounts.values():
-            owners.pop(chatbot_id, None)
+        before = self._number_of.pop(chatbot_id, None)
+        if before is not None:
+            self._accounts[before].pop(chatbot_id, None)
         if account is not None:
             self._accounts.setdefault(account.phone_number_id, {})[chatbot_id] = account
+            self._number_of[chatbot_id] = account.phone_number_id
 
     async def chatbots(self, numbers: Iterable[str]) -> dict[str, str]:
         """Phone number id → chatbot id, for those that have an account.

@@ -25,6 +25,7 @@ from conversation.state import Conversation, Known, Message
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 10
+_TRANSACTION_SECONDS: Final = 10.0
 _WORKING_FIELDS: Final = {"raw": 0, "request": 0, "text": 0}
 
 
@@ -79,7 +80,7 @@ class ConversationStore:
                 return plan
 
             try:
-                return await transaction(owned, work)
+                return await transaction(owned, work, seconds=_TRANSACTION_SECONDS)
             except DuplicateKeyError:
                 # Somebody else made the same conversation or message a moment ago; or this is the replay of a batch,
                 # whose entries of the webhook log are there already.

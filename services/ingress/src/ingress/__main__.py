@@ -3,7 +3,7 @@
 import sys
 
 from common.http.command import run_service
-from ingress.app import build_app
+from ingress.app import build_front
 from ingress.settings import Settings
 
 if __name__ == "__main__":
@@ -11,7 +11,7 @@ if __name__ == "__main__":
         run_service(
             "ingress",
             Settings,
-            lambda settings: [(build_app(settings), settings.http_port)],
+            lambda settings: [(build_front(settings), settings.http_port)],
             "Takes Meta's webhooks: verifies them, cuts them into facts, stores those on Kafka, answers.",
         )
     )

@@ -15,11 +15,17 @@ from common.http.health import health_routes
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
+from ingress.front import Front
 from ingress.routes import PATH, Verification, WebhookRoute
 from ingress.settings import Settings
 
 
 def build_app(settings: Settings) -> Litestar:
+    """The application without its front, for its documents."""
+    return build_front(settings).app
+
+
+def build_front(settings: Settings) -> Front:
     """The application; it starts without Kafka, and is ready when Kafka is."""
     publisher = Publisher(settings, timeout_seconds=settings.publish_timeout_seconds)
     changes = decoder(AccountChanged)
@@ -60,7 +66,7 @@ def build_app(settings: Settings) -> Litestar:
         ),
     )
     app.openapi_schema.paths = {PATH: _documented()}
-    return app
+    return Front(webhook, app)
 
 
 def _documented() -> PathItem:

@@ -5,18 +5,18 @@ signature needs the untouched bytes anyway.
 """
 
 import hmac
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
 from common.contracts import webhooks
 from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
+from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import Outgoing, Trace, headers_for, new_trace
@@ -28,6 +28,14 @@ PATH: Final = "/whatsapp-cloud/webhook"
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta sends up to 3 MB ("Webhooks overview")
 
 _OK: Final = b'{"success":true}'
+_JSON: Final = b"application/json"
+# Nearly all answers are this one, so it is made once.
+_TAKEN: Final[HTTPResponseStartEvent] = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", _JSON), (b"content-length", str(len(_OK)).encode())],
+}
+_TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
 _CATCH_UP_SECONDS: Final = 2.0
 
 
@@ -102,14 +110,16 @@ class WebhookRoute:
         except Unavailable as error:
             await _answer(send, 503, error.error_code, error.message)
         else:
-            await _send(send, 200, _OK)
+            await send(_TAKEN)
+            await send(_TAKEN_BODY)
 
 
 def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Outgoing]:
     """The Kafka records of a signed body, in its order."""
-    body_id = str(uuid.uuid4())
+    body_id = random_id()
     trace = new_trace(body_id, traceparent.decode("latin-1") if traceparent else None)
-    return [_record(fact, body_id, trace, now) for fact in cut(body, body_id=body_id, now=now)]
+    facts = cut(body, body_id=body_id, now=now)
+    return [_record(fact, body_id, trace.child(correlation_id=fact.id), now) for fact in facts]
 
 
 def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
@@ -124,9 +134,7 @@ def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
         causation_id=body_id,
         data=fact.data,
     )
-    headers = headers_for(
-        Trace(trace.child().traceparent, fact.id, trace.tracestate), event_id=fact.id, event_type=fact.type
-    )
+    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
     return Outgoing(WEBHOOKS.name, fact.key, encode(event), headers)
 
 
@@ -135,16 +143,17 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         return None
-    parts: list[bytes] = []
-    size = 0
-    more = True
+    body, more = await _part(receive)
+    if not more:
+        return body if len(body) <= MAX_BODY_BYTES else None
+    parts, size = [body], len(body)
     while more:
         part, more = await _part(receive)
         parts.append(part)
         size += len(part)
         if size > MAX_BODY_BYTES:
             return None
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return b"".join(parts)
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:
@@ -159,9 +168,7 @@ async def _answer(send: Send, status: int, code: str, message: str) -> None:
     await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()))
 
 
-async def _send(
-    send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content_type: bytes = b"application/json"
-) -> None:
+async def _send(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content_type: bytes = _JSON) -> None:
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,7 +1,6 @@
 """The sender, put together."""
 
 import logging
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -57,6 +56,7 @@ from sender.settle import Settler, Watch
 from sender.slots import Slots
 from sender.store import JournalStore
 from sender.throughput import Throughput
+from sender.tokens import new_token
 from sender.turns import Shares
 from sender.windows import Windows
 
@@ -65,6 +65,8 @@ log = logging.getLogger(__name__)
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
+_GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
+_APART_SECONDS = 0.03
 
 
 class Sender:
@@ -74,7 +76,7 @@ class Sender:
         self.settings = settings
         self.mongo = Mongo(settings)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
-        self.moves: GroupCommit[Move, Entry] = GroupCommit(self.store.move)
+        self.moves: GroupCommit[Move, Entry] = GroupCommit(self.store.move, apart=_APART_SECONDS)
         self.loads: GroupCommit[str, Entry | None] = GroupCommit(self.store.load)
         self.credentials = CredentialsClient(settings)
         self.reports = RejectionReports(self.credentials)
@@ -112,7 +114,7 @@ class Sender:
         self.statuses = Follower(
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
-            make_consumer=partial(make_group_consumer, settings),
+            make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
             handle=Settler(self.store, self.moves).handle,
         )
         self.group = PartitionGroup(
@@ -238,7 +240,7 @@ class Sender:
         entry = await self.load(journal_id)
         while True:
             fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
-            move = cancel(entry, fresh, token=uuid.uuid4().hex, now=utc_now())
+            move = cancel(entry, fresh, token=new_token(), now=utc_now())
             if move is None:
                 assert entry is not None  # noqa: S101  # what nobody has touched can be cancelled
                 return entry

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 K = TypeVar("K")
 V = TypeVar("V")
 
+_FEW: Final = 4
 _PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between tries while the store is away
 
 
@@ -21,21 +22,28 @@ class GroupCommit(Generic[K, V]):
 
     `run` takes a batch and returns one answer per item, in order. When it raises `Unavailable`, the same batch is
     tried again until it succeeds, so `run` must be harmless to repeat; any other error goes to all who wait for the
-    batch. So there is no timer, a lone write is not delayed, and the batch grows with the load.
+    batch. So a lone write is not delayed, and the batch grows with the load. A batch has its price, however small:
+    where there is company, `apart` seconds are waited for more of it, from the beginning of a batch to the next.
     """
 
-    def __init__(self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500, apart: float = 0.0
+    ) -> None:
         self._run = run
         self._max_size = max_size
+        self._apart = apart
         self._pending: list[tuple[K, asyncio.Future[V]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: K) -> V:
         """The answer for `item`, once its batch is done."""
-        future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        # The loop is asked for once: in Python 3.11 each asking is a system call (getpid).
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[V] = loop.create_future()
         self._pending.append((item, future))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain(), name="group commit")
+            self._task = loop.create_task(self._drain(), name="group commit")
         return await future
 
     async def close(self) -> None:
@@ -43,12 +51,16 @@ class GroupCommit(Generic[K, V]):
         await cancel([self._task])
 
     async def _drain(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self._pending:
+            began = clock()
             batch, self._pending = self._pending[: self._max_size], self._pending[self._max_size :]
             # Nobody waits for a cancelled item any more, and nobody may act on it.
             batch = [(item, future) for item, future in batch if not future.done()]
             if batch:
                 await self._settle(batch)
+            if len(batch) > _FEW and len(self._pending) < self._max_size:
+                await asyncio.sleep(began + self._apart - clock())
 
     async def _settle(self, batch: list[tuple[K, "asyncio.Future[V]"]]) -> None:
         try:

@@ -139,7 +139,7 @@ def expired(request: SendRequest, now: datetime) -> bool:
 
 def is_repeatable(request: SendRequest | MetaError) -> bool:
     """Whether calling Meta twice for it does no harm."""
-    return isinstance(request, SendRequest) and request.typed().type == "read"
+    return isinstance(request, SendRequest) and request.kind == "read"
 
 
 def _standing(  # noqa: PLR0911  # one answer per state

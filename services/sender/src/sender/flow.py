@@ -2,7 +2,6 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from sender.moves import blank, claim, record, reopen
 from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
 from sender.payloads import edge_of, payload
 from sender.requests import Job
-from sender.store import to_millis
+from sender.tokens import new_token
 from sender.windows import Windows, needs_window
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class _Trial:
 
 def utc_now() -> datetime:
     """Now, to the millisecond that MongoDB keeps."""
-    return to_millis(datetime.now(UTC))
+    return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ class Flow:
         entry = await self.loads.submit(job.journal_id) if look else None
         while True:
             if entry is not None and reopens(job.replay, entry):
-                move = reopen(entry, job.replay, owner=owner, token=uuid.uuid4().hex, now=self.now())
+                move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
                 entry = await self.moves.submit(move)
                 continue
             decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
@@ -154,7 +153,7 @@ class Flow:
             trial.number,
             phone_number_id=credentials.phone_number_id,
             owner=trial.owner,
-            token=uuid.uuid4().hex,
+            token=new_token(),
             now=now,
         )
 
@@ -215,7 +214,7 @@ class Flow:
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
             fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay)
-            move = record(entry, fresh, outcome, owner=owner, token=uuid.uuid4().hex, now=self.now())
+            move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
             if move is None:
                 return Step(outcome, entry)
             standing = await self.moves.submit(move)
@@ -239,9 +238,11 @@ class Flow:
 
 
 def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> None:
-    """One line per call: ids and codes, nobody's words or numbers."""
+    """One line per call that did not do well (at DEBUG, per call): ids and codes, nobody's words or numbers."""
+    level = logging.DEBUG if isinstance(outcome, Sent) else logging.WARNING
+    if not log.isEnabledFor(level):
+        return
     error = None if isinstance(outcome, Sent) else outcome.error
-    level = logging.INFO if isinstance(outcome, Sent) else logging.WARNING
     log.log(
         level,
         "send attempted",

@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -32,6 +31,9 @@ from sender.slots import Slots
 from sender.turns import Shares
 
 _FETCH_RECORDS: Final = 500
+_TOGETHER_SECONDS: Final = 0.01
+"""Where records come in company they are read in company: each reading has its price."""
+
 _BACKLOG_TIMEOUT_MS: Final = 100
 _AWAY_POLL_SECONDS: Final = 0.25
 _ALIVE_SECONDS: Final = 5.0
@@ -107,6 +109,7 @@ class _Session:
         self.schedule = tools.schedules(self.partition, self._release)
         self.steps: set[asyncio.Task[None]] = set()
         self.moved = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
         """Work until asked to stop; then finish the calls under way and commit. Raises what made it fail."""
@@ -150,7 +153,10 @@ class _Session:
                     self.moved.set()
                 # Retries are read first: a flood of new messages must not make them late.
                 await self._admit(await self._fetch_retries(0))
-                await self._admit(await self.kafka.fetch(max_records=_FETCH_RECORDS))
+                found = await self.kafka.fetch(max_records=_FETCH_RECORDS)
+                await self._admit(found)
+                if 1 < sum(map(len, found.values())) < _FETCH_RECORDS:
+                    await asyncio.sleep(_TOGETHER_SECONDS)
         finally:
             await cancel([dispatching, releasing])
 
@@ -269,9 +275,12 @@ class _Session:
         due = self.lanes.next_due()
         # In an outage another session's probe may end without a word to this one.
         wait = min(away, _AWAY_POLL_SECONDS) or (None if due is None else max(0.0, due - self._now()))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self.moved.wait()
+        timer = None if wait is None else self.loop.call_later(wait, self.moved.set)
+        try:
+            await self.moved.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
         self.moved.clear()
 
     async def _load(self, load: Load | LoadBacklog) -> None:

@@ -50,6 +50,6 @@ def item_of(
         strikes=strikes,
         parked=parked,
         bulk=request is not None and request.category == "campaign",
-        paced=request is not None and request.typed().type != "read",
+        paced=request is not None and request.kind != "read",
         expires=request.expires_at.timestamp() if request is not None and request.expires_at else float("inf"),
     )

@@ -7,11 +7,12 @@ its partitions and comes back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
@@ -57,8 +58,7 @@ TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
 """From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
 
     `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
@@ -90,13 +90,12 @@ class Entry:
         return self.state in ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """The wish that `entry` replaces the one whose token is `expected` (None: that there is none yet)."""
 
     entry: Entry
     expected: str | None
-    before: State | None = field(default=None)
+    before: State | None = None
 
     def __post_init__(self) -> None:
         """A move that the table does not allow is a bug, to be found where it is made."""

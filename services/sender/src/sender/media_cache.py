@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is
 from sender.media_store import Kept, MediaStore, key_of
 from sender.shared import Shared
 from sender.transfer import File, Uploaded, transfer
-from sender.uploads import links_of, with_ids
+from sender.uploads import Linked, links_of, with_ids
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class MediaCache:
 
         Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_failures.outcome_of`).
         """
-        links = links_of(request.typed())
+        links = _links(request)
         if not links:
             return request
         ends = await asyncio.gather(
@@ -89,7 +89,7 @@ class MediaCache:
 
         Whether any was forgotten: then the send is worth another try. Raises nothing; without MongoDB it is False.
         """
-        links = links_of(request.typed())
+        links = _links(request)
         if not links or not is_about_media(end):
             return False
         before = self._now() - _SURELY_KNOWN
@@ -143,3 +143,7 @@ class MediaCache:
             await self._store.put(key, Kept(uploaded.id, uploaded.mime_type, at, at + LIFETIME))
         except Unavailable as error:  # the id is good all the same; the next message uploads again
             log.warning("an upload was not remembered", extra={"error": error.message})
+
+
+def _links(request: SendRequest) -> Sequence[Linked]:
+    return () if isinstance(request.message, str) else links_of(request.message)

@@ -1,7 +1,8 @@
 """From a decision to what the journal shall say: pure."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact

@@ -6,11 +6,10 @@ learns from the journal what its predecessor has just sent, so that no limit is 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from sender.pace import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
 from sender.requests import lane_of
@@ -75,19 +74,21 @@ class Ticket:
     def __init__(self, pace: NumberPace, *, paced: bool) -> None:
         self._pace = pace
         self._open = paced
+        self._began: float | None = None
 
-    @contextmanager
-    def used(self) -> Iterator[None]:
-        """The call goes out now, and its answer is there at the end."""
-        if not self._open:
-            yield
-            return
-        self._open, began = False, time.time()
-        self._pace.went()
-        try:
-            yield
-        finally:
-            self._pace.answered(began, time.time())
+    def used(self) -> Self:
+        """A context: the call goes out at its beginning, and its answer is there at the end."""
+        return self
+
+    def __enter__(self) -> None:
+        if self._open:
+            self._open, self._began = False, time.time()
+            self._pace.went()
+
+    def __exit__(self, *_: object) -> None:
+        if self._began is not None:
+            self._pace.answered(self._began, time.time())
+            self._began = None
 
     def close(self) -> None:
         """There will be no call."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
@@ -15,6 +14,7 @@ from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore
 from sender.requests import Job, Letter, Position, read_record
+from sender.tokens import new_token
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Parking:
         job = item.payload
         return Parked(
             id=item.id,
-            token=uuid.uuid4().hex,
+            token=new_token(),
             partition=self._partition,
             lane=item.lane,
             group=item.group,

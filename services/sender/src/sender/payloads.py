@@ -12,15 +12,15 @@ from common.contracts.sends import SendRequest
 
 def payload(request: SendRequest, journal_id: str) -> bytes:
     """Meta's JSON. `journal_id` travels in `biz_opaque_callback_data` and comes back in every status."""
-    message = request.typed()
+    message = request.message
     if isinstance(message, MarkAsRead):
         return msgspec.json.encode(_read(message))
     body: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         **recipient(request.to),
-        "type": message.type,
-        message.type: _content(message),
+        "type": request.kind,
+        request.kind: {"body": message, "preview_url": False} if isinstance(message, str) else _content(message),
         "biz_opaque_callback_data": ids.callback_data(journal_id),
     }
     if request.reply_to is not None:
@@ -30,7 +30,7 @@ def payload(request: SendRequest, journal_id: str) -> bytes:
 
 def edge_of(request: SendRequest) -> str:
     """Where it is posted: marketing templates may go by the Marketing Messages API."""
-    message = request.typed()
+    message = request.message
     return "marketing_messages" if isinstance(message, Template) and message.marketing_lite else "messages"
 
 

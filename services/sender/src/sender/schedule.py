@@ -6,7 +6,6 @@ in order with what was asked for before and after that moment, whoever owns the 
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from sender.batching import GroupCommit
 from sender.parking import patiently
 from sender.requests import Job, Letter, Position, read_record, released
 from sender.scheduled import Scheduled, ScheduleStore
+from sender.tokens import new_token
 
 _AT_ONCE: Final = 200
 _HORIZON_SECONDS: Final = 5.0
@@ -87,7 +87,7 @@ class Schedule:
     def _scheduled(self, job: Job) -> Scheduled:
         return Scheduled(
             id=job.journal_id,
-            token=uuid.uuid4().hex,
+            token=new_token(),
             partition=self._partition,
             due=job.send_at,
             topic=job.position.topic,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from sender.flow import utc_now
 from sender.journal import Entry, Move
 from sender.moves import settle
 from sender.store import JournalStore
+from sender.tokens import new_token
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Settler:
     async def _settle(self, entry: Entry, status: StatusData) -> None:
         standing = entry
         while True:
-            move = settle(standing, status.wamid or "", status.contact, token=uuid.uuid4().hex, now=utc_now())
+            move = settle(standing, status.wamid or "", status.contact, token=new_token(), now=utc_now())
             if move is None:
                 return
             standing = await self._moves.submit(move)

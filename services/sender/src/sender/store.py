@@ -48,7 +48,10 @@ class JournalStore:
         """
         swaps = [Swap(self._document(move.entry), move.expected) for move in moves]
         documents = await swap_all(self._collection, swaps)
-        return [_standing(move, document) for move, document in zip(moves, documents, strict=True)]
+        return [
+            move.entry if document is swap.document else _standing(move, document)
+            for move, swap, document in zip(moves, swaps, documents, strict=True)
+        ]
 
     async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
         """The entry of each journal id, or None."""

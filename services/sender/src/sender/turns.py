@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
+import msgspec
+
 _MANY: Final = 10_000
 NEVER: Final = float("inf")
 
@@ -38,8 +40,7 @@ class Pace(Protocol):
 L = TypeVar("L", bound=Turning)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """How a group shares: its weight, its pace (None: as fast as it can), and how many may be under way at once."""
 
     weight: float = 1.0
@@ -54,6 +55,7 @@ class Shares:
         self.terms = terms
         self._now = 0.0
         self._ends: dict[str, float] = {}
+        self._most = _MANY
 
     def start(self, group: str) -> float:
         """The virtual time at which the group's next send starts, if it is ready now."""
@@ -63,8 +65,9 @@ class Shares:
         """A send of the group goes, which could start then."""
         self._now = max(self._now, start)
         self._ends[group] = max(start, self._ends.get(group, 0.0)) + 1.0 / self.terms(group).weight
-        if len(self._ends) > _MANY:
+        if len(self._ends) > self._most:
             self._ends = {name: end for name, end in self._ends.items() if end > self._now}
+            self._most = max(_MANY, 2 * len(self._ends))  # with many at work, not at every send
 
 
 @dataclass(eq=False, slots=True)

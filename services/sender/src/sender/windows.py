@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 
 def needs_window(request: SendRequest) -> bool:
     """Whether Meta takes this only within the window: all but templates, and read marks, which are no messages."""
-    return request.typed().type not in _FREE
+    return request.kind not in _FREE
 
 
 class Windows:

@@ -81,6 +81,11 @@ class SendRequest(_Model):
             raise ValueError("`expiresAt` has to be after `sendAt`")
         return self
 
+    @property
+    def kind(self) -> str:
+        """The type of the message: `text` for a plain string."""
+        return "text" if isinstance(self.message, str) else self.message.type
+
     def typed(self) -> TypedMessage:
         """The message as a typed object, also when it was given as a plain string."""
         return Text(type="text", body=self.message) if isinstance(self.message, str) else self.message

@@ -10,9 +10,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
 
 _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some
+_BATCH_BYTES = 256 * 1024  # of a partition in one transaction; below every topic's limit, which counts batches
+_FETCH_BYTES = 64 * 1024
 _COMMON_REQUEST_TIMEOUT_MS = 10_000
 
 
@@ -41,6 +44,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
         **connection(settings),
         enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
         linger_ms=0,  # callers await each acknowledgement: waiting for company would only add latency
+        partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=request_timeout_ms,
     )
@@ -53,13 +57,19 @@ def make_transactional_producer(settings: KafkaSettings, transactional_id: str) 
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.kafka_transaction_timeout_ms,
         linger_ms=0,
+        max_batch_size=_BATCH_BYTES,
+        partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
     )
 
 
-def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
-    """A consumer of `group` that commits nothing by itself: offsets travel in our transactions."""
+def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int = 20) -> AIOKafkaConsumer:
+    """A consumer of `group` that commits nothing by itself: offsets travel in our transactions.
+
+    A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
+    there is plenty already. That is how late a lone record is at most.
+    """
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -72,7 +82,8 @@ def make_group_consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
         max_poll_interval_ms=300_000,
-        fetch_max_wait_ms=100,
+        fetch_min_bytes=_FETCH_BYTES,
+        fetch_max_wait_ms=gather_ms,
         request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
     )
 

@@ -15,6 +15,7 @@ So a worker may raise at any point; it only has to make its own effects repeatab
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
+from common.kafka.writing import write_all
 from common.tasks import cancel
 
 log = logging.getLogger(__name__)
@@ -87,30 +89,10 @@ class PartitionSession:
         if not outgoing and not offsets:
             return
         async with self.producer.transaction():
-            await self._write(outgoing)
+            await write_all(self.producer, outgoing)
             if offsets:
                 await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
         self.on_progress()
-
-    async def _write(self, outgoing: Sequence[Outgoing]) -> None:
-        confirmations: list[asyncio.Future[object]] = []
-        try:
-            for record in outgoing:
-                confirmations.append(  # noqa: PERF401  # a comprehension would lose those sent before a failure
-                    await self.producer.send(
-                        record.topic,
-                        record.value,
-                        key=record.key.encode(),
-                        headers=list(record.headers),
-                        partition=record.partition,
-                    )
-                )
-        finally:
-            # Also after a failure: a confirmation that nobody asks for would be reported when it is collected.
-            outcomes = await asyncio.gather(*confirmations, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
 
     def stop(self) -> None:
         """Ask the worker to finish; a waiting fetch returns at once (it would wait for the rebalance otherwise)."""
@@ -155,7 +137,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     async def start(self) -> None:
         """Begin to join the group; returns at once, and keeps trying while Kafka or a topic is away."""
-        self._progress_at = asyncio.get_running_loop().time()
+        self._progress_at = time.monotonic()
         self._joining = asyncio.create_task(self._join(), name=f"join {self._group}")
 
     async def stop(self) -> None:
@@ -192,7 +174,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     def idle_seconds(self) -> float:
         """Seconds since any session last fetched or committed; grows when the poll loops hang."""
-        return asyncio.get_running_loop().time() - self._progress_at if self._sessions else 0.0
+        return time.monotonic() - self._progress_at if self._sessions else 0.0
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all are, each time
         """Finish the running batches, so that the next owner starts behind them."""
@@ -309,7 +291,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         await cancel(late)
 
     def _note_progress(self) -> None:
-        self._progress_at = asyncio.get_running_loop().time()
+        self._progress_at = time.monotonic()
 
 
 @dataclass(eq=False)

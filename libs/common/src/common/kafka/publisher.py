@@ -10,12 +10,18 @@ from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
 from common.kafka.clients import make_producer
+from common.kafka.partitioner import partition_of
+from common.kafka.queues import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
 _RECONNECT_SECONDS = 0.5
+_WATCH_SECONDS = 0.1
+_FEW = 8
+_TOGETHER_SECONDS = 0.001
 
 
 class Publisher:
@@ -31,10 +37,17 @@ class Publisher:
         self._timeout = timeout_seconds
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
+        self._waiting: list[PartitionQueue] = []
+        self._calls: set[Call] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._connecting = asyncio.create_task(self._connect(), name="connect publisher")
+        self._loop = asyncio.get_running_loop()
+        self._connecting = self._loop.create_task(self._connect(), name="connect publisher")
+        self._watching = self._loop.create_task(self._watch(), name="watch publisher")
 
     async def stop(self) -> None:
         """Send what is buffered and close."""
@@ -46,6 +59,7 @@ class Publisher:
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._producer.stop()
+        await cancel([self._watching])
 
     @property
     def connected(self) -> bool:
@@ -72,29 +86,66 @@ class Publisher:
         producer = self._producer
         if producer is None:
             raise Unavailable("Kafka does not answer; try again", code="kafka_unavailable")
+        loop = self._loop
+        assert loop is not None  # noqa: S101  # it has started
+        call = Call(loop, len(records), loop.time() + self._timeout)
+        self._calls.add(call)
         try:
-            async with asyncio.timeout(self._timeout):
-                if len(records) == 1:
-                    await self._send(producer, records[0], wait=True)
-                    return
-                await asyncio.gather(*[await self._send(producer, record) for record in records])
+            for record in records:
+                (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
+            if records:
+                await call.told
         except (KafkaError, TimeoutError) as error:
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
+        finally:
+            self._calls.discard(call)
 
-    async def _send(
-        self, producer: AIOKafkaProducer, record: Outgoing, *, wait: bool = False
-    ) -> "asyncio.Future[object]":
-        confirmation: asyncio.Future[object] = await producer.send(
-            record.topic,
-            record.value,
-            key=record.key.encode(),
-            headers=list(record.headers),
-            partition=record.partition,
-        )
-        if wait:
-            await confirmation
-        return confirmation
+    def _ready(self, queue: PartitionQueue) -> None:
+        """Let it begin: at once while there are few calls, so that a lone one is not delayed; else with others."""
+        self._waiting.append(queue)
+        if len(self._waiting) == 1:
+            assert self._loop is not None  # noqa: S101  # it has started
+            self._loop.call_later(_TOGETHER_SECONDS if len(self._calls) > _FEW else 0, self._begin)
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for queue in waiting:
+            queue.begin()
+
+    async def _watch(self) -> None:
+        """Tell those whose time is over. One look at all of them costs less than a timer for each."""
+        assert self._loop is not None  # noqa: S101  # it has started
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now = self._loop.time()
+            for call in self._calls:
+                if call.deadline <= now and not call.told.done():
+                    call.told.set_exception(TimeoutError("no acknowledgement in time"))
+
+    def _queue(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue | None:
+        """The queue of a record's partition; None while the partitions of its topic are not known."""
+        partition = record.partition
+        if partition is None:
+            known = producer.client.cluster.partitions_for_topic(record.topic)
+            if not known:
+                return None
+            partition = partition_of(record.key, len(known))
+        place = record.topic, partition
+        queue = self._queues.get(place)
+        if queue is None:
+            assert self._loop is not None  # noqa: S101  # it has started
+            queue = self._queues[place] = PartitionQueue(self._loop, producer, *place, self._ready)
+        return queue
+
+    async def _queue_of_new(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue:
+        """The same after asking for the partitions. Raises `KafkaError` or `TimeoutError`."""
+        async with asyncio.timeout(self._timeout):
+            await producer.partitions_for(record.topic)
+        queue = self._queue(producer, record)
+        if queue is None:
+            raise KafkaError(f"{record.topic} has no partitions")
+        return queue
 
     async def _connect(self) -> None:
         while True:

@@ -3,10 +3,11 @@
 Headers: `traceparent` and `tracestate` (W3C Trace Context), `correlation-id`, `event-id`, `event-type`, `content-type`.
 """
 
+import random
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
@@ -22,26 +23,30 @@ _W3C_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0
 Headers = Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """Where a piece of work stands in its trace: what goes on in the headers of what it causes."""
 
     traceparent: str
     correlation_id: str
     tracestate: str | None = None
 
-    def child(self, span_id: str | None = None) -> "Trace":
+    def child(self, span_id: str | None = None, *, correlation_id: str | None = None) -> "Trace":
         """The same trace with a new span (`span_id`: 16 hex digits, drawn when absent)."""
         head, _, flags = self.traceparent.rsplit("-", 2)
-        span = span_id or secrets.token_hex(8)
-        return Trace(f"{head}-{span}-{flags}", self.correlation_id, self.tracestate)
+        span = span_id or _hex(64)
+        return Trace(f"{head}-{span}-{flags}", correlation_id or self.correlation_id, self.tracestate)
 
 
 def new_trace(correlation_id: str, traceparent: str | None = None, tracestate: str | None = None) -> Trace:
     """A trace that continues a valid W3C `traceparent`, or starts a sampled one."""
     if traceparent is None or not _W3C_TRACEPARENT.match(traceparent):
-        return Trace(f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01", correlation_id)
+        return Trace(f"00-{_hex(128)}-{_hex(64)}-01", correlation_id)
     return Trace(traceparent, correlation_id, tracestate)
+
+
+def _hex(bits: int) -> str:
+    """That many random bits. These are names, not secrets: asking the kernel for each would cost more than the rest."""
+    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"  # 0 is no valid id
 
 
 def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -63,8 +68,7 @@ def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str) -> Tra
     return new_trace(correlation, headers.get(TRACEPARENT), state if state and len(state) <= _MAX_TRACESTATE else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A record to be written: topic, key, value and headers as Kafka will have them.
 
     `partition` is for the rare record whose place matters more than its key; by default the key decides.
@@ -73,7 +77,7 @@ class Outgoing:
     topic: str
     key: str
     value: bytes
-    headers: Headers = field(default=())
+    headers: Headers = ()
     partition: int | None = None
 
 

@@ -11,7 +11,6 @@ third (a reset after the request is a `ConnectError` too); the chain of causes d
 failures `client error (Connect)`. What is not named so counts as `Unclear`.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -22,7 +21,6 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ClientClosedError, DetailedPyreqwestError, PoolTimeoutError, PyreqwestError
 
 _CONNECT_FAILED: Final = "client error (Connect)"
-_SPARE_SECONDS: Final = 1.0
 
 
 class GraphSettings(BaseSettings):
@@ -70,7 +68,6 @@ class GraphClient:
 
     def __init__(self, settings: GraphSettings, *, max_in_flight: int) -> None:
         self._root = f"{settings.graph_base_url.rstrip('/')}/{settings.graph_version}"
-        self._deadline = settings.graph_total_seconds + _SPARE_SECONDS
         self._client: Client = (
             ClientBuilder()
             .connect_timeout(timedelta(seconds=settings.graph_connect_seconds))
@@ -98,14 +95,10 @@ class GraphClient:
         except ValueError:  # its text would show the token
             return NotSent("unusable_token_or_number")
         try:
-            # The library keeps the deadline itself; this is for the day when it does not.
-            async with asyncio.timeout(self._deadline):
-                response = await request.send()
-                return Answered(response.status, bytes(await response.bytes()))
+            response = await request.send()
+            return Answered(response.status, bytes(await response.bytes()))
         except PyreqwestError as error:
             return _ended(error)
-        except TimeoutError:
-            return Unclear("timeout")
 
     async def close(self) -> None:
         """Close every connection."""

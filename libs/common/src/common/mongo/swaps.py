@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Collection = AsyncCollection[Document]
 
 _DUPLICATE_KEY = 11000
+_MANY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,16 @@ async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Docume
 
     It stands as wished when its token is the swap's. Raises `Unavailable`; the same swaps may then be tried again.
     """
-    operations = [_operation(swap) for swap in swaps]
+    # A command has its price, and so has an upsert: few new documents are upserts beside the others, many are inserts.
+    inserting = sum(swap.expected is None for swap in swaps) > _MANY
+    operations = [_operation(swap, inserting=inserting) for swap in swaps]
     with or_unavailable():
         try:
             result = await collection.bulk_write(operations, ordered=False)
         except BulkWriteError as error:
             only_duplicates(error)
         else:
-            if result.inserted_count + result.matched_count == len(swaps):
+            if result.inserted_count + result.matched_count + result.upserted_count == len(swaps):
                 return [swap.document for swap in swaps]
         return await find_all(collection, [swap.document["_id"] for swap in swaps])
 
@@ -73,10 +76,14 @@ async def find_all(collection: Collection, ids: Sequence[str]) -> list[Document 
     return [found.get(key) for key in ids]
 
 
-def _operation(swap: Swap) -> Any:
-    if swap.expected is None:
+def _operation(swap: Swap, *, inserting: bool) -> Any:
+    key, token = swap.document["_id"], swap.expected
+    if token is not None:
+        return ReplaceOne({"_id": key, "token": token}, swap.document)
+    if inserting:
         return InsertOne(swap.document)
-    return ReplaceOne({"_id": swap.document["_id"], "token": swap.expected}, swap.document)
+    # Where something stands, its token is another one: so the upsert meets the unique `_id`, as an insert would.
+    return ReplaceOne({"_id": key, "token": swap.document["token"]}, swap.document, upsert=True)
 
 
 def only_duplicates(error: BulkWriteError) -> None:

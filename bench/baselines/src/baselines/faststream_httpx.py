@@ -1,0 +1,75 @@
+"""The sender as it is usually written: FastStream per message, pydantic, httpx; no journal, no lanes, no pace.
+
+For each record: it is validated, Meta is called, the result is published, the record is acknowledged. `WORKERS` is how
+many are under way at once (`max_workers`).
+"""
+
+import asyncio
+import os
+from typing import Any
+
+import httpx
+import uvloop
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaBroker
+from pydantic import BaseModel, Field
+
+_WORKERS = int(os.environ.get("WORKERS", "1"))
+_broker = KafkaBroker(os.environ["KAFKA_BOOTSTRAP_SERVERS"], acks="all", enable_idempotence=True)
+_app = FastStream(_broker)
+_publisher = _broker.publisher(os.environ.get("OUT_TOPIC", "whatsapp-cloud-send-results"))
+_clients: list[httpx.AsyncClient] = []
+
+
+class Request(BaseModel):
+    chatbot_id: str = Field(alias="chatbotId")
+    to: str
+    message: str
+    message_id: str = Field(alias="messageId")
+    metadata: dict[str, Any] | None = None
+
+
+class Result(BaseModel):
+    message_id: str = Field(serialization_alias="messageId")
+    wamid: str
+
+
+async def _handle(request: Request) -> None:
+    body = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "to": request.to,
+        "type": "text",
+        "text": {"body": request.message},
+    }
+    answer = await _clients[0].post("/v25.0/106540352200000/messages", json=body)
+    answer.raise_for_status()
+    result = Result(message_id=request.message_id, wamid=answer.json()["messages"][0]["id"])
+    await _publisher.publish(result, key=request.to.encode())
+
+
+_options: dict[str, Any] = {"group_id": os.environ["GROUP"], "auto_offset_reset": "earliest"}
+if _WORKERS > 1:
+    _options["max_workers"] = _WORKERS
+    _options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream has no other with several workers
+else:
+    _options["ack_policy"] = AckPolicy.ACK
+_broker.subscriber(os.environ["TOPIC"], **_options)(_handle)
+
+
+async def _run() -> None:
+    headers = {"authorization": "Bearer EAAfake-token-of-the-benchmark"}
+    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
+    async with httpx.AsyncClient(base_url=os.environ["GRAPH_BASE_URL"], headers=headers, limits=limits) as client:
+        _clients.append(client)
+        await _app.run()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The yardstick: how fast the services are, beside honest baselines."""

@@ -1,0 +1,110 @@
+"""How fast the services are, beside honest baselines.
+
+`python -m yardstick goals` (`make bench-goals`) prints each goal with the median of its paired ratios, and ends with 1
+when one that must hold falls short. `python -m yardstick all` (`make bench`) also measures NestJS with BullMQ, latency
+end to end and cost as everything grows, and writes a report with plots. `python -m yardstick report` writes it again
+from its JSON.
+
+A real broker and a real mongod are started, and each side as a process of its own on a core of its own, one after the
+other in interleaved rounds.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from yardstick.contests import Sizes
+from yardstick.goals import GOALS
+from yardstick.growth import growth
+from yardstick.latency import latency
+from yardstick.machine import describe
+from yardstick.nest import nest, prepare
+from yardstick.plots import draw
+from yardstick.report import markdown
+from yardstick.stand import say, stand
+from yardstick.suite import PARTS, Outcome, measure, measure_http
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("what", choices=["goals", "all", "report"])
+    add("--quick", action="store_true", help="two short rounds: a look, within ten minutes")
+    add("--rounds", type=int, help="instead of five (or two)")
+    add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
+    add("--skip", default="", help="of `all`: nest, latency, growth")
+    add("--out", type=Path, default=Path("bench/report"), help="folder of the report (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+async def run(given: argparse.Namespace) -> dict[str, Any]:
+    """Measure what is wanted; everything as JSON has it."""
+    sizes = Sizes.quick() if given.quick else Sizes.full()
+    rounds = given.rounds or (2 if given.quick else 5)
+    parts, outcome, skipped = given.parts.split(","), Outcome(), given.skip.split(",")
+    more = {part for part in ("nest", "latency", "growth") if part not in skipped} if given.what == "all" else set()
+    if "nest" in more:
+        await asyncio.to_thread(prepare)
+    if "http" in parts:
+        await measure_http(outcome, rounds, say)
+    found: dict[str, Any] = {}
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(stand())
+        beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
+        await measure(outcome, place, sizes, rounds, parts, say, beside)
+        if "latency" in more:
+            found["latency"] = await latency(place, sizes.seconds * 2, say)
+        if "growth" in more:
+            found["growth"] = await growth(place, given.quick, say)
+    return {"machine": describe(), **outcome.as_json(), **found}
+
+
+def main() -> None:
+    """Measure, print, and write the report."""
+    given = arguments()
+    logging.basicConfig(level=logging.CRITICAL)
+    began = time.monotonic()
+    kept = given.out / "report.json"
+    found = json.loads(kept.read_text(encoding="utf-8")) if given.what == "report" else asyncio.run(run(given))
+    print("\n".join(verdicts(found)))
+    if given.what != "goals":
+        write(found, given.out)
+        print(f"\nreport in {given.out}")
+    print(f"\n{time.monotonic() - began:.0f} s")
+    values = found["goals"]
+    sys.exit(any(goal.name in values and not goal.holds(values[goal.name]) for goal in GOALS))
+
+
+def verdicts(found: dict[str, Any]) -> list[str]:
+    """The machine, and a line for each goal that was measured."""
+    values = found["goals"]
+    return [
+        "",
+        ", ".join(f"{name} {value}" for name, value in found["machine"].items()),
+        "",
+        *(
+            f"{goal.text:<72}{values[goal.name]:>8.2f}   {goal.bounds():<24}{goal.verdict(values[goal.name])}"
+            for goal in GOALS
+            if goal.name in values
+        ),
+    ]
+
+
+def write(found: dict[str, Any], folder: Path) -> None:
+    """The report, its pictures, and the figures behind them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(markdown(found, draw(found, folder)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

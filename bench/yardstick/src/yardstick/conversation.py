@@ -1,0 +1,18 @@
+"""Conversation under load: a topic full of messages, worked off."""
+
+from yardstick.program import Program, python
+from yardstick.stand import Stand, free_port
+
+
+def conversation(stand: Stand, database: str, group: str, **more: str) -> Program:
+    """The service."""
+    return stand.service(
+        "conversation",
+        python("conversation"),
+        free_port(),
+        "/health/ready",
+        MONGODB_DATABASE=database,
+        CONSUMER_GROUP=group,
+        API_KEYS="[]",
+        **more,
+    )

@@ -1,0 +1,81 @@
+"""How the cost of a message changes as what is already there grows: every dimension, from small to large."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from yardstick import backlogs
+from yardstick.dimensions import conversation_partitions, conversations, replicas, sender_partitions, tenants
+from yardstick.stand import Say, Stand
+from yardstick.steps import Step, flatness
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of each dimension, the messages of each step, and how long, in s, a backlog is watched at most."""
+
+    messages: int
+    conversations: Sequence[int]
+    tenants: Sequence[int]
+    partitions: Sequence[int]
+    replicas: Sequence[int]
+    sends: Sequence[int]
+    webhooks: Sequence[int]
+    seconds: float
+
+    @classmethod
+    def full(cls) -> "Sizes":
+        """For a report. The webhooks are more than can be worked off in the time."""
+        return cls(
+            messages=10_000,
+            conversations=(100, 10_000, 100_000, 1_000_000),
+            tenants=(1, 100, 10_000),
+            partitions=(1, 6, 24),
+            replicas=(1, 2, 4),
+            sends=(100_000, 1_000_000),
+            webhooks=(100_000, 1_000_000),
+            seconds=600.0,
+        )
+
+    @classmethod
+    def quick(cls) -> "Sizes":
+        """For a look."""
+        return cls(
+            messages=3_000,
+            conversations=(100, 10_000),
+            tenants=(1, 200),
+            partitions=(1, 6),
+            replicas=(1, 2),
+            sends=(20_000, 60_000),
+            webhooks=(20_000,),
+            seconds=60.0,
+        )
+
+
+async def growth(stand: Stand, quick: bool, say: Say) -> dict[str, list[dict[str, Any]]]:
+    """All dimensions, as JSON has them."""
+    sizes = Sizes.quick() if quick else Sizes.full()
+    dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
+        "conversations": partial(conversations, stand, sizes.conversations, sizes.messages),
+        "tenants": partial(tenants, stand, sizes.tenants, sizes.messages),
+        "conversationPartitions": partial(conversation_partitions, stand, sizes.partitions, sizes.messages),
+        "senderPartitions": partial(sender_partitions, stand, sizes.partitions, sizes.messages),
+        "replicas": partial(replicas, stand, sizes.replicas, sizes.messages),
+        "sendBacklog": partial(backlogs.sends, stand, sizes.sends, sizes.seconds),
+        "webhookBacklog": partial(backlogs.webhooks, stand, sizes.webhooks, min(sizes.seconds, 30.0)),
+    }
+    found = {}
+    for name, measure in dimensions.items():
+        steps = await measure()
+        for step in steps:
+            say(told(name, step))
+        say(f"{name}: the largest costs {flatness(steps):.2f} of the smallest")
+        found[name] = [asdict(step) for step in steps]
+    return found
+
+
+def told(name: str, step: Step) -> str:
+    """A step in a line."""
+    figures = f"{step.per_second:>9,.0f}/s  {step.cpu_us:>8,.1f} µs  {step.memory_mib:>6,.0f} MiB"
+    return f"{name} {step.size:>9,}  {figures}" + "".join(f"  {key} {value:,.1f}" for key, value in step.extra.items())

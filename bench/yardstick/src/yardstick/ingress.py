@@ -1,0 +1,56 @@
+"""Ingress under load, and those beside it."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from common.contracts import topics
+from yardstick.program import Program, ProgramError, python
+from yardstick.stand import Stand, free_port
+from yardstick.webhooks import SECRET
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A process that takes webhooks, and its port."""
+
+    program: Program
+    port: int
+
+
+def ingress(stand: Stand) -> Endpoint:
+    """The service."""
+    port = free_port()
+    return Endpoint(
+        stand.service("ingress", python("ingress"), port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET), port
+    )
+
+
+def bare_asgi(stand: Stand) -> Endpoint:
+    """The floor."""
+    return _baseline(stand, "bare_asgi", "/")
+
+
+def pywa(stand: Stand) -> Endpoint:
+    """What a team begins with."""
+    return _baseline(stand, "pywa_fastapi", "/health")
+
+
+def _baseline(stand: Stand, name: str, ready: str) -> Endpoint:
+    port, command = free_port(), python(f"baselines.{name}")
+    return Endpoint(stand.service(name, command, port, ready, APP_SECRET=SECRET, TOPIC=topics.WEBHOOKS.name), port)
+
+
+async def load(port: int, **options: float) -> dict[str, Any]:
+    """One run of the load program, away from the service's core; what it says at its end."""
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "yardstick.http_load", f"--port={port}", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise ProgramError(f"the load ended with {process.returncode}")
+    said: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return said

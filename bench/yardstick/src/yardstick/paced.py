@@ -1,0 +1,109 @@
+"""Services at a given rate: what a message costs when there are few, and when there are many."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import aiohttp
+from aiokafka import AIOKafkaProducer
+
+from common.contracts import topics
+from common.kafka.records import Outgoing
+from yardstick.conversation import conversation
+from yardstick.figures import Figures
+from yardstick.ingress import ingress, load
+from yardstick.program import Program
+from yardstick.rounds import Side
+from yardstick.sender import Graph, account_records, send_record, sender
+from yardstick.stand import Stand
+from yardstick.webhooks import webhook_records
+
+_WARM_SECONDS: Final = 2.0
+_TICK_SECONDS: Final = 0.005
+_CUSTOMERS: Final = 4_000
+
+
+async def pace(stand: Stand, make: Callable[[int], Outgoing], rate: float, seconds: float) -> None:
+    """Write record number i at i/rate seconds."""
+    producer = AIOKafkaProducer(bootstrap_servers=stand.kafka, enable_idempotence=True)
+    async with producer:
+        began, number = time.monotonic(), 0
+        while number < rate * seconds:
+            while number < (time.monotonic() - began) * rate:
+                record = make(number)
+                await producer.send(record.topic, record.value, key=record.key.encode(), headers=list(record.headers))
+                number += 1
+            await asyncio.sleep(_TICK_SECONDS)
+        await producer.flush()
+
+
+async def at_rate(
+    program: Program, progress: Callable[[], Awaitable[int]], work: Awaitable[None], seconds: float
+) -> Figures:
+    """What `program` uses in `seconds` of the work, after it has warmed up."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.sleep(_WARM_SECONDS)
+        before, first, began = program.used(), await progress(), time.monotonic()
+        await asyncio.sleep(seconds)
+        after, last, ended = program.used(), await progress(), time.monotonic()
+        await working
+    finally:
+        working.cancel()
+    done = max(1, last - first)
+    cpu = after.cpu_seconds - before.cpu_seconds
+    return Figures(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
+
+
+@asynccontextmanager
+async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) -> AsyncIterator[dict[str, Side]]:
+    """Each service at `slow` and at `fast` messages a second; the sender's also under the name `share`."""
+    await stand.fresh_topics(*topics.ALL)
+    await stand.fill(account_records())
+    graph = Graph(stand, latency_ms=150)
+    async with graph.program, aiohttp.ClientSession() as http:
+
+        async def sends(rate: float) -> Figures:
+            name, base = _name(), int(uuid.uuid4().int % 10**9) * 10**6
+
+            async def progress() -> int:
+                return int((await graph.stats(http))["count"])
+
+            work = pace(stand, lambda n: send_record(base + n), rate, seconds + _WARM_SECONDS + 0.5)
+            async with stand.database(name), sender(stand, graph.url, name, group="paced") as program:
+                return await at_rate(program, progress, work, seconds)
+
+        async def messages(rate: float) -> Figures:
+            name, base = _name(), int(uuid.uuid4().int % 10**6) * 10**6
+
+            def record(number: int) -> Outgoing:
+                return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
+
+            work = pace(stand, record, rate, seconds + _WARM_SECONDS + 0.5)
+            async with stand.database(name) as database, conversation(stand, name, group="paced") as program:
+
+                async def progress() -> int:
+                    return int(await database["messages"].estimated_document_count())
+
+                return await at_rate(program, progress, work, seconds)
+
+        async def webhooks(rate: float) -> Figures:
+            endpoint = ingress(stand)
+            async with endpoint.program as program:
+                await load(endpoint.port, seconds=_WARM_SECONDS, rate=rate)
+                before = program.used()
+                said = await load(endpoint.port, seconds=seconds, rate=rate)
+                after = program.used()
+            cpu = after.cpu_seconds - before.cpu_seconds
+            return Figures(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes)
+
+        kinds = {"ingress": webhooks, "conversation": messages, "sender": sends}
+        yield {f"{kind} at {rate:g}/s": partial(run, rate) for kind, run in kinds.items() for rate in (slow, fast)}
+
+
+def _name() -> str:
+    return f"bench_{uuid.uuid4().hex[:8]}"

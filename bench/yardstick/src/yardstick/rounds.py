@@ -1,0 +1,27 @@
+"""Sides beside each other: each round has every side once, and every second round in reverse.
+
+So what changes slowly on a shared machine meets all sides alike, and ratios are made within a round.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from yardstick.figures import Figures
+from yardstick.stand import Say
+
+Side = Callable[[], Awaitable[Figures]]
+Rounds = dict[str, list[Figures]]
+
+
+async def interleaved(title: str, sides: Mapping[str, Side], rounds: int, say: Say) -> Rounds:
+    """The figures of each side, one of each round."""
+    found: Rounds = {name: [] for name in sides}
+    for number in range(rounds):
+        order = list(sides) if number % 2 == 0 else list(sides)[::-1]
+        for name in order:
+            figures = await sides[name]()
+            found[name].append(figures)
+            say(
+                f"{title} {number + 1}/{rounds}  {name:<26} {figures.per_second:>9,.0f}/s"
+                f"  {figures.cpu_us:>8,.1f} µs  {figures.core_share:5.2f} of its core"
+            )
+    return found

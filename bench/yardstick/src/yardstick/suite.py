@@ -1,0 +1,79 @@
+"""All measurements of the goals, in order, on one stand."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from outbound_http.rounds import run as outbound_http
+from yardstick.contests import Sizes, conversation_sides, sender_sides, webhook_sides
+from yardstick.figures import Figures
+from yardstick.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
+from yardstick.nest import Nest
+from yardstick.paced import paced_sides
+from yardstick.rounds import Rounds, interleaved
+from yardstick.stand import Say, Stand
+
+PARTS: Final = ("ingress", "conversation", "sender", "http", "paced")
+_SLOW: Final = 100.0
+_FAST: Final = 1_000.0
+_CALLS: Final = 20_000
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`values` by goal, `rounds` by part and side."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    rounds: dict[str, Rounds] = field(default_factory=dict)
+    http: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        rounds = {
+            part: {side: [_as_json(one) for one in figures] for side, figures in sides.items()}
+            for part, sides in self.rounds.items()
+        }
+        return {"goals": self.values, "rounds": rounds, "http": self.http}
+
+
+def _as_json(figures: Figures) -> dict[str, Any]:
+    return {
+        "perSecond": figures.per_second,
+        "cpuUs": figures.cpu_us,
+        "memory": figures.memory,
+        "lateMs": list(figures.late_ms),
+    }
+
+
+async def measure_http(outcome: Outcome, rounds: int, say: Say) -> None:
+    """The sender's HTTP client; before a stand takes its cores."""
+    outcome.http = await outbound_http(rounds, _CALLS, ["raw", "graph", "aiohttp"], say)
+    outcome.values["outbound_http"] = float(outcome.http["ratios"]["graph"])
+
+
+async def measure(
+    outcome: Outcome,
+    stand: Stand,
+    sizes: Sizes,
+    rounds: int,
+    parts: Collection[str],
+    say: Say,
+    nest: Nest | None = None,
+) -> None:
+    """The parts that are wanted, of all but the HTTP client; `nest` takes part where it is there."""
+    if "ingress" in parts:
+        async with webhook_sides(stand, sizes, nest) as sides:
+            found = outcome.rounds["ingress"] = await interleaved("ingress", sides, rounds, say)
+        outcome.values.update(webhook_goals(found))
+    if "conversation" in parts:
+        async with conversation_sides(stand, sizes) as sides:
+            found = outcome.rounds["conversation"] = await interleaved("conversation", sides, rounds, say)
+        outcome.values.update(conversation_goals(found))
+    if "sender" in parts:
+        async with sender_sides(stand, sizes, nest) as sides:
+            found = outcome.rounds["sender"] = await interleaved("sender", sides, rounds, say)
+        outcome.values.update(sender_goals(found))
+    if "paced" in parts:
+        async with paced_sides(stand, sizes.seconds, _SLOW, _FAST) as sides:
+            found = outcome.rounds["paced"] = await interleaved("paced", sides, rounds, say)
+        outcome.values.update(paced_goals(found, _SLOW, _FAST))
