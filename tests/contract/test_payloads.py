@@ -15,7 +15,7 @@ from common.contracts.messages import IncomingMessage, MessageStatus
 from conversation.core import plan
 from conversation.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
 from conversation.state import Known
-from ingress.core import cut
+from ingress.core import _cut_body, _cut_plain, cut
 from ingress.routes import records
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -85,6 +85,19 @@ def test_a_body_is_cut_into_exactly_its_facts(path):
     facts = cut(body, body_id="b1", now=NOW)
     found = [(fact.type, json.loads(bytes(fact.data.raw)), fact.key, fact.data.wamid) for fact in facts]
     assert found == list(expected(body))
+
+
+@every_payload
+def test_the_plain_way_of_cutting_finds_what_the_careful_one_does(path):
+    body = path.read_bytes()
+    careful = list(_cut_body(body, NOW))
+    assert _cut_plain(body, NOW) in ([], careful)
+
+
+def test_messages_and_statuses_are_plain():
+    bodies = {path.stem: path.read_bytes() for path in PAYLOADS if path.stem.startswith(("message-", "status-"))}
+    assert len(bodies) >= 50
+    assert [name for name, body in bodies.items() if not _cut_plain(body, NOW)] == []
 
 
 @every_payload

@@ -104,3 +104,77 @@ async def test_where_there_is_company_the_next_batch_waits_for_more():
     await group.submit(6)
     assert loop.time() - began >= 0.2
     assert store.batches == [[0], [1, 2, 3, 4, 5], [6]]
+
+
+class Timed(Store):
+    """Writes at once, and knows when each write began."""
+
+    def __init__(self):
+        super().__init__()
+        self.began = []
+
+    async def run(self, items):
+        self.began.append(asyncio.get_running_loop().time())
+        self.gate.release()
+        return await super().run(items)
+
+
+FOREVER = 3_600.0
+
+
+async def test_lone_writes_are_not_delayed():
+    store = Timed()
+    group = GroupCommit(store.run, apart=FOREVER)
+    async with asyncio.timeout(10):
+        for number in range(20):
+            await group.submit(number)
+        for _ in range(5):  # nor is little company
+            await asyncio.gather(*(group.submit(n) for n in range(4)))
+    assert [len(batch) for batch in store.batches] == [1] * 20 + [4] * 5
+
+
+async def test_after_company_batches_begin_apart():
+    store, apart = Timed(), 0.1
+    group = GroupCommit(store.run, apart=apart)
+    for _ in range(4):
+        assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [n * 10 for n in range(5)]
+    assert [len(batch) for batch in store.batches] == [5] * 4
+    between = [later - before for before, later in zip(store.began, store.began[1:], strict=False)]
+    assert min(between) >= apart / 2  # a busy machine may see a batch late, and so the next one sooner after it
+
+
+async def test_a_write_that_took_longer_than_that_delays_nobody_more():
+    store = Store()
+    group = GroupCommit(store.run, apart=0.0)
+    first = [asyncio.create_task(group.submit(n)) for n in range(5)]
+    await reached(lambda: store.batches)
+    late = asyncio.create_task(group.submit(5))
+    store.gate.release()
+    store.gate.release()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*first, late) == [0, 10, 20, 30, 40, 50]
+    assert store.batches == [[0, 1, 2, 3, 4], [5]]
+
+
+async def test_what_fills_a_whole_batch_does_not_wait():
+    store = Timed()
+    group = GroupCommit(store.run, max_size=5, apart=FOREVER)
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*(group.submit(n) for n in range(20))) == [n * 10 for n in range(20)]
+    assert [len(batch) for batch in store.batches] == [5] * 4
+    await group.close()
+
+
+async def test_closing_while_it_waits_for_company_ends_it():
+    store = Timed()
+    group = GroupCommit(store.run, apart=FOREVER)
+    await asyncio.gather(*(group.submit(n) for n in range(5)))
+    waiting = asyncio.create_task(group.submit(5))
+    await asyncio.sleep(0)
+    draining = group._task
+    assert not draining.done()
+    async with asyncio.timeout(4):
+        await group.close()
+    assert draining.done()
+    assert store.batches == [[0, 1, 2, 3, 4]]
+    waiting.cancel()  # its caller is gone

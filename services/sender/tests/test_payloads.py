@@ -95,3 +95,14 @@ def test_a_reply_names_what_it_answers():
 )
 def test_a_recipient_is_a_number_with_its_plus_or_a_bsuid(to, expected):
     assert recipient(to) == expected
+
+
+@pytest.mark.parametrize("text", ["hi", "https://x.test", 'é\n"\u2028', "x" * 4_096, "0", "null"])
+@pytest.mark.parametrize("to", ["+4915112345678", "DE.13491208655302741918"])
+@pytest.mark.parametrize("more", [{}, {"replyTo": "wamid.x"}])
+def test_a_plain_string_is_a_text_byte_for_byte(text, to, more):
+    plain, typed = (
+        payload(SendRequest.model_validate({"chatbotId": "b", "to": to, "message": message, **more}), JOURNAL)
+        for message in (text, {"type": "text", "body": text})
+    )
+    assert plain == typed

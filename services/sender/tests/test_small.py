@@ -1,6 +1,9 @@
 """Settings, reports of refused tokens, and what a status tells."""
 
 import asyncio
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +14,7 @@ from common.http.credentials import Credentials
 from sender.reports import RejectionReports
 from sender.settings import Settings
 from sender.settle import _seen
+from sender.tokens import new_token
 
 
 def test_the_window_must_outlast_a_call():
@@ -82,3 +86,20 @@ def test_only_statuses_of_ours_with_a_wamid_say_something():
         record(None),
     ]
     assert {journal: status.wamid for journal, status in _seen(batch).items()} == {"j1": "w1"}
+
+
+def test_tokens_are_new_each_time_whoever_asks():
+    with ThreadPoolExecutor(4) as pool:
+        drawn = [
+            token for tokens in pool.map(lambda _: [new_token() for _ in range(2_000)], range(4)) for token in tokens
+        ]
+    assert len(set(drawn)) == 8_000
+
+
+def test_processes_have_no_token_in_common():
+    program = "from sender.tokens import new_token; print(*(new_token() for _ in range(100)))"
+    printed = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in "ab"
+    ]
+    drawn = [token for process in printed for token in process.stdout.split()] + [new_token() for _ in range(100)]
+    assert len(set(drawn)) == len(drawn) == 300

@@ -24,39 +24,69 @@ from yardstick.webhooks import webhook_records
 
 _WARM_SECONDS: Final = 2.0
 _TICK_SECONDS: Final = 0.005
+_POLL_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 60.0
+_NEARLY: Final = 0.9
 _CUSTOMERS: Final = 4_000
 
 
-async def pace(stand: Stand, make: Callable[[int], Outgoing], rate: float, seconds: float) -> None:
-    """Write record number i at i/rate seconds."""
-    producer = AIOKafkaProducer(bootstrap_servers=stand.kafka, enable_idempotence=True)
-    async with producer:
-        began, number = time.monotonic(), 0
-        while number < rate * seconds:
-            while number < (time.monotonic() - began) * rate:
-                record = make(number)
-                await producer.send(record.topic, record.value, key=record.key.encode(), headers=list(record.headers))
-                number += 1
-            await asyncio.sleep(_TICK_SECONDS)
-        await producer.flush()
+class Pace:
+    """Writes record number i at i/rate seconds, until it is over."""
+
+    def __init__(self, stand: Stand, make: Callable[[int], Outgoing], rate: float) -> None:
+        self._kafka = stand.kafka
+        self._make = make
+        self._rate = rate
+        self._began = time.monotonic()
+        self._over = asyncio.Event()
+        self.number = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """For as long as the block runs."""
+        writing = asyncio.create_task(self._write(), name="pace")
+        try:
+            yield
+        finally:
+            self._over.set()
+            await writing
+
+    async def _write(self) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._kafka, enable_idempotence=True)
+        async with producer:
+            self._began = time.monotonic()
+            while not self._over.is_set():
+                while self.number < (time.monotonic() - self._began) * self._rate:
+                    record = self._make(self.number)
+                    headers = list(record.headers)
+                    await producer.send(record.topic, record.value, key=record.key.encode(), headers=headers)
+                    self.number += 1
+                await asyncio.sleep(_TICK_SECONDS)
+            await producer.flush()
 
 
-async def at_rate(
-    program: Program, progress: Callable[[], Awaitable[int]], work: Awaitable[None], seconds: float
-) -> Figures:
-    """What `program` uses in `seconds` of the work, after it has warmed up."""
-    working = asyncio.ensure_future(work)
-    try:
+async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace: Pace, seconds: float) -> Figures:
+    """What `program` uses in `seconds`, after it has warmed up and has caught up with what had piled up meanwhile.
+
+    At the end nothing of it is left behind. Raises `TimeoutError` when it cannot keep up.
+    """
+    base = await progress()
+    async with pace.running():
         await asyncio.sleep(_WARM_SECONDS)
+        await _caught_up(progress, base, lambda: int(pace.number * _NEARLY))
         before, first, began = program.used(), await progress(), time.monotonic()
         await asyncio.sleep(seconds)
         after, last, ended = program.used(), await progress(), time.monotonic()
-        await working
-    finally:
-        working.cancel()
+    await _caught_up(progress, base, lambda: pace.number)
     done = max(1, last - first)
     cpu = after.cpu_seconds - before.cpu_seconds
     return Figures(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
+
+
+async def _caught_up(progress: Callable[[], Awaitable[int]], base: int, wanted: Callable[[], int]) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while await progress() - base < wanted():
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 @asynccontextmanager
@@ -73,18 +103,19 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
             async def progress() -> int:
                 return int((await graph.stats(http))["count"])
 
-            work = pace(stand, lambda n: send_record(base + n), rate, seconds + _WARM_SECONDS + 0.5)
+            work = Pace(stand, lambda n: send_record(base + n), rate)
             async with stand.database(name), sender(stand, graph.url, name, group="paced") as program:
                 return await at_rate(program, progress, work, seconds)
 
         async def messages(rate: float) -> Figures:
             name, base = _name(), int(uuid.uuid4().int % 10**6) * 10**6
+            await stand.fresh_topics(topics.WEBHOOKS)  # what ingress has left there is none of this
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
 
-            work = pace(stand, record, rate, seconds + _WARM_SECONDS + 0.5)
-            async with stand.database(name) as database, conversation(stand, name, group="paced") as program:
+            work = Pace(stand, record, rate)
+            async with stand.database(name) as database, conversation(stand, name, group=name) as program:
 
                 async def progress() -> int:
                     return int(await database["messages"].estimated_document_count())

@@ -96,6 +96,7 @@ class _Status(msgspec.Struct):
 
 class _PlainValue(msgspec.Struct):
     metadata: _Number | None = None
+    recipient: _Number | None = None  # unused, as in `_Value`; but one that is malformed is not plain
     contacts: list[_Person] | None = None
     messages: list[msgspec.Raw] | None = None
     statuses: list[msgspec.Raw] | None = None

@@ -33,7 +33,9 @@ class Settings(
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
-    sender_max_in_flight: Annotated[int, Field(ge=1, description="calls to Meta at one time, per process")] = 256
+    sender_max_in_flight: Annotated[
+        int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
+    ] = 512
     sender_session_records: Annotated[
         int, Field(ge=4, description="messages in memory per partition; what is more waits in MongoDB")
     ] = 2_000

@@ -1,0 +1,202 @@
+"""Transactions of one session: together under load, none lost, none out of order, and an end that comes soon."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from common.kafka.records import Outgoing
+from sender.commits import _MAX_EFFECTS, Commits, Effect
+
+APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
+
+
+class Session:
+    """Records its transactions and when each began; while `gate` is not set, they wait."""
+
+    def __init__(self):
+        self.transactions = []
+        self.began = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error = None
+
+    async def commit(self, outgoing, offsets):
+        self.began.append(asyncio.get_running_loop().time())
+        self.transactions.append(([record.value for record in outgoing], offsets))
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def values(self):
+        return [value for values, _ in self.transactions for value in values]
+
+
+def rig():
+    told = SimpleNamespace(unparked=[], released=[])
+    session = Session()
+    return session, Commits(session, told.unparked.extend, told.released.extend), told
+
+
+def effect(number, **more):
+    return Effect((Outgoing("t", "k", number),), **more)
+
+
+async def reached(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def ended(running):
+    async with asyncio.timeout(20):
+        await running
+
+
+async def test_under_load_transactions_are_apart_and_in_order():
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    given = 0
+    while len(session.transactions) < 4:
+        commits.write(effect(given))
+        given += 1
+        await asyncio.sleep(0.001)
+    commits.close(discard=False)
+    await ended(running)
+    assert session.values == list(range(given))
+    apart = [later - before for before, later in zip(session.began[:4], session.began[1:4], strict=False)]
+    assert min(apart) >= APART
+
+
+async def test_what_comes_together_is_one_transaction():
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    for number in range(100):
+        commits.write(effect(number))
+    await reached(lambda: session.transactions)
+    assert session.transactions == [(list(range(100)), {})]
+    commits.close(discard=False)
+    await ended(running)
+
+
+async def test_a_backlog_does_not_wait_and_has_its_limit(monkeypatch):
+    monkeypatch.setattr("sender.commits._APART_SECONDS", 3_600.0)
+    session, commits, _ = rig()
+    count = 4 * _MAX_EFFECTS
+    for number in range(count):
+        commits.write(effect(number))
+    running = asyncio.create_task(commits.run())
+    await reached(lambda: len(session.transactions) == 4)
+    commits.close(discard=False)
+    await ended(running)
+    assert session.values == list(range(count))
+    assert {len(values) for values, _ in session.transactions[:4]} == {_MAX_EFFECTS}
+
+
+async def test_what_is_given_during_a_transaction_goes_with_the_next():
+    session, commits, _ = rig()
+    session.gate.clear()
+    running = asyncio.create_task(commits.run())
+    commits.write(effect(0))
+    await reached(lambda: session.transactions)
+    for number in (1, 2, 3):
+        commits.write(effect(number))
+    session.gate.set()
+    await reached(lambda: len(session.transactions) == 2)
+    assert [values for values, _ in session.transactions] == [[0], [1, 2, 3]]
+    commits.close(discard=False)
+    await ended(running)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, _MAX_EFFECTS + 1])
+async def test_the_end_comes_after_all_that_was_given(count):
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    await asyncio.sleep(0)  # it waits for something to write
+    for number in range(count):
+        commits.write(effect(number))
+    commits.close(discard=False)
+    await ended(running)
+    assert session.values == list(range(count))
+
+
+async def test_the_end_comes_soon_where_the_next_transaction_would_have_waited():
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    commits.write(effect(0))
+    await reached(lambda: session.transactions)
+    commits.write(effect(1))
+    await asyncio.sleep(0)
+    commits.close(discard=False)
+    closed = asyncio.get_running_loop().time()
+    await ended(running)
+    assert asyncio.get_running_loop().time() - closed < 2
+    assert session.values == [0, 1]
+
+
+async def test_the_end_during_a_transaction_waits_for_it_and_for_what_came_meanwhile():
+    session, commits, _ = rig()
+    session.gate.clear()
+    running = asyncio.create_task(commits.run())
+    commits.write(effect(0))
+    await reached(lambda: session.transactions)
+    commits.write(effect(1))
+    commits.close(discard=False)
+    await asyncio.sleep(0)
+    assert not running.done()
+    session.gate.set()
+    await ended(running)
+    assert session.values == [0, 1]
+
+
+async def test_what_is_discarded_is_not_written():
+    session, commits, told = rig()
+    commits.opened("p", 0)
+    running = asyncio.create_task(commits.run())
+    await asyncio.sleep(0)
+    commits.write(effect(0, partition="p", offset=0, parked=("id", "token")))
+    commits.close(discard=True)
+    await ended(running)
+    assert session.values == []
+    assert all(not offsets for _, offsets in session.transactions)
+    assert told.unparked == []
+
+
+async def test_offsets_go_with_the_records_that_finish_them_and_only_in_their_order():
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    for offset in (5, 6, 9):
+        commits.opened("p", offset)
+    for number, offset in enumerate((6, 5, 9)):
+        commits.write(effect(number, partition="p", offset=offset))
+        await reached(lambda number=number: len(session.transactions) == number + 1)
+    assert session.transactions == [([0], {}), ([1], {"p": 9}), ([2], {"p": 10})]
+    commits.close(discard=False)
+    await ended(running)
+
+
+async def test_who_was_parked_or_scheduled_is_told_of_after_the_transaction():
+    session, commits, told = rig()
+    session.gate.clear()
+    running = asyncio.create_task(commits.run())
+    commits.write(effect(0, parked=("a", "1")))
+    commits.write(effect(1, released=("b", "2")))
+    commits.write(effect(2))
+    await reached(lambda: session.transactions)
+    assert (told.unparked, told.released) == ([], [])
+    session.gate.set()
+    commits.close(discard=False)
+    await ended(running)
+    assert (told.unparked, told.released) == ([("a", "1")], [("b", "2")])
+
+
+async def test_a_transaction_that_fails_ends_it_and_tells_nobody():
+    session, commits, told = rig()
+    session.error = KafkaError("away")
+    running = asyncio.create_task(commits.run())
+    commits.write(effect(0, parked=("a", "1")))
+    with pytest.raises(KafkaError):
+        await ended(running)
+    assert told.unparked == []
