@@ -62,8 +62,8 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(stand())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
-        await measure(outcome, place, sizes, rounds, parts, say, beside)
-        keep(found := {**found, **outcome.as_json()})
+        await measure(outcome, place, sizes, rounds, parts, say, beside, lambda: keep({**found, **outcome.as_json()}))
+        found.update(outcome.as_json())
         if "latency" in more:
             found["latency"] = await latency(place, sizes.seconds * 2, say)
             keep(found)

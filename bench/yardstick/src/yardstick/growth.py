@@ -35,7 +35,7 @@ class Extents:
             replicas=(1, 2, 4),
             sends=(100_000, 1_000_000),
             webhooks=(100_000, 1_000_000),
-            seconds=600.0,
+            seconds=240.0,
         )
 
     @classmethod
