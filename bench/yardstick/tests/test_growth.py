@@ -8,7 +8,7 @@ from common.contracts.ids import inbound_message_id
 from yardstick.backlogs import Sample
 from yardstick.backlogs import step_of as backlog_step
 from yardstick.figures import Figures, Span
-from yardstick.growth import Sizes, told
+from yardstick.growth import Extents, told
 from yardstick.seeding import Seeds, planned, records, scattered
 from yardstick.steps import Reading, Step, cost_beside, flatness, step_of
 
@@ -88,6 +88,6 @@ def test_a_step_fits_a_line():
 
 
 def test_every_dimension_goes_from_small_to_large():
-    for sizes in (Sizes.quick(), Sizes.full()):
-        for steps in (sizes.conversations, sizes.tenants, sizes.partitions, sizes.replicas, sizes.sends):
+    for extents in (Extents.quick(), Extents.full()):
+        for steps in (extents.conversations, extents.tenants, extents.partitions, extents.replicas, extents.sends):
             assert sorted(steps) == list(steps)

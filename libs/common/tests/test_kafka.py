@@ -283,3 +283,33 @@ async def test_publishing_without_kafka_is_refused_at_once():
     finally:
         with suppress(asyncio.CancelledError):
             await publisher.stop()
+
+
+async def test_a_record_that_kafka_will_never_take_is_refused_and_its_partition_goes_on(settings, pair, publisher):
+    target = pair[1]
+    too_large = Outgoing(target, "k", bytes(topics.Topic("t", "k", "test", "").max_message_bytes + 1), partition=0)
+
+    async def small(number):
+        await publisher.publish([Outgoing(target, "k", b"%d" % number, partition=number % PARTITIONS)])
+
+    await small(0)
+    for _ in range(2):  # what takes over can be replaced itself
+        refused = asyncio.create_task(publisher.publish([too_large]))
+        beside = [asyncio.create_task(small(n)) for n in range(1, 60) if n % PARTITIONS]
+        with pytest.raises(Unavailable):
+            await refused
+        await asyncio.gather(*beside)
+        await repeated(partial(small, 3))
+    taken = Counter(record.value for record in await read_all(settings, target))
+    assert {int(value) for value in taken} == {0, 3} | {n for n in range(60) if n % PARTITIONS}
+    assert taken[b"1"] == taken[b"59"] == 2
+
+
+async def repeated(publish):
+    """As whoever is refused does it."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await publish()
+            except Unavailable:
+                await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from common.dead_letters import DeadLetterLimit, DeadLetterSettings
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
-from common.kafka.records import Outgoing
+from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.handlers import ConversationWorker
@@ -257,6 +257,35 @@ async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_nobody(ro
     assert headers["code"] == "undecodable_record"
     assert headers["reason"]
     assert headers["origin-topic"] == topics.WEBHOOKS.name
+
+
+async def test_an_event_that_no_broker_takes_goes_to_the_dead_letter_queue_and_its_message_is_kept(room):
+    large = message(f"wamid.{room.number}.large", text="x" * 2_300_000, number=room.number)
+    await room.publish(large, *messages_of(room, 3))
+    async with running(room.group()):
+        await room.until_stored(4)
+        await room.until_published(3)
+        async with asyncio.timeout(30):
+            while not (letters := await dead_letters_of(room, large)):
+                await asyncio.sleep(0.05)
+    assert letters[0]["code"] == "not_applicable"
+    assert "does not take an event of 46" in letters[0]["reason"]
+    assert_once_and_in_order(await room.events(), 3)
+
+
+async def dead_letters_of(room, record):
+    """The headers of each dead letter that `record` has become."""
+    consumer = make_reader(room.settings, topics.WEBHOOKS_DLQ.name)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                found += [read_headers(letter.headers) for letter in batch if letter.value == record.value]
+        return found
+    finally:
+        await consumer.stop()
 
 
 async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(room):

@@ -4,17 +4,16 @@ For each record: it is validated, Meta is called, the result is published, the r
 many are under way at once (`max_workers`).
 """
 
-import asyncio
 import os
 from typing import Any
 
 import httpx
-import uvloop
-from faststream import AckPolicy, FastStream
+from faststream import FastStream
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel, Field
 
-_WORKERS = int(os.environ.get("WORKERS", "1"))
+from baselines.faststream_running import run, subscribe
+
 _broker = KafkaBroker(os.environ["KAFKA_BOOTSTRAP_SERVERS"], acks="all", enable_idempotence=True)
 _app = FastStream(_broker)
 _publisher = _broker.publisher(os.environ.get("OUT_TOPIC", "whatsapp-cloud-send-results"))
@@ -48,13 +47,7 @@ async def _handle(request: Request) -> None:
     await _publisher.publish(result, key=request.to.encode())
 
 
-_options: dict[str, Any] = {"group_id": os.environ["GROUP"], "auto_offset_reset": "earliest"}
-if _WORKERS > 1:
-    _options["max_workers"] = _WORKERS
-    _options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream has no other with several workers
-else:
-    _options["ack_policy"] = AckPolicy.ACK
-_broker.subscriber(os.environ["TOPIC"], **_options)(_handle)
+subscribe(_broker, _handle)
 
 
 async def _run() -> None:
@@ -67,8 +60,7 @@ async def _run() -> None:
 
 def main() -> None:
     """Run until SIGTERM."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run())
+    run(_run())
 
 
 if __name__ == "__main__":

@@ -4,19 +4,18 @@ For each record: the message is inserted if it is absent, the conversation is up
 an event is published, and the record is acknowledged. `WORKERS` is how many are under way at once (`max_workers`).
 """
 
-import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Any
 
-import uvloop
-from faststream import AckPolicy, FastStream
+from faststream import FastStream
 from faststream.kafka import KafkaBroker
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel, Field
 from pymongo import WriteConcern
 
-_WORKERS = int(os.environ.get("WORKERS", "1"))
+from baselines.faststream_running import run, subscribe
+
 _broker = KafkaBroker(os.environ["KAFKA_BOOTSTRAP_SERVERS"], acks="all", enable_idempotence=True)
 _app = FastStream(_broker)
 _client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(os.environ["MONGODB_URI"], tz_aware=True)
@@ -87,13 +86,7 @@ async def _handle(webhook: Webhook) -> None:
     await _publisher.publish(event, key=conversation.encode())
 
 
-_options: dict[str, Any] = {"group_id": os.environ["GROUP"], "auto_offset_reset": "earliest"}
-if _WORKERS > 1:
-    _options["max_workers"] = _WORKERS
-    _options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream has no other with several workers
-else:
-    _options["ack_policy"] = AckPolicy.ACK
-_broker.subscriber(os.environ["TOPIC"], **_options)(_handle)
+subscribe(_broker, _handle)
 
 
 async def _run() -> None:
@@ -103,8 +96,7 @@ async def _run() -> None:
 
 def main() -> None:
     """Run until SIGTERM."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run())
+    run(_run())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 `python -m yardstick goals` (`make bench-goals`) prints each goal with the median of its paired ratios, and ends with 1
 when one that must hold falls short. `python -m yardstick all` (`make bench`) also measures NestJS with BullMQ, latency
-end to end and cost as everything grows, and writes a report with plots. `python -m yardstick report` writes it again
-from its JSON.
+end to end and cost as everything grows, and writes a report with plots. `python -m yardstick profile`
+(`make bench-profile`) adds where the services' time goes; `python -m yardstick report` writes it again from its JSON.
 
 A real broker and a real mongod are started, and each side as a process of its own on a core of its own, one after the
 other in interleaved rounds.
@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from yardstick.latency import latency
 from yardstick.machine import describe
 from yardstick.nest import nest, prepare
 from yardstick.plots import draw
+from yardstick.profile import profile
 from yardstick.report import markdown
 from yardstick.stand import say, stand
 from yardstick.suite import PARTS, Outcome, measure, measure_http
@@ -37,17 +39,19 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("what", choices=["goals", "all", "report"])
+    add("what", choices=["goals", "all", "profile", "report"])
     add("--quick", action="store_true", help="two short rounds: a look, within ten minutes")
     add("--rounds", type=int, help="instead of five (or two)")
     add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
     add("--skip", default="", help="of `all`: nest, latency, growth")
+    add("--dimensions", default="", help="of growth, only these: messages, conversations, tenants, sendBacklog, …")
+    add("--keep", action="store_true", help="of `all`: what is not measured now stays as it is in the report")
     add("--out", type=Path, default=Path("bench/report"), help="folder of the report (default: %(default)s)")
     return parser.parse_args(argv)
 
 
-async def run(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure what is wanted; everything as JSON has it."""
+async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Measure what is wanted; everything as JSON has it. What is there so far is given to `keep` as it grows."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     rounds = given.rounds or (2 if given.quick else 5)
     parts, outcome, skipped = given.parts.split(","), Outcome(), given.skip.split(",")
@@ -56,16 +60,26 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
         await asyncio.to_thread(prepare)
     if "http" in parts:
         await measure_http(outcome, rounds, say)
-    found: dict[str, Any] = {}
+    found = {**(_kept(given.out) if given.keep else {}), "machine": describe()}
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(stand())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
-        await measure(outcome, place, sizes, rounds, parts, say, beside)
+        await measure(outcome, place, sizes, rounds, parts, say, beside, lambda: keep(merged(found, outcome.as_json())))
+        found = merged(found, outcome.as_json())
         if "latency" in more:
             found["latency"] = await latency(place, sizes.seconds * 2, say)
+            keep(found)
         if "growth" in more:
-            found["growth"] = await growth(place, given.quick, say)
-    return {"machine": describe(), **outcome.as_json(), **found}
+            async for dimension, steps in growth(place, given.quick, say, [*filter(None, given.dimensions.split(","))]):
+                found["growth"] = {**found.get("growth", {}), dimension: steps}
+                keep(found)
+    return found
+
+
+async def profiled(given: argparse.Namespace) -> dict[str, Any]:
+    """Where the time goes."""
+    async with stand() as place:
+        return await profile(place, 5.0 if given.quick else 15.0, say)
 
 
 def main() -> None:
@@ -73,15 +87,37 @@ def main() -> None:
     given = arguments()
     logging.basicConfig(level=logging.CRITICAL)
     began = time.monotonic()
-    kept = given.out / "report.json"
-    found = json.loads(kept.read_text(encoding="utf-8")) if given.what == "report" else asyncio.run(run(given))
+    if given.what in ("profile", "report"):
+        found = _kept(given.out)
+        if given.what == "profile":
+            found["profile"] = asyncio.run(profiled(given))
+        write(found, given.out)
+    else:
+        # An hour's work is not lost with its last minute.
+        found = asyncio.run(run(given, lambda found: write(found, given.out) if given.what == "all" else None))
     print("\n".join(verdicts(found)))
     if given.what != "goals":
-        write(found, given.out)
         print(f"\nreport in {given.out}")
     print(f"\n{time.monotonic() - began:.0f} s")
     values = found["goals"]
     sys.exit(any(goal.name in values and not goal.holds(values[goal.name]) for goal in GOALS))
+
+
+def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    """`found` with what was measured now: goals and rounds by name, the HTTP client where it was."""
+    return {
+        **found,
+        "goals": {**found.get("goals", {}), **measured["goals"]},
+        "rounds": {**found.get("rounds", {}), **measured["rounds"]},
+        "http": measured["http"] or found.get("http", {}),
+    }
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """The figures of an earlier report, if there is one."""
+    file = folder / "report.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
 
 
 def verdicts(found: dict[str, Any]) -> list[str]:

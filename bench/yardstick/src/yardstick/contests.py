@@ -1,6 +1,5 @@
 """What is measured against what: the sides of each part, as processes on a stand."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from yardstick.program import Program, python
 from yardstick.rounds import Side
 from yardstick.sender import Graph, account_records, send_records, sender
 from yardstick.stand import Stand, free_port
+from yardstick.steps import fresh_name
 from yardstick.webhooks import webhook_records
 
 NEST: Final = "NestJS + BullMQ"
@@ -85,13 +85,13 @@ async def conversation_sides(stand: Stand, sizes: Sizes) -> AsyncIterator[dict[s
             return await watch(program, progress, Span(total, min(total // 10, 500), sizes.seconds * 2))
 
     async def ours() -> Figures:
-        return await run(lambda name: conversation(stand, name, group=name), _name())
+        return await run(lambda name: conversation(stand, name, group=name), fresh_name())
 
     async def usual(workers: int) -> Figures:
-        return await run(lambda name: _faststream(stand, "motor", name, workers, topics.WEBHOOKS.name), _name())
+        return await run(lambda name: _faststream(stand, "motor", name, workers, topics.WEBHOOKS.name), fresh_name())
 
     async with stand.database("bench_source") as source:
-        async with conversation(stand, "bench_source", group=_name()) as program:
+        async with conversation(stand, "bench_source", group=fresh_name()) as program:
 
             async def written() -> int:
                 return int(await source["messages"].estimated_document_count())
@@ -99,7 +99,7 @@ async def conversation_sides(stand: Stand, sizes: Sizes) -> AsyncIterator[dict[s
             await watch(program, written, Span(sizes.messages, 0, 120.0))
 
         async def floor() -> Figures:
-            return await run(lambda name: _bare_transaction(stand, name), _name())
+            return await run(lambda name: _bare_transaction(stand, name), fresh_name())
 
         yield {
             "conversation": ours,
@@ -128,19 +128,19 @@ async def sender_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) -> 
                 return await watch(program, progress, Span(sizes.sends, min(sizes.sends // 10, 500), sizes.seconds * 2))
 
         async def ours() -> Figures:
-            return await run(lambda name: sender(stand, graph.url, name, name), _name())
+            return await run(lambda name: sender(stand, graph.url, name, name), fresh_name())
 
         for _ in range(2):  # the broker's compiler has not seen transactions like these
             await ours()
 
         async def usual(workers: int) -> Figures:
             make = partial(_faststream, stand, "httpx", workers=workers, topic=topics.SEND.name, graph=graph.url)
-            return await run(make, _name())
+            return await run(make, fresh_name())
 
         async def nestjs() -> Figures:
             assert nest is not None  # noqa: S101  # it is a side only then
             await nest.fill(sizes.sends)
-            return await run(lambda _: nest.sender(graph.url), _name())
+            return await run(lambda _: nest.sender(graph.url), fresh_name())
 
         yield {
             "sender": ours,
@@ -148,10 +148,6 @@ async def sender_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) -> 
             "FastStream + httpx, 64": partial(usual, 64),
             **({NEST: nestjs} if nest is not None else {}),
         }
-
-
-def _name() -> str:
-    return f"bench_{uuid.uuid4().hex[:8]}"
 
 
 def _faststream(stand: Stand, kind: str, name: str, workers: int, topic: str, graph: str = "") -> Program:

@@ -1,6 +1,6 @@
 """How the cost of a message changes as what is already there grows: every dimension, from small to large."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -12,10 +12,11 @@ from yardstick.steps import Step, flatness
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class Extents:
     """The sizes of each dimension, the messages of each step, and how long, in s, a backlog is watched at most."""
 
     messages: int
+    stored: Sequence[int]
     conversations: Sequence[int]
     tenants: Sequence[int]
     partitions: Sequence[int]
@@ -25,24 +26,26 @@ class Sizes:
     seconds: float
 
     @classmethod
-    def full(cls) -> "Sizes":
+    def full(cls) -> "Extents":
         """For a report. The webhooks are more than can be worked off in the time."""
         return cls(
             messages=10_000,
+            stored=(100_000, 300_000, 1_000_000),
             conversations=(100, 10_000, 100_000, 1_000_000),
             tenants=(1, 100, 10_000),
             partitions=(1, 6, 24),
             replicas=(1, 2, 4),
             sends=(100_000, 1_000_000),
             webhooks=(100_000, 1_000_000),
-            seconds=600.0,
+            seconds=240.0,
         )
 
     @classmethod
-    def quick(cls) -> "Sizes":
+    def quick(cls) -> "Extents":
         """For a look."""
         return cls(
             messages=3_000,
+            stored=(10_000, 30_000),
             conversations=(100, 10_000),
             tenants=(1, 200),
             partitions=(1, 6),
@@ -53,26 +56,29 @@ class Sizes:
         )
 
 
-async def growth(stand: Stand, quick: bool, say: Say) -> dict[str, list[dict[str, Any]]]:
-    """All dimensions, as JSON has them."""
-    sizes = Sizes.quick() if quick else Sizes.full()
+async def growth(
+    stand: Stand, quick: bool, say: Say, only: Collection[str] = ()
+) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """All dimensions by name (or some), as JSON has them, each when it is done."""
+    extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
-        "conversations": partial(conversations, stand, sizes.conversations, sizes.messages),
-        "tenants": partial(tenants, stand, sizes.tenants, sizes.messages),
-        "conversationPartitions": partial(conversation_partitions, stand, sizes.partitions, sizes.messages),
-        "senderPartitions": partial(sender_partitions, stand, sizes.partitions, sizes.messages),
-        "replicas": partial(replicas, stand, sizes.replicas, sizes.messages),
-        "sendBacklog": partial(backlogs.sends, stand, sizes.sends, sizes.seconds),
-        "webhookBacklog": partial(backlogs.webhooks, stand, sizes.webhooks, min(sizes.seconds, 30.0)),
+        "messages": partial(backlogs.messages, stand, extents.stored),
+        "conversations": partial(conversations, stand, extents.conversations, extents.messages),
+        "tenants": partial(tenants, stand, extents.tenants, extents.messages),
+        "conversationPartitions": partial(conversation_partitions, stand, extents.partitions, extents.messages),
+        "senderPartitions": partial(sender_partitions, stand, extents.partitions, extents.messages),
+        "replicas": partial(replicas, stand, extents.replicas, extents.messages),
+        "sendBacklog": partial(backlogs.sends, stand, extents.sends, extents.seconds),
+        "webhookBacklog": partial(backlogs.webhooks, stand, extents.webhooks, min(extents.seconds, 30.0)),
     }
-    found = {}
     for name, measure in dimensions.items():
+        if only and name not in only:
+            continue
         steps = await measure()
         for step in steps:
             say(told(name, step))
         say(f"{name}: the largest costs {flatness(steps):.2f} of the smallest")
-        found[name] = [asdict(step) for step in steps]
-    return found
+        yield name, [asdict(step) for step in steps]
 
 
 def told(name: str, step: Step) -> str:

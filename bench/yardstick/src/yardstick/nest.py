@@ -18,7 +18,7 @@ from yardstick.program import Program
 from yardstick.stand import Stand, free_port
 from yardstick.webhooks import SECRET
 
-_FOLDER: Final = Path(__file__).parents[4] / "baselines" / "nestjs"
+_FOLDER: Final = Path(__file__).parents[3] / "baselines" / "nestjs"
 
 
 def prepare() -> None:

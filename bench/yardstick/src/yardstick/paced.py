@@ -20,6 +20,7 @@ from yardstick.program import Program
 from yardstick.rounds import Side
 from yardstick.sender import Graph, account_records, send_record, sender
 from yardstick.stand import Stand
+from yardstick.steps import fresh_name
 from yardstick.webhooks import webhook_records
 
 _WARM_SECONDS: Final = 2.0
@@ -98,7 +99,7 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
     async with graph.program, aiohttp.ClientSession() as http:
 
         async def sends(rate: float) -> Figures:
-            name, base = _name(), int(uuid.uuid4().int % 10**9) * 10**6
+            name, base = fresh_name(), int(uuid.uuid4().int % 10**9) * 10**6
 
             async def progress() -> int:
                 return int((await graph.stats(http))["count"])
@@ -108,8 +109,10 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
                 return await at_rate(program, progress, work, seconds)
 
         async def messages(rate: float) -> Figures:
-            name, base = _name(), int(uuid.uuid4().int % 10**6) * 10**6
-            await stand.fresh_topics(topics.WEBHOOKS)  # what ingress has left there is none of this
+            name, base = fresh_name(), int(uuid.uuid4().int % 10**6) * 10**6
+            await stand.fresh_topics(
+                topics.WEBHOOKS, topics.SEND_RESULTS
+            )  # what others have left there is none of this
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
@@ -134,7 +137,3 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
 
         kinds = {"ingress": webhooks, "conversation": messages, "sender": sends}
         yield {f"{kind} at {rate:g}/s": partial(run, rate) for kind, run in kinds.items() for rate in (slow, fast)}
-
-
-def _name() -> str:
-    return f"bench_{uuid.uuid4().hex[:8]}"

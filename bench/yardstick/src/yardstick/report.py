@@ -23,6 +23,7 @@ def markdown(run: Json, plots: Sequence[str]) -> str:
         *_http(run.get("http") or {}),
         *_latency(run.get("latency") or {}),
         *_growth(run.get("growth") or {}),
+        *_profile(run.get("profile") or {}),
         *(f"![{name}]({name}.svg)" for name in plots),
     ]
     return "\n\n".join(parts) + "\n"
@@ -109,11 +110,36 @@ _ABOUT: Final = (
     "Written by `make bench`; the method is in [bench/README.md](../README.md). Figures are of one run on one machine:"
     " compare them with each other, not with those of another run."
 )
+_SHOWN: Final = 0.02
 _WORDS: Final = {"saturation": "Highest rate that keeps up", "meta_rate": "Highest rate that keeps Meta's rule"}
 
 
 def _or_dash(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
+
+
+def _profile(profile: Json) -> Iterator[str]:
+    if not profile:
+        return
+    yield "## Where the time goes"
+    yield (
+        "By the module whose code runs, or has called into C, at full load (`make bench-profile`). Other threads are"
+        " those that run no Python: the HTTP client's. Each module has its share of what the threads with Python use."
+    )
+    names = list(profile)
+    modules: dict[str, float] = {}
+    for found in profile.values():
+        for name, share in found["modules"].items():
+            modules[name] = max(share, modules.get(name, 0.0))
+    shown = [name for name, share in sorted(modules.items(), key=lambda item: -item[1]) if share >= _SHOWN]
+    yield table(
+        ["", *names],
+        [
+            ["CPU µs per message", *(f"{profile[name]['cpuUs']:.0f}" for name in names)],
+            ["other threads", *(f"{profile[name]['otherThreads']:.0%}" for name in names)],
+            *([module, *(f"{profile[name]['modules'].get(module, 0):.0%}" for name in names)] for module in shown),
+        ],
+    )
 
 
 def _growth(growth: Json) -> Iterator[str]:

@@ -59,4 +59,4 @@ def step_of(size: int, figures: Sequence[Figures], **extra: float) -> Step:
 
 def fresh_name() -> str:
     """A database and a consumer group that nobody has had."""
-    return f"growth_{uuid.uuid4().hex[:8]}"
+    return f"bench_{uuid.uuid4().hex[:8]}"

@@ -9,7 +9,7 @@ from common.contracts.envelope import encode, from_unix
 from common.contracts.ids import derive_id, journal_id_of
 from common.contracts.messages import IncomingData, IncomingMessage, MessageStatus, MetaError, StatusData
 from common.contracts.people import Contact, contact_of_recipient
-from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS
+from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, Trace, headers_for
 from common.meta.payloads import read_json
 from conversation.facts import Inbound, Result, StatusSeen
@@ -21,20 +21,22 @@ class Pending:
     """An event to be: `write` makes it, from the documents as they are in the end."""
 
     trace: Trace
-    write: Callable[[datetime], tuple[str, str, IncomingMessage | MessageStatus]]
+    write: Callable[[datetime], tuple[Topic, str, IncomingMessage | MessageStatus]]
 
     def record(self, now: datetime) -> Outgoing:
-        """The Kafka record."""
+        """The Kafka record. Raises `ValueError` for one that no broker would take, which is then nobody's loop."""
         topic, key, event = self.write(now)
-        return Outgoing(
-            topic, key, encode(event), headers_for(self.trace.child(), event_id=event.id, event_type=event.type)
-        )
+        value = encode(event)
+        if len(value) + len(key.encode()) > topic.max_value_bytes:
+            raise ValueError(f"{topic.name} does not take an event of {len(value)} bytes")
+        headers = headers_for(self.trace.child(), event_id=event.id, event_type=event.type)
+        return Outgoing(topic.name, key, value, headers)
 
 
 def incoming(fact: Inbound, message: Message) -> Pending:
     """The customer's message, for the AI."""
 
-    def write(now: datetime) -> tuple[str, str, IncomingMessage]:
+    def write(now: datetime) -> tuple[Topic, str, IncomingMessage]:
         data = fact.event.data
         conversation_id = message.conversation_id or ""
         event = IncomingMessage(
@@ -58,7 +60,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
                 reply_to=fact.content.reply_to,
             ),
         )
-        return INCOMING_MESSAGES.name, conversation_id or data.phone_number_id or fact.message.id, event
+        return INCOMING_MESSAGES, conversation_id or data.phone_number_id or fact.message.id, event
 
     return Pending(fact.trace, write)
 
@@ -66,7 +68,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
 def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pending:
     """What became of an outbound message. `key` tells this status from the others of the message."""
 
-    def write(now: datetime) -> tuple[str, str, MessageStatus]:
+    def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         document = message.document
         data = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
         event = MessageStatus(
@@ -79,7 +81,7 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
             causation_id=fact.event.id,
             data=data,
         )
-        return MESSAGE_STATUS.name, data.conversation_id or data.phone_number_id or document["_id"], event
+        return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or document["_id"], event
 
     return Pending(fact.trace, write)
 

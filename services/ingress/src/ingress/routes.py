@@ -23,6 +23,7 @@ from common.kafka.records import Outgoing, Trace, headers_for, new_trace
 from common.kafka.table import Table
 from common.security.signature import is_signed
 from ingress.core import Fact, cut
+from ingress.oversize import alone, keyless
 
 PATH: Final = "/whatsapp-cloud/webhook"
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta sends up to 3 MB ("Webhooks overview")
@@ -37,6 +38,7 @@ _TAKEN: Final[HTTPResponseStartEvent] = {
 }
 _TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
 _CATCH_UP_SECONDS: Final = 2.0
+_MAX_VALUE_BYTES: Final = WEBHOOKS.max_value_bytes
 
 
 class Verification:
@@ -102,16 +104,13 @@ class WebhookRoute:
         elif not is_signed(body, headers.get(b"x-hub-signature-256"), self._secrets):
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
-            await self._accept(body, headers, send)
-
-    async def _accept(self, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
-        try:
-            await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
-        except Unavailable as error:
-            await _answer(send, 503, error.error_code, error.message)
-        else:
-            await send(_TAKEN)
-            await send(_TAKEN_BODY)
+            try:
+                await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
+            except Unavailable as error:
+                await _answer(send, 503, error.error_code, error.message)
+            else:
+                await send(_TAKEN)
+                await send(_TAKEN_BODY)
 
 
 def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Outgoing]:
@@ -119,7 +118,7 @@ def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Ou
     body_id = random_id()
     trace = new_trace(body_id, traceparent.decode("latin-1") if traceparent else None)
     facts = cut(body, body_id=body_id, now=now)
-    return [_record(fact, body_id, trace.child(correlation_id=fact.id), now) for fact in facts]
+    return [_record(fact, body_id, trace, now) for fact in facts]
 
 
 def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
@@ -134,8 +133,12 @@ def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
         causation_id=body_id,
         data=fact.data,
     )
-    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, encode(event), headers)
+    value = encode(event)
+    if len(value) + len(fact.key.encode()) > _MAX_VALUE_BYTES:
+        smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)
+        return _record(smaller, body_id, trace, now)
+    headers = headers_for(trace.child(correlation_id=fact.id), event_id=fact.id, event_type=fact.type)
+    return Outgoing(WEBHOOKS.name, fact.key, value, headers)
 
 
 async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
@@ -143,24 +146,17 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
         return None
-    body, more = await _part(receive)
-    if not more:
-        return body if len(body) <= MAX_BODY_BYTES else None
-    parts, size = [body], len(body)
+    parts, size, more = [], 0, True
     while more:
-        part, more = await _part(receive)
-        parts.append(part)
+        message = await receive()
+        if message["type"] != "http.request":  # the client has gone: nothing of it is signed
+            break
+        part, more = message["body"], message["more_body"]
         size += len(part)
         if size > MAX_BODY_BYTES:
             return None
-    return b"".join(parts)
-
-
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] != "http.request":  # the client has gone: nothing of it is signed
-        return b"", False
-    return message["body"], message["more_body"]
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _answer(send: Send, status: int, code: str, message: str) -> None:

@@ -47,8 +47,10 @@ class GroupCommit(Generic[K, V]):
         return await future
 
     async def close(self) -> None:
-        """Give up what is still waiting (its callers are gone by then)."""
+        """Give up what is still waiting: whoever has not gone by then is cancelled."""
         await cancel([self._task])
+        for _, future in self._pending:
+            future.cancel()
 
     async def _drain(self) -> None:
         clock = asyncio.get_running_loop().time

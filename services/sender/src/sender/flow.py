@@ -69,8 +69,13 @@ class _Trial:
 
 
 def utc_now() -> datetime:
-    """Now, to the millisecond that MongoDB keeps."""
-    return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+    """Now, to the millisecond."""
+    return to_millis(time.time_ns())
+
+
+def to_millis(epoch_ns: int) -> datetime:
+    """The moment as MongoDB keeps it: what is read back is what was written."""
+    return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
 
 
 @dataclass(slots=True)

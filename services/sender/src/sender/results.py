@@ -14,7 +14,6 @@ from sender.journal import Entry, State
 from sender.outcomes import Retry
 from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
 
-_MAX_RESULT_BYTES: Final = topics.SEND_RESULTS.max_message_bytes - 20_000
 _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,
     State.FAILED: sends.FAILED,
@@ -54,7 +53,9 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
         ),
     )
     value = encode(event)
-    if len(value) > _MAX_RESULT_BYTES:  # numbers can grow when they are written anew: 1e15 becomes 17 digits
+    if (
+        len(value) > topics.SEND_RESULTS.max_value_bytes
+    ):  # numbers can grow when they are written anew: 1e15 becomes 17 digits
         value = encode(replace(event, data=replace(event.data, request=None)))
     # Without an account there is no number, and the chatbot is the nearest thing to it.
     key = contact_key(entry.phone_number_id or job.chatbot_id, contact_of_recipient(job.to))

@@ -146,8 +146,3 @@ def _entry(document: Document) -> Entry:
 
 def _read(value: Any, kind: Any) -> Any:
     return None if value is None else msgspec.convert(value, kind)
-
-
-def to_millis(moment: datetime) -> datetime:
-    """The moment as MongoDB keeps it: what is read back is what was written."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

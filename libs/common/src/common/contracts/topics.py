@@ -10,6 +10,7 @@ from typing import Final
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _MIB: Final = 1024 * 1024
+_AROUND_BYTES: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Topic:
     retention_ms: int = 7 * _DAY_MS
     compacted: bool = False
     max_message_bytes: int = 1 * _MIB
+
+    @property
+    def max_value_bytes(self) -> int:
+        """How large a record's value and key may be together; the rest is for its headers and the batch around it."""
+        return self.max_message_bytes - _AROUND_BYTES
 
     def config(self) -> dict[str, str]:
         """The topic's broker configuration, as Kafka names its entries."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -28,6 +29,10 @@ class Publisher:
     """One idempotent producer that connects in the background and says whether it is connected.
 
     The process starts without Kafka; until Kafka answers, `publish` raises `Unavailable` at once.
+
+    A producer numbers its batches, and the broker takes none after one that it has refused for good (it is too large,
+    say): it would be out of sequence (KIP-98). So after a refusal another producer takes over; whoever was refused is
+    told, and nobody else need know.
     """
 
     def __init__(self, settings: KafkaSettings, *, timeout_seconds: float = 4.0) -> None:
@@ -42,23 +47,22 @@ class Publisher:
         self._waiting: list[PartitionQueue] = []
         self._calls: set[Call] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._replacing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
         self._loop = asyncio.get_running_loop()
-        self._connecting = self._loop.create_task(self._connect(), name="connect publisher")
+        self._connecting = self._loop.create_task(self._start(), name="connect publisher")
         self._watching = self._loop.create_task(self._watch(), name="watch publisher")
 
     async def stop(self) -> None:
         """Send what is buffered and close."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._connecting
+        await cancel([self._connecting])
+        if self._replacing is not None:
+            await asyncio.wait([self._replacing], timeout=self._timeout)
+            await cancel([self._replacing])
         if self._producer is not None:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(self._timeout):
-                    await self._producer.stop()
+            await self._close(self._producer)
         await cancel([self._watching])
 
     @property
@@ -96,6 +100,7 @@ class Publisher:
             if records:
                 await call.told
         except (KafkaError, TimeoutError) as error:
+            call.told.cancel()  # nobody asks any more
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
         finally:
@@ -135,7 +140,9 @@ class Publisher:
         queue = self._queues.get(place)
         if queue is None:
             assert self._loop is not None  # noqa: S101  # it has started
-            queue = self._queues[place] = PartitionQueue(self._loop, producer, *place, self._ready)
+            queue = self._queues[place] = PartitionQueue(
+                self._loop, producer, *place, self._ready, partial(self._refused, producer)
+            )
         return queue
 
     async def _queue_of_new(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue:
@@ -147,7 +154,32 @@ class Publisher:
             raise KafkaError(f"{record.topic} has no partitions")
         return queue
 
-    async def _connect(self) -> None:
+    def _refused(self, producer: AIOKafkaProducer) -> None:
+        """Have it replaced, once."""
+        if producer is self._producer and (self._replacing is None or self._replacing.done()):
+            assert self._loop is not None  # noqa: S101  # it has started
+            self._replacing = self._loop.create_task(self._replace(producer), name="replace producer")
+
+    async def _replace(self, old: AIOKafkaProducer) -> None:
+        try:
+            self._producer = await self._connect()
+            self._queues = {}
+            log.warning("Kafka refused a record for good; another producer has taken over")
+            begun = [call.told for call in self._calls]
+            if begun:  # with the old one
+                await asyncio.wait(begun, timeout=self._timeout)
+        finally:
+            await self._close(old)
+
+    async def _close(self, producer: AIOKafkaProducer) -> None:
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await producer.stop()
+
+    async def _start(self) -> None:
+        self._producer = await self._connect()
+
+    async def _connect(self) -> AIOKafkaProducer:
         while True:
             timeout_ms = int(self._timeout * 1000 * 0.9)
             producer = make_producer(self._settings, request_timeout_ms=timeout_ms)
@@ -161,5 +193,4 @@ class Publisher:
                 await producer.stop()
                 raise
             else:
-                self._producer = producer
-                return
+                return producer

@@ -48,7 +48,7 @@ class PartitionQueue:
     """What waits to be written to one partition. `ready` is told when something does and nothing is being written.
 
     It answers with `begin`: at once, or a little later, together with other partitions, whose batches then share one
-    request to the broker.
+    request to the broker. `refused` is told when the broker will not have a batch, however often it is sent.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class PartitionQueue:
         topic: str,
         partition: int,
         ready: "Callable[[PartitionQueue], None] | None" = None,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._producer = producer
         self._topic = topic
         self._partition = partition
         self._ready = ready or PartitionQueue.begin
+        self._refused = refused
         self._waiting: list[_Entry] = []
         self._told = False
         self._writing: asyncio.Task[None] | None = None
@@ -101,16 +103,30 @@ class PartitionQueue:
         try:
             # Waits at most the producer's own time for an older batch to go out.
             confirmation = await self._producer.send_batch(batch, self._topic, partition=self._partition)
-            left = max(entry.call.deadline for entry in entries) - self._loop.time()
-            await asyncio.wait([confirmation], timeout=max(0.0, left))
-            if not confirmation.done():
-                confirmation.cancel()
-                return TimeoutError(f"{self._topic} was not confirmed in time")
-            confirmation.result()
         except KafkaError as error:
-            failure: Exception = error
-            return failure
+            unsent: Exception = error
+            return unsent
+        timer = self._loop.call_at(max(entry.call.deadline for entry in entries), confirmation.cancel)
+        try:
+            await confirmation
+        except KafkaError as error:
+            if not error.retriable:
+                self._refused()
+            refused: Exception = error
+            return refused
+        except asyncio.CancelledError:
+            if _we_are_cancelled():
+                raise
+            return TimeoutError(f"{self._topic} was not confirmed in time")
+        finally:
+            timer.cancel()
         return None
+
+
+def _we_are_cancelled() -> bool:
+    """Whether it was this task that somebody cancelled, and not what it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _settle(entries: Sequence[_Entry], error: Exception | None) -> None:

@@ -19,6 +19,7 @@ CONTENT_TYPE = "content-type"
 _MAX_CORRELATION_ID = 256
 _MAX_TRACESTATE = 2_048  # characters; W3C asks for 512 to be passed on
 _W3C_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+_SPAN_BEGINS, _SPAN_ENDS = 36, 52  # in a traceparent: 2 digits of version, 32 of the trace, 16 of the span, 2 of flags
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -32,21 +33,20 @@ class Trace(msgspec.Struct, frozen=True):
 
     def child(self, span_id: str | None = None, *, correlation_id: str | None = None) -> "Trace":
         """The same trace with a new span (`span_id`: 16 hex digits, drawn when absent)."""
-        head, _, flags = self.traceparent.rsplit("-", 2)
-        span = span_id or _hex(64)
-        return Trace(f"{head}-{span}-{flags}", correlation_id or self.correlation_id, self.tracestate)
+        of_trace, flags = self.traceparent[:_SPAN_BEGINS], self.traceparent[_SPAN_ENDS:]
+        return Trace(f"{of_trace}{span_id or _span()}{flags}", correlation_id or self.correlation_id, self.tracestate)
 
 
 def new_trace(correlation_id: str, traceparent: str | None = None, tracestate: str | None = None) -> Trace:
     """A trace that continues a valid W3C `traceparent`, or starts a sampled one."""
     if traceparent is None or not _W3C_TRACEPARENT.match(traceparent):
-        return Trace(f"00-{_hex(128)}-{_hex(64)}-01", correlation_id)
+        return Trace(f"00-{random.getrandbits(128) or 1:032x}-{_span()}-01", correlation_id)
     return Trace(traceparent, correlation_id, tracestate)
 
 
-def _hex(bits: int) -> str:
-    """That many random bits. These are names, not secrets: asking the kernel for each would cost more than the rest."""
-    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"  # 0 is no valid id
+def _span() -> str:
+    """A span's id. These are names, not secrets: asking the kernel for each would cost more than the rest."""
+    return f"{random.getrandbits(64) or 1:016x}"  # 0 is no valid id
 
 
 def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:

@@ -16,7 +16,6 @@ MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 """A transaction must end within KAFKA_TRANSACTION_TIMEOUT_MS, also on a slow line."""
 
 _ORIGINS: Final = {topic.name: topic for topic in (topics.WEBHOOKS, topics.SEND_RESULTS)}
-_HEADROOM: Final = 20_000  # bytes of key, headers and framing
 _TRACE: Final = (TRACEPARENT, TRACESTATE, CORRELATION_ID)
 
 Audit = Mapping[str, LetterReplayed]
@@ -67,7 +66,7 @@ def refusal(letter: Letter) -> str | None:
     target = target_of(letter)
     if target is None:
         return f"it came from `{letter.headers.get('origin-topic', '')}`, to which nothing is put back"
-    if len(letter.value) > target.max_message_bytes - _HEADROOM:
+    if len(letter.value) > target.max_value_bytes:
         return f"it is larger than {target.name} takes, and would only come back"
     return _refusal_of_send(letter) if letter.is_send else None
 
