@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove bench bench-goals flood lint format types imports contracts check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove bench bench-profile bench-goals flood lint format types imports contracts check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

@@ -109,3 +109,31 @@ async def test_a_rejected_token_is_reported(client, accounts):
     request = accounts.requests[0]
     assert (request.method, request.url.path) == ("POST", "/internal/accounts/b/token-rejected")
     assert request.content == b'{"code":190,"revision":3}'
+
+
+async def test_many_accounts_are_asked_for_a_few_at_a_time_and_in_time(client, accounts, monkeypatch):
+    under_way, most, gate = 0, 0, asyncio.Event()
+
+    async def slow(request):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await gate.wait()
+        under_way -= 1
+        return await accounts(request)
+
+    client._client = httpx.AsyncClient(base_url="http://accounts", transport=httpx.MockTransport(slow))
+    asking = [asyncio.create_task(client.get(f"b{n}", revision=3)) for n in range(100)]
+    async with asyncio.timeout(5):
+        while under_way < 16:
+            await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*asking)
+    assert (most, len(accounts.requests)) == (16, 100)
+    gate.clear()
+    monkeypatch.setattr("common.http.credentials._TIMEOUT_SECONDS", 0.05)
+    hung = [asyncio.create_task(client.get(f"c{n}", revision=3)) for n in range(17)]
+    with pytest.raises(Unavailable, match="more than it answers"):
+        await hung[-1]
+    gate.set()
+    await asyncio.gather(*hung[:-1])

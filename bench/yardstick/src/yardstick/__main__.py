@@ -44,6 +44,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--rounds", type=int, help="instead of five (or two)")
     add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
     add("--skip", default="", help="of `all`: nest, latency, growth")
+    add("--dimensions", default="", help="of growth, only these: messages, conversations, tenants, sendBacklog, …")
+    add("--keep", action="store_true", help="of `all`: what is not measured now stays as it is in the report")
     add("--out", type=Path, default=Path("bench/report"), help="folder of the report (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -58,17 +60,17 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
         await asyncio.to_thread(prepare)
     if "http" in parts:
         await measure_http(outcome, rounds, say)
-    found: dict[str, Any] = {"machine": describe()}
+    found = {**(_kept(given.out) if given.keep else {}), "machine": describe()}
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(stand())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
-        await measure(outcome, place, sizes, rounds, parts, say, beside)
-        keep(found := {**found, **outcome.as_json()})
+        await measure(outcome, place, sizes, rounds, parts, say, beside, lambda: keep(merged(found, outcome.as_json())))
+        found = merged(found, outcome.as_json())
         if "latency" in more:
             found["latency"] = await latency(place, sizes.seconds * 2, say)
             keep(found)
         if "growth" in more:
-            async for dimension, steps in growth(place, given.quick, say):
+            async for dimension, steps in growth(place, given.quick, say, [*filter(None, given.dimensions.split(","))]):
                 found["growth"] = {**found.get("growth", {}), dimension: steps}
                 keep(found)
     return found
@@ -86,7 +88,7 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
     began = time.monotonic()
     if given.what in ("profile", "report"):
-        found = json.loads((given.out / "report.json").read_text(encoding="utf-8"))
+        found = _kept(given.out)
         if given.what == "profile":
             found["profile"] = asyncio.run(profiled(given))
         write(found, given.out)
@@ -99,6 +101,23 @@ def main() -> None:
     print(f"\n{time.monotonic() - began:.0f} s")
     values = found["goals"]
     sys.exit(any(goal.name in values and not goal.holds(values[goal.name]) for goal in GOALS))
+
+
+def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    """`found` with what was measured now: goals and rounds by name, the HTTP client where it was."""
+    return {
+        **found,
+        "goals": {**found.get("goals", {}), **measured["goals"]},
+        "rounds": {**found.get("rounds", {}), **measured["rounds"]},
+        "http": measured["http"] or found.get("http", {}),
+    }
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """The figures of an earlier report, if there is one."""
+    file = folder / "report.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
 
 
 def verdicts(found: dict[str, Any]) -> list[str]:

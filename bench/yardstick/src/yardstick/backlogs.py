@@ -10,19 +10,22 @@ import aiohttp
 
 from common.contracts import topics
 from sender.parked import COLLECTION
+from yardstick import steps
 from yardstick.conversation import conversation
+from yardstick.figures import Span, watch
 from yardstick.program import Program
 from yardstick.sender import Graph, account_records, send_records, sender
 from yardstick.stand import PARTITIONS, Stand
-from yardstick.steps import MIB, Step, fresh_name
+from yardstick.steps import MIB, Reading, Step, cost_beside, fresh_name
 from yardstick.webhooks import webhook_records
-from yardstick.working import group_of
+from yardstick.working import Group, group_of, mongod_of, noting
 
 _LATENCY_MS: Final = 500.0
 _IN_FLIGHT: Final = 64
 _IN_MEMORY: Final = 2_000
 _CUSTOMERS: Final = 20_000
 _SAMPLE_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,28 @@ async def sends(stand: Stand, sizes: Sequence[int], seconds: float) -> list[Step
 async def webhooks(stand: Stand, sizes: Sequence[int], seconds: float) -> list[Step]:
     """Messages of 20,000 customers, worked off by conversation for `seconds`, or until there are none."""
     return [await _webhooks(stand, size, seconds) for size in sizes]
+
+
+async def messages(stand: Stand, sizes: Sequence[int]) -> list[Step]:
+    """Messages in MongoDB: what the last tenth of so many cost, while a backlog of the most is worked off."""
+    name = fresh_name()
+    await stand.fresh_topics(*topics.ALL)
+    await stand.fill(account_records())
+    await stand.fill(webhook_records(max(sizes), customers=_CUSTOMERS))
+    async with (
+        stand.database(name) as database,
+        group_of(stand, name, topics.WEBHOOKS) as group,
+        conversation(stand, name, name) as program,
+    ):
+        mongod = await mongod_of(database)
+        return [await _last_tenth(program, group, size, mongod) for size in sorted(sizes)]
+
+
+async def _last_tenth(program: Program, group: Group, size: int, mongod: int | None) -> Step:
+    readings: list[Reading] = []
+    span = Span(size, size * 9 // 10, _PATIENCE_SECONDS)
+    figures = await watch(program, noting(group.committed, mongod, readings), span)
+    return steps.step_of(size, [figures], mongod_us=cost_beside(readings, span))
 
 
 async def _sends(stand: Stand, size: int, seconds: float) -> Step:

@@ -1,6 +1,6 @@
 """How the cost of a message changes as what is already there grows: every dimension, from small to large."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ class Extents:
     """The sizes of each dimension, the messages of each step, and how long, in s, a backlog is watched at most."""
 
     messages: int
+    stored: Sequence[int]
     conversations: Sequence[int]
     tenants: Sequence[int]
     partitions: Sequence[int]
@@ -29,13 +30,14 @@ class Extents:
         """For a report. The webhooks are more than can be worked off in the time."""
         return cls(
             messages=10_000,
+            stored=(100_000, 300_000, 1_000_000),
             conversations=(100, 10_000, 100_000, 1_000_000),
             tenants=(1, 100, 10_000),
             partitions=(1, 6, 24),
             replicas=(1, 2, 4),
             sends=(100_000, 1_000_000),
             webhooks=(100_000, 1_000_000),
-            seconds=600.0,
+            seconds=240.0,
         )
 
     @classmethod
@@ -43,6 +45,7 @@ class Extents:
         """For a look."""
         return cls(
             messages=3_000,
+            stored=(10_000, 30_000),
             conversations=(100, 10_000),
             tenants=(1, 200),
             partitions=(1, 6),
@@ -53,10 +56,13 @@ class Extents:
         )
 
 
-async def growth(stand: Stand, quick: bool, say: Say) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """All dimensions by name, as JSON has them, each when it is done."""
+async def growth(
+    stand: Stand, quick: bool, say: Say, only: Collection[str] = ()
+) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """All dimensions by name (or some), as JSON has them, each when it is done."""
     extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
+        "messages": partial(backlogs.messages, stand, extents.stored),
         "conversations": partial(conversations, stand, extents.conversations, extents.messages),
         "tenants": partial(tenants, stand, extents.tenants, extents.messages),
         "conversationPartitions": partial(conversation_partitions, stand, extents.partitions, extents.messages),
@@ -66,6 +72,8 @@ async def growth(stand: Stand, quick: bool, say: Say) -> AsyncIterator[tuple[str
         "webhookBacklog": partial(backlogs.webhooks, stand, extents.webhooks, min(extents.seconds, 30.0)),
     }
     for name, measure in dimensions.items():
+        if only and name not in only:
+            continue
         steps = await measure()
         for step in steps:
             say(told(name, step))

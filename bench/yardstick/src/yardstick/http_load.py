@@ -72,6 +72,12 @@ class Connection(asyncio.Protocol):
         """Remember where to write."""
         self._transport = cast("asyncio.Transport", transport)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Servers let go of connections that rest for long: nothing more is sent here."""
+        del exc
+        if self in self._load.idle:
+            self._load.idle.remove(self)
+
     def send(self, due: float) -> None:
         """Send the next request, which was due then."""
         self._due = due

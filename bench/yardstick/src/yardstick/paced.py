@@ -110,7 +110,9 @@ async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) ->
 
         async def messages(rate: float) -> Figures:
             name, base = fresh_name(), int(uuid.uuid4().int % 10**6) * 10**6
-            await stand.fresh_topics(topics.WEBHOOKS)  # what ingress has left there is none of this
+            await stand.fresh_topics(
+                topics.WEBHOOKS, topics.SEND_RESULTS
+            )  # what others have left there is none of this
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))

@@ -1,6 +1,6 @@
 """All measurements of the goals, in order, on one stand."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -59,21 +59,29 @@ async def measure(
     parts: Collection[str],
     say: Say,
     nest: Nest | None = None,
+    keep: Callable[[], None] = lambda: None,
 ) -> None:
-    """The parts that are wanted, of all but the HTTP client; `nest` takes part where it is there."""
+    """The parts that are wanted, of all but the HTTP client; `nest` takes part where it is there.
+
+    `keep` is called when there is more.
+    """
     if "ingress" in parts:
         async with webhook_sides(stand, sizes, nest) as sides:
             found = outcome.rounds["ingress"] = await interleaved("ingress", sides, rounds, say)
         outcome.values.update(webhook_goals(found))
+        keep()
     if "conversation" in parts:
         async with conversation_sides(stand, sizes) as sides:
             found = outcome.rounds["conversation"] = await interleaved("conversation", sides, rounds, say)
         outcome.values.update(conversation_goals(found))
+        keep()
     if "sender" in parts:
         async with sender_sides(stand, sizes, nest) as sides:
             found = outcome.rounds["sender"] = await interleaved("sender", sides, rounds, say)
         outcome.values.update(sender_goals(found))
+        keep()
     if "paced" in parts:
         async with paced_sides(stand, sizes.seconds, _SLOW, _FAST) as sides:
             found = outcome.rounds["paced"] = await interleaved("paced", sides, rounds, say)
         outcome.values.update(paced_goals(found, _SLOW, _FAST))
+        keep()

@@ -87,16 +87,18 @@ async def work_off(
         await stand.fill(records)
     span = Span(before + len(records), before, _PATIENCE_SECONDS)
     readings: list[Reading] = []
-    progress = _noting(group.committed, mongod, readings)
+    progress = noting(group.committed, mongod, readings)
     figures = await asyncio.gather(*(watch(program, progress, span) for program in programs))
     if await group.committed() < span.total:
         raise TimeoutError(f"{programs[0].name} has not worked off {len(records)} records in {span.seconds:.0f} s")
     return figures, cost_beside(readings, span)
 
 
-def _noting(
+def noting(
     progress: Callable[[], Awaitable[int]], pid: int | None, readings: list[Reading]
 ) -> Callable[[], Awaitable[int]]:
+    """`progress`, which also notes what a process beside it has used by then."""
+
     async def noted() -> int:
         done = await progress()
         if pid is not None:

@@ -66,7 +66,7 @@ _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _IDLE_SECONDS = 60.0
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
-_APART_SECONDS = 0.02
+_APART_SECONDS = 0.05
 
 
 class Sender:

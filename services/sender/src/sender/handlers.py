@@ -31,7 +31,7 @@ from sender.slots import Slots
 from sender.turns import Shares
 
 _FETCH_RECORDS: Final = 500
-_TOGETHER_SECONDS: Final = 0.01
+_TOGETHER_SECONDS: Final = 0.03
 """Where records come in company they are read in company: each reading has its price."""
 
 _BACKLOG_TIMEOUT_MS: Final = 100

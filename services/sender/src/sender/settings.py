@@ -35,7 +35,7 @@ class Settings(
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
     sender_max_in_flight: Annotated[
         int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
-    ] = 512
+    ] = 1_024
     sender_session_records: Annotated[
         int, Field(ge=4, description="messages in memory per partition; what is more waits in MongoDB")
     ] = 2_000

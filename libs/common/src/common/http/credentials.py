@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _SERVICE: Final = "accounts"
 _TIMEOUT_SECONDS: Final = 3.0
+_AT_ONCE: Final = 16
+"""Fetches under way: httpx's pool looks at all that wait with each answer, so with a thousand it does nothing else."""
 
 
 class CredentialsSettings(BaseSettings):
@@ -63,6 +65,7 @@ class CredentialsClient:
         self._now = now
         self._kept: dict[str, _Kept] = {}
         self._fetching: dict[str, asyncio.Task[Credentials]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._client = internal_client(settings.accounts_internal_url, settings.accounts_internal_key, _TIMEOUT_SECONDS)
 
     async def get(self, chatbot_id: str, *, revision: int) -> Credentials:
@@ -93,7 +96,15 @@ class CredentialsClient:
         await self._client.aclose()
 
     async def _fetch(self, chatbot_id: str) -> Credentials:
-        answer = await self._call("GET", f"{_path(chatbot_id)}/credentials")
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise unavailable(_SERVICE, "has been asked for more than it answers in time") from None
+        try:
+            answer = await self._call("GET", f"{_path(chatbot_id)}/credentials")
+        finally:
+            self._turns.release()
         try:
             credentials = Credentials(
                 answer["phoneNumberId"], SecretStr(answer["accessToken"]), revision=int(answer["revision"])

@@ -10,6 +10,9 @@ import uvicorn
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than the usual proxy keeps a connection (60 s): else it writes on one that we are closing, and answers 502."""
+
 
 class HttpSettings(BaseSettings):
     """Where a service listens, and how talkative it is."""
@@ -48,6 +51,7 @@ async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: 
                 access_log=False,
                 server_header=False,
                 interface="asgi3",
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 proxy_headers=False,  # nothing depends on who calls; and to look for them costs each request
                 lifespan="on",
                 timeout_graceful_shutdown=int(shutdown_seconds),

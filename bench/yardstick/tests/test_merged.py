@@ -1,0 +1,20 @@
+"""A report that is measured in parts."""
+
+from yardstick.__main__ import merged
+
+
+def test_what_is_measured_again_replaces_itself_alone():
+    earlier = {
+        "goals": {"growth": 1.0, "ingress_p99": 2.0},
+        "rounds": {"ingress": {"a": []}, "sender": {"b": []}},
+        "http": {"kinds": {}},
+        "latency": {"kept": True},
+    }
+    now = {"goals": {"growth": 0.5}, "rounds": {"sender": {"c": []}}, "http": {}}
+    assert merged(earlier, now) == {
+        "goals": {"growth": 0.5, "ingress_p99": 2.0},
+        "rounds": {"ingress": {"a": []}, "sender": {"c": []}},
+        "http": {"kinds": {}},
+        "latency": {"kept": True},
+    }
+    assert merged({}, now)["goals"] == {"growth": 0.5}
