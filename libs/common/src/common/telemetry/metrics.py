@@ -1,0 +1,251 @@
+"""Every metric there is: its name, its labels and what it says, in one list (`ALL`).
+
+Counters and histograms are kept by Prometheus' own client, whose registry is the process's, and read at `/metrics`.
+What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which asks for it when somebody reads.
+
+Label values are few and known before: our own words, Meta's documented codes, our topics. Chatbots are the exception,
+and bounded (`tenant`). Names follow Prometheus' conventions: base units (seconds, bytes), `_total` on counters.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+OTHER: Final = "other"
+"""The value of a label that stands for all values that are not told apart."""
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+Values = Iterable[tuple[Sequence[str], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as Prometheus sees it. `services` are those that have it."""
+
+    name: str
+    kind: Literal["counter", "histogram", "gauge"]
+    about: str
+    labels: tuple[str, ...]
+    services: tuple[str, ...]
+
+
+ALL: Final[list[Metric]] = []
+
+
+class Sampled(Collector):
+    """A gauge whose values are asked for when somebody reads: of every reader that was added and not removed."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._reads: list[Callable[[], Values]] = []
+
+    def add(self, read: Callable[[], Values]) -> Callable[[], None]:
+        """Ask `read` from now on, which gives (label values, value) pairs. What is returned ends that."""
+        self._reads.append(read)
+        return lambda: self._reads.remove(read)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """What Prometheus' registry asks."""
+        family = GaugeMetricFamily(self._metric.name, self._metric.about, labels=self._metric.labels)
+        for read in self._reads:
+            for labels, value in read():
+                family.add_metric(labels, value)
+        yield family
+
+
+_EVERY: Final = ("ingress", "conversation", "sender", "accounts")
+
+
+def _counter(name: str, about: str, *labels: str, of: Sequence[str] = _EVERY) -> Counter:
+    ALL.append(Metric(f"{name}_total", "counter", about, labels, tuple(of)))
+    return Counter(name, about, labels)
+
+
+def _histogram(
+    name: str, about: str, *labels: str, of: Sequence[str] = _EVERY, buckets: Sequence[float] = _SECONDS
+) -> Histogram:
+    ALL.append(Metric(name, "histogram", about, labels, tuple(of)))
+    return Histogram(name, about, labels, buckets=buckets)
+
+
+def _gauge(name: str, about: str, *labels: str, of: Sequence[str] = _EVERY) -> Sampled:
+    metric = Metric(name, "gauge", about, labels, tuple(of))
+    ALL.append(metric)
+    sampled = Sampled(metric)
+    REGISTRY.register(sampled)
+    return sampled
+
+
+_INGRESS: Final = ("ingress",)
+_CONVERSATION: Final = ("conversation",)
+_SENDER: Final = ("sender",)
+_ACCOUNTS: Final = ("accounts",)
+_CONSUMERS: Final = ("conversation", "sender")
+
+# Kafka
+RECORDS_READ = _counter("whatsapp_records_read", "records consumed, by topic", "topic", of=_CONSUMERS)
+RECORDS_WRITTEN = _counter("whatsapp_records_written", "records confirmed by Kafka, by topic", "topic")
+PUBLISH_FAILURES = _counter(
+    "whatsapp_publish_failures", "calls whose records Kafka did not confirm in time (the caller was told so)"
+)
+TRANSACTION_SECONDS = _histogram(
+    "whatsapp_kafka_transaction_seconds", "a Kafka transaction with events and offsets", "group", of=_CONSUMERS
+)
+SESSION_FAILURES = _counter(
+    "whatsapp_session_failures",
+    "work on a partition that began again from the committed offsets: reason `fenced`, `error` or `halted`",
+    "group",
+    "reason",
+    of=_CONSUMERS,
+)
+CONSUMER_LAG = _gauge(
+    "whatsapp_consumer_lag_records",
+    "records of an assigned partition that this process has not committed yet",
+    "group",
+    "topic",
+    "partition",
+    of=_CONSUMERS,
+)
+CONSUMER_PARTITIONS = _gauge(
+    "whatsapp_consumer_partitions", "partitions that this process works on", "group", of=_CONSUMERS
+)
+CONSUMER_IDLE_SECONDS = _gauge(
+    "whatsapp_consumer_idle_seconds", "since this process last fetched or committed", "group", of=_CONSUMERS
+)
+DEAD_LETTERS = _counter(
+    "whatsapp_dead_letters", "records put into a dead-letter topic, by reason", "topic", "reason", of=_CONSUMERS
+)
+DEAD_LETTER_RECORDS = _gauge(
+    "whatsapp_dead_letter_records",
+    "what a dead-letter topic holds (an upper bound: the end of each transaction counts as one)",
+    "topic",
+    of=_CONSUMERS,
+)
+
+# MongoDB and HTTP
+MONGO_SECONDS = _histogram(
+    "whatsapp_mongodb_seconds",
+    "a write or read of a whole batch: operation `apply` (conversation), `journal` or `load` (sender)",
+    "operation",
+    of=_CONSUMERS,
+)
+HTTP_SECONDS = _histogram(
+    "whatsapp_http_request_seconds",
+    "requests to the API, by route as OpenAPI has it, method and status",
+    "route",
+    "method",
+    "status",
+)
+
+# ingress
+WEBHOOKS = _counter(
+    "whatsapp_webhooks",
+    "webhook POSTs: outcome `taken`, `invalid_signature`, `too_large`, `unavailable` or `failed`",
+    "outcome",
+    of=_INGRESS,
+)
+WEBHOOK_SECONDS = _histogram(
+    "whatsapp_webhook_seconds",
+    "from a signed webhook's last byte to its answer, Kafka's confirmation included",
+    of=_INGRESS,
+)
+WEBHOOK_FACTS = _counter(
+    "whatsapp_webhook_facts",
+    "what webhooks said: kind `webhook.message`, `webhook.status`, `webhook.change` or `webhook.unparsed`",
+    "kind",
+    of=_INGRESS,
+)
+
+# conversation
+BATCH_RECORDS = _histogram(
+    "whatsapp_batch_records", "records applied in one MongoDB transaction", of=_CONVERSATION, buckets=_COUNTS
+)
+WEBHOOK_TO_EVENT_SECONDS = _histogram(
+    "whatsapp_webhook_to_event_seconds",
+    "from ingress's taking a customer's message to the commit of its `incoming-messages` event",
+    of=_CONVERSATION,
+)
+DELIVERY_STATUSES = _counter(
+    "whatsapp_delivery_statuses", "Meta's statuses of outbound messages, by status", "status", of=_CONVERSATION
+)
+TENANT_MESSAGES = _counter(
+    "whatsapp_tenant_messages",
+    "messages by chatbot: direction `in` (from customers) or `out` (results of sends)",
+    "chatbot_id",
+    "direction",
+    of=_CONVERSATION,
+)
+
+# sender
+SENDS = _counter(
+    "whatsapp_sends",
+    "what steps of sends ended in: outcome `accepted`, `failed`, `expired`, `cancelled`, `in_doubt`, `retry` or"
+    " `deferred`; `reason` is ours, or Meta's code",
+    "outcome",
+    "reason",
+    of=_SENDER,
+)
+SEND_SECONDS = _histogram(
+    "whatsapp_send_seconds", "from the request's record on whatsapp-cloud-send to Meta's taking it", of=_SENDER
+)
+GRAPH_CALL_SECONDS = _histogram(
+    "whatsapp_graph_call_seconds",
+    "calls to Meta's Graph API: end `answered`, `not_sent` or `unclear`",
+    "end",
+    of=_SENDER,
+)
+GRAPH_ANSWERS = _counter(
+    "whatsapp_graph_answers",
+    "answers of Meta's Graph API to sends, by error code (`0xx` style codes as Meta has them; `ok` without one)",
+    "code",
+    of=_SENDER,
+)
+RETRY_LATE_SECONDS = _histogram(
+    "whatsapp_retry_late_seconds", "how long after its due time a retry was called", of=_SENDER
+)
+SENDS_WAITING = _gauge(
+    "whatsapp_sends_waiting",
+    "sends in memory: state `in_flight`, `ready`, `blocked` (for a retry or behind one) or `in_doubt`",
+    "state",
+    of=_SENDER,
+)
+SENDS_PARKED = _gauge(
+    "whatsapp_sends_parked", "sends that wait in MongoDB: kind `parked` or `scheduled`", "kind", of=_SENDER
+)
+BREAKER_OPEN = _gauge(
+    "whatsapp_breaker_open", "1 while Meta is taken to be away and only probes are made, else 0", of=_SENDER
+)
+NUMBERS_HELD = _gauge("whatsapp_numbers_held", "numbers whose sends wait because of their token or account", of=_SENDER)
+NUMBER_RATE = _gauge(
+    "whatsapp_number_messages_per_second", "the pace at which a chatbot's number may go now", "chatbot_id", of=_SENDER
+)
+NUMBER_TOKENS = _gauge(
+    "whatsapp_number_tokens", "what a number's token bucket holds: sends that may go at once", "chatbot_id", of=_SENDER
+)
+TENANT_SENDS = _counter(
+    "whatsapp_tenant_sends",
+    "ends of sends by chatbot; outcomes as in whatsapp_sends",
+    "chatbot_id",
+    "outcome",
+    of=_SENDER,
+)
+TENANT_WAITING = _gauge(
+    "whatsapp_tenant_waiting_sends", "sends in memory that have not ended, by chatbot", "chatbot_id", of=_SENDER
+)
+
+# accounts
+ACCOUNT_CHANGES = _counter(
+    "whatsapp_account_changes", "changes announced: kind as in the event's type", "kind", of=_ACCOUNTS
+)
+CREDENTIALS_HANDED = _counter(
+    "whatsapp_credentials_requests", "requests for an account's token, by outcome", "outcome", of=_ACCOUNTS
+)
+TOKENS_REFUSED = _counter(
+    "whatsapp_access_tokens_refused", "accounts whose access token Meta has refused, as sender reports it", of=_ACCOUNTS
+)

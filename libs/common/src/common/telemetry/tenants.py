@@ -1,0 +1,23 @@
+"""Which chatbots have metrics under their own id."""
+
+from common.telemetry.metrics import OTHER
+
+
+class Tenants:
+    """Names for the label `chatbot_id`: the first `most` chatbots that come have their own, the others share one.
+
+    So what Prometheus has to keep is bounded, whoever comes. After a restart others may be the first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._named: set[str] = set()
+
+    def name(self, chatbot_id: str) -> str:
+        """The label's value for this chatbot."""
+        if chatbot_id in self._named:
+            return chatbot_id
+        if len(self._named) < self._most:
+            self._named.add(chatbot_id)
+            return chatbot_id
+        return OTHER
