@@ -16,8 +16,9 @@ from common.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from common.http.auth import ApiKey, authenticate, check_chatbot, digest, require
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
-from common.kafka.records import headers_for, new_trace, read_headers, trace_of
+from common.kafka.records import headers_for, read_headers, trace_of
 from common.telemetry.logs import REDACTED, JsonFormatter, redact
+from common.telemetry.trace import new_trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -12,9 +12,10 @@ from common.contracts.envelope import encode
 from common.contracts.topics import ACCOUNTS
 from common.errors import Unavailable
 from common.kafka.publisher import Publisher
-from common.kafka.records import Outgoing, headers_for, new_trace
+from common.kafka.records import Outgoing, headers_for
 from common.kafka.table import Table
 from common.tasks import cancel
+from common.telemetry.trace import new_trace
 
 log = logging.getLogger(__name__)
 

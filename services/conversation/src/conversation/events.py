@@ -10,8 +10,9 @@ from common.contracts.ids import derive_id, journal_id_of
 from common.contracts.messages import IncomingData, IncomingMessage, MessageStatus, MetaError, StatusData
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
-from common.kafka.records import Outgoing, Trace, headers_for
+from common.kafka.records import Outgoing, headers_for
 from common.meta.payloads import read_json
+from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
 from conversation.state import Message
 

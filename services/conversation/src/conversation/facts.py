@@ -12,8 +12,9 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.people import Contact
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
-from common.kafka.records import Trace, read_headers, trace_of
+from common.kafka.records import read_headers, trace_of
 from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
+from common.telemetry.trace import Trace
 
 
 class Record(Protocol):

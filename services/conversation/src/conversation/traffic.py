@@ -8,8 +8,9 @@ from common.contracts import numbers
 from common.contracts.envelope import encode
 from common.contracts.ids import derive_id
 from common.contracts.topics import NUMBERS
-from common.kafka.records import Outgoing, headers_for, new_trace
+from common.kafka.records import Outgoing, headers_for
 from common.meta.payloads import read_json
+from common.telemetry.trace import new_trace
 from conversation.facts import ChangeSeen, Fact, Inbound
 
 FRESH: Final = timedelta(seconds=2)

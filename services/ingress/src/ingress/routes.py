@@ -19,9 +19,10 @@ from common.contracts.envelope import encode
 from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
-from common.kafka.records import Outgoing, Trace, headers_for, new_trace
+from common.kafka.records import Outgoing, headers_for
 from common.kafka.table import Table
 from common.security.signature import is_signed
+from common.telemetry.trace import Trace, new_trace
 from ingress.core import Fact, cut
 from ingress.oversize import alone, keyless
 

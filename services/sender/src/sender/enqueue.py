@@ -8,8 +8,9 @@ import msgspec
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountData
 from common.errors import Conflict, NotFound, TooLarge, Unavailable
-from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for, new_trace
+from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for
 from common.kafka.table import Table
+from common.telemetry.trace import new_trace
 from sender.requests import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0

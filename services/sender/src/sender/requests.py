@@ -19,7 +19,8 @@ from common.contracts.people import contact_of_recipient
 from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
-from common.kafka.records import Outgoing, Trace, trace_of
+from common.kafka.records import Outgoing, trace_of
+from common.telemetry.trace import Trace
 
 MAX_REQUEST_BYTES: Final = 900_000
 """Leaves room in a 1 MiB record for the envelope of the result that carries the request back."""

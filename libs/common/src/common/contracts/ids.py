@@ -6,6 +6,7 @@ crash or a redelivery, carries the id of the first time, and readers deduplicate
 
 import hashlib
 import random
+import re
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,12 @@ _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abc
 
 CALLBACK_PREFIX = "wce:"
 """Marks our own `biz_opaque_callback_data`; every app subscribed to the account sees that field."""
+
+_THEN: Final = ";"
+_THEN_BYTES: Final = b";00-"
+_TRACED: Final = re.compile(
+    rb'"biz_opaque_callback_data"\s*:\s*"wce:[0-9a-f-]{36};(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"'
+)
 
 
 def derive_id(kind: str, *parts: str) -> str:
@@ -45,17 +52,28 @@ def journal_id(chatbot_id: str, message_id: str) -> str:
     return derive_id("send", chatbot_id, message_id)
 
 
-def callback_data(journal: str) -> str:
-    """What travels to Meta in `biz_opaque_callback_data` (≤ 512 characters) and comes back in statuses."""
-    return CALLBACK_PREFIX + journal
+def callback_data(journal: str, traceparent: str | None = None) -> str:
+    """What travels to Meta in `biz_opaque_callback_data` (≤ 512 characters) and comes back in statuses.
+
+    With the `traceparent` of the call to Meta, when it is followed, so that statuses continue its trace.
+    """
+    return f"{CALLBACK_PREFIX}{journal}{_THEN}{traceparent}" if traceparent else CALLBACK_PREFIX + journal
 
 
 def journal_id_of(callback: str | None) -> str | None:
     """The journal id in a status's `biz_opaque_callback_data`, or None when it is not one of ours."""
     if callback is None or not callback.startswith(CALLBACK_PREFIX):
         return None
-    candidate = callback[len(CALLBACK_PREFIX) :]
+    candidate = callback[len(CALLBACK_PREFIX) :].partition(_THEN)[0]
     try:
         return str(UUID(candidate))
     except ValueError:
         return None
+
+
+def traceparent_in(fragment: bytes) -> str | None:
+    """The `traceparent` that our callback data carries in a status as Meta wrote it (JSON), or None."""
+    if _THEN_BYTES not in fragment:  # nearly all have none, and end here
+        return None
+    found = _TRACED.search(fragment)
+    return found[1].decode() if found else None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from common.http.serve import HttpSettings, serve
+from common.telemetry import tracing
 from common.telemetry.logs import configure_logging
 
 S = TypeVar("S", bound=HttpSettings)
@@ -68,5 +69,9 @@ def run_service(
     pairs = listeners(settings)
     for _, port in pairs:
         logging.getLogger(name).info("serving", extra={"url": f"http://{settings.http_host}:{port}"})
-    serve(*((app, settings.http_host, port) for app, port in pairs), shutdown_seconds=settings.shutdown_seconds)
+    tracing.start(name, settings)
+    try:
+        serve(*((app, settings.http_host, port) for app, port in pairs), shutdown_seconds=settings.shutdown_seconds)
+    finally:
+        tracing.stop()
     return 0

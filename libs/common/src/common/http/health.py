@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`.
+"""`/health/live`, `/health/ready` and `/metrics`: what whoever runs a service asks it.
 
 Live means the process makes progress; it never asks a dependency, for restarting us mends nobody else. Ready means
 that work given to us now would be done: each named check answers, and the answer names the ones that do not.
@@ -11,13 +11,15 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from common.http.metrics import metrics_route
+
 Check = Callable[[], Awaitable[bool]]
 
 _CHECK_SECONDS = 3.0
 
 
 def health_routes(checks: Mapping[str, Check], *, alive: Callable[[], bool] = lambda: True) -> list[HTTPRouteHandler]:
-    """The two routes. `checks` are asked side by side, each for at most three seconds."""
+    """The three routes. `checks` are asked side by side, each for at most three seconds."""
 
     @get("/health/live", include_in_schema=False, sync_to_thread=False)
     def live() -> Response[dict[str, bool]]:
@@ -30,7 +32,7 @@ def health_routes(checks: Mapping[str, Check], *, alive: Callable[[], bool] = la
         ok = all(answers.values())
         return Response({"ready": ok, "checks": answers}, status_code=200 if ok else 503)
 
-    return [live, ready]
+    return [live, ready, metrics_route()]
 
 
 async def _ask(check: Check) -> bool:

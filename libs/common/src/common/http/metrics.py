@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
@@ -13,7 +13,7 @@ def metrics_route() -> HTTPRouteHandler:
     """The route. It reads on the event loop: what it samples belongs to it."""
 
     @get("/metrics", include_in_schema=False, sync_to_thread=False)
-    def metrics(accept: Annotated[str, Parameter(header="accept")] = "") -> Response[bytes]:
+    def metrics(accept: Annotated[str, HeaderParameter(name="accept")] = "") -> Response[bytes]:
         encode, content_type = choose_encoder(accept)
         return Response(encode(REGISTRY), media_type=content_type)
 

@@ -1,6 +1,6 @@
 """Whether the service beside this process is alive: `python -m common.http.probe`, for containers without curl.
 
-It asks `/health/live` on HTTP_PORT, as a liveness probe would. Exit codes: 0 it is alive, 1 it is not, or does not answer.
+It asks `/health/live` on HTTP_PORT, as a liveness probe would. Exit codes: 0 alive, 1 not alive or no answer.
 """
 
 import sys

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 import uvicorn
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from common.telemetry.settings import TelemetrySettings
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the usual proxy keeps a connection (60 s): else it writes on one that we are closing, and answers 502."""
 
 
-class HttpSettings(BaseSettings):
-    """Where a service listens, and how talkative it is."""
+class HttpSettings(TelemetrySettings):
+    """Where a service listens, how talkative it is, and what it tells of itself."""
 
     http_host: str = "0.0.0.0"
     http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = 8000

@@ -1,13 +1,16 @@
 """Logs: one JSON object a line on stdout, with secrets and message texts kept out.
 
 Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
-holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule.
+holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule. What a task does for
+a traced exchange says so: `trace_id` and `span_id` are those of its spans.
 """
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
+
+from common.telemetry.tracing import current
 
 REDACTED = "[redacted]"
 
@@ -51,6 +54,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        trace = current()
+        if trace is not None:
+            fields.update(trace_id=trace.trace_id, span_id=trace.span_id, correlation_id=trace.correlation_id)
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
                 fields[name] = redact(name, value)
