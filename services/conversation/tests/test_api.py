@@ -191,7 +191,7 @@ async def test_the_internal_listener_is_another_one(room):
     async with apps.public.lifespan():  # closes what was made
         pass
     assert "/internal/windows" not in public
-    assert internal == {"/internal/windows", "/health/live", "/health/ready"}
+    assert internal == {"/internal/windows", "/health/live", "/health/ready", "/metrics"}
 
 
 def priced(n, at, **said):

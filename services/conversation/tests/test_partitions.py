@@ -20,11 +20,13 @@ from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
+from common.telemetry.tenants import Tenants
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
 from conversation.reads import Reads
 from conversation.settings import Settings
 from conversation.store import ConversationStore
+from conversation.telemetry import BatchTelemetry
 
 pytestmark = pytest.mark.integration
 
@@ -51,7 +53,7 @@ class Room:
 
     def worker(self, **letters):
         limit = DeadLetterLimit(DeadLetterSettings(**letters))
-        return ConversationWorker(self.store, self.numbers, self.indexes, limit, batch_records=50)
+        return ConversationWorker(self.store, self.numbers, self.indexes, limit, batch_records=50, tenants=Tenants(10))
 
     def group(self, worker=None):
         return PartitionGroup(
@@ -200,14 +202,20 @@ async def hanging_before_commit(room, records):
     """The owner of every slot, another process, which has written these records and says nothing any more."""
     mongo = Mongo(room.settings)
     dead = ConversationWorker(
-        ConversationStore(mongo), room.numbers, room.indexes, DeadLetterLimit(DeadLetterSettings()), batch_records=50
+        ConversationStore(mongo),
+        room.numbers,
+        room.indexes,
+        DeadLetterLimit(DeadLetterSettings()),
+        batch_records=50,
+        tenants=Tenants(10),
     )
     tasks = []
     for partition in range(3):
         slot = f"{room.settings.consumer_group}/{topics.WEBHOOKS.name}-{partition}"
         owned, written = await OwnedSession(mongo, slot).__aenter__(), asyncio.Event()
         owned.client_session.commit_transaction = partial(never, written)
-        tasks.append(asyncio.create_task(dead.apply(owned, records[partition::3])))
+        batch = BatchTelemetry(topics.WEBHOOKS.name, partition, room.settings.consumer_group, 1)
+        tasks.append(asyncio.create_task(dead.apply(owned, records[partition::3], batch)))
         async with asyncio.timeout(10):
             await written.wait()
     try:

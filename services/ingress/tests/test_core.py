@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
+from common.contracts.ids import random_id
 from ingress.core import cut
 from ingress.routes import records
+from ingress.telemetry import begin
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 GOOD = b'{"id":"wamid.GOOD","from":"15551230001","timestamp":"1793525400","type":"text","text":{"body":"Hi"}}'
@@ -37,8 +39,8 @@ def body(*entries):
 def cut_and_read_back(data):
     """Facts of `data`, after their records have been written and read as consumers do, strictly."""
     facts = cut(data, body_id="b", now=NOW)
-    events = [decode(received, record.value) for record in records(data, None, now=NOW)]
-    for record in records(data, None, now=NOW):
+    events = [decode(received, record.value) for record in records(data, begin(random_id(), None), now=NOW)]
+    for record in records(data, begin(random_id(), None), now=NOW):
         json.loads(record.value.decode(), parse_int=str)
     assert [event.id for event in events] == [fact.id for fact in facts]
     return facts, [event.data for event in events]

@@ -10,11 +10,13 @@ from litestar import Litestar, asgi
 from common.contracts import webhooks
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData, TokenDigest
 from common.contracts.envelope import decode, decoder
+from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import read_headers
 from common.security.signature import signature_of
 from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute, records
+from ingress.telemetry import begin
 
 SECRET = "fake-app-secret"
 APP_TOKEN = "fake-app-verify-token"
@@ -277,7 +279,7 @@ async def test_without_an_app_token_only_accounts_count(kafka, accounts):
 
 def test_the_records_of_a_body_share_its_trace_and_its_id():
     now = datetime(2026, 11, 1, tzinfo=UTC)
-    first, second = records(BODY, TRACEPARENT.encode(), now=now)
+    first, second = records(BODY, begin(random_id(), TRACEPARENT.encode()), now=now)
     events = [decode(received, record.value) for record in (first, second)]
     headers = [read_headers(record.headers) for record in (first, second)]
     assert {record.topic for record in (first, second)} == {WEBHOOKS.name}
@@ -295,7 +297,7 @@ def test_the_records_of_a_body_share_its_trace_and_its_id():
 def test_a_trace_that_is_none_starts_a_new_one(given):
     traces = {
         read_headers(record.headers)["traceparent"].split("-")[1]
-        for record in records(BODY, given, now=datetime.now(UTC))
+        for record in records(BODY, begin(random_id(), given), now=datetime.now(UTC))
     }
     assert len(traces) == 1
     assert traces.pop().strip("0")

@@ -15,6 +15,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, headers_for
 from common.kafka.table import Table
 from common.tasks import cancel
+from common.telemetry.metrics import ACCOUNT_CHANGES
 from common.telemetry.trace import new_trace
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Announcer:
             event = event_of(document, datetime.now(UTC))
             headers = headers_for(new_trace(event.correlation_id), event_id=event.id, event_type=event.type)
             await self._publisher.publish([Outgoing(ACCOUNTS.name, chatbot_id, encode(event), headers)])
+            ACCOUNT_CHANGES.inc()
             if await self._store.published(chatbot_id, document["revision"]):
                 return
 

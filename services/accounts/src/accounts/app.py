@@ -19,6 +19,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
 from common.http.health import health_routes
+from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
@@ -75,6 +76,7 @@ def build_apps(settings: Settings) -> Apps:
             *health_routes(checks),
         ],
         lifespan=[clients],
+        middleware=[measured],
         plugins=[PydanticPlugin(prefer_alias=True)],
         exception_handlers=exception_handlers(),
         logging_config=None,
@@ -91,6 +93,7 @@ def build_apps(settings: Settings) -> Apps:
             internal_routes(store, keys, require("credentials", settings.api_keys)),
             *health_routes(checks),
         ],
+        middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,
         openapi_config=None,

@@ -26,6 +26,7 @@ from common.errors import NotFound
 from common.http.auth import check_chatbot
 from common.meta.onboarding import Onboarding
 from common.security.envelope import KeyRing, place_of
+from common.telemetry.metrics import CREDENTIALS_HANDED, TOKENS_REFUSED
 
 
 class AccountAnswer(BaseModel):
@@ -105,6 +106,7 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
     @get("/{chatbot_id:str}/credentials")
     async def credentials(chatbot_id: FromPath[str]) -> dict[str, Any]:
         document = await store.get(chatbot_id)
+        CREDENTIALS_HANDED.labels(document["status"]).inc()
         return {
             "chatbotId": chatbot_id,
             "phoneNumberId": document["phoneNumberId"],
@@ -116,6 +118,7 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
     @post("/{chatbot_id:str}/token-rejected", status_code=200)
     async def token_rejected(chatbot_id: FromPath[str], data: JSONBody[Rejection]) -> dict[str, Any]:
         marked = await store.mark_rejected(chatbot_id, rejection(data.code, datetime.now(UTC)), data.revision)
+        TOKENS_REFUSED.inc(marked)
         return {"success": True, "data": {"marked": marked}}
 
     return Router("/internal/accounts", route_handlers=[credentials, token_rejected], guards=[guard])

@@ -5,32 +5,23 @@ from datetime import datetime
 from typing import Any, Final
 
 from accounts.core import Change, Document
-from common.contracts.accounts import ACTIVE
 from common.errors import Conflict, NotFound
-from common.mongo import ASCENDING, RETURN_UPDATED, Database, DuplicateKeyError, or_unavailable
+from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, collections, or_unavailable
+from common.mongo.indexes import ensure_indexes
 
-COLLECTION: Final = "whatsapp_cloud_accounts"
+COLLECTION: Final = collections.ACCOUNTS.name
 
 
 class AccountStore:
     """Reads and atomic changes. Every method raises `Unavailable` when MongoDB does not answer."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._accounts = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing; harmless to repeat."""
-        with or_unavailable():
-            # A number may move to another chatbot once the first is deactivated, never belong to two.
-            await self._accounts.create_index(
-                [("phoneNumberId", ASCENDING)],
-                name="one_active_account_per_number",
-                unique=True,
-                partialFilterExpression={"status": ACTIVE},
-            )
-            await self._accounts.create_index(
-                [("unpublished", ASCENDING)], name="unpublished", partialFilterExpression={"unpublished": True}
-            )
+        await ensure_indexes(self._database, collections.ACCOUNTS)
 
     async def find(self, chatbot_id: str) -> Document | None:
         """The account, or None."""

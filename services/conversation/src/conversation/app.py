@@ -11,15 +11,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from common.contracts.topics import SEND_RESULTS, WEBHOOKS
+from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.health import health_routes
+from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.kafka.clients import make_group_consumer, make_transactional_producer
+from common.kafka.depths import DeadLetterDepth
 from common.kafka.partitions import PartitionGroup
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
+from common.telemetry.tenants import Tenants
 from conversation.handlers import ConversationWorker
 from conversation.numbers import Numbers
 from conversation.reads import Reads
@@ -48,18 +51,27 @@ def build_apps(settings: Settings) -> Apps:
         make_consumer=partial(make_group_consumer, settings),
         make_producer=partial(make_transactional_producer, settings),
         worker=ConversationWorker(
-            store, numbers, indexes, DeadLetterLimit(settings), batch_records=settings.batch_records
+            store,
+            numbers,
+            indexes,
+            DeadLetterLimit(settings),
+            batch_records=settings.batch_records,
+            tenants=Tenants(settings.metrics_tenants),
         ),
     )
+
+    depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
     @asynccontextmanager
     async def clients(_: Litestar) -> AsyncIterator[None]:
         await indexes.start()
         await numbers.table.start()
         await group.start()
+        await depth.start()
         try:
             yield
         finally:
+            await depth.stop()
             await group.stop()
             await numbers.table.stop()
             await indexes.stop()
@@ -69,6 +81,7 @@ def build_apps(settings: Settings) -> Apps:
     public = Litestar(
         route_handlers=[read_routes(reads, require("read", settings.api_keys)), *health],
         lifespan=[clients],
+        middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,
         openapi_config=OpenAPIConfig(
@@ -81,6 +94,7 @@ def build_apps(settings: Settings) -> Apps:
     )
     internal = Litestar(
         route_handlers=[internal_routes(reads, require("windows", settings.api_keys)), *health],
+        middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,
         openapi_config=None,

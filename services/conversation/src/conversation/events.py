@@ -30,8 +30,9 @@ class Pending:
         value = encode(event)
         if len(value) + len(key.encode()) > topic.max_value_bytes:
             raise ValueError(f"{topic.name} does not take an event of {len(value)} bytes")
-        headers = headers_for(self.trace.child(), event_id=event.id, event_type=event.type)
-        return Outgoing(topic.name, key, value, headers)
+        trace = self.trace.child()
+        headers = headers_for(trace, event_id=event.id, event_type=event.type)
+        return Outgoing(topic.name, key, value, headers, trace=trace)
 
 
 def incoming(fact: Inbound, message: Message) -> Pending:

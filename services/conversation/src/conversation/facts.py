@@ -141,7 +141,8 @@ def _read_webhook(record: Record) -> Fact:
 
 
 def _trace(record: Record, event: Any) -> Trace:
-    return trace_of(header_text(record), fallback_correlation_id=event.correlation_id)
+    """The span of our work on the record, a part of its sending."""
+    return trace_of(header_text(record), fallback_correlation_id=event.correlation_id).child()
 
 
 def received_at(fact: Fact) -> datetime:

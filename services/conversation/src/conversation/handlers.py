@@ -18,11 +18,14 @@ from common.kafka.partitions import Halted, PartitionSession
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession
 from common.mongo.indexes import Indexes
+from common.telemetry.metrics import DEAD_LETTERS
+from common.telemetry.tenants import Tenants
 from conversation.core import keys_of, plan
 from conversation.facts import Fact, Poison, Record, Result, header_text, read
 from conversation.fit import Fit
 from conversation.numbers import Numbers
 from conversation.store import ConversationStore
+from conversation.telemetry import BatchTelemetry, note_facts
 from conversation.traffic import news
 
 log = logging.getLogger(__name__)
@@ -42,12 +45,14 @@ class ConversationWorker:
         letters: DeadLetterLimit,
         *,
         batch_records: int,
+        tenants: Tenants,
     ) -> None:
         self._store = store
         self._letters = letters
         self._numbers = numbers
         self._indexes = indexes
         self._fit = Fit(batch_records)
+        self._tenants = tenants
 
     async def __call__(self, session: PartitionSession) -> None:
         """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
@@ -56,12 +61,14 @@ class ConversationWorker:
         async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
             while not session.stopping.is_set():
                 for partition, records in (await session.fetch(max_records=self._fit.size)).items():
-                    outgoing = await self._in_time(owned, records)
+                    batch = BatchTelemetry(partition.topic, partition.partition, session.group, len(records))
+                    outgoing = await self._in_time(owned, records, batch)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
+                    batch.committed()
 
-    async def _in_time(self, owned: OwnedSession, records: Sequence[Record]) -> list[Outgoing]:
+    async def _in_time(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
         try:
-            outgoing = await self.apply(owned, records)
+            outgoing = await self.apply(owned, records, batch)
         except TimeoutError:
             self._fit.too_many(len(records))
             log.warning(
@@ -72,8 +79,8 @@ class ConversationWorker:
         self._fit.went_well(len(records))
         return outgoing
 
-    async def apply(self, owned: OwnedSession, records: Sequence[Record]) -> list[Outgoing]:
-        """Store what the records say, and return the records to publish, dead letters among them."""
+    async def apply(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
+        """Store what the records of a batch, or a part of it, say; the records to publish, dead letters among them."""
         read_records = [read(record) for record in records]
         facts = [fact for fact in read_records if not isinstance(fact, Poison)]
         letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
@@ -81,7 +88,7 @@ class ConversationWorker:
         if letters:
             log.warning("records go to the dead-letter queue", extra={"count": len(letters)})
         try:
-            return [*await self._store_facts(owned, facts), *letters]
+            return [*await self._store_facts(owned, facts, batch), *letters]
         except (*_OUTSIDE, Halted):
             raise
         except Exception as error:
@@ -91,15 +98,18 @@ class ConversationWorker:
                 return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
             # One of them breaks the batch: by halves, the others are stored and it alone is left.
             middle = len(records) // 2
-            return [*await self.apply(owned, records[:middle]), *await self.apply(owned, records[middle:])]
+            halves = records[:middle], records[middle:]
+            return [outgoing for half in halves for outgoing in await self.apply(owned, half, batch)]
 
-    async def _store_facts(self, owned: OwnedSession, facts: Sequence[Fact]) -> list[Outgoing]:
+    async def _store_facts(self, owned: OwnedSession, facts: Sequence[Fact], batch: BatchTelemetry) -> list[Outgoing]:
         if not facts:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
         chatbots = await self._numbers.chatbots(numbers)
-        now = datetime.now(UTC)
+        now, began = datetime.now(UTC), time.time_ns()
         done = await self._store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, now))
+        batch.stored(facts, began)
+        note_facts(facts, chatbots, self._tenants)
         return [*(pending.record(now) for pending in done.events), *news(facts, now)]
 
     async def _may_begin(self, session: PartitionSession) -> bool:
@@ -118,6 +128,7 @@ class ConversationWorker:
 
 def dead_letter(poison: Poison) -> Outgoing:
     """The record as it came, with what is wrong and where it stood."""
+    DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, poison.code).inc()
     record, headers = poison.record, header_text(poison.record)
     kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
     about = {

@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from common.mongo import (
-    ASCENDING,
-    DESCENDING,
     Document,
     DuplicateKeyError,
     InsertOne,
@@ -15,10 +13,11 @@ from common.mongo import (
     OwnedSession,
     UpdateMany,
     UpdateOne,
+    collections,
     is_duplicate,
-    or_unavailable,
     transaction,
 )
+from common.mongo.indexes import ensure_indexes
 from conversation.core import Keys, Plan
 from conversation.state import Conversation, Known, Message
 
@@ -35,31 +34,18 @@ class ConversationStore:
     def __init__(self, mongo: Mongo, *, webhook_log_days: int = 30) -> None:
         database = mongo.database
         self._mongo = mongo
-        self._log_days = webhook_log_days
-        self.conversations = database["conversations"]
-        self.messages = database["messages"]
-        self.webhook_events = database["webhook_events"]
-        self.usage_logs = database["usage_logs"]
+        self._log = timedelta(days=webhook_log_days)
+        self.conversations = database[collections.CONVERSATIONS.name]
+        self.messages = database[collections.MESSAGES.name]
+        self.webhook_events = database[collections.WEBHOOK_EVENTS.name]
+        self.usage_logs = database[collections.USAGE_LOGS.name]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing; harmless to repeat. Raises `Unavailable`."""
-        with or_unavailable():
-            await self.messages.create_index(
-                [("wamid", ASCENDING)], unique=True, partialFilterExpression={"wamid": {"$exists": True}}, name="wamid"
-            )
-            await self.messages.create_index(
-                [("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING)], name="thread"
-            )
-            await self.conversations.create_index([("aliases", ASCENDING)], unique=True, sparse=True, name="aliases")
-            await self.conversations.create_index(
-                [("chatbotId", ASCENDING), ("lastMessageAt", DESCENDING), ("_id", DESCENDING)], name="inbox"
-            )
-            await self.webhook_events.create_index(
-                [("receivedAt", DESCENDING)],
-                expireAfterSeconds=int(timedelta(days=self._log_days).total_seconds()),
-                name="kept",
-            )
-            await self.usage_logs.create_index([("chatbotId", ASCENDING), ("day", ASCENDING)], name="by_day")
+        database = self._mongo.database
+        for collection in (collections.CONVERSATIONS, collections.MESSAGES, collections.USAGE_LOGS):
+            await ensure_indexes(database, collection)
+        await ensure_indexes(database, collections.WEBHOOK_EVENTS, keep=self._log)
 
     def owned_by(self, slot: str) -> OwnedSession:
         """The session under which the batches of a slot are written; entering it ends a predecessor's transaction."""

@@ -60,4 +60,5 @@ def _record(kind: str, key: str, fact: Inbound | ChangeSeen, data: numbers.Numbe
         data=data,
     )
     trace = fact.trace.child() if isinstance(fact, Inbound) else new_trace(fact.event.correlation_id)
-    return Outgoing(NUMBERS.name, key, encode(event), headers_for(trace, event_id=event.id, event_type=kind))
+    headers = headers_for(trace, event_id=event.id, event_type=kind)
+    return Outgoing(NUMBERS.name, key, encode(event), headers, trace=trace)

@@ -5,6 +5,7 @@ signature needs the untouched bytes anyway.
 """
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -22,9 +23,13 @@ from common.errors import Unavailable
 from common.kafka.records import Outgoing, headers_for
 from common.kafka.table import Table
 from common.security.signature import is_signed
-from common.telemetry.trace import Trace, new_trace
+from common.telemetry.trace import Trace
+from ingress import telemetry
 from ingress.core import Fact, cut
 from ingress.oversize import alone, keyless
+from ingress.telemetry import Request
+
+log = logging.getLogger(__name__)
 
 PATH: Final = "/whatsapp-cloud/webhook"
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta sends up to 3 MB ("Webhooks overview")
@@ -101,45 +106,54 @@ class WebhookRoute:
         headers = dict(scope["headers"])
         body = await _read(headers, receive)
         if body is None:
+            telemetry.TOO_LARGE.inc()
             await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
         elif not is_signed(body, headers.get(b"x-hub-signature-256"), self._secrets):
+            telemetry.REFUSED.inc()
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
-            try:
-                await self._publish(records(body, headers.get(b"traceparent"), now=datetime.now(UTC)))
-            except Unavailable as error:
-                await _answer(send, 503, error.error_code, error.message)
-            else:
-                await send(_TAKEN)
-                await send(_TAKEN_BODY)
+            await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)
+
+    async def _take(self, request: Request, body: bytes, send: Send) -> None:
+        """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
+        try:
+            await self._publish(records(body, request, now=datetime.now(UTC)))
+        except Unavailable as error:
+            request.ended(telemetry.UNAVAILABLE)
+            await _answer(send, 503, error.error_code, error.message)
+        except Exception:
+            log.exception("a webhook was not taken")
+            request.ended(telemetry.FAILED)
+            await _answer(send, 500, "internal_error", "something went wrong; deliver again")
+        else:
+            request.ended(telemetry.TAKEN)
+            await send(_TAKEN)
+            await send(_TAKEN_BODY)
 
 
-def records(body: bytes, traceparent: bytes | None, *, now: datetime) -> list[Outgoing]:
+def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
     """The Kafka records of a signed body, in its order."""
-    body_id = random_id()
-    trace = new_trace(body_id, traceparent.decode("latin-1") if traceparent else None)
-    facts = cut(body, body_id=body_id, now=now)
-    return [_record(fact, body_id, trace, now) for fact in facts]
+    facts = cut(body, body_id=request.trace.correlation_id, now=now)
+    return [_record(fact, request, request.publishes(fact), now) for fact in facts]
 
 
-def _record(fact: Fact, body_id: str, trace: Trace, now: datetime) -> Outgoing:
+def _record(fact: Fact, request: Request, trace: Trace, now: datetime) -> Outgoing:
     event = webhooks.WebhookReceived(
         id=fact.id,
         type=fact.type,
         version=webhooks.VERSION,
         occurred_at=fact.occurred_at,
         recorded_at=now,
-        # One exchange is followed from its first message; the records of a body share only their trace.
         correlation_id=fact.id,
-        causation_id=body_id,
+        causation_id=request.trace.correlation_id,
         data=fact.data,
     )
     value = encode(event)
     if len(value) + len(fact.key.encode()) > _MAX_VALUE_BYTES:
         smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)
-        return _record(smaller, body_id, trace, now)
-    headers = headers_for(trace.child(correlation_id=fact.id), event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, value, headers)
+        return _record(smaller, request, msgspec.structs.replace(trace, correlation_id=smaller.id), now)
+    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
+    return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)
 
 
 async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:

@@ -24,9 +24,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from common.kafka.counting import GroupReadings, note_read, note_written
 from common.kafka.records import Outgoing
 from common.kafka.writing import write_all
 from common.tasks import cancel
+from common.telemetry.metrics import SESSION_FAILURES, TRANSACTION_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class PartitionSession:
     """The right to one slot's partitions, from assignment to revocation.
 
     `stopping` is set when the worker should finish what it has begun and return; `fetch` then returns nothing.
+    `committed` are the offsets up to which all is finished, by partition.
     """
 
     slot: str
@@ -55,6 +58,7 @@ class PartitionSession:
     producer: AIOKafkaProducer
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     on_progress: Callable[[], None] = lambda: None
+    committed: dict[TopicPartition, int] = field(default_factory=dict)
     _fetching: set["asyncio.Task[Records]"] = field(default_factory=set)
 
     async def fetch(
@@ -79,6 +83,7 @@ class PartitionSession:
         finally:
             self._fetching.discard(task)
         self.on_progress()
+        note_read(records)
         return records
 
     async def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, int]) -> None:
@@ -88,10 +93,14 @@ class PartitionSession:
         """
         if not outgoing and not offsets:
             return
-        async with self.producer.transaction():
-            await write_all(self.producer, outgoing)
-            if offsets:
-                await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
+        began = time.time_ns()
+        with TRANSACTION_SECONDS.labels(self.group).time():
+            async with self.producer.transaction():
+                await write_all(self.producer, outgoing)
+                if offsets:
+                    await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
+        self.committed.update(offsets)
+        note_written(outgoing, began)
         self.on_progress()
 
     def stop(self) -> None:
@@ -134,15 +143,20 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._slots: dict[str, _Slot] = {}
         self._joining: asyncio.Task[None] | None = None
         self._progress_at = 0.0
+        self._readings = GroupReadings(
+            group, consumer=lambda: self._consumer, committed=self._committed, idle_seconds=self.idle_seconds
+        )
 
     async def start(self) -> None:
         """Begin to join the group; returns at once, and keeps trying while Kafka or a topic is away."""
         self._progress_at = time.monotonic()
         self._joining = asyncio.create_task(self._join(), name=f"join {self._group}")
+        self._readings.start()
 
     async def stop(self) -> None:
         """Let the workers finish, give the partitions back, leave the group."""
         self._leaving = True
+        self._readings.stop()
         await cancel([self._joining])
         await self._close_slots()
         if self._consumer is not None:
@@ -228,15 +242,18 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 failures = 0
                 continue
             except Halted as halted:
+                self._failed("halted")
                 log.critical("halted", extra={"slot": slot.name, "error": str(halted)})
                 await slot.stopping.wait()
                 return
             except ProducerFenced:
                 # Somebody else opened this slot, or our transaction took too long. If we lost the partition, the
                 # heartbeats of the next seconds say so and we are revoked; opening at once would fence the new owner.
+                self._failed("fenced")
                 log.warning("fenced", extra={"slot": slot.name})
                 pause = self._fenced_pause
             except Exception:
+                self._failed("error")
                 log.exception("a session failed; it starts again from the committed offsets", extra={"slot": slot.name})
             failures += 1
             with suppress(TimeoutError):
@@ -249,8 +266,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         producer = self._make_producer(f"{self._group}-{slot.name}")
         try:
             await producer.start()
-            for tp in slot.partitions:
-                await self._seek_to_committed(consumer, tp)
+            committed = {tp: await self._seek_to_committed(consumer, tp) for tp in slot.partitions}
             session = PartitionSession(
                 slot.name,
                 slot.partitions,
@@ -259,6 +275,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 producer,
                 slot.stopping,
                 self._note_progress,
+                committed,
             )
             slot.session = self._sessions[slot.name] = session
             consumer.resume(*slot.partitions)
@@ -271,12 +288,18 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await producer.stop()
 
-    async def _seek_to_committed(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-        committed = await consumer.committed(tp)
-        if committed is not None:
-            consumer.seek(tp, committed)
-        else:
-            await consumer.seek_to_beginning(tp)
+    async def _seek_to_committed(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+        committed: int | None = await consumer.committed(tp)
+        if committed is None:
+            committed = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, committed)
+        return committed
+
+    def _committed(self) -> dict[TopicPartition, int]:
+        return {tp: offset for session in self._sessions.values() for tp, offset in session.committed.items()}
+
+    def _failed(self, reason: str) -> None:
+        SESSION_FAILURES.labels(self._group, reason).inc()
 
     async def _close_slots(self) -> None:
         slots, self._slots = self._slots, {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,11 +12,13 @@ from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
 from common.kafka.clients import make_producer
+from common.kafka.counting import note_written
 from common.kafka.partitioner import partition_of
 from common.kafka.queues import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
+from common.telemetry.metrics import PUBLISH_FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +92,11 @@ class Publisher:
         """
         producer = self._producer
         if producer is None:
+            PUBLISH_FAILURES.inc()
             raise Unavailable("Kafka does not answer; try again", code="kafka_unavailable")
         loop = self._loop
         assert loop is not None  # noqa: S101  # it has started
+        began = time.time_ns()
         call = Call(loop, len(records), loop.time() + self._timeout)
         self._calls.add(call)
         try:
@@ -99,8 +104,10 @@ class Publisher:
                 (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
             if records:
                 await call.told
+                note_written(records, began)
         except (KafkaError, TimeoutError) as error:
             call.told.cancel()  # nobody asks any more
+            PUBLISH_FAILURES.inc()
             log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
         finally:

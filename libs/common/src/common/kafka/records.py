@@ -45,7 +45,8 @@ def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str, sample
 class Outgoing(msgspec.Struct, frozen=True):
     """A record to be written: topic, key, value and headers as Kafka will have them.
 
-    `partition` is for the rare record whose place matters more than its key; by default the key decides.
+    `partition` is for the rare record whose place matters more than its key; by default the key decides. `trace` is the
+    span of its sending, whose id its headers carry: when it is followed, whoever writes the record records the span.
     """
 
     topic: str
@@ -53,6 +54,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     value: bytes
     headers: Headers = ()
     partition: int | None = None
+    trace: Trace | None = None
 
 
 def headers_for(trace: Trace, *, event_id: str, event_type: str, extra: Mapping[str, str] | None = None) -> Headers:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+disable_created_metrics()  # when each began would be as many series again
 
 OTHER: Final = "other"
 """The value of a label that stands for all values that are not told apart."""
@@ -240,11 +242,9 @@ TENANT_WAITING = _gauge(
 )
 
 # accounts
-ACCOUNT_CHANGES = _counter(
-    "whatsapp_account_changes", "changes announced: kind as in the event's type", "kind", of=_ACCOUNTS
-)
+ACCOUNT_CHANGES = _counter("whatsapp_account_changes", "changes of accounts that Kafka has", of=_ACCOUNTS)
 CREDENTIALS_HANDED = _counter(
-    "whatsapp_credentials_requests", "requests for an account's token, by outcome", "outcome", of=_ACCOUNTS
+    "whatsapp_credentials_requests", "requests for an account's token, by the account's status", "status", of=_ACCOUNTS
 )
 TOKENS_REFUSED = _counter(
     "whatsapp_access_tokens_refused", "accounts whose access token Meta has refused, as sender reports it", of=_ACCOUNTS

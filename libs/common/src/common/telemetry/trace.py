@@ -63,6 +63,14 @@ def new_trace(
     return Trace(traceparent, correlation_id, tracestate)
 
 
+def enter(
+    correlation_id: str, traceparent: str | None = None, tracestate: str | None = None, *, sampled: bool = False
+) -> Trace:
+    """The span of what somebody asks for: a part of theirs, if they name one, or else the first of a new trace."""
+    given = new_trace(correlation_id, traceparent, tracestate, sampled=sampled)
+    return given.child() if given.traceparent == traceparent else given
+
+
 def _span() -> str:
     """A span's id. These are names, not secrets: asking the kernel for each would cost more than the rest."""
     return f"{random.getrandbits(64) or 1:016x}"  # 0 is no valid id

@@ -23,7 +23,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.trace import Trace
 
-__all__ = ["SpanKind", "active", "chosen", "current", "follow", "record", "start", "stop"]
+__all__ = ["Attributes", "SpanKind", "active", "chosen", "current", "follow", "record", "start", "stop"]
 
 Attributes = Mapping[str, str | int | float | bool]
 

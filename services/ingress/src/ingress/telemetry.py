@@ -1,0 +1,74 @@
+"""What ingress tells of webhooks: how many, how long, and the spans of those that are followed.
+
+A status continues the trace of the call to Meta that sent its message: Meta returns our callback data in it. So one
+request may stand in several traces: in its own, and for each such status once more, as a part of the call.
+"""
+
+import time
+from typing import Final
+
+from prometheus_client import Counter
+
+from common.contracts import webhooks
+from common.contracts.ids import traceparent_in
+from common.telemetry import metrics, tracing
+from common.telemetry.trace import Trace, enter
+from common.telemetry.tracing import SpanKind
+from ingress.core import Fact
+
+TAKEN, REFUSED, TOO_LARGE, UNAVAILABLE, FAILED = (
+    metrics.WEBHOOKS.labels(outcome) for outcome in ("taken", "invalid_signature", "too_large", "unavailable", "failed")
+)
+_FACTS: Final = {
+    kind: metrics.WEBHOOK_FACTS.labels(kind)
+    for kind in (webhooks.MESSAGE, webhooks.STATUS, webhooks.CHANGE, webhooks.UNPARSED)
+}
+_STATUS_OF: Final = {TAKEN: 200, UNAVAILABLE: 503, FAILED: 500}
+_ABOUT: Final = {"http.request.method": "POST", "url.path": "/whatsapp-cloud/webhook"}
+_NAME: Final = "POST /whatsapp-cloud/webhook"
+
+
+class Request:
+    """One signed webhook request: its span, and those that it is in the traces of statuses, as far as followed."""
+
+    __slots__ = ("_began", "_spans", "trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self._began = time.time_ns()
+        self._spans = [trace] if trace.sampled else []
+
+    def publishes(self, fact: Fact) -> Trace:
+        """The span of the fact's record; one exchange is followed from its first message, which names it."""
+        _FACTS[fact.type].inc()
+        return (self._continued(fact) or self.trace).child(correlation_id=fact.id)
+
+    def ended(self, outcome: Counter) -> None:
+        """It is answered, with one of the outcomes above."""
+        outcome.inc()
+        now = time.time_ns()
+        followed = self.trace.sampled and tracing.active()
+        metrics.WEBHOOK_SECONDS.observe(
+            (now - self._began) / 1e9, {"trace_id": self.trace.trace_id} if followed else None
+        )
+        for span in self._spans:
+            status = _STATUS_OF[outcome]
+            about: tracing.Attributes = {**_ABOUT, "http.response.status_code": status}
+            failed = None if status == 200 else str(status)
+            tracing.record(_NAME, span, SpanKind.SERVER, self._began, now, about, failed=failed)
+
+    def _continued(self, fact: Fact) -> Trace | None:
+        if fact.type != webhooks.STATUS or not tracing.active():
+            return None
+        traceparent = traceparent_in(bytes(fact.data.raw))
+        if traceparent is None:
+            return None
+        span = enter(fact.id, traceparent)
+        self._spans.append(span)
+        return span
+
+
+def begin(body_id: str, traceparent: bytes | None) -> Request:
+    """A request begins; whether it is followed is decided here, unless its caller has."""
+    given = traceparent.decode("latin-1") if traceparent else None
+    return Request(enter(body_id, given, sampled=tracing.chosen()))
