@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove bench bench-profile bench-goals flood lint format types imports contracts check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ bench: setup ## Everything measured beside honest baselines, with a report and p
 bench-profile: setup ## Where the services' CPU time goes, by module, added to the report: [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick profile $(BENCH_ARGS)
+
+bench-telemetry: setup ## What metrics and traces cost, added to the report: [BENCH_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m yardstick telemetry $(BENCH_ARGS)
 
 bench-goals: setup ## Each goal with its ratio; fails when one that must hold falls short: QUICK=1 [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch

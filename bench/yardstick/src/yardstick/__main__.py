@@ -3,7 +3,8 @@
 `python -m yardstick goals` (`make bench-goals`) prints each goal with the median of its paired ratios, and ends with 1
 when one that must hold falls short. `python -m yardstick all` (`make bench`) also measures NestJS with BullMQ, latency
 end to end and cost as everything grows, and writes a report with plots. `python -m yardstick profile`
-(`make bench-profile`) adds where the services' time goes; `python -m yardstick report` writes it again from its JSON.
+(`make bench-profile`) adds where the services' time goes, `python -m yardstick telemetry` (`make bench-telemetry`) what
+metrics and traces cost; `python -m yardstick report` writes the report again from its JSON.
 
 A real broker and a real mongod are started, and each side as a process of its own on a core of its own, one after the
 other in interleaved rounds.
@@ -31,6 +32,7 @@ from yardstick.profile import profile
 from yardstick.report import markdown
 from yardstick.stand import say, stand
 from yardstick.suite import PARTS, Outcome, measure, measure_http
+from yardstick.telemetry import table, telemetry
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,7 +41,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("what", choices=["goals", "all", "profile", "report"])
+    add("what", choices=["goals", "all", "profile", "telemetry", "report"])
     add("--quick", action="store_true", help="two short rounds: a look, within ten minutes")
     add("--rounds", type=int, help="instead of five (or two)")
     add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
@@ -82,15 +84,25 @@ async def profiled(given: argparse.Namespace) -> dict[str, Any]:
         return await profile(place, 5.0 if given.quick else 15.0, say)
 
 
+async def measured_telemetry(given: argparse.Namespace) -> dict[str, Any]:
+    """What metrics and traces cost."""
+    sizes = Sizes.quick() if given.quick else Sizes.full()
+    async with stand() as place:
+        return await telemetry(place, sizes, given.rounds or (2 if given.quick else 5), say)
+
+
 def main() -> None:
     """Measure, print, and write the report."""
     given = arguments()
     logging.basicConfig(level=logging.CRITICAL)
     began = time.monotonic()
-    if given.what in ("profile", "report"):
+    if given.what in ("profile", "telemetry", "report"):
         found = _kept(given.out)
         if given.what == "profile":
             found["profile"] = asyncio.run(profiled(given))
+        if given.what == "telemetry":
+            found["telemetry"] = asyncio.run(measured_telemetry(given))
+            print("\n".join(table(found["telemetry"])))
         write(found, given.out)
     else:
         # An hour's work is not lost with its last minute.

@@ -20,12 +20,10 @@ class Endpoint:
     port: int
 
 
-def ingress(stand: Stand) -> Endpoint:
-    """The service."""
-    port = free_port()
-    return Endpoint(
-        stand.service("ingress", python("ingress"), port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET), port
-    )
+def ingress(stand: Stand, **more: str) -> Endpoint:
+    """The service; `more` are settings."""
+    port, command = free_port(), python("ingress")
+    return Endpoint(stand.service("ingress", command, port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET, **more), port)
 
 
 def bare_asgi(stand: Stand) -> Endpoint:

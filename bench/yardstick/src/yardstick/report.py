@@ -24,6 +24,7 @@ def markdown(run: Json, plots: Sequence[str]) -> str:
         *_latency(run.get("latency") or {}),
         *_growth(run.get("growth") or {}),
         *_profile(run.get("profile") or {}),
+        *_telemetry(run.get("telemetry") or {}),
         *(f"![{name}]({name}.svg)" for name in plots),
     ]
     return "\n\n".join(parts) + "\n"
@@ -140,6 +141,24 @@ def _profile(profile: Json) -> Iterator[str]:
             *([module, *(f"{profile[name]['modules'].get(module, 0):.0%}" for name in names)] for module in shown),
         ],
     )
+
+
+def _telemetry(telemetry: Json) -> Iterator[str]:
+    if not telemetry:
+        return
+    yield "## What telemetry costs"
+    yield (
+        "CPU µs of a message (`make bench-telemetry`), and the median of the paired ratios to the same service with"
+        " nothing counted and nothing traced. The default traces 1 %."
+    )
+    services = [name for name in telemetry if name != "calls"]
+    sides = list(telemetry[services[0]])
+    rows = [
+        [side, *(f"{telemetry[name][side]['cpuUs']:.0f} ({telemetry[name][side]['ratio']:.2f})" for name in services)]
+        for side in sides
+    ]
+    yield table(["", *services], rows)
+    yield table(["one call", "µs"], [[name, f"{cost:.2f}"] for name, cost in telemetry["calls"].items()])
 
 
 def _growth(growth: Json) -> Iterator[str]:

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.contracts import topics
+from common.contracts.ids import random_id
 from common.kafka.records import Outgoing
 from ingress.routes import records
+from ingress.telemetry import begin
 
 SECRET: Final = "bench-app-secret"  # noqa: S105  # good for nothing else
 NUMBERS: Final = 24
+_FOLLOWED: Final = b"00-%032x-00f067aa0ba902b7-01"
 _TIME: Final = 1_767_225_600
 
 
@@ -60,11 +63,12 @@ def request(content: bytes, host: str = "127.0.0.1") -> bytes:
     return head.encode() + content
 
 
-def webhook_records(count: int, *, customers: int, first: int = 0) -> Iterator[Outgoing]:
-    """What ingress writes for that many messages."""
-    now = datetime.now(UTC)
+def webhook_records(count: int, *, customers: int, first: int = 0, followed: float = 0.0) -> Iterator[Outgoing]:
+    """What ingress writes for that many messages, of which a share is followed by a trace."""
+    now, every = datetime.now(UTC), round(1 / followed) if followed else 0
     for number in range(first, first + count):
-        yield from records(body(number, customers=customers), None, now=now)
+        caller = _FOLLOWED % (number + 1) if every and number % every == 0 else None
+        yield from records(body(number, customers=customers), begin(random_id(), caller), now=now)
 
 
 def topic_records(count: int, *, customers: int) -> Iterator[Outgoing]:

@@ -3,25 +3,31 @@
 Counters and histograms are kept by Prometheus' own client, whose registry is the process's, and read at `/metrics`.
 What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which asks for it when somebody reads.
 
+`METRICS=off` has nothing counted: to measure what counting costs (`make bench-telemetry`).
+
 Label values are few and known before: our own words, Meta's documented codes, our topics. Chatbots are the exception,
 and bounded (`tenant`). Names follow Prometheus' conventions: base units (seconds, bytes), `_total` on counters.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self, cast
 
 from prometheus_client import REGISTRY, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # when each began would be as many series again
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each began would be as many series again
 
 OTHER: Final = "other"
 """The value of a label that stands for all values that are not told apart."""
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+_ON: Final = os.environ.get("METRICS", "on") != "off"
 
 Values = Iterable[tuple[Sequence[str], float]]
 
@@ -61,19 +67,33 @@ class Sampled(Collector):
         yield family
 
 
+class _Nothing:
+    """A counter or histogram that does not count."""
+
+    def labels(self, *_values: str) -> Self:
+        return self
+
+    def inc(self, _amount: float = 1) -> None: ...
+
+    def observe(self, _amount: float, _exemplar: object = None) -> None: ...
+
+    def time(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 _EVERY: Final = ("ingress", "conversation", "sender", "accounts")
 
 
 def _counter(name: str, about: str, *labels: str, of: Sequence[str] = _EVERY) -> Counter:
     ALL.append(Metric(f"{name}_total", "counter", about, labels, tuple(of)))
-    return Counter(name, about, labels)
+    return Counter(name, about, labels) if _ON else cast("Counter", _Nothing())
 
 
 def _histogram(
     name: str, about: str, *labels: str, of: Sequence[str] = _EVERY, buckets: Sequence[float] = _SECONDS
 ) -> Histogram:
     ALL.append(Metric(name, "histogram", about, labels, tuple(of)))
-    return Histogram(name, about, labels, buckets=buckets)
+    return Histogram(name, about, labels, buckets=buckets) if _ON else cast("Histogram", _Nothing())
 
 
 def _gauge(name: str, about: str, *labels: str, of: Sequence[str] = _EVERY) -> Sampled:

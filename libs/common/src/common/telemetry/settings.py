@@ -1,6 +1,6 @@
 """Settings of telemetry. The address of the collector has OpenTelemetry's own name."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -19,6 +19,9 @@ class TelemetrySettings(BaseSettings):
     trace_sample_ratio: Annotated[
         float, Field(ge=0, le=1, description="share of the exchanges that begin here and are traced, from end to end")
     ] = 0.01
+    metrics: Annotated[
+        Literal["on", "off"], Field(description="`off` has nothing counted, to measure what counting costs")
+    ] = "on"
     metrics_tenants: Annotated[
         int, Field(ge=0, description="how many chatbots have metrics under their own id; the others are one, `other`")
     ] = 200
