@@ -60,6 +60,7 @@ flood: setup ## How long a quiet tenant waits beside one that floods, per plan: 
 
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
 	@$(PY) scripts/contracts.py --check
+	@$(PY) scripts/metrics.py --check
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -75,6 +76,7 @@ imports: setup ## The import contracts (who may know whom)
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/contracts.py
+	@$(PY) scripts/metrics.py
 
 sizes: setup ## Median, p90 and largest of files and functions
 	@$(PY) scripts/sizes.py
