@@ -23,6 +23,7 @@ class Record:
     value: bytes | None
     offset: int = 7
     headers: tuple = ()
+    timestamp: int = 1_793_525_400_000
 
 
 def judged(body, *, partition=HOME, topic=topics.SEND.name, headers=()):

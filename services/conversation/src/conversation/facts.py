@@ -141,8 +141,7 @@ def _read_webhook(record: Record) -> Fact:
 
 
 def _trace(record: Record, event: Any) -> Trace:
-    """The span of our work on the record, a part of its sending."""
-    return trace_of(header_text(record), fallback_correlation_id=event.correlation_id).child()
+    return trace_of(header_text(record), fallback_correlation_id=event.correlation_id)
 
 
 def received_at(fact: Fact) -> datetime:

@@ -20,9 +20,11 @@ from common.http.auth import require
 from common.http.credentials import CredentialsClient
 from common.http.fetch import Fetcher
 from common.http.health import health_routes
+from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.http.windows import WindowsClient
 from common.kafka.clients import make_group_consumer, make_transactional_producer
+from common.kafka.depths import DeadLetterDepth
 from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
@@ -32,6 +34,7 @@ from common.meta.media import MediaClient
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
+from common.telemetry.tenants import Tenants
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
@@ -47,6 +50,7 @@ from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
+from sender.readings import ParkedReadings, Readings
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.schedule import Scheduler
@@ -55,6 +59,7 @@ from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.slots import Slots
 from sender.store import JournalStore
+from sender.telemetry import timed
 from sender.throughput import Throughput
 from sender.tokens import new_token
 from sender.turns import Shares
@@ -76,8 +81,8 @@ class Sender:
         self.settings = settings
         self.mongo = Mongo(settings)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
-        self.moves: GroupCommit[Move, Entry] = GroupCommit(self.store.move, apart=_APART_SECONDS)
-        self.loads: GroupCommit[str, Entry | None] = GroupCommit(self.store.load)
+        self.moves: GroupCommit[Move, Entry] = GroupCommit(timed("journal", self.store.move), apart=_APART_SECONDS)
+        self.loads: GroupCommit[str, Entry | None] = GroupCommit(timed("load", self.store.load))
         self.credentials = CredentialsClient(settings)
         self.reports = RejectionReports(self.credentials)
         self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
@@ -110,7 +115,11 @@ class Sender:
         self.numbers: Table[NumberNews] = Table(
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
+        self.tenants = Tenants(settings.metrics_tenants)
         self.worker = self._make_worker()
+        self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
+        self.parked = ParkedReadings(self.mongo.database)
+        self.depth = DeadLetterDepth(settings, topics.SEND_DLQ.name)
         self.statuses = Follower(
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
@@ -165,6 +174,7 @@ class Sender:
                 shares=Shares(self.paces.terms),
                 recent=Recent(self.store),
                 schedules=self.scheduler.of_partition,
+                tenants=self.tenants,
             )
         )
 
@@ -227,6 +237,9 @@ class Sender:
             _around(self.watch),
             _around(self.statuses),
             _around(self.group),
+            _around(self.readings),
+            _around(self.parked),
+            _around(self.depth),
         ]
 
     async def load(self, journal_id: str) -> Entry | None:
@@ -284,6 +297,7 @@ def build_app(settings: Settings) -> Litestar:
     return Litestar(
         [router, *health],
         lifespan=sender.lifespans(),
+        middleware=[measured],
         exception_handlers=exception_handlers(),
         openapi_config=OpenAPIConfig(
             title="WhatsApp Cloud: sender",

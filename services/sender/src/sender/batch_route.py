@@ -1,5 +1,6 @@
 """`POST /whatsapp-cloud/send/batch`: many messages in one call, each with its own result."""
 
+import time
 import uuid
 from typing import Any
 
@@ -13,8 +14,10 @@ from common.http.auth import check_chatbot
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.table import Table
+from common.telemetry.trace import Trace
+from sender import telemetry
 from sender.batch import MAX_BYTES, Batch, Wanted, answer_of, items_of, parse_batch
-from sender.enqueue import ensure_sendable, record_of
+from sender.enqueue import ensure_sendable, entered, record_of
 from sender.operations import body_of
 
 
@@ -35,12 +38,13 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRoute
         The answer has one result per message, in order: a `messageId`, or the error of `POST /send`. They are campaign
         messages unless they say otherwise. With a `batchId`, or a `messageId` each, repeating the call is safe.
         """
+        trace, began = entered(request.headers), time.time_ns()
         given = parse_batch(await request.body())
         items = items_of(given, [str(uuid.uuid4()) for _ in given.messages])
         known: dict[str, AppError | None] = {}
         results, records = [], []
         for place, item in enumerate(items):
-            made = item if isinstance(item, AppError) else await _record(request, accounts, item, known)
+            made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace)
             if isinstance(made, AppError):
                 results.append({"index": place, **answer_of(made)})
             else:
@@ -49,6 +53,7 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRoute
                 records.append(made)
         if records:
             await publisher.publish(records)
+            telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
         data = {"enqueued": len(records), "refused": len(items) - len(records), "results": results}
         return {"success": True, "message": f"{len(records)} messages enqueued for sending", "data": data}
 
@@ -56,7 +61,11 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRoute
 
 
 async def _record(
-    request: Request[Any, Any, Any], accounts: Table[AccountData], item: Wanted, known: dict[str, AppError | None]
+    request: Request[Any, Any, Any],
+    accounts: Table[AccountData],
+    item: Wanted,
+    known: dict[str, AppError | None],
+    trace: Trace,
 ) -> Outgoing | AppError:
     """The record of one message, or why it is refused; `known` remembers what was found about its chatbot."""
     if item.chatbot_id not in known:
@@ -65,7 +74,7 @@ async def _record(
     if refusal is not None:
         return refusal
     try:
-        return record_of(item.body, item.chatbot_id, item.message_id, request.headers)
+        return record_of(item.body, item.chatbot_id, item.message_id, request.headers, trace)
     except AppError as error:
         return error
 

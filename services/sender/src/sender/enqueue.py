@@ -10,7 +10,8 @@ from common.contracts.accounts import AccountData
 from common.errors import Conflict, NotFound, TooLarge, Unavailable
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for
 from common.kafka.table import Table
-from common.telemetry.trace import new_trace
+from common.telemetry import tracing
+from common.telemetry.trace import Trace, enter
 from sender.requests import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0
@@ -29,16 +30,22 @@ async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None
         raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
 
 
-def record_of(body: Mapping[str, Any], chatbot_id: str, message_id: str, headers: Mapping[str, str]) -> Outgoing:
-    """The record of a request as given (`body`), under its message id and the trace of its caller's headers.
+def entered(headers: Mapping[str, str]) -> Trace:
+    """The span of a request over HTTP, a part of its caller's if that names one; it has no correlation id yet."""
+    return enter("", headers.get(TRACEPARENT), headers.get(TRACESTATE), sampled=tracing.chosen())
 
-    Raises `TooLarge`.
+
+def record_of(
+    body: Mapping[str, Any], chatbot_id: str, message_id: str, headers: Mapping[str, str], request: Trace
+) -> Outgoing:
+    """The record of a request as given (`body`), under its message id and its caller's correlation id.
+
+    `request` is the span of the call over HTTP. Raises `TooLarge`.
     """
     value = msgspec.json.encode({**body, "messageId": message_id})
     if len(value) > MAX_REQUEST_BYTES:
         raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes")
     journal_id = ids.journal_id(chatbot_id, message_id)
-    trace = new_trace(headers.get(CORRELATION_ID) or journal_id, headers.get(TRACEPARENT), headers.get(TRACESTATE))
-    return Outgoing(
-        topics.SEND.name, chatbot_id, value, headers_for(trace, event_id=journal_id, event_type="send.request")
-    )
+    trace = request.child(correlation_id=headers.get(CORRELATION_ID) or journal_id)
+    told = headers_for(trace, event_id=journal_id, event_type="send.request")
+    return Outgoing(topics.SEND.name, chatbot_id, value, told, trace=trace)

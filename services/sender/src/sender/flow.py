@@ -15,6 +15,7 @@ from common.errors import AppError, NotFound, Unavailable
 from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
+from sender import telemetry
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
 from sender.core import EXPIRED, WINDOW_CLOSED, Rules, after, before, expired, is_repeatable, reopens, spared
@@ -22,9 +23,10 @@ from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
-from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent
+from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
 from sender.requests import Job
+from sender.telemetry import GraphCall
 from sender.tokens import new_token
 from sender.windows import Windows, needs_window
 
@@ -41,19 +43,6 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 class Superseded(Exception):
     """Another session has taken this send over; ours has lost its partitions and has to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What came of a step: the outcome and the entry as it stands (None: there is none).
-
-    `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.
-    """
-
-    outcome: Outcome
-    entry: Entry | None
-    recorded: bool = False
-    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +125,13 @@ class Flow:
         made = await self._prepared(trial, credentials)
         if isinstance(made, Outcome):
             return made, entry, False
-        began = time.monotonic()
+        began = time.time_ns()
         move = self._claim(trial, entry, credentials)
         standing = await self.moves.submit(move)
         if standing.token != move.won:
             return standing
-        late = time.monotonic() - began > CLAIM_FRESH_SECONDS
+        telemetry.note_claim(trial.job, began)
+        late = time.time_ns() - began > CLAIM_FRESH_SECONDS * 1e9
         if late or expired(trial.request, self.now()):
             given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
             return given_back if late else EXPIRED, standing, False
@@ -167,11 +157,13 @@ class Flow:
     ) -> tuple[Outcome, bool]:
         """What came of a call, and whether Meta spoke."""
         job, began = trial.job, time.monotonic()
+        call = None
         if isinstance(made, NotTaken):
             end = made.end
         else:
+            call = GraphCall(job, trial.number, strikes=trial.strikes)
             with trial.calling():
-                end = await self._call(made, job.journal_id, credentials)
+                end = await self._call(made, job.journal_id, credentials, call.traceparent)
         outcome = after(
             end,
             attempt=trial.number,
@@ -186,6 +178,8 @@ class Flow:
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
         if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
             outcome = spared(outcome, self.now())
+        if call is not None:
+            call.ended(end, outcome)
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
@@ -206,9 +200,11 @@ class Flow:
     def _unprepared(self, failure: MediaFailure, trial: _Trial) -> Outcome:
         return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now=self.now(), rules=self.rules)
 
-    async def _call(self, request: SendRequest, journal_id: str, credentials: Credentials) -> CallEnd:
+    async def _call(
+        self, request: SendRequest, journal_id: str, credentials: Credentials, traceparent: str | None
+    ) -> CallEnd:
         token = credentials.token.get_secret_value()
-        body = payload(request, journal_id)
+        body = payload(request, journal_id, traceparent)
         return await self.graph.send(credentials.phone_number_id, token, body, edge=edge_of(request))
 
     async def _record(

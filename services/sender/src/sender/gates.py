@@ -101,6 +101,10 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         return list(gate.waiting) if gate is not None else []
 
+    def shut(self, now: float) -> int:
+        """How many groups may not go now."""
+        return sum(gate.until > now for gate in self._gates.values())
+
     def next_due(self) -> float | None:
         """When `let_go` may have something next; None when only an event can bring it."""
         times = [gate.until for gate in self._gates.values() if gate.waiting and gate.probe is None]

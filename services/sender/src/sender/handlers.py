@@ -1,7 +1,9 @@
 """The sender's work on its partitions: read, keep lanes, start steps, commit what is finished."""
 
 import asyncio
+import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +15,20 @@ from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.tasks import cancel
-from sender import results
+from common.telemetry import tracing
+from common.telemetry.tenants import Tenants
+from sender import results, telemetry
 from sender.commits import Commits, Effect
 from sender.core import is_too_fast
 from sender.crew import Crew
-from sender.flow import Flow, Step
+from sender.flow import Flow
 from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
+from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces, Recent, Ticket
 from sender.parking import Parker, Parking, patiently
-from sender.requests import Job
+from sender.requests import NOT_UNDERSTOOD, Job
 from sender.schedule import Release, Schedule
 from sender.settle import Watch
 from sender.slots import Slots
@@ -61,6 +65,7 @@ class Tools:
     shares: Shares
     recent: Recent
     schedules: Callable[[int, Release], Schedule]
+    tenants: Tenants
 
 
 class SenderWorker:
@@ -78,6 +83,22 @@ class SenderWorker:
             await running.run()
         finally:
             self._sessions.discard(running)
+
+    def counts(self) -> dict[str, int]:
+        """How many sends in memory are under way, ready, in doubt, or wait for something else."""
+        sessions = self._sessions
+        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
+        in_flight = sum(len(s.steps) for s in sessions)
+        blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
+        return {"in_flight": in_flight, "ready": ready, "in_doubt": in_doubt, "blocked": blocked}
+
+    def sizes(self) -> Counter[str]:
+        """How many sends are in memory, by chatbot."""
+        return sum((Counter(session.lanes.sizes()) for session in self._sessions), Counter())
+
+    def held(self, now: float) -> int:
+        """How many numbers are held because of their token or account, or because Meta has said so."""
+        return sum(session.lanes.held(now) for session in self._sessions)
 
     def account_changed(self, chatbot_id: str) -> None:
         """What was held because of this account may be tried again."""
@@ -186,9 +207,11 @@ class _Session:
         for tp, batch in records.items():
             for record in batch:
                 self.commits.opened(tp, record.offset)
-                judged = judge(tp, record, partitions=partitions, now=now)
+                judged = judge(tp, record, partitions=partitions, now=now, sampled=tracing.chosen())
                 if isinstance(judged, Outgoing):
                     self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())
+                    if judged.topic == topics.SEND_DLQ.name:
+                        telemetry.note_letter(NOT_UNDERSTOOD)
                     self.commits.write(Effect((judged,), tp, record.offset))
                 elif isinstance(judged, Job):
                     scheduled.append((tp, judged))
@@ -290,7 +313,8 @@ class _Session:
         self.moved.set()
 
     async def _step(self, item: Item[Job]) -> None:
-        job = item.payload
+        job, began = item.payload, time.time_ns()
+        tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
         look = known or item.id in self.in_doubt
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
@@ -299,6 +323,7 @@ class _Session:
         finally:
             ticket.close()
         self._apply(item, step)
+        telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
         self._sweep()
 
     def _step_done(self, send: str, task: "asyncio.Task[None]") -> None:
@@ -319,6 +344,8 @@ class _Session:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
                 letters = (results.dead_letter(job, entry),) if entry.letter else ()
+                if letters:
+                    telemetry.note_letter(entry.error)
                 self.tools.letters.note(letters=len(letters), now=self._now())
                 self.lanes.finish(item)
                 self._write(item, results.result(job, entry, self.flow.now()), *letters)

@@ -12,16 +12,26 @@ from sender.lane import Item
 from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
 
 
-def judge(tp: Any, record: Any, *, partitions: int | None, now: datetime) -> Item[Job] | Job | Outgoing:
+def judge(
+    tp: Any, record: Any, *, partitions: int | None, now: datetime, sampled: bool = False
+) -> Item[Job] | Job | Outgoing:
     """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
 
     That is a dead letter for what cannot be understood, and for what its producer keyed by something else than the
     chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the count
     of partitions changes meanwhile, it stays where it was moved to. While the count is not known, nothing is moved.
+    `sampled`: whether a send that begins its trace here is followed.
     """
     retried = tp.topic != topics.SEND.name
     position = Position(tp.topic, tp.partition, record.offset)
-    job = read_record(position, record.value, read_headers(record.headers), retried=retried)
+    job = read_record(
+        position,
+        record.value,
+        read_headers(record.headers),
+        retried=retried,
+        sampled=sampled,
+        written_at=record.timestamp / 1000,
+    )
     if isinstance(job, Letter):
         return results.dead_record(job, now)
     home = partition_of(job.chatbot_id, partitions) if partitions else tp.partition

@@ -13,7 +13,7 @@ Times are seconds of one clock that the caller passes in.
 
 import heapq
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from sender.gates import Gates
@@ -52,6 +52,18 @@ class Lanes(Generic[T]):
     def size(self) -> int:
         """How many sends are in memory: queued, busy, waiting or expected back."""
         return self.shelf.room.size
+
+    def sizes(self) -> Mapping[str, int]:
+        """The same by group."""
+        return self.shelf.room.sizes()
+
+    def held(self, now: float) -> int:
+        """How many groups are held as a whole."""
+        return self._gates.shut(now)
+
+    def ready(self) -> int:
+        """How many sends wait for nothing but their turn."""
+        return sum(lane.ready and lane.busy is None for lane in self._lanes.values())
 
     def urgency(self) -> float:
         """How far behind its share the group is whose turn is next; the smaller the more urgent."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
-from sender.journal import State
+from sender.journal import Entry, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,16 @@ class Defer:
 
 
 Outcome = Sent | Retry | Dead | InDoubt | Defer
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step: the outcome and the entry as it stands (None: there is none).
+
+    `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.
+    """
+
+    outcome: Outcome
+    entry: Entry | None
+    recorded: bool = False
+    answered: bool = False

@@ -79,6 +79,11 @@ class NumberPace:
             return now
         return self._went[len(self._went) - allowed] + WINDOW_SECONDS
 
+    def room(self, now: float) -> int:
+        """How many may go at once."""
+        lately = sum(at > now - WINDOW_SECONDS for at in self._went)
+        return max(0, int(self.rate) - self._reserved - self._flying - lately)
+
     def reserve(self) -> None:
         """One is about to go."""
         self._reserved += 1

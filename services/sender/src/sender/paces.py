@@ -6,7 +6,7 @@ learns from the journal what its predecessor has just sent, so that no limit is 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -48,6 +48,10 @@ class Paces:
             pace = self._numbers[group] = NumberPace(self.rate)
             self.on_new(group)
         return pace
+
+    def numbers(self) -> Iterable[tuple[str, NumberPace]]:
+        """Every chatbot whose number was used here, and its pace."""
+        return self._numbers.items()
 
     def pair_ready_at(self, lane: str, now: float) -> float:
         """When the next message to a recipient may go."""

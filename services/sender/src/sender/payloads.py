@@ -10,8 +10,11 @@ from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
 
 
-def payload(request: SendRequest, journal_id: str) -> bytes:
-    """Meta's JSON. `journal_id` travels in `biz_opaque_callback_data` and comes back in every status."""
+def payload(request: SendRequest, journal_id: str, traceparent: str | None = None) -> bytes:
+    """Meta's JSON. `journal_id` travels in `biz_opaque_callback_data` and comes back in every status.
+
+    So does the `traceparent` of the call, when it is followed.
+    """
     message = request.message
     if isinstance(message, MarkAsRead):
         return msgspec.json.encode(_read(message))
@@ -21,7 +24,7 @@ def payload(request: SendRequest, journal_id: str) -> bytes:
         **recipient(request.to),
         "type": request.kind,
         request.kind: {"body": message, "preview_url": False} if isinstance(message, str) else _content(message),
-        "biz_opaque_callback_data": ids.callback_data(journal_id),
+        "biz_opaque_callback_data": ids.callback_data(journal_id, traceparent),
     }
     if request.reply_to is not None:
         body["context"] = {"message_id": request.reply_to}

@@ -37,6 +37,8 @@ ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
 
+NOT_UNDERSTOOD: Final = MetaError(reason="invalid_request")
+
 _MAX_ID: Final = 128
 _MAX_TO: Final = 1_000
 _MAX_HEADER: Final = 2_048
@@ -60,7 +62,8 @@ class Job:
     """A send to be brought to an end.
 
     `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId`; `value` the
-    bytes as given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds.
+    bytes as given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds,
+    and so is `written_at`, when the record was written (0: not known). `trace` is the span of our work on it.
     `position` and `headers` are the record's own; `origin` is that of the first record of the send. `replay` counts the
     times that operators have had it sent again after it had ended as a dead letter.
     """
@@ -80,6 +83,7 @@ class Job:
     due: float = 0.0
     first_failed_at: str | None = None
     replay: int = 0
+    written_at: float = 0.0
 
     @property
     def item_id(self) -> str:
@@ -126,10 +130,21 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
         raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
 
 
-def read_record(position: Position, value: bytes | None, headers: Mapping[str, str], *, retried: bool) -> Job | Letter:
-    """The job that a record asks for; `retried` records are our own and carry our headers."""
+def read_record(
+    position: Position,
+    value: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    retried: bool,
+    sampled: bool = False,
+    written_at: float = 0.0,
+) -> Job | Letter:
+    """The job that a record asks for; `retried` records are our own and carry our headers.
+
+    `sampled`: whether it is to be followed, if its producer says nothing of a trace.
+    """
     value = value or b""
-    trace = trace_of(headers, fallback_correlation_id=_derived_id(position))
+    trace = trace_of(headers, fallback_correlation_id=_derived_id(position), sampled=sampled)
     ours = headers if retried else {}
     origin = _origin(position, ours)
     try:
@@ -161,6 +176,7 @@ def read_record(position: Position, value: bytes | None, headers: Mapping[str, s
         due=_number(ours.get(NOT_BEFORE)) / 1000,
         first_failed_at=ours.get(FIRST_FAILED_AT),
         replay=_number(headers.get(REPLAY)),
+        written_at=written_at,
     )
 
 

@@ -59,7 +59,8 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
         value = encode(replace(event, data=replace(event.data, request=None)))
     # Without an account there is no number, and the chatbot is the nearest thing to it.
     key = contact_key(entry.phone_number_id or job.chatbot_id, contact_of_recipient(job.to))
-    return Outgoing(topics.SEND_RESULTS.name, key, value, headers_for(trace, event_id=event.id, event_type=kind))
+    sent = headers_for(trace, event_id=event.id, event_type=kind)
+    return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
 
 
 def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:
@@ -74,12 +75,14 @@ def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:
         NOT_BEFORE: str(round(outcome.due.timestamp() * 1000)),
     }
     event_id = ids.derive_id("send-retry", entry.id, str(outcome.attempt), *_replay_of(entry))
+    trace = job.trace.child()
     return Outgoing(
         topic.name,
         job.chatbot_id,
         job.value,
-        headers_for(job.trace.child(), event_id=event_id, event_type="send.retry", extra=headers),
+        headers_for(trace, event_id=event_id, event_type="send.retry", extra=headers),
         partition=partition,
+        trace=trace,
     )
 
 
@@ -92,11 +95,13 @@ def dead_letter(job: Job, entry: Entry) -> Outgoing:
     if entry.replays:
         headers[REPLAYS] = str(entry.replays)
     event_id = ids.derive_id("send-dead", entry.id, *_replay_of(entry))
+    trace = job.trace.child()
     return Outgoing(
         topics.SEND_DLQ.name,
         job.chatbot_id,
         job.value,
-        headers_for(job.trace.child(), event_id=event_id, event_type="send.dead", extra=headers),
+        headers_for(trace, event_id=event_id, event_type="send.dead", extra=headers),
+        trace=trace,
     )
 
 
@@ -110,11 +115,13 @@ def dead_record(letter: Letter, now: datetime) -> Outgoing:
         "attempts": "0",
         "first-failed-at": now.isoformat(),
     }
+    trace = letter.trace.child()
     return Outgoing(
         topics.SEND_DLQ.name,
         "",
         letter.value,
-        headers_for(letter.trace.child(), event_id=event_id, event_type="send.dead", extra=headers),
+        headers_for(trace, event_id=event_id, event_type="send.dead", extra=headers),
+        trace=trace,
     )
 
 

@@ -1,6 +1,7 @@
 """How much more may come into memory: counts by group, in all, and of what is on its way. Synchronous, no IO."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from sender.lane import Bounds
 
@@ -24,6 +25,10 @@ class Room:
     def size(self) -> int:
         """How many are in memory."""
         return self._held
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many are in memory, by group."""
+        return self._in_hand
 
     def is_free(self, group: str, *, bulk: bool) -> bool:
         """Whether another one of this group may come in."""

@@ -1,5 +1,6 @@
 """`POST /whatsapp-cloud/send`, and how a send stands."""
 
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,8 +20,9 @@ from common.errors import Conflict, NotFound
 from common.http.auth import check_chatbot
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
+from sender import telemetry
 from sender.batch_route import batch_route
-from sender.enqueue import ensure_sendable, record_of
+from sender.enqueue import ensure_sendable, entered, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
 from sender.requests import MAX_REQUEST_BYTES, parse
@@ -79,11 +81,14 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
 
         What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe.
         """
+        trace, began = entered(request.headers), time.time_ns()
         send_request, body = parse(await request.body())
         check_chatbot(request, send_request.chatbot_id)
         await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
-        await publisher.publish([record_of(body, send_request.chatbot_id, message_id, request.headers)])
+        record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
+        await publisher.publish([record])
+        telemetry.note_request(trace, "/whatsapp-cloud/send", began)
         return {
             "success": True,
             "message": "Message enqueued for sending",

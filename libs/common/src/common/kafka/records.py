@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from common.telemetry.trace import Trace, new_trace
+from common.telemetry.trace import Trace, enter
 
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
@@ -31,7 +31,7 @@ def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str, sampled: bool = False) -> Trace:
-    """The span that wrote a consumed record; records of foreign producers without headers start a trace.
+    """The span of our work on a consumed record, a part of its sending; without headers, the first of a new trace.
 
     What is longer than anybody needs is left out: it would make every record that follows too large.
     """
@@ -39,7 +39,7 @@ def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str, sample
     correlation = given if given and len(given) <= _MAX_CORRELATION_ID else fallback_correlation_id
     state = headers.get(TRACESTATE)
     state = state if state and len(state) <= _MAX_TRACESTATE else None
-    return new_trace(correlation, headers.get(TRACEPARENT), state, sampled=sampled)
+    return enter(correlation, headers.get(TRACEPARENT), state, sampled=sampled)
 
 
 class Outgoing(msgspec.Struct, frozen=True):
