@@ -118,6 +118,23 @@ async def test_debug_token_of_an_unknown_token(rig):
     assert (data["is_valid"], data["error"]["code"]) == (False, 190)
 
 
+async def test_an_expired_token_may_do_nothing_and_debug_token_says_since_when(rig):
+    assert await rig.control("tokens/expire", {"token": rig.token, "expiresAt": 1_700_000_000}) == {"known": True}
+    _, answer = await rig.graph("GET", rig.phone_id)
+    assert answer["error"]["code"] == 190
+    assert "Session has expired on Tuesday, 14-Nov-23" in answer["error"]["message"]
+    app_token = f"{rig.emulator.config.app_id}|{rig.secret}"
+    async with rig.client.get("/debug_token", params={"input_token": rig.token, "access_token": app_token}) as answer:
+        data = (await answer.json())["data"]
+    assert (data["is_valid"], data["expires_at"], data["error"]["subcode"]) == (False, 1_700_000_000, 463)
+
+
+async def test_a_token_that_ends_later_is_valid_until_then(rig):
+    await rig.control("tokens/expire", {"token": rig.token, "expiresAt": 4_000_000_000})
+    _, answer = await rig.graph("GET", f"debug_token?input_token={rig.token}")
+    assert (answer["data"]["is_valid"], answer["data"]["expires_at"]) == (True, 4_000_000_000)
+
+
 @pytest.mark.parametrize(("query", "token", "code"), [("", "fake-token", 100), ("?input_token=x", "nobody", 190)])
 async def test_debug_token_refuses(rig, query, token, code):
     _, answer = await rig.graph("GET", f"debug_token{query}", token=token)

@@ -2,43 +2,56 @@
 
 import asyncio
 import base64
+import hashlib
 import json
-import socket
-import subprocess
+import os
+import sys
 import uuid
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
 
 from common.contracts import topics
-from common.kafka.admin import Described
-from common.mongo import Mongo
+from common.http.auth import ApiKey
+from common.kafka.admin import Described, ensure_topics
+from common.kafka.settings import KafkaSettings
+from common.mongo import Mongo, collections
+from common.mongo.indexes import Standing, ensure_indexes
 from common.security.envelope import KeyRing, place_of
-from graph_emulator.app import build_app
-from graph_emulator.config import Config
-from graph_emulator.directory import Business
-from graph_emulator.emulator import Emulator
+from local_stack import LocalStack
+from local_stack.ports import free_ports
 from wa.__main__ import main
 from wa.doctor.checks import ACCOUNTS, DoctorSettings
 from wa.doctor.commands import examine
-from wa.doctor.findings import Level, judge_hello, judge_token, judge_topics, worst
+from wa.doctor.findings import Level, ok, problem, table, warning
+from wa.doctor.judge import (
+    judge_clock,
+    judge_hello,
+    judge_indexes,
+    judge_internal_key,
+    judge_ready,
+    judge_token,
+    judge_version,
+)
+from wa.doctor.judge_topics import judge_topics
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 KEK = base64.b64encode(b"k" * 32).decode()
-OTHER_KEK = base64.b64encode(b"o" * 32).decode()
-SECRET, TOKEN, WABA = "fake-app-secret", "fake-token", "100000000000001"
+APP_ID, SECRET, TOKEN, WABA = "100000000000001", "fake-app-secret", "fake-token", "100000000000001"
 WELL = {
-    topic.name: Described(topic.partitions, copies=3, led=True, max_message_bytes=topic.max_message_bytes)
+    topic.name: Described(
+        topic.partitions, copies=3, led=True, max_message_bytes=topic.max_message_bytes, min_in_sync=2
+    )
     for topic in topics.ALL
 }
 
 
 def changed(topic, **changes):
-    described = WELL[topic.name]
-    fields = {name: getattr(described, name) for name in ("partitions", "copies", "led", "max_message_bytes")}
-    return {**WELL, topic.name: Described(**{**fields, **changes})}
+    return {**WELL, topic.name: replace(WELL[topic.name], **changes)}
 
 
 def problems(findings):
@@ -67,8 +80,16 @@ def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
 
 
 def test_what_does_not_stop_anybody_is_a_warning():
-    for there in (changed(topics.WEBHOOKS, copies=1), changed(topics.INCOMING_MESSAGES, partitions=3)):
-        assert worst(judge_topics(there)) is Level.WARNING
+    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}):
+        (found,) = judge_topics(changed(topics.WEBHOOKS, **change))
+        assert found.level is Level.WARNING
+        assert topics.WEBHOOKS.name in found.says
+        assert found.mend
+
+
+def test_what_all_topics_have_is_one_finding():
+    (found,) = judge_topics({name: replace(one, copies=1) for name, one in WELL.items()})
+    assert f"and {len(WELL) - 3} more" in found.says
 
 
 @pytest.mark.parametrize(
@@ -101,6 +122,45 @@ def test_tokens(inspected, level, says):
     assert (found.level, says in found.says) == (level, True)
 
 
+def test_an_old_mongodb_and_clocks_that_differ():
+    assert judge_version("8.0.4").level is Level.OK
+    assert judge_version("5.0.9").level is Level.PROBLEM
+    assert judge_clock(NOW + timedelta(seconds=1), NOW).level is Level.OK
+    assert "90 s apart" in judge_clock(NOW - timedelta(seconds=90), NOW).says
+
+
+def test_indexes():
+    assert judge_indexes({"messages": {"wamid": Standing.AS_DECLARED}})[0].level is Level.OK
+    wrong, missing = judge_indexes({"messages": {"wamid": Standing.OTHER, "thread": Standing.MISSING}})
+    assert (wrong.level, "messages.wamid" in wrong.says) == (Level.PROBLEM, True)
+    assert (missing.level, "messages.thread" in missing.says) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "level"),
+    [("credentials", "k1", Level.OK), ("windows", "k1", Level.PROBLEM), ("credentials", "k2", Level.PROBLEM)],
+)
+def test_the_senders_key_has_to_be_one_that_is_accepted(scope, key, level):
+    accepted = [ApiKey(name="sender", sha256=hashlib.sha256(b"k1").hexdigest(), scopes={"credentials"})]
+    assert judge_internal_key("ACCOUNTS_INTERNAL_KEY", key, scope, accepted).level is level
+
+
+def test_a_service_that_is_not_ready_names_what_fails():
+    assert judge_ready("http://a", 200, {"kafka": True}).level is Level.OK
+    assert judge_ready("http://a", 503, {"kafka": False, "mongo": True}).says == "not ready: kafka"
+
+
+def test_the_table_is_read_at_a_glance():
+    assert table([ok("kafka", "answers"), warning("a", "b", "c"), problem("mongodb", "away", "start it")]) == [
+        "ok       kafka    answers",
+        "WARNING  a        b",
+        "                  → c",
+        "PROBLEM  mongodb  away",
+        "                  → start it",
+        "1 problems, 1 warnings, 1 ok",
+    ]
+
+
 @pytest.fixture
 def settings(kafka_bootstrap, mongodb_uri):
     return DoctorSettings(
@@ -115,13 +175,13 @@ def settings(kafka_bootstrap, mongodb_uri):
 
 
 @asynccontextmanager
-async def account(settings, token=TOKEN, kek=b"k" * 32):
+async def account(settings, token=TOKEN, kek=b"k" * 32, name="bot"):
     """An account as the service stores it."""
     mongo, ring = Mongo(settings), KeyRing({"k": kek}, "k")
-    sealed = {"accessToken": ring.seal(token, place_of("bot", "accessToken"))}
-    await mongo.database[ACCOUNTS].insert_one({"_id": "bot", "status": "active", **sealed})
+    sealed = {"accessToken": ring.seal(token, place_of(name, "accessToken"))}
+    await mongo.database[ACCOUNTS].insert_one({"_id": name, "phoneNumberId": name, "status": "active", **sealed})
     try:
-        yield
+        yield mongo
     finally:
         await mongo.client.drop_database(settings.mongodb_database)
         await mongo.close()
@@ -129,36 +189,82 @@ async def account(settings, token=TOKEN, kek=b"k" * 32):
 
 @asynccontextmanager
 async def meta():
-    """The emulator, with one number; the address of its Graph API."""
-    emulator = Emulator(Config(app_secret=SECRET))
-    emulator.directory.add_business(Business("200000000000001", WABA, "15550001111"))
-    emulator.directory.grant(TOKEN, WABA)
-    async with TestServer(build_app(emulator)) as server:
-        yield str(server.make_url(""))
+    """The emulator as a process, with one number; the address of its Graph API."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "graph_emulator", "--business", f"200000000000001:{TOKEN}:{WABA}:15550001111"),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "EMULATOR_APP_SECRET": SECRET},
+    )
+    try:
+        async with asyncio.timeout(20):
+            yield (await process.stdout.readline()).decode().split()[-1]
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
-async def found_with(settings, **changes):
-    return await examine(settings.model_copy(update=changes))
+async def ends(url, token, at):
+    """Have a token end, or have ended, at this moment."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{url}/_control/tokens/expire", json={"token": token, "expiresAt": int(at.timestamp())}
+        ) as answer,
+    ):
+        assert (await answer.json()) == {"known": True}
+
+
+async def found_with(settings, *services, **changes):
+    return await examine(settings.model_copy(update=changes), services)
 
 
 def about(findings, name):
     return next(finding for finding in findings if finding.about == name)
 
 
+@pytest.fixture
+def own_kafka():
+    """A Kafka without any topic, of one test."""
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        pytest.skip("needs a Kafka of its own")
+    with LocalStack(mongo_nodes=0) as stack:
+        yield stack.kafka_bootstrap_servers
+
+
 @pytest.mark.integration
 async def test_where_all_is_well_nothing_is_a_problem(settings):
-    async with meta() as url, account(settings):
+    async with meta() as url, account(settings) as mongo:
+        for collection in collections.ALL:
+            await ensure_indexes(mongo.database, collection)
         findings = await found_with(settings, graph_base_url=url)
     assert problems(findings) == []
     assert about(findings, "token of bot").level is Level.OK
     assert about(findings, "app secret").says.startswith("1 of 2 belong")
+    assert {about(findings, name).level for name in ("kafka", "indexes", "clock", "mongodb version")} == {Level.OK}
     assert not any(SECRET in str(finding) or TOKEN in str(finding) for finding in findings)
 
 
 @pytest.mark.integration
+@pytest.mark.feature("wa doctor")
 async def test_kafka_away(settings):
     findings = await found_with(settings, kafka_bootstrap_servers="127.0.0.1:1")
     assert "no broker answers at 127.0.0.1:1" in about(problems(findings), "kafka").says
+
+
+@pytest.mark.integration
+async def test_a_missing_topic_and_wrong_partitions_are_named(settings, own_kafka):
+    kafka = KafkaSettings(kafka_bootstrap_servers=own_kafka)
+    await ensure_topics(
+        kafka, [topic for topic in topics.ALL if topic not in (topics.SEND_DLQ, topics.SEND_RETRY_4S, topics.ACCOUNTS)]
+    )
+    await ensure_topics(kafka, [replace(topics.SEND_RETRY_4S, partitions=6), replace(topics.ACCOUNTS, partitions=3)])
+    found = [
+        f.says for f in problems(await found_with(settings, kafka_bootstrap_servers=own_kafka)) if f.about == "topics"
+    ]
+    assert f"missing: {topics.SEND_DLQ.name}" in found
+    assert any("the four topics of the sender need equal counts" in said and "4s 6" in said for said in found)
+    assert any(f"{topics.ACCOUNTS.name} has 3 partitions" in said for said in found)
+    assert len(found) == 3
 
 
 @pytest.mark.integration
@@ -169,18 +275,36 @@ async def test_another_key_of_the_same_name(settings):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("keks", ["{", "[]", '{"k": "c2hvcnQ="}', "{}"])
+@pytest.mark.parametrize("keks", ["{", "[]", '{"k": "c2hvcnQ="}', "{}", '{"k": "no base64!"}'])
 async def test_keys_that_cannot_be_used(settings, keks):
-    findings = await found_with(settings, accounts_keks=type(settings.accounts_keks)(keks))
+    findings = await found_with(settings, accounts_keks=SecretStr(keks))
     assert "cannot be used" in about(problems(findings), "keys").says
 
 
 @pytest.mark.integration
-async def test_a_wrong_app_secret_and_a_token_that_nobody_issued(settings):
+async def test_a_wrong_app_secret(settings):
     async with meta() as url, account(settings):
-        wrong = type(settings.whatsapp_app_secrets)("fake-secret-of-another-app")
-        findings = await found_with(settings, graph_base_url=url, whatsapp_app_secrets=wrong)
-        assert "none of the 1 belongs" in about(problems(findings), "app secret").says
+        findings = await found_with(settings, graph_base_url=url, whatsapp_app_secrets=SecretStr("fake-of-another-app"))
+    assert "none of the 1 belongs" in about(problems(findings), "app secret").says
+
+
+@pytest.mark.integration
+async def test_an_expired_token_is_found_and_since_when_where_the_app_is_known(settings):
+    async with meta() as url, account(settings):
+        await ends(url, TOKEN, NOW)
+        alone = await found_with(settings, graph_base_url=url)
+        findings = await found_with(settings, graph_base_url=url, whatsapp_app_id=APP_ID)
+    assert "expired, revoked, or never issued" in about(problems(alone), "token of bot").says
+    assert about(alone, "app secret").mend.startswith("set WHATSAPP_APP_ID")
+    assert about(problems(findings), "token of bot").says == "it expired on 2026-11-01 00:00 UTC"
+    assert about(findings, "app secret").level is Level.OK
+
+
+@pytest.mark.integration
+async def test_a_token_that_ends_soon_is_a_warning_and_one_that_nobody_issued_a_problem(settings):
+    async with meta() as url, account(settings):
+        await ends(url, TOKEN, datetime.now(UTC) + timedelta(days=3))
+        assert about(await found_with(settings, graph_base_url=url), "token of bot").level is Level.WARNING
     async with meta() as url, account(settings, token="fake-token-revoked"):
         findings = await found_with(settings, graph_base_url=url)
         assert "not valid" in about(problems(findings), "token of bot").says
@@ -194,27 +318,47 @@ async def test_meta_away(settings):
 
 
 @pytest.mark.integration
+async def test_mongodb_away(settings):
+    findings = await found_with(settings, mongodb_uri=SecretStr("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=300"))
+    assert "does not answer" in about(problems(findings), "mongodb").says
+
+
+@pytest.mark.integration
 async def test_a_mongod_that_is_no_replica_set(settings, local_stack, tmp_path):
-    command, environment = local_stack.mongo.command(1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    alone = [command[0], "--port", str(port), "--dbpath", str(tmp_path), "--bind_ip", "127.0.0.1"]
-    process = subprocess.Popen(alone, env=dict(environment) or None, stdout=subprocess.DEVNULL)
+    (port,) = free_ports(1)
+    mongod = local_stack.mongo.command(1)[0][0]
+    process = await asyncio.create_subprocess_exec(
+        *(mongod, "--port", str(port), "--dbpath", str(tmp_path), "--bind_ip", "127.0.0.1"),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
     try:
         async with asyncio.timeout(30):
-            while True:
-                findings = await found_with(settings, mongodb_uri=secret(f"mongodb://127.0.0.1:{port}/"))
-                if "does not answer" not in about(findings, "mongodb").says:
-                    break
+            while (
+                "does not answer"
+                in about(
+                    findings := await found_with(settings, mongodb_uri=SecretStr(f"mongodb://127.0.0.1:{port}/")),
+                    "mongodb",
+                ).says
+            ):
+                pass
         assert "no replica set" in about(problems(findings), "mongodb").says
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
 
 
-def secret(text):
-    return type(DoctorSettings().mongodb_uri)(text)
+@pytest.mark.integration
+async def test_an_index_that_is_other_than_declared(settings):
+    async with account(settings) as mongo:
+        await mongo.database["messages"].create_index([("wamid", 1)], name="wamid")
+        findings = await found_with(settings)
+    assert "messages.wamid" in about(problems(findings), "indexes").says
+
+
+@pytest.mark.integration
+async def test_a_service_that_is_not_there(settings):
+    findings = await found_with(settings, "http://127.0.0.1:1", "no-url")
+    assert {finding.about for finding in problems(findings)} == {"http://127.0.0.1:1", "no-url"}
 
 
 @pytest.mark.integration
@@ -223,7 +367,7 @@ async def test_the_command_says_it_and_ends_with_3(kafka_bootstrap, mongodb_uri,
     code = await asyncio.to_thread(main, ["doctor", "--bootstrap", "127.0.0.1:1"])
     told = capsys.readouterr().out
     assert code == 3
-    assert "PROBLEM  kafka: no broker answers at 127.0.0.1:1" in told
+    assert "PROBLEM  kafka            no broker answers at 127.0.0.1:1" in told
     assert "→ start it" in told
     code = await asyncio.to_thread(main, ["doctor", "--bootstrap", kafka_bootstrap, "--json"])
     assert code == 0

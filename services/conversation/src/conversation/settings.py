@@ -18,7 +18,9 @@ class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadL
         int | None,
         Field(ge=0, le=65535, description="listener for windows; only the sender may reach it; none if not set"),
     ] = None
-    consumer_group: str = "conversation"
+    consumer_group: Annotated[
+        str, Field(description="consumer group of what is read; its commit positions go with the name")
+    ] = "conversation"
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
     live_seconds: Annotated[float, Field(gt=0, description="not live when no partition was read for this long")] = 120.0

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from common.mongo import Database, or_unavailable
+from common.mongo import Database, collections, or_unavailable
+from common.mongo.indexes import ensure_indexes
 
-COLLECTION: Final = "send_media"
+COLLECTION: Final = collections.SEND_MEDIA.name
 MARGIN: Final = timedelta(hours=1)
 """An id is not used in its last hour: clocks differ, and a message may wait between its making and its sending."""
 
@@ -34,12 +35,12 @@ class MediaStore:
     """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing."""
-        with or_unavailable():
-            await self._collection.create_index("expiresAt", expireAfterSeconds=0)
+        await ensure_indexes(self._database, collections.SEND_MEDIA)
 
     async def load(self, key: str, now: datetime) -> Kept | None:
         """The upload of a link, as long as its id is good."""

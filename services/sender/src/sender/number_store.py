@@ -4,21 +4,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from common.meta.numbers import NumberFacts
-from common.mongo import Database, or_unavailable
+from common.mongo import Database, collections, or_unavailable
+from common.mongo.indexes import ensure_indexes
 
-COLLECTION: Final = "send_numbers"
+COLLECTION: Final = collections.SEND_NUMBERS.name
 
 
 class NumberStore:
     """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing."""
-        with or_unavailable():
-            await self._collection.create_index("chatbotId")
+        await ensure_indexes(self._database, collections.SEND_NUMBERS)
 
     async def put(self, chatbot_id: str, phone_number_id: str, facts: NumberFacts, rate: float, at: datetime) -> None:
         """Remember what was said, in place of what was before."""

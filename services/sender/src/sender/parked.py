@@ -7,12 +7,22 @@ document whose send the journal knows to have ended, which the next load finds o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable
+from common.mongo import (
+    BulkWriteError,
+    Database,
+    DeleteOne,
+    Document,
+    ReplaceOne,
+    UpdateOne,
+    collections,
+    or_unavailable,
+)
+from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import only_duplicates
 
-COLLECTION: Final = "send_parked"
+COLLECTION: Final = collections.SEND_PARKED.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +64,12 @@ class ParkStore:
     """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing."""
-        with or_unavailable():
-            await self._index("lane", ("partition", "lane", "order"))
-            # With all that is asked for, so that the index alone is read.
-            waiting = ("partition", "lane", "order", "group", "due", "inDoubt")
-            await self._index("waiting", waiting, {"backlog": False})
-            await self._index("backlog", ("partition", "group", "order"), {"backlog": True})
-
-    async def _index(self, name: str, fields: Sequence[str], only: Document | None = None) -> None:
-        partial: dict[str, Any] = {"partialFilterExpression": only} if only else {}
-        await self._collection.create_index([(field, 1) for field in fields], name=name, **partial)
+        await ensure_indexes(self._database, collections.SEND_PARKED)
 
     async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
         """Put these in; one that is there already is replaced, unless it stands before.

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, or_unavailable
+from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, collections, or_unavailable
+from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import only_duplicates
 
-COLLECTION: Final = "send_scheduled"
+COLLECTION: Final = collections.SEND_SCHEDULED.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,12 @@ class ScheduleStore:
     """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._collection = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing."""
-        with or_unavailable():
-            await self._collection.create_index([("partition", 1), ("due", 1)])
+        await ensure_indexes(self._database, collections.SEND_SCHEDULED)
 
     async def put(self, sends: Sequence[Scheduled]) -> Sequence[None]:
         """Put these in; of two with one id, the one that was asked for first stays."""

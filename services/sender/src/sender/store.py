@@ -10,11 +10,13 @@ import msgspec
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.errors import Unavailable
+from common.mongo import collections
 from common.mongo.client import Database, Document
+from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
 from sender.journal import ENDED, Entry, Move, State
 
-COLLECTION: Final = "send_journal"
+COLLECTION: Final = collections.SEND_JOURNAL.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class JournalStore:
     """
 
     def __init__(self, database: Database, *, retention: timedelta) -> None:
+        self._database = database
         self._collection = database[COLLECTION]
         self._retention = retention
 
     async def ensure_indexes(self) -> None:
         """Create what is missing; harmless to repeat."""
-        with or_unavailable():
-            await self._collection.create_index("expireAt", expireAfterSeconds=0)
+        await ensure_indexes(self._database, collections.SEND_JOURNAL)
 
     async def move(self, moves: Sequence[Move]) -> Sequence[Entry]:
         """Try all moves; each entry as it stands now. A move took place when its token is there.

@@ -45,6 +45,7 @@ def routes() -> list[web.RouteDef]:
         "businesses": _add_business,
         "tokens": _grant,
         "tokens/revoke": _revoke,
+        "tokens/expire": _expire,
         "signup": _signup,
         "customers": _set_customer,
         "inbound": _inbound,
@@ -126,6 +127,11 @@ async def _grant(emulator: Emulator, body: Json) -> Json:
 
 async def _revoke(emulator: Emulator, body: Json) -> Json:
     return {"revoked": emulator.directory.revoke(text_in(body, "token"))}
+
+
+async def _expire(emulator: Emulator, body: Json) -> Json:
+    """A token that ends at `expiresAt` (Unix seconds; 0: never), which may be over."""
+    return {"known": emulator.directory.expire(text_in(body, "token"), number_in(body, "expiresAt"))}
 
 
 async def _signup(emulator: Emulator, body: Json) -> Json:

@@ -99,6 +99,8 @@ class Directory:
         self.wabas: dict[str, Waba] = {}
         self.tokens: dict[str, frozenset[str]] = {}
         """Access token → ids of the WABAs it may act for."""
+        self.token_ends: dict[str, int] = {}
+        """Access token → Unix seconds after which it is no longer valid; others do not expire."""
         self.customers: dict[str, Customer] = {}
         self._by_user_id: dict[str, Customer] = {}
 
@@ -111,8 +113,21 @@ class Directory:
         """Let `token` act for a WABA, besides those it may already act for."""
         self.tokens[token] = self.tokens.get(token, frozenset()) | {waba_id}
 
+    def expire(self, token: str, at: int) -> bool:
+        """Let a token end at this moment (Unix seconds; 0: never); False when it is not known."""
+        if token not in self.tokens:
+            return False
+        self.token_ends[token] = at
+        return True
+
+    def expired_at(self, token: str, now: float) -> int | None:
+        """When a token expired (Unix seconds), if it has."""
+        ends = self.token_ends.get(token, 0)
+        return ends if 0 < ends <= now else None
+
     def revoke(self, token: str) -> bool:
         """Make a token invalid; False when it was not known."""
+        self.token_ends.pop(token, None)
         return self.tokens.pop(token, None) is not None
 
     def customer(self, wa_id: str) -> Customer:

@@ -11,7 +11,7 @@ from graph_emulator.delivery import verify_callback
 from graph_emulator.directory import Business, Waba
 from graph_emulator.graph_errors import GraphError, unknown_object
 from graph_emulator.graph_media import show_media
-from graph_emulator.serving import Call, success
+from graph_emulator.serving import Call, expiry_message, success
 from graph_emulator.throughput import HIGH
 from graph_emulator.webhooks import UNLIMITED
 
@@ -159,23 +159,28 @@ async def _verified(call: Call, configuration: Json) -> str:
 
 
 async def debug_token(call: Call) -> web.StreamResponse:
-    """`GET /debug_token?input_token=`: whether a token is valid, and for which WABAs."""
-    config, tokens = call.emulator.config, call.emulator.directory.tokens
+    """`GET /debug_token?input_token=`: whether a token is valid, until when, and for which WABAs."""
+    config, directory = call.emulator.config, call.emulator.directory
     app_token = f"{config.app_id}|{config.app_secret}"
     if not hmac.compare_digest(call.token.encode(), app_token.encode()):
         call.wabas()
     inspected = call.request.query.get("input_token", "")
     if not inspected:
         raise GraphError(100, "The parameter input_token is required.")
-    wabas = tokens.get(inspected)
+    wabas = directory.tokens.get(inspected)
     data: Json = {"app_id": config.app_id, "type": "SYSTEM_USER", "application": "Emulated app"}
     if wabas is None:
         error = {"code": 190, "message": "Error validating access token: the token is invalid or was revoked."}
         return success({"data": data | {"is_valid": False, "scopes": [], "error": error}})
     targets = sorted(wabas, reverse=True)
     granular = [{"scope": scope, "target_ids": targets} for scope in _SCOPES]
-    valid = {"is_valid": True, "expires_at": 0, "data_access_expires_at": 0, "scopes": _SCOPES}
-    return success({"data": data | valid | {"granular_scopes": granular, "user_id": "100000000000009"}})
+    expired = directory.expired_at(inspected, call.emulator.clock.now_ms() / 1_000)
+    ends = directory.token_ends.get(inspected, 0)
+    data |= {"is_valid": expired is None, "expires_at": ends, "data_access_expires_at": 0, "scopes": _SCOPES}
+    data |= {"granular_scopes": granular, "user_id": "100000000000009"}
+    if expired is not None:
+        data["error"] = {"code": 190, "message": expiry_message(expired), "subcode": 463}
+    return success({"data": data})
 
 
 async def exchange_code(call: Call) -> web.StreamResponse:

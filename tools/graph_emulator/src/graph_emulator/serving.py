@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -40,7 +41,11 @@ class Call:
         token = self.token
         if not token:
             raise GraphError(0, message="Authentication Error: no access token was sent.", type="OAuthException")
-        wabas = self.emulator.directory.tokens.get(token)
+        directory = self.emulator.directory
+        wabas = directory.tokens.get(token)
+        expired = directory.expired_at(token, self.emulator.clock.now_ms() / 1_000)
+        if expired is not None:
+            raise GraphError(190, message=expiry_message(expired))
         if wabas is None:
             raise GraphError(190, message="Error validating access token: the token is invalid or was revoked.")
         self._check_proof(token)
@@ -74,6 +79,12 @@ class Call:
         right = hmac.digest(self.emulator.config.app_secret.encode(), token.encode(), hashlib.sha256).hex()
         if not hmac.compare_digest(proof.encode(), right.encode()):
             raise GraphError(100, message="Invalid appsecret_proof provided in the API argument")
+
+
+def expiry_message(at: int) -> str:
+    """Meta's words about a token that has expired (Unix seconds)."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"Error validating access token: Session has expired on {moment:%A, %d-%b-%y %H:%M:%S} UTC."
 
 
 Endpoint = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -1,6 +1,7 @@
 """`wa`: the operator's command line.
 
-exit codes: 0 done; 1 Kafka does not answer, or another failure; 2 wrong usage or settings; 3 refused
+exit codes: 0 done; 1 Kafka or MongoDB does not answer, or another failure; 2 wrong usage or settings;
+            3 refused, or a check found something wrong
 """
 
 import argparse
@@ -16,11 +17,21 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from common.errors import AppError
 from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
+from wa import indexes, journal, keys, topics
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
+from wa.erase import commands as erase
 from wa.errors import Failed
 
-GROUPS: Final = (dlq.register, doctor.register)
+GROUPS: Final = (
+    doctor.register,
+    topics.register,
+    indexes.register,
+    keys.register,
+    dlq.register,
+    journal.register,
+    erase.register,
+)
 """Each adds its group of commands; every command sets `run`, which awaits `(arguments, settings)` to an exit code."""
 
 
@@ -29,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="wa",
         description=__doc__,
-        epilog="example: wa dlq list --topic send --since 2h",
+        epilog="`wa GROUP COMMAND --help` says more, with an example. To begin with: wa doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     groups = made.add_subparsers(dest="group", required=True, metavar="GROUP")
@@ -68,7 +79,7 @@ def sentence(error: Exception, bootstrap: str) -> str:
     if isinstance(error, Failed | AppError):
         return str(error)
     if isinstance(error, UnknownTopicOrPartitionError):
-        return f"a topic is missing at {bootstrap}: create it with `python -m common.kafka.admin ensure`"
+        return f"a topic is missing at {bootstrap}: create it with `wa topics ensure`"
     return (
         f"Kafka at {bootstrap} does not answer ({str(error) or type(error).__name__}):"
         " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again when it is back"

@@ -3,7 +3,7 @@
 import argparse
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 _AGO: Final = re.compile(r"^(\d{1,6})([smhd])$")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -18,6 +18,45 @@ def connection() -> argparse.ArgumentParser:
         help="of the brokers (default: KAFKA_BOOTSTRAP_SERVERS or localhost:9092)",
     )
     return parser
+
+
+def add_group(groups: Any, name: str, summary: str, example: str) -> Any:
+    """A group of commands; what its commands are added to."""
+    group = groups.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    group.epilog = f"example: {example}"
+    return group.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+
+
+def add_command(
+    verbs: Any, name: str, summary: str, example: str, *, settings: str = "KAFKA_*"
+) -> argparse.ArgumentParser:
+    """One command of a group, with an example. `settings` are those it needs; with Kafka's it takes `--bootstrap`."""
+    made: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. Settings: {settings}.",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[connection()] if "KAFKA_" in settings else [],
+    )
+    made.set_defaults(bootstrap=None)
+    return made
+
+
+def add_reason(parser: argparse.ArgumentParser, *, because_required: bool = False) -> None:
+    """Who does it and why: for the record of what operators have done."""
+    parser.add_argument("--by", required=True, type=words, metavar="NAME", help="who does it, for the audit record")
+    parser.add_argument(
+        "--because", required=because_required, type=words, metavar="TEXT", help="why, for the audit record"
+    )
+
+
+def confirmed(question: str) -> bool:
+    """Whether the operator says yes; no, when nobody is there to ask."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def moment(text: str, now: datetime | None = None) -> datetime:

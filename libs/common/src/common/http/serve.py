@@ -18,9 +18,9 @@ _KEEP_ALIVE_SECONDS = 75
 class HttpSettings(TelemetrySettings):
     """Where a service listens, how talkative it is, and what it tells of itself."""
 
-    http_host: str = "0.0.0.0"
+    http_host: Annotated[str, Field(description="address of the listeners; all interfaces, for containers")] = "0.0.0.0"
     http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = 8000
-    log_level: str = "INFO"
+    log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR; at DEBUG, each call to Meta")] = "INFO"
     shutdown_seconds: Annotated[float, Field(gt=0, description="how long running requests may take at shutdown")] = 10.0
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _LIMIT = "max.message.bytes"
+_IN_SYNC = "min.insync.replicas"
 
 
 async def ensure_topics(
@@ -55,12 +56,16 @@ async def ensure_topics(
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader."""
+    """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader.
+
+    `min_in_sync` is on how many brokers a record has to be before it is acknowledged.
+    """
 
     partitions: int
     copies: int
     led: bool
     max_message_bytes: int | None = None
+    min_in_sync: int | None = None
 
 
 async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0) -> dict[str, Described]:
@@ -69,29 +74,31 @@ async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0)
         admin = await _connect(settings)
         try:
             described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
-            limits = await _limits(admin, [topic["topic"] for topic in described])
+            configs = await _configs(admin, [topic["topic"] for topic in described])
         finally:
             await admin.close()
-    return {topic["topic"]: _described(topic, limits.get(topic["topic"])) for topic in described}
+    return {topic["topic"]: _described(topic, configs.get(topic["topic"], {})) for topic in described}
 
 
-def _described(topic: dict[str, Any], max_message_bytes: int | None) -> Described:
+def _described(topic: dict[str, Any], config: dict[str, int]) -> Described:
     partitions = topic["partitions"]
     return Described(
         partitions=len(partitions),
         copies=min((len(partition["replicas"]) for partition in partitions), default=0),
         led=all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions),
-        max_message_bytes=max_message_bytes,
+        max_message_bytes=config.get(_LIMIT),
+        min_in_sync=config.get(_IN_SYNC),
     )
 
 
-async def _limits(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {_LIMIT: ""}) for name in names]
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The two entries that are of interest, by topic."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys((_LIMIT, _IN_SYNC), "")) for name in names]
     found = {}
     for response in await admin.describe_configs(wanted) if wanted else ():
         for resource in response.resources:
             name, entries = resource[3], resource[4]
-            found.update({name: int(entry[1]) for entry in entries if entry[0] == _LIMIT})
+            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in (_LIMIT, _IN_SYNC)}
     return found
 
 

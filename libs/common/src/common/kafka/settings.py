@@ -12,10 +12,17 @@ class KafkaSettings(BaseSettings):
     kafka_bootstrap_servers: Annotated[str, Field(description="host:port[,host:port…] of the brokers")] = (
         "localhost:9092"
     )
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: SecretStr | None = None
+    kafka_security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Field(
+            description="how to reach the brokers; SASL_SSL (encrypted, with a login) where others share the network"
+        ),
+    ] = "PLAINTEXT"
+    kafka_sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Field(description="how to log in, with SASL")
+    ] = "SCRAM-SHA-512"
+    kafka_sasl_username: Annotated[str | None, Field(description="who logs in, with SASL: one user per service")] = None
+    kafka_sasl_password: Annotated[SecretStr | None, Field(description="the password of that user")] = None
     kafka_ca_file: Annotated[
         str | None, Field(description="CA certificate for the brokers; the system's when unset")
     ] = None

@@ -29,7 +29,9 @@ class GraphSettings(BaseSettings):
     graph_base_url: Annotated[str, Field(pattern=r"^https?://", description="the Graph API, or its emulator")] = (
         "https://graph.facebook.com"
     )
-    graph_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v25.0"
+    graph_version: Annotated[
+        str, Field(pattern=r"^v\d+\.\d+$", description="version of the Graph API; Meta ends each after two years")
+    ] = "v25.0"
     graph_connect_seconds: Annotated[float, Field(gt=0, description="for a connection to be made")] = 3.0
     graph_total_seconds: Annotated[float, Field(gt=0, description="for a whole call, the connection included")] = 10.0
 

@@ -18,6 +18,8 @@ from common.meta.errors import GraphFailure, Klass, classify
 PERMISSION: Final = "whatsapp_business_messaging"
 
 _THE_TOKEN: Final = "accessToken"  # noqa: S105  # the name of a field
+_APP_REFUSED: Final = frozenset({1, 101})
+"""What Meta also says of an app's token whose secret, or app, is wrong: elsewhere these codes pass."""
 _MAY_HEAL: Final = frozenset({Klass.RETRY, Klass.THROTTLE, Klass.WAIT, Klass.AMBIGUOUS})
 
 
@@ -56,7 +58,7 @@ class Onboarding:
         """
         answer = await self._ask("debug_token", by or token, {"input_token": token})
         if isinstance(answer, GraphFailure):
-            if answer.klass in _MAY_HEAL:
+            if answer.klass in _MAY_HEAL and not (by is not None and answer.code in _APP_REFUSED):
                 raise _no_answer(answer)
             return None
         data = answer.get("data")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo import DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.errors import PyMongoError as MongoError
 
@@ -14,7 +14,6 @@ from common.mongo.transactions import is_duplicate, transaction
 RETURN_UPDATED: Final = ReturnDocument.AFTER
 
 __all__ = [
-    "ASCENDING",
     "DESCENDING",
     "RETURN_UPDATED",
     "BulkWriteError",

@@ -23,7 +23,7 @@ class MongoSettings(BaseSettings):
     mongodb_uri: Annotated[SecretStr, Field(description="connection string; a replica set, for transactions")] = (
         SecretStr("mongodb://localhost:27017/?replicaSet=rs0")
     )
-    mongodb_database: str = "whatsapp_cloud"
+    mongodb_database: Annotated[str, Field(description="name of the database; one for all services")] = "whatsapp_cloud"
 
 
 class Mongo:

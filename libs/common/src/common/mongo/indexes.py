@@ -1,15 +1,94 @@
-"""Creating indexes at start-up, in the background, for as long as it takes."""
+"""Creating the declared indexes; at start-up in the background, for as long as it takes."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from pymongo.errors import OperationFailure
 
 from common.errors import Unavailable
+from common.mongo.client import Database
+from common.mongo.collections import Collection, Index
+from common.mongo.swaps import or_unavailable
 from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
+_OTHER_OPTIONS: Final = 85  # IndexOptionsConflict
+_NO_COLLECTION: Final = 26  # NamespaceNotFound
+_TOLD: Final = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
+
+
+class Standing(StrEnum):
+    """How an index stands beside its declaration."""
+
+    AS_DECLARED = "as declared"
+    MISSING = "missing"
+    OTHER = "other than declared"
+    KEPT_OTHERWISE = "kept for another time than declared"
+    UNDECLARED = "not declared"
+
+
+async def ensure_indexes(database: Database, collection: Collection, *, keep: timedelta | None = None) -> list[str]:
+    """Create the declared indexes that are missing; their names. Raises `Unavailable`; harmless to repeat.
+
+    `keep` is the owner's setting of how long documents stay, in place of the declared time: then an index that says
+    otherwise is changed. Without it the time of an index that is there is left as it is.
+    """
+    with or_unavailable():
+        before = await _present(database, collection)
+        for index in collection.indexes:
+            lives = index.expire_after is not None
+            await _ensure(database, collection, replace(index, expire_after=keep) if lives and keep else index, keep)
+    return [index.name for index in collection.indexes if index.name not in before]
+
+
+async def _ensure(database: Database, collection: Collection, index: Index, keep: timedelta | None) -> None:
+    try:
+        await database[collection.name].create_index(list(index.keys), name=index.name, **index.options())
+    except OperationFailure as error:
+        if error.code != _OTHER_OPTIONS or index.expire_after is None:
+            raise
+        if keep is not None:
+            seconds = index.options()["expireAfterSeconds"]
+            changed = {"name": index.name, "expireAfterSeconds": seconds}
+            await database.command({"collMod": collection.name, "index": changed})
+            log.info("documents are kept for another time", extra={"collection": collection.name, "seconds": seconds})
+
+
+async def compare_indexes(database: Database, collection: Collection) -> dict[str, Standing]:
+    """Every index of the collection, declared or there, by name. Raises `Unavailable`."""
+    with or_unavailable():
+        present = await _present(database, collection)
+    declared = {index.name: index for index in collection.indexes}
+    unknown = {name: Standing.UNDECLARED for name in present if name not in declared and name != "_id_"}
+    return {name: _standing(index, present.get(name)) for name, index in declared.items()} | unknown
+
+
+def _standing(index: Index, there: Mapping[str, Any] | None) -> Standing:
+    if there is None:
+        return Standing.MISSING
+    told = {name: there[name] for name in _TOLD if name in there}
+    wanted = index.options()
+    if list(index.keys) == [(name, int(order)) for name, order in there["key"]] and told == wanted:
+        return Standing.AS_DECLARED
+    if {**told, "expireAfterSeconds": None} == {**wanted, "expireAfterSeconds": None}:
+        return Standing.KEPT_OTHERWISE
+    return Standing.OTHER
+
+
+async def _present(database: Database, collection: Collection) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        return await database[collection.name].index_information()
+    except OperationFailure as error:
+        if error.code == _NO_COLLECTION:
+            return {}
+        raise
 
 
 class Indexes:

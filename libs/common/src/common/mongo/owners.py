@@ -14,10 +14,11 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 
 from common.mongo.client import Document, Mongo
+from common.mongo.collections import PARTITION_OWNERS
 
 log = logging.getLogger(__name__)
 
-COLLECTION: Final = "partition_owners"
+COLLECTION: Final = PARTITION_OWNERS.name
 
 
 class OwnedSession:

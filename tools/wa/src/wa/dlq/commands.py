@@ -21,14 +21,14 @@ _POSITION_HELP: Final = "a letter's position: topic/partition/offset, as `wa dlq
 
 def register(groups: Any) -> None:
     """Add the group to the command line."""
-    group = groups.add_parser("dlq", help="dead letters: list, inspect, replay", description="Dead letters.")
-    group.epilog = "example: wa dlq list --since 2h"
-    verbs = group.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    found = _add(verbs, "list", "one line per letter, and a summary by reason", "wa dlq list --topic send --since 2h")
+    verbs = options.add_group(groups, "dlq", "dead letters: list, inspect, replay", "wa dlq list --since 2h")
+    found = options.add_command(
+        verbs, "list", "one line per letter, and a summary by reason", "wa dlq list --topic send --since 2h"
+    )
     _add_filters(found)
     found.add_argument("--json", action="store_true", help="one JSON object per letter; the summary goes to stderr")
     found.set_defaults(run=run_list)
-    one = _add(verbs, "inspect", "everything about one letter", "wa dlq inspect send/3/17 --body")
+    one = options.add_command(verbs, "inspect", "everything about one letter", "wa dlq inspect send/3/17 --body")
     one.add_argument("position", type=_position, metavar="POSITION", help=_POSITION_HELP)
     one.add_argument("--body", action="store_true", help="key and body too: they name people and have their words")
     one.set_defaults(run=run_inspect)
@@ -37,28 +37,13 @@ def register(groups: Any) -> None:
 
 def _add_replay(verbs: Any) -> None:
     example = 'wa dlq replay --topic send --reason rate_limited --since 2h --by ann --because "limit raised" --dry-run'
-    back = _add(verbs, "replay", "put letters back to where they came from, each once", example)
+    back = options.add_command(verbs, "replay", "put letters back to where they came from, each once", example)
     back.add_argument("positions", type=_position, nargs="*", metavar="POSITION", help=_POSITION_HELP)
     _add_filters(back)
-    back.add_argument(
-        "--by", required=True, type=options.words, metavar="NAME", help="who does it, for the audit topic"
-    )
-    back.add_argument("--because", type=options.words, metavar="TEXT", help="why, for the audit topic")
+    options.add_reason(back)
     back.add_argument("--dry-run", action="store_true", help="only say what would be done")
     back.add_argument("--yes", action="store_true", help="do not ask")
     back.set_defaults(run=run_replay)
-
-
-def _add(verbs: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog=f"example: {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[options.connection()],
-    )
-    return made
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +87,7 @@ async def run_replay(arguments: argparse.Namespace, settings: KafkaSettings) -> 
         raise Refused("nothing was put back: every letter that is left was refused")
     if not plan.ready or arguments.dry_run:
         return 0
-    if not arguments.yes and not _confirmed(len(plan.ready)):
+    if not arguments.yes and not options.confirmed(f"put back {len(plan.ready):,} letters?"):
         raise Refused("nothing was put back: it was not confirmed")
     result = await replay(settings, plan.ready, Order(arguments.by, arguments.because), _say)
     # What is left out now was put back by another operator since the question.
@@ -121,13 +106,6 @@ async def _chosen(arguments: argparse.Namespace, settings: KafkaSettings) -> lis
 
 def _filters(arguments: argparse.Namespace) -> Filters:
     return Filters(**{name: getattr(arguments, name) for name in _FILTERS})
-
-
-def _confirmed(count: int) -> bool:
-    try:
-        return input(f"put back {count:,} letters? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to ask
-        return False
 
 
 def _position(text: str) -> Position:

@@ -29,7 +29,7 @@ async def read_letters(settings: KafkaSettings, filters: Filters, say: Say) -> l
     """The letters that `filters` ask for, oldest first. Progress goes to `say`. Raises `KafkaError`, `TimeoutError`."""
     found = []
     for topic in filters.topics:
-        async for record in _records(settings, topic, filters.since, say):
+        async for record in read_records(settings, topic, filters.since, say):
             letter = letter_of(record)
             if filters.match(letter):
                 found.append(letter)
@@ -45,7 +45,9 @@ async def read_positions(settings: KafkaSettings, positions: Iterable[Position])
 
 async def read_audit(settings: KafkaSettings) -> Audit:
     """The last replay of each letter. Raises `InvalidInput` for an entry that cannot be read: it must not be missed."""
-    entries = [decode(_entry, r.value) async for r in _records(settings, topics.DLQ_AUDIT.name, None, lambda _: None)]
+    entries = [
+        decode(_entry, r.value) async for r in read_records(settings, topics.DLQ_AUDIT.name, None, lambda _: None)
+    ]
     return {entry.letter: entry for entry in entries}
 
 
@@ -82,7 +84,8 @@ async def _next(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> Rec
     return None
 
 
-async def _records(settings: KafkaSettings, topic: str, since: datetime | None, say: Say) -> AsyncIterator[Record]:
+async def read_records(settings: KafkaSettings, topic: str, since: datetime | None, say: Say) -> AsyncIterator[Record]:
+    """Every record of a topic since then that is there now. Progress goes to `say` every two seconds."""
     async with _reader(settings, topic) as consumer:
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions)

@@ -1,49 +1,54 @@
-"""What the doctor looks at. Every check ends with findings, whatever it meets; none changes anything."""
+"""What the doctor looks at besides Meta. Every check ends with findings, whatever it meets; none changes anything."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
+import httpx
 from aiokafka.errors import KafkaError
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from common.errors import Unavailable
+from common.http.auth import ApiKeySettings
 from common.kafka.admin import describe_topics
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
-from common.meta.onboarding import Onboarding
-from common.mongo import Mongo, MongoError, MongoSettings
+from common.mongo import Mongo, MongoError, MongoSettings, collections
+from common.mongo.indexes import compare_indexes
 from common.security.envelope import KeyRing, KeyRingSettings, SecretsError, place_of
-from wa.doctor.findings import (
-    Finding,
+from wa.doctor.findings import Finding, Level, ok, problem, warning
+from wa.doctor.judge import (
+    judge_clock,
     judge_hello,
+    judge_indexes,
+    judge_internal_key,
     judge_keys,
-    judge_token,
-    judge_topics,
-    ok,
-    problem,
-    warning,
+    judge_ready,
+    judge_version,
 )
+from wa.doctor.judge_topics import judge_topics
 
-ACCOUNTS: Final = "whatsapp_cloud_accounts"
+ACCOUNTS: Final = collections.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
-_TOKENS_AT_MOST: Final = 20
 _SECONDS: Final = 6.0
 
 
-class DoctorSettings(KafkaSettings, MongoSettings, GraphSettings):
+class DoctorSettings(KafkaSettings, MongoSettings, GraphSettings, ApiKeySettings):
     """What the services are told. What is not given is not looked at, and the doctor says so."""
 
     # A refused setting is otherwise shown with what was given.
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     accounts_keks: Annotated[SecretStr | None, Field(description="as accounts has it")] = None
-    accounts_primary_kek: str = ""
+    accounts_primary_kek: Annotated[str, Field(description="as accounts has it")] = ""
+    accounts_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
+    conversation_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
     whatsapp_app_secrets: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
+    whatsapp_app_id: Annotated[
+        str, Field(description="id of the Meta app; without it, it is learnt from a token that is valid")
+    ] = ""
 
 
 async def check_kafka(settings: KafkaSettings) -> list[Finding]:
@@ -62,14 +67,39 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
     return [ok("kafka", f"answers at {at}"), *judge_topics(there)]
 
 
-async def check_mongodb(mongo: Mongo) -> Finding:
-    """Whether it answers, as a replica set with a primary."""
+async def check_mongodb(mongo: Mongo) -> list[Finding]:
+    """Whether it answers, as a replica set with a primary; its version, clock and our indexes."""
     try:
-        return judge_hello(await mongo.client.admin.command("hello"))
-    except MongoError as error:
-        return problem(
-            "mongodb", f"it does not answer ({type(error).__name__})", "start it, or mend MONGODB_URI (a replica set's)"
-        )
+        asked = datetime.now(UTC)
+        hello = await mongo.client.admin.command("hello")
+        meanwhile = asked + (datetime.now(UTC) - asked) / 2
+        version = (await mongo.client.admin.command("buildInfo"))["version"]
+        found = [judge_hello(hello), judge_version(version), judge_clock(_aware(hello["localTime"]), meanwhile)]
+        if found[0].level is Level.PROBLEM:
+            return found
+        standings = {one.name: await compare_indexes(mongo.database, one) for one in collections.ALL}
+    except (MongoError, Unavailable) as error:
+        return [
+            problem(
+                "mongodb",
+                f"it does not answer ({type(error.__cause__ or error).__name__})",
+                "start it, or mend MONGODB_URI (a replica set's), its user and the network policy in between",
+            )
+        ]
+    return [*found, *judge_indexes(standings)]
+
+
+def check_internal_keys(settings: DoctorSettings) -> list[Finding]:
+    """The keys by which the sender asks accounts and conversation, where they and API_KEYS are given."""
+    keys = (
+        ("ACCOUNTS_INTERNAL_KEY", settings.accounts_internal_key, "credentials"),
+        ("CONVERSATION_INTERNAL_KEY", settings.conversation_internal_key, "windows"),
+    )
+    return [
+        judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
+        for name, key, scope in keys
+        if key is not None and settings.api_keys
+    ]
 
 
 def key_ring(settings: DoctorSettings) -> KeyRing | Finding:
@@ -84,25 +114,23 @@ def key_ring(settings: DoctorSettings) -> KeyRing | Finding:
         return problem(
             "keys",
             f"ACCOUNTS_KEKS cannot be used: {_sentence(error)}",
-            "it is JSON of ids and base64 of 32 bytes: `python -m common.security.keys new` draws one",
+            "it is JSON of ids and base64 of 32 bytes: `wa keys new` draws one",
         )
 
 
-async def check_accounts(mongo: Mongo, keys: KeyRing, settings: DoctorSettings) -> list[Finding]:
-    """Whether the secrets of all accounts open, and what Meta says of their tokens and of the app secrets."""
+async def check_secrets(mongo: Mongo, keys: KeyRing) -> tuple[list[Finding], dict[str, str]]:
+    """Whether the secrets of all active accounts open; and their access tokens, by chatbot."""
     closed: dict[str, str] = {}
     tokens: dict[str, str] = {}
     try:
         async for document in mongo.database[ACCOUNTS].find({"status": "active"}):
             try:
-                opened = _opened(keys, document)
+                tokens[document["_id"]] = _opened(keys, document)
             except SecretsError as error:
                 closed[document["_id"]] = str(error)
-            else:
-                tokens[document["_id"]] = opened
     except MongoError:
-        return []  # said by `check_mongodb`
-    return [judge_keys(closed, len(tokens)), *await check_meta(tokens, settings)]
+        return [], {}  # said by `check_mongodb`
+    return [judge_keys(closed, len(tokens))], {chatbot: token for chatbot, token in tokens.items() if token}
 
 
 def _opened(keys: KeyRing, document: Mapping[str, Any]) -> str:
@@ -112,46 +140,26 @@ def _opened(keys: KeyRing, document: Mapping[str, Any]) -> str:
     return secrets.get("accessToken", "")
 
 
-async def check_meta(tokens: Mapping[str, str], settings: DoctorSettings) -> list[Finding]:
-    """What Meta says of (at most twenty) tokens, and whether the app secrets are those of the tokens' app."""
-    chosen = {chatbot: token for chatbot, token in list(tokens.items())[:_TOKENS_AT_MOST] if token}
-    if not chosen:
-        return []
-    async with _onboarding(settings) as meta:
-        try:
-            asked = await asyncio.gather(*(meta.inspect(token) for token in chosen.values()))
-            inspected = dict(zip(chosen, asked, strict=True))
-            findings = [
-                judge_token(chatbot, answer if answer is not None else {}, datetime.now(UTC))
-                for chatbot, answer in inspected.items()
-            ]
-            apps = {
-                str(answer["app_id"]): chosen[chatbot] for chatbot, answer in inspected.items() if answer and "app_id" in answer
-            }
-            return [*findings, *await _check_secrets(meta, apps, settings)]
-        except Unavailable as error:
-            return [problem("meta", error.message, "look at GRAPH_BASE_URL, and whether this machine may reach it")]
+async def check_services(urls: Sequence[str]) -> list[Finding]:
+    """What the services at these base URLs say of themselves."""
+    async with httpx.AsyncClient(timeout=_SECONDS) as client:
+        return [await _check_service(client, url.rstrip("/")) for url in urls]
 
 
-async def _check_secrets(meta: Onboarding, apps: Mapping[str, str], settings: DoctorSettings) -> list[Finding]:
-    """`apps` has a token of each app."""
-    if settings.whatsapp_app_secrets is None:
-        return [warning("app secret", "WHATSAPP_APP_SECRETS is not set here: it was not looked at", "set it")]
-    secrets = [part.strip() for part in settings.whatsapp_app_secrets.get_secret_value().split(",") if part.strip()]
-    found = []
-    for app, token in apps.items():
-        right = [await meta.inspect(token, by=f"{app}|{secret}") is not None for secret in secrets]
-        if any(right):
-            found.append(ok("app secret", f"{sum(right)} of {len(right)} belong to the app {app}"))
-        else:
-            found.append(
-                problem(
-                    "app secret",
-                    f"none of the {len(right)} belongs to the app {app}: its webhooks are answered with 400",
-                    "copy it from the app's dashboard: Settings, Basic, App secret (it is not the verify token)",
-                )
-            )
-    return found
+async def _check_service(client: httpx.AsyncClient, url: str) -> Finding:
+    try:
+        answer = await client.get(f"{url}/health/ready")
+        checks = answer.json().get("checks", {})
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return problem(url, f"it does not answer ({type(error).__name__})", "start it, or mend the URL")
+    except (ValueError, AttributeError):
+        return problem(url, "something else answers there", "give the base URL of a service: http://ingress:8000")
+    return judge_ready(url, answer.status_code, checks)
+
+
+def _aware(moment: datetime) -> datetime:
+    """MongoDB's times are UTC; commands give them without saying so."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json(text: SecretStr) -> Any:
@@ -167,12 +175,3 @@ def _sentence(error: ValueError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors(include_input=False))
     return str(error)
-
-
-@asynccontextmanager
-async def _onboarding(settings: GraphSettings) -> AsyncIterator[Onboarding]:
-    meta = Onboarding(settings)
-    try:
-        yield meta
-    finally:
-        await meta.close()

@@ -1,0 +1,175 @@
+"""Every collection, declared once: its owner, its indexes, how long documents stay, and whether people are in it.
+
+Owners create their indexes from here, `wa indexes` and the operations page read it, and `wa erase` refuses to call
+its work done while the database has a collection that is not declared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING
+
+from common.contracts.accounts import ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index. `only` limits it to the documents that match; after `expire_after` documents go by themselves."""
+
+    name: str
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    sparse: bool = False
+    only: Mapping[str, Any] | None = None
+    expire_after: timedelta | None = None
+
+    def options(self) -> dict[str, Any]:
+        """As MongoDB names them; its answer about an index that is there has the same."""
+        chosen: dict[str, Any] = {"unique": self.unique, "sparse": self.sparse, "partialFilterExpression": self.only}
+        if self.expire_after is not None:
+            chosen["expireAfterSeconds"] = int(self.expire_after.total_seconds())
+        return {name: value for name, value in chosen.items() if value is not None and value is not False}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One collection. `owner` alone writes it; `people` says that persons are in it, `kept` how long, in words."""
+
+    name: str
+    owner: str
+    purpose: str
+    kept: str
+    people: bool
+    indexes: tuple[Index, ...] = ()
+
+
+ACCOUNTS: Final = Collection(
+    "whatsapp_cloud_accounts",
+    owner="accounts",
+    purpose="Who may send with which number; the secrets are sealed.",
+    kept="for good",
+    people=False,
+    indexes=(
+        # A number may move to another chatbot once the first is deactivated, never belong to two.
+        Index("one_active_account_per_number", (("phoneNumberId", ASCENDING),), unique=True, only={"status": ACTIVE}),
+        Index("unpublished", (("unpublished", ASCENDING),), only={"unpublished": True}),
+    ),
+)
+CONVERSATIONS: Final = Collection(
+    "conversations",
+    owner="conversation",
+    purpose="One per business number and contact, with all aliases of the contact.",
+    kept="for good",
+    people=True,
+    indexes=(
+        Index("aliases", (("aliases", ASCENDING),), unique=True, sparse=True),
+        Index("inbox", (("chatbotId", ASCENDING), ("lastMessageAt", DESCENDING), ("_id", DESCENDING))),
+    ),
+)
+MESSAGES: Final = Collection(
+    "messages",
+    owner="conversation",
+    purpose="Every message, in and out, with the history of its status.",
+    kept="for good",
+    people=True,
+    indexes=(
+        Index("wamid", (("wamid", ASCENDING),), unique=True, only={"wamid": {"$exists": True}}),
+        Index("thread", (("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING))),
+    ),
+)
+WEBHOOK_EVENTS: Final = Collection(
+    "webhook_events",
+    owner="conversation",
+    purpose="The log of what Meta has told, repetitions too.",
+    kept="`WEBHOOK_LOG_DAYS` (30 days)",
+    people=True,
+    indexes=(Index("kept", (("receivedAt", DESCENDING),), expire_after=timedelta(days=30)),),
+)
+USAGE_LOGS: Final = Collection(
+    "usage_logs",
+    owner="conversation",
+    purpose="One per send that Meta accepted, and per price that it told: for accounting.",
+    kept="for good",
+    people=True,
+    indexes=(Index("by_day", (("chatbotId", ASCENDING), ("day", ASCENDING))),),
+)
+PARTITION_OWNERS: Final = Collection(
+    "partition_owners",
+    owner="conversation",
+    purpose="Under which session the owner of a partition writes.",
+    kept="while it is owned",
+    people=False,
+)
+SEND_JOURNAL: Final = Collection(
+    "send_journal",
+    owner="sender",
+    purpose="One per send, written before Meta is called: why a message id is sent at most once.",
+    kept="`SENDER_JOURNAL_DAYS` (30 days) after the end of the send",
+    people=True,
+    indexes=(Index("expireAt_1", (("expireAt", ASCENDING),), expire_after=timedelta()),),
+)
+SEND_PARKED: Final = Collection(
+    "send_parked",
+    owner="sender",
+    purpose="Requests that wait longer than seconds, as they stood on Kafka.",
+    kept="until they have been sent",
+    people=True,
+    indexes=(
+        Index("lane", (("partition", ASCENDING), ("lane", ASCENDING), ("order", ASCENDING))),
+        # With all that is asked for, so that the index alone is read.
+        Index(
+            "waiting",
+            tuple((name, ASCENDING) for name in ("partition", "lane", "order", "group", "due", "inDoubt")),
+            only={"backlog": False},
+        ),
+        Index("backlog", tuple((name, ASCENDING) for name in ("partition", "group", "order")), only={"backlog": True}),
+    ),
+)
+SEND_SCHEDULED: Final = Collection(
+    "send_scheduled",
+    owner="sender",
+    purpose="Requests whose `sendAt` has not come yet, as they stood on Kafka.",
+    kept="until `sendAt`",
+    people=True,
+    indexes=(Index("partition_1_due_1", (("partition", ASCENDING), ("due", ASCENDING))),),
+)
+SEND_MEDIA: Final = Collection(
+    "send_media",
+    owner="sender",
+    purpose="Which links have been uploaded, by digest.",
+    kept="as long as Meta keeps the upload (30 days)",
+    people=False,
+    indexes=(Index("expiresAt_1", (("expiresAt", ASCENDING),), expire_after=timedelta()),),
+)
+SEND_NUMBERS: Final = Collection(
+    "send_numbers",
+    owner="sender",
+    purpose="What Meta last said of each business number.",
+    kept="for good",
+    people=False,
+    indexes=(Index("chatbotId_1", (("chatbotId", ASCENDING),)),),
+)
+ERASURES: Final = Collection(
+    "erasures",
+    owner="operators",
+    purpose="Each run of `wa erase`: by whom, when, why and how much; nothing of whom it was about.",
+    kept="for good",
+    people=False,
+)
+
+ALL: Final = (
+    ACCOUNTS,
+    CONVERSATIONS,
+    MESSAGES,
+    WEBHOOK_EVENTS,
+    USAGE_LOGS,
+    PARTITION_OWNERS,
+    SEND_JOURNAL,
+    SEND_PARKED,
+    SEND_SCHEDULED,
+    SEND_MEDIA,
+    SEND_NUMBERS,
+    ERASURES,
+)

@@ -1,0 +1,127 @@
+"""What the doctor makes of MongoDB, keys, tokens, clocks and services. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from common.http.auth import ApiKey, digest
+from common.meta.onboarding import PERMISSION
+from common.mongo.indexes import Standing
+from wa.doctor.findings import Finding, ok, problem, warning
+
+_SOON: Final = timedelta(days=7)
+_OLDEST_MONGODB: Final = (6, 0)
+_CLOCKS_APART: Final = timedelta(seconds=5)
+
+
+def judge_hello(hello: Mapping[str, Any]) -> Finding:
+    """What MongoDB says of itself."""
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        return problem(
+            "mongodb",
+            "it is no replica set: there are no transactions, and nothing of ours is written without",
+            "start it with --replSet rs0 and run rs.initiate() once; one member is enough",
+        )
+    if not (hello.get("isWritablePrimary") or hello.get("msg") == "isdbgrid"):
+        return problem("mongodb", "there is no primary now", "bring a majority of the members back")
+    members = len(hello.get("hosts", []))
+    if members == 1:
+        return warning(
+            "mongodb", "the replica set has one member: it does not survive its loss", "run three in production"
+        )
+    return ok("mongodb", f"the replica set has a primary and {members} members" if members else "a sharded cluster")
+
+
+def judge_version(version: str) -> Finding:
+    """Whether MongoDB is one that the tests know."""
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if parts < _OLDEST_MONGODB:
+        return problem("mongodb version", f"it is {version}", "upgrade: nothing older than 6.0 is tested")
+    return ok("mongodb version", version)
+
+
+def judge_clock(there: datetime, here: datetime) -> Finding:
+    """Whether MongoDB's machine and this one have the same time; half of the way there is included."""
+    apart = abs(there - here)
+    if apart > _CLOCKS_APART:
+        return warning(
+            "clock",
+            f"this machine and MongoDB's are {apart.total_seconds():.0f} s apart: retries, expiries, windows are off",
+            "let NTP set the clocks of all machines",
+        )
+    return ok("clock", f"within {_CLOCKS_APART.total_seconds():.0f} s of MongoDB's")
+
+
+def judge_indexes(standings: Mapping[str, Mapping[str, Standing]]) -> list[Finding]:
+    """`standings` of each collection's indexes."""
+    flat = {f"{collection}.{name}": how for collection, names in standings.items() for name, how in names.items()}
+    wrong = sorted(name for name, how in flat.items() if how is Standing.OTHER)
+    missing = sorted(name for name, how in flat.items() if how is Standing.MISSING)
+    found = []
+    if wrong:
+        found.append(
+            problem(
+                "indexes",
+                f"other than declared, so what is unique or fast is not: {', '.join(wrong)}",
+                "drop them in a quiet hour and run `wa indexes ensure`",
+            )
+        )
+    if missing:
+        found.append(
+            warning(
+                "indexes",
+                f"not there yet: {', '.join(missing)}",
+                "each service makes its own when it starts; `wa indexes ensure` makes all of them",
+            )
+        )
+    return found or [ok("indexes", f"all {len(flat)} are as declared")]
+
+
+def judge_keys(closed: Mapping[str, str], opened: int) -> Finding:
+    """`closed` says of accounts why their secrets do not open; `opened` is how many do."""
+    if closed:
+        chatbot, why = next(iter(sorted(closed.items())))
+        return problem(
+            "keys",
+            f"the secrets of {len(closed)} of {len(closed) + opened} accounts do not open; {chatbot}: {why}",
+            "give ACCOUNTS_KEKS every key that was ever primary, under its own id; keys are found where they are"
+            " backed up, and nowhere else",
+        )
+    return ok("keys", f"the secrets of all {opened} accounts open" if opened else "there is no account yet")
+
+
+def judge_token(chatbot: str, inspected: Mapping[str, Any], now: datetime) -> Finding:
+    """What Meta's `debug_token` says of an account's access token (Meta, "Debug token")."""
+    about, renew = f"token of {chatbot}", "draw a system-user token that does not expire and POST the account anew"
+    ends = inspected.get("expires_at")
+    until = datetime.fromtimestamp(ends, tz=now.tzinfo) if isinstance(ends, int) and ends > 0 else None
+    if until is not None and until <= now:
+        return problem(about, f"it expired on {until:%Y-%m-%d %H:%M} UTC", renew)
+    if not inspected.get("is_valid"):
+        return problem(about, "Meta says that it is not valid (any more): expired, revoked, or never issued", renew)
+    scopes = inspected.get("scopes")
+    if isinstance(scopes, list) and PERMISSION not in scopes:
+        return problem(about, f"it lacks the permission {PERMISSION}", renew)
+    if until is not None and until - now < _SOON:
+        return warning(about, f"it expires on {until:%Y-%m-%d %H:%M} UTC", renew)
+    return ok(about, "Meta says that it is valid")
+
+
+def judge_internal_key(setting: str, key: str, scope: str, accepted: Iterable[ApiKey]) -> Finding:
+    """Whether the key by which the sender asks another service is one that the service accepts."""
+    about = setting.lower()
+    entry = next((entry for entry in accepted if entry.sha256 == digest(key)), None)
+    if entry is None or scope not in entry.scopes:
+        says = "API_KEYS has no entry for it" if entry is None else f"its entry in API_KEYS lacks the scope {scope}"
+        return problem(
+            about, says, f"python -m common.http.auth --name sender --scopes {scope}; put both where they go"
+        )
+    return ok(about, f"API_KEYS has it, with the scope {scope}")
+
+
+def judge_ready(url: str, status: int, checks: Mapping[str, Any]) -> Finding:
+    """What a service answers under `/health/ready`."""
+    if status == 200:
+        return ok(url, "ready")
+    failing = ", ".join(sorted(name for name, well in checks.items() if not well)) or f"HTTP {status}"
+    return problem(url, f"not ready: {failing}", "docs/runbook.md: A process starts and never becomes ready")

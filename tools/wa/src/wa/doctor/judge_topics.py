@@ -1,0 +1,87 @@
+"""What the doctor makes of the topics. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from common.contracts import topics
+from common.contracts.topics import Topic
+from common.kafka.admin import Described
+from wa.doctor.findings import Finding, ok, problem, warning
+
+_SAFE_COPIES: Final = 3
+_SAFE_IN_SYNC: Final = 2
+_ENSURE: Final = "`wa topics ensure`"
+
+
+def judge_topics(there: Mapping[str, Described], wanted: Sequence[Topic] = topics.ALL) -> list[Finding]:
+    """Missing topics, partitions without a leader, counts that do not go together, too few copies, sizes refused."""
+    missing = sorted(topic.name for topic in wanted if topic.name not in there)
+    found = [problem("topics", f"missing: {', '.join(missing)}", f"create them: {_ENSURE}")] if missing else []
+    present = [(topic, there[topic.name]) for topic in wanted if topic.name in there]
+    found += [finding for topic, described in present for finding in _judge_topic(topic, described)]
+    found += _judge_family({topic.name: described.partitions for topic, described in present})
+    found += _judge_safety(dict(present))
+    return found or [ok("topics", f"all {len(wanted)} are as declared")]
+
+
+def _judge_topic(topic: Topic, described: Described) -> Iterator[Finding]:
+    if not described.led:
+        yield problem("topics", f"{topic.name} has partitions without a leader", "bring the brokers that are away back")
+    if topic.partitions == 1 and described.partitions != 1:
+        yield problem(
+            "topics",
+            f"{topic.name} has {described.partitions} partitions; it is read as one table and needs exactly 1",
+            f"stop the services, delete the topic, {_ENSURE}; accounts writes its topic anew when it starts",
+        )
+    if described.max_message_bytes is not None and described.max_message_bytes < topic.max_message_bytes:
+        yield problem(
+            "topics",
+            f"{topic.name} takes records of {described.max_message_bytes:,} bytes; ours have up to"
+            f" {topic.max_message_bytes:,}",
+            f"set max.message.bytes of the topic to {topic.max_message_bytes}",
+        )
+
+
+def _judge_family(partitions: Mapping[str, int]) -> Iterator[Finding]:
+    family = {topic.name: partitions[topic.name] for topic in topics.SEND_FAMILY if topic.name in partitions}
+    if len(set(family.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in family.items())
+        yield problem(
+            "topics",
+            f"the four topics of the sender need equal counts of partitions: {told}",
+            f"raise all of them to {max(family.values())}: the sender takes no work before",
+        )
+
+
+def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
+    """What works today, and on a day with a fault does not: a finding for all topics that have it."""
+    fewer = [topic.name for topic, it in present.items() if topic.partitions > 1 and it.partitions < topic.partitions]
+    if fewer:
+        yield warning(
+            "topics",
+            f"fewer partitions than declared, so fewer processes share the work: {_some(fewer)}",
+            "add partitions while nothing waits in the topics, for keys move (docs/operations.md)",
+        )
+    lonely = [topic.name for topic, it in present.items() if it.copies < _SAFE_COPIES]
+    if lonely:
+        yield warning(
+            "topics",
+            f"fewer than {_SAFE_COPIES} copies of each partition, so the loss of a broker is felt: {_some(lonely)}",
+            "with three brokers or more, reassign them to three copies and set min.insync.replicas to 2",
+        )
+    early = [
+        topic.name
+        for topic, it in present.items()
+        if it.copies >= _SAFE_COPIES and it.min_in_sync is not None and it.min_in_sync < _SAFE_IN_SYNC
+    ]
+    if early:
+        yield warning(
+            "topics",
+            f"records are acknowledged that one broker alone may have (min.insync.replicas): {_some(early)}",
+            "set min.insync.replicas of the topics, or of the brokers, to 2",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= len(names[:3]) else f"{shown} and {len(names) - 3} more"

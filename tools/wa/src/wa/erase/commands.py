@@ -1,0 +1,133 @@
+"""`wa erase`: the command."""
+
+import argparse
+import sys
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from common.http.command import read_settings
+from common.kafka.settings import KafkaSettings
+from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
+from wa import options
+from wa.erase.erasing import Eraser, unknown_collections
+from wa.erase.person import Person
+from wa.erase.reach import out_of_reach
+from wa.erase.scope import Scope, Tenant
+from wa.errors import Failed, Refused, Usage
+
+_EPILOG: Final = """\
+It may run while the services do. It takes the person out of every collection of MongoDB: conversations, messages, the
+webhook log, the journal, what is parked or scheduled (which is then never sent; its producer is not told). Usage stays
+for accounting, without the person. A run that was cut off is run again; what is done is not done twice.
+
+example: wa erase --contact +491510000001 --by ann --because "request 4711" --dry-run
+exit codes: 0 done; 1 MongoDB does not answer, or sends are under way (run it again); 2 wrong usage; 3 refused
+"""
+
+
+def register(groups: Any) -> None:
+    """Add the command to the command line."""
+    erase = groups.add_parser(
+        "erase",
+        help="erase a person from every collection, on their request",
+        description="Erases a person, and says what it cannot reach. Settings: MONGODB_URI, MONGODB_DATABASE.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    erase.add_argument(
+        "--contact", required=True, type=_person, metavar="WHO", help="phone number with country code, or BSUID"
+    )
+    erase.add_argument("--chatbot", metavar="ID", help="only at this chatbot (default: at all of them)")
+    options.add_reason(erase, because_required=True)
+    erase.add_argument("--dry-run", action="store_true", help="only say what would be erased")
+    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.set_defaults(run=run, bootstrap=None)
+
+
+async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
+    """Erase, and report; the exit code."""
+    settings = read_settings("wa", MongoSettings)
+    if settings is None:
+        return 2
+    person: Person = arguments.contact
+    if any(person.is_named_in(text) for text in (arguments.by, arguments.because)):
+        raise Usage("--by and --because are kept: they must not name the person; give the number of the request")
+    mongo = Mongo(settings)
+    try:
+        with or_unavailable():
+            return await _run(arguments, mongo.database)
+    finally:
+        await mongo.close()
+
+
+async def _run(arguments: argparse.Namespace, database: Database) -> int:
+    counting = Eraser(database, _say, dry=True, now=datetime.now(UTC))
+    tenant = await _tenant(counting, arguments.chatbot)
+    scope = await counting.find(arguments.contact, tenant)
+    await counting.erase(scope)
+    print("\n".join(_found(scope, counting)))
+    under_way = counting.under_way
+    if not arguments.dry_run:
+        if not arguments.yes and not options.confirmed("erase this?"):
+            raise Refused("nothing was erased: it was not confirmed")
+        under_way = await _erase(arguments, database, scope)
+    print("\n".join(out_of_reach()))
+    return await _ending(database, under_way)
+
+
+async def _tenant(eraser: Eraser, chatbot: str | None) -> Tenant | None:
+    if chatbot is None:
+        return None
+    tenant = await eraser.tenant(chatbot)
+    if tenant is None:
+        raise Usage(f"there is no chatbot `{chatbot}`: neither an account nor a conversation has that id")
+    return tenant
+
+
+async def _erase(arguments: argparse.Namespace, database: Database, scope: Scope) -> int:
+    """Erase and leave the audit record, which is begun before anything is changed; how many sends are under way."""
+    now = datetime.now(UTC)
+    erasures, key = database[collections.ERASURES.name], str(uuid.uuid4())
+    told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
+    await erasures.insert_one({"_id": key, "begunAt": now, **{n: v for n, v in told.items() if v is not None}})
+    eraser = Eraser(database, _say, dry=False, now=now)
+    await eraser.erase(scope)
+    done = {"counts": dict(eraser.counts), "underWay": eraser.under_way, "endedAt": datetime.now(UTC)}
+    await erasures.update_one({"_id": key}, {"$set": done})
+    print(f"erased: {_counts(eraser.counts)}; audit record {key} in {collections.ERASURES.name}")
+    return eraser.under_way
+
+
+async def _ending(database: Database, under_way: int) -> int:
+    """The exit code; raises what is not as it should be."""
+    unknown = await unknown_collections(database)
+    if unknown:
+        raise Refused(f"this command does not know what is in {', '.join(unknown)}: look there yourself")
+    if under_way:
+        raise Failed(
+            f"{under_way} sends to the person are under way, Meta may have them: they were left. Run it again"
+            " in a minute"
+        )
+    return 0
+
+
+def _found(scope: Scope, eraser: Eraser) -> list[str]:
+    where = "at all chatbots" if scope.tenant is None else f"at {scope.tenant.chatbot}"
+    return [f"known as {', '.join(scope.person.names)} {where}", f"to erase: {_counts(eraser.counts)}"]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
+
+
+def _person(text: str) -> Person:
+    try:
+        return Person.named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,93 @@
+"""Who is to be erased: the names under which a person is known, and how they are found in texts. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from common.contracts.people import contact_of_recipient
+
+_BETWEEN_DIGITS: Final = "[-. ()/]{0,3}"
+_PHONE: Final = re.compile(r"[0-9]{7,15}")
+_BSUID: Final = re.compile(r"[A-Za-z]{2,}\.[A-Za-z0-9._-]{6,}")
+_CONTACT_IDS: Final = ("userId", "parentUserId")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person: BSUIDs, and phone numbers as digits."""
+
+    users: frozenset[str]
+    phones: frozenset[str]
+
+    @classmethod
+    def named(cls, contact: str) -> "Person":
+        """Whom an operator names, by BSUID or phone number. Raises `ValueError` for what is neither.
+
+        What is short would be found in too many texts.
+        """
+        found = contact_of_recipient(contact.strip())
+        if found.user_id and _BSUID.fullmatch(found.user_id):
+            return cls(frozenset({found.user_id}), frozenset())
+        if found.wa_id and _PHONE.fullmatch(found.wa_id):
+            return cls(frozenset(), frozenset({found.wa_id}))
+        raise ValueError(f"`{contact}` is neither a phone number with its country code nor a BSUID (DE.1349…)")
+
+    @property
+    def names(self) -> list[str]:
+        """All of them, as an operator may give them."""
+        return [*sorted(self.users), *(f"+{digits}" for digits in sorted(self.phones))]
+
+    def with_names_of(self, conversations: Iterable[Mapping[str, Any]]) -> "Person":
+        """The person with all names that these conversations know them by. Of groups nothing is taken."""
+        users, phones = set(self.users), set(self.phones)
+        for document in conversations:
+            if is_group(document):
+                continue
+            for alias in document.get("aliases", ()):
+                kind, _, name = alias.partition("|")[2].partition(":")
+                (users if kind == "u" else phones).add(name)
+            contact = document.get("contact", {})
+            users.update(contact[key] for key in _CONTACT_IDS if key in contact)
+            phones.update([contact["waId"]] if contact.get("waId") else [])
+        return Person(frozenset(users), frozenset(phones))
+
+    @property
+    def in_text(self) -> str:
+        """A pattern for texts that have one of the names, digits with what people write between them."""
+        phones = (_BETWEEN_DIGITS.join(digits) for digits in sorted(self.phones))
+        users = (re.escape(user) for user in sorted(self.users))
+        return "(?<![0-9A-Za-z])(" + "|".join([*users, *phones]) + ")(?![0-9])"
+
+    @property
+    def as_recipient(self) -> str:
+        """A pattern for the `to` of a send request, which may be written in any notation."""
+        phones = ("[^0-9]*" + "[^0-9]*".join(digits) + "[^0-9]*" for digits in sorted(self.phones))
+        users = (re.escape(user) for user in sorted(self.users))
+        return "^(" + "|".join([*users, *phones]) + ")$"
+
+    @property
+    def as_alias(self) -> str:
+        """A pattern for aliases of conversations and names of lanes, which end with them."""
+        users = (f"u:{re.escape(user)}" for user in sorted(self.users))
+        return r"\|(" + "|".join([*users, *(f"p:{digits}" for digits in sorted(self.phones))]) + ")$"
+
+    def is_contact(self, path: str) -> list[dict[str, Any]]:
+        """Conditions for a contact's document at `path`: any of them will do."""
+        users, phones = sorted(self.users), sorted(self.phones)
+        return [{f"{path}.{key}": {"$in": users}} for key in _CONTACT_IDS] + [{f"{path}.waId": {"$in": phones}}]
+
+    def is_recipient(self, to: object) -> bool:
+        """Whether a send request's `to` names this person."""
+        return isinstance(to, str) and re.search(self.as_recipient, to) is not None
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether a text has one of the names."""
+        return re.search(self.in_text, text) is not None
+
+
+def is_group(conversation: Mapping[str, Any]) -> bool:
+    """Whether a conversation's document is that of a group: its contact is whoever wrote last."""
+    return "groupId" in conversation.get("contact", {}) or any(
+        "|g:" in alias for alias in conversation.get("aliases", ())
+    )

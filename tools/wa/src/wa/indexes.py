@@ -1,0 +1,71 @@
+"""`wa indexes`: the declared indexes of every collection, listed and created.
+
+Each service makes its own when it starts. This is for before a deployment, so that no start waits for a long build.
+"""
+
+import argparse
+import json
+from typing import Any
+
+from common.http.command import read_settings
+from common.kafka.settings import KafkaSettings
+from common.mongo import Mongo, MongoSettings, collections
+from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
+from wa import options
+
+
+def register(groups: Any) -> None:
+    """Add the group to the command line."""
+    verbs = options.add_group(groups, "indexes", "MongoDB's indexes: list, ensure", "wa indexes list")
+    listed = options.add_command(
+        verbs,
+        "list",
+        "every index, and how it stands; exit code 3 if one is missing or other than declared",
+        "wa indexes list",
+        settings="MONGODB_URI, MONGODB_DATABASE",
+    )
+    listed.add_argument("--json", action="store_true", help="one JSON object per index")
+    listed.set_defaults(run=run_list)
+    ensure = options.add_command(
+        verbs,
+        "ensure",
+        "create the indexes that are missing; may run while the services do",
+        "wa indexes ensure",
+        settings="MONGODB_URI, MONGODB_DATABASE",
+    )
+    ensure.set_defaults(run=run_ensure)
+
+
+async def run_list(arguments: argparse.Namespace, _: KafkaSettings) -> int:
+    """`wa indexes list`; the exit code."""
+    settings = read_settings("wa", MongoSettings)
+    if settings is None:
+        return 2
+    mongo = Mongo(settings)
+    try:
+        found = [
+            (one.owner, one.name, name, standing)
+            for one in collections.ALL
+            for name, standing in (await compare_indexes(mongo.database, one)).items()
+        ]
+    finally:
+        await mongo.close()
+    for owner, collection, name, standing in found:
+        facts = {"owner": owner, "collection": collection, "index": name, "standing": str(standing)}
+        print(json.dumps(facts) if arguments.json else f"{owner:14} {collection:24} {name:30} {standing}")
+    return 3 if {standing for *_, standing in found} & {Standing.MISSING, Standing.OTHER} else 0
+
+
+async def run_ensure(_: argparse.Namespace, __: KafkaSettings) -> int:
+    """`wa indexes ensure`; the exit code."""
+    settings = read_settings("wa", MongoSettings)
+    if settings is None:
+        return 2
+    mongo = Mongo(settings)
+    try:
+        made = {one.name: await ensure_indexes(mongo.database, one) for one in collections.ALL}
+    finally:
+        await mongo.close()
+    names = [f"{collection}.{name}" for collection, names in made.items() for name in names]
+    print("\n".join([f"created {len(names)} indexes", *(f"  {name}" for name in names)]))
+    return 0

@@ -1,0 +1,154 @@
+"""`wa journal restore`: after MongoDB was restored from a backup, what has been sent since is learnt from Kafka.
+
+A journal of yesterday does not know today's sends: whatever asks for one of them again would have it sent again. Their
+ends are on `whatsapp-cloud-send-results` for seven days.
+"""
+
+import argparse
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+import msgspec
+from pydantic import Field
+
+from common.contracts import sends, topics
+from common.contracts.envelope import decode, decoder
+from common.contracts.sends import SendResult
+from common.errors import InvalidInput
+from common.http.command import read_settings
+from common.kafka.settings import KafkaSettings
+from common.mongo import Database, Mongo, MongoSettings, UpdateOne, collections, or_unavailable
+from wa import options
+from wa.dlq.reading import read_records
+
+_STATES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        sends.ACCEPTED: "accepted",
+        sends.FAILED: "failed",
+        sends.EXPIRED: "expired",
+        sends.CANCELLED: "cancelled",
+        sends.IN_DOUBT: "in_doubt",
+    }
+)
+_ENDED: Final = ("accepted", "failed", "expired", "cancelled")
+_AT_ONCE: Final = 500
+_result: Final = decoder(SendResult)
+
+
+class JournalSettings(MongoSettings):
+    """Where the journal is, and how long it remembers."""
+
+    sender_journal_days: Annotated[int, Field(ge=8, description="as sender has it")] = 30
+
+
+def register(groups: Any) -> None:
+    """Add the group to the command line."""
+    verbs = options.add_group(groups, "journal", "the sender's journal: restore", "wa journal restore --since 26h")
+    restore = options.add_command(
+        verbs,
+        "restore",
+        "after a restore of MongoDB, and before sender is started: enter what has been sent since, from Kafka",
+        "wa journal restore --since 26h --dry-run",
+        settings="KAFKA_*, MONGODB_*, SENDER_JOURNAL_DAYS",
+    )
+    restore.add_argument(
+        "--since",
+        required=True,
+        type=options.moment,
+        metavar="TIME",
+        help="the moment of the backup, and an hour before: ISO time (UTC), or 30m, 26h, 2d ago",
+    )
+    restore.add_argument("--dry-run", action="store_true", help="only say how many results there are")
+    restore.set_defaults(run=run_restore)
+
+
+async def run_restore(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
+    """`wa journal restore`; the exit code."""
+    settings = read_settings("wa", JournalSettings)
+    if settings is None:
+        return 2
+    mongo = Mongo(settings)
+    try:
+        with or_unavailable():
+            seen, entered = await restore(
+                mongo.database,
+                kafka,
+                arguments.since,
+                keep=timedelta(days=settings.sender_journal_days),
+                dry=arguments.dry_run,
+            )
+    finally:
+        await mongo.close()
+    print(f"{seen:,} results since {arguments.since:%Y-%m-%d %H:%M} UTC, {entered:,} entered into the journal")
+    return 0
+
+
+async def restore(
+    database: Database, kafka: KafkaSettings, since: datetime, *, keep: timedelta, dry: bool
+) -> tuple[int, int]:
+    """Enter every result since then of which the journal knows no end; (results, entered). Harmless to repeat."""
+    seen = entered = 0
+    batch: list[SendResult] = []
+    async for record in read_records(kafka, topics.SEND_RESULTS.name, since, _say):
+        try:
+            batch.append(decode(_result, record.value))
+        except InvalidInput as error:  # conversation has made a dead letter of it
+            _say(f"{record.topic}/{record.partition}/{record.offset} is not understood: {error.message}")
+            continue
+        seen += 1
+        if len(batch) == _AT_ONCE:
+            entered += 0 if dry else await _enter(database, batch, keep)
+            batch = []
+    if batch and not dry:
+        entered += await _enter(database, batch, keep)
+    return seen, entered
+
+
+async def _enter(database: Database, results: Sequence[SendResult], keep: timedelta) -> int:
+    """In their order: of one send, the last result counts."""
+    writes = [write for result in results for write in _writes(result, keep)]
+    done = await database[collections.SEND_JOURNAL.name].bulk_write(writes, ordered=True)
+    return done.upserted_count + done.modified_count
+
+
+def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
+    """Where there is no entry, one; where there is one that has not ended, its end."""
+    entry = entry_of(result, keep)
+    key = {"_id": result.data.journal_id}
+    later = {**key, "state": {"$nin": list(_ENDED)}, "at": {"$lt": entry["at"]}}
+    gone = {name: "" for name in ("due", "error") if name not in entry}
+    return [
+        UpdateOne(later, {"$set": entry, **({"$unset": gone} if gone else {})}),
+        UpdateOne(key, {"$setOnInsert": {**entry, "createdAt": entry["at"]}}, upsert=True),
+    ]
+
+
+def entry_of(result: SendResult, keep: timedelta) -> dict[str, Any]:
+    """The journal's entry of a send that stands as `result` says."""
+    data, state = result.data, _STATES[result.type]
+    fields = {
+        "state": state,
+        "attempt": data.attempts,
+        "token": secrets.token_hex(16),
+        "owner": "operators",
+        "at": data.at,
+        "chatbotId": data.chatbot_id,
+        "messageId": data.message_id,
+        "to": data.to,
+        "phoneNumberId": data.phone_number_id,
+        "wamid": data.wamid,
+        "contact": msgspec.to_builtins(data.contact),
+        "error": msgspec.to_builtins(data.error),
+        # Whoever takes it over lets the window for a status begin again.
+        "due": data.at if state == "in_doubt" else None,
+        "expireAt": data.at + keep if state in _ENDED else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,90 @@
+"""`wa topics`: the declared topics, listed, created and checked."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from common.contracts import topics
+from common.contracts.topics import Topic
+from common.kafka.admin import Described, describe_topics, ensure_topics
+from common.kafka.settings import KafkaSettings
+from wa import options
+from wa.doctor.findings import Level, table, worst
+from wa.doctor.judge_topics import judge_topics
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+def register(groups: Any) -> None:
+    """Add the group to the command line."""
+    verbs = options.add_group(groups, "topics", "topics: list, ensure, check", "wa topics check")
+    listed = options.add_command(
+        verbs, "list", "every declared topic, and how it stands on the brokers", "wa topics list"
+    )
+    listed.add_argument("--json", action="store_true", help="one JSON object per topic")
+    listed.add_argument("--declared", action="store_true", help="do not ask the brokers")
+    listed.set_defaults(run=run_list)
+    ensure = options.add_command(
+        verbs,
+        "ensure",
+        "create the topics that are missing and wait for their leaders; what exists is left as it is",
+        "wa topics ensure --replication 3",
+    )
+    ensure.add_argument(
+        "--partitions", type=options.count, metavar="N", help="instead of the declared count (default: as declared)"
+    )
+    ensure.add_argument(
+        "--replication", type=options.count, metavar="N", default=3, help="copies of each partition (default: 3)"
+    )
+    ensure.add_argument("--wait", type=options.count, default=30, metavar="S", help="seconds to wait (default: 30)")
+    ensure.set_defaults(run=run_ensure)
+    check = options.add_command(
+        verbs,
+        "check",
+        "what is wrong with the topics and how to mend it; exit code 3 if something is",
+        "wa topics check",
+    )
+    check.set_defaults(run=run_check)
+
+
+async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa topics list`; the exit code."""
+    there = {} if arguments.declared else await describe_topics(settings)
+    for topic in topics.ALL:
+        print(json.dumps(_facts(topic, there)) if arguments.json else _line(topic, there, asked=not arguments.declared))
+    return 0
+
+
+async def run_ensure(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa topics ensure`; the exit code."""
+    created = await ensure_topics(
+        settings, partitions=arguments.partitions, replication=arguments.replication, wait_seconds=arguments.wait
+    )
+    print("\n".join([f"created {len(created)} topics", *(f"  {name}" for name in created)]))
+    return 0
+
+
+async def run_check(_: argparse.Namespace, settings: KafkaSettings) -> int:
+    """`wa topics check`; the exit code."""
+    findings = judge_topics(await describe_topics(settings))
+    print("\n".join(table(findings)))
+    return 3 if worst(findings) is Level.PROBLEM else 0
+
+
+def _line(topic: Topic, there: Mapping[str, Described], *, asked: bool) -> str:
+    kept = "compacted" if topic.compacted else f"{topic.retention_ms / _DAY_MS:.2g} days"
+    declared = (
+        f"{topic.name:32} {topic.partitions:3} partitions  {kept:10} written by {topic.owner:14} key: {topic.key}"
+    )
+    if not asked:
+        return declared
+    found = there.get(topic.name)
+    standing = f"{found.partitions} partitions, {found.copies} copies" if found else "MISSING"
+    return f"{declared}\n{'':32} there: {standing}"
+
+
+def _facts(topic: Topic, there: Mapping[str, Described]) -> dict[str, Any]:
+    found = there.get(topic.name)
+    return {**asdict(topic), "there": asdict(found) if found else None}
