@@ -118,5 +118,5 @@ def test_odd_headers_do_no_harm():
 def test_the_trace_goes_on():
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     job = read(GOOD, {"traceparent": traceparent, "correlation-id": "c"})
-    assert (job.trace.traceparent, job.trace.correlation_id) == (traceparent, "c")
+    assert (job.trace.trace_id, job.trace.parent_id, job.trace.correlation_id) == (*traceparent.split("-")[1:3], "c")
     assert read(GOOD).trace.correlation_id == read(GOOD).message_id

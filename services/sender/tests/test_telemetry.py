@@ -1,0 +1,158 @@
+"""What the sender tells of sends."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
+
+from common.contracts.ids import callback_data
+from common.contracts.messages import MetaError
+from common.contracts.sends import SendRequest
+from common.meta.client import Answered, NotSent, Unclear
+from common.telemetry import tracing
+from common.telemetry.settings import TelemetrySettings
+from common.telemetry.tenants import Tenants
+from sender import telemetry
+from sender.journal import State
+from sender.lane import Item
+from sender.lanes import Lanes
+from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.pace import NumberPace
+from sender.payloads import payload
+from sender.requests import Position, read_record
+
+NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
+REQUEST = {"chatbotId": "fake-bot", "to": "+491510000001", "message": "hush", "messageId": "m1"}
+FOLLOWED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+UNFOLLOWED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}
+
+
+def job_of(headers=UNFOLLOWED, **more):
+    position = Position("whatsapp-cloud-send", 2, 17)
+    return replace(read_record(position, json.dumps(REQUEST).encode(), headers, retried=False), **more)
+
+
+@pytest.fixture
+def spans():
+    exporter = InMemorySpanExporter()
+    tracing.start("sender", TelemetrySettings(), exporter)
+
+    def finished():
+        tracing.stop()
+        return {span.name: span for span in exporter.get_finished_spans()}
+
+    yield finished
+    tracing.stop()
+
+
+def count(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "name", "reason"),
+    [
+        (Sent("wamid.1"), "accepted", ""),
+        (Dead(MetaError(code=131026)), "failed", "131026"),
+        (Dead(MetaError(reason="window_closed")), "failed", "window_closed"),
+        (Dead(MetaError(reason="expired"), state=State.EXPIRED), "expired", "expired"),
+        (Retry(NOW, MetaError(code=131000), 1), "retry", "131000"),
+        (Retry(NOW, MetaError(code=99_999_999), 1), "retry", "other"),
+        (Defer(NOW, MetaError(reason="meta_unreachable")), "deferred", "meta_unreachable"),
+        (InDoubt(NOW), "in_doubt", ""),
+    ],
+)
+def test_every_outcome_is_counted_with_its_reason(outcome, name, reason):
+    before = count("whatsapp_sends_total", outcome=name, reason=reason)
+    telemetry.note_step(job_of(), Step(outcome, None, recorded=True), Tenants(5), "sender", 1)
+    assert count("whatsapp_sends_total", outcome=name, reason=reason) == before + 1
+
+
+def test_a_send_that_had_ended_before_is_not_counted_again():
+    before = count("whatsapp_sends_total", outcome="accepted", reason="")
+    telemetry.note_step(job_of(), Step(Sent("wamid.1"), None), Tenants(5), "sender", 1)
+    assert count("whatsapp_sends_total", outcome="accepted", reason="") == before
+
+
+def test_ends_are_counted_by_chatbot_up_to_a_bound():
+    step = Step(Sent("wamid.1"), None, recorded=True)
+    telemetry.note_step(job_of(chatbot_id="bot-a"), step, tenants := Tenants(1), "sender", 1)
+    others = count("whatsapp_tenant_sends_total", chatbot_id="other", outcome="accepted")
+    telemetry.note_step(job_of(chatbot_id="bot-b"), step, tenants, "sender", 1)
+    assert count("whatsapp_tenant_sends_total", chatbot_id="bot-a", outcome="accepted") == 1
+    assert count("whatsapp_tenant_sends_total", chatbot_id="other", outcome="accepted") == others + 1
+
+
+def test_reasons_that_nobody_foresaw_share_a_name_in_the_end():
+    names = {telemetry.reason_of(MetaError(reason=f"invented-{number}")) for number in range(500)}
+    assert len(names) <= 101
+    assert "other" in names
+
+
+@pytest.mark.parametrize(
+    ("end", "name"),
+    [(Answered(200, b"{}"), "answered"), (NotSent("refused"), "not_sent"), (Unclear("reset"), "unclear")],
+)
+def test_every_end_of_a_call_is_timed(end, name):
+    before = count("whatsapp_graph_call_seconds_count", end=name)
+    telemetry.GraphCall(job_of(), 1, strikes=0).ended(end, Sent("wamid.1"))
+    assert count("whatsapp_graph_call_seconds_count", end=name) == before + 1
+
+
+def test_the_lateness_of_a_retry_is_timed_and_that_of_what_was_deferred_is_not():
+    before = count("whatsapp_retry_late_seconds_count")
+    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, strikes=0)
+    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, strikes=1)
+    assert count("whatsapp_retry_late_seconds_count") == before + 1
+
+
+def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
+    job = job_of(FOLLOWED)
+    telemetry.note_claim(job, 1)
+    call = telemetry.GraphCall(job, 1, strikes=0)
+    call.ended(Answered(200, b"{}"), Sent("wamid.1"))
+    telemetry.note_step(job, Step(Sent("wamid.1"), None, recorded=True), Tenants(5), "sender", 1)
+    found = spans()
+    step = found["process whatsapp-cloud-send"]
+    assert f"{step.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert found["mongodb journal"].parent.span_id == step.context.span_id
+    meta = found["POST /{phone_number_id}/messages"]
+    assert meta.parent.span_id == step.context.span_id
+    assert meta.attributes["http.response.status_code"] == 200
+    assert call.traceparent.split("-")[2] == f"{meta.context.span_id:016x}"
+    said = repr([dict(span.attributes) for span in found.values()])
+    assert not [word for word in ("hush", "491510000001") if word in said]
+
+
+def test_callback_data_has_the_call_only_when_it_is_followed(spans):
+    request = SendRequest.model_validate(REQUEST)
+    followed, unfollowed = (telemetry.GraphCall(job_of(h), 1, strikes=0) for h in (FOLLOWED, UNFOLLOWED))
+    for call in (followed, unfollowed):
+        body = json.loads(payload(request, "journal", call.traceparent))
+        assert body["biz_opaque_callback_data"] == callback_data("journal", call.traceparent)
+    assert unfollowed.traceparent is None
+    assert followed.traceparent.endswith("-01")
+    spans()
+
+
+def test_lanes_say_what_is_ready_and_what_is_in_memory():
+    lanes = Lanes()
+    for number in range(3):
+        lanes.offer(Item(f"s{number}", f"lane{number % 2}", "bot", number, 0, None, number, None))
+    assert lanes.take(1.0) is not None
+    assert dict(lanes.sizes()) == {"bot": 3}
+    assert lanes.ready() == 1
+    assert lanes.held(1.0) == 0
+    lanes.hold("bot", 1.0, 10.0, 10.0)
+    assert lanes.held(1.0) == 1
+
+
+def test_a_bucket_says_how_many_may_go_at_once():
+    pace = NumberPace(10.0)
+    pace.came(5.0, 4)
+    pace.reserve()
+    assert pace.room(5.0) == 5
+    assert pace.room(7.0) == 9
