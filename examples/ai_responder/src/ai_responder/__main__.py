@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from ai_responder.app import INCOMING, build_broker
 from ai_responder.brain import by_llm, by_rules
 from ai_responder.settings import Settings
+from ai_responder.tracing import exported
 
 log = logging.getLogger("ai_responder")
 
@@ -54,7 +55,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with suppress(asyncio.CancelledError):
+    with exported(), suppress(asyncio.CancelledError):
         asyncio.run(run(Settings()))
     return 0
 

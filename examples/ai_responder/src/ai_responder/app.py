@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
@@ -14,6 +14,7 @@ from faststream.kafka import KafkaBroker
 from ai_responder.brain import Brain
 from ai_responder.replies import Incoming, read, reply_to
 from ai_responder.settings import Settings
+from ai_responder.tracing import processing, sending
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +77,17 @@ async def answer_all(broker: KafkaBroker, brain: Brain, conversations: Sequence[
 
 async def _answer_in_order(broker: KafkaBroker, brain: Brain, conversation: Sequence[Incoming]) -> None:
     for incoming in conversation:
-        request = await reply_to(incoming, brain)
-        if request is not None:
-            await broker.publish(
-                json.dumps(request).encode(),
-                SEND,
-                key=request["chatbotId"].encode(),
-                headers={name: incoming.headers[name] for name in _GOING_ON if name in incoming.headers}
-                | {"content-type": "application/json"},
-            )
+        with processing(INCOMING, incoming.headers):
+            request = await reply_to(incoming, brain)
+            if request is not None:
+                await _send(broker, request, incoming.headers)
+
+
+async def _send(broker: KafkaBroker, request: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    headers = {name: given[name] for name in _GOING_ON if name in given} | {"content-type": "application/json"}
+    with sending(SEND, headers):
+        value, key = json.dumps(request).encode(), request["chatbotId"].encode()
+        await broker.publish(value, SEND, key=key, headers=headers)
 
 
 def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]], skipped: Iterator[int]) -> list[list[Incoming]]:

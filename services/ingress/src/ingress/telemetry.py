@@ -1,7 +1,7 @@
 """What ingress tells of webhooks: how many, how long, and the spans of those that are followed.
 
 A status continues the trace of the call to Meta that sent its message: Meta returns our callback data in it. So one
-request may stand in several traces: in its own, and for each such status once more, as a part of the call.
+request may stand in several traces: in its own, if it brings anything else, and for each such status in the call's.
 """
 
 import time
@@ -36,12 +36,15 @@ class Request:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self._began = time.time_ns()
-        self._spans = [trace] if trace.sampled else []
+        self._spans: list[Trace] = []
 
     def publishes(self, fact: Fact) -> Trace:
         """The span of the fact's record; one exchange is followed from its first message, which names it."""
         _FACTS[fact.type].inc()
-        return (self._continued(fact) or self.trace).child(correlation_id=fact.id)
+        request = self._continued(fact) or self.trace
+        if request.sampled and request not in self._spans:
+            self._spans.append(request)
+        return request.child(correlation_id=fact.id)
 
     def ended(self, outcome: Counter) -> None:
         """It is answered, with one of the outcomes above."""
@@ -61,11 +64,7 @@ class Request:
         if fact.type != webhooks.STATUS or not tracing.active():
             return None
         traceparent = traceparent_in(bytes(fact.data.raw))
-        if traceparent is None:
-            return None
-        span = enter(fact.id, traceparent)
-        self._spans.append(span)
-        return span
+        return enter(fact.id, traceparent) if traceparent is not None else None
 
 
 def begin(body_id: str, traceparent: bytes | None) -> Request:

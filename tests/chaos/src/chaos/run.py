@@ -283,4 +283,4 @@ def _reply(entry: Json) -> Reply:
 
 
 def _journal(entry: Json) -> str:
-    return str(entry.get("callbackData") or "").removeprefix("wce:")
+    return str(entry.get("callbackData") or "").removeprefix("wce:").partition(";")[0]

@@ -7,6 +7,7 @@ import statistics
 import sys
 import threading
 import time
+from contextlib import nullcontext
 
 from aiohttp import ClientError, ClientSession
 from rich.console import Console
@@ -14,16 +15,21 @@ from rich.table import Table
 
 from demo.client import Client, DemoFailed
 from demo.guide import addresses, curl_lines
+from demo.plan import SERVICES, Choices
 from demo.story import CHATBOT, NUMBER, Story
 from demo.system import System, SystemFailed
+from demo.traces import drawn, receiving
 from local_stack import LocalStackError
 from local_stack.ports import is_free
 
 console = Console(highlight=False)
 
 
-async def perform(system: System, *, once: bool) -> None:
-    """Onboard, play, check; then, unless `once`, say how to go on. Raises `DemoFailed`."""
+async def perform(system: System, *, once: bool, traces: str | None = None) -> None:
+    """Onboard, play, check; then, unless `once`, say how to go on. Raises `DemoFailed`.
+
+    `traces` is the receiver of traces: one exchange is drawn then.
+    """
     async with ClientSession() as session:
         client = Client(session, system.urls, system.secret)
         account = await client.onboard(CHATBOT, NUMBER)
@@ -35,6 +41,8 @@ async def perform(system: System, *, once: bool) -> None:
         system.timings["conversation"] = time.monotonic() - started
         console.print(_table(system.timings, story.latencies))
         console.print("every message got exactly one reply, in order, and every reply was read")
+        if traces is not None:
+            console.print(await drawn(session, traces), soft_wrap=True, markup=False)
         if not once:
             console.print(f"\n{addresses(system.urls)}\n\n", soft_wrap=True)
             console.print(curl_lines(system.urls, system.secret, client), soft_wrap=True, markup=False)
@@ -51,7 +59,7 @@ def _table(timings: dict[str, float], latencies: list[float]) -> Table:
     return table
 
 
-def run(*, port: int, once: bool) -> int:
+def run(*, port: int, once: bool, traces: bool) -> int:
     """The exit code: 0 when all went well."""
     if port and not is_free(port):
         console.print(f"port {port} is taken; end what listens there, or choose another with --port")
@@ -61,8 +69,11 @@ def run(*, port: int, once: bool) -> int:
         signal.signal(number, lambda *_: _interrupt(stopped))
     began = time.monotonic()
     try:
-        with System(port=port, say=lambda text: console.print(text, style="dim")) as system:
-            asyncio.run(perform(system, once=once))
+        with (
+            receiving() if traces else nullcontext() as receiver,
+            System(port=port, choices=_choices(receiver), say=lambda text: console.print(text, style="dim")) as system,
+        ):
+            asyncio.run(perform(system, once=once, traces=receiver))
             if not once:
                 stopped.wait()
     except (DemoFailed, SystemFailed, LocalStackError, ClientError) as failure:
@@ -72,6 +83,12 @@ def run(*, port: int, once: bool) -> int:
         return 0 if not once else 130
     console.print(f"the whole run took {time.monotonic() - began:.1f} s")
     return 0
+
+
+def _choices(receiver: str | None) -> Choices:
+    """With a receiver of traces, every exchange is followed."""
+    followed = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "TRACE_SAMPLE_RATIO": "1"} if receiver else {}
+    return Choices(extra=dict.fromkeys((*SERVICES, "ai_responder"), followed))
 
 
 def _interrupt(stopped: threading.Event) -> None:
@@ -86,8 +103,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the conversation; exit 0 only if all went well")
     parser.add_argument("--port", type=int, default=3000, help="of the gateway (default: 3000; 0 takes a free one)")
+    parser.add_argument("--traces", action="store_true", help="follow every exchange, and draw one at the end")
     arguments = parser.parse_args()
-    return run(port=arguments.port, once=arguments.once)
+    return run(port=arguments.port, once=arguments.once, traces=arguments.traces)
 
 
 if __name__ == "__main__":
