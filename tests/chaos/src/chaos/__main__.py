@@ -39,6 +39,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
     )
     number("--fail-calls", type=float, default=0.0, metavar="SHARE", help="let this share of all calls fail (131000)")
+    number("--rolling", action="store_true", help="no faults: every process replaced in a rolling way under traffic")
     number("--build", choices=sorted(BUILDS), help="run a broken build, and the run has to fail (but for: uncommitted)")
     number("--json", type=Path, help="also write the report there as JSON")
     number("--verbose", action="store_true", help="say each fault as it is done")
@@ -61,14 +62,16 @@ def options_of(given: argparse.Namespace) -> Options:
         build=given.build,
         lose_answers=given.lose_answers,
         fail_calls=given.fail_calls,
+        rolling=given.rolling,
     )
 
 
 def reported(options: Options, outcome: Outcome) -> Run:
     """The run as it is reported."""
     build = f", build: {options.build}" if options.build else ""
+    kind = "rolling update" if options.rolling else "chaos"
     return Run(
-        title=f"chaos, seed {options.seed}, {options.rate:g} messages/s, Kafka x {options.kafka_nodes},"
+        title=f"{kind}, seed {options.seed}, {options.rate:g} messages/s, Kafka x {options.kafka_nodes},"
         f" MongoDB x {options.mongo_nodes}{build}",
         faults=outcome.faults,
         struck=outcome.struck,
@@ -77,6 +80,7 @@ def reported(options: Options, outcome: Outcome) -> Run:
         late=lateness(outcome.calls, outcome.disturbed),
         recoveries=outcome.recoveries,
         seconds=outcome.seconds,
+        rolled=outcome.rolled,
     )
 
 
@@ -91,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     if given.json is not None:
         given.json.write_text(json.dumps(as_json(made), indent=2) + "\n", encoding="utf-8")
     print(f"\n{as_text(made)}")
-    return 0 if made.verdict.ok else 1
+    return 0 if outcome.ok else 1
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def lateness(calls: Sequence[Mapping[str, Any]], disturbed: Sequence[tuple[float
     by_send: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for call in calls:
         if call.get("callbackData"):
-            by_send[call["callbackData"]].append(call)
+            by_send[call["callbackData"].partition(";")[0]].append(call)
     found = []
     for tries in by_send.values():
         tries.sort(key=lambda call: call["atMs"])

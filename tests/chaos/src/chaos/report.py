@@ -1,11 +1,12 @@
 """A run as text and as JSON. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
 from chaos.lateness import DELAYS_MS, Late, summary
+from chaos.rolling import Rolled
 from chaos.verdict import Verdict
 
 
@@ -21,6 +22,7 @@ class Run:
     late: Sequence[Late]
     recoveries: Mapping[str, Sequence[float]]
     seconds: Mapping[str, float]
+    rolled: Rolled | None = None
 
 
 def as_text(run: Run) -> str:
@@ -35,6 +37,7 @@ def as_text(run: Run) -> str:
         ["sends that were in doubt, and how they ended", *_rows(run.doubts)],
         ["retries: how late, in ms (quiet: while nothing was being broken)", *_lateness(run.late)],
         ["seconds until what was hit was ready again", *_recoveries(run.recoveries)],
+        *([["rolling update", *_rolled(run.rolled)]] if run.rolled else []),
         ["seconds", *(f"  {name:<34}{value:>8.0f}" for name, value in run.seconds.items())],
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n\n" + last_line(run)
@@ -43,8 +46,12 @@ def as_text(run: Run) -> str:
 def last_line(run: Run) -> str:
     """The verdict in one line."""
     verdict = run.verdict
+    what = f"{sum(run.faults.values())} faults"
+    if run.rolled is not None:
+        killed = sum(not one.graceful for one in run.rolled.replaced)
+        what = f"{len(run.rolled.replaced)} processes replaced, {killed} of them killed"
     return (
-        f"chaos: {sum(run.faults.values())} faults, {verdict.messages} messages, {verdict.lost} lost,"
+        f"chaos: {what}, {verdict.messages} messages, {verdict.lost} lost,"
         f" {verdict.doubled} doubled, {verdict.out_of_order} out of order, {verdict.unsettled} unsettled"
     )
 
@@ -63,6 +70,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "latenessMs": {name: vars_of(late) for name, late in _tiers(run.late)},
         "recoverySeconds": {name: list(values) for name, values in run.recoveries.items()},
         "seconds": dict(run.seconds),
+        **({"rolled": asdict(run.rolled)} if run.rolled else {}),
         "line": last_line(run),
     }
 
@@ -71,6 +79,22 @@ def vars_of(late: Sequence[Late]) -> dict[str, float]:
     """A summary as JSON."""
     found = summary(late)
     return {"count": found.count, "p50": found.p50, "p99": found.p99, "max": found.most}
+
+
+def _rolled(rolled: Rolled) -> Iterable[str]:
+    replaced = rolled.replaced
+    yield f"  {'':<34}{'count':>8}{'p50':>8}{'max':>8}"
+    for name, values in {
+        "seconds until the new one was ready": [one.ready_seconds for one in replaced],
+        "seconds until the old one had ended": [one.end_seconds for one in replaced],
+    }.items():
+        yield f"  {name:<34}{len(values):>8}{median(values):>8.1f}{max(values):>8.1f}"
+    yield f"  {'webhooks meanwhile':<34}{rolled.posts:>8}"
+    yield f"  {'of them to be delivered again':<34}{rolled.refused:>8}"
+    yield f"  {'ms from a message to its reply':<34}{'count':>8}{'p50':>8}{'p99':>8}{'max':>8}"
+    for name, waits in {"before": rolled.before, "from the update on": rolled.during}.items():
+        if waits is not None:
+            yield f"    {name:<32}{waits.count:>8}{waits.p50:>8.0f}{waits.p99:>8.0f}{waits.most:>8.0f}"
 
 
 def _rows(counts: Mapping[str, int]) -> Iterable[str]:

@@ -7,14 +7,15 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from chaos import broken, witness
+from chaos import broken, rolling, witness
 from chaos.deeds import Deeds
 from chaos.plan import Fault, Profile, plan
+from chaos.rolling import Rolled
 from chaos.traffic import Bot, Traffic
 from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
 from common.contracts.ids import journal_id
@@ -48,6 +49,7 @@ EMULATOR_OPTIONS: Final = (
     *("--delivered-after-ms", "30", "--read-after-ms", "60", "--webhook-timeout-ms", "6000"),
 )
 _POLL_SECONDS: Final = 1.0
+_BEFORE_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Options:
     build: str | None = None
     lose_answers: float = 0.0
     fail_calls: float = 0.0
+    rolling: bool = False
 
     @property
     def always(self) -> list[dict[str, Any]]:
@@ -88,12 +91,19 @@ class Outcome:
     calls: list[Json]
     doubts: Counter[str]
     seconds: dict[str, float] = field(default_factory=dict)
+    rolled: Rolled | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no promise was broken, and whoever was asked to end did so by itself."""
+        graceful = self.rolled is None or all(one.graceful for one in self.rolled.replaced)
+        return judge(self.facts).ok and graceful
 
 
 async def run(options: Options, say: Callable[[str], None]) -> Outcome:
     """Do one run. Raises `DemoFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
     profile = Profile(REPLICAS, options.kafka_nodes, options.mongo_nodes, options.kinds)
-    faults = plan(options.seed, options.faults, profile)
+    faults = [] if options.rolling else plan(options.seed, options.faults, profile)
     database = f"chaos_{uuid.uuid4().hex[:8]}"
     settings = {
         name: {**SETTINGS.get(name, {}), "MONGODB_DATABASE": database}
@@ -110,20 +120,22 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
             choices=Choices(
                 extra=settings,
                 emulator_options=EMULATOR_OPTIONS,
-                replicas=REPLICAS,
+                replicas=rolling.SPARES if options.rolling else REPLICAS,
+                idle=[rolling.spare_of(service) for service in rolling.SPARES] if options.rolling else (),
                 broken=broken.command(options.build) if options.build else {},
                 gateway_seconds=5.0,
             ),
         )
         with system:
             started = time.monotonic()
-            say(f"started after {started - began:.0f} s; {len(faults)} faults in {faults[-1].at_s:.0f} s")
+            work = f"{len(faults)} faults in {faults[-1].at_s:.0f} s" if faults else "a rolling update"
+            say(f"started after {started - began:.0f} s; {work}")
             async with ClientSession() as session:
                 client = Client(session, system.urls, system.secret)
                 one = _Run(options, system, client, database, say)
                 outcome = await one.go(faults)
             outcome.seconds["start"] = started - began
-            system.keep_logs = not judge(outcome.facts).ok
+            system.keep_logs = not outcome.ok
             return outcome
 
 
@@ -153,6 +165,7 @@ class _Run:
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
+        rolled = await self._roll() if options.rolling else None
         await self._do(faults, began)
         await self.deeds.calm()
         self.traffic.stop()
@@ -168,7 +181,27 @@ class _Run:
         self.say(f"{'quiet' if quiet else 'NOT quiet'} after {silent - written:.0f} s")
         seconds = {"faults": written - began, "until quiet": silent - written, "checking": time.monotonic() - silent}
         deeds = self.deeds
-        return Outcome(facts, deeds.done, deeds.struck, deeds.disturbed, deeds.recoveries, self.calls, doubts, seconds)
+        if rolled is not None:
+            rolled = replace(
+                rolled,
+                before=rolling.answered(facts, 0.0, rolled.began_ms),
+                during=rolling.answered(facts, rolled.began_ms, float("inf")),
+            )
+        return Outcome(
+            facts, deeds.done, deeds.struck, deeds.disturbed, deeds.recoveries, self.calls, doubts, seconds, rolled
+        )
+
+    async def _roll(self) -> Rolled:
+        await asyncio.sleep(_BEFORE_SECONDS)
+        first, began_ms = await self._webhook_posts(), time.time() * 1000
+        replaced = await rolling.replace_all(self.system, self.say)
+        services = await self._webhook_posts()
+        await rolling.restart_stores(self.system, self.say)
+        posts = Counter({name: count - first[name] for name, count in services.items()})
+        return Rolled(replaced, posts["webhook_posts"], posts["webhook_refused"], began_ms)
+
+    async def _webhook_posts(self) -> Counter[str]:
+        return Counter((await self.client.control("GET", "health"))["counters"])
 
     async def _onboard(self, index: int) -> Bot:
         bot = Bot(f"chaos-{index}", f"1065403522{index:05d}")

@@ -135,9 +135,9 @@ class System:
         """Kill -9."""
         self._nodes[name].kill()
 
-    def terminate(self, name: str) -> None:
-        """Ask a process to end, as Kubernetes does, and wait until it has; after a while it is killed."""
-        self._nodes[name].stop(_STOP_SECONDS)
+    def terminate(self, name: str, seconds: float = _STOP_SECONDS) -> int | None:
+        """Ask a process to end, as Kubernetes does; its exit code, or None when it was killed after `seconds`."""
+        return self._nodes[name].stop(seconds)
 
     def pause(self, name: str) -> None:
         """SIGSTOP: the process keeps its connections and does nothing."""

@@ -126,7 +126,7 @@ class Cluster(ABC):
         """The nodes that ended without being asked to."""
         return [node for node in self.nodes.values() if node.pid is not None and not node.alive]
 
-    def _each(self, deed: Callable[[Node], None]) -> None:
+    def _each(self, deed: Callable[[Node], object]) -> None:
         together([partial(deed, node) for node in self.nodes.values()])
 
     def _launch(self, number: int) -> None:

@@ -94,15 +94,17 @@ class Node:
             self._signal(signal.SIGKILL)
             self.reap()
 
-    def stop(self, patience: float) -> None:
-        """SIGTERM, and after `patience` seconds SIGKILL."""
+    def stop(self, patience: float) -> int | None:
+        """SIGTERM, and after `patience` seconds SIGKILL; the program's exit code, None when it had to be killed."""
+        code = None
         with self._lock:
             if self._guard and self._signal(signal.SIGTERM) and self._signal(signal.SIGCONT):
                 try:
-                    self._guard.wait(patience)
+                    code = self._guard.wait(patience)
                 except subprocess.TimeoutExpired:
                     self._signal(signal.SIGKILL)
             self.reap()
+        return code
 
     def reap(self) -> None:
         """Wait for the guard of an ended server and close its pipes."""

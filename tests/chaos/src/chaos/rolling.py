@@ -1,0 +1,119 @@
+"""A rolling update under traffic: every process replaced, as Kubernetes does it with `maxSurge: 1, maxUnavailable: 0`.
+
+For each service, one replica at a time: a new process is started, and when it says that it is ready an old one is asked
+to end (SIGTERM) and has to do so by itself, with exit code 0, within its grace period. Then the brokers and the mongods
+are restarted, one after the other.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chaos.verdict import Facts
+from demo.system import System
+from local_stack.cluster import Cluster
+
+SPARES: Final = {"ingress": 3, "conversation": 3, "sender": 3, "accounts": 2}
+"""Replicas with the one that a rolling update has for a while in addition."""
+
+GRACE_SECONDS: Final = 45.0
+"""`terminationGracePeriodSeconds` of the manifests, without the wait of `preStop`."""
+
+_READY_SECONDS: Final = 90.0
+_SETTLE_SECONDS: Final = 5.0  # `minReadySeconds` of the manifests
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """One process that ended for a new one: how long the new one took to be ready, the old one to end, and how."""
+
+    name: str
+    ready_seconds: float
+    end_seconds: float
+    code: int | None
+
+    @property
+    def graceful(self) -> bool:
+        """Whether it ended by itself."""
+        return self.code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How long customers waited for replies, in ms, and when they had written."""
+
+    count: int
+    p50: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a rolling update did: webhooks that came meanwhile, and those that were not answered with 200."""
+
+    replaced: Sequence[Replaced]
+    posts: int
+    refused: int
+    began_ms: float
+    before: Answered | None = None
+    during: Answered | None = None
+
+
+def spare_of(service: str) -> str:
+    """The replica that runs only during an update."""
+    return f"{service}-{SPARES[service]}"
+
+
+def order_of(names: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """(the process to start, the one to end then), by service: the spare one first and last."""
+    for replicas in names.values():
+        *standing, spare = replicas
+        free = spare
+        for name in standing:
+            yield free, name
+            free = name
+        yield free, spare
+
+
+async def replace_all(system: System, say: Callable[[str], None]) -> list[Replaced]:
+    """Replace every process of ours."""
+    replaced = []
+    for new, old in order_of({service: system.names(service) for service in SPARES}):
+        began = time.monotonic()
+        await asyncio.to_thread(system.spawn, new)
+        await asyncio.to_thread(system.wait_ready, new, _READY_SECONDS)
+        ready = time.monotonic()
+        await asyncio.sleep(_SETTLE_SECONDS)
+        ending = time.monotonic()
+        code = await asyncio.to_thread(system.terminate, old, GRACE_SECONDS)
+        done = Replaced(old, ready - began, time.monotonic() - ending, code)
+        say(f"{done.name} replaced: ready in {done.ready_seconds:.1f} s, ended in {done.end_seconds:.1f} s ({code})")
+        replaced.append(done)
+    return replaced
+
+
+async def restart_stores(system: System, say: Callable[[str], None]) -> None:
+    """Every broker and every mongod, each gently and one after the other."""
+    for name, cluster in {"kafka": system.stack.kafka, "mongo": system.stack.mongo}.items():
+        for number in _in_order(cluster):
+            began = time.monotonic()
+            await asyncio.to_thread(cluster.stop_node, number)
+            await asyncio.to_thread(cluster.restart, number)
+            say(f"{name}-{number} restarted in {time.monotonic() - began:.1f} s")
+            await asyncio.sleep(_SETTLE_SECONDS)
+
+
+def _in_order(cluster: Cluster) -> list[int]:
+    return sorted(cluster.nodes)
+
+
+def answered(facts: Facts, since_ms: float, until_ms: float) -> Answered:
+    """Of the messages that customers wrote within a span of time."""
+    asked = {message.wamid: message.at_ms for message in facts.asked if since_ms <= message.at_ms < until_ms}
+    waits = sorted(reply.at_ms - asked[reply.to_wamid] for reply in facts.replies if reply.to_wamid in asked)
+    if not waits:
+        return Answered(0, 0.0, 0.0, 0.0)
+    return Answered(len(waits), waits[len(waits) // 2], waits[min(len(waits) - 1, int(len(waits) * 0.99))], waits[-1])
