@@ -20,6 +20,9 @@ PATHS = {
 INTERNAL = {"internal": "accounts", "windows": "conversation"}
 """What the internal listeners of services are called here."""
 
+PEERS = "peers"
+"""What stands before the internal listeners where there are several of one kind, as a Kubernetes Service does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -59,7 +62,7 @@ def listeners(replicas: Mapping[str, int]) -> list[str]:
     """Everything that needs a port: each replica, its internal listener where it has one, emulator and gateway."""
     names = [name for service in SERVICES for name in names_of(service, replicas)]
     internal = [name for kind, service in INTERNAL.items() for name in names_of(kind, {kind: replicas.get(service, 1)})]
-    return [*names, *internal, "emulator", "gateway"]
+    return [*names, *internal, *[PEERS] * (len(internal) > len(INTERNAL)), "emulator", "gateway"]
 
 
 def urls(ports: Mapping[str, int]) -> dict[str, str]:
@@ -110,11 +113,13 @@ def processes(
         choices.broken.get("ai_responder", [sys.executable, "-m", "ai_responder"]),
         {**common, **extra.get("ai_responder", {})},
     )
-    return [*services, _emulator(base, ports, secret, choices), responder, _gateway(base, ports, choices)]
+    peers = [_peers(base, ports, choices)] if PEERS in ports else []
+    return [*services, *peers, _emulator(base, ports, secret, choices), responder, _gateway(base, ports, choices)]
 
 
 def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Credentials) -> dict[str, str]:
-    internal, windows = ([name for name in ports if name.split("-")[0] == kind] for kind in INTERNAL)
+    internal, windows = (_listeners_of(kind, ports) for kind in INTERNAL)
+    accounts_at, conversation_at = (PEERS, PEERS) if PEERS in ports else (internal[0], windows[0])
     base = urls(ports)
     match service:
         case "ingress":
@@ -125,9 +130,9 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
             return {
                 "API_KEYS": secret.api_keys(),
                 "GRAPH_BASE_URL": base["emulator"],
-                "ACCOUNTS_INTERNAL_URL": base[internal[number % len(internal)]],
+                "ACCOUNTS_INTERNAL_URL": base[accounts_at],
                 "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
-                "CONVERSATION_INTERNAL_URL": base[windows[number % len(windows)]],
+                "CONVERSATION_INTERNAL_URL": base[conversation_at],
                 "CONVERSATION_INTERNAL_KEY": secret.internal_key,
             }
         case _:
@@ -149,6 +154,17 @@ def _emulator(base: Mapping[str, str], ports: Mapping[str, int], secret: Credent
         {"EMULATOR_APP_SECRET": secret.app_secret, **choices.extra.get("emulator", {})},
         f"{base['emulator']}/_control/health",
     )
+
+
+def _listeners_of(kind: str, ports: Mapping[str, int]) -> list[str]:
+    return [name for name in ports if name.split("-")[0] == kind]
+
+
+def _peers(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices) -> Process:
+    paths = {"internal": "/internal/accounts", "windows": "/internal/windows"}
+    routes = [f"--route={path}={base[name]}" for kind, path in paths.items() for name in _listeners_of(kind, ports)]
+    command = [sys.executable, "-m", "demo.gateway", "--port", str(ports[PEERS])]
+    return Process(PEERS, [*command, "--timeout", str(choices.gateway_seconds), *routes], {})
 
 
 def _gateway(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices) -> Process:

@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demo.plan import Choices, Credentials, Process, listeners, names_of, processes, urls
+from demo.plan import PEERS, Choices, Credentials, Process, listeners, names_of, processes, urls
 from local_stack import LocalStack
 from local_stack.node import Node
 from local_stack.ports import free_ports
 
 PARTITIONS = 4
+STOPPING = ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts", PEERS)
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
@@ -110,7 +111,16 @@ class System:
     def stop(self) -> None:
         """Stop all processes in order, then Kafka and MongoDB."""
         with self._stage("stop"):
-            for service in ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts"):
+            for service in (
+                "emulator",
+                "gateway",
+                "ai_responder",
+                "sender",
+                "conversation",
+                "ingress",
+                "accounts",
+                PEERS,
+            ):
                 for name in self.names(service):
                     if name in self._nodes:
                         self._nodes[name].stop(_STOP_SECONDS)
