@@ -6,20 +6,20 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
-ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app PIP_NO_CACHE_DIR=1
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app
 WORKDIR /src
-RUN test -n "${SERVICE}" || { echo "give --build-arg SERVICE=ingress|conversation|sender|accounts" >&2; exit 1; } \
-    && pip install --disable-pip-version-check --root-user-action=ignore 'uv==0.9.*' \
-    && uv venv /app
-COPY deploy/locks/${SERVICE}.txt deploy/locks/${SERVICE}.members ./
-RUN --mount=type=cache,target=/root/.cache/uv uv pip install --require-hashes --no-deps -r "${SERVICE}.txt"
+COPY deploy/locks/uv.txt deploy/locks/${SERVICE}.txt deploy/locks/${SERVICE}.members ./
+RUN python3 -m venv /opt/uv \
+    && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
+    && /opt/uv/bin/uv venv /app
+RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv pip install --require-hashes --no-deps -r "${SERVICE}.txt"
 COPY libs libs
 COPY services services
 COPY tools tools
 COPY examples examples
-# The members are small and change often: they are a layer of their own. /app/bin/service is what the image runs.
-RUN --mount=type=cache,target=/root/.cache/uv \
-    xargs uv pip install --no-deps < "${SERVICE}.members" \
+# The members are small and change often: they are a layer of their own. uv has their build backend built in, so that
+# nothing is fetched for it. /app/bin/service is what the image runs.
+RUN xargs /opt/uv/bin/uv pip install --offline --no-deps < "${SERVICE}.members" \
     && printf '#!/bin/sh\nexec /app/bin/python -m %s "$@"\n' "${SERVICE}" > /app/bin/service \
     && chmod 0755 /app/bin/service
 
