@@ -1,23 +1,35 @@
-"""Writes docs/contracts: AsyncAPI of the topics, OpenAPI of each service. `make contracts`; `--check` compares only."""
+"""Writes docs/contracts, and the settings in docs/operations.md. `make contracts`; `--check` compares only.
+
+AsyncAPI of the topics, OpenAPI of each service, and a JSON Schema of each event and request.
+"""
 
 import argparse
 import base64
 import json
+import re
 import sys
+from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args
 
 import msgspec
+import settings_table
+from pydantic import BaseModel
 
-from common.contracts import topics
+from accounts.core import AccountRequest
+from common.contracts import accounts, messages, numbers, sends, topics, webhooks
 from common.contracts.accounts import AccountChanged
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.numbers import NumberNews
 from common.contracts.operators import LetterReplayed
 from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived
+from sender.batch import Batch
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contracts"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "contracts"
 SERVICES = ("ingress", "conversation", "sender", "accounts")
 EVENTS: dict[str, type[msgspec.Struct]] = {
     topics.WEBHOOKS.name: WebhookReceived,
@@ -28,6 +40,21 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     topics.NUMBERS.name: NumberNews,
     topics.DLQ_AUDIT.name: LetterReplayed,
 }
+VERSIONS: dict[type[msgspec.Struct], int] = {
+    WebhookReceived: webhooks.VERSION,
+    IncomingMessage: messages.VERSION,
+    MessageStatus: messages.VERSION,
+    SendResult: sends.VERSION,
+    AccountChanged: accounts.VERSION,
+    NumberNews: numbers.VERSION,
+    LetterReplayed: 1,
+}
+REQUESTS: dict[str, type[BaseModel]] = {
+    "send-request": SendRequest,
+    "send-batch": Batch,
+    "account-request": AccountRequest,
+}
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
     "sender": {"accounts_internal_key": "fake-key"},
     "accounts": {"accounts_keks": {"fake": base64.b64encode(bytes(32)).decode()}},
@@ -47,10 +74,10 @@ HEADERS = {
 
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI 3.0 document of every declared topic."""
-    kinds = [_documented(WebhookReceived), *(kind for kind in EVENTS.values() if kind is not WebhookReceived)]
+    kinds = [_documented(kind) for kind in EVENTS.values()]
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     request = SendRequest.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
-    schemas = {**components, **request.pop("$defs", {}), "SendRequest": request}
+    schemas = _plain({**components, **request.pop("$defs", {}), "SendRequest": request})
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "WhatsApp Cloud topics", "version": "1", "description": "Generated from common.contracts."},
@@ -60,21 +87,28 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+@cache
 def _documented(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """The same structure with a fragment of Meta as any JSON, for which a schema can be stated."""
+    """The same structure with what a schema can state: a fragment of Meta as any JSON, times as RFC 3339."""
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
-        wanted = field.type
-        if wanted is msgspec.Raw:
-            fields.append((field.name, Any, msgspec.field(default=None)))
-            continue
-        if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-            wanted = _documented(wanted)
+        wanted = Any if field.type is msgspec.Raw else _stated(field.type)
+        default = None if field.type is msgspec.Raw else field.default
         required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
-        fields.append((field.name, wanted) if required else (field.name, wanted, field.default))
+        fields.append((field.name, wanted) if required else (field.name, wanted, default))
     made = msgspec.defstruct(kind.__name__, fields, kw_only=True, rename="camel")
     made.__doc__ = kind.__doc__
     return made
+
+
+def _stated(wanted: Any) -> Any:
+    if wanted is datetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        return _documented(wanted)
+    if isinstance(wanted, UnionType):
+        return Union[tuple(map(_stated, get_args(wanted)))]  # noqa: UP007  # of types known only now
+    return wanted
 
 
 def _channel(topic: topics.Topic) -> dict[str, Any]:
@@ -106,6 +140,35 @@ def _channel(topic: topics.Topic) -> dict[str, Any]:
     }
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """A JSON Schema of each event and each request, by file name; each stands alone."""
+    found = {}
+    for kind, version in VERSIONS.items():
+        (reference,), parts = msgspec.json.schema_components([_documented(kind)], ref_template="#/$defs/{name}")
+        own = parts.pop(reference["$ref"].rpartition("/")[2])
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+        found[name] = _identified(name, version, own | ({"$defs": parts} if parts else {}))
+    for name, request in REQUESTS.items():
+        found[name] = _identified(name, 1, _plain(request.model_json_schema(by_alias=True)))
+    return {f"schemas/{name}.json": schema for name, schema in found.items()}
+
+
+def _plain(schema: Any) -> Any:
+    """Without OpenAPI's `discriminator`: JSON Schema has none, and AsyncAPI's is another thing of that name."""
+    if isinstance(schema, list):
+        return [_plain(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: _plain(part) for name, part in schema.items()}
+    if isinstance(kept.get("discriminator"), dict) and "propertyName" in kept["discriminator"]:
+        del kept["discriminator"]
+    return kept
+
+
+def _identified(name: str, version: int, schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "$schema": DRAFT, "$id": f"urn:whatsapp-cloud:{name}:{version}"}
+
+
 def openapi(service: str) -> dict[str, Any]:
     """The OpenAPI document of one service, as its application states it."""
     app = __import__(f"{service}.app", fromlist=["build_app"])
@@ -116,8 +179,13 @@ def openapi(service: str) -> dict[str, Any]:
 
 def documents() -> dict[str, str]:
     """File name → content."""
-    contents = {"asyncapi.json": asyncapi(), **{f"openapi-{name}.json": openapi(name) for name in SERVICES}}
-    return {name: _text(value) for name, value in contents.items()}
+    contents = {
+        "asyncapi.json": asyncapi(),
+        **{f"openapi-{name}.json": openapi(name) for name in SERVICES},
+        **schemas(),
+    }
+    page = settings_table.page(settings_table.PAGE.read_text(encoding="utf-8"))
+    return {**{f"contracts/{name}": _text(value) for name, value in contents.items()}, "operations.md": page}
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -129,18 +197,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in document is out of date")
     check = parser.parse_args().check
-    FOLDER.mkdir(parents=True, exist_ok=True)
     stale = []
-    for name, content in documents().items():
-        path = FOLDER / name
-        if not path.exists() or path.read_text() != content:
+    try:
+        wanted = documents()
+    except settings_table.Undescribed as error:
+        print(error)
+        return 1
+    for name, content in wanted.items():
+        path = FOLDER.parent / name
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
             stale.append(name)
             if not check:
-                path.write_text(content)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
+    gone = [
+        path for path in sorted((FOLDER / "schemas").glob("*.json")) if f"contracts/schemas/{path.name}" not in wanted
+    ]
+    stale += [f"contracts/schemas/{path.name} (is of nothing any more)" for path in gone]
+    if not check:
+        for path in gone:
+            path.unlink()
     if check and stale:
-        print(f"out of date: {', '.join(stale)}; run 'make contracts'")
+        print(f"docs out of date: {', '.join(stale)}; run 'make contracts'")
         return 1
-    print(f"docs/contracts: {'written ' + ', '.join(stale) if stale else 'up to date'}")
+    print(f"docs: {'written ' + ', '.join(stale) if stale else 'contracts and settings are up to date'}")
     return 0
 
 

@@ -242,7 +242,7 @@ async def test_what_accounting_needs_stays_without_the_person(world, erase):
 async def test_it_leaves_a_record_of_who_why_and_how_much_but_not_of_whom(world, erase):
     await erase()
     (entry,) = await world.database[collections.ERASURES.name].find().to_list()
-    assert (entry["by"], entry["because"], entry["underWay"]) == ("ann", "request 17", 0)
+    assert (entry["by"], entry["because"]) == ("ann", "request 17")
     assert entry["counts"]["messages"] == 4
     assert entry["counts"]["conversations"] == 2
     assert entry["begunAt"] <= entry["endedAt"]
@@ -309,7 +309,7 @@ async def test_a_second_run_finds_nothing(world, erase):
 
 
 @integration
-@pytest.mark.parametrize("step", range(9))
+@pytest.mark.parametrize("step", range(10))
 async def test_a_run_that_was_cut_off_anywhere_is_finished_by_the_next(world, erase, monkeypatch, step):
     steps = iter(range(99))
 
@@ -317,7 +317,7 @@ async def test_a_run_that_was_cut_off_anywhere_is_finished_by_the_next(world, er
         whole = getattr(Eraser, name)
 
         async def until_then(self, *arguments):
-            if not self._dry and next(steps) == step:
+            if next(steps) == step:
                 raise OSError("killed")
             return await whole(self, *arguments)
 

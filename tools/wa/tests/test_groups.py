@@ -16,7 +16,6 @@ from common.contracts import topics
 from common.mongo import Mongo, MongoSettings, collections
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
 from common.security.envelope import KeyRing, place_of
-from local_stack import LocalStack
 from wa.__main__ import main, parser
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -68,14 +67,6 @@ def wa(capsys):
 
 
 @pytest.fixture
-def own_kafka(monkeypatch):
-    """A Kafka without any topic, of one test."""
-    with LocalStack(mongo_nodes=0) as stack:
-        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", stack.kafka_bootstrap_servers)
-        yield stack.kafka_bootstrap_servers
-
-
-@pytest.fixture
 async def mongo(mongodb_uri, monkeypatch):
     settings = MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"wa_{uuid.uuid4().hex[:10]}")
     monkeypatch.setenv("MONGODB_URI", mongodb_uri)
@@ -87,7 +78,8 @@ async def mongo(mongodb_uri, monkeypatch):
 
 
 @pytest.mark.integration
-async def test_topics_are_checked_created_and_listed(wa, own_kafka):
+async def test_topics_are_checked_created_and_listed(wa, own_kafka, monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", own_kafka)
     code, said, _ = await wa("topics", "check")
     assert (code, "missing: " in said) == (3, True)
     code, said, _ = await wa("topics", "ensure", "--replication", 1)

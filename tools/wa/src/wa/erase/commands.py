@@ -12,9 +12,10 @@ from common.kafka.settings import KafkaSettings
 from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
 from wa import options
 from wa.erase.erasing import Eraser, unknown_collections
+from wa.erase.finding import Finder, Found
 from wa.erase.person import Person
 from wa.erase.reach import out_of_reach
-from wa.erase.scope import Scope, Tenant
+from wa.erase.scope import Tenant
 from wa.errors import Failed, Refused, Usage
 
 _EPILOG: Final = """\
@@ -63,59 +64,51 @@ async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
 
 
 async def _run(arguments: argparse.Namespace, database: Database) -> int:
-    counting = Eraser(database, _say, dry=True, now=datetime.now(UTC))
-    tenant = await _tenant(counting, arguments.chatbot)
-    scope = await counting.find(arguments.contact, tenant)
-    await counting.erase(scope)
-    print("\n".join(_found(scope, counting)))
-    under_way = counting.under_way
+    finder = Finder(database, _say)
+    found = await finder.find(arguments.contact, await _tenant(finder, arguments.chatbot))
+    where = "at all chatbots" if found.scope.tenant is None else f"at {found.scope.tenant.chatbot}"
+    print(f"known as {', '.join(found.scope.person.names)} {where}\nto erase: {_counts(found.counts())}")
     if not arguments.dry_run:
         if not arguments.yes and not options.confirmed("erase this?"):
             raise Refused("nothing was erased: it was not confirmed")
-        under_way = await _erase(arguments, database, scope)
+        await _erase(arguments, database, found)
     print("\n".join(out_of_reach()))
-    return await _ending(database, under_way)
+    await _look_back(database, found)
+    return 0
 
 
-async def _tenant(eraser: Eraser, chatbot: str | None) -> Tenant | None:
+async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
     if chatbot is None:
         return None
-    tenant = await eraser.tenant(chatbot)
+    tenant = await finder.tenant(chatbot)
     if tenant is None:
         raise Usage(f"there is no chatbot `{chatbot}`: neither an account nor a conversation has that id")
     return tenant
 
 
-async def _erase(arguments: argparse.Namespace, database: Database, scope: Scope) -> int:
-    """Erase and leave the audit record, which is begun before anything is changed; how many sends are under way."""
+async def _erase(arguments: argparse.Namespace, database: Database, found: Found) -> None:
+    """Erase and leave the audit record, which is begun before anything is changed."""
     now = datetime.now(UTC)
     erasures, key = database[collections.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
     await erasures.insert_one({"_id": key, "begunAt": now, **{n: v for n, v in told.items() if v is not None}})
-    eraser = Eraser(database, _say, dry=False, now=now)
-    await eraser.erase(scope)
-    done = {"counts": dict(eraser.counts), "underWay": eraser.under_way, "endedAt": datetime.now(UTC)}
+    eraser = Eraser(database, now)
+    await eraser.erase(found)
+    done = {"counts": dict(+eraser.counts), "endedAt": datetime.now(UTC)}
     await erasures.update_one({"_id": key}, {"$set": done})
     print(f"erased: {_counts(eraser.counts)}; audit record {key} in {collections.ERASURES.name}")
-    return eraser.under_way
 
 
-async def _ending(database: Database, under_way: int) -> int:
-    """The exit code; raises what is not as it should be."""
+async def _look_back(database: Database, found: Found) -> None:
+    """Raises what keeps the work from being called done."""
     unknown = await unknown_collections(database)
     if unknown:
         raise Refused(f"this command does not know what is in {', '.join(unknown)}: look there yourself")
+    under_way = await Eraser(database, datetime.now(UTC)).under_way(found)
     if under_way:
         raise Failed(
-            f"{under_way} sends to the person are under way, Meta may have them: they were left. Run it again"
-            " in a minute"
+            f"{under_way} sends to the person are under way, Meta may have them: they are left. Run it again soon"
         )
-    return 0
-
-
-def _found(scope: Scope, eraser: Eraser) -> list[str]:
-    where = "at all chatbots" if scope.tenant is None else f"at {scope.tenant.chatbot}"
-    return [f"known as {', '.join(scope.person.names)} {where}", f"to erase: {_counts(eraser.counts)}"]
 
 
 def _counts(counts: Mapping[str, int]) -> str:

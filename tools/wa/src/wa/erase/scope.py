@@ -1,13 +1,19 @@
-"""What is looked for: the person, within one chatbot or all, and what hangs on their messages. Pure."""
+"""What is looked for: the person, within one chatbot or all, and what hangs on their messages. Pure.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+A query that an index serves is asked at once; any other is put to a collection page by page, so as few as can be.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from common.contracts.ids import derive_id
 from wa.erase.person import Person
 
 Query = dict[str, Any]
+
+ERASED: Final = "erased"
+"""What stands where a name has to stand."""
 
 _AT_ONCE: Final = 5_000
 
@@ -20,71 +26,48 @@ class Tenant:
     numbers: frozenset[str]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """`tenant`: None means all. `conversations` are the person's own, `groups` others that they wrote in.
-
-    `messages` and `wamids` name the person's messages, in and out.
-    """
+    """The person's names; `tenant`: None means at all chatbots."""
 
     person: Person
     tenant: Tenant | None = None
-    conversations: set[str] = field(default_factory=set)
-    groups: set[str] = field(default_factory=set)
-    messages: set[str] = field(default_factory=set)
-    wamids: set[str] = field(default_factory=set)
 
-    def within(self, query: Query) -> Query:
-        """`query`, for documents with a `chatbotId`; while no account was connected they had none."""
-        if self.tenant is None:
-            return query
-        nameless = {"chatbotId": {"$exists": False}, "phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
-        return {"$and": [{"$or": [{"chatbotId": self.tenant.chatbot}, nameless]}, query]}
+    def conversations(self, known: Iterable[str]) -> Query:
+        """Conversations with the person, those that were merged into a known one, and groups they wrote in last."""
+        aliases = {"aliases": {"$regex": self.person.as_alias}}
+        return self._within(aliases, {"mergedInto": {"$in": sorted(known)}}, *self.person.is_contact("contact"))
 
-    def of_conversations(self) -> Query:
-        """Conversations with the person, those that were merged into one of them, and groups they wrote in last."""
-        merged = {"mergedInto": {"$in": sorted(self.conversations)}}
-        known = {"aliases": {"$regex": self.person.as_alias}}
-        return self.within({"$or": [known, merged, *self.person.is_contact("contact")]})
+    def messages(self) -> Query:
+        """Messages from and to the person, wherever they stand."""
+        return self._within(*self.person.is_contact("contact"), {"to": {"$regex": self.person.as_recipient}})
 
-    def of_messages(self) -> list[Query]:
-        """Messages from and to the person; and those that an event of Meta's named after they had been erased."""
-        person = self.person
-        about = [*person.is_contact("contact"), {"to": {"$regex": person.as_recipient}}]
-        own = [{"conversationId": {"$in": part}} for part in _parts(self.conversations)]
-        return [*map(self.within, own), self.within({"$or": about}), *self._by_wamid()]
-
-    def _by_wamid(self) -> list[Query]:
-        return [{"$or": [{"wamid": {"$in": part}}, {"otherWamids": {"$in": part}}]} for part in _parts(self.wamids)]
-
-    def of_participants(self) -> Query:
+    def participants(self) -> Query:
         """Messages to groups, whose history says what became of them with this person."""
-        names = sorted(self.person.users | self.person.phones)
-        return self.within({"statuses.participant": {"$in": names}})
+        return self._within({"statuses.participant": {"$in": self.participant_names}})
 
-    def of_webhook_events(self) -> list[Query]:
+    @property
+    def participant_names(self) -> list[str]:
+        """What a history calls the person."""
+        return sorted(self.person.users | self.person.phones)
+
+    def webhook_events(self, wamids: Iterable[str]) -> list[Query]:
         """Entries of the log whose text names the person, and those of the person's messages."""
         numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
-        named = {**numbers, "$or": [{"raw": {"$regex": self.person.in_text}}]}
-        return [named, *({"wamid": {"$in": part}} for part in _parts(self.wamids))]
+        return [{**numbers, "raw": {"$regex": self.person.in_text}}, *one_of("wamid", wamids)]
 
-    def of_usage(self) -> list[Query]:
-        """What was used for the person."""
-        derived = {derive_id("usage", "send", message) for message in self.messages}
-        return [
-            *({"conversationId": {"$in": part}} for part in _parts(self.conversations)),
-            *({"wamid": {"$in": part}} for part in _parts(self.wamids)),
-            *({"_id": {"$in": part}, "messageId": {"$exists": True}} for part in _parts(derived)),
-        ]
+    def usage(self, conversations: Iterable[str], messages: Iterable[str], wamids: Iterable[str]) -> list[Query]:
+        """What was used for the person, and still says for whom."""
+        derived = [derive_id("usage", "send", message) for message in messages]
+        fresh = [{**query, "messageId": {"$exists": True}} for query in one_of("_id", derived)]
+        return [*one_of("conversationId", conversations), *one_of("wamid", wamids), *fresh]
 
-    def of_journal(self) -> list[Query]:
+    def journal(self) -> Query:
         """Sends to the person."""
-        about = [{"to": {"$regex": self.person.as_recipient}}, *self.person.is_contact("contact")]
-        named = [{"_id": {"$in": part}, "to": {"$ne": ERASED}} for part in _parts(self.messages)]
-        return [self.within({"$or": about}), *named]
+        return self._within({"to": {"$regex": self.person.as_recipient}}, *self.person.is_contact("contact"))
 
-    def of_parked(self) -> Query:
-        """Sends to the person that wait."""
+    def parked(self) -> Query:
+        """Sends to the person that wait for their turn."""
         group = {} if self.tenant is None else {"group": self.tenant.chatbot}
         return {**group, "lane": {"$regex": self.person.as_alias}}
 
@@ -94,11 +77,20 @@ class Scope:
             return False
         return self.tenant is None or request.get("chatbotId") == self.tenant.chatbot
 
+    def _within(self, *any_of: Query) -> Query:
+        """Documents with a `chatbotId` that match any of these; while no account was connected they had none."""
+        query: Query = {"$or": list(any_of)}
+        if self.tenant is None:
+            return query
+        nameless = {"chatbotId": {"$exists": False}, "phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
+        return {"$and": [{"$or": [{"chatbotId": self.tenant.chatbot}, nameless]}, query]}
 
-ERASED: Final = "erased"
-"""What stands where a name has to stand."""
+
+def one_of(field: str, values: Iterable[str]) -> list[Query]:
+    """Documents whose field has one of the values; as several queries, for a query has its largest size."""
+    return [{field: {"$in": part}} for part in _parts(values)]
 
 
-def _parts(names: set[str]) -> Iterator[Sequence[str]]:
-    ordered = sorted(names)
+def _parts(values: Iterable[str]) -> Iterator[Sequence[str]]:
+    ordered = sorted(values)
     return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))

@@ -1,0 +1,150 @@
+"""Finding a person in MongoDB: the ids of every document that has them in it. Changes nothing."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from common.mongo import Database, collections
+from common.mongo.collections import Collection
+from wa.erase.person import Person, is_group
+from wa.erase.scope import Query, Scope, Tenant, one_of
+from wa.erase.sweep import Say, pages
+
+Document = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Found:
+    """The ids of the documents. `groups` are conversations, and `participated` messages, that are not the person's own.
+
+    `parked` and `scheduled` say whose chatbot's each request is.
+    """
+
+    scope: Scope
+    conversations: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    messages: set[str] = field(default_factory=set)
+    participated: set[str] = field(default_factory=set)
+    wamids: set[str] = field(default_factory=set)
+    webhook_events: set[str] = field(default_factory=set)
+    usage: set[str] = field(default_factory=set)
+    journal: set[str] = field(default_factory=set)
+    parked: dict[str, str] = field(default_factory=dict)
+    scheduled: dict[str, str] = field(default_factory=dict)
+
+    def counts(self) -> Counter[str]:
+        """How many documents of each collection."""
+        return Counter(
+            {
+                collections.CONVERSATIONS.name: len(self.conversations | self.groups),
+                collections.MESSAGES.name: len(self.messages | self.participated),
+                collections.WEBHOOK_EVENTS.name: len(self.webhook_events),
+                collections.USAGE_LOGS.name: len(self.usage),
+                collections.SEND_JOURNAL.name: len(self.journal),
+                collections.SEND_PARKED.name: len(self.parked),
+                collections.SEND_SCHEDULED.name: len(self.scheduled),
+            }
+        )
+
+    def take(self, message: Document) -> None:
+        """One of the person's messages."""
+        self.messages.add(message["_id"])
+        self.wamids.update([message["wamid"]] if "wamid" in message else [], message.get("otherWamids", ()))
+
+
+class Finder:
+    """Raises the driver's errors. How far it is goes to `say`."""
+
+    def __init__(self, database: Database, say: Say) -> None:
+        self._database = database
+        self._say = say
+
+    async def tenant(self, chatbot: str) -> Tenant | None:
+        """The chatbot with its numbers, those it had before too; None when nothing is known of it."""
+        account = await self._database[collections.ACCOUNTS.name].find_one({"_id": chatbot}, {"phoneNumberId": 1})
+        found = await self._database[collections.CONVERSATIONS.name].distinct("phoneNumberId", {"chatbotId": chatbot})
+        numbers = frozenset([*found, *([account["phoneNumberId"]] if account else [])])
+        return Tenant(chatbot, numbers) if numbers else None
+
+    async def find(self, person: Person, tenant: Tenant | None) -> Found:
+        """Everything about the person, under all names that they turn out to have."""
+        found = await self._known_as(Found(Scope(person, tenant)))
+        await self._messages(found)
+        found.usage = await self._ids(
+            collections.USAGE_LOGS, found.scope.usage(found.conversations, found.messages, found.wamids)
+        )
+        found.journal = await self._ids(collections.SEND_JOURNAL, [found.scope.journal()])
+        for query in one_of("_id", found.messages):
+            entries = self._database[collections.SEND_JOURNAL.name].find({**query, "erasedAt": {"$exists": False}}, _ID)
+            found.journal.update([entry["_id"] async for entry in entries])
+        found.parked = {
+            one["_id"]: one["group"]
+            async for one in self._swept(collections.SEND_PARKED, [found.scope.parked()], {"group": 1})
+        }
+        found.scheduled = {key: chatbot async for key, chatbot in self._scheduled(found.scope)}
+        return found
+
+    async def _known_as(self, found: Found) -> Found:
+        """The person's conversations; each may tell another name, and that another conversation."""
+        while True:
+            query = found.scope.conversations(found.conversations)
+            documents = [document async for document in self._swept(collections.CONVERSATIONS, [query])]
+            groups = {document["_id"] for document in documents if is_group(document)}
+            scope = Scope(found.scope.person.with_names_of(documents), found.scope.tenant)
+            wider = Found(scope, {document["_id"] for document in documents} - groups, groups)
+            if wider == found:
+                return found
+            found = wider
+
+    async def _messages(self, found: Found) -> None:
+        """The person's messages, and the log's entries, each of which may lead to others."""
+        messages, fields = self._database[collections.MESSAGES.name], {"wamid": 1, "otherWamids": 1}
+        for query in one_of("conversationId", found.conversations):
+            async for message in messages.find(query, fields):
+                found.take(message)
+        async for message in self._swept(collections.MESSAGES, [found.scope.messages()], fields):
+            found.take(message)
+        found.participated = await self._ids(collections.MESSAGES, [found.scope.participants()]) - found.messages
+        queries, named = found.scope.webhook_events(found.wamids), set()
+        async for entry in self._swept(collections.WEBHOOK_EVENTS, queries, {"wamid": 1}):
+            found.webhook_events.add(entry["_id"])
+            named.update([entry["wamid"]] if "wamid" in entry else [])
+        # A message that was erased before has its wamid again, when a status has come since.
+        for query in one_of("wamid", named - found.wamids):
+            async for message in messages.find(query, fields):
+                found.take(message)
+
+    async def _scheduled(self, scope: Scope) -> AsyncIterator[tuple[str, str]]:
+        """Each with its chatbot. The whole collection is read: a request stands there as its bytes."""
+        async for document in self._swept(collections.SEND_SCHEDULED, [{}], {"value": 1}):
+            request = _request(document["value"])
+            if scope.is_scheduled(request):
+                yield document["_id"], request["chatbotId"]
+
+    async def _ids(self, collection: Collection, queries: Iterable[Query]) -> set[str]:
+        return {document["_id"] async for document in self._swept(collection, queries, _ID)}
+
+    async def _swept(
+        self, collection: Collection, queries: Iterable[Query], fields: dict[str, int] | None = None
+    ) -> AsyncIterator[Document]:
+        """The documents that match any of the queries; one that matches several comes several times."""
+        wanted = list(queries)
+        if not wanted:
+            return
+        async for page in pages(self._database, collection.name, self._say):
+            for query in wanted:
+                async for document in self._database[collection.name].find({"$and": [page, query]}, fields):
+                    yield document
+
+
+_ID = {"_id": 1}
+
+
+def _request(value: bytes) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
