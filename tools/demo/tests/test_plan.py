@@ -97,8 +97,12 @@ def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
     ]
     assert all(plan[name].command == ["broken"] for name in names_of("sender", replicas))
     assert all("LOG_LEVEL" in plan[name].environment for name in names_of("sender", replicas))
-    internal = {plan[name].environment["ACCOUNTS_INTERNAL_URL"][-5:] for name in names_of("sender", replicas)}
-    assert internal == {plan[name].environment["INTERNAL_PORT"] for name in names_of("accounts", replicas)}
+    # As behind a Kubernetes Service: whoever asks accounts does not know which of them answers.
+    peers = f"http://127.0.0.1:{ports['peers']}"
+    assert {plan[name].environment["ACCOUNTS_INTERNAL_URL"] for name in names_of("sender", replicas)} == {peers}
+    behind = targets_of("/internal/accounts/bot/credentials", routes_of(plan["peers"]))
+    internal = [plan[name].environment["INTERNAL_PORT"] for name in names_of("accounts", replicas)]
+    assert [url[-5:] for url in behind] == internal
 
 
 def test_replicas_take_turns():
