@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,8 @@ flood: setup ## How long a quiet tenant waits beside one that floods, per plan: 
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
 	@$(PY) scripts/contracts.py --check
 	@$(PY) scripts/metrics.py --check
+	@$(PY) scripts/manifests.py --check
+	@$(PY) scripts/dashboards.py --check
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -77,6 +79,10 @@ types: setup ## mypy, strict
 
 imports: setup ## The import contracts (who may know whom)
 	@.venv/bin/lint-imports --no-logo
+
+manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboards
+	@$(PY) scripts/manifests.py
+	@$(PY) scripts/dashboards.py
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/contracts.py

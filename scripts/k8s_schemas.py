@@ -1,7 +1,7 @@
-"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the Go modules of those who define them.
+"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the Go modules of who defines them.
 
-`python scripts/k8s_schemas.py FOLDER`. Needs `go`, which fetches the modules from its proxy. Strimzi publishes its kinds in
-no such module: they are left out. Strict means that a field which is not declared is refused, as a misspelt one is.
+`python scripts/k8s_schemas.py FOLDER`. Needs `go`, which fetches the modules from its proxy. Strimzi publishes its
+kinds in no such module: they are left out. Strict means that an undeclared field is refused, such as a misspelt one.
 """
 
 import json
@@ -71,7 +71,7 @@ def _refs(node: Any) -> Iterator[str]:
 
 def custom(text: str) -> Iterator[tuple[str, Schema]]:
     """File name and schema of each version of the kinds in a file of CustomResourceDefinitions."""
-    for document in yaml.load_all(text, Loader=_Loader):  # noqa: S506  # it is a SafeLoader
+    for document in yaml.load_all(text, Loader=_Loader):  # it is a SafeLoader
         spec = document["spec"]
         for version in spec["versions"]:
             schema = strict(version["schema"]["openAPIV3Schema"])

@@ -1,6 +1,7 @@
-"""Writes what deploy/k8s says of topics, from their declaration. `make manifests`; `--check` compares only.
+"""Writes the manifests that follow from something else. `make manifests`; `--check` compares only.
 
-Strimzi's KafkaTopic for each topic, and a KafkaUser for each program, which may do what the program does and no more.
+From the declaration of topics Strimzi's KafkaTopic for each, and a KafkaUser for each program, which may do what the
+program does and no more; from deploy/prometheus/alerts.yml the PrometheusRule of Prometheus' operator.
 """
 
 import argparse
@@ -8,12 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Final
 
 from common.contracts import topics
 from common.contracts.topics import Topic
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "deploy" / "k8s" / "components" / "strimzi"
+DEPLOY: Final = Path(__file__).resolve().parent.parent / "deploy"
+COMPONENTS: Final = DEPLOY / "k8s" / "components"
 HEAD: Final = "# Written by `make manifests` from common.contracts.topics.\n"
 _REPLICAS: Final = 3
 _MIN_INSYNC: Final = 2
@@ -71,7 +74,8 @@ def user_manifests() -> str:
 
 def _user(name: str, user: User) -> str:
     rules = "".join(
-        f"      - resource: {{type: {kind}, name: {of}, patternType: {pattern}}}\n        operations: [{', '.join(may)}]\n"
+        f"      - resource: {{type: {kind}, name: {of}, patternType: {pattern}}}\n"
+        f"        operations: [{', '.join(may)}]\n"
         for kind, of, pattern, may in _rules(user)
     )
     return (
@@ -96,14 +100,27 @@ def _rules(user: User) -> Iterator[tuple[str, str, str, Sequence[str]]]:
         yield "transactionalId", prefix, "prefix", ["Describe", "Write"]
 
 
+def rule_manifest() -> str:
+    """The alerts as Prometheus' operator takes them."""
+    rules = (DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    groups = rules[rules.index("groups:") :]
+    head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: whatsapp-cloud\nspec:\n"
+    return "# Written by `make manifests` from deploy/prometheus/alerts.yml.\n" + head + indent(groups, "  ")
+
+
 def main() -> int:
     """Write or compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in file is out of date")
     check = parser.parse_args().check
     stale = []
-    for name, content in {"topics.yaml": topic_manifests(), "users.yaml": user_manifests()}.items():
-        path = FOLDER / name
+    made = {
+        "strimzi/topics.yaml": topic_manifests(),
+        "strimzi/users.yaml": user_manifests(),
+        "monitoring/rules.yaml": rule_manifest(),
+    }
+    for name, content in made.items():
+        path = COMPONENTS / name
         if not path.exists() or path.read_text(encoding="utf-8") != content:
             stale.append(name)
             if not check:

@@ -11,11 +11,11 @@ from common.telemetry.metrics import ALL, Metric
 FILE: Final = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 HEAD: Final = """# Metrics
 
-Written by `make contracts` from `libs/common/src/common/telemetry/metrics.py::ALL`. Every service answers `GET /metrics`
-on its HTTP port, in Prometheus' format; who asks for OpenMetrics gets exemplars (trace ids) on histograms. Python's and the
-process's own metrics (`process_cpu_seconds_total`, `process_resident_memory_bytes`, …) are there as well. Seconds and
-records are the units; a histogram has `_bucket`, `_count` and `_sum`. `chatbot_id` is bounded by `METRICS_TENANTS`: the
-chatbots above it are `other`.
+Written by `make contracts` from `libs/common/src/common/telemetry/metrics.py::ALL`. Every service answers
+`GET /metrics` on its HTTP port, in Prometheus' format; who asks for OpenMetrics gets exemplars (trace ids) on
+histograms. Python's and the process's own metrics (`process_cpu_seconds_total`, `process_resident_memory_bytes`, …) are
+there as well. Seconds and records are the units; a histogram has `_bucket`, `_count` and `_sum`. `chatbot_id` is
+bounded by `METRICS_TENANTS`: the chatbots above it are `other`.
 
 | Metric | Kind | Labels | Of | What it says |
 |---|---|---|---|---|

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, asgi
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import OpenAPIResponse, Operation, Parameter, PathItem
+from litestar.openapi.spec import OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
 
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
@@ -72,9 +72,12 @@ def build_front(settings: Settings) -> Front:
 def _documented() -> PathItem:
     """The raw route in the words of OpenAPI, which Litestar cannot find out by itself."""
     query = [
-        Parameter(name=f"hub.{name}", param_in="query", required=True) for name in ("mode", "verify_token", "challenge")
+        Parameter(name=f"hub.{name}", param_in="query", required=True, schema=Schema(type=OpenAPIType.STRING))
+        for name in ("mode", "verify_token", "challenge")
     ]
-    signature = Parameter(name="x-hub-signature-256", param_in="header", required=True)
+    signature = Parameter(
+        name="x-hub-signature-256", param_in="header", required=True, schema=Schema(type=OpenAPIType.STRING)
+    )
     return PathItem(
         get=Operation(
             summary="Meta's verification of the endpoint",
