@@ -17,6 +17,7 @@ from conversation.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
 from conversation.state import Known
 from ingress.core import _cut_body, _cut_plain, cut
 from ingress.routes import records
+from ingress.telemetry import begin
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 PAYLOADS = sorted((Path(__file__).parent / "payloads").glob("*.json"))
@@ -71,7 +72,7 @@ def consumed(body):
     """The records of a body as conversation consumes them."""
     return [
         FakeRecord(record.value, topic=record.topic, key=record.key.encode(), headers=tuple(record.headers))
-        for record in records(body, None, now=NOW)
+        for record in records(body, begin("b1", None), now=NOW)
     ]
 
 
@@ -106,7 +107,7 @@ def test_fragments_are_byte_for_byte_what_meta_wrote(path):
     facts = cut(body, body_id="b1", now=NOW)
     assert all(bytes(fact.data.raw) in body for fact in facts)
     # and so they still are in the value of the Kafka record
-    values = [record.value for record in records(body, None, now=NOW)]
+    values = [record.value for record in records(body, begin("b1", None), now=NOW)]
     assert all(bytes(fact.data.raw) in value for fact, value in zip(facts, values, strict=True))
 
 
