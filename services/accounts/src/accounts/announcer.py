@@ -71,13 +71,14 @@ class Announcer:
             await asyncio.sleep(self._reconcile_seconds)
 
     async def _outdated(self) -> list[str]:
-        """Once, when the topic has been read: the accounts of which it has an older state, or none."""
+        """Once, when the topic has been read: the accounts of which it has another state, or none."""
         if self._compared or not self._told.ready:
             return []
         found = []
         async for document in self._store.all():
             row = self._told.get(document["_id"])
-            if row is None or row.revision < document.get("revision", 0):
+            # Newer than the store: that was restored to an earlier moment, and is what counts all the same.
+            if row is None or row.revision != document.get("revision", 0):
                 found.append(document["_id"])
         self._compared = True
         await self._told.stop()
