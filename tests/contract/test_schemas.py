@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
+import jsonschema
+import openapi_spec_validator as openapi
 import pytest
 from conversation_builders import ADA, Memory, message, result, status
 
 from common.contracts import sends
 from common.contracts.operators import LetterReplayed
-
-jsonschema = pytest.importorskip("jsonschema")
-openapi = pytest.importorskip("openapi_spec_validator")
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((CONTRACTS / "schemas").glob("*.json"))}

@@ -213,14 +213,15 @@ async def test_a_change_that_kafka_did_not_take_is_published_later(settings, nam
         await mongo.close()
 
 
-async def test_an_older_state_on_the_topic_is_followed_by_the_present_one_after_a_start(settings, names):
+@pytest.mark.parametrize("revision", [7, 1], ids=["the topic is older", "the store was restored and is older"])
+async def test_another_state_on_the_topic_is_followed_by_the_present_one_after_a_start(settings, names, revision):
     bot, number = names
     async with serving(settings) as api:
         assert (await api.save(bot, number, **TOKENS)).status_code == 200
         assert (await api.save(bot, number, **TOKENS, plan="premium")).status_code == 200
     mongo = Mongo(settings)
     # As if the process had died after it had published the first state once more: nothing says so in the store.
-    await mongo.database[COLLECTION].update_one({"_id": bot}, {"$set": {"revision": 7}})
+    await mongo.database[COLLECTION].update_one({"_id": bot}, {"$set": {"revision": revision}})
     await mongo.close()
     table = table_of(settings)
     await table.start()
@@ -229,7 +230,7 @@ async def test_an_older_state_on_the_topic_is_followed_by_the_present_one_after_
 
             async def mended():
                 row = table.get(bot)
-                return row is not None and row.revision == 7
+                return row is not None and row.revision == revision
 
             await until(mended)
     finally:
