@@ -17,9 +17,10 @@ COPY libs libs
 COPY services services
 COPY tools tools
 COPY examples examples
-# The members are small and change often: they are a layer of their own. uv has their build backend built in, so that
-# nothing is fetched for it. /app/bin/service is what the image runs.
-RUN xargs /opt/uv/bin/uv pip install --offline --no-deps < "${SERVICE}.members" \
+# The members are small and change often: they are a layer of their own, from these folders alone (their names for one
+# another are those of the workspace, which is not here). uv has their build backend built in, so that nothing is
+# fetched for it. /app/bin/service is what the image runs.
+RUN xargs /opt/uv/bin/uv pip install --offline --no-deps --no-sources < "${SERVICE}.members" \
     && printf '#!/bin/sh\nexec /app/bin/python -m %s "$@"\n' "${SERVICE}" > /app/bin/service \
     && chmod 0755 /app/bin/service
 
