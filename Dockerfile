@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for each service: docker build --build-arg SERVICE=ingress -t whatsapp-cloud/ingress .
 # SERVICE is one of ingress, conversation, sender, accounts; also wa, graph_emulator, ai_responder and demo.
 # What is inside is what deploy/locks says (make lock): exact versions, checked by hash.

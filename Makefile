@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check check sizes lock clean
+.PHONY: help setup demo demo-once stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboar
 
 deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts (needs go and kubectl)
 	@scripts/deploy_check.sh
+
+compose-check: setup ## Run the compose file for real and check what it does (needs docker; STAND_INS=1: no image registry)
+	@STAND_INS=$(STAND_INS) scripts/compose_check.sh
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/contracts.py

@@ -61,10 +61,16 @@ def paths_of(service):
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_the_proxy_of_the_compose_file_knows_every_path(service):
-    locations = re.findall(r"location (= )?(\S+) \{(?:[^}]*?)proxy_pass http://(\w+):", GATEWAY)
+    locations = re.findall(r"location (= )?(\S+) \{(?:[^}]*?)proxy_pass \$(\w+);", GATEWAY)
     for path in paths_of(service):
         under = [(at, to) for exact, at, to in locations if path == at or (not exact and path.startswith(at))]
         assert max(under, key=lambda found: len(found[0]))[1] == service, path
+
+
+def test_kafka_writes_to_the_volume_that_stays():
+    # Without KAFKA_LOG_DIRS the image writes below /tmp, whatever is mounted elsewhere.
+    (volume,) = re.findall(r"^    volumes: \[kafka:(\S+)\]$", COMPOSE, re.MULTILINE)
+    assert re.findall(r"^      KAFKA_LOG_DIRS: (\S+)$", block(COMPOSE, "kafka"), re.MULTILINE) == [volume]
 
 
 def test_a_webhook_of_3_mb_passes():

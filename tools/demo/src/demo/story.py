@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,12 +30,17 @@ class Story:
     client: Client
     console: Console
     latencies: list[float] = field(default_factory=list)
+    _before: Counter[tuple[str, str]] = field(default_factory=Counter)
     _names: dict[str, str] = field(default_factory=lambda: {phone: name for phone, name, _ in LINES})
     _shown: set[tuple[str, str]] = field(default_factory=set)
     _asked_at: dict[str, float] = field(default_factory=dict)
 
     async def play(self) -> None:
-        """Every customer writes, waits for the answer, and writes again. Raises `DemoFailed`."""
+        """Every customer writes, waits for the answer, and writes again. Raises `DemoFailed`.
+
+        What phones have sent and received before is left out of this conversation, and of its proof.
+        """
+        await self._pass_over()
         watching = asyncio.create_task(self._watch())
         try:
             async with asyncio.TaskGroup() as group:
@@ -55,8 +61,8 @@ class Story:
         """
         await eventually("Meta is done", self._idle)
         for phone, name, texts in LINES:
-            asked = [entry["wamid"] for entry in await self.client.sent(phone=phone)]
-            answers = await self.client.received(phone=phone)
+            asked = [entry["wamid"] for entry in await self._sent(phone)]
+            answers = await self._received(phone)
             answered = [entry["body"].get("context", {}).get("message_id") for entry in answers]
             if len(asked) != len(texts) or answered != asked:
                 raise DemoFailed(f"{name} wrote {len(asked)} messages and got answers to {answered}, in this order")
@@ -71,7 +77,21 @@ class Story:
             )
 
     async def _answers(self, phone: str, count: int) -> bool:
-        return len(await self.client.received(phone=phone)) >= count
+        return len(await self._received(phone)) >= count
+
+    async def _pass_over(self) -> None:
+        for entry in await self.client.sent():
+            self._before["sent", entry["phone"]] += 1
+            self._shown.add((entry["wamid"], "said"))
+        for entry in await self.client.received():
+            self._before["received", entry["phone"]] += 1
+            self._shown.update((entry["wamid"], what) for what in ("answered", *_settled(entry)))
+
+    async def _sent(self, phone: str) -> list[Json]:
+        return (await self.client.sent(phone=phone))[self._before["sent", phone] :]
+
+    async def _received(self, phone: str) -> list[Json]:
+        return (await self.client.received(phone=phone))[self._before["received", phone] :]
 
     async def _is_read(self, entry: Json) -> bool:
         message = await self.client.message(entry)

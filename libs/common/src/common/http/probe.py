@@ -1,13 +1,15 @@
-"""Whether the service beside this process is alive: `python -m common.http.probe`, for containers without curl.
+"""Whether the service beside this process is alive: `python -m common.http.probe [PATH]`, for containers without curl.
 
-It asks `/health/live` on HTTP_PORT, as a liveness probe would. Exit codes: 0 alive, 1 not alive or no answer.
+It asks `/health/live` on HTTP_PORT, as a liveness probe would, or another path (`/health/ready`). Exit codes: 0 when
+the answer is 200, 1 for another one or none. It runs every few seconds in each container: so it imports nothing but
+Python's own library, and reads its one setting by itself (the default is that of `common.http.serve.HttpSettings`).
 """
 
+import os
 import sys
 from http.client import HTTPConnection, HTTPException
 
-from common.http.serve import HttpSettings
-
+DEFAULT_PORT = 8000
 _SECONDS = 4.0
 
 
@@ -24,4 +26,4 @@ def alive(port: int, path: str = "/health/live") -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if alive(HttpSettings().http_port) else 1)
+    sys.exit(0 if alive(int(os.environ.get("HTTP_PORT") or DEFAULT_PORT), *sys.argv[1:2]) else 1)
