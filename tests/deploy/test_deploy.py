@@ -67,6 +67,14 @@ def test_the_proxy_of_the_compose_file_knows_every_path(service):
         assert max(under, key=lambda found: len(found[0]))[1] == service, path
 
 
+@pytest.mark.parametrize("service", SETTINGS)
+def test_the_ingress_of_kubernetes_knows_every_path(service):
+    routes = re.findall(r"path: (\S+), pathType: Prefix, backend: \{service: \{name: (\w+),", ROUTES)
+    for path in paths_of(service):
+        under = [(at, to) for at, to in routes if path == at or path.startswith(f"{at}/")]
+        assert max(under, key=lambda found: len(found[0]))[1] == service, path
+
+
 def test_a_webhook_of_3_mb_passes():
     assert "client_max_body_size 3m" in GATEWAY
     assert re.search(r'proxy-body-size: "?3m', ROUTES)
