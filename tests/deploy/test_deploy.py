@@ -70,7 +70,15 @@ def test_the_proxy_of_the_compose_file_knows_every_path(service):
 def test_kafka_writes_to_the_volume_that_stays():
     # Without KAFKA_LOG_DIRS the image writes below /tmp, whatever is mounted elsewhere.
     (volume,) = re.findall(r"^    volumes: \[kafka:(\S+)\]$", COMPOSE, re.MULTILINE)
-    assert re.findall(r"^      KAFKA_LOG_DIRS: (\S+)$", block(COMPOSE, "kafka"), re.MULTILINE) == [volume]
+    assert re.findall(r"^      KAFKA_LOG_DIRS: (\S+)", block(COMPOSE, "kafka"), re.MULTILINE) == [volume]
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_the_ingress_of_kubernetes_knows_every_path(service):
+    routes = re.findall(r"path: (\S+), pathType: Prefix, backend: \{service: \{name: (\w+),", ROUTES)
+    for path in paths_of(service):
+        under = [(at, to) for at, to in routes if path == at or path.startswith(f"{at}/")]
+        assert max(under, key=lambda found: len(found[0]))[1] == service, path
 
 
 def test_a_webhook_of_3_mb_passes():

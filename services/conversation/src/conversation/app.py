@@ -124,5 +124,5 @@ def _health(
             "partitions": partitions_read,
             "accounts": accounts_read,
         },
-        alive=lambda: group.idle_seconds() < settings.live_seconds,
+        alive=lambda: group.stuck_seconds() < settings.live_seconds,
     )

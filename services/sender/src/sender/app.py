@@ -292,7 +292,7 @@ def build_app(settings: Settings) -> Litestar:
             "accounts": _now(lambda: sender.accounts.ready),
             "statuses": _now(lambda: sender.statuses.ready),
         },
-        alive=lambda: sender.group.idle_seconds() < _IDLE_SECONDS,
+        alive=lambda: sender.group.stuck_seconds() < _IDLE_SECONDS,
     )
     return Litestar(
         [router, *health],

@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -143,6 +144,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._slots: dict[str, _Slot] = {}
         self._joining: asyncio.Task[None] | None = None
         self._progress_at = 0.0
+        self._reading: set[str] = set()
         self._readings = GroupReadings(
             group, consumer=lambda: self._consumer, committed=self._committed, idle_seconds=self.idle_seconds
         )
@@ -187,8 +189,15 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         return frozenset(tp for session in self._sessions.values() for tp in session.partitions)
 
     def idle_seconds(self) -> float:
-        """Seconds since any session last fetched or committed; grows when the poll loops hang."""
+        """Seconds since any session last fetched or committed; grows when the poll loops hang, or wait for a store."""
         return time.monotonic() - self._progress_at if self._sessions else 0.0
+
+    def stuck_seconds(self) -> float:
+        """The same where a session has begun to read, otherwise 0: when it grows, a new process may do better.
+
+        Before its first fetch a session waits for MongoDB, to be its owner or for indexes: a new one would wait, too.
+        """
+        return self.idle_seconds() if self._reading else 0.0
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all are, each time
         """Finish the running batches, so that the next owner starts behind them."""
@@ -274,7 +283,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 consumer,
                 producer,
                 slot.stopping,
-                self._note_progress,
+                partial(self._note_progress, slot.name),
                 committed,
             )
             slot.session = self._sessions[slot.name] = session
@@ -282,6 +291,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             await self._worker(session)
         finally:
             self._sessions.pop(slot.name, None)
+            self._reading.discard(slot.name)
             with suppress(Exception):  # partitions that are no longer ours cannot be paused, and need not be
                 consumer.pause(*slot.partitions)
             with suppress(KafkaError, TimeoutError):
@@ -313,7 +323,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
         await cancel(late)
 
-    def _note_progress(self) -> None:
+    def _note_progress(self, slot: str) -> None:
+        self._reading.add(slot)
         self._progress_at = time.monotonic()
 
 

@@ -1,0 +1,107 @@
+"""What says that a consumer is stuck, without a broker: the clock is the test's."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import TopicPartition
+
+from common.kafka import partitions
+from common.kafka.partitions import PartitionGroup
+
+PARTITION = TopicPartition("fake", 0)
+
+
+class Consumer:
+    """Has no records, and has committed nothing."""
+
+    async def committed(self, _tp):
+        return 7
+
+    async def getmany(self, *_tps, **_limits):
+        return {}
+
+    def seek(self, _tp, _offset):
+        pass
+
+    def pause(self, *_tps):
+        pass
+
+    resume = pause
+
+
+class Producer:
+    async def start(self):
+        pass
+
+    stop = start
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(partitions, "time", SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns))
+    return now
+
+
+async def group_of(worker):
+    group = PartitionGroup(
+        group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda _: Producer(), worker=worker
+    )
+    group._consumer = Consumer()
+    group._note_progress("fake-0")
+    group._reading.clear()
+    await group.on_partitions_assigned([PARTITION])
+    return group
+
+
+async def test_a_worker_that_waits_for_mongodb_before_it_reads_is_idle_but_not_stuck(clock):
+    waits = asyncio.Event()
+
+    async def worker(session):
+        waits.set()
+        await session.stopping.wait()
+
+    group = await group_of(worker)
+    await waits.wait()
+    clock[0] += 600
+    assert group.idle_seconds() == 600
+    assert group.stuck_seconds() == 0
+    await group.on_partitions_revoked([PARTITION])
+
+
+async def test_a_worker_that_hangs_after_it_has_read_is_stuck(clock):
+    hangs = asyncio.Event()
+
+    async def worker(session):
+        await session.fetch(max_records=1)
+        hangs.set()
+        await session.stopping.wait()
+
+    group = await group_of(worker)
+    await hangs.wait()
+    assert group.stuck_seconds() == 0
+    clock[0] += 600
+    assert group.stuck_seconds() == 600
+    await group.on_partitions_revoked([PARTITION])
+    assert group.stuck_seconds() == 0
+
+
+async def test_a_session_that_fails_and_waits_for_mongodb_again_is_not_stuck(clock):
+    begun = []
+    again = asyncio.Event()
+
+    async def worker(session):
+        begun.append(session)
+        if len(begun) == 1:
+            await session.fetch(max_records=1)
+            raise RuntimeError("MongoDB is away")
+        again.set()
+        await session.stopping.wait()
+
+    group = await group_of(worker)
+    await again.wait()
+    clock[0] += 600
+    assert group.stuck_seconds() == 0
+    await group.on_partitions_revoked([PARTITION])
