@@ -11,7 +11,7 @@ from typing import Any, Final
 from demo.client import DemoFailed
 
 WEB: Final = Path(__file__).resolve().parents[2] / "web"
-WIDTH: Final = 1500
+WIDTH: Final = 1400
 
 Json = dict[str, Any]
 

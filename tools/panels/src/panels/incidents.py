@@ -27,7 +27,7 @@ class Incident:
 
 
 class Incidents:
-    """All of them, on one system. `outage` is how many seconds Meta is away and accounts is down."""
+    """All of them, on one system. `outage` is how many seconds Meta is away; a process is dead for a third of that."""
 
     def __init__(self, system: System, client: Client, tokens: dict[str, str], outage: float) -> None:
         self._system = system
@@ -107,7 +107,7 @@ class Incidents:
 
     async def _killed(self) -> None:
         await asyncio.to_thread(self._system.kill, "conversation-2")
-        await asyncio.sleep(15.0)
+        await asyncio.sleep(self._outage / 3)
         await asyncio.to_thread(self._system.restart, "conversation-2")
 
     async def _hung(self, pause: Callable[[], None], resume: Callable[[], None], seconds: float) -> None:

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 REPLICAS: Final = {"ingress": 1, "conversation": 2, "sender": 2}
 _CALM_SECONDS: Final = 60.0
-_TRACED: Final = "0.05"
+_TRACED: Final = "0.02"
 
 
 def run(*, rate: float, outage: float, say: Callable[[str], None]) -> Json:

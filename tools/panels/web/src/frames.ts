@@ -12,14 +12,19 @@ export function legendOf(target: Target, labels: Record<string, string>): string
 
 /** One frame for each series of a panel. */
 export function framesOf(seen: Seen, panel: Panel, theme: GrafanaTheme2): DataFrame[] {
-  return (panel.targets ?? []).flatMap((target) =>
-    (seen.results[target.expr] ?? []).map((series) =>
-      frameOf(target, series, panel, seen.span, theme),
-    ),
-  )
+  const all = (panel.targets ?? []).flatMap((target) => (seen.results[target.expr] ?? []).map((one) => ({ target, one })))
+  return all.map(({ target, one }, index) => frameOf(target, one, panel, seen.span, theme, index))
 }
 
-function frameOf(target: Target, series: Series, panel: Panel, span: Seen['span'], theme: GrafanaTheme2): DataFrame {
+/** `index` gives the series its colour. */
+function frameOf(
+  target: Target,
+  series: Series,
+  panel: Panel,
+  span: Seen['span'],
+  theme: GrafanaTheme2,
+  index: number,
+): DataFrame {
   const values = new Map(series.values.map(([at, value]) => [Math.round(at * 1000), Number(value)]))
   const times: number[] = []
   for (let at = Math.round(span.start * 1000); at <= span.end * 1000; at += span.step * 1000) times.push(at)
@@ -44,6 +49,9 @@ function frameOf(target: Target, series: Series, panel: Panel, span: Seen['span'
       },
     ],
   })
+  const numbers = frame.fields[1].values.filter((value) => value !== null)
+  const [min, max] = [Math.min(...numbers), Math.max(...numbers)]
+  frame.fields[1].state = { seriesIndex: index, range: { min, max, delta: max - min } }
   for (const field of frame.fields) field.display = getDisplayProcessor({ field: field as Field, theme })
   return frame
 }

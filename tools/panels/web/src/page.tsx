@@ -24,6 +24,7 @@ const DIAMOND = { width: 6, height: 6, background: theme.colors.primary.text, tr
 
 function Exemplars({ config, frame }: { config: UPlotConfigBuilder; frame: DataFrame }) {
   const plot = useRef<uPlot>(undefined)
+  const scale = config.scales.map((one) => one.props.scaleKey).find((key) => key !== 'x')!
   useLayoutEffect(() => config.addHook('init', (made) => (plot.current = made)), [config])
   return (
     <EventsCanvas
@@ -31,15 +32,14 @@ function Exemplars({ config, frame }: { config: UPlotConfigBuilder; frame: DataF
       config={config}
       events={[frame]}
       renderEventMarker={() => <div style={DIAMOND} />}
-      mapEventToXYCoords={(events, row) => plot.current && placeOf(plot.current, events, row)}
+      mapEventToXYCoords={(events, row) => plot.current && placeOf(plot.current, scale, events, row)}
     />
   )
 }
 
 /** Where an exemplar is on the plot; above its upper edge: at the edge. */
-function placeOf(plot: uPlot, events: DataFrame, row: number): { x: number; y: number } {
+function placeOf(plot: uPlot, scale: string, events: DataFrame, row: number): { x: number; y: number } {
   const [time, value] = events.fields.map((field) => field.values[row] as number)
-  const scale = Object.keys(plot.scales).find((key) => key !== 'x')!
   const top = plot.scales[scale].max ?? value
   return { x: plot.valToPos(time, 'x'), y: plot.valToPos(Math.min(value, top), scale) }
 }
@@ -138,7 +138,7 @@ function Page({ seen, board }: { seen: Seen; board: Board }) {
   return (
     <ThemeContext.Provider value={theme as GrafanaTheme2}>
       <GlobalStyles />
-      <div style={{ padding: 16, width: window.innerWidth, background: theme.colors.background.canvas }}>
+      <div style={{ padding: 16, boxSizing: 'border-box', width: window.innerWidth, background: theme.colors.background.canvas }}>
         <h2 style={{ margin: 0 }}>{board.title}</h2>
         <p style={{ height: 40, margin: '4px 0 8px', color: theme.colors.text.secondary, fontSize: 12 }}>
           {clock(seen.span.start)} to {clock(seen.span.end)} UTC: {happened.join(' · ')}
