@@ -15,11 +15,11 @@ from demo.client import DemoFailed
 from demo.system import SystemFailed
 from local_stack import LocalStackError
 from panels.boards import read
-from panels.draw import draw
+from panels.draw import draw, tools
 from panels.run import run
 from panels.verdict import empty, report, unread
 
-KEPT: Final = Path(".cache/panels/seen.json")
+KEPT: Final = Path(__file__).resolve().parents[4] / ".cache" / "panels" / "seen.json"
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -40,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     """The exit code: 0 when every panel has data."""
     given = arguments(argv)
     try:
+        if given.draw:
+            tools()
         seen = json.loads(KEPT.read_text(encoding="utf-8")) if given.again else _run(given)
         boards = read()
         print(report(boards, seen))

@@ -25,11 +25,19 @@ _QUIETLY: Final = (
 )
 
 
-def draw(boards: list[Json], seen: Json, folder: Path) -> list[Path]:
-    """A PNG of each dashboard in `folder`. Raises `DemoFailed` when a program that it takes is missing or fails."""
+def tools() -> str:
+    """The browser. Raises `DemoFailed` when it is not there, or npm is not."""
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
-        raise DemoFailed("a browser is needed: install chromium (Debian: apt-get install chromium)")
+        raise DemoFailed("a browser is needed to draw: install chromium (Debian: apt-get install chromium)")
+    if shutil.which("npm") is None:
+        raise DemoFailed("node >= 20 with npm is needed to draw: install it (https://nodejs.org)")
+    return browser
+
+
+def draw(boards: list[Json], seen: Json, folder: Path) -> list[Path]:
+    """A PNG of each dashboard in `folder`. Raises `DemoFailed` when a program that it takes is missing or fails."""
+    browser = tools()
     page = _page(seen | {"boards": boards})
     folder.mkdir(parents=True, exist_ok=True)
     made = []
@@ -61,9 +69,8 @@ def height_of(board: Json) -> int:
 
 def _page(seen: Json) -> Path:
     """The page, built, with what it is to draw beside it."""
-    if shutil.which("npm") is None:
-        raise DemoFailed("node >= 20 with npm is needed to draw: install it (https://nodejs.org)")
-    if not (WEB / "node_modules" / ".package-lock.json").exists():
+    lock, installed = WEB / "package-lock.json", WEB / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         _done(["npm", "--prefix", str(WEB), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
     _done(["npm", "--prefix", str(WEB), "run", "--silent", "build"])
     (WEB / "dist" / "seen.js").write_text(f"window.SEEN = {json.dumps(seen)}", encoding="utf-8")

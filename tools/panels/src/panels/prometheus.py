@@ -50,17 +50,22 @@ def configuration(targets: Mapping[str, Mapping[str, str]], rules: Path = ALERTS
     return json.dumps({"global": timing, "rule_files": [str(rules)], "scrape_configs": jobs}, indent=1)
 
 
+def program() -> str:
+    """Where Prometheus is. Raises `DemoFailed` when it is not there."""
+    found = shutil.which("prometheus")
+    if found is None:
+        raise DemoFailed("prometheus is not there: install it (Debian: apt-get install prometheus)")
+    return found
+
+
 @contextmanager
 def scraping(targets: Mapping[str, Mapping[str, str]], folder: Path) -> Iterator[str]:
     """Prometheus, with its data in `folder`, as long as the block lasts: its base URL. Raises `DemoFailed`."""
-    program = shutil.which("prometheus")
-    if program is None:
-        raise DemoFailed("prometheus is not there: install it (Debian: apt-get install prometheus)")
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
     config.write_text(configuration(targets), encoding="utf-8")
     command = [
-        *(program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", "--log.level=warn"),
+        *(program(), f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", "--log.level=warn"),
         *(f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"),
     ]
     with (folder / "prometheus.log").open("wb") as log:

@@ -17,7 +17,7 @@ from demo.system import System
 from demo.traces import receiving
 from panels.boards import filled, queries_of, rate_interval, read, selectors
 from panels.incidents import Incident, Incidents, onboard
-from panels.prometheus import SCRAPE_SECONDS, Prometheus, Span, Watch, scraping
+from panels.prometheus import SCRAPE_SECONDS, Prometheus, Span, Watch, program, scraping
 from panels.traffic import TENANTS, Traffic
 
 Json = dict[str, Any]
@@ -32,6 +32,7 @@ def run(*, rate: float, outage: float, say: Callable[[str], None]) -> Json:
 
     Raises `DemoFailed`, `SystemFailed` or the local stack's errors when something cannot be started.
     """
+    program()
     with receiving() as receiver:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "TRACE_SAMPLE_RATIO": _TRACED}
         choices = Choices(extra=dict.fromkeys((*SERVICES, "ai_responder"), traced), replicas=REPLICAS)
