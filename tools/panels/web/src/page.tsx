@@ -10,7 +10,16 @@ import {
   ThemeContext,
   type TimeRange,
 } from '@grafana/data'
-import { BigValue, BigValueColorMode, BigValueGraphMode, EventsCanvas, GlobalStyles, PanelChrome, TimeSeries, type UPlotConfigBuilder } from '@grafana/ui'
+import {
+  BigValue,
+  BigValueColorMode,
+  BigValueGraphMode,
+  EventsCanvas,
+  GlobalStyles,
+  PanelChrome,
+  TimeSeries,
+  type UPlotConfigBuilder,
+} from '@grafana/ui'
 import { useLayoutEffect, useRef } from 'react'
 import { createRoot } from 'react-dom/client'
 import type uPlot from 'uplot'
@@ -45,20 +54,17 @@ function placeOf(plot: uPlot, scale: string, events: DataFrame, row: number): { 
 }
 
 function Graph({ seen, panel, width, height }: Place) {
-  const timeRange = rangeOf(seen)
   const frames = framesOf(seen, panel, theme)
   const exemplars = exemplarsOf(seen, panel)
   if (!frames.length) return <Nothing />
-  const legend = { calcs: [], ...panel.options.legend, showLegend: true } as never
   return (
     <TimeSeries
       frames={frames}
       width={width}
       height={height}
-      timeRange={timeRange}
+      timeRange={rangeOf(seen)}
       timeZone="utc"
-      legend={legend}
-      options={{}}
+      legend={panel.options.legend!}
     >
       {(config) => (exemplars.length ? <Exemplars config={config} frame={exemplars} /> : null)}
     </TimeSeries>
@@ -70,13 +76,12 @@ function Stat({ seen, panel, width, height }: Place) {
   if (!frame) return <Nothing />
   const [time, field] = frame.fields
   const last = [...field.values].reverse().find((value) => value !== null)
-  const value = field.display!(last)
   return (
     <BigValue
       theme={theme}
       width={width}
       height={height}
-      value={value}
+      value={field.display!(last)}
       colorMode={BigValueColorMode.Value}
       graphMode={BigValueGraphMode.Area}
       sparkline={{ x: time, y: { ...field, type: FieldType.number } }}
