@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,14 @@ demo: setup ## Start everything, play a conversation, stay up on http://localhos
 
 demo-once: setup ## The same once; exits 0 only if every message got one reply that was read
 	@$(PY) -m demo --once
+
+panels: setup ## Prometheus scrapes the demo while things go wrong: every panel of the dashboards must have data: [PANELS_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m panels $(PANELS_ARGS)
+
+screenshots: setup ## The same, and pictures of the dashboards in docs/dashboards (needs node, npm and chromium as well)
+	@$(PY) -m local_stack fetch
+	@$(PY) -m panels --draw docs/dashboards $(PANELS_ARGS)
 
 stack: setup ## Real Kafka and MongoDB in the foreground, with their addresses to export
 	@$(PY) -m local_stack up

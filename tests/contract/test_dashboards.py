@@ -46,6 +46,19 @@ def test_every_label_that_is_asked_for_exists(promql):
         assert wanted <= set(KNOWN[name].labels)
 
 
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_panels_fit_side_by_side_and_every_series_has_a_name(path):
+    panels = json.loads(path.read_text())["panels"]
+    taken = [(x, y) for panel in panels for x, y in cells(panel["gridPos"])]
+    assert len(set(taken)) == len(taken)
+    assert max(x for x, _ in taken) < 24
+    assert all(target["legendFormat"] for panel in panels for target in panel.get("targets", ()))
+
+
+def cells(at):
+    return ((x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"]))
+
+
 def test_there_are_dashboards_for_all_metrics_that_matter():
     shown = "".join(board.read_text() for board in BOARDS)
     not_shown = {metric.name for metric in ALL if metric.name not in shown}

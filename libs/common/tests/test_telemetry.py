@@ -180,6 +180,10 @@ def test_a_group_says_how_far_behind_it_is():
         assert REGISTRY.get_sample_value("whatsapp_consumer_lag_records", {**labels, "partition": "1"}) is None
         assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake"}) == 2
         assert REGISTRY.get_sample_value("whatsapp_consumer_idle_seconds", {"group": "fake"}) == 2.5
+        # The first halt is an increase only when there was a 0 before it.
+        for reason in ("fenced", "error", "halted"):
+            failures = {"group": "fake", "reason": reason}
+            assert REGISTRY.get_sample_value("whatsapp_session_failures_total", failures) == 0
     finally:
         readings.stop()
     assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake"}) is None
@@ -190,6 +194,8 @@ async def test_the_depth_of_a_dead_letter_topic_is_what_it_holds(kafka_bootstrap
     settings = KafkaSettings(kafka_bootstrap_servers=kafka_bootstrap)
     depth = DeadLetterDepth(settings, topics.WEBHOOKS_DLQ.name, every_seconds=0.05)
     await depth.start()
+    none = {"topic": topics.WEBHOOKS_DLQ.name, "reason": ""}
+    assert REGISTRY.get_sample_value("whatsapp_dead_letters_total", none) == 0
     producer = make_producer(settings)
     await producer.start()
 

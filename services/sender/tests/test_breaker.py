@@ -110,3 +110,14 @@ def test_a_call_that_was_under_way_does_not_lengthen_the_wait():
     breaker, _ = opened(base=1.0)
     breaker.note("late", "g", Sign.AWAY, 100.5)
     assert breaker.wait(100.5) == 0.5
+
+
+def test_it_remembers_when_meta_came_back():
+    breaker = Breaker()
+    assert not breaker.was_open_since(0.0)
+    for _ in range(3):
+        breaker.note("a", "g", Sign.AWAY, now=10.0)
+    assert breaker.was_open_since(11.0)
+    breaker.note("b", "g", Sign.UP, now=20.0)
+    assert breaker.was_open_since(15.0)
+    assert not breaker.was_open_since(20.0)

@@ -206,11 +206,11 @@ def test_permanent_errors_end_without_a_letter(code):
         (refused(4), Hold(1, 60)),
         (Answered(429, b""), Hold(1, 60)),
         (refused(131057, 500), Hold(60, 60)),
-        (refused(190, 401), Hold(30, 300, rejected=True)),
-        (refused(0, 401), Hold(30, 300, rejected=True)),
-        (refused(131042), Hold(30, 300)),
-        (refused(368, 403), Hold(30, 300)),
-        (refused(131048), Hold(300, 3600)),
+        (refused(190, 401), Hold(30, 300, rejected=True, refused=True)),
+        (refused(0, 401), Hold(30, 300, rejected=True, refused=True)),
+        (refused(131042), Hold(30, 300, refused=True)),
+        (refused(368, 403), Hold(30, 300, refused=True)),
+        (refused(131048), Hold(300, 3600, refused=True)),
     ],
 )
 def test_what_concerns_the_number_holds_it_and_spends_nothing(end, hold):

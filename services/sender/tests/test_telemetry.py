@@ -1,6 +1,7 @@
 """What the sender tells of sends."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,12 +17,14 @@ from common.telemetry import tracing
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from sender import telemetry
+from sender.breaker import Breaker
 from sender.journal import State
 from sender.lane import Item
 from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.pace import NumberPace
 from sender.payloads import payload
+from sender.readings import Readings
 from sender.requests import Position, read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -98,21 +101,21 @@ def test_reasons_that_nobody_foresaw_share_a_name_in_the_end():
 )
 def test_every_end_of_a_call_is_timed(end, name):
     before = count("whatsapp_graph_call_seconds_count", end=name)
-    telemetry.GraphCall(job_of(), 1, strikes=0).ended(end, Sent("wamid.1"))
+    telemetry.GraphCall(job_of(), 1, held=False).ended(end, Sent("wamid.1"))
     assert count("whatsapp_graph_call_seconds_count", end=name) == before + 1
 
 
 def test_the_lateness_of_a_retry_is_timed_and_that_of_what_was_deferred_is_not():
     before = count("whatsapp_retry_late_seconds_count")
-    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, strikes=0)
-    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, strikes=1)
+    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, held=False)
+    telemetry.GraphCall(job_of(due=NOW.timestamp()), 2, held=True)
     assert count("whatsapp_retry_late_seconds_count") == before + 1
 
 
 def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
     job = job_of(FOLLOWED)
     telemetry.note_claim(job, 1)
-    call = telemetry.GraphCall(job, 1, strikes=0)
+    call = telemetry.GraphCall(job, 1, held=False)
     call.ended(Answered(200, b"{}"), Sent("wamid.1"))
     telemetry.note_step(job, Step(Sent("wamid.1"), None, recorded=True), Tenants(5), "sender", 1)
     found = spans()
@@ -129,7 +132,7 @@ def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
 
 def test_callback_data_has_the_call_only_when_it_is_followed(spans):
     request = SendRequest.model_validate(REQUEST)
-    followed, unfollowed = (telemetry.GraphCall(job_of(h), 1, strikes=0) for h in (FOLLOWED, UNFOLLOWED))
+    followed, unfollowed = (telemetry.GraphCall(job_of(h), 1, held=False) for h in (FOLLOWED, UNFOLLOWED))
     for call in (followed, unfollowed):
         body = json.loads(payload(request, "journal", call.traceparent))
         assert body["biz_opaque_callback_data"] == callback_data("journal", call.traceparent)
@@ -146,8 +149,37 @@ def test_lanes_say_what_is_ready_and_what_is_in_memory():
     assert dict(lanes.sizes()) == {"bot": 3}
     assert lanes.ready() == 1
     assert lanes.held(1.0) == 0
-    lanes.hold("bot", 1.0, 10.0, 10.0)
-    assert lanes.held(1.0) == 1
+    lanes.hold("bot", 1.0, 1.0, 10.0)
+    assert lanes.held(1.5) == 0  # it waits a little, as after 130429
+    lanes.hold("bot", 2.5, 10.0, 10.0, refused=True)
+    assert lanes.held(3.0) == 1
+
+
+async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing():
+    waiting = Counter({"bot-w": 2})
+
+    class Worker:
+        def sizes(self):
+            return waiting
+
+        def counts(self):
+            return {}
+
+        def held(self, _now):
+            return 0
+
+    class NoPaces:
+        def numbers(self):
+            return []
+
+    readings = Readings(Worker(), NoPaces(), Breaker(), Tenants(5))
+    await readings.start()
+    try:
+        assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 2
+        waiting.clear()
+        assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 0
+    finally:
+        await readings.stop()
 
 
 def test_a_bucket_says_how_many_may_go_at_once():

@@ -85,11 +85,16 @@ class Breaker:
         self._until: float | None = None
         self._wait = base
         self._probe: str | None = None
+        self._closed_at = float("-inf")
 
     @property
     def open(self) -> bool:
         """Whether Meta is taken to be away."""
         return self._until is not None
+
+    def was_open_since(self, moment: float) -> bool:
+        """Whether Meta was taken to be away at any time from then on."""
+        return self.open or moment < self._closed_at
 
     def wait(self, now: float) -> float:
         """Seconds until a call may be made; 0 when one may be now, infinite while a probe is under way."""
@@ -116,7 +121,7 @@ class Breaker:
             each.add(sign, send)
         if sign is Sign.UP:
             del self._rows[group]
-            self._close()
+            self._close(now)
         elif self._row.is_outage:
             self._keep_open(send, now)
         return self.open or row.is_outage
@@ -130,7 +135,7 @@ class Breaker:
             return  # a call that was under way when it opened
         self._until = now + self._wait
 
-    def _close(self) -> None:
+    def _close(self, now: float) -> None:
         if self._until is not None:
-            self._until, self._probe = None, None
+            self._until, self._probe, self._closed_at = None, None, now
             self._on_close()

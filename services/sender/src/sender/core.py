@@ -204,10 +204,11 @@ def _failed(rule: Rule, error: MetaError, attempt: int, strikes: int, now: datet
             base = max(1.0, rule.seconds)
             return Defer(now, error, Hold(base, max(base, _THROTTLE_CAP_SECONDS)))
         case Klass.WAIT if rule.scope is Scope.NUMBER:
-            return Defer(now, error, Hold(rules.pause_cap_seconds, max(rules.pause_cap_seconds, rule.seconds)))
+            pause = max(rules.pause_cap_seconds, rule.seconds)
+            return Defer(now, error, Hold(rules.pause_cap_seconds, pause, refused=True))
         case Klass.ACCOUNT | Klass.AUTH:
-            hold = Hold(rules.pause_seconds, rules.pause_cap_seconds, rejected=rule.klass is Klass.AUTH)
-            return Defer(now, error, hold)
+            rejected = rule.klass is Klass.AUTH
+            return Defer(now, error, Hold(rules.pause_seconds, rules.pause_cap_seconds, rejected, refused=True))
         case Klass.PERMANENT | Klass.WAIT:
             return Dead(error)
 

@@ -161,7 +161,8 @@ class Flow:
         if isinstance(made, NotTaken):
             end = made.end
         else:
-            call = GraphCall(job, trial.number, strikes=trial.strikes)
+            held = trial.strikes > 0 or self.breaker.was_open_since(job.due)
+            call = GraphCall(job, trial.number, held=held)
             with trial.calling():
                 end = await self._call(made, job.journal_id, credentials, call.traceparent)
         outcome = after(

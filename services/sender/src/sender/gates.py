@@ -22,6 +22,7 @@ L = TypeVar("L", bound=Holdable)
 @dataclass(eq=False, slots=True)
 class _Gate(Generic[L]):
     until: float
+    refused: bool = False
     strikes: int = 0
     released: bool = False
     probe: str | None = None
@@ -34,14 +35,16 @@ class Gates(Generic[L]):
     def __init__(self) -> None:
         self._gates: dict[str, _Gate[L]] = {}
 
-    def hold(self, group: str, now: float, base: float, cap: float) -> None:
+    def hold(self, group: str, now: float, base: float, cap: float, *, refused: bool = False) -> None:
         """Shut the gate for `base` seconds, doubled each time in a row, at most `cap`.
 
-        While it is shut, further failures of calls already under way do not count as times.
+        While it is shut, further failures of calls already under way do not count as times. `refused` says that the
+        group as a whole is refused, and does not just wait a little.
         """
         gate = self._gates.get(group)
         if gate is None:
             gate = self._gates[group] = _Gate(until=now)
+        gate.refused = refused
         if gate.released:
             # What has failed now was tried before the change: one more goes at once.
             gate.released, gate.until, gate.strikes = False, now, 0
@@ -101,9 +104,9 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         return list(gate.waiting) if gate is not None else []
 
-    def shut(self, now: float) -> int:
-        """How many groups may not go now."""
-        return sum(gate.until > now for gate in self._gates.values())
+    def refused(self, now: float) -> int:
+        """How many groups may not go now because they are refused as a whole."""
+        return sum(gate.refused and gate.until > now for gate in self._gates.values())
 
     def next_due(self) -> float | None:
         """When `let_go` may have something next; None when only an event can bring it."""

@@ -97,7 +97,7 @@ class SenderWorker:
         return sum((Counter(session.lanes.sizes()) for session in self._sessions), Counter())
 
     def held(self, now: float) -> int:
-        """How many numbers are held because of their token or account, or because Meta has said so."""
+        """How many numbers are held because Meta refuses their token, their account or themselves."""
         return sum(session.lanes.held(now) for session in self._sessions)
 
     def account_changed(self, chatbot_id: str) -> None:
@@ -362,8 +362,8 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
-                if outcome.hold is not None:
-                    self.lanes.hold(item.group, self._now(), outcome.hold.base, outcome.hold.cap)
+                if (hold := outcome.hold) is not None:
+                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:

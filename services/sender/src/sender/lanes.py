@@ -58,8 +58,8 @@ class Lanes(Generic[T]):
         return self.shelf.room.sizes()
 
     def held(self, now: float) -> int:
-        """How many groups are held as a whole."""
-        return self._gates.shut(now)
+        """How many groups are held because they are refused as a whole."""
+        return self._gates.refused(now)
 
     def ready(self) -> int:
         """How many sends wait for nothing but their turn."""
@@ -174,9 +174,9 @@ class Lanes(Generic[T]):
             waiting.tail.due = min(waiting.tail.due, now)
         self._set_timer(waiting)
 
-    def hold(self, group: str, now: float, base: float, cap: float) -> None:
+    def hold(self, group: str, now: float, base: float, cap: float, *, refused: bool = False) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
-        self._gates.hold(group, now, base, cap)
+        self._gates.hold(group, now, base, cap, refused=refused)
         if self._gates.wait(group, now) > self._bounds.long_seconds:
             for lane in self._gates.waiting(group):  # those that came when it was to be a short one
                 if lane.queue:

@@ -53,12 +53,14 @@ class InDoubt:
 class Hold:
     """The whole number waits: `base` seconds, doubled each time in a row, at most `cap`.
 
-    `rejected` is set when Meta refuses the access token, which its owner should learn.
+    `rejected` is set when Meta refuses the access token, which its owner should learn; `refused` when Meta refuses the
+    number as a whole: its token, its account, or itself. Other waits pass by themselves.
     """
 
     base: float
     cap: float
     rejected: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Readings:
         self._breaker = breaker
         self._tenants = tenants
         self._removes: list[Callable[[], None]] = []
+        self._told: set[str] = set()
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -52,9 +53,11 @@ class Readings:
         self._removes = []
 
     def _by_tenant(self) -> Values:
-        waiting: Counter[str] = Counter()
+        """Also of those for whom nothing waits any more: a series that ends tells Prometheus nothing."""
+        waiting: Counter[str] = Counter(dict.fromkeys(self._told, 0))
         for group, count in self._worker.sizes().items():
             waiting[self._tenants.name(group)] += count
+        self._told.update(waiting)
         return [((name,), count) for name, count in waiting.items()]
 
     def _by_number(self, value: Callable[..., float]) -> Values:

@@ -35,16 +35,19 @@ _known_reasons: set[str] = set()
 
 
 class GraphCall:
-    """One call to Meta, from here to `ended`. `trace` is its span, None when the send is not followed."""
+    """One call to Meta, from here to `ended`. `trace` is its span, None when the send is not followed.
+
+    What was `held`, for it was deferred or Meta was away, is late for another reason than a retry's: it is not timed.
+    """
 
     __slots__ = ("_attempt", "_began", "_job", "trace")
 
-    def __init__(self, job: Job, attempt: int, *, strikes: int) -> None:
+    def __init__(self, job: Job, attempt: int, *, held: bool) -> None:
         self.trace: Trace | None = job.trace.child() if job.trace.sampled and tracing.active() else None
         self._job = job
         self._attempt = attempt
         self._began = time.time_ns()
-        if job.due and not strikes:  # what was deferred is late for another reason
+        if job.due and not held:
             metrics.RETRY_LATE_SECONDS.observe(max(0.0, self._began / 1e9 - job.due))
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from common.kafka.coordinator import heed_errors
 from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
 
@@ -70,6 +71,7 @@ def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int =
     A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
     there is plenty already. That is how late a lone record is at most.
     """
+    heed_errors()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,

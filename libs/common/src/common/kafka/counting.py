@@ -11,6 +11,9 @@ from common.kafka.records import Outgoing
 from common.telemetry import metrics, tracing
 from common.telemetry.tracing import SpanKind
 
+FAILURES: Final = ("fenced", "error", "halted")
+"""Why work on a partition begins again."""
+
 _SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
 
 
@@ -73,6 +76,8 @@ class GroupReadings:
 
     def start(self) -> None:
         """Answer from now on."""
+        for reason in FAILURES:
+            metrics.SESSION_FAILURES.labels(self._group, reason)
         self._removes = [
             metrics.CONSUMER_LAG.add(self._lags),
             metrics.CONSUMER_PARTITIONS.add(lambda: [((self._group,), len(self._committed()))]),

@@ -5,6 +5,9 @@ What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which a
 
 `METRICS=off` has nothing counted: to measure what counting costs (`make bench-telemetry`).
 
+A counter's child is born at 1, and to Prometheus that is no increase: where the first time matters already (a dead
+letter, a halt), the child, or one beside it in the same sum, is made at the start.
+
 Label values are few and known before: our own words, Meta's documented codes, our topics. Chatbots are the exception,
 and bounded (`tenant`). Names follow Prometheus' conventions: base units (seconds, bytes), `_total` on counters.
 """
@@ -198,7 +201,8 @@ DELIVERY_STATUSES = _counter(
 )
 TENANT_MESSAGES = _counter(
     "whatsapp_tenant_messages",
-    "messages by chatbot: direction `in` (from customers) or `out` (results of sends)",
+    "messages by chatbot: direction `in` (from customers) or `out` (results of sends); a record that is read again"
+    " counts again",
     "chatbot_id",
     "direction",
     of=_CONVERSATION,
@@ -229,7 +233,9 @@ GRAPH_ANSWERS = _counter(
     of=_SENDER,
 )
 RETRY_LATE_SECONDS = _histogram(
-    "whatsapp_retry_late_seconds", "how long after its due time a retry was called", of=_SENDER
+    "whatsapp_retry_late_seconds",
+    "how long after its due time a retry was called, but for those that waited while Meta was away",
+    of=_SENDER,
 )
 SENDS_WAITING = _gauge(
     "whatsapp_sends_waiting",
@@ -243,7 +249,11 @@ SENDS_PARKED = _gauge(
 BREAKER_OPEN = _gauge(
     "whatsapp_breaker_open", "1 while Meta is taken to be away and only probes are made, else 0", of=_SENDER
 )
-NUMBERS_HELD = _gauge("whatsapp_numbers_held", "numbers whose sends wait because of their token or account", of=_SENDER)
+NUMBERS_HELD = _gauge(
+    "whatsapp_numbers_held",
+    "numbers whose sends wait because Meta refuses their token, their account or themselves",
+    of=_SENDER,
+)
 NUMBER_RATE = _gauge(
     "whatsapp_number_messages_per_second", "the pace at which a chatbot's number may go now", "chatbot_id", of=_SENDER
 )

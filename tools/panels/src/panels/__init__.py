@@ -1,0 +1,1 @@
+"""The dashboards on real data: whether every panel has some, and pictures of them."""
