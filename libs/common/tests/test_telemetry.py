@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from litestar import Litestar, get
 from litestar.params import FromPath
 from litestar.testing import AsyncTestClient
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
@@ -138,6 +139,34 @@ def test_a_receiver_that_is_away_delays_the_end_by_seconds_at_most(caplog):
     assert time.monotonic() - began < 10
 
 
+class Hanging(SpanExporter):
+    """A receiver that takes a connection and says nothing."""
+
+    def export(self, _):
+        time.sleep(0.2)
+        return SpanExportResult.FAILURE
+
+
+def test_a_receiver_that_hangs_does_so_too_however_much_is_left(monkeypatch):
+    monkeypatch.setattr(tracing, "_STOP_MILLIS", 500)
+    tracing.start("common", TelemetrySettings(trace_sample_ratio=1), Hanging())
+    for _ in range(20_000):
+        tracing.record("work", new_trace("c1", sampled=True), tracing.SpanKind.CLIENT, 5, 9)
+    began = time.monotonic()
+    tracing.stop()
+    assert time.monotonic() - began < 2
+
+
+def test_a_receiver_that_stays_away_is_told_about_now_and_then(caplog):
+    tracing.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
+    tracing._complaints._next = 0
+    exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    for _ in range(5):
+        exporter.error("Failed to export span batch")
+    tracing.stop()
+    assert [record.message for record in caplog.records].count("Failed to export span batch") == 1
+
+
 def test_records_that_were_written_are_spans_where_they_are_followed(exporter):
     followed = new_trace("c1", sampled=True).child()
     before = REGISTRY.get_sample_value("whatsapp_records_written_total", {"topic": "incoming-messages"}) or 0
@@ -172,7 +201,9 @@ def test_a_group_says_how_far_behind_it_is():
             return {ours: 12}[tp]
 
     committed = {ours: 10, gone: 3}
-    readings = GroupReadings("fake", consumer=Consumer, committed=lambda: committed, idle_seconds=lambda: 2.5)
+    readings = GroupReadings(
+        "fake", consumer=Consumer, committed=lambda: committed, working=lambda: 2, idle_seconds=lambda: 2.5
+    )
     readings.start()
     labels = {"group": "fake", "topic": "t", "partition": "0"}
     try:
