@@ -81,11 +81,18 @@ def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
 
 
 def test_what_does_not_stop_anybody_is_a_warning():
-    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}):
+    week = 7 * 24 * 60 * 60 * 1000
+    stays = [{"retention_ms": week, "segment_ms": week}, {"retention_ms": -1, "segment_ms": 1}]
+    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}, *stays):
         (found,) = judge_topics(changed(topics.WEBHOOKS, **change))
         assert found.level is Level.WARNING
         assert topics.WEBHOOKS.name in found.says
         assert found.mend
+
+
+def test_a_topic_may_keep_records_for_less_time_than_declared():
+    shorter = changed(topics.WEBHOOKS, retention_ms=60_000, segment_ms=60_000)
+    assert [finding.level for finding in judge_topics(shorter)] == [Level.OK]
 
 
 def test_what_all_topics_have_is_one_finding():

@@ -87,4 +87,4 @@ def _line(topic: Topic, there: Mapping[str, Described], *, asked: bool) -> str:
 
 def _facts(topic: Topic, there: Mapping[str, Described]) -> dict[str, Any]:
     found = there.get(topic.name)
-    return {**asdict(topic), "there": asdict(found) if found else None}
+    return {**asdict(topic), "config": topic.config(), "there": asdict(found) if found else None}

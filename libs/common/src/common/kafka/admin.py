@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _LIMIT = "max.message.bytes"
 _IN_SYNC = "min.insync.replicas"
+_RETENTION, _SEGMENT = "retention.ms", "segment.ms"
+_ENTRIES = (_LIMIT, _IN_SYNC, _RETENTION, _SEGMENT)
 
 
 async def ensure_topics(
@@ -58,7 +60,8 @@ async def ensure_topics(
 class Described:
     """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader.
 
-    `min_in_sync` is on how many brokers a record has to be before it is acknowledged.
+    `min_in_sync` is on how many brokers a record has to be before it is acknowledged; `retention_ms` and `segment_ms`
+    are how long records stay together (-1: for ever).
     """
 
     partitions: int
@@ -66,6 +69,8 @@ class Described:
     led: bool
     max_message_bytes: int | None = None
     min_in_sync: int | None = None
+    retention_ms: int | None = None
+    segment_ms: int | None = None
 
 
 async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0) -> dict[str, Described]:
@@ -88,17 +93,19 @@ def _described(topic: dict[str, Any], config: dict[str, int]) -> Described:
         led=all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions),
         max_message_bytes=config.get(_LIMIT),
         min_in_sync=config.get(_IN_SYNC),
+        retention_ms=config.get(_RETENTION),
+        segment_ms=config.get(_SEGMENT),
     )
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """The two entries that are of interest, by topic."""
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys((_LIMIT, _IN_SYNC), "")) for name in names]
+    """The entries that are of interest, by topic."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ENTRIES, "")) for name in names]
     found = {}
     for response in await admin.describe_configs(wanted) if wanted else ():
         for resource in response.resources:
             name, entries = resource[3], resource[4]
-            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in (_LIMIT, _IN_SYNC)}
+            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in _ENTRIES}
     return found
 
 
