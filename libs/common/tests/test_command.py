@@ -51,10 +51,11 @@ def test_help_shows_no_secret_that_is_set():
         ("conversation", {"MONGODB_URI": "mongodb://u:fake-pass@word@localhost/"}, "percent-encoded"),
         ("conversation", {"MONGODB_URI": "mongodb://localhost:port/"}, "MONGODB_URI"),
         ("conversation", {"MONGODB_DATABASE": "a.b"}, "MONGODB_DATABASE"),
+        ("common.kafka.admin ensure", {"KAFKA_BOOTSTRAP_SERVERS": "one:many"}, "`one:many` is not host:port"),
     ],
 )
 def test_a_setting_that_is_missing_or_wrong_ends_the_process_and_is_named(service, environment, named):
-    done = run(service, **environment)
+    done = run(*service.split(), **environment)
     assert done.returncode == 2
     assert named in done.stderr
     assert "Traceback" not in done.stderr

@@ -194,3 +194,20 @@ def test_what_cannot_be_done_is_one_sentence(arguments, settings, code, says):
     assert (done.returncode, says in done.stderr) == (code, True)
     assert "fake-pass" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if not line.startswith(("usage:", " "))]) == 1
+
+
+@pytest.mark.integration
+async def test_what_kafka_refuses_is_not_called_away(wa, own_kafka):
+    code, _, complaint = await wa("topics", "ensure", "--bootstrap", own_kafka, "--replication", "9")
+    assert code == 1
+    assert (
+        complaint.strip()
+        .splitlines()[-1]
+        .startswith(f"wa: Kafka at {own_kafka} refuses: KafkaError: topic whatsapp-cloud-webhooks was refused")
+    )
+
+
+async def test_how_long_records_are_kept_is_readable(wa):
+    _, out, _ = await wa("topics", "list", "--declared")
+    assert re.search("whatsapp-cloud-dlq-audit .* 365 days ", out)
+    assert re.search("whatsapp-cloud-numbers .* 1 hours ", out)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError, UnknownTopicOrPartitionError
 
 from common.errors import AppError, Unavailable
 from common.http.command import read_settings
@@ -23,6 +23,9 @@ from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
 from wa.errors import Failed, mongodb_away
+
+_AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
+"""Nobody has answered; other errors that are not worth repeating are answers."""
 
 GROUPS: Final = (
     doctor.register,
@@ -84,6 +87,8 @@ def sentence(error: Exception, bootstrap: str) -> str:
         return str(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return f"a topic is missing at {bootstrap}: create it with `wa topics ensure`"
+    if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, _AWAY):
+        return f"Kafka at {bootstrap} refuses: {str(error) or type(error).__name__}"
     return (
         f"Kafka at {bootstrap} does not answer ({str(error) or type(error).__name__}):"
         " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again when it is back"

@@ -17,6 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from common.contracts import topics
+from common.http.command import read_settings
 from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
 
@@ -170,17 +171,23 @@ def main(argv: list[str] | None = None) -> int:
         for topic in topics.ALL:
             print(f"{topic.name:32} {topic.partitions:3} partitions  owner {topic.owner:14} key: {topic.key}")  # noqa: T201  # its output
         return 0
+    settings = read_settings("common.kafka.admin", KafkaSettings)
+    if settings is None:
+        return 2
     try:
         created = asyncio.run(
             ensure_topics(
-                KafkaSettings(),
+                settings,
                 partitions=arguments.partitions,
                 replication=arguments.replication,
                 wait_seconds=arguments.wait,
             )
         )
     except TimeoutError:
-        print(f"Kafka at {KafkaSettings().kafka_bootstrap_servers} did not answer in time", file=sys.stderr)  # noqa: T201  # its output
+        print(f"Kafka at {settings.kafka_bootstrap_servers} did not answer in time", file=sys.stderr)  # noqa: T201  # its output
+        return 1
+    except KafkaError as error:
+        print(f"Kafka at {settings.kafka_bootstrap_servers} refuses: {error}", file=sys.stderr)  # noqa: T201  # its output
         return 1
     print(f"created {len(created)} topics" + "".join(f"\n  {name}" for name in created))  # noqa: T201  # its output
     return 0

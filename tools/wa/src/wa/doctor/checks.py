@@ -63,7 +63,8 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
             problem(
                 "kafka",
                 f"no broker answers at {at} ({type(error).__name__})",
-                "start it, or mend KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL and the network policy in between",
+                "start it, or mend KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL, the login (KAFKA_SASL_*) and the"
+                " network policy in between",
             )
         ]
     return [ok("kafka", f"answers at {at}"), *judge_topics(there)]
