@@ -123,6 +123,21 @@ def test_a_span_says_what_happened_and_when(exporter):
     assert len(span.links) == 1
 
 
+def test_a_tracestate_that_is_none_is_left_out_in_silence(exporter, caplog):
+    tracing.record("work", enter("c1", CALLER, "fake words of a customer"), tracing.SpanKind.CLIENT, 5, 9)
+    tracing.stop()
+    (span,) = exporter.get_finished_spans()
+    assert not span.context.trace_state
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("given", [f"{CALLER}\n", f"ff{CALLER[2:]}", f"{CALLER}-01", CALLER.upper(), "00-"])
+def test_a_traceparent_that_is_none_begins_a_trace(given):
+    trace = enter("c1", given)
+    assert trace.trace_id != CALLER[3:35]
+    assert trace.parent_id is None
+
+
 def test_what_is_not_followed_makes_no_span(exporter):
     tracing.record("work", new_trace("c1"), tracing.SpanKind.CLIENT, 5, 9)
     tracing.stop()

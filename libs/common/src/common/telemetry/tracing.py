@@ -77,6 +77,8 @@ def start(service: str, settings: TelemetrySettings, exporter: SpanExporter | No
     _Tracing.resource = Resource.create({"service.name": service, "service.namespace": "whatsapp-cloud"})
     _Tracing.ratio = settings.trace_sample_ratio
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_complaints)
+    # It complains of a caller's `tracestate` that is none, with all of it and for each span. That is left out.
+    logging.getLogger(TraceState.__module__).setLevel(logging.ERROR)
 
 
 def stop() -> None:
