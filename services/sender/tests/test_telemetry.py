@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -16,12 +17,15 @@ from common.telemetry import tracing
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from sender import telemetry
+from sender.breaker import Breaker
 from sender.journal import State
 from sender.lane import Item
 from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.pace import NumberPace
+from sender.paces import Paces
 from sender.payloads import payload
+from sender.readings import Readings
 from sender.requests import Position, read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -156,3 +160,22 @@ def test_a_bucket_says_how_many_may_go_at_once():
     pace.reserve()
     assert pace.room(5.0) == 5
     assert pace.room(7.0) == 9
+
+
+async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
+    """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
+    ours = {"stays", "goes"}
+    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), in_doubt={}, steps=set())
+    paces = Paces(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
+    for chatbot_id in ours:
+        paces.number(chatbot_id)
+    readings = Readings(SimpleNamespace(sessions=[session]), paces, Breaker(), Tenants(10))
+    await readings.start()
+    try:
+        assert count("whatsapp_number_tokens", chatbot_id="goes") == 80
+        ours.remove("goes")
+        for name in ("whatsapp_number_tokens", "whatsapp_number_messages_per_second"):
+            assert REGISTRY.get_sample_value(name, {"chatbot_id": "goes"}) is None
+            assert REGISTRY.get_sample_value(name, {"chatbot_id": "stays"}) == 80
+    finally:
+        await readings.stop()
