@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from common.contracts import topics
 from common.http.auth import ApiKey
-from common.kafka.admin import Described, ensure_topics
+from common.kafka.admin import Described, describe_topics, ensure_topics
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, collections
 from common.mongo.indexes import Standing, ensure_indexes
@@ -248,6 +248,21 @@ async def test_where_all_is_well_nothing_is_a_problem(settings):
 async def test_kafka_away(settings):
     findings = await found_with(settings, kafka_bootstrap_servers="127.0.0.1:1")
     assert "no broker answers at 127.0.0.1:1" in about(problems(findings), "kafka").says
+
+
+async def silence(reader, _):
+    """A broker that was stopped: it takes connections, and says nothing."""
+    await reader.read()
+
+
+@pytest.mark.integration
+async def test_a_broker_that_hangs_is_not_taken_for_all_of_them(kafka_bootstrap):
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as hanging:
+        stopped = [f"127.0.0.1:{hanging.sockets[0].getsockname()[1]}"] * 2
+        settings = KafkaSettings(kafka_bootstrap_servers=",".join([*stopped, kafka_bootstrap]))
+        there = await describe_topics(settings)
+        hanging.close()
+    assert isinstance(there, dict)
 
 
 @pytest.mark.integration
