@@ -96,3 +96,16 @@ def test_images_have_the_versions_of_the_lock():
 
 def test_an_endpoint_that_is_empty_is_none():
     assert TelemetrySettings(otel_exporter_otlp_endpoint="").otel_exporter_otlp_endpoint is None
+
+
+def test_the_release_runs_what_was_reviewed_and_can_build_what_it_promises():
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    used = re.findall(r"uses: (\S+)(.*)", workflow)
+    assert used
+    for action, comment in used:  # a tag can be moved, a commit cannot
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment)
+    assert "\npermissions: {}\n" in workflow
+    steps = workflow.index("docker/setup-qemu-action"), workflow.index("platforms: linux/amd64,linux/arm64")
+    assert steps == tuple(sorted(steps))
+    assert set(re.search(r"service: \[(.*)\]", workflow)[1].split(", ")) == {*SETTINGS, "wa"}

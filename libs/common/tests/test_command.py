@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from common.http.serve import HttpSettings
+from common.kafka.settings import KafkaSettings
+from common.mongo import MongoSettings
+
 SERVICES = ("ingress", "conversation", "sender", "accounts")
 
 
@@ -39,10 +43,38 @@ def test_help_shows_no_secret_that_is_set():
         ("sender", {}, "ACCOUNTS_INTERNAL_KEY"),
         ("accounts", {"ACCOUNTS_KEKS": "not json"}, "accounts_keks"),
         ("ingress", {"HTTP_PORT": "many"}, "HTTP_PORT"),
+        ("ingress", {"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
+        ("ingress", {"KAFKA_BOOTSTRAP_SERVERS": "one:9092,two:many"}, "`two:many` is not host:port"),
+        ("ingress", {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"),
+        ("ingress", {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_CA_FILE": "/not/there"}, "KAFKA_CA_FILE"),
+        ("conversation", {"MONGODB_URI": "localhost"}, "MONGODB_URI"),
+        ("conversation", {"MONGODB_URI": "mongodb://u:fake-pass@word@localhost/"}, "percent-encoded"),
+        ("conversation", {"MONGODB_URI": "mongodb://localhost:port/"}, "MONGODB_URI"),
+        ("conversation", {"MONGODB_DATABASE": "a.b"}, "MONGODB_DATABASE"),
+        ("common.kafka.admin ensure", {"KAFKA_BOOTSTRAP_SERVERS": "one:many"}, "`one:many` is not host:port"),
     ],
 )
 def test_a_setting_that_is_missing_or_wrong_ends_the_process_and_is_named(service, environment, named):
-    done = run(service, **environment)
+    done = run(*service.split(), **environment)
     assert done.returncode == 2
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+    assert "fake-pass" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"KAFKA_BOOTSTRAP_SERVERS": "a.example:9092, [::1]:9093,broker_3"},
+        {"KAFKA_CA_FILE": ""},
+        {"MONGODB_URI": "mongodb+srv://u:p%40ss@cluster.example.org/?replicaSet=rs0"},
+        {"MONGODB_URI": "mongodb://u:p%40ss@one:27017,two/db?replicaSet=rs0&tls=true"},
+        {"LOG_LEVEL": "debug"},
+    ],
+)
+def test_settings_that_are_right_are_taken(given, monkeypatch):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    HttpSettings()
+    KafkaSettings()
+    MongoSettings()

@@ -160,3 +160,12 @@ def test_a_request_out_of_bounds_is_refused_by_field(change, field):
     with pytest.raises(ValidationError) as caught:
         sends.SendRequest.model_validate(request)
     assert field in {str(error["loc"][0]) for error in caught.value.errors()}
+
+
+def test_a_record_goes_at_most_a_day_after_its_time():
+    for topic in topics.ALL:
+        config = topic.config()
+        if topic.compacted:
+            assert "segment.ms" not in config
+        else:
+            assert int(config["segment.ms"]) == topic.segment_ms <= min(24 * 60 * 60 * 1000, topic.retention_ms)

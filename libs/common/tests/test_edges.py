@@ -17,7 +17,7 @@ from common.http.auth import ApiKey, authenticate, check_chatbot, digest, requir
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
 from common.kafka.records import headers_for, read_headers, trace_of
-from common.telemetry.logs import REDACTED, JsonFormatter, redact
+from common.telemetry.logs import REDACTED, JsonFormatter, configure_logging, redact
 from common.telemetry.trace import new_trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -140,6 +140,28 @@ def test_a_log_line_is_one_json_object():
     )
     line = json.loads(JsonFormatter("sender").format(record))
     assert (line["message"], line["attempt"], line["access_token"]) == ("sent 1", 2, REDACTED)
+
+
+def test_a_field_does_not_stand_in_for_what_every_line_has():
+    record = logging.makeLogRecord({"name": "x", "levelname": "INFO", "msg": "throughput", "level": "STANDARD"})
+    line = json.loads(JsonFormatter("sender").format(record))
+    assert (line["level"], line["level_"]) == ("info", "STANDARD")
+
+
+def test_at_debug_libraries_keep_quiet_about_what_they_carry(capsys):
+    """The driver of MongoDB logs its commands there, with the documents."""
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        configure_logging("sender", "DEBUG")
+        logging.getLogger("pymongo.command").debug('{"insert": "messages", "text": "fake words of a customer"}')
+        logging.getLogger("sender.flow").debug("send attempted")
+        logging.getLogger("common.kafka").debug("fetched")
+    finally:
+        logging.basicConfig(handlers=before[0], level=before[1], force=True)
+        for name in ("sender", "common"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    lines = [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()]
+    assert lines == ["send attempted", "fetched"]
 
 
 def test_a_header_without_a_value_counts_as_absent():

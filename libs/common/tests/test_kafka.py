@@ -20,6 +20,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from common.kafka.table import Table
+from common.telemetry import metrics
 
 pytestmark = pytest.mark.integration
 
@@ -179,6 +180,41 @@ async def test_a_fenced_session_waits_and_starts_again_from_what_is_committed(se
     finally:
         await group.stop()
     assert_exactly_once_and_in_order(await read_all(settings, target))
+
+
+def lag(group):
+    """What the gauge says of all partitions together, as Prometheus would read it."""
+    samples = [sample for family in metrics.CONSUMER_LAG.collect() for sample in family.samples]
+    return sum(sample.value for sample in samples if sample.labels["group"] == group)
+
+
+async def test_what_fails_again_and_again_is_behind_also_between_two_attempts(settings, pair, publisher):
+    source, target = pair
+    await write(publisher, source, 100)
+    away, attempts = asyncio.Event(), []
+
+    def fail():
+        if not away.is_set():
+            attempts.append(1)
+            raise OSError("MongoDB is away")
+
+    group = member(settings, f"g-{target}", source, copying(target, fail=fail))
+    await group.start()
+    try:
+        async with asyncio.timeout(30):
+            while lag(f"g-{target}") != 100:
+                await asyncio.sleep(0.05)
+        seen, until = set(), len(attempts) + 6
+        async with asyncio.timeout(40):
+            while len(attempts) < until:
+                seen.add(lag(f"g-{target}"))
+                await asyncio.sleep(0.02)
+        assert seen == {100}
+        away.set()
+        await eventually(lambda: copied(settings, target, 100))
+    finally:
+        await group.stop()
+    assert lag(f"g-{target}") == 0
 
 
 async def test_stopping_waits_for_the_running_batch(settings, pair, publisher):

@@ -1,12 +1,17 @@
 """A failure of MongoDB: callers learn that they may repeat, the log learns why, nobody reads what people wrote."""
 
+import json
 import logging
+import sys
 
 import pytest
+from bson.errors import InvalidDocument
+from pydantic import BaseModel, ValidationError
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
 
 from common.errors import Unavailable
 from common.mongo import or_unavailable
+from common.telemetry.logs import JsonFormatter
 
 TEXT = "fake words of a customer"
 REFUSED = {
@@ -31,3 +36,44 @@ def test_who_does_not_answer_is_in_the_log_alone(caplog):
         raise ServerSelectionTimeoutError("mongo-1.invalid:27017: connection refused")
     assert "mongo-1" not in str(caught.value)
     assert "mongo-1.invalid" in caplog.records[0].error
+
+
+class Named(BaseModel):
+    number: int
+
+
+def raised(error):
+    raise error
+
+
+def logged(error):
+    """The line of `log.exception` about an error that was raised because of another."""
+    try:
+        try:
+            raised(error)
+        except Exception as first:
+            raise RuntimeError("the batch was given back") from first
+    except RuntimeError:
+        record = logging.makeLogRecord({"name": "x", "msg": "failed", "exc_info": sys.exc_info()})
+        return JsonFormatter("conversation").format(record)
+
+
+@pytest.mark.parametrize(
+    "error", [*REFUSED.values(), InvalidDocument(f"cannot encode: {TEXT}")], ids=lambda e: repr(e)[:20]
+)
+def test_a_traceback_in_a_log_quotes_nobody(error):
+    line = logged(error)
+    assert TEXT not in line
+    said = json.loads(line)["exception"]
+    assert type(error).__name__ in said
+    assert "in raised" in said
+    assert said.endswith("RuntimeError: the batch was given back\n")
+
+
+def test_nor_does_one_of_several_errors_at_once():
+    with pytest.raises(ValidationError) as refused:
+        Named(number=TEXT)
+    line = logged(ExceptionGroup("two", [refused.value, OSError("disk full")]))
+    assert TEXT not in line
+    assert "1 values of Named are not as expected" in line
+    assert "disk full" in line

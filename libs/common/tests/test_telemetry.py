@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from litestar import Litestar, get
 from litestar.params import FromPath
 from litestar.testing import AsyncTestClient
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
@@ -122,6 +123,21 @@ def test_a_span_says_what_happened_and_when(exporter):
     assert len(span.links) == 1
 
 
+def test_a_tracestate_that_is_none_is_left_out_in_silence(exporter, caplog):
+    tracing.record("work", enter("c1", CALLER, "fake words of a customer"), tracing.SpanKind.CLIENT, 5, 9)
+    tracing.stop()
+    (span,) = exporter.get_finished_spans()
+    assert not span.context.trace_state
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("given", [f"{CALLER}\n", f"ff{CALLER[2:]}", f"{CALLER}-01", CALLER.upper(), "00-"])
+def test_a_traceparent_that_is_none_begins_a_trace(given):
+    trace = enter("c1", given)
+    assert trace.trace_id != CALLER[3:35]
+    assert trace.parent_id is None
+
+
 def test_what_is_not_followed_makes_no_span(exporter):
     tracing.record("work", new_trace("c1"), tracing.SpanKind.CLIENT, 5, 9)
     tracing.stop()
@@ -136,6 +152,34 @@ def test_a_receiver_that_is_away_delays_the_end_by_seconds_at_most(caplog):
     began = time.monotonic()
     tracing.stop()
     assert time.monotonic() - began < 10
+
+
+class Hanging(SpanExporter):
+    """A receiver that takes a connection and says nothing."""
+
+    def export(self, _):
+        time.sleep(0.2)
+        return SpanExportResult.FAILURE
+
+
+def test_a_receiver_that_hangs_does_so_too_however_much_is_left(monkeypatch):
+    monkeypatch.setattr(tracing, "_STOP_MILLIS", 500)
+    tracing.start("common", TelemetrySettings(trace_sample_ratio=1), Hanging())
+    for _ in range(20_000):
+        tracing.record("work", new_trace("c1", sampled=True), tracing.SpanKind.CLIENT, 5, 9)
+    began = time.monotonic()
+    tracing.stop()
+    assert time.monotonic() - began < 2
+
+
+def test_a_receiver_that_stays_away_is_told_about_now_and_then(caplog):
+    tracing.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
+    tracing._complaints._next = 0
+    exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    for _ in range(5):
+        exporter.error("Failed to export span batch")
+    tracing.stop()
+    assert [record.message for record in caplog.records].count("Failed to export span batch") == 1
 
 
 def test_records_that_were_written_are_spans_where_they_are_followed(exporter):
@@ -172,7 +216,9 @@ def test_a_group_says_how_far_behind_it_is():
             return {ours: 12}[tp]
 
     committed = {ours: 10, gone: 3}
-    readings = GroupReadings("fake", consumer=Consumer, committed=lambda: committed, idle_seconds=lambda: 2.5)
+    readings = GroupReadings(
+        "fake", consumer=Consumer, committed=lambda: committed, working=lambda: 2, idle_seconds=lambda: 2.5
+    )
     readings.start()
     labels = {"group": "fake", "topic": "t", "partition": "0"}
     try:

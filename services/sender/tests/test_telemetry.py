@@ -1,9 +1,9 @@
 """What the sender tells of sends."""
 
 import json
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -23,6 +23,7 @@ from sender.lane import Item
 from sender.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.pace import NumberPace
+from sender.paces import Paces
 from sender.payloads import payload
 from sender.readings import Readings
 from sender.requests import Position, read_record
@@ -156,27 +157,20 @@ def test_lanes_say_what_is_ready_and_what_is_in_memory():
 
 
 async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing():
-    waiting = Counter({"bot-w": 2})
-
-    class Worker:
-        def sizes(self):
-            return waiting
-
-        def counts(self):
-            return {}
-
-        def held(self, _now):
-            return 0
+    lanes = Lanes()
+    for number in range(2):
+        lanes.offer(Item(f"w{number}", "lane-w", "bot-w", number, 0, None, number, None))
+    worker = SimpleNamespace(sessions=[SimpleNamespace(lanes=lanes, in_doubt={}, steps=set(), owns=lambda _: True)])
 
     class NoPaces:
         def numbers(self):
             return []
 
-    readings = Readings(Worker(), NoPaces(), Breaker(), Tenants(5))
+    readings = Readings(worker, NoPaces(), Breaker(), Tenants(5))
     await readings.start()
     try:
         assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 2
-        waiting.clear()
+        worker.sessions.clear()
         assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 0
     finally:
         await readings.stop()
@@ -188,3 +182,22 @@ def test_a_bucket_says_how_many_may_go_at_once():
     pace.reserve()
     assert pace.room(5.0) == 5
     assert pace.room(7.0) == 9
+
+
+async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
+    """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
+    ours = {"stays", "goes"}
+    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), in_doubt={}, steps=set())
+    paces = Paces(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
+    for chatbot_id in ours:
+        paces.number(chatbot_id)
+    readings = Readings(SimpleNamespace(sessions=[session]), paces, Breaker(), Tenants(10))
+    await readings.start()
+    try:
+        assert count("whatsapp_number_tokens", chatbot_id="goes") == 80
+        ours.remove("goes")
+        for name in ("whatsapp_number_tokens", "whatsapp_number_messages_per_second"):
+            assert REGISTRY.get_sample_value(name, {"chatbot_id": "goes"}) is None
+            assert REGISTRY.get_sample_value(name, {"chatbot_id": "stays"}) == 80
+    finally:
+        await readings.stop()

@@ -5,9 +5,10 @@ import base64
 import hashlib
 import json
 import os
+import re
 import sys
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 
 from common.contracts import topics
 from common.http.auth import ApiKey
-from common.kafka.admin import Described, ensure_topics
+from common.kafka.admin import Described, describe_topics, ensure_topics
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, collections
 from common.mongo.indexes import Standing, ensure_indexes
@@ -25,7 +26,7 @@ from common.security.envelope import KeyRing, place_of
 from local_stack.errors import LocalStackError
 from local_stack.ports import free_ports
 from wa.__main__ import main
-from wa.doctor.checks import ACCOUNTS, DoctorSettings
+from wa.doctor.checks import ACCOUNTS, DoctorSettings, check_internal_keys
 from wa.doctor.commands import examine
 from wa.doctor.findings import Level, ok, problem, table, warning
 from wa.doctor.judge import (
@@ -80,11 +81,18 @@ def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
 
 
 def test_what_does_not_stop_anybody_is_a_warning():
-    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}):
+    week = 7 * 24 * 60 * 60 * 1000
+    stays = [{"retention_ms": week, "segment_ms": week}, {"retention_ms": -1, "segment_ms": 1}]
+    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}, *stays):
         (found,) = judge_topics(changed(topics.WEBHOOKS, **change))
         assert found.level is Level.WARNING
         assert topics.WEBHOOKS.name in found.says
         assert found.mend
+
+
+def test_a_topic_may_keep_records_for_less_time_than_declared():
+    shorter = changed(topics.WEBHOOKS, retention_ms=60_000, segment_ms=60_000)
+    assert [finding.level for finding in judge_topics(shorter)] == [Level.OK]
 
 
 def test_what_all_topics_have_is_one_finding():
@@ -242,6 +250,21 @@ async def test_kafka_away(settings):
     assert "no broker answers at 127.0.0.1:1" in about(problems(findings), "kafka").says
 
 
+async def silence(reader, _):
+    """A broker that was stopped: it takes connections, and says nothing."""
+    await reader.read()
+
+
+@pytest.mark.integration
+async def test_a_broker_that_hangs_is_not_taken_for_all_of_them(kafka_bootstrap):
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as hanging:
+        stopped = [f"127.0.0.1:{hanging.sockets[0].getsockname()[1]}"] * 2
+        settings = KafkaSettings(kafka_bootstrap_servers=",".join([*stopped, kafka_bootstrap]))
+        there = await describe_topics(settings)
+        hanging.close()
+    assert isinstance(there, dict)
+
+
 @pytest.mark.integration
 async def test_a_missing_topic_and_wrong_partitions_are_named(settings, own_kafka):
     kafka = KafkaSettings(kafka_bootstrap_servers=own_kafka)
@@ -270,6 +293,17 @@ async def test_another_key_of_the_same_name(settings):
 async def test_keys_that_cannot_be_used(settings, keks):
     findings = await found_with(settings, accounts_keks=SecretStr(keks))
     assert "cannot be used" in about(problems(findings), "keys").says
+
+
+@pytest.mark.integration
+async def test_app_secrets_are_read_as_ingress_reads_them(settings):
+    async with meta() as url, account(settings):
+        given = {"graph_base_url": url, "whatsapp_app_secrets": SecretStr(json.dumps(["fake-old-secret", SECRET]))}
+        assert about(await found_with(settings, **given), "app secret").says.startswith("1 of 2 belong")
+        given["whatsapp_app_secrets"] = SecretStr(f'["{SECRET}')
+        broken = about(problems(await found_with(settings, **given)), "app secret")
+    assert "cannot be used" in broken.says
+    assert SECRET not in broken.says
 
 
 @pytest.mark.integration
@@ -306,6 +340,48 @@ async def test_meta_away(settings):
     async with account(settings):
         findings = await found_with(settings)
     assert "Meta does not answer" in about(problems(findings), "meta").says
+
+
+@pytest.mark.integration
+async def test_tokens_that_were_not_looked_at_are_counted(settings):
+    async with meta() as url, account(settings) as mongo:
+        one = await mongo.database[ACCOUNTS].find_one()
+        ring = KeyRing({"k": b"k" * 32}, "k")
+        sealed = {f"bot-{n}": ring.seal(TOKEN, place_of(f"bot-{n}", "accessToken")) for n in range(24)}
+        more = [{**one, "_id": name, "phoneNumberId": name, "accessToken": token} for name, token in sealed.items()]
+        await mongo.database[ACCOUNTS].insert_many(more)
+        findings = await found_with(settings, graph_base_url=url)
+    assert about(findings, "tokens").says == "20 of 25 were looked at"
+
+
+async def trickle(_, writer):
+    """Answers, and never ends."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.integration
+async def test_what_hangs_in_the_middle_of_an_answer_holds_nobody(settings, monkeypatch):
+    monkeypatch.setattr("wa.doctor.commands._SECONDS", 1.0)
+    monkeypatch.setattr("wa.doctor.checks._SECONDS", 1.0)
+    async with account(settings), await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with asyncio.timeout(20):
+            findings = await found_with(settings, url, kafka_bootstrap_servers="127.0.0.1:1", graph_base_url=url)
+        server.close()
+    assert "no end of the answer within 1 s" in about(problems(findings), "keys and tokens").says
+    assert about(problems(findings), url).says == "it does not answer (TimeoutError)"
+
+
+async def test_what_was_not_looked_at_is_said(settings):
+    assert {f.says for f in check_internal_keys(settings)} == {"API_KEYS is not set here: it was not looked at"}
+    keys = [ApiKey(name="sender", sha256="0" * 64, scopes={"credentials"})]
+    unset = {f.says for f in check_internal_keys(settings.model_copy(update={"api_keys": keys}))}
+    assert "ACCOUNTS_INTERNAL_KEY is not set here: it was not looked at" in unset
 
 
 @pytest.mark.integration
@@ -361,7 +437,7 @@ async def test_the_command_says_it_and_ends_with_3(kafka_bootstrap, mongodb_uri,
     code = await asyncio.to_thread(main, ["doctor", "--bootstrap", "127.0.0.1:1"])
     told = capsys.readouterr().out
     assert code == 3
-    assert "PROBLEM  kafka            no broker answers at 127.0.0.1:1" in told
+    assert re.search("^PROBLEM  kafka +no broker answers at 127.0.0.1:1", told, re.MULTILINE)
     assert "→ start it" in told
     code = await asyncio.to_thread(main, ["doctor", "--bootstrap", kafka_bootstrap, "--json"])
     assert code == 0

@@ -405,8 +405,18 @@ async def test_the_person_is_not_named_in_the_record_by_mistake(world, erase):
     assert "must not name the person" in complaint
 
 
-@pytest.mark.parametrize("contact", ["", "ann", "12345", "DE.1", "+49 151 zero"])
-def test_who_is_too_short_to_be_found_safely_is_refused(contact):
+@integration
+async def test_nor_under_a_name_that_was_found_only_then(world, erase):
+    before = await world.documents()
+    code, _, complaint = await erase("--because", f"call of +{ADA_PHONE}", contact=ADA_USER)
+    assert (code, "must not name the person" in complaint) == (2, True)
+    assert await world.documents() == before
+
+
+@pytest.mark.parametrize(
+    "contact", ["", "ann", "12345", "DE.1", "+49 151 zero", "0049 151 0007001", "0151 0007001", "+0151 0007001"]
+)
+def test_who_could_not_be_found_safely_or_at_all_is_refused(contact):
     with pytest.raises(ValueError, match="neither a phone number"):
         Person.named(contact)
 

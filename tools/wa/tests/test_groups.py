@@ -6,6 +6,8 @@ import base64
 import json
 import re
 import shlex
+import subprocess
+import sys
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -157,7 +159,7 @@ async def test_rewrapping_where_accounts_is_not_installed_says_where_to_do_it(wa
 
 async def test_keys_cannot_be_listed_that_are_not_given(wa):
     code, _, complaint = await wa("keys", "list")
-    assert (code, "ACCOUNTS_KEKS is not set here" in complaint) == (1, True)
+    assert (code, "ACCOUNTS_KEKS is not set here" in complaint) == (2, True)
 
 
 @pytest.mark.integration
@@ -166,4 +168,46 @@ async def test_mongodb_away_is_one_sentence(wa, monkeypatch):
     for command in (["indexes", "list"], ["erase", "--contact", "+491510000001", "--by", "a", "--because", "b"]):
         code, _, complaint = await wa(*command)
         assert code == 1
-        assert complaint.strip().splitlines()[-1] == "wa: MongoDB did not do it; try again"
+        (line,) = complaint.strip().splitlines()
+        assert line.startswith("wa: MongoDB: it does not answer (ServerSelectionTimeoutError): start it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code", "says"),
+    [
+        (("topics", "list", "--bootstrap", "one:many"), {}, 2, "`one:many` is not host:port"),
+        (("indexes", "list"), {"MONGODB_URI": "mongodb://u:fake-pass@word@h/"}, 2, "MONGODB_URI"),
+        (
+            ("indexes", "list"),
+            {"MONGODB_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"},
+            1,
+            "wa: MongoDB: it does not answer (ServerSelectionTimeoutError): start it",
+        ),
+        (("keys", "list"), {"ACCOUNTS_KEKS": "{"}, 2, "ACCOUNTS_KEKS cannot be used"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments, settings, code, says):
+    done = subprocess.run(
+        [sys.executable, "-m", "wa", *arguments],
+        env={"PATH": "", **settings}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, says in done.stderr) == (code, True)
+    assert "fake-pass" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if not line.startswith(("usage:", " "))]) == 1
+
+
+@pytest.mark.integration
+async def test_what_kafka_refuses_is_not_called_away(wa, own_kafka):
+    code, _, complaint = await wa("topics", "ensure", "--bootstrap", own_kafka, "--replication", "9")
+    assert code == 1
+    assert (
+        complaint.strip()
+        .splitlines()[-1]
+        .startswith(f"wa: Kafka at {own_kafka} refuses: KafkaError: topic whatsapp-cloud-webhooks was refused")
+    )
+
+
+async def test_how_long_records_are_kept_is_readable(wa):
+    _, out, _ = await wa("topics", "list", "--declared")
+    assert re.search("whatsapp-cloud-dlq-audit .* 365 days ", out)
+    assert re.search("whatsapp-cloud-numbers .* 1 hours ", out)

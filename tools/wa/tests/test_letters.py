@@ -202,6 +202,7 @@ def test_no_line_has_a_text_or_a_number_of_a_person(dead):
         [
             show.line(dead, audit),
             json.dumps(show.facts(dead, audit)),
+            *show.details(dead, audit),
             *show.summary([dead]),
             *show.plan_lines(plan.plan_for([dead], {})),
         ]
@@ -214,6 +215,14 @@ def test_no_line_has_a_text_or_a_number_of_a_person(dead):
 def test_the_body_is_shown_on_request_alone():
     assert "Dear Ann" not in "\n".join(show.details(letter(), {}))
     assert '"message": "Dear Ann"' in show.body_of(letter())
+
+
+def test_so_are_headers_that_quote_people():
+    sent, told = letter(details="not allowed: +491510000001"), webhook(reason="Invalid enum value 'Dear Ann'")
+    assert "+491510000001" not in "\n".join(show.details(sent, {}))
+    assert "Dear Ann" not in "\n".join(show.details(told, {}))
+    assert "details: not allowed: +491510000001" in show.body_of(sent)
+    assert "reason: Invalid enum value 'Dear Ann'" in show.body_of(told)
 
 
 def test_what_could_steer_a_terminal_is_not_printed():

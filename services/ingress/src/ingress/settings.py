@@ -1,6 +1,5 @@
 """Settings of ingress."""
 
-import json
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -8,6 +7,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
+from common.security.signature import app_secrets
 
 
 class Settings(HttpSettings, KafkaSettings):
@@ -34,8 +34,4 @@ class Settings(HttpSettings, KafkaSettings):
     @field_validator("whatsapp_app_secrets", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith("["):
-            return json.loads(value)  # not JSON: a ValueError, which names the setting
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return app_secrets(value) if isinstance(value, str) else value

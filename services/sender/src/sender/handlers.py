@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -69,45 +68,32 @@ class Tools:
 
 
 class SenderWorker:
-    """Runs a session on each slot of partitions that this process is given (`PartitionGroup`'s worker)."""
+    """Runs a session on each slot of partitions that this process is given (`PartitionGroup`'s worker).
+
+    `sessions` are those that run now, for `Readings`.
+    """
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._sessions: set[_Session] = set()
+        self.sessions: set[_Session] = set()
 
     async def __call__(self, session: PartitionSession) -> None:
         """Work until the partitions are revoked or something fails."""
         running = _Session(session, self._tools)
-        self._sessions.add(running)
+        self.sessions.add(running)
         try:
             await running.run()
         finally:
-            self._sessions.discard(running)
-
-    def counts(self) -> dict[str, int]:
-        """How many sends in memory are under way, ready, in doubt, or wait for something else."""
-        sessions = self._sessions
-        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
-        in_flight = sum(len(s.steps) for s in sessions)
-        blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
-        return {"in_flight": in_flight, "ready": ready, "in_doubt": in_doubt, "blocked": blocked}
-
-    def sizes(self) -> Counter[str]:
-        """How many sends are in memory, by chatbot."""
-        return sum((Counter(session.lanes.sizes()) for session in self._sessions), Counter())
-
-    def held(self, now: float) -> int:
-        """How many numbers are held because Meta refuses their token, their account or themselves."""
-        return sum(session.lanes.held(now) for session in self._sessions)
+            self.sessions.discard(running)
 
     def account_changed(self, chatbot_id: str) -> None:
         """What was held because of this account may be tried again."""
-        for session in self._sessions:
+        for session in self.sessions:
             session.release(chatbot_id)
 
     def meta_is_back(self) -> None:
         """What was not called because of an outage may go."""
-        for session in self._sessions:
+        for session in self.sessions:
             session.moved.set()
 
 
@@ -153,6 +139,11 @@ class _Session:
             await self.crew.dismiss()
         self.crew.raise_failure()
 
+    def owns(self, chatbot_id: str) -> bool:
+        """Whether the chatbot's sends are here. Until Kafka has told how many partitions there are, any may be."""
+        partitions = self._partitions()
+        return not partitions or partition_of(chatbot_id, partitions) == self.partition
+
     def release(self, chatbot_id: str) -> None:
         """The account has changed."""
         self.lanes.release(chatbot_id, self._now())
@@ -182,12 +173,8 @@ class _Session:
             await cancel([dispatching, releasing])
 
     async def _learn_paces(self) -> None:
-        partitions = self._partitions()
         lately = await patiently(self.tools.recent.read)
-        ours = [
-            sent for sent in lately if not partitions or partition_of(sent.chatbot_id, partitions) == self.partition
-        ]
-        self.tools.paces.learn(ours, self._now())
+        self.tools.paces.learn([sent for sent in lately if self.owns(sent.chatbot_id)], self._now())
 
     async def _read_backlog(self) -> None:
         consumer = self.kafka.consumer

@@ -38,9 +38,9 @@ class Readings:
     async def start(self) -> None:
         """Answer from now on."""
         self._removes = [
-            metrics.SENDS_WAITING.add(lambda: [((state,), count) for state, count in self._worker.counts().items()]),
+            metrics.SENDS_WAITING.add(self._by_state),
             metrics.TENANT_WAITING.add(self._by_tenant),
-            metrics.NUMBERS_HELD.add(lambda: [((), self._worker.held(time.time()))]),
+            metrics.NUMBERS_HELD.add(self._held),
             metrics.BREAKER_OPEN.add(lambda: [((), float(self._breaker.open))]),
             metrics.NUMBER_RATE.add(lambda: self._by_number(lambda pace, _: pace.rate)),
             metrics.NUMBER_TOKENS.add(lambda: self._by_number(lambda pace, now: pace.room(now))),
@@ -52,19 +52,36 @@ class Readings:
             remove()
         self._removes = []
 
+    def _by_state(self) -> Values:
+        """Sends in memory that are under way, ready, in doubt, or wait for something else."""
+        sessions = self._worker.sessions
+        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
+        in_flight = sum(len(s.steps) for s in sessions)
+        blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
+        return [(("in_flight",), in_flight), (("ready",), ready), (("in_doubt",), in_doubt), (("blocked",), blocked)]
+
     def _by_tenant(self) -> Values:
         """Also of those for whom nothing waits any more: a series that ends tells Prometheus nothing."""
         waiting: Counter[str] = Counter(dict.fromkeys(self._told, 0))
-        for group, count in self._worker.sizes().items():
-            waiting[self._tenants.name(group)] += count
+        for session in self._worker.sessions:
+            for group, count in session.lanes.sizes().items():
+                waiting[self._tenants.name(group)] += count
         self._told.update(waiting)
         return [((name,), count) for name, count in waiting.items()]
 
-    def _by_number(self, value: Callable[..., float]) -> Values:
-        """Of those that have a name of their own: a pace of all others together would say nothing."""
+    def _held(self) -> Values:
+        """Numbers that are held because Meta refuses their token, their account or themselves."""
         now = time.time()
+        return [((), sum(session.lanes.held(now) for session in self._worker.sessions))]
+
+    def _by_number(self, value: Callable[..., float]) -> Values:
+        """Of those that have a name of their own: a pace of all others together would say nothing.
+
+        And of those that are ours now. The pace of a number that has gone to another process is kept, and seems full.
+        """
+        now, sessions = time.time(), self._worker.sessions
         for chatbot_id, pace in self._paces.numbers():
-            if self._tenants.name(chatbot_id) != OTHER:
+            if self._tenants.name(chatbot_id) != OTHER and any(session.owns(chatbot_id) for session in sessions):
                 yield (chatbot_id,), value(pace, now)
 
 

@@ -127,7 +127,8 @@ class Throughput:
     def _set(self, chatbot_id: str, facts: NumberFacts, rate: float) -> None:
         pace = self._paces.number(chatbot_id)
         if pace.limit != rate:
-            log.info("throughput", extra={"chatbot_id": chatbot_id, "messages_per_second": rate, "level": facts.level})
+            told = {"chatbot_id": chatbot_id, "messages_per_second": rate, "throughput_level": facts.level}
+            log.info("throughput", extra=told)
         pace.set_limit(rate, self._now())
         self._displays[chatbot_id] = _digits(facts.display_phone_number)
 

@@ -12,16 +12,20 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError, UnknownTopicOrPartitionError
 
-from common.errors import AppError
+from common.errors import AppError, Unavailable
 from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
+from common.mongo import MongoError
 from wa import indexes, journal, keys, topics
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
-from wa.errors import Failed
+from wa.errors import Failed, mongodb_away
+
+_AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
+"""Nobody has answered; other errors that are not worth repeating are answers."""
 
 GROUPS: Final = (
     doctor.register,
@@ -57,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if arguments.bootstrap:
         settings = settings.model_copy(update={"kafka_bootstrap_servers": arguments.bootstrap})
-    # The driver's own complaints repeat, many times over, what we say in one sentence.
-    for name in ("aiokafka", "asyncio"):
+    # The drivers' own complaints, and our own logs, repeat many times over what we say in one sentence.
+    for name in ("aiokafka", "asyncio", "common"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         code: int = asyncio.run(arguments.run(arguments, settings))
@@ -76,10 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def sentence(error: Exception, bootstrap: str) -> str:
     """What went wrong, and what to do."""
+    if isinstance(error, Unavailable) and isinstance(error.__cause__, MongoError):
+        says, mend = mongodb_away(error)
+        return f"MongoDB: {says}: {mend}"
     if isinstance(error, Failed | AppError):
         return str(error)
     if isinstance(error, UnknownTopicOrPartitionError):
         return f"a topic is missing at {bootstrap}: create it with `wa topics ensure`"
+    if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, _AWAY):
+        return f"Kafka at {bootstrap} refuses: {str(error) or type(error).__name__}"
     return (
         f"Kafka at {bootstrap} does not answer ({str(error) or type(error).__name__}):"
         " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again when it is back"

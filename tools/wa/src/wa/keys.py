@@ -14,7 +14,7 @@ from common.security import keys
 from common.security.envelope import KeyRing
 from wa import options
 from wa.doctor.checks import DoctorSettings, key_ring
-from wa.errors import Failed
+from wa.errors import Failed, Usage
 
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
 _SERVICE: Final = "accounts"
@@ -64,7 +64,7 @@ async def run_list(_: argparse.Namespace, __: KafkaSettings) -> int:
         return 2
     ring = key_ring(settings)
     if not isinstance(ring, KeyRing):
-        raise Failed(f"{ring.says}: {ring.mend}")
+        raise Usage(f"{ring.says}: {ring.mend}")
     wrapped = await _wrapped(settings)
     for kek in sorted({*ring.keks, *wrapped}):
         role = "primary" if kek == ring.primary else "configured" if kek in ring.keks else "NOT CONFIGURED"

@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from common.kafka.settings import brokers
+
 _AGO: Final = re.compile(r"^(\d{1,6})([smhd])$")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -14,6 +16,7 @@ def connection() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
         "--bootstrap",
+        type=_brokers,
         metavar="HOST:PORT[,…]",
         help="of the brokers (default: KAFKA_BOOTSTRAP_SERVERS or localhost:9092)",
     )
@@ -82,3 +85,10 @@ def words(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise argparse.ArgumentTypeError("it must not be empty, and on one line")
     return text.strip()
+
+
+def _brokers(text: str) -> str:
+    try:
+        return brokers(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -14,7 +14,8 @@ from wa import options
 from wa.doctor.findings import Level, table, worst
 from wa.doctor.judge_topics import judge_topics
 
-_DAY_MS: Final = 24 * 60 * 60 * 1000
+_HOUR_MS: Final = 60 * 60 * 1000
+_DAY_MS: Final = 24 * _HOUR_MS
 
 
 def register(groups: Any) -> None:
@@ -74,7 +75,7 @@ async def run_check(_: argparse.Namespace, settings: KafkaSettings) -> int:
 
 
 def _line(topic: Topic, there: Mapping[str, Described], *, asked: bool) -> str:
-    kept = "compacted" if topic.compacted else f"{topic.retention_ms / _DAY_MS:.2g} days"
+    kept = "compacted" if topic.compacted else _time(topic.retention_ms)
     declared = (
         f"{topic.name:32} {topic.partitions:3} partitions  {kept:10} written by {topic.owner:14} key: {topic.key}"
     )
@@ -85,6 +86,11 @@ def _line(topic: Topic, there: Mapping[str, Described], *, asked: bool) -> str:
     return f"{declared}\n{'':32} there: {standing}"
 
 
+def _time(milliseconds: int) -> str:
+    days, rest = divmod(milliseconds, _DAY_MS)
+    return f"{milliseconds / _HOUR_MS:g} hours" if rest else f"{days} days"
+
+
 def _facts(topic: Topic, there: Mapping[str, Described]) -> dict[str, Any]:
     found = there.get(topic.name)
-    return {**asdict(topic), "there": asdict(found) if found else None}
+    return {**asdict(topic), "config": topic.config(), "there": asdict(found) if found else None}

@@ -31,12 +31,22 @@ class Topic:
         """How large a record's value and key may be together; the rest is for its headers and the batch around it."""
         return self.max_message_bytes - _AROUND_BYTES
 
+    @property
+    def segment_ms(self) -> int:
+        """How long a segment is written to, and so how much longer than `retention_ms` a record may stay, at most.
+
+        Kafka removes whole segments, when their last record is old enough. Its default is seven days: with a little
+        traffic, the first record of a segment would stay for two weeks.
+        """
+        return min(_DAY_MS, self.retention_ms)
+
     def config(self) -> dict[str, str]:
         """The topic's broker configuration, as Kafka names its entries."""
         entries = {"max.message.bytes": str(self.max_message_bytes)}
         if self.compacted:
             return {**entries, "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-        return {**entries, "cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        kept = {"retention.ms": str(self.retention_ms), "segment.ms": str(self.segment_ms)}
+        return {**entries, "cleanup.policy": "delete", **kept}
 
 
 WEBHOOKS: Final = Topic(

@@ -30,9 +30,9 @@ _AT_ONCE: Final = 16
 class CredentialsSettings(BaseSettings):
     """How to reach the internal listener of accounts."""
 
-    accounts_internal_url: Annotated[str, Field(description="the internal listener of accounts")] = (
-        "http://localhost:8081"
-    )
+    accounts_internal_url: Annotated[
+        str, Field(pattern="^https?://", description="the internal listener of accounts")
+    ] = "http://localhost:8081"
     accounts_internal_key: Annotated[
         SecretStr, Field(min_length=1, description="an API key with the scope `credentials`")
     ]

@@ -4,10 +4,10 @@ import asyncio
 import gc
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import uvicorn
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.telemetry.settings import TelemetrySettings
 
@@ -20,8 +20,16 @@ class HttpSettings(TelemetrySettings):
 
     http_host: Annotated[str, Field(description="address of the listeners; all interfaces, for containers")] = "0.0.0.0"
     http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = 8000
-    log_level: Annotated[str, Field(description="DEBUG, INFO, WARNING or ERROR; at DEBUG, each call to Meta")] = "INFO"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Field(description="DEBUG, INFO, WARNING or ERROR; at DEBUG, each call to Meta"),
+    ] = "INFO"
     shutdown_seconds: Annotated[float, Field(gt=0, description="how long running requests may take at shutdown")] = 10.0
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
 
 class _Server(uvicorn.Server):

@@ -17,14 +17,20 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from common.contracts import topics
+from common.http.command import read_settings
 from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
+# How long one broker may take. Whoever hangs, with its connections open, must not keep the others from being asked.
+_LOOKING_MS = 3_000
+_CHANGING_MS = 10_000
 _LIMIT = "max.message.bytes"
 _IN_SYNC = "min.insync.replicas"
+_RETENTION, _SEGMENT = "retention.ms", "segment.ms"
+_ENTRIES = (_LIMIT, _IN_SYNC, _RETENTION, _SEGMENT)
 
 
 async def ensure_topics(
@@ -42,7 +48,7 @@ async def ensure_topics(
     """
     wanted = tuple(wanted)
     async with asyncio.timeout(wait_seconds):
-        admin = await _connect(settings)
+        admin = await _connect(settings, _CHANGING_MS)
         try:
             existing = set(await admin.list_topics())
             missing = [topic for topic in wanted if topic.name not in existing]
@@ -58,7 +64,8 @@ async def ensure_topics(
 class Described:
     """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader.
 
-    `min_in_sync` is on how many brokers a record has to be before it is acknowledged.
+    `min_in_sync` is on how many brokers a record has to be before it is acknowledged; `retention_ms` and `segment_ms`
+    are how long records stay together (-1: for ever).
     """
 
     partitions: int
@@ -66,17 +73,28 @@ class Described:
     led: bool
     max_message_bytes: int | None = None
     min_in_sync: int | None = None
+    retention_ms: int | None = None
+    segment_ms: int | None = None
 
 
-async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0) -> dict[str, Described]:
+async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 12.0) -> dict[str, Described]:
     """Every topic of the cluster by name. Raises `TimeoutError` when no broker answers in time, or `KafkaError`."""
     async with asyncio.timeout(wait_seconds):
-        admin = await _connect(settings)
-        try:
-            described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
-            configs = await _configs(admin, [topic["topic"] for topic in described])
-        finally:
-            await admin.close()
+        while True:
+            admin = await _connect(settings, _LOOKING_MS)
+            try:
+                return await _describe(admin)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_POLL_SECONDS)
+            finally:
+                await admin.close()
+
+
+async def _describe(admin: AIOKafkaAdminClient) -> dict[str, Described]:
+    described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
+    configs = await _configs(admin, [topic["topic"] for topic in described])
     return {topic["topic"]: _described(topic, configs.get(topic["topic"], {})) for topic in described}
 
 
@@ -88,23 +106,25 @@ def _described(topic: dict[str, Any], config: dict[str, int]) -> Described:
         led=all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions),
         max_message_bytes=config.get(_LIMIT),
         min_in_sync=config.get(_IN_SYNC),
+        retention_ms=config.get(_RETENTION),
+        segment_ms=config.get(_SEGMENT),
     )
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """The two entries that are of interest, by topic."""
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys((_LIMIT, _IN_SYNC), "")) for name in names]
+    """The entries that are of interest, by topic."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ENTRIES, "")) for name in names]
     found = {}
     for response in await admin.describe_configs(wanted) if wanted else ():
         for resource in response.resources:
             name, entries = resource[3], resource[4]
-            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in (_LIMIT, _IN_SYNC)}
+            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in _ENTRIES}
     return found
 
 
-async def _connect(settings: KafkaSettings) -> AIOKafkaAdminClient:
+async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafkaAdminClient:
     while True:
-        admin = AIOKafkaAdminClient(**connection(settings))
+        admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=request_timeout_ms)
         try:
             await admin.start()
         except KafkaError as error:
@@ -163,17 +183,23 @@ def main(argv: list[str] | None = None) -> int:
         for topic in topics.ALL:
             print(f"{topic.name:32} {topic.partitions:3} partitions  owner {topic.owner:14} key: {topic.key}")  # noqa: T201  # its output
         return 0
+    settings = read_settings("common.kafka.admin", KafkaSettings)
+    if settings is None:
+        return 2
     try:
         created = asyncio.run(
             ensure_topics(
-                KafkaSettings(),
+                settings,
                 partitions=arguments.partitions,
                 replication=arguments.replication,
                 wait_seconds=arguments.wait,
             )
         )
     except TimeoutError:
-        print(f"Kafka at {KafkaSettings().kafka_bootstrap_servers} did not answer in time", file=sys.stderr)  # noqa: T201  # its output
+        print(f"Kafka at {settings.kafka_bootstrap_servers} did not answer in time", file=sys.stderr)  # noqa: T201  # its output
+        return 1
+    except KafkaError as error:
+        print(f"Kafka at {settings.kafka_bootstrap_servers} refuses: {error}", file=sys.stderr)  # noqa: T201  # its output
         return 1
     print(f"created {len(created)} topics" + "".join(f"\n  {name}" for name in created))  # noqa: T201  # its output
     return 0

@@ -57,7 +57,8 @@ def note_written(records: Sequence[Outgoing], began_ns: int) -> None:
 class GroupReadings:
     """The gauges of one consumer group, from `start` to `stop`.
 
-    `committed` gives, by partition that is worked on, the offset up to which everything is finished.
+    `committed` gives, by partition that is ours, the offset up to which everything is finished; `working` how many
+    partitions are worked on now.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class GroupReadings:
         *,
         consumer: Callable[[], AIOKafkaConsumer | None],
         committed: Callable[[], Mapping[TopicPartition, int]],
+        working: Callable[[], int],
         idle_seconds: Callable[[], float],
     ) -> None:
         self._group = group
         self._consumer = consumer
         self._committed = committed
+        self._working = working
         self._idle_seconds = idle_seconds
         self._removes: list[Callable[[], None]] = []
 
@@ -80,7 +83,7 @@ class GroupReadings:
             metrics.SESSION_FAILURES.labels(self._group, reason)
         self._removes = [
             metrics.CONSUMER_LAG.add(self._lags),
-            metrics.CONSUMER_PARTITIONS.add(lambda: [((self._group,), len(self._committed()))]),
+            metrics.CONSUMER_PARTITIONS.add(lambda: [((self._group,), self._working())]),
             metrics.CONSUMER_IDLE_SECONDS.add(lambda: [((self._group,), self._idle_seconds())]),
         ]
 

@@ -146,7 +146,11 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._progress_at = 0.0
         self._reading: set[str] = set()
         self._readings = GroupReadings(
-            group, consumer=lambda: self._consumer, committed=self._committed, idle_seconds=self.idle_seconds
+            group,
+            consumer=lambda: self._consumer,
+            committed=self._committed,
+            working=lambda: len(self.assignment),
+            idle_seconds=self.idle_seconds,
         )
 
     async def start(self) -> None:
@@ -276,6 +280,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         try:
             await producer.start()
             committed = {tp: await self._seek_to_committed(consumer, tp) for tp in slot.partitions}
+            slot.committed = committed
             session = PartitionSession(
                 slot.name,
                 slot.partitions,
@@ -306,7 +311,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         return committed
 
     def _committed(self) -> dict[TopicPartition, int]:
-        return {tp: offset for session in self._sessions.values() for tp, offset in session.committed.items()}
+        """Of every slot that is ours, also between two sessions: what fails again and again falls behind meanwhile."""
+        return {tp: offset for slot in self._slots.values() for tp, offset in slot.committed.items()}
 
     def _failed(self, reason: str) -> None:
         SESSION_FAILURES.labels(self._group, reason).inc()
@@ -335,6 +341,8 @@ class _Slot:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None] | None" = None
     session: PartitionSession | None = None
+    committed: dict[TopicPartition, int] = field(default_factory=dict)
+    """As the last session that was opened has it."""
 
     def stop(self) -> None:
         self.stopping.set()

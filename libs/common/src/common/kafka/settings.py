@@ -1,13 +1,28 @@
 """Where Kafka is and how to log in to it; every process that speaks Kafka includes these settings."""
 
-from typing import Annotated, Literal
+import re
+import ssl
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+
+def brokers(text: str) -> str:
+    """`text` if it names brokers: the driver finds out when it connects, and is asked for ever. Raises `ValueError`."""
+    for broker in text.split(","):
+        if not _BROKER.fullmatch(broker.strip()):
+            raise ValueError(f"`{broker.strip()}` is not host:port")
+    return text
 
 
 class KafkaSettings(BaseSettings):
     """Connection settings, from `KAFKA_*` environment variables."""
+
+    # A refused setting is otherwise shown with what was given, the password too.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     kafka_bootstrap_servers: Annotated[str, Field(description="host:port[,host:port…] of the brokers")] = (
         "localhost:9092"
@@ -33,3 +48,27 @@ class KafkaSettings(BaseSettings):
         int,
         Field(ge=5_000, description="an owner that died holds back read_committed readers for at most this long"),
     ] = 15_000
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _brokers(cls, value: str) -> str:
+        return brokers(value)
+
+    @field_validator("kafka_ca_file", mode="before")
+    @classmethod
+    def _no_ca_file(cls, value: object) -> object:
+        return value or None
+
+    @model_validator(mode="after")
+    def _login_and_certificates(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            protocol = f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol}"
+            raise ValueError(f"{protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        if self.kafka_security_protocol in ("SSL", "SASL_SSL"):
+            try:
+                ssl.create_default_context(cafile=self.kafka_ca_file)
+            except OSError as error:  # which an SSLError is, too
+                raise ValueError(f"KAFKA_CA_FILE cannot be read as certificates: {error}") from None
+        return self

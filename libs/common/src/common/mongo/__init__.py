@@ -3,7 +3,7 @@
 from typing import Final
 
 from pymongo import DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.errors import PyMongoError as MongoError
 
 from common.mongo.client import Database, Document, Mongo, MongoSettings
@@ -25,6 +25,7 @@ __all__ = [
     "Mongo",
     "MongoError",
     "MongoSettings",
+    "OperationFailure",
     "OwnedSession",
     "ReplaceOne",
     "UpdateMany",

@@ -6,12 +6,13 @@ Every collection is written with majority and journal, so what a service has act
 from typing import Annotated, Any
 
 from bson.codec_options import CodecOptions
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
@@ -20,10 +21,36 @@ Database = AsyncDatabase[Document]
 class MongoSettings(BaseSettings):
     """Connection settings, from `MONGODB_*` environment variables."""
 
+    # A refused setting is otherwise shown with what was given, the password too.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
     mongodb_uri: Annotated[SecretStr, Field(description="connection string; a replica set, for transactions")] = (
         SecretStr("mongodb://localhost:27017/?replicaSet=rs0")
     )
-    mongodb_database: Annotated[str, Field(description="name of the database; one for all services")] = "whatsapp_cloud"
+    mongodb_database: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[^/\\. \"$*<>:|?]+$",
+            description="name of the database; one for all services",
+        ),
+    ] = "whatsapp_cloud"
+
+    @field_validator("mongodb_uri")
+    @classmethod
+    def _well_formed(cls, value: SecretStr) -> SecretStr:
+        """What the driver says of it is not passed on: it may quote a part of the password."""
+        # As if it were not to be looked up (SRV): that needs the network, and is done when connecting.
+        plain = value.get_secret_value().replace("mongodb+srv://", "mongodb://", 1)
+        try:
+            parse_uri(plain, warn=True)
+        except (PyMongoError, ValueError):
+            raise ValueError(
+                "it is no connection string like mongodb://user:password@host:27017/?replicaSet=rs0; in user and"
+                " password anything but letters and digits is percent-encoded"
+            ) from None
+        return value
 
 
 class Mongo:

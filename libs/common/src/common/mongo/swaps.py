@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from common.errors import Unavailable
 from common.mongo.client import Document
+from common.telemetry.failures import quotes, text_of
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,11 @@ def or_unavailable() -> Iterator[None]:
 
 def _described(error: PyMongoError) -> str:
     """The error for a log. The text of a refused operation quotes its documents, with what people wrote."""
-    if isinstance(error, OperationFailure):
-        return f"{type(error).__name__} (code {error.code})"
-    return repr(error)
+    return f"{type(error).__name__} ({text_of(error)})" if isinstance(error, OperationFailure) else repr(error)
+
+
+quotes(OperationFailure, lambda error: f"code {error.code}")
+quotes(BSONError, lambda _: "a document cannot be encoded")
 
 
 async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Document | None]:

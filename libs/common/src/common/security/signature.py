@@ -5,6 +5,7 @@ computed over the bytes as they arrived: Meta escapes unicode and slashes, and p
 """
 
 import hmac
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,3 +29,16 @@ def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bo
     for secret in secrets:
         valid |= bool(secret) and hmac.compare_digest(signature_of(body, secret), header)
     return valid
+
+
+def app_secrets(text: str) -> list[str]:
+    """The setting `WHATSAPP_APP_SECRETS`: comma separated, or JSON. Raises `ValueError`, without what was given."""
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        secrets = json.loads(text)
+    except ValueError:
+        secrets = None
+    if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
+        raise ValueError("it begins like JSON, and is no array of strings")
+    return secrets

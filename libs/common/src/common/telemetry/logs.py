@@ -2,7 +2,8 @@
 
 Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
 holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule. What a task does for
-a traced exchange says so: `trace_id` and `span_id` are those of its spans.
+a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are told by
+`common.telemetry.failures`, which leaves out what some of them quote.
 """
 
 import json
@@ -10,9 +11,11 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from common.telemetry.failures import told
 from common.telemetry.tracing import current
 
 REDACTED = "[redacted]"
+_COMMON = "common"
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 _SENSITIVE = (
@@ -28,6 +31,7 @@ _SENSITIVE = (
     "to_number",
 )
 _HARMLESS = frozenset({"phone_number_id", "body_bytes", "body_id"})
+_OURS = frozenset({"time", "level", "service", "logger", "exception"})
 
 
 def redact(name: str, value: object) -> object:
@@ -59,17 +63,26 @@ class JsonFormatter(logging.Formatter):
             fields.update(trace_id=trace.trace_id, span_id=trace.span_id, correlation_id=trace.correlation_id)
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                fields[name] = redact(name, value)
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+                # What every line has, whoever searches for it relies on: a field of the same name stands beside it.
+                fields[f"{name}_" if name in _OURS else name] = redact(name, value)
+        if record.exc_info and record.exc_info[1]:
+            fields["exception"] = told(record.exc_info[1])
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:
-    """Send everything to stdout as JSON. Call once, at the start of a process."""
+    """Send everything to stdout as JSON. Call once, at the start of a process.
+
+    DEBUG is for our own loggers. Libraries are never below INFO: there the driver of MongoDB logs each command with its
+    documents, and so what people wrote.
+    """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    root = logging.getLogger()
+    for ours in (service, _COMMON):
+        logging.getLogger(ours).setLevel(root.level)
+    root.setLevel(max(root.level, logging.INFO))
     # One line for every request or record would cost more than the work; what matters is logged by the services.
     for chatty in (
         "uvicorn.access",

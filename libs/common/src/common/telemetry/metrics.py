@@ -131,7 +131,7 @@ SESSION_FAILURES = _counter(
 )
 CONSUMER_LAG = _gauge(
     "whatsapp_consumer_lag_records",
-    "records of an assigned partition that this process has not committed yet",
+    "records of an assigned partition that this process has not committed yet (a transaction's end counts as one)",
     "group",
     "topic",
     "partition",

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-_W3C_TRACEPARENT: Final = re.compile(r"^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+_W3C_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_BEGINS, _TRACE_ENDS = 3, 35  # in a traceparent: 2 digits of version, 32 of the trace, 16 of the span, 2 of flags
 _SPAN_BEGINS, _SPAN_ENDS = 36, 52
 _ODD: Final = frozenset("13579bdf")
@@ -58,7 +58,7 @@ def new_trace(
     correlation_id: str, traceparent: str | None = None, tracestate: str | None = None, *, sampled: bool = False
 ) -> Trace:
     """The span that a valid W3C `traceparent` names; without one, the first of a new trace, followed if `sampled`."""
-    if traceparent is None or not _W3C_TRACEPARENT.match(traceparent):
+    if traceparent is None or not _W3C_TRACEPARENT.fullmatch(traceparent):
         return Trace(f"00-{random.getrandbits(128) or 1:032x}-{_span()}-{'01' if sampled else '00'}", correlation_id)
     return Trace(traceparent, correlation_id, tracestate)
 

@@ -8,7 +8,10 @@ The SDK's own tracer is not used: it draws the ids of spans itself, while ours s
 before the work on them has ended, and its spans cost what they cost also when nobody follows them.
 """
 
+import logging
 import random
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Final
@@ -29,10 +32,29 @@ Attributes = Mapping[str, str | int | float | bool]
 
 _QUEUE: Final = 16_384  # spans; what does not fit is dropped, for nothing waits for telemetry
 _STOP_MILLIS: Final = 3_000
+_COMPLAINTS_SECONDS: Final = 60.0
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SCOPE: Final = InstrumentationScope("whatsapp-cloud")
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+class _NowAndThen(logging.Filter):
+    """Lets a line a minute through. A receiver that is away is told about with each batch, every second or three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # whatever it is
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + _COMPLAINTS_SECONDS
+        return True
+
+
+_complaints: Final = _NowAndThen()
 
 
 class _Tracing:
@@ -54,14 +76,20 @@ def start(service: str, settings: TelemetrySettings, exporter: SpanExporter | No
     )
     _Tracing.resource = Resource.create({"service.name": service, "service.namespace": "whatsapp-cloud"})
     _Tracing.ratio = settings.trace_sample_ratio
+    logging.getLogger(OTLPSpanExporter.__module__).addFilter(_complaints)
+    # It complains of a caller's `tracestate` that is none, with all of it and for each span. That is left out.
+    logging.getLogger(TraceState.__module__).setLevel(logging.ERROR)
 
 
 def stop() -> None:
     """Send what is left, for a few seconds at most, and nothing from now on."""
     processor, _Tracing.processor, _Tracing.ratio = _Tracing.processor, None, 0.0
     if processor is not None:
-        processor.force_flush(_STOP_MILLIS)
-        processor.shutdown()  # type: ignore[no-untyped-call]
+        # In a thread, which does not outlive the process: the processor sends one batch after another until none is
+        # left, and heeds no time-out, so a receiver that hangs would hold it for a minute and a half.
+        ending = threading.Thread(target=processor.shutdown, name="last spans", daemon=True)
+        ending.start()
+        ending.join(_STOP_MILLIS / 1000)
 
 
 def active() -> bool:

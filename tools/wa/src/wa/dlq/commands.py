@@ -30,7 +30,7 @@ def register(groups: Any) -> None:
     found.set_defaults(run=run_list)
     one = options.add_command(verbs, "inspect", "everything about one letter", "wa dlq inspect send/3/17 --body")
     one.add_argument("position", type=_position, metavar="POSITION", help=_POSITION_HELP)
-    one.add_argument("--body", action="store_true", help="key and body too: they name people and have their words")
+    one.add_argument("--body", action="store_true", help="key, details and body too: they name people and quote them")
     one.set_defaults(run=run_inspect)
     _add_replay(verbs)
 

@@ -84,6 +84,11 @@ class Letter:
         return self.headers.get(EVENT_ID) or (None if self.is_send else _text(self.body, "id"))
 
     @property
+    def quoting(self) -> frozenset[str]:
+        """Headers that may quote a person: Meta's details, and of webhooks the sentence that says what is wrong."""
+        return frozenset({"details"} if self.is_send else {"details", "reason"})
+
+    @property
     def replays(self) -> int:
         """How often this send was replayed before it died again."""
         told = self.headers.get("replays", "")

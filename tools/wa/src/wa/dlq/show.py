@@ -1,7 +1,7 @@
 """Letters as lines for a terminal. Pure. Nothing here has a person's words or number, except `body_of`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,8 +53,8 @@ def summary(letters: Iterable[Letter]) -> list[str]:
 
 
 def details(letter: Letter, audit: Audit) -> list[str]:
-    """Everything about one letter but its key and body, which name people."""
-    headers: Mapping[str, str] = letter.headers
+    """Everything about one letter but what names people: its key, its body, and the headers that quote them."""
+    headers = {name: value for name, value in letter.headers.items() if name not in letter.quoting}
     width = max(map(len, headers), default=0)
     return [
         str(letter.position),
@@ -64,12 +64,15 @@ def details(letter: Letter, audit: Audit) -> list[str]:
 
 
 def body_of(letter: Letter) -> str:
-    """The key and the body, which has people's words; JSON is indented."""
+    """The key, the headers and the body that have people's words; JSON is indented."""
     text = letter.value.decode("utf-8", "replace")
     if letter.body is not None:
         text = msgspec.json.format(letter.value, indent=2).decode()
     lines = (clean(part, len(part)) if part else "" for part in text.split("\n"))
-    return "\n".join((f"key: {clean(letter.key, len(letter.key))}", *lines))
+    quoting = [
+        f"{name}: {clean(value, len(value))}" for name, value in letter.headers.items() if name in letter.quoting
+    ]
+    return "\n".join((f"key: {clean(letter.key, len(letter.key))}", *quoting, *lines))
 
 
 def plan_lines(plan: Plan) -> list[str]:

@@ -1,5 +1,6 @@
 """What the doctor looks at besides Meta. Every check ends with findings, whatever it meets; none changes anything."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from wa.doctor.judge import (
     judge_version,
 )
 from wa.doctor.judge_topics import judge_topics
+from wa.errors import mongodb_away
 
 ACCOUNTS: Final = collections.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
@@ -55,13 +57,14 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
     """Whether brokers answer, and the topics."""
     at = settings.kafka_bootstrap_servers
     try:
-        there = await describe_topics(settings, wait_seconds=_SECONDS)
+        there = await describe_topics(settings)
     except (TimeoutError, OSError, KafkaError) as error:
         return [
             problem(
                 "kafka",
                 f"no broker answers at {at} ({type(error).__name__})",
-                "start it, or mend KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL and the network policy in between",
+                "start it, or mend KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL, the login (KAFKA_SASL_*) and the"
+                " network policy in between",
             )
         ]
     return [ok("kafka", f"answers at {at}"), *judge_topics(there)]
@@ -79,27 +82,24 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
             return found
         standings = {one.name: await compare_indexes(mongo.database, one) for one in collections.ALL}
     except (MongoError, Unavailable) as error:
-        return [
-            problem(
-                "mongodb",
-                f"it does not answer ({type(error.__cause__ or error).__name__})",
-                "start it, or mend MONGODB_URI (a replica set's), its user and the network policy in between",
-            )
-        ]
+        return [problem("mongodb", *mongodb_away(error))]
     return [*found, *judge_indexes(standings)]
 
 
 def check_internal_keys(settings: DoctorSettings) -> list[Finding]:
-    """The keys by which the sender asks accounts and conversation, where they and API_KEYS are given."""
+    """The keys by which the sender asks accounts and conversation."""
     keys = (
         ("ACCOUNTS_INTERNAL_KEY", settings.accounts_internal_key, "credentials"),
         ("CONVERSATION_INTERNAL_KEY", settings.conversation_internal_key, "windows"),
     )
-    return [
-        judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
-        for name, key, scope in keys
-        if key is not None and settings.api_keys
-    ]
+    return [_internal_key(settings, name, key, scope) for name, key, scope in keys]
+
+
+def _internal_key(settings: DoctorSettings, name: str, key: SecretStr | None, scope: str) -> Finding:
+    unset = "API_KEYS" if not settings.api_keys else name if key is None else None
+    if key is None or unset:
+        return warning(name.lower(), f"{unset} is not set here: it was not looked at", "set it")
+    return judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
 
 
 def key_ring(settings: DoctorSettings) -> KeyRing | Finding:
@@ -143,14 +143,15 @@ def _opened(keys: KeyRing, document: Mapping[str, Any]) -> str:
 async def check_services(urls: Sequence[str]) -> list[Finding]:
     """What the services at these base URLs say of themselves."""
     async with httpx.AsyncClient(timeout=_SECONDS) as client:
-        return [await _check_service(client, url.rstrip("/")) for url in urls]
+        return await asyncio.gather(*(_check_service(client, url.rstrip("/")) for url in urls))
 
 
 async def _check_service(client: httpx.AsyncClient, url: str) -> Finding:
     try:
-        answer = await client.get(f"{url}/health/ready")
+        async with asyncio.timeout(_SECONDS):  # the client's own begins anew with each byte
+            answer = await client.get(f"{url}/health/ready")
         checks = answer.json().get("checks", {})
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         return problem(url, f"it does not answer ({type(error).__name__})", "start it, or mend the URL")
     except (ValueError, AttributeError):
         return problem(url, "something else answers there", "give the base URL of a service: http://ingress:8000")

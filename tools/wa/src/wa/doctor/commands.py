@@ -1,14 +1,16 @@
 """`wa doctor`: the command."""
 
 import argparse
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo
+from common.security.envelope import KeyRing
 from wa import options
 from wa.doctor.checks import (
     DoctorSettings,
@@ -19,9 +21,10 @@ from wa.doctor.checks import (
     check_services,
     key_ring,
 )
-from wa.doctor.findings import Finding, Level, table, worst
+from wa.doctor.findings import Finding, Level, problem, table, worst
 from wa.doctor.meta import check_meta
 
+_SECONDS: Final = 30.0  # for one of the checks as a whole
 _EPILOG: Final = """\
 Give it what the services are given: KAFKA_*, MONGODB_*, ACCOUNTS_KEKS, WHATSAPP_APP_SECRETS, GRAPH_*, API_KEYS and the
 two internal keys. What is not set is not looked at, and it says so. WHATSAPP_APP_ID helps while no token is valid.
@@ -65,13 +68,29 @@ async def examine(settings: DoctorSettings, services: Sequence[str] = ()) -> lis
     found = [*await check_kafka(settings), *check_internal_keys(settings)]
     mongo = Mongo(settings)
     try:
-        found += await check_mongodb(mongo)
+        found += await _in_time("mongodb", check_mongodb(mongo))
         keys = key_ring(settings)
         if isinstance(keys, Finding):
             found.append(keys)
-        elif await mongo.reachable():
-            about_keys, tokens = await check_secrets(mongo, keys)
-            found += [*about_keys, *await check_meta(tokens, settings)]
+        else:
+            found += await _in_time("keys and tokens", _check_accounts(mongo, keys, settings))
     finally:
         await mongo.close()
     return [*found, *await check_services(services)]
+
+
+async def _check_accounts(mongo: Mongo, keys: KeyRing, settings: DoctorSettings) -> list[Finding]:
+    if not await mongo.reachable():
+        return []  # said by `check_mongodb`
+    about_keys, tokens = await check_secrets(mongo, keys)
+    return [*about_keys, *await check_meta(tokens, settings)]
+
+
+async def _in_time(about: str, check: Awaitable[list[Finding]]) -> list[Finding]:
+    """What the check finds. Drivers count their time-outs anew for each step: what trickles would hold it for ever."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return await check
+    except TimeoutError:
+        says = f"no end of the answer within {_SECONDS:g} s: something in between, or there, hangs"
+        return [problem(about, says, "look at its log and load, and at proxies and network policies in between")]

@@ -81,6 +81,20 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
             "set min.insync.replicas of the topics, or of the brokers, to 2",
         )
 
+    longer = [topic.name for topic, it in present.items() if _keeps_longer(topic, it)]
+    if longer:
+        yield warning(
+            "topics",
+            f"records stay longer than declared (retention.ms, segment.ms), people's too: {_some(longer)}",
+            "set both as `wa topics list --json` has them (`config`): `wa erase` tells a person that they go in time",
+        )
+
+
+def _keeps_longer(topic: Topic, it: Described) -> bool:
+    if topic.compacted or it.retention_ms is None or it.segment_ms is None:
+        return False
+    return it.retention_ms < 0 or it.retention_ms + it.segment_ms > topic.retention_ms + topic.segment_ms
+
 
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])

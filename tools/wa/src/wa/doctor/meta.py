@@ -9,6 +9,7 @@ from typing import Any, Final
 from common.errors import Unavailable
 from common.meta.client import GraphSettings
 from common.meta.onboarding import Onboarding
+from common.security.signature import app_secrets
 from wa.doctor.checks import DoctorSettings
 from wa.doctor.findings import Finding, ok, problem, warning
 from wa.doctor.judge import judge_token
@@ -37,7 +38,17 @@ async def check_meta(tokens: Mapping[str, str], settings: DoctorSettings) -> lis
         except Unavailable as error:
             return [problem("meta", error.message, "look at GRAPH_BASE_URL, and whether this machine may reach it")]
     now = datetime.now(UTC)
-    return [*(judge_token(chatbot, answer or {}, now) for chatbot, answer in inspected.items()), *about_secrets]
+    judged = [judge_token(chatbot, answer or {}, now) for chatbot, answer in inspected.items()]
+    return [*judged, *_left_out(len(chosen), len(tokens)), *about_secrets]
+
+
+def _left_out(asked: int, all_: int) -> list[Finding]:
+    if asked == all_:
+        return []
+    mend = (
+        "GET /whatsapp-cloud/account/{chatbotId} shows as `tokenStatus` whether Meta has refused a token to the sender"
+    )
+    return [warning("tokens", f"{asked} of {all_:,} were looked at", mend)]
 
 
 def _apps(
@@ -62,7 +73,11 @@ async def _check_secrets(
     if not apps:
         says = "no token is valid, so that it is not known of which app they have to be"
         return [warning("app secret", says, "set WHATSAPP_APP_ID, the id in the app's dashboard")], []
-    secrets = [part.strip() for part in settings.whatsapp_app_secrets.get_secret_value().split(",") if part.strip()]
+    try:
+        secrets = app_secrets(settings.whatsapp_app_secrets.get_secret_value())
+    except ValueError as error:
+        mend = "give the secrets comma separated, or as a JSON array of strings"
+        return [problem("app secret", f"WHATSAPP_APP_SECRETS cannot be used: {error}", mend)], []
     found, right = [], []
     for app, token in apps.items():
         taken = [f"{app}|{secret}" for secret in secrets if await meta.inspect(token, by=f"{app}|{secret}") is not None]

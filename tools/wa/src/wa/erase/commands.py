@@ -52,9 +52,6 @@ async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     settings = read_settings("wa", MongoSettings)
     if settings is None:
         return 2
-    person: Person = arguments.contact
-    if any(person.is_named_in(text) for text in (arguments.by, arguments.because)):
-        raise Usage("--by and --because are kept: they must not name the person; give the number of the request")
     mongo = Mongo(settings)
     try:
         with or_unavailable():
@@ -65,7 +62,9 @@ async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
 
 async def _run(arguments: argparse.Namespace, database: Database) -> int:
     finder = Finder(database, _say)
+    _check_words(arguments, arguments.contact)
     found = await finder.find(arguments.contact, await _tenant(finder, arguments.chatbot))
+    _check_words(arguments, found.scope.person)
     where = "at all chatbots" if found.scope.tenant is None else f"at {found.scope.tenant.chatbot}"
     print(f"known as {', '.join(found.scope.person.names)} {where}\nto erase: {_counts(found.counts())}")
     if not arguments.dry_run:
@@ -75,6 +74,12 @@ async def _run(arguments: argparse.Namespace, database: Database) -> int:
     print("\n".join(out_of_reach()))
     await _look_back(database, found)
     return 0
+
+
+def _check_words(arguments: argparse.Namespace, person: Person) -> None:
+    """Under whatever name the person is known. Raises `Usage`."""
+    if any(person.is_named_in(text) for text in (arguments.by, arguments.because)):
+        raise Usage("--by and --because are kept: they must not name the person; give the number of the request")
 
 
 async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:

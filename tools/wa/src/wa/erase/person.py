@@ -8,7 +8,7 @@ from typing import Any, Final
 from common.contracts.people import contact_of_recipient
 
 _BETWEEN_DIGITS: Final = "[-. ()/]{0,3}"
-_PHONE: Final = re.compile(r"[0-9]{7,15}")
+_PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
 _BSUID: Final = re.compile(r"[A-Za-z]{2,}\.[A-Za-z0-9._-]{6,}")
 _CONTACT_IDS: Final = ("userId", "parentUserId")
 
@@ -24,14 +24,18 @@ class Person:
     def named(cls, contact: str) -> "Person":
         """Whom an operator names, by BSUID or phone number. Raises `ValueError` for what is neither.
 
-        What is short would be found in too many texts.
+        What is short would be found in too many texts. What begins with 0 is not how WhatsApp knows anybody: nothing
+        would be found, and the request be taken for done.
         """
         found = contact_of_recipient(contact.strip())
         if found.user_id and _BSUID.fullmatch(found.user_id):
             return cls(frozenset({found.user_id}), frozenset())
         if found.wa_id and _PHONE.fullmatch(found.wa_id):
             return cls(frozenset(), frozenset({found.wa_id}))
-        raise ValueError(f"`{contact}` is neither a phone number with its country code nor a BSUID (DE.1349…)")
+        raise ValueError(
+            f"`{contact}` is neither a phone number with its country code (+49…, not 0049… or 0151…) nor a BSUID"
+            " (DE.1349…)"
+        )
 
     @property
     def names(self) -> list[str]:

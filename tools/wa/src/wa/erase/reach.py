@@ -15,7 +15,8 @@ def out_of_reach() -> list[str]:
     kept = sorted((topic for topic in topics.ALL if topic not in WITHOUT_PEOPLE), key=lambda topic: topic.retention_ms)
     return [
         "what this cannot reach:",
-        "  Kafka's records, which nobody can change; they go when their time is over (retention.ms as declared):",
+        "  Kafka's records, which nobody can change; they go at most a day after their time (as declared; `wa topics",
+        "  check` says where they stay longer):",
         *(f"    {topic.name:32} {_days(topic)}" for topic in kept),
         "  a dead letter among them that is replayed comes back with its person: leave it, or look before",
         "  backups of MongoDB: after a restore, run the erasures since that backup again (docs/operations.md)",
