@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -92,14 +92,17 @@ def build_apps(settings: Settings) -> Apps:
             components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
         ),
     )
-    internal = Litestar(
-        route_handlers=[internal_routes(reads, require("windows", settings.api_keys)), *health],
+    return Apps(public, _internal(internal_routes(reads, require("windows", settings.api_keys)), health))
+
+
+def _internal(routes: Router, health: list[HTTPRouteHandler]) -> Litestar:
+    return Litestar(
+        route_handlers=[routes, *health],
         middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,
         openapi_config=None,
     )
-    return Apps(public, internal)
 
 
 def build_app(settings: Settings) -> Litestar:
