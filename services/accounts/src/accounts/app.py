@@ -19,6 +19,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
 from common.http.health import health_routes
+from common.http.listener import internal_app
 from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
@@ -88,17 +89,8 @@ def build_apps(settings: Settings) -> Apps:
             components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
         ),
     )
-    internal = Litestar(
-        route_handlers=[
-            internal_routes(store, keys, require("credentials", settings.api_keys)),
-            *health_routes(checks),
-        ],
-        middleware=[measured],
-        exception_handlers=exception_handlers(),
-        logging_config=None,
-        openapi_config=None,
-    )
-    return Apps(public, internal)
+    routes = internal_routes(store, keys, require("credentials", settings.api_keys))
+    return Apps(public, internal_app(routes, health_routes(checks)))
 
 
 def build_app(settings: Settings) -> Litestar:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
@@ -15,6 +15,7 @@ from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.health import health_routes
+from common.http.listener import internal_app
 from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.kafka.clients import make_group_consumer, make_transactional_producer
@@ -92,17 +93,7 @@ def build_apps(settings: Settings) -> Apps:
             components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
         ),
     )
-    return Apps(public, _internal(internal_routes(reads, require("windows", settings.api_keys)), health))
-
-
-def _internal(routes: Router, health: list[HTTPRouteHandler]) -> Litestar:
-    return Litestar(
-        route_handlers=[routes, *health],
-        middleware=[measured],
-        exception_handlers=exception_handlers(),
-        logging_config=None,
-        openapi_config=None,
-    )
+    return Apps(public, internal_app(internal_routes(reads, require("windows", settings.api_keys)), health))
 
 
 def build_app(settings: Settings) -> Litestar:
