@@ -153,6 +153,7 @@ def test_lanes_say_what_is_ready_and_what_is_in_memory():
     lanes.hold("bot", 1.0, 1.0, 10.0)
     assert lanes.held(1.5) == 0  # it waits a little, as after 130429
     lanes.hold("bot", 2.5, 10.0, 10.0, refused=True)
+    lanes.hold("bot", 2.6, 1.0, 10.0)  # a call that was under way: no refusal is forgotten for it
     assert lanes.held(3.0) == 1
 
 

@@ -44,7 +44,7 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         if gate is None:
             gate = self._gates[group] = _Gate(until=now)
-        gate.refused = refused
+        gate.refused = refused or (gate.refused and now < gate.until)
         if gate.released:
             # What has failed now was tried before the change: one more goes at once.
             gate.released, gate.until, gate.strikes = False, now, 0
