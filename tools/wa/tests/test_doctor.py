@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from common.contracts import topics
 from common.http.auth import ApiKey
-from common.kafka.admin import Described, ensure_topics
+from common.kafka.admin import Described, describe_topics, ensure_topics
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, collections
 from common.mongo.indexes import Standing, ensure_indexes
@@ -250,6 +250,25 @@ async def test_kafka_away(settings):
     assert "no broker answers at 127.0.0.1:1" in about(problems(findings), "kafka").says
 
 
+async def silence(reader, writer):
+    """A broker that was stopped: it takes connections, and says nothing."""
+    await reader.read()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+@pytest.mark.integration
+async def test_a_broker_that_hangs_is_not_taken_for_all_of_them(kafka_bootstrap):
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as hanging:
+        stopped = [f"127.0.0.1:{hanging.sockets[0].getsockname()[1]}"] * 2
+        settings = KafkaSettings(kafka_bootstrap_servers=",".join([*stopped, kafka_bootstrap]))
+        there = await describe_topics(settings)
+        hanging.close()
+        await asyncio.sleep(0)  # for `silence` to see the end
+    assert isinstance(there, dict)
+
+
 @pytest.mark.integration
 async def test_a_missing_topic_and_wrong_partitions_are_named(settings, own_kafka):
     kafka = KafkaSettings(kafka_bootstrap_servers=own_kafka)
@@ -347,6 +366,9 @@ async def trickle(_, writer):
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.05)
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @pytest.mark.integration

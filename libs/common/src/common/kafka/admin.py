@@ -24,6 +24,9 @@ from common.kafka.settings import KafkaSettings
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
+# How long one broker may take. Whoever hangs, with its connections open, must not keep the others from being asked.
+_LOOKING_MS = 3_000
+_CHANGING_MS = 10_000
 _LIMIT = "max.message.bytes"
 _IN_SYNC = "min.insync.replicas"
 _RETENTION, _SEGMENT = "retention.ms", "segment.ms"
@@ -45,7 +48,7 @@ async def ensure_topics(
     """
     wanted = tuple(wanted)
     async with asyncio.timeout(wait_seconds):
-        admin = await _connect(settings)
+        admin = await _connect(settings, _CHANGING_MS)
         try:
             existing = set(await admin.list_topics())
             missing = [topic for topic in wanted if topic.name not in existing]
@@ -74,15 +77,24 @@ class Described:
     segment_ms: int | None = None
 
 
-async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 5.0) -> dict[str, Described]:
+async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 12.0) -> dict[str, Described]:
     """Every topic of the cluster by name. Raises `TimeoutError` when no broker answers in time, or `KafkaError`."""
     async with asyncio.timeout(wait_seconds):
-        admin = await _connect(settings)
-        try:
-            described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
-            configs = await _configs(admin, [topic["topic"] for topic in described])
-        finally:
-            await admin.close()
+        while True:
+            admin = await _connect(settings, _LOOKING_MS)
+            try:
+                return await _describe(admin)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_POLL_SECONDS)
+            finally:
+                await admin.close()
+
+
+async def _describe(admin: AIOKafkaAdminClient) -> dict[str, Described]:
+    described = [topic for topic in await admin.describe_topics() if topic["error_code"] == 0]
+    configs = await _configs(admin, [topic["topic"] for topic in described])
     return {topic["topic"]: _described(topic, configs.get(topic["topic"], {})) for topic in described}
 
 
@@ -110,9 +122,9 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
     return found
 
 
-async def _connect(settings: KafkaSettings) -> AIOKafkaAdminClient:
+async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafkaAdminClient:
     while True:
-        admin = AIOKafkaAdminClient(**connection(settings))
+        admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=request_timeout_ms)
         try:
             await admin.start()
         except KafkaError as error:

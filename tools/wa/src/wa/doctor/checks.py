@@ -57,7 +57,7 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
     """Whether brokers answer, and the topics."""
     at = settings.kafka_bootstrap_servers
     try:
-        there = await describe_topics(settings, wait_seconds=_SECONDS)
+        there = await describe_topics(settings)
     except (TimeoutError, OSError, KafkaError) as error:
         return [
             problem(
