@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from common.tasks import cancel
+from common.telemetry.failures import text_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Follower:
                 await consumer.start()
                 await self._read(consumer)
             except Exception as error:  # noqa: BLE001  # whatever failed, the batch was not committed and comes again
-                log.warning("reading starts again", extra={"group": self._group, "error": repr(error)})
+                said = f"{type(error).__name__}: {text_of(error)}"
+                log.warning("reading starts again", extra={"group": self._group, "error": said})
             finally:
                 self._consumer = None
                 with suppress(KafkaError, TimeoutError):
