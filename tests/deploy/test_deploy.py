@@ -109,3 +109,13 @@ def test_the_release_runs_what_was_reviewed_and_can_build_what_it_promises():
     steps = workflow.index("docker/setup-qemu-action"), workflow.index("platforms: linux/amd64,linux/arm64")
     assert steps == tuple(sorted(steps))
     assert set(re.search(r"service: \[(.*)\]", workflow)[1].split(", ")) == {*SETTINGS, "wa"}
+
+
+@pytest.mark.parametrize("service", ["conversation", "sender", "accounts"])
+def test_the_documents_say_that_every_call_needs_a_key(service):
+    """A client that was made from them would send none."""
+    document = json.loads((ROOT / "docs" / "contracts" / f"openapi-{service}.json").read_text())
+    (scheme,) = document["components"]["securitySchemes"]
+    calls = [call for path in document["paths"].values() for call in path.values() if isinstance(call, dict)]
+    assert calls
+    assert all(call["security"] == [{scheme: []}] for call in calls)

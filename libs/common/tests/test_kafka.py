@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.contracts import accounts, topics
 from common.contracts.envelope import decode, decoder, encode
 from common.errors import Unavailable
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
+from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup, PartitionSession
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
@@ -215,6 +217,34 @@ async def test_what_fails_again_and_again_is_behind_also_between_two_attempts(se
     finally:
         await group.stop()
     assert lag(f"g-{target}") == 0
+
+
+async def test_a_follower_says_how_far_behind_it_is(settings, pair, publisher):
+    """Late statuses are doubts that nothing settles, and so messages that are sent twice."""
+    source, _ = pair
+    await write(publisher, source, 100)
+    go_on, name = asyncio.Event(), f"f-{source}"
+
+    async def handle(_):
+        await go_on.wait()
+
+    follower = Follower(
+        group=name, topics=[source], make_consumer=partial(make_group_consumer, settings), handle=handle
+    )
+    await follower.start()
+    try:
+        async with asyncio.timeout(30):
+            while not lag(name):
+                await asyncio.sleep(0.05)
+        assert 0 < lag(name) <= 100
+        go_on.set()
+        async with asyncio.timeout(30):
+            while lag(name):
+                await asyncio.sleep(0.05)
+        assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": name}) == PARTITIONS
+    finally:
+        await follower.stop()
+    assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": name}) is None
 
 
 async def test_stopping_waits_for_the_running_batch(settings, pair, publisher):

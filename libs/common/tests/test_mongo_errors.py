@@ -1,5 +1,6 @@
 """A failure of MongoDB: callers learn that they may repeat, the log learns why, nobody reads what people wrote."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
 
 from common.errors import Unavailable
+from common.kafka.follower import Follower
 from common.mongo import or_unavailable
 from common.telemetry.logs import JsonFormatter
 
@@ -77,3 +79,19 @@ def test_nor_does_one_of_several_errors_at_once():
     assert TEXT not in line
     assert "1 values of Named are not as expected" in line
     assert "disk full" in line
+
+
+async def test_nor_does_a_reader_that_starts_again(caplog):
+    class Consumer:
+        async def start(self):
+            raise REFUSED["BulkWriteError"]
+
+        async def stop(self): ...
+
+    follower = Follower(group="fake", topics=["t"], make_consumer=lambda _: Consumer(), handle=None)
+    await follower.start()
+    async with asyncio.timeout(5):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+    await follower.stop()
+    assert caplog.records[0].error == "BulkWriteError: code 65"

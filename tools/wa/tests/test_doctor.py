@@ -250,9 +250,12 @@ async def test_kafka_away(settings):
     assert "no broker answers at 127.0.0.1:1" in about(problems(findings), "kafka").says
 
 
-async def silence(reader, _):
+async def silence(reader, writer):
     """A broker that was stopped: it takes connections, and says nothing."""
     await reader.read()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @pytest.mark.integration
@@ -262,6 +265,7 @@ async def test_a_broker_that_hangs_is_not_taken_for_all_of_them(kafka_bootstrap)
         settings = KafkaSettings(kafka_bootstrap_servers=",".join([*stopped, kafka_bootstrap]))
         there = await describe_topics(settings)
         hanging.close()
+        await asyncio.sleep(0)  # for `silence` to see the end
     assert isinstance(there, dict)
 
 
@@ -362,6 +366,9 @@ async def trickle(_, writer):
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.05)
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @pytest.mark.integration

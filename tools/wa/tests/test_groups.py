@@ -211,3 +211,12 @@ async def test_how_long_records_are_kept_is_readable(wa):
     _, out, _ = await wa("topics", "list", "--declared")
     assert re.search("whatsapp-cloud-dlq-audit .* 365 days ", out)
     assert re.search("whatsapp-cloud-numbers .* 1 hours ", out)
+
+
+def test_who_needs_no_kafka_need_not_be_told_of_it_rightly(monkeypatch, capsys):
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")  # and no login
+    assert main(["keys", "new"]) == 0
+    assert main(["keys", "list"]) == 2
+    assert "ACCOUNTS_KEKS is not set here" in capsys.readouterr().err
+    assert main(["topics", "list", "--declared"]) == 2
+    assert "KAFKA_SASL_USERNAME" in capsys.readouterr().err

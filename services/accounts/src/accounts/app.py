@@ -5,9 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.pydantic import PydanticPlugin
 
 from accounts.announcer import Announcer
@@ -18,6 +15,7 @@ from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
+from common.http.documents import documents
 from common.http.health import health_routes
 from common.http.listener import internal_app
 from common.http.measured import measured
@@ -81,13 +79,7 @@ def build_apps(settings: Settings) -> Apps:
         plugins=[PydanticPlugin(prefer_alias=True)],
         exception_handlers=exception_handlers(),
         logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="WhatsApp Cloud accounts",
-            version="1",
-            path="/whatsapp-cloud/docs/accounts",
-            render_plugins=[SwaggerRenderPlugin()],
-            components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
-        ),
+        openapi_config=documents("accounts"),
     )
     routes = internal_routes(store, keys, require("credentials", settings.api_keys))
     return Apps(public, internal_app(routes, health_routes(checks)))

@@ -24,6 +24,7 @@ from accounts.core import (
 from accounts.store import AccountStore
 from common.errors import NotFound
 from common.http.auth import check_chatbot
+from common.http.documents import BY_API_KEY
 from common.meta.onboarding import Onboarding
 from common.security.envelope import KeyRing, place_of
 from common.telemetry.metrics import CREDENTIALS_HANDED, TOKENS_REFUSED
@@ -96,7 +97,7 @@ def public_routes(
         route_handlers=[save_account, get_account, deactivate_account],
         guards=[guard],
         tags=["accounts"],
-        security=[{"apiKey": []}],
+        security=BY_API_KEY,
     )
 
 

@@ -7,13 +7,11 @@ from functools import partial
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
 from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
+from common.http.documents import documents
 from common.http.health import health_routes
 from common.http.listener import internal_app
 from common.http.measured import measured
@@ -85,13 +83,7 @@ def build_apps(settings: Settings) -> Apps:
         middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="WhatsApp Cloud conversation",
-            version="1",
-            path="/whatsapp-cloud/docs/conversation",
-            render_plugins=[SwaggerRenderPlugin()],
-            components=Components(security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}),
-        ),
+        openapi_config=documents("conversation"),
     )
     return Apps(public, internal_app(internal_routes(reads, require("windows", settings.api_keys)), health))
 

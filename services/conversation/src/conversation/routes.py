@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from common.errors import Forbidden
 from common.http.auth import EVERY_CHATBOT, ApiKey
+from common.http.documents import BY_API_KEY
 from common.http.windows import MAX_PAIRS
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
@@ -93,7 +94,7 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
         route_handlers=[conversations, conversation, thread, message, webhook_events, usage, usage_summary],
         guards=[guard],
         tags=["read"],
-        security=[{"apiKey": []}],
+        security=BY_API_KEY,
     )
 
 

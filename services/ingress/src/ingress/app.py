@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar, asgi
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
 
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
+from common.http.documents import documents
 from common.http.health import health_routes
 from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
@@ -58,12 +57,7 @@ def build_front(settings: Settings) -> Front:
         lifespan=[kafka],
         exception_handlers=exception_handlers(),
         logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="WhatsApp Cloud ingress",
-            version="1",
-            path="/whatsapp-cloud/docs/ingress",
-            render_plugins=[SwaggerRenderPlugin()],
-        ),
+        openapi_config=documents("ingress", keys=False),
     )
     app.openapi_schema.paths = {PATH: _documented()}
     return Front(webhook, app)

@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
@@ -18,6 +16,7 @@ from common.contracts.numbers import NumberNews
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
+from common.http.documents import documents
 from common.http.fetch import Fetcher
 from common.http.health import health_routes
 from common.http.measured import measured
@@ -299,12 +298,7 @@ def build_app(settings: Settings) -> Litestar:
         lifespan=sender.lifespans(),
         middleware=[measured],
         exception_handlers=exception_handlers(),
-        openapi_config=OpenAPIConfig(
-            title="WhatsApp Cloud: sender",
-            version="1.0.0",
-            path="/whatsapp-cloud/docs/sender",
-            render_plugins=[SwaggerRenderPlugin()],
-        ),
+        openapi_config=documents("sender"),
         logging_config=None,
     )
 

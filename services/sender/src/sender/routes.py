@@ -18,6 +18,7 @@ from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, NotFound
 from common.http.auth import check_chatbot
+from common.http.documents import BY_API_KEY
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from sender import telemetry
@@ -58,7 +59,7 @@ def send_router(
         number_route(number_of),
         media,
     ]
-    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"])
+    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
 def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:

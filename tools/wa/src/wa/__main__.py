@@ -36,7 +36,8 @@ GROUPS: Final = (
     journal.register,
     erase.register,
 )
-"""Each adds its group of commands; every command sets `run`, which awaits `(arguments, settings)` to an exit code."""
+"""Each adds its group of commands. Every command sets `run`, which awaits `(arguments, settings)` to an exit code, and
+`kafka`: whether it needs those settings."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = parser().parse_args(argv)
-    settings = read_settings("wa", KafkaSettings)
+    # Who does not need Kafka need not be told of it either, and not rightly.
+    settings = read_settings("wa", KafkaSettings) if arguments.kafka else KafkaSettings.model_construct()
     if settings is None:
         return 2
     if arguments.bootstrap:

@@ -13,7 +13,7 @@ from common.mongo import Database, Mongo, MongoSettings, collections, or_unavail
 from common.security import keys
 from common.security.envelope import KeyRing
 from wa import options
-from wa.doctor.checks import DoctorSettings, key_ring
+from wa.doctor.checks import KeksSettings, key_ring
 from wa.errors import Failed, Usage
 
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
@@ -59,7 +59,7 @@ async def run_new(arguments: argparse.Namespace, _: KafkaSettings) -> int:
 
 async def run_list(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa keys list`; the exit code."""
-    settings = read_settings("wa", DoctorSettings)
+    settings = read_settings("wa", KeksSettings)
     if settings is None:
         return 2
     ring = key_ring(settings)

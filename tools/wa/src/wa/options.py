@@ -42,7 +42,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[connection()] if "KAFKA_" in settings else [],
     )
-    made.set_defaults(bootstrap=None)
+    made.set_defaults(bootstrap=None, kafka="KAFKA_" in settings)
     return made
 
 

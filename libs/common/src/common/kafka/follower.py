@@ -6,13 +6,17 @@ must happen exactly once goes through `common.kafka.partitions` instead.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from common.kafka.counting import GroupReadings, note_read
 from common.tasks import cancel
+from common.telemetry.failures import text_of
+from common.telemetry.metrics import SESSION_FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +48,24 @@ class Follower:
         self._max_records = max_records
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self._at: dict[TopicPartition, int] = {}  # what is finished, of the partitions that something came from
+        self._read_at = time.monotonic()
+        self._readings = GroupReadings(
+            group,
+            consumer=lambda: self._consumer,
+            committed=lambda: self._at,
+            working=lambda: len(self._consumer.assignment()) if self._consumer else 0,
+            idle_seconds=lambda: time.monotonic() - self._read_at if self._consumer else 0.0,
+        )
 
     async def start(self) -> None:
         """Begin to join the group; returns at once, and keeps trying while Kafka is away."""
+        self._readings.start()
         self._task = asyncio.create_task(self._follow(), name=f"follow {self._group}")
 
     async def stop(self) -> None:
         """Stop reading and leave the group."""
+        self._readings.stop()
         await cancel([self._task])
 
     @property
@@ -65,9 +80,11 @@ class Follower:
                 await consumer.start()
                 await self._read(consumer)
             except Exception as error:  # noqa: BLE001  # whatever failed, the batch was not committed and comes again
-                log.warning("reading starts again", extra={"group": self._group, "error": repr(error)})
+                SESSION_FAILURES.labels(self._group, "error").inc()
+                said = f"{type(error).__name__}: {text_of(error)}"
+                log.warning("reading starts again", extra={"group": self._group, "error": said})
             finally:
-                self._consumer = None
+                self._consumer, self._at = None, {}
                 with suppress(KafkaError, TimeoutError):
                     async with asyncio.timeout(_CLOSE_SECONDS):
                         await consumer.stop()
@@ -80,7 +97,13 @@ class Follower:
         consumer.subscribe(topics=self._topics)
         while True:
             batches = await consumer.getmany(timeout_ms=1_000, max_records=self._max_records)
-            self._consumer = consumer
+            self._consumer, self._read_at = consumer, time.monotonic()
+            ours = consumer.assignment()
+            self._at = {tp: offset for tp, offset in self._at.items() if tp in ours}
             if batches:
+                note_read(batches)
+                self._at.update({tp: batch[0].offset for tp, batch in batches.items()})
                 await self._handle([record for batch in batches.values() for record in batch])
-                await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in batches.items()})
+                offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
+                await consumer.commit(offsets)
+                self._at.update(offsets)

@@ -37,14 +37,19 @@ _SECRETS: Final = ("accessToken", "webhookVerifyToken")
 _SECONDS: Final = 6.0
 
 
-class DoctorSettings(KafkaSettings, MongoSettings, GraphSettings, ApiKeySettings):
+class KeksSettings(MongoSettings):
+    """Where secrets are, and what opens them."""
+
+    accounts_keks: Annotated[SecretStr | None, Field(description="as accounts has it")] = None
+    accounts_primary_kek: Annotated[str, Field(description="as accounts has it")] = ""
+
+
+class DoctorSettings(KeksSettings, KafkaSettings, GraphSettings, ApiKeySettings):
     """What the services are told. What is not given is not looked at, and the doctor says so."""
 
     # A refused setting is otherwise shown with what was given.
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
-    accounts_keks: Annotated[SecretStr | None, Field(description="as accounts has it")] = None
-    accounts_primary_kek: Annotated[str, Field(description="as accounts has it")] = ""
     accounts_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
     conversation_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
     whatsapp_app_secrets: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
@@ -102,7 +107,7 @@ def _internal_key(settings: DoctorSettings, name: str, key: SecretStr | None, sc
     return judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
 
 
-def key_ring(settings: DoctorSettings) -> KeyRing | Finding:
+def key_ring(settings: KeksSettings) -> KeyRing | Finding:
     """The configured keys, or what is wrong with them."""
     if settings.accounts_keks is None:
         return warning("keys", "ACCOUNTS_KEKS is not set here: secrets and tokens were not looked at", "set it")

@@ -48,7 +48,7 @@ def register(groups: Any) -> None:
         "--service", action="append", default=[], metavar="URL", help="ask a service whether it is ready; repeat it"
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object per finding: about, level, says, mend")
-    doctor.set_defaults(run=run)
+    doctor.set_defaults(run=run, kafka=True)
 
 
 async def run(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:

@@ -44,7 +44,7 @@ def register(groups: Any) -> None:
     options.add_reason(erase, because_required=True)
     erase.add_argument("--dry-run", action="store_true", help="only say what would be erased")
     erase.add_argument("--yes", action="store_true", help="do not ask")
-    erase.set_defaults(run=run, bootstrap=None)
+    erase.set_defaults(run=run, bootstrap=None, kafka=False)
 
 
 async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:

@@ -20,7 +20,7 @@ def out_of_reach() -> list[str]:
         *(f"    {topic.name:32} {_days(topic)}" for topic in kept),
         "  a dead letter among them that is replayed comes back with its person: leave it, or look before",
         "  backups of MongoDB: after a restore, run the erasures since that backup again (docs/operations.md)",
-        "  logs and traces have neither numbers nor texts, yet ids (wamid, correlation id) until their retention",
+        "  logs and traces have neither numbers nor texts, yet ids (journal, correlation, trace) until their retention",
         "  what your AI, producers and other consumers have kept, and what Meta has",
         "  what others wrote about the person, and messages that name them to somebody else",
         "what comes while this runs, or is still on its way through Kafka, is stored anew: run it again in a quarter",
