@@ -124,7 +124,7 @@ class _Session:
         self.partitions: int | None = None
         self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
-        self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
+        self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
         self.commits = Commits(kafka, self._unparked, self._released)
         self.schedule = tools.schedules(self.partition, self._release)
@@ -183,7 +183,7 @@ class _Session:
 
     async def _learn_paces(self) -> None:
         partitions = self._partitions()
-        lately = await patiently(self.tools.recent.read)
+        lately = await patiently(self.tools.recent.read, self.kafka.tried)
         ours = [
             sent for sent in lately if not partitions or partition_of(sent.chatbot_id, partitions) == self.partition
         ]
