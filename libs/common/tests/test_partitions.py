@@ -50,28 +50,28 @@ async def group_of(worker):
         group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda _: Producer(), worker=worker
     )
     group._consumer = Consumer()
-    group._note_progress("fake-0")
-    group._reading.clear()
+    group._note_progress()
     await group.on_partitions_assigned([PARTITION])
     return group
 
 
-async def test_a_worker_that_waits_for_mongodb_before_it_reads_is_idle_but_not_stuck(clock):
-    waits = asyncio.Event()
+async def test_a_worker_that_tries_in_vain_is_idle_but_not_stuck(clock):
+    tried = asyncio.Event()
 
     async def worker(session):
-        waits.set()
+        clock[0] += 600
+        session.tried()
+        tried.set()
         await session.stopping.wait()
 
     group = await group_of(worker)
-    await waits.wait()
-    clock[0] += 600
+    await tried.wait()
     assert group.idle_seconds() == 600
     assert group.stuck_seconds() == 0
     await group.on_partitions_revoked([PARTITION])
 
 
-async def test_a_worker_that_hangs_after_it_has_read_is_stuck(clock):
+async def test_a_worker_whose_attempts_no_longer_end_is_stuck(clock):
     hangs = asyncio.Event()
 
     async def worker(session):
@@ -88,20 +88,20 @@ async def test_a_worker_that_hangs_after_it_has_read_is_stuck(clock):
     assert group.stuck_seconds() == 0
 
 
-async def test_a_session_that_fails_and_waits_for_mongodb_again_is_not_stuck(clock):
+async def test_a_session_that_fails_and_begins_again_is_not_stuck(clock):
     begun = []
     again = asyncio.Event()
 
     async def worker(session):
         begun.append(session)
         if len(begun) == 1:
-            await session.fetch(max_records=1)
+            clock[0] += 600
             raise RuntimeError("MongoDB is away")
         again.set()
         await session.stopping.wait()
 
     group = await group_of(worker)
     await again.wait()
-    clock[0] += 600
+    assert group.idle_seconds() == 600
     assert group.stuck_seconds() == 0
     await group.on_partitions_revoked([PARTITION])

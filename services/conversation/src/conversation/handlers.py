@@ -31,6 +31,7 @@ from conversation.traffic import news
 log = logging.getLogger(__name__)
 
 _KEPT_HEADERS: Final = (TRACEPARENT, CORRELATION_ID)
+_LOOK_SECONDS = 1.0
 _OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch comes again
 
 
@@ -118,8 +119,12 @@ class ConversationWorker:
             asyncio.create_task(self._indexes.wait()),
             asyncio.create_task(session.stopping.wait()),
         ]
+        tries = self._indexes.tries
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait(waits, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
+                if self._indexes.tries != tries:
+                    tries = self._indexes.tries
+                    session.tried()
         finally:
             for wait in waits:
                 wait.cancel()

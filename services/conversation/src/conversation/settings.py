@@ -23,4 +23,4 @@ class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadL
     ] = "conversation"
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
-    live_seconds: Annotated[float, Field(gt=0, description="not live when no partition was read for this long")] = 120.0
+    live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt ended for this long")] = 120.0

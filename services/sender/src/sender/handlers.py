@@ -110,7 +110,7 @@ class _Session:
         self.partitions: int | None = None
         self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
-        self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__)
+        self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
         self.commits = Commits(kafka, self._unparked, self._released)
         self.schedule = tools.schedules(self.partition, self._release)
@@ -173,7 +173,7 @@ class _Session:
             await cancel([dispatching, releasing])
 
     async def _learn_paces(self) -> None:
-        lately = await patiently(self.tools.recent.read)
+        lately = await patiently(self.tools.recent.read, self.kafka.tried)
         self.tools.paces.learn([sent for sent in lately if self.owns(sent.chatbot_id)], self._now())
 
     async def _read_backlog(self) -> None:

@@ -43,12 +43,18 @@ class Parking:
     """Parks, loads and removes the sends of one partition. Tries on while MongoDB is away, until it is cancelled."""
 
     def __init__(
-        self, parker: Parker, lanes: Lanes[Job], partition: int, is_in_doubt: Callable[[str], bool] = lambda _: False
+        self,
+        parker: Parker,
+        lanes: Lanes[Job],
+        partition: int,
+        is_in_doubt: Callable[[str], bool] = lambda _: False,
+        tried: Callable[[], None] = lambda: None,
     ) -> None:
         self._parker = parker
         self._lanes = lanes
         self._partition = partition
         self._is_in_doubt = is_in_doubt
+        self._tried = tried
 
     async def begin(self) -> int:
         """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
@@ -57,10 +63,10 @@ class Parking:
         A doubt is looked at again at once: nobody watched it.
         """
         self._lanes.shelf.fall_behind()
-        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition))
+        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition), self._tried)
         for group, last in backlogs:
             self._lanes.shelf.mark_backlog(group, last)
-        waiting = await patiently(lambda: self._parker.store.waiting(self._partition))
+        waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
         for lane in waiting:
             self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
         if waiting:
@@ -129,12 +135,13 @@ class Parking:
         )
 
 
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """What `read` answers, tried again while MongoDB is away."""
+async def patiently(read: Callable[[], Awaitable[T]], tried: Callable[[], None] = lambda: None) -> T:
+    """What `read` answers, tried again while MongoDB is away; `tried` is told of each time."""
     while True:
         try:
             return await read()
         except Unavailable as error:
+            tried()
             log.warning("parked sends cannot be read, trying again", extra={"error": error.message})
         await asyncio.sleep(_RETRY_SECONDS)
 

@@ -19,7 +19,6 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -49,6 +48,7 @@ class PartitionSession:
     """The right to one slot's partitions, from assignment to revocation.
 
     `stopping` is set when the worker should finish what it has begun and return; `fetch` then returns nothing.
+    A worker that waits for something else calls `tried` after each attempt: it waits, and does not hang.
     `committed` are the offsets up to which all is finished, by partition.
     """
 
@@ -59,6 +59,7 @@ class PartitionSession:
     producer: AIOKafkaProducer
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     on_progress: Callable[[], None] = lambda: None
+    tried: Callable[[], None] = lambda: None
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     _fetching: set["asyncio.Task[Records]"] = field(default_factory=set)
 
@@ -144,7 +145,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._slots: dict[str, _Slot] = {}
         self._joining: asyncio.Task[None] | None = None
         self._progress_at = 0.0
-        self._reading: set[str] = set()
+        self._alive_at = 0.0
         self._readings = GroupReadings(
             group,
             consumer=lambda: self._consumer,
@@ -155,7 +156,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     async def start(self) -> None:
         """Begin to join the group; returns at once, and keeps trying while Kafka or a topic is away."""
-        self._progress_at = time.monotonic()
+        self._note_progress()
         self._joining = asyncio.create_task(self._join(), name=f"join {self._group}")
         self._readings.start()
 
@@ -197,11 +198,11 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         return time.monotonic() - self._progress_at if self._sessions else 0.0
 
     def stuck_seconds(self) -> float:
-        """The same where a session has begun to read, otherwise 0: when it grows, a new process may do better.
+        """Seconds since any session last fetched, committed, began, failed or tried something in vain.
 
-        Before its first fetch a session waits for MongoDB, to be its owner or for indexes: a new one would wait, too.
+        While MongoDB is away it stays small: a new process would wait, too. It grows when attempts no longer end.
         """
-        return self.idle_seconds() if self._reading else 0.0
+        return time.monotonic() - self._alive_at if self._sessions else 0.0
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all are, each time
         """Finish the running batches, so that the next owner starts behind them."""
@@ -250,6 +251,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         failures = 0
         while not slot.stopping.is_set():
             pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
+            self._note_life()
             try:
                 await self._session(slot)
                 failures = 0
@@ -288,7 +290,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 consumer,
                 producer,
                 slot.stopping,
-                partial(self._note_progress, slot.name),
+                self._note_progress,
+                self._note_life,
                 committed,
             )
             slot.session = self._sessions[slot.name] = session
@@ -296,7 +299,6 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             await self._worker(session)
         finally:
             self._sessions.pop(slot.name, None)
-            self._reading.discard(slot.name)
             with suppress(Exception):  # partitions that are no longer ours cannot be paused, and need not be
                 consumer.pause(*slot.partitions)
             with suppress(KafkaError, TimeoutError):
@@ -329,9 +331,11 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
         await cancel(late)
 
-    def _note_progress(self, slot: str) -> None:
-        self._reading.add(slot)
-        self._progress_at = time.monotonic()
+    def _note_progress(self) -> None:
+        self._progress_at = self._alive_at = time.monotonic()
+
+    def _note_life(self) -> None:
+        self._alive_at = time.monotonic()
 
 
 @dataclass(eq=False)

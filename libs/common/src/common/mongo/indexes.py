@@ -92,9 +92,13 @@ async def _present(database: Database, collection: Collection) -> Mapping[str, M
 
 
 class Indexes:
-    """Runs `ensure` until it succeeds. The unique indexes carry promises, so a service is not ready before."""
+    """Runs `ensure` until it succeeds. The unique indexes carry promises, so a service is not ready before.
+
+    `tries` counts the times that MongoDB was away.
+    """
 
     def __init__(self, ensure: Callable[[], Awaitable[None]]) -> None:
+        self.tries = 0
         self._ensure = ensure
         self._task: asyncio.Task[None] | None = None
         self._done = asyncio.Event()
@@ -121,5 +125,6 @@ class Indexes:
                 await self._ensure()
                 self._done.set()
             except Unavailable as error:
+                self.tries += 1
                 log.warning("MongoDB is away, trying again", extra={"error": error.message})
                 await asyncio.sleep(_RETRY_SECONDS)
