@@ -78,6 +78,17 @@ start() { # start NAME COMMAND...: in the node's network; it stays until `down`
     nsenter --net="/run/netns/$netns" setsid "$@" < /dev/null > "$CLUSTER/log/$name.log" 2>&1 &
     echo $! > "$CLUSTER/run/$name.pid"
 }
+stop() { # stop NAME: within ten seconds, or by force
+    [ -e "$CLUSTER/run/$1.pid" ] || return 0
+    process=$(cat "$CLUSTER/run/$1.pid")
+    kill "$process" 2>/dev/null || true
+    for _ in $(seq 10); do
+        kill -0 "$process" 2>/dev/null || break
+        sleep 1
+    done
+    kill -9 "$process" 2>/dev/null || true
+    rm -f "$CLUSTER/run/$1.pid"
+}
 until_done() { # until_done WHAT COMMAND...: within two minutes
     what=$1
     shift
@@ -176,10 +187,8 @@ demo() {
 down() {
     kubectl delete namespace whatsapp-cloud-dev meta ingress-nginx --ignore-not-found --timeout=90s || true
     kubectl -n kube-system delete deployment coredns --ignore-not-found || true
-    for name in policies proxy kubelet scheduler controllers apiserver etcd containerd; do
-        [ ! -e "$CLUSTER/run/$name.pid" ] || kill "$(cat "$CLUSTER/run/$name.pid")" 2>/dev/null || true
-        rm -f "$CLUSTER/run/$name.pid"
-    done
+    kubectl -n kube-system wait --for=delete pod --all --timeout=60s || true
+    for name in policies proxy kubelet scheduler controllers apiserver etcd containerd; do stop "$name"; done
     ip link delete cluster0 2>/dev/null || true
     ip netns delete "$netns" 2>/dev/null || true
 }
