@@ -217,22 +217,22 @@ def test_a_group_says_how_far_behind_it_is():
 
     committed = {ours: 10, gone: 3}
     readings = GroupReadings(
-        "fake", consumer=Consumer, committed=lambda: committed, working=lambda: 2, idle_seconds=lambda: 2.5
+        "fake-lag", consumer=Consumer, committed=lambda: committed, working=lambda: 2, idle_seconds=lambda: 2.5
     )
     readings.start()
-    labels = {"group": "fake", "topic": "t", "partition": "0"}
+    labels = {"group": "fake-lag", "topic": "t", "partition": "0"}
     try:
         assert REGISTRY.get_sample_value("whatsapp_consumer_lag_records", labels) == 2
         assert REGISTRY.get_sample_value("whatsapp_consumer_lag_records", {**labels, "partition": "1"}) is None
-        assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake"}) == 2
-        assert REGISTRY.get_sample_value("whatsapp_consumer_idle_seconds", {"group": "fake"}) == 2.5
+        assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake-lag"}) == 2
+        assert REGISTRY.get_sample_value("whatsapp_consumer_idle_seconds", {"group": "fake-lag"}) == 2.5
         # The first halt is an increase only when there was a 0 before it.
         for reason in ("fenced", "error", "halted"):
-            failures = {"group": "fake", "reason": reason}
+            failures = {"group": "fake-lag", "reason": reason}
             assert REGISTRY.get_sample_value("whatsapp_session_failures_total", failures) == 0
     finally:
         readings.stop()
-    assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake"}) is None
+    assert REGISTRY.get_sample_value("whatsapp_consumer_partitions", {"group": "fake-lag"}) is None
 
 
 @pytest.mark.integration

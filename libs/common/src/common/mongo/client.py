@@ -14,6 +14,8 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
+from common.mongo.waiting import wait_in_place
+
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 
@@ -57,6 +59,7 @@ class Mongo:
     """One client and its database. Connects lazily, so a process starts without MongoDB."""
 
     def __init__(self, settings: MongoSettings) -> None:
+        wait_in_place()
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
