@@ -53,6 +53,9 @@ played() {
     DEMO_API_KEY=$key "$python" -m demo.play >.cache/compose-check.log || { tail -5 .cache/compose-check.log; failed "$1"; }
     said "ok    $1: $(grep median .cache/compose-check.log)"
 }
+story_ended_well() { # the container of the demo's conversation, with its proof
+    [ "$(compose wait story | tail -1 | grep -o '[0-9]*$')" = 0 ]
+}
 conversations() {
     "$python" -c 'import json, sys, urllib.request as r
 asked = r.Request("http://localhost:3000/whatsapp-cloud/conversations", headers={"authorization": "Bearer " + sys.argv[1]})
@@ -69,7 +72,7 @@ done
 said "starting"
 mapfile -t all < <(everything)
 up "${all[@]}"
-[ "$(compose wait story | tail -1 | grep -o '[0-9]*$')" = 0 ] || { compose logs --no-log-prefix story | tail -5; failed "the demo's conversation"; }
+story_ended_well || { compose logs --no-log-prefix story | tail -5; failed "the demo's conversation"; }
 said "ok    the demo's conversation: $(compose logs --no-log-prefix story | grep median)"
 healthy || failed "every service is healthy"
 for service in "${services[@]}"; do
@@ -95,6 +98,6 @@ codes=$(compose ps --all --format '{{.ExitCode}}' "${services[@]}" | sort -u)
 said "ok    services ended by themselves, with exit code 0"
 compose down --timeout 60 >/dev/null
 up "${all[@]}"
-[ "$(compose wait story | tail -1 | grep -o '[0-9]*$')" = 0 ] || failed "the conversation after everything was taken down and up"
+story_ended_well || failed "the conversation after everything was taken down and up"
 [ "$(conversations)" -gt "$before" ] || failed "what was stored is there after everything was taken down and up"
 said "ok    what was stored is there after everything was taken down and up ($before, then $(conversations) messages)"

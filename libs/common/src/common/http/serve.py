@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import uvicorn
 from pydantic import Field, field_validator
 
+from common.http.probe import DEFAULT_PORT
 from common.telemetry.settings import TelemetrySettings
 
 _KEEP_ALIVE_SECONDS = 75
@@ -19,7 +20,7 @@ class HttpSettings(TelemetrySettings):
     """Where a service listens, how talkative it is, and what it tells of itself."""
 
     http_host: Annotated[str, Field(description="address of the listeners; all interfaces, for containers")] = "0.0.0.0"
-    http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = 8000
+    http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = DEFAULT_PORT
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Field(description="DEBUG, INFO, WARNING or ERROR; at DEBUG, each call to Meta"),
