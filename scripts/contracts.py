@@ -55,9 +55,11 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "account-request": AccountRequest,
 }
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+FAKE_KEY = {"fake": base64.b64encode(bytes(32)).decode()}
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
-    "sender": {"accounts_internal_key": "fake-key"},
-    "accounts": {"accounts_keks": {"fake": base64.b64encode(bytes(32)).decode()}},
+    "conversation": {"callback_keys": FAKE_KEY},
+    "sender": {"accounts_internal_key": "fake-key", "callback_keys": FAKE_KEY},
+    "accounts": {"accounts_keks": FAKE_KEY},
 }
 HEADERS = {
     "type": "object",

@@ -13,6 +13,8 @@ from common.contracts import topics, webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import random_id
 from common.contracts.messages import IncomingMessage, MessageStatus
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
 from conversation.core import plan
 from conversation.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
 from conversation.state import Known
@@ -23,6 +25,7 @@ from ingress.telemetry import begin
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 PAYLOADS = sorted((Path(__file__).parent / "payloads").glob("*.json"))
 BOTS = {"200000000000001": "bot"}
+CALLBACKS = Callbacks(DigestKeys({"test": b"c" * 32}, "test"))
 READ_AS = {webhooks.MESSAGE: Inbound, webhooks.STATUS: StatusSeen, webhooks.CHANGE: ChangeSeen}
 received = decoder(webhooks.WebhookReceived)
 
@@ -149,7 +152,7 @@ def test_the_times_are_metas(path):
 @every_payload
 def test_conversation_reads_every_record(path):
     for record in consumed(path.read_bytes()):
-        fact = read(record)
+        fact = read(record, CALLBACKS)
         assert not isinstance(fact, Poison), fact.reason
         assert type(fact) is READ_AS[decode(received, record.value).type]
 
@@ -158,7 +161,7 @@ def test_conversation_reads_every_record(path):
 @pytest.mark.parametrize("chatbots", [BOTS, {}], ids=["account", "no account"])
 def test_conversation_publishes_one_event_for_each_message_and_status(path, chatbots):
     body = path.read_bytes()
-    done = plan([read(record) for record in consumed(body)], Known(), chatbots, NOW)
+    done = plan([read(record, CALLBACKS) for record in consumed(body)], Known(), chatbots, NOW)
     events = [pending.record(NOW) for pending in done.events]
     wanted = [(kind, raw, wamid) for kind, raw, _, wamid in expected(body) if kind != webhooks.CHANGE]
     assert [published(event) for event in events] == [summary(*item) for item in wanted]

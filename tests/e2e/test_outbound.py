@@ -9,8 +9,9 @@ from aiohttp import ClientSession, FormData, web
 from aiohttp.test_utils import TestServer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from common.contracts.ids import callback_data, journal_id
+from common.contracts.ids import journal_id, journal_id_in
 from common.mongo import Mongo, MongoSettings
+from common.security.callbacks import CallbackSettings
 from demo.client import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.feature("outgoing")]
@@ -132,7 +133,7 @@ async def arrived(bot, journal):
 
     async def there():
         entries = await bot.client.received(phoneNumberId=bot.number)
-        return [entry for entry in entries if entry["callbackData"] == callback_data(journal)]
+        return [entry for entry in entries if journal_id_in(entry["callbackData"] or "") == journal]
 
     (entry,) = await eventually("the message arrives", there)
     return entry
@@ -148,6 +149,11 @@ async def ends_as(bot, journal, status):
     return await eventually(f"the message is `{status}`", so)
 
 
+def callbacks_of(system):
+    """What signs this system's callback data."""
+    return CallbackSettings(callback_keys={"demo": system.secret.callback_key}).callbacks()
+
+
 def expected(bot, journal, message, **more):
     """What Meta has to get: its own names, as the caller gave them, under the type."""
     kind = message["type"]
@@ -158,7 +164,7 @@ def expected(bot, journal, message, **more):
         "to": f"+{bot.phone(0)}",
         "type": kind,
         kind: content,
-        "biz_opaque_callback_data": callback_data(journal),
+        "biz_opaque_callback_data": callbacks_of(bot.system).data_of(journal, bot.number),
         **more,
     }
 

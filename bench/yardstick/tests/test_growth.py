@@ -29,7 +29,9 @@ def test_messages_are_of_seeded_customers_and_not_seeded_themselves():
     assert [record.key in keys for record in found] == [True] * 20
     wamids = {header for record in found for header in record.headers if header[0] == "event-id"}
     assert len(wamids) == 20
-    assert not {inbound_message_id(message["wamid"]).encode() for _, message in seeds} & {value for _, value in wamids}
+    assert not {inbound_message_id(message["phoneNumberId"], message["wamid"]).encode() for _, message in seeds} & {
+        value for _, value in wamids
+    }
 
 
 @pytest.mark.parametrize(("size", "count"), [(1, 5), (100, 250), (10_000, 1_000), (1_000_000, 10_000)])

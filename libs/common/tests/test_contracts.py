@@ -18,17 +18,6 @@ def test_derived_ids_are_equal_exactly_when_the_facts_are(left, right):
     assert (ids.derive_id("fact", *left) == ids.derive_id("fact", *right)) == (left == right)
 
 
-def test_callback_data_comes_back_as_the_journal_id():
-    journal = ids.journal_id("bot", "order-17")
-    assert ids.journal_id_of(ids.callback_data(journal)) == journal
-    assert len(ids.callback_data(journal)) <= 512
-
-
-@pytest.mark.parametrize("foreign", [None, "", "order-17", "wce:", "wce:not-a-uuid", "{}"])
-def test_callback_data_of_others_is_not_taken_for_ours(foreign):
-    assert ids.journal_id_of(foreign) is None
-
-
 @pytest.mark.parametrize(
     ("given_timestamp", "expected"),
     [

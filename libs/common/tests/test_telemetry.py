@@ -16,7 +16,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
-from common.contracts.ids import callback_data, journal_id_of, traceparent_in
 from common.http.health import health_routes
 from common.http.measured import measured
 from common.kafka.clients import make_producer
@@ -95,20 +94,6 @@ def test_what_somebody_asks_for_is_a_part_of_theirs():
     mine = enter("c1", CALLER)
     assert (mine.trace_id, mine.parent_id, mine.sampled) == (CALLER[3:35], CALLER[36:52], True)
     assert enter("c1", "nonsense").parent_id is None
-
-
-def test_callback_data_carries_the_call_and_names_the_send_all_the_same():
-    plain, traced = callback_data(JOURNAL_ID), callback_data(JOURNAL_ID, CALLER)
-    assert journal_id_of(plain) == journal_id_of(traced) == JOURNAL_ID
-    status = json.dumps({"id": "wamid.X", "biz_opaque_callback_data": traced}).encode()
-    assert traceparent_in(status) == CALLER
-    assert len(traced) <= 512
-    for without in (
-        {"biz_opaque_callback_data": plain},
-        {"text": f";{CALLER}"},
-        {"biz_opaque_callback_data": f";{CALLER}"},
-    ):
-        assert traceparent_in(json.dumps(without).encode()) is None
 
 
 def test_a_span_says_what_happened_and_when(exporter):

@@ -1,5 +1,6 @@
 """Records as ingress and sender write them, and a MongoDB that is a dictionary, for tests."""
 
+import base64
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -9,13 +10,16 @@ import msgspec
 
 from common.contracts import sends, topics, webhooks
 from common.contracts.envelope import encode
-from common.contracts.ids import callback_data, derive_id, journal_id
+from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
+from common.security.callbacks import CallbackSettings
 from conversation.core import plan
-from conversation.facts import read
+from conversation.facts import read as read_fact
 from conversation.state import Known
 
+CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
+CALLBACKS = CallbackSettings(callback_keys=CALLBACK_KEYS).callbacks()
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 NUMBER = "106540352242922"
 BOT = {NUMBER: "bot"}
@@ -33,6 +37,11 @@ class FakeRecord:
     offset: int = field(default_factory=lambda: next(_offsets))
     key: bytes | None = b"k"
     headers: tuple = ()
+
+
+def read(record):
+    """What a record says, to a service with the keys of these tests."""
+    return read_fact(record, CALLBACKS)
 
 
 def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, **data):
@@ -64,7 +73,7 @@ def message(wamid="wamid.IN1", text="Hello", contact=ADA, number=NUMBER, at=NOW,
 def status(word, wamid="wamid.OUT1", message_id="m1", contact=ADA, at=NOW, number=NUMBER, ours=True, **more):
     raw = {"id": wamid, "status": word, "timestamp": str(int(at.timestamp())), **more}
     if ours:
-        raw["biz_opaque_callback_data"] = callback_data(journal_id("bot", message_id))
+        raw["biz_opaque_callback_data"] = CALLBACKS.data_of(journal_id("bot", message_id), number)
     return webhook(webhooks.STATUS, raw, contact=contact, wamid=wamid, number=number, at=at)
 
 

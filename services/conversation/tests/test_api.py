@@ -1,13 +1,16 @@
 """The read API and the internal one on a real MongoDB, with documents as batches write them."""
 
+import asyncio
+import base64
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from conversation_builders import ADA, BOT, NUMBER, again, message, result, status
+from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, again, message, read, result, status
 from litestar import Litestar
 
+from common.contracts.ids import message_id_before
 from common.contracts.people import Contact
 from common.errors import Unavailable
 from common.http.auth import digest, require
@@ -16,7 +19,6 @@ from common.http.windows import MAX_PAIRS, WindowsClient, WindowsSettings
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
 from conversation.core import keys_of, plan
-from conversation.facts import read
 from conversation.reads import Reads
 from conversation.routes import internal_routes, read_routes
 from conversation.settings import Settings
@@ -51,6 +53,7 @@ class Room:
             mongodb_database=f"conversation_{uuid.uuid4().hex[:10]}",
             kafka_bootstrap_servers="127.0.0.1:9",  # nobody listens there, and no test here needs it
             api_keys=KEYS,
+            callback_keys=CALLBACK_KEYS,
         )
         self.mongo = Mongo(self.settings)
         self.store = ConversationStore(self.mongo)
@@ -66,7 +69,7 @@ class Room:
     async def apply(self, *records, chatbots=BOT):
         facts = [read(record) for record in records]
         async with OwnedSession(self.mongo, "test") as owned:
-            await self.store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, NOW))
+            await self.store.apply(owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, NOW))
 
     async def get(self, path, key="reader", **query):
         return await self.public.get(
@@ -278,3 +281,140 @@ async def test_a_summary_reads_its_days_alone(room, chatbots, count):
     stats = explained.get("executionStats") or explained["stages"][0]["$cursor"]["executionStats"]
     assert stats["totalDocsExamined"] == 2 * count
     assert stats["totalKeysExamined"] <= 5 * count  # two, and where to go on for the next chatbot; of sixty
+
+
+# Tenants: every read is limited to the chatbots of the caller's key, in its own query
+
+HEIR = {NUMBER: "other-bot"}  # the chatbot that the key `tenant` is limited to
+
+
+@pytest.fixture
+async def passed_on(room):
+    """A number whose first account has a thread and usage, and which has another account since."""
+    pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
+    await room.apply(message("wamid.OURS", text="secret of bot"), result(), status("read", pricing=pricing))
+    (ours,) = (await room.get("/conversations")).json()["data"]
+    await room.apply(message("wamid.THEIRS", text="for the heir"), chatbots=HEIR)
+    return room, ours["id"]
+
+
+@pytest.mark.feature("tenants")
+async def test_whoever_has_a_number_now_reads_nothing_of_who_had_it_before(passed_on):
+    room, ours = passed_on
+    shown = (await room.get("/conversations", "tenant")).json()["data"]
+    assert [one["chatbotId"] for one in shown] == ["other-bot"]
+    assert shown[0]["id"] != ours
+    (one,) = (await room.get(f"/conversations/{shown[0]['id']}/messages", "tenant")).json()["data"]
+    assert one["text"] == "for the heir"
+    everything = [c["id"] for c in (await room.get("/conversations")).json()["data"]]
+    assert sorted(everything) == sorted([ours, shown[0]["id"]])
+
+
+async def test_no_name_of_another_s_documents_leads_a_tenant_to_them(passed_on):
+    room, ours = passed_on
+    (text, sent) = sorted(
+        (await room.get(f"/conversations/{ours}/messages")).json()["data"], key=lambda m: "request" in m
+    )
+    cursor = (await room.get(f"/conversations/{ours}/messages", limit=1)).json()["cursor"]
+    paths = [f"/conversations/{ours}", f"/conversations/{ours}/messages"]
+    paths += [f"/messages/{name}" for m in (text, sent) for name in (m["id"], m["wamid"])]
+    for path in paths:
+        assert (await room.get(path, "tenant")).status_code == 404
+        assert (await room.get(path, "tenant", cursor=cursor)).status_code == 404
+        assert (await room.get(path, "tenant", chatbotId="bot")).status_code == 404
+        assert (await room.get(path)).status_code == 200
+    assert (await room.get("/messages/m1", "tenant", chatbotId="bot")).status_code == 404
+    for path in ("/conversations", "/usage"):
+        everything = (await room.get(path, "tenant", chatbotId="bot")).json()
+        assert (everything["data"], everything["cursor"]) == ([], None)
+        assert "secret of bot" not in str((await room.get(path, "tenant", cursor=cursor)).json())
+    assert await room.summary("tenant", chatbotId="bot") == []
+    assert (await room.get("/webhook-events", "tenant")).status_code == 403
+
+
+async def test_a_message_of_another_in_a_thread_is_not_shown(room):
+    """Earlier versions passed a conversation on with its number: what is in it is judged message by message."""
+    await room.apply(message("wamid.1", text="of bot"), message("wamid.2", text="of heir"))
+    await room.store.conversations.update_one({}, {"$set": {"chatbotId": "other-bot"}})
+    await room.store.messages.update_one({"wamid": "wamid.2"}, {"$set": {"chatbotId": "other-bot"}})
+    (one,) = (await room.get("/conversations", "tenant")).json()["data"]
+    thread = (await room.get(f"/conversations/{one['id']}/messages", "tenant")).json()["data"]
+    assert [m["text"] for m in thread] == ["of heir"]
+
+
+async def test_the_window_is_that_of_the_number_whoever_has_it(passed_on):
+    room, _ = passed_on
+    await room.apply(message("wamid.3", at=NOW - HOUR), chatbots=HEIR)
+    await room.apply(message("wamid.4", at=NOW + HOUR))
+    answer = await room.windows({"pairs": [{"phoneNumberId": NUMBER, "to": ADA.user_id}]})
+    assert answer.json()["data"][0]["lastInboundAt"] == iso(NOW + HOUR)
+
+
+def cursor_of(text):
+    return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+
+
+CURSORS = [
+    *("", "x", "%", "ü", "===", "a" * 30_000, cursor_of(""), cursor_of("[]"), cursor_of("{}"), cursor_of("[1]")),
+    *(cursor_of(f'[{number}, "a"]') for number in ("NaN", "Infinity", "-Infinity", "1e300", "-1e300", "1e400")),
+    *(cursor_of(f'[{number}, "a"]') for number in ("true", "null", '"1"', "[1]", "1" * 400, "253402300800")),
+    *(cursor_of(f"[1, {name}]") for name in ("1", "null", '{"$gt": ""}', '"\\ud83d"', '"\ud83d"', '["a"]')),
+    cursor_of("[" * 20_000),
+    cursor_of('[1, "a", 2]'),
+]
+
+
+@pytest.mark.parametrize("path", ["/conversations", "/conversations/{id}/messages", "/usage", "/webhook-events"])
+async def test_a_cursor_that_the_api_cannot_have_given_is_refused(room, path):
+    await room.apply(message())
+    (one,) = (await room.get("/conversations")).json()["data"]
+    for cursor in CURSORS:
+        answer = await room.get(path.format(id=one["id"]), cursor=cursor)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_cursor"), cursor[:80]
+
+
+async def test_a_cursor_goes_on_where_the_page_before_has_ended(room):
+    await room.apply(*(message(f"wamid.{n}", text=str(n), at=NOW + timedelta(seconds=n // 2)) for n in range(7)))
+    (one,) = (await room.get("/conversations")).json()["data"]
+    seen, cursor = [], None
+    while True:
+        page = (
+            await room.get(f"/conversations/{one['id']}/messages", limit=2, **({"cursor": cursor} if cursor else {}))
+        ).json()
+        seen += [m["text"] for m in page["data"]]
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(map(str, range(7)))
+    assert [int(text) // 2 for text in seen] == sorted((n // 2 for n in range(7)), reverse=True)
+
+
+# Indexes of earlier versions
+
+
+async def test_what_an_earlier_version_kept_unique_is_not_any_more(room):
+    await room.store.conversations.create_index([("aliases", 1)], name="aliases", unique=True, sparse=True)
+    partly = {"wamid": {"$exists": True}}
+    await room.store.messages.create_index([("wamid", 1)], name="wamid", unique=True, partialFilterExpression=partly)
+    await asyncio.gather(room.store.ensure_indexes(), room.store.ensure_indexes())
+    for collection, old, new in (
+        (room.store.conversations, "aliases", "aliases_of_account"),
+        (room.store.messages, "wamid", "by_wamid"),
+    ):
+        there = await collection.index_information()
+        assert old not in there
+        assert new in there
+    await room.apply(message(), result())
+    await room.apply(message(), result(), chatbots=HEIR)
+
+
+async def test_what_an_earlier_version_stored_is_known_again(room):
+    """Its ids had no number in them. A repetition by Meta is none the less one, and a late status finds its message."""
+    record, late = message("wamid.EARLIER"), status("read", wamid="wamid.APP", ours=False)
+    await room.apply(record, status("sent", wamid="wamid.APP", ours=False))
+    for wamid in ("wamid.EARLIER", "wamid.APP"):
+        stored = await room.store.messages.find_one_and_delete({"wamid": wamid})
+        await room.store.messages.insert_one({**stored, "_id": message_id_before(wamid)})
+    await room.apply(again(record), late)
+    assert await room.store.messages.count_documents({}) == 2
+    assert (await room.store.messages.find_one({"wamid": "wamid.APP"}))["deliveryStatus"] == "read"

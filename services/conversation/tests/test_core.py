@@ -4,16 +4,16 @@ import itertools
 
 import msgspec
 import pytest
-from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, result, status, webhook
+from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, read, result, status, webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts import sends, webhooks
 from common.contracts.envelope import decode, decoder
-from common.contracts.ids import inbound_message_id, journal_id
+from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
-from conversation.facts import Poison, read
+from conversation.facts import Poison
 from conversation.statuses import RANKS, advance
 
 OURS = journal_id("bot", "m1")
@@ -136,7 +136,7 @@ def test_whatever_order_statuses_come_in_the_end_is_the_same_and_each_is_told_on
         events, _ = memory.run(*batch)
         told += [decode(status_decoder, event.value).id for event in events]
     ours = memory.messages[OURS]
-    theirs = memory.messages[inbound_message_id("wamid.THEIRS")]
+    theirs = memory.messages[outbound_message_id(NUMBER, "bot", "wamid.THEIRS")]
     group = memory.messages[journal_id("bot", "g1")]
     assert [m["deliveryStatus"] for m in (ours, theirs, group)] == ["played", "played", "read"]
     assert [len(m["statuses"]) for m in (ours, theirs, group)] == [6, 5, 9]
@@ -183,7 +183,7 @@ def test_a_status_before_its_message_is_published_at_once_with_the_journal_id(me
 
 def test_a_status_of_a_message_that_somebody_else_sent_is_kept(memory):
     memory.run(status("delivered", wamid="wamid.THEIRS", ours=False, biz_opaque_callback_data="their-own"))
-    document = memory.messages[inbound_message_id("wamid.THEIRS")]
+    document = memory.messages[outbound_message_id(NUMBER, "bot", "wamid.THEIRS")]
     assert (document["deliveryStatus"], document["direction"]) == ("delivered", "outbound")
 
 

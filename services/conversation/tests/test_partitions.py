@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from conversation_builders import again, message, result, status
+from conversation_builders import CALLBACK_KEYS, CALLBACKS, again, message, result, status
 
 from common.contracts import topics
+from common.contracts.accounts import ACTIVE, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
@@ -44,6 +45,7 @@ class Room:
             mongodb_database=f"conversation_{uuid.uuid4().hex[:10]}",
             consumer_group=f"conversation-{uuid.uuid4().hex}",
             kafka_session_timeout_ms=6_000,
+            callback_keys=CALLBACK_KEYS,
         )
         self.mongo = Mongo(self.settings)
         self.store = ConversationStore(self.mongo)
@@ -53,7 +55,9 @@ class Room:
 
     def worker(self, **letters):
         limit = DeadLetterLimit(DeadLetterSettings(**letters))
-        return ConversationWorker(self.store, self.numbers, self.indexes, limit, batch_records=50, tenants=Tenants(10))
+        return ConversationWorker(
+            self.store, self.numbers, self.indexes, limit, batch_records=50, tenants=Tenants(10), callbacks=CALLBACKS
+        )
 
     def group(self, worker=None):
         return PartitionGroup(
@@ -208,6 +212,7 @@ async def hanging_before_commit(room, records):
         DeadLetterLimit(DeadLetterSettings()),
         batch_records=50,
         tenants=Tenants(10),
+        callbacks=CALLBACKS,
     )
     tasks = []
     for partition in range(3):
@@ -300,6 +305,7 @@ async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(ro
     early = status("read", wamid=f"wamid.{room.number}", message_id=room.number, number=room.number)
     accepted = result(message_id=room.number, wamid=f"wamid.{room.number}")
     accepted.value = accepted.value.replace(b"106540352242922", room.number.encode())
+    room.numbers.changed("bot", AccountData(chatbot_id="bot", phone_number_id=room.number, status=ACTIVE, revision=1))
     async with running(room.group()):
         await room.publish(early)
         async with asyncio.timeout(30):

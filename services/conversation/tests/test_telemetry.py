@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from conversation_builders import BOT, message, result, status
+from conversation_builders import BOT, message, read, result, status
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
@@ -12,7 +12,6 @@ from common.contracts import topics
 from common.telemetry import tracing
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
-from conversation.facts import read
 from conversation.telemetry import BatchTelemetry, note_facts
 
 FOLLOWED = (("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),)

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from conversation_builders import NOW, NUMBER, message, status, webhook
+from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
 from common.contracts import numbers, topics, webhooks
 from common.contracts.envelope import decode, decoder
-from conversation.facts import read
 from conversation.traffic import FRESH, news
 
 EVENT = decoder(numbers.NumberNews)

@@ -1,14 +1,15 @@
 """What ingress tells of webhooks: counts, times, and spans in the right trace."""
 
+import base64
 import time
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
-from common.contracts.ids import callback_data
 from common.errors import Unavailable
 from common.kafka.counting import note_written
+from common.security.callbacks import CallbackSettings
 from common.security.signature import signature_of
 from common.telemetry import tracing
 from common.telemetry.settings import TelemetrySettings
@@ -18,6 +19,7 @@ SECRET = "fake-app-secret"
 CALL = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 JOURNAL_ID = "6f0cf0a5-40aa-5b8e-8a41-3f2a52c1d0aa"
 MESSAGE = b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"2"},"messages":[{"id":"wamid.FAKE-1","from":"15550001111","timestamp":"1793525400","text":{"body":"hush"}}]}}]}]}'
+CALLBACKS = CallbackSettings(callback_keys={"test": base64.b64encode(b"c" * 32).decode()}).callbacks()
 STATUS = b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"2"},"statuses":[{"id":"wamid.FAKE-2","status":"sent","recipient_id":"15550001111","timestamp":"1793525400","biz_opaque_callback_data":"%s"}]}}]}]}'
 
 
@@ -97,7 +99,7 @@ async def test_a_message_begins_a_trace_of_two_spans(spans):
 
 
 async def test_a_status_continues_the_trace_of_the_call_that_sent_its_message(spans):
-    await deliver(STATUS % callback_data(JOURNAL_ID, CALL).encode())
+    await deliver(STATUS % CALLBACKS.data_of(JOURNAL_ID, "2", CALL).encode())
     found = spans()
     request, sent = found["POST /whatsapp-cloud/webhook"], found["send whatsapp-cloud-webhooks"]
     assert f"{request.context.trace_id:032x}-{request.parent.span_id:016x}" == CALL[3:52]

@@ -1,6 +1,7 @@
 """A sender in this process, on real Kafka and MongoDB, with little servers in the places of Meta and accounts."""
 
 import asyncio
+import base64
 import json
 import time
 import uuid
@@ -21,9 +22,12 @@ from common.http.auth import digest
 from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
+from common.security.callbacks import CallbackSettings
 from sender.app import Sender, build_app
 from sender.settings import Settings
 
+CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
+CALLBACKS = CallbackSettings(callback_keys=CALLBACK_KEYS).callbacks()
 KEY = "wk_test_key"
 RESULT = decoder(sends.SendResult)
 
@@ -156,6 +160,8 @@ class World:
                 delivery_status=status,
                 journal_id=ids.journal_id(chatbot, message_id),
                 wamid=wamid,
+                chatbot_id=chatbot,
+                phone_number_id=self.accounts.phones[chatbot],
             ),
         )
         await self.publisher.publish([Outgoing(topics.MESSAGE_STATUS.name, chatbot, encode(event))])
@@ -272,6 +278,12 @@ async def accounts_api():
 
 
 @pytest.fixture
+def callbacks():
+    """What makes the callback data of these tests' senders."""
+    return CALLBACKS
+
+
+@pytest.fixture
 async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
     name = uuid.uuid4().hex[:12]
     settings = Settings(
@@ -284,6 +296,7 @@ async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
         graph_base_url=graph.url,
         accounts_internal_url=accounts_api.url,
         accounts_internal_key="wk_fake_internal",
+        callback_keys=CALLBACK_KEYS,
         sender_pause_seconds=1.0,
         api_keys=[{"name": "test", "sha256": digest(KEY), "scopes": ["send"]}],
     )

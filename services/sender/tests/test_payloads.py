@@ -7,12 +7,12 @@ import pytest
 from common.contracts.sends import SendRequest
 from sender.payloads import payload, recipient
 
-JOURNAL = "11111111-2222-5333-8444-555555555555"
+CALLBACK = "wce:11111111-2222-5333-8444-555555555555.k.d1"
 
 
 def sent(message, **fields):
     request = SendRequest.model_validate({"chatbotId": "b", "to": "+4915112345678", "message": message, **fields})
-    return json.loads(payload(request, JOURNAL))
+    return json.loads(payload(request, CALLBACK))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_message_of_each_type(message, content):
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to": "+4915112345678",
-        "biz_opaque_callback_data": f"wce:{JOURNAL}",
+        "biz_opaque_callback_data": CALLBACK,
         **content,
     }
 
@@ -102,7 +102,7 @@ def test_a_recipient_is_a_number_with_its_plus_or_a_bsuid(to, expected):
 @pytest.mark.parametrize("more", [{}, {"replyTo": "wamid.x"}])
 def test_a_plain_string_is_a_text_byte_for_byte(text, to, more):
     plain, typed = (
-        payload(SendRequest.model_validate({"chatbotId": "b", "to": to, "message": message, **more}), JOURNAL)
+        payload(SendRequest.model_validate({"chatbotId": "b", "to": to, "message": message, **more}), CALLBACK)
         for message in (text, {"type": "text", "body": text})
     )
     assert plain == typed

@@ -34,7 +34,7 @@ async def test_many_messages_over_many_conversations_arrive_once_and_in_order(wo
     assert 1 < world.graph.peak <= 20  # one at a time in each conversation
 
 
-async def test_the_call_carries_the_journal_id_and_the_result_the_wamid(world):
+async def test_the_call_carries_the_journal_id_and_the_result_the_wamid(world, callbacks):
     chatbot = await world.account()
     async with world.running():
         await world.send(chatbot, ("+4915112345678", "hello", "m1"))
@@ -42,7 +42,7 @@ async def test_the_call_carries_the_journal_id_and_the_result_the_wamid(world):
     (phone, body, _) = world.graph.calls[0]
     journal_id = ids.journal_id(chatbot, "m1")
     assert phone == world.accounts.phones[chatbot]
-    assert body["biz_opaque_callback_data"] == ids.callback_data(journal_id)
+    assert body["biz_opaque_callback_data"] == callbacks.data_of(journal_id, phone)
     assert body["to"] == "+4915112345678"
     assert result.data.journal_id == journal_id
     assert result.data.wamid.startswith("wamid.")

@@ -1,26 +1,43 @@
 """Settings, reports of refused tokens, and what a status tells."""
 
 import asyncio
+import base64
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from common.contracts.messages import StatusData
 from common.errors import Unavailable
 from common.http.credentials import Credentials
+from sender.moves import blank
 from sender.reports import RejectionReports
 from sender.settings import Settings
-from sender.settle import _seen
+from sender.settle import _seen, told_of
 from sender.tokens import new_token
+
+CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 
 
 def test_the_window_must_outlast_a_call():
     with pytest.raises(ValidationError, match="SENDER_IN_DOUBT_SECONDS must be above 15"):
-        Settings(accounts_internal_key="x", sender_in_doubt_seconds=15)
-    assert Settings(accounts_internal_key="x", sender_in_doubt_seconds=15.1).graph_total_seconds == 10
+        Settings(accounts_internal_key="x", callback_keys=CALLBACK_KEYS, sender_in_doubt_seconds=15)
+    assert (
+        Settings(
+            accounts_internal_key="x", callback_keys=CALLBACK_KEYS, sender_in_doubt_seconds=15.1
+        ).graph_total_seconds
+        == 10
+    )
+
+
+@pytest.mark.parametrize("keys", [{}, {"a": "c2hvcnQ="}, {"a": "no base64"}])
+def test_a_sender_without_keys_for_its_callback_data_does_not_start(keys):
+    with pytest.raises(ValidationError, match="CALLBACK_KEYS"):
+        Settings(accounts_internal_key="x", callback_keys=keys)
 
 
 def test_a_sender_without_a_key_for_accounts_does_not_start():
@@ -85,7 +102,43 @@ def test_only_statuses_of_ours_with_a_wamid_say_something():
         record(b"junk"),
         record(None),
     ]
-    assert {journal: status.wamid for journal, status in _seen(batch).items()} == {"j1": "w1"}
+    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(batch).items()}
+    assert seen == {"j1": ["w1", "w2"]}
+
+
+def entry_from(number):
+    return blank("j1", "bot", "m1", "+491510000001", datetime(2026, 11, 1, tzinfo=UTC), number)
+
+
+def status_on(number, chatbot, wamid="w1"):
+    return StatusData(
+        status="sent", delivery_status="sent", journal_id="j1", wamid=wamid, phone_number_id=number, chatbot_id=chatbot
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        (status_on("1065", "bot"), True),
+        (status_on("1065", None), True),  # the account is not known yet where the status was read
+        (status_on("9999", "bot"), False),
+        (status_on("9999", "mallory"), False),
+        (status_on("1065", "mallory"), False),
+        (status_on(None, "bot"), False),
+    ],
+)
+def test_a_status_settles_a_send_of_its_own_number_and_account_alone(status, counts):
+    assert (told_of(entry_from("1065"), [status]) is status) is counts
+
+
+def test_a_send_that_never_left_from_a_number_is_settled_by_no_status():
+    for number in ("1065", None):
+        assert told_of(entry_from(None), [status_on(number, "bot")]) is None
+
+
+def test_a_status_of_another_hides_none_of_ours_that_comes_after_it():
+    ours = status_on("1065", "bot", "w2")
+    assert told_of(entry_from("1065"), [status_on("9999", "mallory"), ours]) is ours
 
 
 def test_tokens_are_new_each_time_whoever_asks():

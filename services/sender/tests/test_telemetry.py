@@ -9,7 +9,6 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
-from common.contracts.ids import callback_data
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, NotSent, Unclear
@@ -131,12 +130,12 @@ def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
     assert not [word for word in ("hush", "491510000001") if word in said]
 
 
-def test_callback_data_has_the_call_only_when_it_is_followed(spans):
+def test_callback_data_has_the_call_only_when_it_is_followed(spans, callbacks):
     request = SendRequest.model_validate(REQUEST)
     followed, unfollowed = (telemetry.GraphCall(job_of(h), 1, held=False) for h in (FOLLOWED, UNFOLLOWED))
     for call in (followed, unfollowed):
-        body = json.loads(payload(request, "journal", call.traceparent))
-        assert body["biz_opaque_callback_data"] == callback_data("journal", call.traceparent)
+        body = json.loads(payload(request, callbacks.data_of("journal", "1065", call.traceparent)))
+        assert body["biz_opaque_callback_data"].partition(";")[2] == (call.traceparent or "")
     assert unfollowed.traceparent is None
     assert followed.traceparent.endswith("-01")
     spans()

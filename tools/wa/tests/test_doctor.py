@@ -427,9 +427,9 @@ async def test_a_mongod_that_is_no_replica_set(settings, local_stack, tmp_path):
 @pytest.mark.integration
 async def test_an_index_that_is_other_than_declared(settings):
     async with account(settings) as mongo:
-        await mongo.database["messages"].create_index([("wamid", 1)], name="wamid")
+        await mongo.database["messages"].create_index([("wamid", 1)], name="by_wamid")
         findings = await found_with(settings)
-    assert "messages.wamid" in about(problems(findings), "indexes").says
+    assert "messages.by_wamid" in about(problems(findings), "indexes").says
 
 
 @pytest.mark.integration

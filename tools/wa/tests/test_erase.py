@@ -16,6 +16,8 @@ from common.contracts.ids import journal_id
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.mongo import Mongo, MongoSettings, collections
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
 from conversation.core import keys_of, plan
 from conversation.facts import read
 from conversation.store import ConversationStore
@@ -38,6 +40,7 @@ BOB = Contact(user_id="DE.20000000000000000002", wa_id="491510007002", name="Bob
 ADAS_WORDS = ("my heart is weak", "the doctor says rest", "your results, dear patient", "see you on Monday")
 NUMBERS = {"106540352242922": "bot", "206540352242922": "other-bot"}
 NUMBER, OTHER_NUMBER = NUMBERS
+CALLBACKS = Callbacks(DigestKeys({"test": b"c" * 32}, "test"))
 
 
 def request_to(name, to, chatbot):
@@ -62,9 +65,11 @@ class World:
 
     async def hears(self, *records):
         """Have conversation apply records of ingress and sender; the events that it would publish."""
-        facts = [read(one) for one in records]
+        facts = [read(one, CALLBACKS) for one in records]
         async with self.conversation.owned_by("test") as owned:
-            done = await self.conversation.apply(owned, keys_of(facts), lambda known: plan(facts, known, NUMBERS, NOW))
+            done = await self.conversation.apply(
+                owned, keys_of(facts, NUMBERS), lambda known: plan(facts, known, NUMBERS, NOW)
+            )
         return [pending.record(NOW) for pending in done.events]
 
     async def sent(self, name, *outcomes, to=f"+{ADA_PHONE}", chatbot="bot"):

@@ -109,8 +109,8 @@ async def test_indexes_are_created_once_and_listed_as_they_stand(wa, mongo):
     code, said, _ = await wa("indexes", "list", "--json")
     assert code == 0
     assert {json.loads(line)["standing"] for line in said.splitlines()} == {"as declared"}
-    await mongo.database["messages"].drop_index("wamid")
-    await mongo.database["messages"].create_index([("wamid", 1)], name="wamid")
+    await mongo.database["messages"].drop_index("by_wamid")
+    await mongo.database["messages"].create_index([("wamid", 1)], name="by_wamid")
     code, said, _ = await wa("indexes", "list")
     assert (code, "other than declared" in said) == (3, True)
 

@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
+from common.contracts.ids import journal_id_in
 from demo.client import Client, eventually
 from demo.plan import Choices
 from demo.system import PARTITIONS, System
@@ -133,7 +134,7 @@ class _Run:
 
         async def found() -> dict[str, float] | None:
             entries = await self.client.received(phoneNumberId=tenant.number)
-            there = {entry["callbackData"]: float(entry["atMs"]) for entry in entries}
+            there = {journal_id_in(entry["callbackData"]): float(entry["atMs"]) for entry in entries}
             return there if wanted.keys() <= there.keys() else None
 
         arrived = await eventually(f"all of {tenant.chatbot_id} arrive", found, seconds=120, pause=0.5)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from common.contracts.ids import callback_data, journal_id
+from common.contracts.ids import journal_id
 from common.kafka.partitioner import partition_of
 
 SEND: Final = "whatsapp-cloud-send"
@@ -19,7 +19,7 @@ FLOODING: Final = "flooding"
 
 @dataclass(slots=True)
 class Quiet:
-    """A tenant of one plan; `sent` is when each message was enqueued, in ms, by its callback data."""
+    """A tenant of one plan; `sent` is when each message was enqueued, in ms, by its journal id."""
 
     chatbot_id: str
     plan: str
@@ -88,5 +88,5 @@ class Writer:
         number = next(self._numbers)
         message_id = f"quiet-{number}"
         value = message(tenant.chatbot_id, message_id, f"+4916{number:09d}", "conversation")
-        tenant.sent[callback_data(journal_id(tenant.chatbot_id, message_id))] = time.time() * 1000
+        tenant.sent[journal_id(tenant.chatbot_id, message_id)] = time.time() * 1000
         await self.producer.send_and_wait(SEND, value, key=tenant.chatbot_id.encode())

@@ -1,7 +1,7 @@
 """Conversation under load: a topic full of messages, worked off."""
 
 from yardstick.program import Program, python
-from yardstick.stand import Stand, free_port
+from yardstick.stand import FAKE_KEYS, Stand, free_port
 
 
 def conversation(stand: Stand, database: str, group: str, **more: str) -> Program:
@@ -14,5 +14,6 @@ def conversation(stand: Stand, database: str, group: str, **more: str) -> Progra
         MONGODB_DATABASE=database,
         CONSUMER_GROUP=group,
         API_KEYS="[]",
+        CALLBACK_KEYS=FAKE_KEYS,
         **more,
     )

@@ -18,6 +18,8 @@ from common.contracts.ids import derive_id, inbound_message_id
 from common.contracts.people import Contact
 from common.kafka.records import Outgoing
 from common.mongo import Mongo, MongoSettings
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
 from conversation.core import plan
 from conversation.documents import aliases_of, contact_document
 from conversation.facts import read
@@ -32,6 +34,9 @@ _THREADS: Final = 2
 _GOLDEN: Final = 0.618
 _CACHE: Final = "cache_size=4G"
 """As a server has it: a developer's mongod (0.25 GB) rolls back what writes to so many of its pages at once."""
+
+
+_CALLBACKS: Final = Callbacks(DigestKeys({"bench": bytes(32)}, "bench"))
 
 
 @dataclass(slots=True)
@@ -49,7 +54,7 @@ class _Consumed:
 def planned(customer: int, now: datetime) -> tuple[Document, Document]:
     """The conversation and the message that the service itself makes of a customer's first message."""
     (record,) = webhook_records(1, customers=customer + 1, first=customer)
-    fact = read(_Consumed(record.topic, record.key.encode(), record.value, record.headers))
+    fact = read(_Consumed(record.topic, record.key.encode(), record.value, record.headers), _CALLBACKS)
     number = customer % NUMBERS
     working = plan([fact], Known(), {f"1065403522{number:05}": chatbot(number)}, now).working  # type: ignore[list-item]  # it is not poison
     (conversation,), (message,) = working.conversations.values(), working.messages.values()
@@ -70,15 +75,20 @@ class Seeds:
             user_id=f"DE.{1_349_000_000_000 + customer}", wa_id=f"4915{customer:09}", name=f"Customer {customer}"
         )
         aliases = aliases_of(whose["phoneNumberId"], contact)
-        conversation_id = derive_id("conversation", aliases[0])
+        conversation_id = derive_id("conversation", whose["chatbotId"], aliases[0])
         at = self._message["timestamp"] + timedelta(seconds=customer // 1000)
         known_as = {"contact": contact_document(contact), **whose}
         moments = {"lastMessageAt": at, "lastInboundAt": at}
         conversation = {**self._conversation, **known_as, **moments, "_id": conversation_id, "aliases": aliases}
-        message = {**self._message, **known_as, **self._said(customer, contact, at), "conversationId": conversation_id}
+        message = {
+            **self._message,
+            **known_as,
+            **self._said(customer, contact, at, whose["phoneNumberId"]),
+            "conversationId": conversation_id,
+        }
         return conversation, message
 
-    def _said(self, customer: int, contact: Contact, at: datetime) -> Document:
+    def _said(self, customer: int, contact: Contact, at: datetime, number: str) -> Document:
         first = self._message
         wamid = f"{first['wamid'][:-12]}{customer:012}"
         raw = (
@@ -90,7 +100,7 @@ class Seeds:
             .replace("number 0?", f"number {customer}?")
         )
         text = first["text"].replace("number 0?", f"number {customer}?")
-        return {"_id": inbound_message_id(wamid), "wamid": wamid, "text": text, "raw": raw, "timestamp": at}
+        return {"_id": inbound_message_id(number, wamid), "wamid": wamid, "text": text, "raw": raw, "timestamp": at}
 
 
 def scattered(size: int, count: int) -> Iterator[int]:

@@ -11,7 +11,7 @@ from common.contracts import accounts, topics
 from common.contracts.envelope import encode
 from common.kafka.records import Outgoing
 from yardstick.program import Program, python
-from yardstick.stand import Stand, free_port
+from yardstick.stand import FAKE_KEYS, Stand, free_port
 
 CHATBOTS: Final = 24
 _RECIPIENTS: Final = 20_000
@@ -84,6 +84,7 @@ def sender(stand: Stand, graph_url: str, database: str, group: str, **more: str)
         GRAPH_BASE_URL=graph_url,
         ACCOUNTS_INTERNAL_URL=graph_url,
         ACCOUNTS_INTERNAL_KEY="wk_bench",
+        CALLBACK_KEYS=FAKE_KEYS,
         API_KEYS="[]",
         SENDER_MESSAGES_PER_SECOND="1000000",
         SENDER_PAIR_PACE="false",

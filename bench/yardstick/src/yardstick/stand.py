@@ -22,6 +22,9 @@ from yardstick.machine import Cores, cores
 from yardstick.program import Program
 
 PARTITIONS: Final = 6
+FAKE_KEYS: Final = '{"bench": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}'
+"""What services need to sign with, of no use to anyone."""
+
 _WINDOW: Final = 2_000
 
 Say = Callable[[str], None]

@@ -56,6 +56,7 @@ def build_apps(settings: Settings) -> Apps:
             DeadLetterLimit(settings),
             batch_records=settings.batch_records,
             tenants=Tenants(settings.metrics_tenants),
+            callbacks=settings.callbacks(),
         ),
     )
 

@@ -1,5 +1,9 @@
 """Applying a batch of facts. Pure: what is known goes in; documents to write and events to publish come out.
 
+The rule of P8: a fact meets a message only on the business number that it arrived on, and a conversation only in the
+account that the number belongs to. A status meets one of our sends only by callback data that we signed for the number;
+otherwise it meets a message of the same number and account by its wamid, or makes a message of its own.
+
 The rule of P2: a message keeps the *origin* that brought it, the place of its record on Kafka. A record publishes its
 event exactly when it is the origin. So the replay of a batch, after a crash between MongoDB and Kafka, publishes what
 is missing; and a repetition by Meta, which has another origin, publishes nothing. Statuses and results follow the
@@ -9,22 +13,26 @@ same rule, entry by entry of a message's history.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from common.contracts import sends
 from common.contracts.envelope import from_unix
-from common.contracts.ids import derive_id, inbound_message_id, journal_id_of
+from common.contracts.ids import derive_id, inbound_message_id, message_id_before, outbound_message_id
 from common.contracts.people import Contact, contact_of_recipient
 from conversation.documents import aliases_of, contact_document, error_document, present
 from conversation.events import Pending, incoming, status_changed, status_error, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
-from conversation.state import Chatbots, Conversation, Document, Known, Message, Working
+from conversation.state import Chatbots, Conversation, Document, Known, Message, Working, newest_aliases
 from conversation.statuses import advance
 from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND, opens
 
 INBOUND = "inbound"
 OUTBOUND = "outbound"
+
+MAX_STATUSES: Final = 1_000
+MAX_OTHER_WAMIDS: Final = 20
+"""What one document may hold of what Meta can repeat without end. What is beyond stays in the webhook log."""
 
 
 @dataclass(slots=True)
@@ -39,23 +47,32 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What has to be looked up before a batch can be applied."""
+    """What has to be looked up before a batch can be applied: our ids of sends, Meta's of other messages, aliases."""
 
     message_ids: frozenset[str]
+    wamids: frozenset[str]
     aliases: frozenset[str]
 
 
-def keys_of(facts: Iterable[Fact]) -> Keys:
+def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
     """The ids of messages and the aliases of conversations that the facts speak of."""
     messages: set[str] = set()
+    wamids: set[str] = set()
     aliases: set[str] = set()
     for fact in facts:
         match fact:
             case Inbound():
-                messages.add(inbound_message_id(fact.message.id))
+                number, wamid = fact.event.data.phone_number_id, fact.message.id
+                messages.update((inbound_message_id(number, wamid), message_id_before(wamid)))
                 aliases.update(aliases_of(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
             case StatusSeen():
-                messages.add(_outbound_id(fact))
+                if fact.journal_id is not None:
+                    messages.add(fact.journal_id)
+                else:
+                    number, wamid = fact.event.data.phone_number_id, fact.status.id
+                    owner = chatbots.get(number or "")
+                    messages.update((outbound_message_id(number, owner, wamid), message_id_before(wamid)))
+                    wamids.add(wamid)
                 aliases.update(aliases_of(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
             case Result():
                 messages.add(fact.event.data.journal_id)
@@ -64,7 +81,7 @@ def keys_of(facts: Iterable[Fact]) -> Keys:
                 pass
             case _:
                 assert_never(fact)
-    return Keys(frozenset(messages), frozenset(aliases))
+    return Keys(frozenset(messages), frozenset(wamids), frozenset(aliases))
 
 
 def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime) -> Plan:
@@ -88,19 +105,35 @@ def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime)
 
 
 def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime) -> None:
-    message_id = inbound_message_id(fact.message.id)
-    message = result.working.messages.get(message_id)
+    data, working = fact.event.data, result.working
+    chatbot = chatbots.get(data.phone_number_id or "")
+    message_id = inbound_message_id(data.phone_number_id, fact.message.id)
+    message = working.messages.get(message_id) or _stored_before(working, fact, chatbot)
     if message is None:
-        data = fact.event.data
-        chatbot = chatbots.get(data.phone_number_id or "")
         aliases = aliases_of(data.phone_number_id, fact.contact, fact.content.system_ids)
-        conversation = _conversation(result.working, data.phone_number_id, aliases, chatbot, now)
-        message = _new_inbound(message_id, fact, conversation, chatbot, now)
-        result.working.messages[message_id] = message
+        conversation = _conversation(working, data.phone_number_id, aliases, chatbot, now)
+        message = working.add_message(_new_inbound(message_id, fact, conversation, chatbot, now))
         _note_inbound(conversation, fact)
     elif message.document.get("origin") != fact.origin:
         return  # Meta's repetition: the first record of it has published, or will
     result.events.append(incoming(fact, message))
+
+
+def _stored_before(working: Working, fact: Inbound, owner: str | None) -> Message | None:
+    """The message as an earlier version stored it, if it is that of this number."""
+    message = working.messages.get(message_id_before(fact.message.id))
+    number = fact.event.data.phone_number_id
+    return message if message is not None and _is_inbound(message) and _is_at(message, number, owner) else None
+
+
+def _is_inbound(message: Message) -> bool:
+    return message.document.get("direction") == INBOUND
+
+
+def _is_at(message: Message, number: str | None, owner: str | None) -> bool:
+    """Whether a message is of this number; of an erased one, of which no number is left, whether it is the owner's."""
+    known = message.document.get("phoneNumberId")
+    return known == number if known is not None else message.document.get("chatbotId") == owner
 
 
 def _new_inbound(
@@ -139,9 +172,10 @@ def _note_inbound(conversation: Conversation | None, fact: Inbound) -> None:
 
 def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datetime) -> None:
     data, status = fact.event.data, fact.status
-    chatbot = chatbots.get(data.phone_number_id or "")
-    message = _outbound(result.working, _outbound_id(fact), data.phone_number_id, chatbot, now)
-    _note_wamid(message, status.id)
+    owner = chatbots.get(data.phone_number_id or "")
+    message = _message_of(result.working, fact, owner, now)
+    chatbot = message.document.get("chatbotId", owner)
+    _note_wamid(result.working, message, status.id)
     contact = data.contact or Contact()
     _join(result.working, message, aliases_of(data.phone_number_id, contact), contact, chatbot, now)
     result.usage.extend(usage_of_pricing(fact, message))
@@ -161,9 +195,11 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
         result.events.append(status_changed(fact, Message({"_id": data.journal_id, "deliveryStatus": word}), key))
         return
     message = _outbound(result.working, data.journal_id, data.phone_number_id, data.chatbot_id, now)
+    if not _is_of(message, data.phone_number_id, data.chatbot_id):
+        message.leave_conversation()  # the account has another number since, or the number another account
     _fill(message, fact, content)
     if data.wamid:
-        _note_wamid(message, data.wamid)
+        _note_wamid(result.working, message, data.wamid)
     aliases = aliases_of(data.phone_number_id, *_recipients(fact))
     _join(result.working, message, aliases, data.contact or contact_of_recipient(data.to), data.chatbot_id, now)
     if fact.event.type == sends.ACCEPTED:
@@ -208,17 +244,40 @@ def _outbound(
         document = present(
             _id=message_id, direction=OUTBOUND, phoneNumberId=phone_number_id, chatbotId=chatbot, createdAt=now
         )
-        message = working.messages[message_id] = Message(document, new=True)
+        message = working.add_message(Message(document, new=True))
     return message
 
 
-def _note_wamid(message: Message, wamid: str) -> None:
+def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: datetime) -> Message:
+    """The message that a status speaks of; `owner` is the account that its number belongs to."""
+    number = fact.event.data.phone_number_id
+    if fact.journal_id is not None:
+        message = working.messages.get(fact.journal_id)
+        if message is None or message.document.get("phoneNumberId", number) == number:
+            return _outbound(working, fact.journal_id, number, owner, now)
+    of_another_system = outbound_message_id(number, owner, fact.status.id)
+    before = working.messages.get(message_id_before(fact.status.id))
+    for message in (*working.of_wamid(number, fact.status.id), *([before] if before else [])):
+        of_owner = message.document.get("chatbotId") == owner
+        if of_owner and not _is_inbound(message) and _is_at(message, number, owner):
+            return message
+    return _outbound(working, of_another_system, number, owner, now)
+
+
+def _is_of(message: Message, phone_number_id: str | None, chatbot_id: str) -> bool:
+    """Whether a send's message stands where its result says; the result may know no number, and then any is right."""
+    document = message.document
+    return document.get("chatbotId") == chatbot_id and phone_number_id in (None, document.get("phoneNumberId"))
+
+
+def _note_wamid(working: Working, message: Message, wamid: str) -> None:
     """One send has one wamid, unless an unanswered call turned out to have been taken after all."""
-    first = message.document.get("wamid")
+    first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
         message.set("wamid", wamid)
-    elif first != wamid and wamid not in message.document.get("otherWamids", ()):
-        message.set("otherWamids", [*message.document.get("otherWamids", ()), wamid])
+        working.note_wamid(message)
+    elif first != wamid and wamid not in others and len(others) < MAX_OTHER_WAMIDS:
+        message.set("otherWamids", [*others, wamid])
 
 
 def _join(
@@ -245,6 +304,9 @@ def _record(
     entry = message.status_entry(key)
     if entry is not None:
         return bool(entry["origin"] == origin)
+    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))
+    if len(message.document.get("statuses", ())) >= MAX_STATUSES:
+        return False
     error = status_error(fact)
     participant = fact.status.participant if isinstance(fact, StatusSeen) else None
     message.add_status(
@@ -258,7 +320,6 @@ def _record(
             error=error_document(error) if error else None,
         )
     )
-    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))
     if error is not None and message.document["deliveryStatus"] == word:
         message.set("error", error_document(error))
     return True
@@ -270,23 +331,25 @@ def _conversation(
     """The conversation of these aliases (strongest first), made or merged as needed."""
     if phone_number_id is None or not aliases:
         return None
-    found = working.found(aliases)
+    found = working.found(chatbot, aliases)
     if not found:
-        document = {
-            "_id": derive_id("conversation", aliases[0]),
-            "phoneNumberId": phone_number_id,
-            "aliases": [],
-            "createdAt": now,
-        }
+        document = present(
+            _id=derive_id("conversation", chatbot or "", aliases[0]),
+            phoneNumberId=phone_number_id,
+            chatbotId=chatbot,
+            aliases=[],
+            createdAt=now,
+        )
         found = [working.add(Conversation(document, new=True))]
     conversation = found[0]
     for other in found[1:]:
         working.merge(conversation, other)
-    missing = [alias for alias in dict.fromkeys(aliases) if alias not in conversation.document["aliases"]]
+    known = conversation.document["aliases"]
+    missing = [alias for alias in dict.fromkeys(aliases) if alias not in known]
     if missing:
-        conversation.set("aliases", [*conversation.document["aliases"], *missing])
-        working.by_alias.update(dict.fromkeys(missing, conversation))
-    conversation.set("chatbotId", chatbot)
+        others = [alias for alias in known if alias not in aliases]
+        conversation.set("aliases", newest_aliases([*others, *dict.fromkeys(aliases)]))
+        working.by_alias.update(dict.fromkeys([(chatbot, alias) for alias in missing], conversation))
     conversation.set("updatedAt", now)
     return conversation
 
@@ -296,8 +359,3 @@ def _recipients(fact: Result) -> tuple[Contact, ...]:
     given = contact_of_recipient(fact.event.data.to)
     named = fact.event.data.contact
     return (named, given) if named is not None else (given,)
-
-
-def _outbound_id(fact: StatusSeen) -> str:
-    ours = journal_id_of(fact.status.biz_opaque_callback_data)
-    return ours or inbound_message_id(fact.status.id)

@@ -1,11 +1,13 @@
 """Small pieces of documents: absent rather than null."""
 
-from typing import Any
+from typing import Any, Final
 
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 
 Document = dict[str, Any]
+
+_MAX_ERROR_TEXT: Final = 1_000
 
 
 def present(**fields: object) -> Document:
@@ -34,5 +36,9 @@ def aliases_of(phone_number_id: str | None, *contacts: Contact | tuple[str, ...]
 
 
 def error_document(error: MetaError) -> Document:
-    """An error as it is stored."""
-    return present(code=error.code, reason=error.reason, title=error.title, details=error.details)
+    """An error as it is stored; its texts are cut, because each status of a message may bring one."""
+    return present(code=error.code, reason=error.reason, title=_cut(error.title), details=_cut(error.details))
+
+
+def _cut(text: str | None) -> str | None:
+    return text[:_MAX_ERROR_TEXT] if text is not None else None

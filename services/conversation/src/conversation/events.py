@@ -6,7 +6,7 @@ from datetime import datetime
 
 from common.contracts import messages
 from common.contracts.envelope import encode, from_unix
-from common.contracts.ids import derive_id, journal_id_of
+from common.contracts.ids import derive_id
 from common.contracts.messages import IncomingData, IncomingMessage, MessageStatus, MetaError, StatusData
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
@@ -42,7 +42,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
         data = fact.event.data
         conversation_id = message.conversation_id or ""
         event = IncomingMessage(
-            id=derive_id(messages.INCOMING, fact.message.id),
+            id=derive_id(messages.INCOMING, data.phone_number_id or "", fact.message.id),
             type=messages.INCOMING,
             version=messages.VERSION,
             occurred_at=fact.event.occurred_at,
@@ -117,7 +117,7 @@ def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
         conversation_id=message.conversation_id,
         phone_number_id=fact.event.data.phone_number_id,
         chatbot_id=document.get("chatbotId"),
-        journal_id=journal_id_of(status.biz_opaque_callback_data),
+        journal_id=fact.journal_id if fact.journal_id == document["_id"] else None,
         message_id=document.get("messageId"),
         wamid=status.id,
         contact=fact.event.data.contact,

@@ -14,6 +14,7 @@ from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.records import read_headers, trace_of
 from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
+from common.security.callbacks import Callbacks
 from common.telemetry.trace import Trace
 
 
@@ -52,13 +53,17 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class StatusSeen:
-    """Meta's status of an outbound message."""
+    """Meta's status of an outbound message.
+
+    `journal_id` is the send that it speaks of, when its callback data was signed by us for the number it arrived on.
+    """
 
     origin: str
     trace: Trace
     event: webhooks.WebhookReceived
     status: Status
     raw: msgspec.Raw
+    journal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,9 @@ class Poison:
 
 Fact = Inbound | StatusSeen | ChangeSeen | Result
 
+_MAX_STATUS: Final = 64
+"""Characters of a status word; Meta's longest has nine. What is longer goes into the webhook log alone."""
+
 
 class _Entry(msgspec.Struct, frozen=True):
     """How a person came to write; left unread."""
@@ -106,12 +114,12 @@ def origin_of(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def read(record: Record) -> Fact | Poison:
-    """What the record says."""
+def read(record: Record, callbacks: Callbacks) -> Fact | Poison:
+    """What the record says; `callbacks` knows which callback data is ours."""
     try:
         if record.topic == topics.SEND_RESULTS.name:
             return _read_result(record)
-        return _read_webhook(record)
+        return _read_webhook(record, callbacks)
     except InvalidInput as error:
         return Poison(record, error.message, error.error_code)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -128,13 +136,17 @@ def _read_result(record: Record) -> Result:
     return Result(origin_of(record), _trace(record, event), event)
 
 
-def _read_webhook(record: Record) -> Fact:
+def _read_webhook(record: Record, callbacks: Callbacks) -> Fact:
     event = decode(_webhook, record.value)
     origin, raw = origin_of(record), event.data.raw
     if event.type == webhooks.MESSAGE:
         return Inbound(origin, _trace(record, event), event, read_message(raw), read_content(raw), raw)
     if event.type == webhooks.STATUS:
-        return StatusSeen(origin, _trace(record, event), event, read_status(raw), raw)
+        status = read_status(raw)
+        if len(status.status) > _MAX_STATUS:
+            return ChangeSeen(origin, event)
+        ours = callbacks.journal_id_of(status.biz_opaque_callback_data, event.data.phone_number_id)
+        return StatusSeen(origin, _trace(record, event), event, status, raw, ours)
     if event.type in (webhooks.CHANGE, webhooks.UNPARSED):
         return ChangeSeen(origin, event)
     raise InvalidInput(f"the record type `{event.type}` is not known", code="unknown_type")

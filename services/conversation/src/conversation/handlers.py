@@ -18,6 +18,7 @@ from common.kafka.partitions import Halted, PartitionSession
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession
 from common.mongo.indexes import Indexes
+from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
 from conversation.core import keys_of, plan
@@ -47,6 +48,7 @@ class ConversationWorker:
         *,
         batch_records: int,
         tenants: Tenants,
+        callbacks: Callbacks,
     ) -> None:
         self._store = store
         self._letters = letters
@@ -54,6 +56,7 @@ class ConversationWorker:
         self._indexes = indexes
         self._fit = Fit(batch_records)
         self._tenants = tenants
+        self._callbacks = callbacks
 
     async def __call__(self, session: PartitionSession) -> None:
         """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
@@ -82,7 +85,7 @@ class ConversationWorker:
 
     async def apply(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
         """Store what the records of a batch, or a part of it, say; the records to publish, dead letters among them."""
-        read_records = [read(record) for record in records]
+        read_records = [read(record, self._callbacks) for record in records]
         facts = [fact for fact in read_records if not isinstance(fact, Poison)]
         letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
         self._letters.note(records=len(records), letters=len(letters), now=time.time())
@@ -108,7 +111,7 @@ class ConversationWorker:
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
         chatbots = await self._numbers.chatbots(numbers)
         now, began = datetime.now(UTC), time.time_ns()
-        done = await self._store.apply(owned, keys_of(facts), lambda known: plan(facts, known, chatbots, now))
+        done = await self._store.apply(owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now))
         batch.stored(facts, began)
         note_facts(facts, chatbots, self._tenants)
         return [*(pending.record(now) for pending in done.events), *news(facts, now)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from common.contracts.ids import inbound_message_id, journal_id
+from common.contracts.ids import journal_id
 from common.contracts.people import contact_of_recipient
 from common.errors import NotFound
 from common.mongo import DESCENDING, Document, or_unavailable
@@ -16,6 +16,7 @@ from conversation.views import decode_cursor, encode_cursor
 from conversation.windows import LAST_INBOUND
 
 _SUMMARY_MS: Final = 10_000
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,12 @@ class Reads:
     async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
         """The messages of a conversation, newest first. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
-        query = {"conversationId": conversation["_id"]}
+        query = {"conversationId": conversation["_id"], **reach.query()}
         return await _page(self._store.messages, query, "timestamp", cursor, limit)
 
     async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
         """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
-        ids = [message_id, inbound_message_id(message_id)]
+        ids = [message_id]
         if chatbot_id is not None:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
@@ -90,14 +91,29 @@ class Reads:
     async def last_inbound(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
         """For each business number and recipient (`to`) the conversation's times; an empty document if there is none.
 
+        Of all accounts that have had the number, because Meta's window is one of the person and the number.
         Read with majority from the primary, so a message is in it once its event is published: that came after.
         """
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
         with or_unavailable():
             found = self._store.conversations.find(query, {"aliases": 1, LAST_INBOUND: 1})
-            known = {alias: document async for document in found for alias in document["aliases"]}
-        return [next((known[alias] for alias in aliases if alias in known), {}) for aliases in asked]
+            known = [document async for document in found]
+        return latest_of(asked, known)
+
+
+def latest_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
+    """For each person, by aliases, the conversation in which they wrote last; an empty document if there is none."""
+    ordered = sorted(conversations, key=_wrote_at)
+    by_alias = {alias: document for document in ordered for alias in document["aliases"]}
+    return [
+        max((by_alias[alias] for alias in aliases if alias in by_alias), key=_wrote_at, default={}) for aliases in asked
+    ]
+
+
+def _wrote_at(conversation: Document) -> datetime:
+    at: datetime = conversation.get(LAST_INBOUND, _NEVER)
+    return at
 
 
 async def _one(collection: Any, query: Document, what: str) -> Document:
@@ -111,8 +127,7 @@ async def _one(collection: Any, query: Document, what: str) -> Document:
 async def _page(collection: Any, query: Document, order: str, cursor: str | None, limit: int) -> Page:
     if cursor is not None:
         position, last_id = decode_cursor(cursor)
-        moment = datetime.fromtimestamp(position, tz=UTC)
-        query = {**query, "$or": [{order: {"$lt": moment}}, {order: moment, "_id": {"$lt": last_id}}]}
+        query = {**query, "$or": [{order: {"$lt": position}}, {order: position, "_id": {"$lt": last_id}}]}
     with or_unavailable():
         found = collection.find(query).sort([(order, DESCENDING), ("_id", DESCENDING)]).limit(limit + 1)
         documents = [document async for document in found]

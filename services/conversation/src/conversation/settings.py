@@ -9,9 +9,10 @@ from common.http.auth import ApiKeySettings
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoSettings
+from common.security.callbacks import CallbackSettings
 
 
-class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadLetterSettings):
+class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadLetterSettings, CallbackSettings):
     """From the environment."""
 
     internal_port: Annotated[

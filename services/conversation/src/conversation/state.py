@@ -1,12 +1,15 @@
 """The documents of a batch as they are being worked on: what was known, what is new, what changed. No IO."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND
 
 Document = dict[str, Any]
+
+MAX_ALIASES: Final = 50
+"""A person has one or two, and another with each new phone or account."""
 
 
 @dataclass(eq=False, slots=True)
@@ -74,10 +77,24 @@ class Message:
         self.document.setdefault("statuses", []).append(entry)
         self.pushed.append(entry)
 
+    def leave_conversation(self) -> None:
+        """It turned out to belong to another account or number: the next conversation it joins is its own."""
+        self.conversation = None
+        self.document.pop("conversationId", None)
+
     @property
     def conversation_id(self) -> str | None:
         """The conversation it belongs to, as far as that is known."""
         return self.conversation.id if self.conversation is not None else self.document.get("conversationId")
+
+
+def newest_aliases(aliases: Sequence[str]) -> list[str]:
+    """As many as one conversation may have: those that came last, because a person is met by them again."""
+    return list(aliases[-MAX_ALIASES:])
+
+
+Owned = tuple[str | None, str]
+"""An account (None: the number had none) and an alias, a wamid or another name that is its own within the account."""
 
 
 @dataclass(slots=True)
@@ -90,35 +107,58 @@ class Known:
 
 @dataclass(slots=True)
 class Working:
-    """All documents of a batch, found by their ids and aliases."""
+    """All documents of a batch, found by their ids, and within an account or a number by their aliases and wamids.
+
+    Two accounts that had the same business number one after the other share no conversation, and two numbers share no
+    message, whatever ids a webhook names.
+    """
 
     messages: dict[str, Message] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
-    by_alias: dict[str, Conversation] = field(default_factory=dict)
+    by_alias: dict[Owned, Conversation] = field(default_factory=dict)
+    by_wamid: dict[Owned, list[Message]] = field(default_factory=dict)
     merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
 
     @classmethod
     def of(cls, known: Known) -> "Working":
         """Working copies of what is known."""
-        working = cls(messages={key: Message(dict(document)) for key, document in known.messages.items()})
+        working = cls()
         for document in known.conversations:
             working.add(Conversation(dict(document)))
-        for message in working.messages.values():
-            message.conversation = working.conversations.get(message.document.get("conversationId", ""))
+        for document in known.messages.values():
+            message = working.add_message(Message(dict(document)))
+            message.conversation = working.conversations.get(document.get("conversationId", ""))
         return working
 
     def add(self, conversation: Conversation) -> Conversation:
         """Take a conversation in, under all of its aliases."""
         self.conversations[conversation.document["_id"]] = conversation
+        owner = conversation.document.get("chatbotId")
         for alias in conversation.document["aliases"]:
-            self.by_alias[alias] = conversation
+            self.by_alias[owner, alias] = conversation
         return conversation
 
-    def found(self, aliases: Iterable[str]) -> list[Conversation]:
-        """The different conversations that have one of these aliases, in the order of the aliases."""
+    def add_message(self, message: Message) -> Message:
+        """Take a message in, under its id and, when it has one, its wamid."""
+        self.messages[message.document["_id"]] = message
+        if "wamid" in message.document:
+            self.note_wamid(message)
+        return message
+
+    def note_wamid(self, message: Message) -> None:
+        """Have a message found by the wamid that it has."""
+        name = message.document.get("phoneNumberId"), message.document["wamid"]
+        self.by_wamid.setdefault(name, []).append(message)
+
+    def of_wamid(self, phone_number_id: str | None, wamid: str) -> list[Message]:
+        """The messages of a business number that have this wamid."""
+        return self.by_wamid.get((phone_number_id, wamid), [])
+
+    def found(self, owner: str | None, aliases: Iterable[str]) -> list[Conversation]:
+        """The different conversations of an account that have one of these aliases, in the order of the aliases."""
         roots: dict[int, Conversation] = {}
         for alias in aliases:
-            conversation = self.by_alias.get(alias)
+            conversation = self.by_alias.get((owner, alias))
             if conversation is not None:
                 roots.setdefault(id(conversation.root), conversation.root)
         return list(roots.values())
@@ -126,9 +166,10 @@ class Working:
     def merge(self, winner: Conversation, loser: Conversation) -> None:
         """Two conversations are one: the aliases move, and the messages follow."""
         loser.merged_into = winner
+        owner = loser.document.get("chatbotId")
         for alias in loser.document["aliases"]:
-            self.by_alias[alias] = winner
-        winner.set("aliases", [*winner.document["aliases"], *loser.document["aliases"]])
+            self.by_alias[owner, alias] = winner
+        winner.set("aliases", newest_aliases([*winner.document["aliases"], *loser.document["aliases"]]))
         for name in ("inboundCount", "outboundCount"):
             winner.count(name, loser.document.get(name, 0))
         for name in ("lastMessageAt", LAST_INBOUND, FREE_ENTRY_AT):

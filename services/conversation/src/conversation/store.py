@@ -75,10 +75,11 @@ class ConversationStore:
 
     async def _known(self, keys: Keys, session: Any) -> Known:
         known = Known()
-        if keys.message_ids:
-            query = {"_id": {"$in": list(keys.message_ids)}}
-            async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
-                known.messages[document["_id"]] = document
+        for name, wanted in (("_id", keys.message_ids), ("wamid", keys.wamids)):
+            if wanted:
+                query: Document = {name: {"$in": list(wanted)}}
+                async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
+                    known.messages[document["_id"]] = document
         if keys.aliases:
             query = {"aliases": {"$in": list(keys.aliases)}}
             known.conversations = [d async for d in self.conversations.find(query, session=session)]

@@ -2,12 +2,19 @@
 
 import base64
 import json
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
 
 from common.errors import InvalidInput
 from conversation.state import Document
 from conversation.windows import window_of
+
+_MAX_CURSOR: Final = 1_000
+"""Characters; a time and the longest id have a fifth of that."""
+
+_cursor: Final = msgspec.json.Decoder(tuple[float, str])  # refuses NaN, infinity and lone surrogates
 
 _HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
 
@@ -40,13 +47,16 @@ def encode_cursor(position: datetime, last_id: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([position.timestamp(), last_id]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[float, str]:
-    """Unix seconds and id of the last document of the page before. Raises `InvalidInput`."""
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
+    """Time and id of the last document of the page before. Raises `InvalidInput` for what this API cannot have given.
+
+    A cursor says where to go on and nothing else: what may be read is decided anew for each page.
+    """
     try:
-        position, last_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return float(position), str(last_id)
-    except (ValueError, TypeError):
-        raise InvalidInput("`cursor` is not one that this API gave", code="invalid_cursor") from None
+        seconds, last_id = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
+        return datetime.fromtimestamp(seconds, tz=UTC), last_id
+    except (msgspec.DecodeError, ValueError, OverflowError, OSError):
+        raise InvalidInput("`cursor` is invalid; use the one from the previous page", code="invalid_cursor") from None
 
 
 def _shown(document: Document) -> Document:

@@ -156,6 +156,7 @@ class Sender:
             rules=rules,
             breaker=self.breaker,
             on_rejected=self.reports.report,
+            callbacks=settings.callbacks(),
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),

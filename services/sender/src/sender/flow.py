@@ -15,6 +15,7 @@ from common.errors import AppError, NotFound, Unavailable
 from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
+from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
@@ -81,6 +82,7 @@ class Flow:
     rules: Rules
     breaker: Breaker
     on_rejected: Callable[[str, Credentials, int | None], None]
+    callbacks: Callbacks
     now: Callable[[], datetime] = utc_now
 
     async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
@@ -205,7 +207,8 @@ class Flow:
         self, request: SendRequest, journal_id: str, credentials: Credentials, traceparent: str | None
     ) -> CallEnd:
         token = credentials.token.get_secret_value()
-        body = payload(request, journal_id, traceparent)
+        callback = self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)
+        body = payload(request, callback)
         return await self.graph.send(credentials.phone_number_id, token, body, edge=edge_of(request))
 
     async def _record(

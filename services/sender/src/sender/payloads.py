@@ -4,17 +4,13 @@ from typing import Any
 
 import msgspec
 
-from common.contracts import ids
 from common.contracts.outbound import Contacts, MarkAsRead, Template, TypedMessage
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
 
 
-def payload(request: SendRequest, journal_id: str, traceparent: str | None = None) -> bytes:
-    """Meta's JSON. `journal_id` travels in `biz_opaque_callback_data` and comes back in every status.
-
-    So does the `traceparent` of the call, when it is followed.
-    """
+def payload(request: SendRequest, callback_data: str) -> bytes:
+    """Meta's JSON. `callback_data` names the send and comes back in every status (`common.security.callbacks`)."""
     message = request.message
     if isinstance(message, MarkAsRead):
         return msgspec.json.encode(_read(message))
@@ -24,7 +20,7 @@ def payload(request: SendRequest, journal_id: str, traceparent: str | None = Non
         **recipient(request.to),
         "type": request.kind,
         request.kind: {"body": message, "preview_url": False} if isinstance(message, str) else _content(message),
-        "biz_opaque_callback_data": ids.callback_data(journal_id, traceparent),
+        "biz_opaque_callback_data": callback_data,
     }
     if request.reply_to is not None:
         body["context"] = {"message_id": request.reply_to}

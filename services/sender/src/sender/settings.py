@@ -13,6 +13,7 @@ from common.http.windows import WindowsSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.media import MediaSettings
 from common.mongo.client import MongoSettings
+from common.security.callbacks import CallbackSettings
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
 from sender.pace import DEFAULT_RATE
@@ -28,6 +29,7 @@ class Settings(
     CredentialsSettings,
     WindowsSettings,
     DeadLetterSettings,
+    CallbackSettings,
 ):
     """Everything that can be chosen; the defaults are for production."""
 

@@ -24,7 +24,11 @@ _STATUS: Final = decoder(MessageStatus)
 
 
 class Settler:
-    """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call."""
+    """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
+
+    A status counts only for a send that went out from the number on which the status arrived, and from the account
+    that the number belongs to (P8).
+    """
 
     def __init__(self, store: JournalStore, moves: GroupCommit[Move, Entry]) -> None:
         self._store = store
@@ -35,7 +39,8 @@ class Settler:
         seen = _seen(batch)
         if seen:
             entries = await self._store.unsettled_among(list(seen))
-            await asyncio.gather(*(self._settle(entry, seen[entry.id]) for entry in entries))
+            found = [(entry, told_of(entry, seen[entry.id])) for entry in entries]
+            await asyncio.gather(*(self._settle(entry, status) for entry, status in found if status is not None))
 
     async def _settle(self, entry: Entry, status: StatusData) -> None:
         standing = entry
@@ -93,11 +98,20 @@ class Watch:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def _seen(batch: Batch) -> dict[str, StatusData]:
-    seen: dict[str, StatusData] = {}
+def told_of(entry: Entry, statuses: Sequence[StatusData]) -> StatusData | None:
+    """The first of these statuses that speaks of this send: same number, and no other account. Pure."""
+    for status in statuses:
+        same_number = entry.phone_number_id is not None and status.phone_number_id == entry.phone_number_id
+        if same_number and status.chatbot_id in (None, entry.chatbot_id):
+            return status
+    return None
+
+
+def _seen(batch: Batch) -> dict[str, list[StatusData]]:
+    seen: dict[str, list[StatusData]] = {}
     for status in _statuses(batch):
         if status.journal_id is not None and status.wamid is not None:
-            seen.setdefault(status.journal_id, status)
+            seen.setdefault(status.journal_id, []).append(status)
     return seen
 
 

@@ -56,14 +56,12 @@ def commit_first() -> None:
 
 def origin_off() -> None:
     """An event is published for every record of a message, and not for the one that brought it first (P2)."""
-    from common.contracts.ids import inbound_message_id
     from conversation import core
 
     apply = core._apply_inbound  # breaking in is the point
 
     def every_record(result: Any, fact: Any, chatbots: Any, now: Any) -> None:
-        message = result.working.messages.get(inbound_message_id(fact.message.id))
-        if message is not None:
+        for message in result.working.of_wamid(fact.event.data.phone_number_id, fact.message.id):
             message.document["origin"] = fact.origin
         apply(result, fact, chatbots, now)
 

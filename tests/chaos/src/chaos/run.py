@@ -316,4 +316,4 @@ def _reply(entry: Json) -> Reply:
 
 
 def _journal(entry: Json) -> str:
-    return str(entry.get("callbackData") or "").removeprefix("wce:").partition(";")[0]
+    return str(entry.get("callbackData") or "").removeprefix("wce:").partition(".")[0]

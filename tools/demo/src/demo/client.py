@@ -103,7 +103,7 @@ class Client:
 
     async def message(self, entry: Json) -> Json | None:
         """Our record of a message that a phone received, by the callback data that came with it; None: not there."""
-        journal = str(entry.get("callbackData") or "").removeprefix("wce:").partition(";")[0]
+        journal = str(entry.get("callbackData") or "").removeprefix("wce:").partition(".")[0]
         answer = await self.api("GET", f"/messages/{journal}", expect=None)
         return answer.get("data")
 

@@ -33,6 +33,7 @@ class Credentials:
     api_key: str = field(default_factory=lambda: "wk_demo_" + secrets.token_hex(12))
     internal_key: str = field(default_factory=lambda: "wk_internal_" + secrets.token_hex(12))
     kek: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    callback_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
 
     def api_keys(self) -> str:
         """The setting API_KEYS."""
@@ -125,7 +126,11 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
         case "ingress":
             return {"WHATSAPP_APP_SECRETS": secret.app_secret, "WHATSAPP_VERIFY_TOKEN": secret.verify_token}
         case "conversation":
-            return {"API_KEYS": secret.api_keys(), "INTERNAL_PORT": str(ports[windows[number]])}
+            return {
+                "API_KEYS": secret.api_keys(),
+                "INTERNAL_PORT": str(ports[windows[number]]),
+                "CALLBACK_KEYS": json.dumps({"demo": secret.callback_key}),
+            }
         case "sender":
             return {
                 "API_KEYS": secret.api_keys(),
@@ -134,6 +139,7 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
                 "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
                 "CONVERSATION_INTERNAL_URL": base[conversation_at],
                 "CONVERSATION_INTERNAL_KEY": secret.internal_key,
+                "CALLBACK_KEYS": json.dumps({"demo": secret.callback_key}),
             }
         case _:
             return {

@@ -15,13 +15,16 @@ NAMESPACE = UUID("6a3ecb56-2f9f-5c1e-9f0e-6f1f6c0c6d0a")
 _hashed_namespace = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562 §4.1
 
-CALLBACK_PREFIX = "wce:"
-"""Marks our own `biz_opaque_callback_data`; every app subscribed to the account sees that field."""
+CALLBACK_PREFIX: Final = "wce:"
+"""Marks our own `biz_opaque_callback_data` (`common.security.callbacks`)."""
 
-_THEN: Final = ";"
+CALLBACK_THEN: Final = ";"
+"""What stands before the `traceparent` in it."""
+
 _THEN_BYTES: Final = b";00-"
 _TRACED: Final = re.compile(
-    rb'"biz_opaque_callback_data"\s*:\s*"wce:[0-9a-f-]{36};(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"'
+    rb'"biz_opaque_callback_data"\s*:\s*"wce:[0-9a-f-]{36}(?:\.[A-Za-z0-9_-]{1,16}\.[0-9a-f]{32})?'
+    rb';(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"'
 )
 
 
@@ -42,8 +45,18 @@ def random_id() -> str:
     return f"{name[:8]}-{name[8:12]}-4{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:]}"
 
 
-def inbound_message_id(wamid: str) -> str:
-    """Our id of a message that Meta told us about: also of one that somebody else sent."""
+def inbound_message_id(phone_number_id: str | None, wamid: str) -> str:
+    """Our id of a customer's message. The number is in it, so a wamid that is named on another number is another."""
+    return derive_id("message", phone_number_id or "", wamid)
+
+
+def outbound_message_id(phone_number_id: str | None, chatbot_id: str | None, wamid: str) -> str:
+    """Our id of a message that another system sent from a number of this account; we know its statuses alone."""
+    return derive_id("outbound", phone_number_id or "", chatbot_id or "", wamid)
+
+
+def message_id_before(wamid: str) -> str:
+    """Our id of a message that earlier versions stored, when the number was not in it yet."""
     return derive_id("message", wamid)
 
 
@@ -52,23 +65,9 @@ def journal_id(chatbot_id: str, message_id: str) -> str:
     return derive_id("send", chatbot_id, message_id)
 
 
-def callback_data(journal: str, traceparent: str | None = None) -> str:
-    """What travels to Meta in `biz_opaque_callback_data` (≤ 512 characters) and comes back in statuses.
-
-    With the `traceparent` of the call to Meta, when it is followed, so that statuses continue its trace.
-    """
-    return f"{CALLBACK_PREFIX}{journal}{_THEN}{traceparent}" if traceparent else CALLBACK_PREFIX + journal
-
-
-def journal_id_of(callback: str | None) -> str | None:
-    """The journal id in a status's `biz_opaque_callback_data`, or None when it is not one of ours."""
-    if callback is None or not callback.startswith(CALLBACK_PREFIX):
-        return None
-    candidate = callback[len(CALLBACK_PREFIX) :].partition(_THEN)[0]
-    try:
-        return str(UUID(candidate))
-    except ValueError:
-        return None
+def journal_id_in(callback: str) -> str:
+    """The journal id that our callback data names, unchecked: for tools that read what they saw being sent."""
+    return callback.removeprefix(CALLBACK_PREFIX).partition(CALLBACK_THEN)[0].partition(".")[0]
 
 
 def traceparent_in(fragment: bytes) -> str | None:

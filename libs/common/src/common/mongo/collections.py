@@ -43,6 +43,8 @@ class Collection:
     kept: str
     people: bool
     indexes: tuple[Index, ...] = ()
+    retired: tuple[str, ...] = ()
+    """Names of indexes that earlier versions declared; they are dropped once the declared ones are there."""
 
 
 ACCOUNTS: Final = Collection(
@@ -60,13 +62,20 @@ ACCOUNTS: Final = Collection(
 CONVERSATIONS: Final = Collection(
     "conversations",
     owner="conversation",
-    purpose="One per business number and contact, with all aliases of the contact.",
+    purpose="One per account, business number and contact, with all aliases of the contact.",
     kept="for good",
     people=True,
     indexes=(
-        Index("aliases", (("aliases", ASCENDING),), unique=True, sparse=True),
+        # A number that goes from one account to another takes none of its conversations along.
+        Index(
+            "aliases_of_account",
+            (("aliases", ASCENDING), ("chatbotId", ASCENDING)),
+            unique=True,
+            only={"aliases": {"$exists": True}},
+        ),
         Index("inbox", (("chatbotId", ASCENDING), ("lastMessageAt", DESCENDING), ("_id", DESCENDING))),
     ),
+    retired=("aliases",),
 )
 MESSAGES: Final = Collection(
     "messages",
@@ -75,9 +84,11 @@ MESSAGES: Final = Collection(
     kept="for good",
     people=True,
     indexes=(
-        Index("wamid", (("wamid", ASCENDING),), unique=True, only={"wamid": {"$exists": True}}),
+        # Not unique: what is named on one number must not keep a message of another from being stored.
+        Index("by_wamid", (("wamid", ASCENDING),), only={"wamid": {"$exists": True}}),
         Index("thread", (("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING))),
     ),
+    retired=("wamid",),
 )
 WEBHOOK_EVENTS: Final = Collection(
     "webhook_events",

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _OTHER_OPTIONS: Final = 85  # IndexOptionsConflict
 _NO_COLLECTION: Final = 26  # NamespaceNotFound
+_NO_INDEX: Final = 27  # IndexNotFound
 _TOLD: Final = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
 
 
@@ -35,7 +36,9 @@ class Standing(StrEnum):
 
 
 async def ensure_indexes(database: Database, collection: Collection, *, keep: timedelta | None = None) -> list[str]:
-    """Create the declared indexes that are missing; their names. Raises `Unavailable`; harmless to repeat.
+    """Create the declared indexes that are missing (the answer has their names), and drop those of earlier versions.
+
+    Raises `Unavailable`; harmless to repeat.
 
     `keep` is the owner's setting of how long documents stay, in place of the declared time: then an index that says
     otherwise is changed. Without it the time of an index that is there is left as it is.
@@ -45,6 +48,8 @@ async def ensure_indexes(database: Database, collection: Collection, *, keep: ti
         for index in collection.indexes:
             lives = index.expire_after is not None
             await _ensure(database, collection, replace(index, expire_after=keep) if lives and keep else index, keep)
+        for name in collection.retired:
+            await _drop(database, collection, name, before)
     return [index.name for index in collection.indexes if index.name not in before]
 
 
@@ -59,6 +64,17 @@ async def _ensure(database: Database, collection: Collection, index: Index, keep
             changed = {"name": index.name, "expireAfterSeconds": seconds}
             await database.command({"collMod": collection.name, "index": changed})
             log.info("documents are kept for another time", extra={"collection": collection.name, "seconds": seconds})
+
+
+async def _drop(database: Database, collection: Collection, name: str, there: Mapping[str, Any]) -> None:
+    if name not in there:
+        return
+    try:
+        await database[collection.name].drop_index(name)
+    except OperationFailure as error:
+        if error.code != _NO_INDEX:  # another process was faster
+            raise
+    log.info("an index of an earlier version is dropped", extra={"collection": collection.name, "index": name})
 
 
 async def compare_indexes(database: Database, collection: Collection) -> dict[str, Standing]:
