@@ -329,7 +329,8 @@ async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(ro
 async def test_bad_records_of_most_tenants_halt_the_consumer_before_the_queue_is_drained(room):
     numbers = [f"{room.number}{n}" for n in range(3)]
     for number in numbers:
-        room.numbers.changed(f"bot-{number}", AccountData(chatbot_id=f"bot-{number}", phone_number_id=number))
+        account = AccountData(chatbot_id=f"bot-{number}", phone_number_id=number, status="active", revision=1)
+        room.numbers.changed(account.chatbot_id, account)
     poison = message(f"wamid.{room.number}.poison", number=room.number)
     poison.value = poison.value[:-7]
     # The topics also hold the records of other tests: of one tenant, `unknown`.
