@@ -55,8 +55,8 @@ class SendRequest(_Model):
     conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
     in the conversation only then.
 
-    All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64 bits,
-    at most 80 levels of nesting and 20,000 values.
+    All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
+    bits, at most 80 levels of nesting and 20,000 values.
     """
 
     chatbot_id: Annotated[str, Field(min_length=1, max_length=128)]
