@@ -261,6 +261,12 @@ CONVERSATION: Final = Dashboard(
                     [("{{topic}} {{reason}}", "sum by (topic, reason) (whatsapp_dead_letters_total)")],
                     many=True,
                 ),
+                Panel(
+                    "Whose",
+                    "By chatbot; `unknown` is of no account that exists.",
+                    [("{{chatbot_id}}", "sum by (chatbot_id) (whatsapp_dead_letters_total)")],
+                    many=True,
+                ),
             ],
         ),
     ],

@@ -225,7 +225,7 @@ async def test_the_depth_of_a_dead_letter_topic_is_what_it_holds(kafka_bootstrap
     settings = KafkaSettings(kafka_bootstrap_servers=kafka_bootstrap)
     depth = DeadLetterDepth(settings, topics.WEBHOOKS_DLQ.name, every_seconds=0.05)
     await depth.start()
-    none = {"topic": topics.WEBHOOKS_DLQ.name, "reason": ""}
+    none = {"topic": topics.WEBHOOKS_DLQ.name, "reason": "", "chatbot_id": ""}
     assert REGISTRY.get_sample_value("whatsapp_dead_letters_total", none) == 0
     producer = make_producer(settings)
     await producer.start()

@@ -1,6 +1,7 @@
 """Conversation on real Kafka and MongoDB: each message one event, whatever fails in between (P2)."""
 
 import asyncio
+import json
 import uuid
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from functools import partial
 
 import pytest
 from conversation_builders import CALLBACK_KEYS, CALLBACKS, again, message, result, status
+from msgspec.json import encode as encode_json
 
 from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
@@ -28,6 +30,7 @@ from conversation.reads import Reads
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry
+from conversation.views import message_view
 
 pytestmark = pytest.mark.integration
 
@@ -53,19 +56,20 @@ class Room:
         self.numbers = Numbers(self.settings)
         self.publisher = Publisher(self.settings)
 
-    def worker(self, **letters):
-        limit = DeadLetterLimit(DeadLetterSettings(**letters))
+    def worker(self, *, limit=None, **letters):
+        limit = limit or DeadLetterLimit(DeadLetterSettings(**letters))
         return ConversationWorker(
             self.store, self.numbers, self.indexes, limit, batch_records=50, tenants=Tenants(10), callbacks=CALLBACKS
         )
 
-    def group(self, worker=None):
+    def group(self, worker=None, **options):
         return PartitionGroup(
             group=self.settings.consumer_group,
             topics=[topics.WEBHOOKS.name, topics.SEND_RESULTS.name],
             make_consumer=partial(make_group_consumer, self.settings),
             make_producer=partial(make_transactional_producer, self.settings),
             worker=worker or self.worker(),
+            **options,
         )
 
     async def publish(self, *records):
@@ -327,21 +331,96 @@ async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(ro
     ]
 
 
-async def test_a_flood_of_poison_halts_the_consumer_before_the_queue_is_drained(room):
+async def test_bad_records_of_most_tenants_halt_the_consumer_before_the_queue_is_drained(room):
+    numbers = [f"{room.number}{n}" for n in range(3)]
+    for number in numbers:
+        account = AccountData(chatbot_id=f"bot-{number}", phone_number_id=number, status="active", revision=1)
+        room.numbers.changed(account.chatbot_id, account)
     poison = message(f"wamid.{room.number}.poison", number=room.number)
     poison.value = poison.value[:-7]
-    await room.publish(*[poison] * 40)
-    # The topic also holds the records of other tests, and they would be the larger share.
-    group = room.group(room.worker(dlq_limit=10, dlq_limit_share=0))
+    # The topics also hold the records of other tests: of one tenant, `unknown`.
+    await room.publisher.publish([Outgoing(poison.topic, f"{numbers[n % 3]}:x", poison.value) for n in range(60)])
+    limit = DeadLetterLimit(DeadLetterSettings(dlq_limit=10))
+    group = room.group(room.worker(limit=limit), halt_seconds=1.0, on_probe=limit.probe)
     async with running(group):
         async with asyncio.timeout(30):
-            while not (group.assignment and not group.ready):
+            while not group.halted:
                 await asyncio.sleep(0.02)
-        assert len(await letters_like(room, poison)) < 40
+        assert group.ready
+        assert len(await letters_like(room, poison)) < 60
     async with running(room.group(room.worker(dlq_limit=0))):
         async with asyncio.timeout(30):
-            while len(await letters_like(room, poison)) < 40:
+            while len(await letters_like(room, poison)) < 60:
                 await asyncio.sleep(0.05)
+
+
+def unstorable_result(room, number, metadata):
+    record = result(message_id=f"{room.number}-bad-{number}", wamid=f"wamid.{room.number}.{number}")
+    value = record.value.replace(b"106540352242922", f"{room.number}0".encode())
+    return Outgoing(record.topic, f"{room.number}0:{number}", value.replace(b'{"orderId":17}', metadata))
+
+
+async def test_results_that_cannot_be_stored_neither_halt_nor_harm_another_tenant(room):
+    bad = [b'{"a\\u0000":1}', b'{"n":99999999999999999999}', b'{"deep":' + b"[" * 300 + b"]" * 300 + b"}"]
+    records = [unstorable_result(room, n, bad[n % 2]) for n in range(620)]
+    records += [unstorable_result(room, n, bad[2]) for n in range(620, 624)]
+    good = [result(message_id=f"{room.number}-{n}", wamid=f"wamid.{room.number}.good.{n}") for n in range(60)]
+    for place, record in enumerate(good):
+        value = record.value.replace(b"106540352242922", room.number.encode())
+        records.insert(place * 10, Outgoing(record.topic, f"{room.number}:{place}", value))
+    await room.publisher.publish(records)
+    limit = DeadLetterLimit(DeadLetterSettings())
+    group = room.group(room.worker(limit=limit))
+    query = {"messageId": {"$regex": f"^{room.number}-[0-9]"}}
+    async with running(group):
+        async with asyncio.timeout(60):
+            while await room.store.messages.count_documents(query) < 60:
+                await asyncio.sleep(0.05)
+            while len(await letters_with(room, f"{room.number}-bad-".encode())) < 624:
+                await asyncio.sleep(0.1)
+        assert not limit.halted
+        assert not group.halted
+        assert group.ready
+    letters = await letters_with(room, f"{room.number}-bad-".encode())
+    assert Counter(headers["code"] for headers in letters) == {"not_storable": 620, "not_applicable": 4}
+
+
+async def test_metadata_that_looks_like_a_reference_is_kept_as_it_is(room):
+    metadata = {"$ref": "orders", "$id": 7, "more": [{"$ref": "x", "$id": {"$ref": "y", "$id": None}}]}
+    record = unstorable_result(room, 1, json.dumps(metadata).encode())
+    await room.publisher.publish([record])
+    message_id = f"{room.number}-bad-1"
+    delivered = status("delivered", wamid=f"wamid.{room.number}.1", message_id=message_id, number=f"{room.number}0")
+    async with running(room.group()):
+        async with asyncio.timeout(30):
+            while not await room.store.messages.count_documents({"messageId": message_id}):
+                await asyncio.sleep(0.05)
+        # The status is about a document that was read back.
+        await room.publisher.publish([Outgoing(delivered.topic, f"{room.number}0:1", delivered.value)])
+        async with asyncio.timeout(30):
+            while not await room.store.messages.count_documents(
+                {"messageId": message_id, "deliveryStatus": "delivered"}
+            ):
+                await asyncio.sleep(0.05)
+    document = await room.store.messages.find_one({"messageId": message_id})
+    assert document["metadata"] == document["request"]["metadata"] == metadata
+    assert encode_json(message_view(document))
+
+
+async def letters_with(room, part):
+    """The headers of each dead letter whose value has `part`."""
+    consumer = make_reader(room.settings, topics.WEBHOOKS_DLQ.name)
+    await consumer.start()
+    try:
+        await consumer.seek_to_beginning(*consumer.assignment())
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
+                found += [read_headers(letter.headers) for letter in batch if part in letter.value]
+        return found
+    finally:
+        await consumer.stop()
 
 
 async def letters_like(room, poison):

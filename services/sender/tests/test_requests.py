@@ -7,7 +7,9 @@ import pytest
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
-from sender.requests import MAX_REQUEST_BYTES, Job, Letter, Position, read_record
+from common.errors import InvalidInput
+from sender.batch import items_of, parse_batch
+from sender.requests import MAX_REQUEST_BYTES, Job, Letter, Position, parse, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
@@ -43,14 +45,14 @@ def test_a_bsuid_is_a_lane_of_its_own():
     assert read({**GOOD, "to": "DE.1349"}).lane == "b|u:DE.1349"
 
 
-DEEP = b'{"chatbotId":"b","metadata":{"a":' + b"[" * 99 + b"]" * 99 + b"}}"
+DEEP = {"metadata": {"a": json.loads("[" * 99 + "]" * 99)}}
 
 
 @pytest.mark.parametrize(
     "value",
     [
         None, b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"chatbotId": NaN}', {}, {"chatbotId": ""},
-        {"chatbotId": 7}, {"chatbotId": "x" * 129}, DEEP, b'"' + b"x" * MAX_REQUEST_BYTES + b'"',
+        {"chatbotId": 7}, {"chatbotId": "x" * 129}, b'"' + b"x" * MAX_REQUEST_BYTES + b'"',
     ],
 )  # fmt: skip
 def test_what_names_no_chatbot_is_a_letter(value):
@@ -105,8 +107,47 @@ def test_a_producer_cannot_say_that_its_record_is_a_retry():
     assert job.message_id != "given"
 
 
+UNSTORABLE = [
+    ({"metadata": {"a": {"$ref": "x", "$id": 1}}}, "metadata.a.$ref"),
+    ({"metadata": {"n": 2**70}}, "metadata.n"),
+    ({"metadata": {"n\0": 1}}, "metadata.n"),
+    ({"message": {"type": "text", "body": "x", "$set": 1}}, "message.$set"),
+    (DEEP, "metadata.a.0"),
+    ({"surprise": [0] * 30_000}, "surprise"),
+]
+
+
+@pytest.mark.parametrize(("change", "path"), UNSTORABLE)
+def test_what_cannot_be_stored_ends_as_failed_and_its_result_can_be_stored(change, path):
+    job = read({**GOOD, **change})
+    assert isinstance(job, Job)
+    assert job.request.reason == "invalid_request"
+    assert job.request.details.startswith(path)
+    assert (job.chatbot_id, job.body) == (GOOD["chatbotId"], None)
+
+
+@pytest.mark.parametrize(("change", "path"), UNSTORABLE)
+def test_what_cannot_be_stored_is_refused_with_its_field(change, path):
+    with pytest.raises(InvalidInput) as refused:
+        parse(json.dumps({**GOOD, **change}).encode())
+    assert refused.value.details[0]["field"].startswith(path)
+
+
+def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
+    messages = [GOOD, *({**GOOD, **change} for change, _ in UNSTORABLE), GOOD]
+    items = items_of(parse_batch(json.dumps({"messages": messages}).encode()), ["new"] * len(messages))
+    assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
+
+
+def test_a_batch_is_not_nested_without_limit_either():
+    deep = "[" * 800 + "]" * 800
+    for body in (f'{{"messages":[{{}}],"extra":{deep}}}', f'{{"messages":{deep}}}', f'{{"messages":[{deep}]}}'):
+        with pytest.raises(InvalidInput):
+            parse_batch(body.encode())
+
+
 def test_fair_nesting_and_many_brackets_are_fine():
-    metadata = {"list": [{"n": n} for n in range(300)], "deep": json.loads("[" * 90 + "]" * 90)}
+    metadata = {"list": [{"n": n} for n in range(300)], "deep": json.loads("[" * 70 + "]" * 70)}
     assert isinstance(read({**GOOD, "metadata": metadata}).request, SendRequest)
 
 

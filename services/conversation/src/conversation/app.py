@@ -44,6 +44,7 @@ def build_apps(settings: Settings) -> Apps:
     store = ConversationStore(mongo, webhook_log_days=settings.webhook_log_days)
     indexes = Indexes(store.ensure_indexes)
     numbers = Numbers(settings)
+    letters = DeadLetterLimit(settings)
     group = PartitionGroup(
         group=settings.consumer_group,
         topics=[WEBHOOKS.name, SEND_RESULTS.name],
@@ -53,11 +54,12 @@ def build_apps(settings: Settings) -> Apps:
             store,
             numbers,
             indexes,
-            DeadLetterLimit(settings),
+            letters,
             batch_records=settings.batch_records,
             tenants=Tenants(settings.metrics_tenants),
             callbacks=settings.callbacks(),
         ),
+        on_probe=letters.probe,
     )
 
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)

@@ -7,6 +7,7 @@ offset. A crash in between replays the batch, and the plan finds by the origins 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,9 +15,9 @@ from typing import Any, Final
 from common.contracts.topics import WEBHOOKS_DLQ
 from common.dead_letters import DeadLetterLimit
 from common.errors import Unavailable
-from common.kafka.partitions import Halted, PartitionSession
+from common.kafka.partitions import PartitionSession
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
-from common.mongo import MongoError, OwnedSession
+from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
 from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
@@ -81,24 +82,34 @@ class ConversationWorker:
             )
             raise
         self._fit.went_well(len(records))
+        self._count(records, outgoing)
         return outgoing
+
+    def _count(self, records: Sequence[Record], outgoing: Sequence[Outgoing]) -> None:
+        """Count each record of a whole batch once, by tenant. Raises `Halted`; then its letters are not written."""
+        tenants = {record.offset: self._numbers.tenant(record.key) for record in records}
+        letters = [code_of(letter) for letter in outgoing if letter.topic == WEBHOOKS_DLQ.name]
+        dead = Counter(tenants[offset] for offset, _ in letters)
+        # Those without letters first: they are active when the others are judged.
+        for tenant, count in sorted(Counter(tenants.values()).items(), key=lambda counted: dead[counted[0]]):
+            self._letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
+        for offset, code in letters:
+            DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, code, self._tenants.name(tenants[offset])).inc()
 
     async def apply(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
         """Store what the records of a batch, or a part of it, say; the records to publish, dead letters among them."""
-        read_records = [read(record, self._callbacks) for record in records]
+        read_records = [storable(record, read(record, self._callbacks)) for record in records]
         facts = [fact for fact in read_records if not isinstance(fact, Poison)]
         letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
-        self._letters.note(records=len(records), letters=len(letters), now=time.time())
         if letters:
             log.warning("records go to the dead-letter queue", extra={"count": len(letters)})
         try:
             return [*await self._store_facts(owned, facts, batch), *letters]
-        except (*_OUTSIDE, Halted):
-            raise
         except Exception as error:
+            if isinstance(error, _OUTSIDE) and not refuses_document(error):
+                raise
             if len(records) == 1:
                 log.exception("a record cannot be applied", extra={"offset": records[0].offset})
-                self._letters.note(records=0, letters=1, now=time.time())
                 return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
             # One of them breaks the batch: by halves, the others are stored and it alone is left.
             middle = len(records) // 2
@@ -134,9 +145,15 @@ class ConversationWorker:
         return not session.stopping.is_set()
 
 
+def storable(record: Record, fact: Fact | Poison) -> Fact | Poison:
+    """A result whose request cannot be stored is poison; found here, it does not break its batch."""
+    request = fact.event.data.request if isinstance(fact, Result) else None
+    error = encoding_error(request) if request else None
+    return fact if error is None else Poison(record, error, "not_storable")
+
+
 def dead_letter(poison: Poison) -> Outgoing:
     """The record as it came, with what is wrong and where it stood."""
-    DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, poison.code).inc()
     record, headers = poison.record, header_text(poison.record)
     kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
     about = {
@@ -150,3 +167,9 @@ def dead_letter(poison: Poison) -> Outgoing:
     }
     key = (record.key or b"").decode("utf-8", "replace")
     return Outgoing(WEBHOOKS_DLQ.name, key, record.value or b"", [(name, v.encode()) for name, v in about.items()])
+
+
+def code_of(letter: Outgoing) -> tuple[int, str]:
+    """Of a dead letter of this batch's partition: the offset of its record, and its code."""
+    headers = dict(letter.headers)
+    return int(headers["origin-offset"]), headers["code"].decode()

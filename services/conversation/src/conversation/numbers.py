@@ -9,6 +9,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.kafka.settings import KafkaSettings
 from common.kafka.table import Table
+from common.telemetry.tenants import UNKNOWN
 
 _CATCH_UP_SECONDS: Final = 2.0
 _UNKNOWN_SECONDS: Final = 10.0
@@ -51,6 +52,15 @@ class Numbers:
             self._unknown_until = {n: t for n, t in self._unknown_until.items() if t > now} | dict.fromkeys(new, until)
         found = {number: self._owner(number) for number in wanted}
         return {number: owner for number, owner in found.items() if owner is not None}
+
+    def tenant(self, key: bytes | None) -> str:
+        """The chatbot whose record has this Kafka key: that of its number, or of its chatbot id; else `UNKNOWN`.
+
+        Our own services write the keys (`contact_key`), so also a record that cannot be read says whose it is.
+        """
+        name = (key or b"").partition(b":")[0].decode("utf-8", "replace")
+        owner = self._owner(name)
+        return owner or (name if name in self._number_of else UNKNOWN)
 
     def _owner(self, number: str) -> str | None:
         owners = self._accounts.get(number, {})

@@ -40,6 +40,7 @@ from sender.core import Rules
 from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
+from sender.letters import Letters
 from sender.media_cache import MediaCache
 from sender.media_routes import media_route
 from sender.media_store import MediaStore
@@ -134,6 +135,7 @@ class Sender:
             # Partition i of all four topics is one piece of work: one session, one transactional producer.
             slot_of=lambda tp: str(tp.partition),
             drain_seconds=settings.graph_total_seconds + 5.0,
+            on_probe=self.letters.probe,
         )
         self.indexes = Indexes(self._ensure_indexes)
 
@@ -168,7 +170,7 @@ class Sender:
                 flow=flow,
                 watch=self.watch,
                 parker=self.parker,
-                letters=self.letters,
+                letters=Letters(self.letters, self.accounts, self.tenants),
                 limits=limits,
                 paces=self.paces,
                 shares=Shares(self.paces.terms),

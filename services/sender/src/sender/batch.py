@@ -11,7 +11,7 @@ from common.contracts.ids import derive_id
 from common.contracts.refusals import refusals
 from common.contracts.sends import SendRequest
 from common.errors import AppError, InvalidInput, TooLarge
-from sender.requests import read_object
+from sender.requests import ensure_storable, read_object
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000
@@ -46,10 +46,19 @@ def parse_batch(value: bytes) -> Batch:
     if len(value) > MAX_BYTES:
         raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {len(value)}")
     body = read_object(value)
+    ensure_storable(_without_items(body))
     try:
         return Batch.model_validate(body)
     except ValidationError as error:
         raise InvalidInput("the batch does not have the expected form", details=refusals(error, body)) from None
+
+
+def _without_items(body: dict[str, Any]) -> dict[str, Any]:
+    """The batch without the messages that are checked one by one."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    return {**body, "messages": [given for given in messages if not isinstance(given, dict)]}
 
 
 def items_of(batch: Batch, new_ids: Sequence[str]) -> list[Wanted | AppError]:
@@ -60,7 +69,10 @@ def items_of(batch: Batch, new_ids: Sequence[str]) -> list[Wanted | AppError]:
 def _item(batch: Batch, given: dict[str, Any], place: int, new_id: str) -> Wanted | AppError:
     body = {**({"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}), "category": batch.category, **given}
     try:
+        ensure_storable(body)
         request = SendRequest.model_validate(body)
+    except InvalidInput as refused:
+        return refused
     except ValidationError as error:
         return InvalidInput("the message does not have the expected form", details=refusals(error, body))
     derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
-from common.dead_letters import DeadLetterLimit
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
@@ -24,10 +23,11 @@ from sender.flow import Flow
 from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
+from sender.letters import Letters
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces, Recent, Ticket
 from sender.parking import Parker, Parking, patiently
-from sender.requests import NOT_UNDERSTOOD, Job
+from sender.requests import Job
 from sender.schedule import Release, Schedule
 from sender.settle import Watch
 from sender.slots import Slots
@@ -58,7 +58,7 @@ class Tools:
     flow: Flow
     watch: Watch
     parker: Parker
-    letters: DeadLetterLimit
+    letters: Letters
     limits: Limits
     paces: Paces
     shares: Shares
@@ -196,9 +196,8 @@ class _Session:
                 self.commits.opened(tp, record.offset)
                 judged = judge(tp, record, partitions=partitions, now=now, sampled=tracing.chosen())
                 if isinstance(judged, Outgoing):
-                    self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())
                     if judged.topic == topics.SEND_DLQ.name:
-                        telemetry.note_letter(NOT_UNDERSTOOD)
+                        self.tools.letters.not_understood(now.timestamp())
                     self.commits.write(Effect((judged,), tp, record.offset))
                 elif isinstance(judged, Job):
                     scheduled.append((tp, judged))
@@ -331,9 +330,7 @@ class _Session:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
                 letters = (results.dead_letter(job, entry),) if entry.letter else ()
-                if letters:
-                    telemetry.note_letter(entry.error)
-                self.tools.letters.note(letters=len(letters), now=self._now())
+                self.tools.letters.ended(job.chatbot_id, entry, self._now())
                 self.lanes.finish(item)
                 self._write(item, results.result(job, entry, self.flow.now()), *letters)
             case Retry():

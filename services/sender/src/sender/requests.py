@@ -1,8 +1,8 @@
 """From a record to a job: what a producer wrote, where it stands, and how it is identified. Pure.
 
 Anybody may write to `whatsapp-cloud-send`, so every record is judged: what cannot be understood becomes a `Letter`
-for the dead-letter queue; what names its chatbot but breaks a limit becomes a job that ends as failed, so that its
-producer learns of it.
+for the dead-letter queue; what names its chatbot but breaks a limit, or cannot be stored, becomes a job that ends as
+failed, so that its producer learns of it.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from common.contracts.messages import MetaError
 from common.contracts.people import contact_of_recipient
 from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
+from common.contracts.storable import Unstorable, unstorable
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, trace_of
 from common.telemetry.trace import Trace
@@ -44,7 +45,6 @@ _MAX_TO: Final = 1_000
 _MAX_HEADER: Final = 2_048
 _MAX_HEADERS: Final = 16_384
 _MAX_DIGITS: Final = 15
-_MAX_DEPTH: Final = 100
 _MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
 
 
@@ -61,11 +61,12 @@ class Position:
 class Job:
     """A send to be brought to an end.
 
-    `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId`; `value` the
-    bytes as given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds,
-    and so is `written_at`, when the record was written (0: not known). `trace` is the span of our work on it.
-    `position` and `headers` are the record's own; `origin` is that of the first record of the send. `replay` counts the
-    times that operators have had it sent again after it had ended as a dead letter.
+    `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId` (None: it cannot
+    be stored, and so its result does not carry it); `value` the bytes as given. `attempts` is what the record says was
+    spent; the journal knows better. `due` is in Unix seconds, and so is `written_at`, when the record was written (0:
+    not known). `trace` is the span of our work on it. `position` and `headers` are the record's own; `origin` is that
+    of the first record of the send. `replay` counts the times that operators have had it sent again after it had ended
+    as a dead letter.
     """
 
     journal_id: str
@@ -73,7 +74,7 @@ class Job:
     message_id: str
     to: str
     request: SendRequest | MetaError
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     value: bytes
     trace: Trace
     origin: Position
@@ -121,9 +122,11 @@ def lane_of(chatbot_id: str, to: str) -> str:
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     """A request and the JSON object it came from.
 
-    Raises `TooLarge`, or `InvalidInput` when it is no JSON object or a field is wrong: its details say which and why.
+    Raises `TooLarge`, or `InvalidInput` when it is no JSON object, holds what cannot be stored, or has a wrong field:
+    its details say which and why.
     """
     body = _request_object(value)
+    ensure_storable(body)
     try:
         return SendRequest.model_validate(body), body
     except ValidationError as error:
@@ -158,7 +161,8 @@ def read_record(
     # A request without a messageId that was moved, released or replayed names the one that its first place gave it.
     named = headers.get(MESSAGE_ID, "") if retried or not _MOVED.isdisjoint(headers) else ""
     message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
-    request = _validated({**body, "messageId": message_id} if given is None else body)
+    problem = unstorable(body)
+    request = _refused(problem) if problem else _validated({**body, "messageId": message_id} if given is None else body)
     to = body.get("to")
     return Job(
         journal_id=ids.journal_id(str(chatbot_id), message_id),
@@ -166,7 +170,7 @@ def read_record(
         message_id=message_id,
         to=to[:_MAX_TO] if isinstance(to, str) else "",  # what is longer is invalid, and is told so
         request=request,
-        body={**body, "messageId": message_id},
+        body=None if problem else {**body, "messageId": message_id},
         value=value,
         trace=trace,
         origin=origin,
@@ -236,10 +240,15 @@ def read_object(value: bytes) -> dict[str, Any]:
         raise InvalidInput(f"the request is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidInput("the request is not a JSON object")
-    # What is nested deeper than our results can be written would stop its partition each time it is read.
-    if value.count(b"{") + value.count(b"[") > _MAX_DEPTH and _depth(body) > _MAX_DEPTH:
-        raise InvalidInput(f"the request is nested deeper than {_MAX_DEPTH} levels")
     return body
+
+
+def ensure_storable(body: Mapping[str, Any]) -> None:
+    """Raises `InvalidInput` for JSON that cannot be stored: its details name the field and say why."""
+    problem = unstorable(body)
+    if problem is not None:
+        details = [{"field": problem.path, "message": problem.reason}]
+        raise InvalidInput("the request has a field that cannot be stored", details=details)
 
 
 def _request_object(value: bytes) -> dict[str, Any]:
@@ -248,13 +257,8 @@ def _request_object(value: bytes) -> dict[str, Any]:
     return read_object(value)
 
 
-def _depth(value: object) -> int:
-    depth, level = 0, [value]
-    while level:
-        depth += 1
-        inner = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
-        level = [child for children in inner for child in children]
-    return depth
+def _refused(problem: Unstorable) -> MetaError:
+    return MetaError(reason="invalid_request", details=f"{problem.path}: {problem.reason}")
 
 
 def _validated(body: dict[str, Any]) -> SendRequest | MetaError:

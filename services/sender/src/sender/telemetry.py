@@ -119,9 +119,9 @@ def _record_step(job: Job, outcome: Outcome, group: str, began_ns: int, now: int
     tracing.record(f"process {at.topic}", job.trace, SpanKind.CONSUMER, began_ns, now, about, failed=failed)
 
 
-def note_letter(error: MetaError | None) -> None:
-    """A send, or a record that asks for none, becomes a dead letter."""
-    metrics.DEAD_LETTERS.labels(topics.SEND_DLQ.name, reason_of(error)).inc()
+def note_letter(error: MetaError | None, tenant: str, tenants: Tenants) -> None:
+    """A send of a tenant, or a record that asks for none, becomes a dead letter."""
+    metrics.DEAD_LETTERS.labels(topics.SEND_DLQ.name, reason_of(error), tenants.name(tenant)).inc()
 
 
 def note_request(trace: Trace, route: str, began_ns: int) -> None:

@@ -54,6 +54,9 @@ class SendRequest(_Model):
     comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
     conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
     in the conversation only then.
+
+    All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
+    bits, at most 80 levels of nesting and 20,000 values.
     """
 
     chatbot_id: Annotated[str, Field(min_length=1, max_length=128)]

@@ -58,7 +58,7 @@ class GroupReadings:
     """The gauges of one consumer group, from `start` to `stop`.
 
     `committed` gives, by partition that is ours, the offset up to which everything is finished; `working` how many
-    partitions are worked on now.
+    partitions are worked on now, `halted` whether the group's member here is away because of a halt.
     """
 
     def __init__(
@@ -69,12 +69,14 @@ class GroupReadings:
         committed: Callable[[], Mapping[TopicPartition, int]],
         working: Callable[[], int],
         idle_seconds: Callable[[], float],
+        halted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._group = group
         self._consumer = consumer
         self._committed = committed
         self._working = working
         self._idle_seconds = idle_seconds
+        self._halted = halted
         self._removes: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -85,6 +87,7 @@ class GroupReadings:
             metrics.CONSUMER_LAG.add(self._lags),
             metrics.CONSUMER_PARTITIONS.add(lambda: [((self._group,), self._working())]),
             metrics.CONSUMER_IDLE_SECONDS.add(lambda: [((self._group,), self._idle_seconds())]),
+            metrics.CONSUMER_HALTED.add(lambda: [((self._group,), float(self._halted()))]),
         ]
 
     def stop(self) -> None:

@@ -31,7 +31,7 @@ class DeadLetterDepth:
 
     async def start(self) -> None:
         """Begin to look; returns at once."""
-        DEAD_LETTERS.labels(self._topic, "")  # nothing is counted here; in a sum by topic the first letter is seen
+        DEAD_LETTERS.labels(self._topic, "", "")  # nothing is counted here; in a sum by topic the first letter is seen
         self._remove = DEAD_LETTER_RECORDS.add(self._read)
         self._task = asyncio.create_task(self._watch(), name=f"depth of {self._topic}")
 

@@ -10,106 +10,37 @@ aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a consumer group
 3. hands itself to the worker, which fetches and commits until the partitions are revoked.
 
 Whatever goes wrong in a worker, the session is closed and opened again from the committed offsets, after a pause.
-So a worker may raise at any point; it only has to make its own effects repeatable. Only `Halted` is final.
+So a worker may raise at any point; it only has to make its own effects repeatable.
+
+`Halted` is for a failure that is not one partition's: the member leaves the group, so that a healthy one may have its
+partitions. After a pause it joins again as a probe; a probe that halts doubles the pause.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from common.kafka.counting import GroupReadings, note_read, note_written
-from common.kafka.records import Outgoing
-from common.kafka.writing import write_all
+from common.kafka.counting import GroupReadings
+from common.kafka.session import Halted, PartitionSession, Records, Worker
 from common.tasks import cancel
-from common.telemetry.metrics import SESSION_FAILURES, TRANSACTION_SECONDS
+from common.telemetry.metrics import SESSION_FAILURES
 
 log = logging.getLogger(__name__)
 
-Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
-Worker = Callable[["PartitionSession"], Awaitable[None]]
+__all__ = ["Halted", "PartitionGroup", "PartitionSession", "Records", "Worker"]
 
 _PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between attempts to open a session again
 _CLOSE_SECONDS = 5.0
-
-
-class Halted(Exception):
-    """Raised by a worker that must not be started again before somebody has looked at why."""
-
-
-@dataclass(eq=False)
-class PartitionSession:
-    """The right to one slot's partitions, from assignment to revocation.
-
-    `stopping` is set when the worker should finish what it has begun and return; `fetch` then returns nothing.
-    A worker that waits for something else calls `tried` after each attempt: it waits, and does not hang.
-    `committed` are the offsets up to which all is finished, by partition.
-    """
-
-    slot: str
-    partitions: frozenset[TopicPartition]
-    group: str
-    consumer: AIOKafkaConsumer
-    producer: AIOKafkaProducer
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    on_progress: Callable[[], None] = lambda: None
-    tried: Callable[[], None] = lambda: None
-    committed: dict[TopicPartition, int] = field(default_factory=dict)
-    _fetching: set["asyncio.Task[Records]"] = field(default_factory=set)
-
-    async def fetch(
-        self, partitions: Collection[TopicPartition] = (), *, max_records: int, timeout_ms: int = 1_000
-    ) -> Records:
-        """The next records of these partitions (of all the slot's, by default), in order; empty when none came."""
-        if self.stopping.is_set():
-            return {}
-        wanted = partitions or self.partitions
-        task: asyncio.Task[Records] = asyncio.ensure_future(
-            self.consumer.getmany(*wanted, timeout_ms=timeout_ms, max_records=max_records)
-        )
-        self._fetching.add(task)
-        try:
-            records: Records = await task
-        except asyncio.CancelledError:
-            # `stop` cancels only the fetch; a cancellation of the worker itself must go on.
-            if self.stopping.is_set() and task.cancelled():
-                return {}
-            task.cancel()
-            raise
-        finally:
-            self._fetching.discard(task)
-        self.on_progress()
-        note_read(records)
-        return records
-
-    async def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, int]) -> None:
-        """Write `outgoing` and commit `offsets` (the next to read) in one transaction: all of it or nothing.
-
-        Raises `KafkaError`; the caller lets it pass, and the session starts again from what is committed.
-        """
-        if not outgoing and not offsets:
-            return
-        began = time.time_ns()
-        with TRANSACTION_SECONDS.labels(self.group).time():
-            async with self.producer.transaction():
-                await write_all(self.producer, outgoing)
-                if offsets:
-                    await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
-        self.committed.update(offsets)
-        note_written(outgoing, began)
-        self.on_progress()
-
-    def stop(self) -> None:
-        """Ask the worker to finish; a waiting fetch returns at once (it would wait for the rebalance otherwise)."""
-        self.stopping.set()
-        for task in self._fetching:
-            task.cancel()
+HALT_SECONDS: Final = 30.0
+HALT_CAP_SECONDS: Final = 300.0
 
 
 class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -118,6 +49,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     `slot_of` names the slot of a partition: partitions with one name share a producer and a session. It must be the
     same in every process of the group, for the name is part of the transactional id that fences.
     `drain_seconds` is how long a worker may take to finish after a revocation, before it is cancelled.
+    After a halt the member is away for `halt_seconds`, doubled at each halt up to `halt_cap_seconds`; then it calls
+    `on_probe` and joins again. Work for `halt_cap_seconds` without a halt makes the next pause the first again.
     """
 
     def __init__(
@@ -131,6 +64,9 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         slot_of: Callable[[TopicPartition], str] = lambda tp: f"{tp.topic}-{tp.partition}",
         drain_seconds: float = 10.0,
         fenced_pause_seconds: float = 10.0,
+        halt_seconds: float = HALT_SECONDS,
+        halt_cap_seconds: float = HALT_CAP_SECONDS,
+        on_probe: Callable[[], None] = lambda: None,
     ) -> None:
         self._group = group
         self._topics = tuple(topics)
@@ -140,10 +76,16 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._slot_of = slot_of
         self._drain_seconds = drain_seconds
         self._fenced_pause = fenced_pause_seconds
+        self._pauses = (halt_seconds, halt_cap_seconds)
+        self._on_probe = on_probe
+        self._halt = asyncio.Event()  # a worker has raised `Halted` since the member joined
+        self._halted = False  # from then until every slot of the probe works
         self._consumer: AIOKafkaConsumer | None = None
         self._sessions: dict[str, PartitionSession] = {}
         self._slots: dict[str, _Slot] = {}
-        self._joining: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._member: asyncio.Task[None] | None = None
+        self._departure: asyncio.Task[None] | None = None
         self._progress_at = 0.0
         self._alive_at = 0.0
         self._readings = GroupReadings(
@@ -152,35 +94,44 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             committed=self._committed,
             working=lambda: len(self.assignment),
             idle_seconds=self.idle_seconds,
+            halted=lambda: self._halted,
         )
 
     async def start(self) -> None:
         """Begin to join the group; returns at once, and keeps trying while Kafka or a topic is away."""
         self._note_progress()
-        self._joining = asyncio.create_task(self._join(), name=f"join {self._group}")
+        self._member = asyncio.create_task(self._be_member(), name=f"member of {self._group}")
         self._readings.start()
 
     async def stop(self) -> None:
         """Let the workers finish, give the partitions back, leave the group."""
         self._leaving = True
         self._readings.stop()
-        await cancel([self._joining])
-        await self._close_slots()
-        if self._consumer is not None:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await self._consumer.stop()
+        await cancel([self._member])
+        if self._departure is not None:  # begun because of a halt; it must not be cut off
+            await self._departure
+        await self._leave()
 
     @property
     def ready(self) -> bool:
-        """Whether the group has answered and every partition given to us is being worked on."""
+        """Whether the group has answered and every partition given to us is being worked on.
+
+        A halted member is ready, too: it is away on purpose, and the process has other work (its API).
+        """
+        if self._halted:
+            return True
         consumer = self._consumer
         return consumer is not None and self._assigned and len(self._sessions) == len(self._slots)
 
+    @property
+    def halted(self) -> bool:
+        """Whether the member is away because of a halt, or back and not yet at work again."""
+        return self._halted
+
     async def reachable(self, seconds: float = 2.0) -> bool:
-        """Whether a broker answers now."""
+        """Whether a broker answers now. During the pause after a halt none is asked, and the answer is yes."""
         if self._consumer is None:
-            return False
+            return self._resting
         try:
             async with asyncio.timeout(seconds):
                 await self._consumer.topics()
@@ -222,10 +173,45 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         for slot in self._slots.values():
             slot.task = asyncio.create_task(self._run(slot), name=f"{self._group} {slot.name}")
         self._assigned = True
+        self._note_working()
         log.info("partitions assigned", extra={"group": self._group, "partitions": len(assigned)})
 
     _assigned = False
     _leaving = False
+    _resting = False
+
+    async def _be_member(self) -> None:
+        pause, cap = self._pauses
+        while True:
+            await self._join()
+            joined = time.monotonic()
+            await self._halt.wait()
+            if time.monotonic() - joined >= cap:
+                pause = self._pauses[0]
+            log.critical("halted: leaving the group for a while", extra={"group": self._group, "seconds": pause})
+            self._leaving, self._resting = True, True
+            # A task of its own, so that `stop` can wait for its end.
+            self._departure = asyncio.create_task(self._leave(), name=f"leave {self._group}")
+            await asyncio.shield(self._departure)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, cap)
+            self._probe()
+
+    async def _leave(self) -> None:
+        await self._close_slots()
+        consumer, self._consumer = self._consumer, None
+        self._assigned = False
+        if consumer is not None:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await consumer.stop()
+
+    def _probe(self) -> None:
+        log.warning("joining the group again after a halt", extra={"group": self._group})
+        self._halt.clear()
+        self._leaving = self._resting = False
+        self._note_progress()
+        self._on_probe()
 
     async def _join(self) -> None:
         for attempt in range(1_000_000_000):
@@ -259,6 +245,8 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             except Halted as halted:
                 self._failed("halted")
                 log.critical("halted", extra={"slot": slot.name, "error": str(halted)})
+                self._halted = True
+                self._halt.set()
                 await slot.stopping.wait()
                 return
             except ProducerFenced:
@@ -295,6 +283,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 committed,
             )
             slot.session = self._sessions[slot.name] = session
+            self._note_working()
             consumer.resume(*slot.partitions)
             await self._worker(session)
         finally:
@@ -323,13 +312,21 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         slots, self._slots = self._slots, {}
         for slot in slots.values():
             slot.stop()
-        tasks = [slot.task for slot in slots.values() if slot.task is not None]
-        if not tasks:
+            if slot.task is not None:
+                self._ending.add(slot.task)
+                slot.task.add_done_callback(self._ending.discard)
+        # A revocation while we leave waits for the same workers: their successors must begin behind them.
+        if not self._ending:
             return
-        _, late = await asyncio.wait(tasks, timeout=self._drain_seconds)
+        _, late = await asyncio.wait(self._ending, timeout=self._drain_seconds)
         for task in late:
             log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
         await cancel(late)
+
+    def _note_working(self) -> None:
+        """A halt is over when every slot of the probe works."""
+        if self._assigned and not self._halt.is_set() and len(self._sessions) == len(self._slots):
+            self._halted = False
 
     def _note_progress(self) -> None:
         self._progress_at = self._alive_at = time.monotonic()

@@ -8,6 +8,7 @@ from pymongo.errors import PyMongoError as MongoError
 
 from common.mongo.client import Database, Document, Mongo, MongoSettings
 from common.mongo.owners import OwnedSession
+from common.mongo.refusals import encoding_error, refuses_document
 from common.mongo.swaps import or_unavailable
 from common.mongo.transactions import is_duplicate, transaction
 
@@ -30,7 +31,9 @@ __all__ = [
     "ReplaceOne",
     "UpdateMany",
     "UpdateOne",
+    "encoding_error",
     "is_duplicate",
     "or_unavailable",
+    "refuses_document",
     "transaction",
 ]

@@ -3,9 +3,9 @@
 Every collection is written with majority and journal, so what a service has acted on survives any one node.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, TypeRegistry
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
@@ -14,10 +14,13 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
+from common.mongo.refusals import PlainReferences
 from common.mongo.waiting import wait_in_place
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+
+_TYPES: Final = TypeRegistry([PlainReferences()])
 
 
 class MongoSettings(BaseSettings):
@@ -70,7 +73,7 @@ class Mongo:
         )
         self.database: Database = self.client.get_database(
             settings.mongodb_database,
-            codec_options=CodecOptions(tz_aware=True),
+            codec_options=CodecOptions(tz_aware=True, type_registry=_TYPES),
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,

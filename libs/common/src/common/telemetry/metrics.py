@@ -143,8 +143,19 @@ CONSUMER_PARTITIONS = _gauge(
 CONSUMER_IDLE_SECONDS = _gauge(
     "whatsapp_consumer_idle_seconds", "since this process last fetched or committed", "group", of=_CONSUMERS
 )
+CONSUMER_HALTED = _gauge(
+    "whatsapp_consumer_halted",
+    "1 while this process has left the group because most tenants fail (too many dead letters), and 0 otherwise",
+    "group",
+    of=_CONSUMERS,
+)
 DEAD_LETTERS = _counter(
-    "whatsapp_dead_letters", "records put into a dead-letter topic, by reason", "topic", "reason", of=_CONSUMERS
+    "whatsapp_dead_letters",
+    "records put into a dead-letter topic, by reason and chatbot (`unknown`: of no account that exists)",
+    "topic",
+    "reason",
+    "chatbot_id",
+    of=_CONSUMERS,
 )
 DEAD_LETTER_RECORDS = _gauge(
     "whatsapp_dead_letter_records",

@@ -1,6 +1,11 @@
 """Which chatbots have metrics under their own id."""
 
+from typing import Final
+
 from common.telemetry.metrics import OTHER
+
+UNKNOWN: Final = "unknown"
+"""The tenant of records whose account does not exist, or cannot be read. An account of this name shares its counts."""
 
 
 class Tenants:
@@ -14,8 +19,8 @@ class Tenants:
         self._named: set[str] = set()
 
     def name(self, chatbot_id: str) -> str:
-        """The label's value for this chatbot."""
-        if chatbot_id in self._named:
+        """The label's value for this chatbot; `UNKNOWN` takes no place."""
+        if chatbot_id in self._named or chatbot_id == UNKNOWN:
             return chatbot_id
         if len(self._named) < self._most:
             self._named.add(chatbot_id)
