@@ -36,6 +36,7 @@ SECRETS: Final = (ACCESS_TOKEN, VERIFY_TOKEN)
 
 Document = dict[str, Any]
 Plan = Literal["free", "standard", "premium"]
+DEFAULT_PLAN: Final[Plan] = "standard"
 
 
 class AccountRequest(BaseModel):
@@ -128,7 +129,7 @@ def view_of(document: Document) -> AccountView:
         phone_number_id=document["phoneNumberId"],
         waba_id=document.get("wabaId"),
         status=document["status"],
-        plan=document.get("plan", "standard"),
+        plan=document.get("plan", DEFAULT_PLAN),
         token_status="rejected" if rejected else "unknown",
         token_rejected_code=rejected.get("code") if rejected else None,
         revision=document["revision"],
@@ -154,6 +155,6 @@ def event_of(document: Document, now: datetime) -> AccountChanged:
             status=document["status"],
             revision=document["revision"],
             verify_token=TokenDigest(**digest) if digest else None,
-            plan=document.get("plan", "standard"),
+            plan=document.get("plan", DEFAULT_PLAN),
         ),
     )
