@@ -91,6 +91,7 @@ def settings(kafka_bootstrap, mongodb_uri):
         graph_base_url=DEAD,
         graph_total_seconds=2,
         accounts_keks={"k": base64.b64encode(b"k" * 32).decode()},
+        verify_digest_keys={"v": base64.b64encode(b"v" * 32).decode()},
         api_keys=[
             {"name": name, "sha256": digest(f"fake-{name}"), "scopes": ["accounts"], "chatbots": chatbots}
             for name, chatbots in keys

@@ -1,6 +1,5 @@
 """The public account API, and the internal one for credentials."""
 
-import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -16,6 +15,7 @@ from accounts.core import (
     AccountRequest,
     AccountView,
     Document,
+    Keys,
     change_for,
     deactivation,
     rejection,
@@ -34,9 +34,9 @@ _INT64_MAX: Final = 2**63 - 1  # MongoDB stores no larger number
 _SAVING: Final = (
     "An update may leave the two secrets out; they stay as they are. With an API key that is limited to chatbots, Meta"
     " is asked for proof before a new account, another number or WABA, or an activation is stored: the access token"
-    " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta` with"
-    " the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan (403). A"
-    " change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
+    " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta`"
+    " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan."
+    " A change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
     " `number_taken`."
 )
 
@@ -66,7 +66,7 @@ class Verification:
 
 
 def public_routes(
-    store: AccountStore, announcer: Announcer, keys: KeyRing, verification: Verification, guard: Guard
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification, guard: Guard
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
 
@@ -83,12 +83,12 @@ def public_routes(
         now = datetime.now(UTC)
         stored = await store.find(data.chatbot_id)
         check_plan(data, stored, key)
-        change = change_for(data, keys, secrets.token_hex(16), now, existing=stored is not None)
+        change = change_for(data, keys, now, existing=stored is not None)
         proof = needs_proof(data, stored, key)
         asked = proof or verify or verification.always
         if asked:
             with verification.slots.taken(key):
-                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys, proof=proof)
+                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)
         # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.
         only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None
         document = await store.save(data.chatbot_id, change, now, only)

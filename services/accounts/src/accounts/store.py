@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from accounts.core import DEFAULT_PLAN, Change, Document
+from accounts.core import DEFAULT_PLAN, DIGEST, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
 from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, collections, or_unavailable
 from common.mongo.indexes import ensure_indexes
@@ -71,12 +71,18 @@ class AccountStore:
             raise _changed(chatbot_id)
         return document
 
-    async def update(self, chatbot_id: str, change: Change) -> Document | None:
-        """Change an existing account; None when there is none."""
+    async def update(self, chatbot_id: str, change: Change, only: Expected | None = None) -> Document | None:
+        """Change an existing account; None when there is none, or, with `only`, when it is not as it was read."""
+        wanted = {"_id": chatbot_id} | (only.as_filter() if only else {})
         with or_unavailable():
-            return await self._accounts.find_one_and_update(
-                {"_id": chatbot_id}, _update(change), return_document=RETURN_UPDATED
-            )
+            return await self._accounts.find_one_and_update(wanted, _update(change), return_document=RETURN_UPDATED)
+
+    async def with_other_digests(self, key_id: str, after: str, limit: int) -> list[Document]:
+        """Accounts whose verify token has another digest than one under this key: the next `limit` by chatbot id."""
+        another = [{f"{DIGEST}.key": {"$ne": key_id}}, {SALTED_DIGEST: {"$exists": True}}]
+        wanted = {"_id": {"$gt": after}, VERIFY_TOKEN: {"$exists": True}, "$or": another}
+        with or_unavailable():
+            return await self._accounts.find(wanted).sort("_id").limit(limit).to_list()
 
     async def mark_rejected(self, chatbot_id: str, mark: Document, revision: int) -> bool:
         """Note that Meta refuses the token of `revision`; False when there is another token by now.
