@@ -55,9 +55,10 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "account-request": AccountRequest,
 }
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_FAKE_KEY = {"fake": base64.b64encode(bytes(32)).decode()}
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
     "sender": {"accounts_internal_key": "fake-key"},
-    "accounts": {"accounts_keks": {"fake": base64.b64encode(bytes(32)).decode()}},
+    "accounts": {"accounts_keks": _FAKE_KEY, "verify_digest_keys": _FAKE_KEY},
 }
 HEADERS = {
     "type": "object",

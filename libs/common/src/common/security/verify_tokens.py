@@ -36,7 +36,8 @@ class VerifyDigestSettings(BaseSettings):
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     verify_digest_keys: Annotated[
-        dict[str, SecretStr], Field(default_factory=dict, description=KEYS_MEANING + "; without it only the app's own")
+        dict[str, SecretStr],
+        Field(default_factory=dict, description=f"{KEYS_MEANING}; with none, only the app's own token is known"),
     ]
     verify_digest_primary_key: Annotated[
         str, Field(description="the id of the key that new digests are made with; may be left out when there is one")
