@@ -49,7 +49,7 @@ def _no_settings_from_outside() -> Iterator[None]:
     kept = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}
     prefixes = (
         *("WHATSAPP_", "ACCOUNTS_", "API_KEYS", "GRAPH_", "HTTP_", "KAFKA_", "MONGODB_"),
-        *("SENDER_", "CONVERSATION_", "WINDOWS_", "FETCH_", "INTERNAL_", "CALLBACK_"),
+        *("SENDER_", "CONVERSATION_", "WINDOWS_", "FETCH_", "INTERNAL_", "CALLBACK_", "VERIFY_"),
     )
     removed = {n: os.environ.pop(n) for n in list(os.environ) if n.startswith(prefixes) and n not in kept}
     yield

@@ -59,7 +59,7 @@ FAKE_KEY = {"fake": base64.b64encode(bytes(32)).decode()}
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
     "conversation": {"callback_keys": FAKE_KEY},
     "sender": {"accounts_internal_key": "fake-key", "callback_keys": FAKE_KEY},
-    "accounts": {"accounts_keks": FAKE_KEY},
+    "accounts": {"accounts_keks": FAKE_KEY, "verify_digest_keys": FAKE_KEY},
 }
 HEADERS = {
     "type": "object",

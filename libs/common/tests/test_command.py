@@ -35,11 +35,19 @@ def test_help_shows_no_secret_that_is_set():
     assert "fake-secret-value" not in run("ingress", "--help", WHATSAPP_APP_SECRETS="fake-secret-value").stdout
 
 
+DIGEST_KEYS = f'{{"v": "{"A" * 43}="}}'
+
+
 @pytest.mark.parametrize(
     ("service", "environment", "named"),
     [
         ("accounts", {}, "ACCOUNTS_KEKS"),
-        ("accounts", {"ACCOUNTS_KEKS": '{"k": "c2hvcnQ="}'}, "needs 32"),
+        ("accounts", {"ACCOUNTS_KEKS": '{"k": "c2hvcnQ="}', "VERIFY_DIGEST_KEYS": DIGEST_KEYS}, "key `k` has 5 bytes"),
+        ("accounts", {"ACCOUNTS_KEKS": DIGEST_KEYS}, "VERIFY_DIGEST_KEYS"),
+        ("accounts", {"ACCOUNTS_KEKS": DIGEST_KEYS, "VERIFY_DIGEST_KEYS": "{}"}, "VERIFY_DIGEST_KEYS"),
+        ("ingress", {"VERIFY_DIGEST_KEYS": '{"v": "c2hvcnQ="}'}, "VERIFY_DIGEST_KEYS: key `v` has 5 bytes"),
+        ("ingress", {"VERIFY_DIGEST_KEYS": '{"v": "no base64"}'}, "VERIFY_DIGEST_KEYS: key `v` is not base64"),
+        ("ingress", {"VERIFY_DIGEST_KEYS": DIGEST_KEYS, "VERIFY_DIGEST_PRIMARY_KEY": "w"}, "the primary key `w`"),
         ("sender", {}, "ACCOUNTS_INTERNAL_KEY"),
         ("accounts", {"ACCOUNTS_KEKS": "not json"}, "accounts_keks"),
         ("ingress", {"HTTP_PORT": "many"}, "HTTP_PORT"),

@@ -50,6 +50,7 @@ REFUSED = {
     "expired token": ({"number": error(190, 401)}, "accessToken"),
     "token without the permission": ({"number": error(10, 403)}, "accessToken"),
     "number of somebody else": ({"number": error(100)}, "phoneNumberId"),
+    "number that Meta has under another id": ({"number": httpx.Response(200, json={"id": "2"})}, "phoneNumberId"),
     "token that is not valid": ({"inspected": data(is_valid=False)}, "accessToken"),
     "no data about the token": ({"inspected": httpx.Response(200, json={})}, "accessToken"),
     "token that may only manage": ({"inspected": data(scopes=["whatsapp_business_management"])}, "accessToken"),
@@ -102,3 +103,56 @@ PASSING = {
 @pytest.mark.parametrize("answers", PASSING.values(), ids=PASSING)
 async def test_what_meta_does_not_limit_passes(answers):
     assert len(await check(**answers)) == 2
+
+
+async def prove(*pages, waba=WABA):
+    """Prove with these pages of the WABA's numbers; the queries by which they were asked for."""
+    queries, left = [], list(pages)
+
+    def answer(request):
+        if request.url.path.endswith("/debug_token"):
+            return data()
+        if request.url.path.endswith(f"/{waba}/phone_numbers"):
+            queries.append(dict(request.url.params))
+            return left.pop(0)
+        return httpx.Response(200, json={"id": NUMBER, "display_phone_number": "+1 555 000 1111"})
+
+    onboarding = Onboarding(GraphSettings(), transport=httpx.MockTransport(answer))
+    try:
+        await onboarding.prove(NUMBER, waba, TOKEN)
+    finally:
+        await onboarding.close()
+    return queries
+
+
+def page(*ids, after=None):
+    paging = {"cursors": {"after": after or "end"}} | ({"next": "https://graph.invalid/next"} if after else {})
+    return httpx.Response(200, json={"data": [{"id": one} for one in ids], "paging": paging})
+
+
+async def test_a_number_is_looked_for_on_every_page_of_its_waba():
+    queries = await prove(page("1", "2", after="fake-cursor"), page(NUMBER, after="more"))
+    assert [query.get("after") for query in queries] == [None, "fake-cursor"]
+    assert await prove(waba=None) == []
+
+
+NOT_OF_THE_WABA = {
+    "other numbers": [page("1"), page("2")],
+    "no numbers": [httpx.Response(200, json={"data": []})],
+    "nothing that can be read": [httpx.Response(200, json={"data": [None, {}], "paging": 1})],
+    "a list without an end": [page("1", after="again")] * 1_000,
+    "not shown": [error(100)],
+    "no permission to list": [error(200, 403)],
+}
+
+
+@pytest.mark.parametrize("pages", NOT_OF_THE_WABA.values(), ids=NOT_OF_THE_WABA)
+async def test_a_number_that_is_not_of_the_waba_is_refused(pages):
+    with pytest.raises(InvalidInput) as caught:
+        await prove(*pages)
+    assert caught.value.details[0]["field"] == "wabaId"
+
+
+async def test_a_waba_that_cannot_be_listed_now_decides_nothing():
+    with pytest.raises(Unavailable):
+        await prove(error(4))

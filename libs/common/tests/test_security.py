@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from common.http import auth
 from common.security import keys as keys_command
 from common.security.envelope import KEY_BYTES, KeyRing, KeyRingSettings, SecretsError, place_of
+from common.security.verify_tokens import VerifyDigestSettings, digests_of, sign_token
 
 OLD, NEW, OTHER = (bytes([n]) * KEY_BYTES for n in (1, 2, 3))
 SECRET = "fake-token-éß"
@@ -176,6 +177,24 @@ def test_the_keys_command_prints_settings_that_work(capsys, monkeypatch):
     ring = KeyRingSettings().key_ring()
     assert ring.primary == "2026-01"
     assert ring.open(ring.seal(SECRET, PLACE), PLACE) == SECRET
+
+
+def test_the_keys_command_draws_a_key_for_verify_tokens(capsys, monkeypatch):
+    assert keys_command.main(["new", "--for", "verify-digest", "--id", "2026-01"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        monkeypatch.setenv(*line.split("=", 1))
+    settings = VerifyDigestSettings()
+    keys = settings.digest_keys()
+    assert {sign_token(keys, SECRET)} == digests_of(keys, SECRET)
+    assert keys.primary == "2026-01"
+    assert text_of(keys.keys["2026-01"]) not in repr(settings) + repr(keys)
+
+
+@pytest.mark.parametrize("value", ["c2hvcnQ=", "no base64"])
+def test_a_verify_digest_key_that_is_refused_is_not_shown(value):
+    with pytest.raises(ValidationError, match="VERIFY_DIGEST_KEYS") as caught:
+        VerifyDigestSettings(verify_digest_keys={"v": value})
+    assert value not in str(caught.value)
 
 
 def test_the_keys_command_draws_another_key_each_time(capsys):

@@ -21,6 +21,7 @@ from common.http.auth import digest
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.mongo import Mongo
+from common.security.verify_tokens import digests_of
 
 pytestmark = pytest.mark.integration
 
@@ -40,10 +41,11 @@ def settings(kafka_bootstrap, mongodb_uri):
         mongodb_database=f"accounts_{uuid.uuid4().hex[:10]}",
         reconcile_seconds=0.1,
         accounts_keks={"k": KEY},
+        verify_digest_keys={"v": base64.b64encode(b"v" * 32).decode()},
         api_keys=[
             api_key("ops", "accounts"),
             api_key("sender", "credentials"),
-            api_key("tenant", "accounts", chatbots=("another-bot",)),
+            api_key("tenant", "accounts", "credentials", chatbots=("another-bot",)),
         ],
     )
 
@@ -156,6 +158,9 @@ async def test_a_key_reaches_no_further_than_its_scope_and_chatbots(api, names):
     assert (await api.call("GET", path, key="tenant")).status_code == 403
     credentials = f"/internal/accounts/{bot}/credentials"
     assert (await api.call("GET", credentials, internal=True)).status_code == 403
+    assert (await api.call("GET", credentials, key="tenant", internal=True)).status_code == 403
+    mark, path = {"code": 190, "revision": 1}, f"/internal/accounts/{bot}/token-rejected"
+    assert (await api.call("POST", path, mark, key="tenant", internal=True)).status_code == 403
     assert (await api.call("GET", credentials, key="sender")).status_code == 404  # not on the public listener
     given = await api.call("GET", credentials, key="sender", internal=True)
     assert (given.json()["accessToken"], given.json()["revision"]) == ("fake-access-token", 1)
@@ -172,6 +177,8 @@ async def test_a_rejected_token_is_marked_until_there_is_another(api, names):
     assert (data["tokenStatus"], data["tokenRejectedCode"]) == ("rejected", 190)
     data = (await api.save(bot, number, accessToken="fake-new-token")).json()["data"]
     assert data["tokenStatus"] == "unknown"
+    for mark in ({"code": 2**64, "revision": 1}, {"code": 190, "revision": 2**64}):
+        assert (await api.call("POST", path, mark, key="sender", internal=True)).status_code == 400
 
 
 async def test_every_change_is_on_the_topic_and_the_last_is_the_latest(api, settings, names):
@@ -187,7 +194,9 @@ async def test_every_change_is_on_the_topic_and_the_last_is_the_latest(api, sett
     finally:
         await table.stop()
     assert (told.revision, told.plan) == (last["revision"], last["plan"]) == (10, last["plan"])
-    assert told.verify_token.matches("fake-verify-token")
+    digest = (told.verify_digest.key, told.verify_digest.hmac)
+    assert digest in digests_of(settings.digest_keys(), "fake-verify-token")
+    assert told.verify_token is None
 
 
 async def test_a_change_that_kafka_did_not_take_is_published_later(settings, names):

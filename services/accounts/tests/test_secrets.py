@@ -10,20 +10,25 @@ import httpx
 import pytest
 
 from accounts.app import build_apps
-from accounts.core import SECRETS, AccountRequest, change_for
+from accounts.core import SECRETS, AccountRequest, Keys, change_for
+from accounts.renewal import PASS_SECONDS, Renewal
 from accounts.rewrap import rewrap
 from accounts.settings import Settings
 from accounts.store import AccountStore
+from common.contracts.accounts import AccountChanged, TokenDigest
+from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import digest
 from common.kafka.table import Table
 from common.mongo import Mongo
 from common.security.envelope import SecretsError, place_of
+from common.security.verify_tokens import digests_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("accounts")]
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 OLD, NEW = (base64.b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+DIGEST_KEY = base64.b64encode(b"v" * 32).decode()
 CLEAR = ("fake-access-token", "fake-verify-token")
 
 
@@ -34,6 +39,7 @@ def settings(kafka_bootstrap, mongodb_uri):
         mongodb_uri=mongodb_uri,
         mongodb_database=f"accounts_{uuid.uuid4().hex[:10]}",
         accounts_keks={"old": OLD},
+        verify_digest_keys={"v": DIGEST_KEY},
         api_keys=[{"name": "all", "sha256": digest("fake-key"), "scopes": ["accounts", "credentials"]}],
     )
 
@@ -57,7 +63,7 @@ def request_of(bot, **more):
 
 def change_of(bot, settings, *, existing=False, **more):
     request = AccountRequest.model_validate(request_of(bot, **more))
-    return change_for(request, settings.key_ring(), "00ff", NOW, existing=existing)
+    return change_for(request, Keys(settings.key_ring(), settings.digest_keys()), NOW, existing=existing)
 
 
 @pytest.fixture
@@ -196,3 +202,76 @@ async def test_a_change_that_kafka_did_not_take_is_said_and_kept(settings, store
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "kafka_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert (await store.get(bot))["unpublished"] is True
+
+
+def with_digests(settings, primary, **keys):
+    return Settings(**{**settings.model_dump(), "verify_digest_keys": keys, "verify_digest_primary_key": primary})
+
+
+async def told_of(settings, bot):
+    return decode(decoder(AccountChanged), await records_of(settings, bot)).data
+
+
+async def test_digests_are_renewed_after_an_upgrade_and_a_rotation_while_the_service_runs(settings, store, bot):
+    """What ingress gets to know follows by itself; one account that does not open keeps none of the others."""
+    collection = store._accounts
+    names = [f"{bot}-{n}" for n in range(5)]
+    async with serving(settings) as (public, _):
+        for name in names:
+            assert (await public.post("/whatsapp-cloud/account", json=request_of(name))).status_code == 200
+        await public.post(f"/whatsapp-cloud/account/{names[4]}/deactivate")
+    salted = {"salt": "00ff", "sha256": TokenDigest.of(CLEAR[1], "00ff").sha256}
+    await collection.update_many({}, {"$set": {"verifyTokenDigest": salted}, "$unset": {"verifyDigest": ""}})
+    await collection.update_one({"_id": names[0]}, {"$set": {"webhookVerifyToken.wrapped": b"fake"}})
+    before = {name: (await store.get(name))["revision"] for name in names}
+
+    async def renewed(key_id):
+        documents = [await store.get(name) for name in names[1:]]
+        return all(one.get("verifyDigest", {}).get("key") == key_id and "unpublished" not in one for one in documents)
+
+    for number, current in enumerate((settings, with_digests(settings, "w", v=DIGEST_KEY, w=OLD)), start=1):
+        async with serving(current.model_copy(update={"reconcile_seconds": 0.05})):
+            async with asyncio.timeout(20):
+                while not await renewed(current.digest_keys().primary):
+                    await asyncio.sleep(0.05)
+        for name in names[1:]:
+            told, document = await told_of(settings, name), await store.get(name)
+            digest = (told.verify_digest.key, told.verify_digest.hmac)
+            assert digest in digests_of(current.digest_keys(), CLEAR[1])
+            assert told.verify_token is None
+            assert (told.revision, document["revision"]) == (before[name] + number,) * 2
+            assert "verifyTokenDigest" not in document
+    assert (await store.get(names[0]))["verifyTokenDigest"] == salted
+    assert (await told_of(settings, names[4])).active is False
+
+
+async def test_renewal_goes_on_in_small_rounds_and_rests_after_the_last(settings, store, bot):
+    names = [f"{bot}-{n}" for n in range(5)]
+    for name in names:
+        await store.save(name, change_of(name, settings), NOW)
+    clock = [1_000.0]
+    rotated = with_digests(settings, "w", v=DIGEST_KEY, w=OLD)
+    keys = Keys(rotated.key_ring(), rotated.digest_keys())
+    renewal = Renewal(store, keys, at_once=2, now=lambda: clock[0])
+    assert [await renewal.round() for _ in range(4)] == [names[:2], names[2:4], names[4:], []]
+    await store.save(names[0], change_of(names[0], settings, existing=True), NOW)  # by a process with the older key
+    assert await renewal.round() == []
+    clock[0] += PASS_SECONDS
+    assert await renewal.round() == names[:1]
+
+
+async def test_an_account_that_changes_while_its_digest_is_renewed_keeps_the_change(settings, store, bot, monkeypatch):
+    await store.save(bot, change_of(bot, settings), NOW)
+    rotated = with_digests(settings, "w", v=DIGEST_KEY, w=OLD)
+    keys = Keys(rotated.key_ring(), rotated.digest_keys())
+    find = AccountStore.with_other_digests
+
+    async def changed_after(self, *given):
+        found = await find(self, *given)
+        await store.save(bot, change_of(bot, settings, existing=True, webhookVerifyToken="fake-newer"), NOW)
+        return found
+
+    monkeypatch.setattr(AccountStore, "with_other_digests", changed_after)
+    assert await Renewal(store, keys).round() == []
+    stored = (await store.get(bot))["verifyDigest"]
+    assert (stored["key"], stored["hmac"]) in digests_of(settings.digest_keys(), "fake-newer")

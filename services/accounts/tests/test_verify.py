@@ -38,6 +38,7 @@ def settings(kafka_bootstrap, mongodb_uri):
         graph_base_url="http://127.0.0.1:1",
         graph_total_seconds=2,
         accounts_keks={"k": base64.b64encode(b"k" * 32).decode()},
+        verify_digest_keys={"v": base64.b64encode(b"v" * 32).decode()},
         api_keys=[{"name": "ops", "sha256": digest("fake-key"), "scopes": ["accounts"]}],
     )
 

@@ -8,15 +8,18 @@ import pytest
 from litestar import Litestar, asgi
 
 from common.contracts import webhooks
-from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData, TokenDigest
+from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData, KeyedDigest
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import read_headers
+from common.security.digests import DigestKeys
 from common.security.signature import signature_of
+from common.security.verify_tokens import sign_token
 from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute, records
 from ingress.telemetry import begin
+from ingress.verify_tokens import VerifyTokens
 
 SECRET = "fake-app-secret"
 APP_TOKEN = "fake-app-verify-token"
@@ -40,25 +43,30 @@ class Kafka:
         self.published.extend(batch)
 
 
-class Accounts:
-    """A stand-in for the table of accounts: what is in `coming` is known after catching up."""
+KEYS = DigestKeys({"v1": b"1" * 32, "v2": b"2" * 32}, "v2")
+
+
+class Accounts(VerifyTokens):
+    """The index, with a stand-in for the table: what is in `coming` is known after catching up."""
 
     def __init__(self):
-        self.rows, self.coming, self.reachable = [], [], True
+        super().__init__(KEYS, self._read)
+        self.coming, self.reachable = [], True
 
-    def values(self):
-        return list(self.rows)
+    def add(self, *accounts):
+        for account in accounts:
+            self.changed(f"bot-{random_id()}", account)
 
-    async def catch_up(self, seconds):
+    async def _read(self, seconds):
         assert 0 < seconds < 5
         if self.reachable:
-            self.rows, self.coming = self.rows + self.coming, []
+            self.add(*self.coming)
         return self.reachable
 
 
 def account(token, status=ACTIVE):
-    digest = TokenDigest.of(token, "fake-salt") if token else None
-    return AccountData(chatbot_id="bot", phone_number_id="2", status=status, revision=1, verify_token=digest)
+    digest = KeyedDigest(**dict(zip(("key", "hmac"), sign_token(KEYS, token), strict=True))) if token else None
+    return AccountData(chatbot_id="bot", phone_number_id="2", status=status, revision=1, verify_digest=digest)
 
 
 @pytest.fixture
@@ -231,7 +239,7 @@ async def test_the_apps_token_is_known_and_the_challenge_echoed(client, text):
 
 @pytest.mark.feature("verification")
 async def test_an_accounts_token_is_known(client, accounts):
-    accounts.rows = [account(None), account("fake-first-token"), account("fake-second-token")]
+    accounts.add(account(None), account("fake-first-token"), account("fake-second-token"))
     response = await client.get(PATH, params=challenge("fake-second-token"))
     assert (response.status_code, response.text) == (200, "1158201444")
 
@@ -256,7 +264,7 @@ REFUSED = {
     "no mode": {"hub.verify_token": APP_TOKEN, "hub.challenge": "1"},
     "no token": {"hub.mode": "subscribe", "hub.challenge": "1"},
     "token of a deactivated account": challenge("fake-old-token"),
-    "the digest itself": challenge(TokenDigest.of("fake-old-token", "fake-salt").sha256),
+    "the digest itself": challenge(sign_token(KEYS, "fake-old-token")[1]),
     "nothing": {},
 }
 
@@ -264,14 +272,14 @@ REFUSED = {
 @pytest.mark.feature("verification")
 @pytest.mark.parametrize("params", REFUSED.values(), ids=REFUSED)
 async def test_anything_else_is_refused_without_an_echo(client, accounts, params):
-    accounts.rows = [account("fake-old-token", DEACTIVATED), account(None)]
+    accounts.add(account("fake-old-token", DEACTIVATED), account(None))
     response = await client.get(PATH, params=params)
     assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden")
     assert "1158201444" not in response.text
 
 
 async def test_without_an_app_token_only_accounts_count(kafka, accounts):
-    accounts.rows = [account("fake-account-token")]
+    accounts.add(account("fake-account-token"))
     async with client_of(WebhookRoute([SECRET], kafka.publish, Verification(None, accounts))) as client:
         assert (await client.get(PATH, params=challenge(APP_TOKEN))).status_code == 403
         assert (await client.get(PATH, params=challenge("fake-account-token"))).status_code == 200

@@ -72,6 +72,13 @@ def test_the_key_that_encrypts_is_known_to_accounts_alone(plan):
     assert {name for name, process in plan.items() if SECRET.kek in repr(process.environment)} == {"accounts"}
 
 
+def test_accounts_and_ingress_alone_share_the_key_of_verify_tokens(plan):
+    settings = {name: process.environment.get("VERIFY_DIGEST_KEYS") for name, process in plan.items()}
+    assert settings["accounts"] == settings["ingress"] == json.dumps({"demo": SECRET.verify_digest_key})
+    holders = {name for name, process in plan.items() if SECRET.verify_digest_key in repr(process.environment)}
+    assert holders == {"accounts", "ingress"}
+
+
 def test_each_run_draws_its_own_secrets():
     other = Credentials()
     assert all(getattr(other, field.name) != getattr(SECRET, field.name) for field in fields(SECRET))

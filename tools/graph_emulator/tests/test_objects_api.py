@@ -2,6 +2,8 @@
 
 import pytest
 
+from graph_emulator.directory import Business
+
 
 async def test_a_phone_number_shows_its_fields(rig):
     status, answer = await rig.graph("GET", rig.phone_id)
@@ -100,6 +102,28 @@ async def test_a_token_of_another_account_sees_nothing(rig):
     for method, path in [("GET", rig.phone_id), ("GET", rig.waba_id), ("GET", f"{rig.waba_id}/subscribed_apps")]:
         status, answer = await rig.graph(method, path, token="stranger")
         assert (status, answer["error"]["code"], answer["error"]["error_subcode"]) == (400, 100, 33)
+
+
+async def test_the_numbers_of_an_account_come_in_pages(rig):
+    numbers = [f"20000000000{n:04}" for n in range(5)]
+    for number in numbers:
+        rig.emulator.directory.add_business(Business(number, "100000000000077", f"1555{number[-7:]}"))
+    rig.emulator.directory.grant(rig.token, "100000000000077")
+    path, found, after = "100000000000077/phone_numbers", [], ""
+    for _ in range(3):
+        _, page = await rig.graph("GET", f"{path}?fields=id&limit=2{after}")
+        found += [one["id"] for one in page["data"]]
+        after = f"&after={page['paging']['cursors']['after']}"
+    assert (found, "next" in page["paging"]) == (numbers, False)
+    assert (await rig.graph("GET", f"{path}?after=x"))[1]["error"]["code"] == 100
+
+
+@pytest.mark.parametrize(("token", "code", "subcode"), [("stranger", 100, 33), ("fake-token-nobody-issued", 190, None)])
+async def test_a_number_and_an_account_s_numbers_are_shown_to_their_tokens_alone(rig, token, code, subcode):
+    rig.emulator.directory.grant("stranger", "elsewhere")
+    for path in (f"{rig.phone_id}?fields=id,display_phone_number", f"{rig.waba_id}/phone_numbers"):
+        _, answer = await rig.graph("GET", path, token=token)
+        assert (answer["error"]["code"], answer["error"].get("error_subcode")) == (code, subcode)
 
 
 async def test_debug_token_tells_which_accounts_a_token_is_for(rig):

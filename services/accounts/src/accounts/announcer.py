@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from accounts.core import event_of
+from accounts.renewal import Renewal
 from accounts.store import AccountStore
 from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
@@ -24,16 +25,24 @@ log = logging.getLogger(__name__)
 class Announcer:
     """Publishes accounts, at once when asked, and in the background what was left over.
 
+    `renewal` finds accounts that need another digest; they are announced as any other change.
     `told` is the topic as a table. It is compared with the store once, after the start: a process that was killed
     between two concurrent changes may have left the older one there as the last, with nothing noted as unpublished.
     """
 
     def __init__(
-        self, store: AccountStore, publisher: Publisher, told: Table[AccountData], *, reconcile_seconds: float
+        self,
+        store: AccountStore,
+        publisher: Publisher,
+        told: Table[AccountData],
+        *,
+        reconcile_seconds: float,
+        renewal: Renewal | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._told = told
+        self._renewal = renewal
         self._compared = False
         self._reconcile_seconds = reconcile_seconds
         self._task: asyncio.Task[None] | None = None
@@ -67,6 +76,8 @@ class Announcer:
         while True:
             with suppress(Unavailable):  # said by whoever is away; the next round comes
                 for chatbot_id in [*await self._store.unpublished(), *await self._outdated()]:
+                    await self._announce_left_over(chatbot_id)
+                for chatbot_id in await self._renewal.round() if self._renewal else ():
                     await self._announce_left_over(chatbot_id)
             await asyncio.sleep(self._reconcile_seconds)
 

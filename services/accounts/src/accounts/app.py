@@ -8,6 +8,8 @@ from litestar import Litestar
 from litestar.plugins.pydantic import PydanticPlugin
 
 from accounts.announcer import Announcer
+from accounts.core import Keys
+from accounts.renewal import Renewal
 from accounts.routes import Verification, internal_routes, public_routes
 from accounts.settings import Settings
 from accounts.store import AccountStore
@@ -44,8 +46,10 @@ def build_apps(settings: Settings) -> Apps:
     indexes = Indexes(store.ensure_indexes)
     publisher = Publisher(settings)
     told = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
-    announcer = Announcer(store, publisher, told, reconcile_seconds=settings.reconcile_seconds)
-    keys = settings.key_ring()
+    keys = Keys(settings.key_ring(), settings.digest_keys())
+    announcer = Announcer(
+        store, publisher, told, reconcile_seconds=settings.reconcile_seconds, renewal=Renewal(store, keys)
+    )
     onboarding = Onboarding(settings)
 
     @asynccontextmanager
@@ -81,7 +85,7 @@ def build_apps(settings: Settings) -> Apps:
         logging_config=None,
         openapi_config=documents("accounts"),
     )
-    routes = internal_routes(store, keys, require("credentials", settings.api_keys))
+    routes = internal_routes(store, keys.ring, require("credentials", settings.api_keys))
     return Apps(public, internal_app(routes, health_routes(checks)))
 
 

@@ -4,7 +4,8 @@ A document of `whatsapp_cloud_accounts` (by chatbot id):
 
     _id, phoneNumberId, wabaId?, status, plan, revision, unpublished?, createdAt, updatedAt,
     accessToken, webhookVerifyToken            sealed (common.security.envelope)
-    verifyTokenDigest {salt, sha256}           what ingress gets to know of the verify token
+    verifyDigest {key, hmac}                   what ingress gets to know of the verify token
+    verifyTokenDigest {salt, sha256}?          the same from before there were keys, until it is renewed
     tokenRejected {code?, at}?                 Meta refuses the access token
 
 `unpublished` is there from a change until Kafka has it: a document is its own outbox.
@@ -21,21 +22,29 @@ from common.contracts.accounts import (
     ACTIVE,
     CHANGED,
     DEACTIVATED,
+    VERIFY_TOKEN_MAX,
     VERSION,
     AccountChanged,
     AccountData,
+    KeyedDigest,
     TokenDigest,
 )
 from common.contracts.ids import derive_id
 from common.errors import InvalidInput
+from common.security.digests import DigestKeys
 from common.security.envelope import KeyRing, Sealed, place_of
+from common.security.verify_tokens import sign_token
 
 ACCESS_TOKEN: Final = "accessToken"  # noqa: S105  # the name of a field
 VERIFY_TOKEN: Final = "webhookVerifyToken"  # noqa: S105  # the name of a field
 SECRETS: Final = (ACCESS_TOKEN, VERIFY_TOKEN)
 
+DIGEST: Final = "verifyDigest"
+SALTED_DIGEST: Final = "verifyTokenDigest"
+
 Document = dict[str, Any]
 Plan = Literal["free", "standard", "premium"]
+DEFAULT_PLAN: Final[Plan] = "standard"
 
 
 class AccountRequest(BaseModel):
@@ -46,7 +55,7 @@ class AccountRequest(BaseModel):
     chatbot_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$", description="letters, digits and . _ : -")]
     phone_number_id: Annotated[str, Field(pattern=r"^[0-9]{5,20}$", description="Meta's id of the number: digits")]
     access_token: Annotated[SecretStr | None, Field(min_length=1, max_length=4096)] = None
-    webhook_verify_token: Annotated[SecretStr | None, Field(min_length=1, max_length=512)] = None
+    webhook_verify_token: Annotated[SecretStr | None, Field(min_length=1, max_length=VERIFY_TOKEN_MAX)] = None
     waba_id: Annotated[str | None, Field(pattern=r"^[0-9]{5,20}$")] = None
     plan: Plan | None = None
 
@@ -76,11 +85,16 @@ class Change:
     removed: tuple[str, ...] = ()
 
 
-def change_for(request: AccountRequest, keys: KeyRing, salt: str, now: datetime, *, existing: bool) -> Change:
-    """What creating or updating means. Raises `InvalidInput` when a new account lacks a secret.
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What seals the secrets, and what makes the digest of the verify token."""
 
-    `salt` is random text for the verify token's digest.
-    """
+    ring: KeyRing
+    digests: DigestKeys
+
+
+def change_for(request: AccountRequest, keys: Keys, now: datetime, *, existing: bool) -> Change:
+    """What creating or updating means. Raises `InvalidInput` when a new account lacks a secret."""
     given = {ACCESS_TOKEN: request.access_token, VERIFY_TOKEN: request.webhook_verify_token}
     missing = [name for name, secret in given.items() if secret is None]
     if missing and not existing:
@@ -95,11 +109,30 @@ def change_for(request: AccountRequest, keys: KeyRing, salt: str, now: datetime,
         fields["plan"] = request.plan
     for name, secret in given.items():
         if secret is not None:
-            fields[name] = keys.seal(secret.get_secret_value(), place_of(request.chatbot_id, name))
+            fields[name] = keys.ring.seal(secret.get_secret_value(), place_of(request.chatbot_id, name))
+    removed = ["tokenRejected"] * (request.access_token is not None)
     if request.webhook_verify_token is not None:
-        digest = TokenDigest.of(request.webhook_verify_token.get_secret_value(), salt)
-        fields["verifyTokenDigest"] = {"salt": digest.salt, "sha256": digest.sha256}
-    return Change(fields, removed=("tokenRejected",) if request.access_token is not None else ())
+        fields[DIGEST] = _digest(keys.digests, request.webhook_verify_token.get_secret_value())
+        removed.append(SALTED_DIGEST)
+    return Change(fields, removed=tuple(removed))
+
+
+def renewed_digest(document: Document, keys: Keys) -> Change | None:
+    """The verify token's digest under the primary key; None when it has that one. Raises `SecretsError`.
+
+    Where a salted digest stands beside it, a process of an older version has stored another token since. `updatedAt`
+    stays: nothing of the account has changed for its owner.
+    """
+    present = document.get(DIGEST, {}).get("key") == keys.digests.primary and SALTED_DIGEST not in document
+    if present or VERIFY_TOKEN not in document:
+        return None
+    token = keys.ring.open(document[VERIFY_TOKEN], place_of(document["_id"], VERIFY_TOKEN))
+    return Change({DIGEST: _digest(keys.digests, token)}, removed=(SALTED_DIGEST,))
+
+
+def _digest(keys: DigestKeys, token: str) -> Document:
+    key_id, digest = sign_token(keys, token)
+    return {"key": key_id, "hmac": digest}
 
 
 def deactivation(now: datetime) -> Change:
@@ -128,7 +161,7 @@ def view_of(document: Document) -> AccountView:
         phone_number_id=document["phoneNumberId"],
         waba_id=document.get("wabaId"),
         status=document["status"],
-        plan=document.get("plan", "standard"),
+        plan=document.get("plan", DEFAULT_PLAN),
         token_status="rejected" if rejected else "unknown",
         token_rejected_code=rejected.get("code") if rejected else None,
         revision=document["revision"],
@@ -139,7 +172,10 @@ def view_of(document: Document) -> AccountView:
 
 def event_of(document: Document, now: datetime) -> AccountChanged:
     """The account's present state, for everyone. Its id is that of the revision: publishing twice is harmless."""
-    digest = document.get("verifyTokenDigest")
+    digest = document.get(DIGEST)
+    salted = (
+        None if digest else document.get(SALTED_DIGEST)
+    )  # ingress would forget the token until the digest is renewed
     event_id = derive_id(CHANGED, document["_id"], str(document["revision"]))
     return AccountChanged(
         id=event_id,
@@ -153,7 +189,8 @@ def event_of(document: Document, now: datetime) -> AccountChanged:
             phone_number_id=document["phoneNumberId"],
             status=document["status"],
             revision=document["revision"],
-            verify_token=TokenDigest(**digest) if digest else None,
-            plan=document.get("plan", "standard"),
+            verify_token=TokenDigest(**salted) if salted else None,
+            verify_digest=KeyedDigest(**digest) if digest else None,
+            plan=document.get("plan", DEFAULT_PLAN),
         ),
     )

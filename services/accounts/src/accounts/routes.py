@@ -1,9 +1,8 @@
 """The public account API, and the internal one for credentials."""
 
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -16,18 +15,30 @@ from accounts.core import (
     AccountRequest,
     AccountView,
     Document,
+    Keys,
     change_for,
     deactivation,
     rejection,
     view_of,
 )
-from accounts.store import AccountStore
-from common.errors import NotFound
-from common.http.auth import check_chatbot
+from accounts.proofs import ProofSlots, check_plan, needs_proof
+from accounts.store import AccountStore, Expected, unknown
+from common.http.auth import ApiKey, check_chatbot
 from common.http.documents import BY_API_KEY
 from common.meta.onboarding import Onboarding
 from common.security.envelope import KeyRing, place_of
 from common.telemetry.metrics import CREDENTIALS_HANDED, TOKENS_REFUSED
+
+_INT64_MAX: Final = 2**63 - 1  # MongoDB stores no larger number
+
+_SAVING: Final = (
+    "An update may leave the two secrets out; they stay as they are. With an API key that is limited to chatbots, Meta"
+    " is asked for proof before a new account, another number or WABA, or an activation is stored: the access token"
+    " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta`"
+    " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan."
+    " A change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
+    " `number_taken`."
+)
 
 
 class AccountAnswer(BaseModel):
@@ -41,24 +52,25 @@ class AccountAnswer(BaseModel):
 class Rejection(BaseModel):
     """Meta's code for refusing the access token of `revision`."""
 
-    code: int | None = None
-    revision: Annotated[int, Field(ge=1)]
+    code: Annotated[int | None, Field(ge=-_INT64_MAX, le=_INT64_MAX)] = None
+    revision: Annotated[int, Field(ge=1, le=_INT64_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether Meta is asked about accounts that nobody asked to verify, and how."""
+    """Whether Meta is asked about accounts that need no proof and that no caller asked to verify, and how."""
 
     onboarding: Onboarding
     always: bool
+    slots: ProofSlots = field(default_factory=ProofSlots)
 
 
 def public_routes(
-    store: AccountStore, announcer: Announcer, keys: KeyRing, verification: Verification, guard: Guard
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification, guard: Guard
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
 
-    @post("/account", status_code=200, summary="Create or update an account")
+    @post("/account", status_code=200, summary="Create or update an account", description=_SAVING)
     async def save_account(
         request: Request[Any, Any, Any],
         data: JSONBody[AccountRequest],
@@ -67,14 +79,19 @@ def public_routes(
         ] = False,
     ) -> AccountAnswer:
         check_chatbot(request, data.chatbot_id)
+        key: ApiKey = request.state.api_key
         now = datetime.now(UTC)
         stored = await store.find(data.chatbot_id)
-        change = change_for(data, keys, secrets.token_hex(16), now, existing=stored is not None)
-        if verify or verification.always:
-            await verification.onboarding.check(
-                data.phone_number_id, *_to_verify((stored or {}) | change.fields, data.chatbot_id, keys)
-            )
-        document = await store.save(data.chatbot_id, change, now)
+        check_plan(data, stored, key)
+        change = change_for(data, keys, now, existing=stored is not None)
+        proof = needs_proof(data, stored, key)
+        asked = proof or verify or verification.always
+        if asked:
+            with verification.slots.taken(key):
+                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)
+        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.
+        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None
+        document = await store.save(data.chatbot_id, change, now, only)
         await announcer.announce(data.chatbot_id)
         return _answer("Account updated" if stored else "Account created", document)
 
@@ -88,7 +105,7 @@ def public_routes(
         check_chatbot(request, chatbot_id)
         document = await store.update(chatbot_id, deactivation(datetime.now(UTC)))
         if document is None:
-            raise NotFound(f"there is no account for the chatbot `{chatbot_id}`", code="unknown_account")
+            raise unknown(chatbot_id)
         await announcer.announce(chatbot_id)
         return _answer("Account deactivated", document)
 
@@ -105,7 +122,8 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
     """What the sender alone may ask: scope `credentials`."""
 
     @get("/{chatbot_id:str}/credentials")
-    async def credentials(chatbot_id: FromPath[str]) -> dict[str, Any]:
+    async def credentials(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
+        check_chatbot(request, chatbot_id)
         document = await store.get(chatbot_id)
         CREDENTIALS_HANDED.labels(document["status"]).inc()
         return {
@@ -117,7 +135,10 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
         }
 
     @post("/{chatbot_id:str}/token-rejected", status_code=200)
-    async def token_rejected(chatbot_id: FromPath[str], data: JSONBody[Rejection]) -> dict[str, Any]:
+    async def token_rejected(
+        request: Request[Any, Any, Any], chatbot_id: FromPath[str], data: JSONBody[Rejection]
+    ) -> dict[str, Any]:
+        check_chatbot(request, chatbot_id)
         marked = await store.mark_rejected(chatbot_id, rejection(data.code, datetime.now(UTC)), data.revision)
         TOKENS_REFUSED.inc(marked)
         return {"success": True, "data": {"marked": marked}}
@@ -125,9 +146,16 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
     return Router("/internal/accounts", route_handlers=[credentials, token_rejected], guards=[guard])
 
 
-def _to_verify(document: Document, chatbot_id: str, keys: KeyRing) -> tuple[str | None, str]:
-    """The WABA and the access token as they would be stored, for Meta alone."""
-    return document.get("wabaId"), keys.open(document[ACCESS_TOKEN], place_of(chatbot_id, ACCESS_TOKEN))
+async def _ask_meta(
+    onboarding: Onboarding, document: Document, request: AccountRequest, keys: KeyRing, *, proof: bool
+) -> None:
+    """Ask about the number, the WABA and the access token as they would be stored. Raises as `Onboarding.check` does.
+
+    The secret is opened here and given to Meta alone.
+    """
+    token = keys.open(document[ACCESS_TOKEN], place_of(request.chatbot_id, ACCESS_TOKEN))
+    ask = onboarding.prove if proof else onboarding.check
+    await ask(document["phoneNumberId"], document.get("wabaId"), token)
 
 
 def _answer(message: str, document: Document) -> AccountAnswer:

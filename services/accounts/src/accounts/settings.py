@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from common.http.auth import ApiKeySettings
 from common.http.serve import HttpSettings
@@ -10,10 +10,15 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo.client import MongoSettings
 from common.security.envelope import KeyRingSettings
+from common.security.verify_tokens import KEYS_MEANING, VerifyDigestSettings
 
 
-class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, KeyRingSettings, GraphSettings):
+class Settings(
+    HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, KeyRingSettings, VerifyDigestSettings, GraphSettings
+):
     """From the environment."""
+
+    verify_digest_keys: Annotated[dict[str, SecretStr], Field(min_length=1, description=KEYS_MEANING)]
 
     internal_port: Annotated[
         int, Field(ge=0, le=65535, description="listener for credentials; only the sender may reach it")

@@ -1,15 +1,28 @@
 """Accounts in MongoDB: `whatsapp_cloud_accounts`."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from accounts.core import Change, Document
+from accounts.core import DEFAULT_PLAN, DIGEST, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
 from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, collections, or_unavailable
 from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = collections.ACCOUNTS.name
+_SHOWN: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The state that a decision was made for: the account's revision, or None when there was no account."""
+
+    revision: int | None
+
+    def as_filter(self) -> Document:
+        """The state as MongoDB looks for it. An upsert would insert the fields that it compares with a value."""
+        return {"revision": {"$exists": False} if self.revision is None else self.revision}
 
 
 class AccountStore:
@@ -32,34 +45,44 @@ class AccountStore:
         """The account. Raises `NotFound`."""
         document = await self.find(chatbot_id)
         if document is None:
-            raise NotFound(f"there is no account for the chatbot `{chatbot_id}`", code="unknown_account")
+            raise unknown(chatbot_id)
         return document
 
-    async def save(self, chatbot_id: str, change: Change, now: datetime) -> Document:
-        """Create or update; the account as it then is. Raises `Conflict` when the number is another account's."""
+    async def save(self, chatbot_id: str, change: Change, now: datetime, only: Expected | None = None) -> Document:
+        """Create or update; the account as it then is.
+
+        With `only` it is a compare-and-set: nothing is stored unless the account is as it was read. Raises `Conflict`:
+        `account_changed` when it is not, `number_taken` when the number is another active account's.
+        """
         update = _update(change)
-        update["$setOnInsert"] = {"createdAt": now} | ({} if "plan" in change.fields else {"plan": "standard"})
+        update["$setOnInsert"] = {"createdAt": now} | ({} if "plan" in change.fields else {"plan": DEFAULT_PLAN})
+        creates = only is None or only.revision is None
+        wanted = {"_id": chatbot_id} | (only.as_filter() if only else {})
         with or_unavailable():
             try:
                 document = await self._accounts.find_one_and_update(
-                    {"_id": chatbot_id}, update, upsert=True, return_document=RETURN_UPDATED
+                    wanted, update, upsert=creates, return_document=RETURN_UPDATED
                 )
-            except DuplicateKeyError:
-                number = change.fields["phoneNumberId"]
-                raise Conflict(
-                    f"the number {number} belongs to another active account; deactivate that one first",
-                    code="number_taken",
-                ) from None
-        if document is None:  # an upsert always gives one
-            raise NotFound(f"the account of the chatbot `{chatbot_id}` has gone", code="unknown_account")
+            except DuplicateKeyError as error:
+                if "_id" in (error.details or {}).get("keyPattern", {}):
+                    raise _changed(chatbot_id) from None
+                raise _taken(change.fields["phoneNumberId"]) from None
+        if document is None:
+            raise _changed(chatbot_id)
         return document
 
-    async def update(self, chatbot_id: str, change: Change) -> Document | None:
-        """Change an existing account; None when there is none."""
+    async def update(self, chatbot_id: str, change: Change, only: Expected | None = None) -> Document | None:
+        """Change an existing account; None when there is none, or, with `only`, when it is not as it was read."""
+        wanted = {"_id": chatbot_id} | (only.as_filter() if only else {})
         with or_unavailable():
-            return await self._accounts.find_one_and_update(
-                {"_id": chatbot_id}, _update(change), return_document=RETURN_UPDATED
-            )
+            return await self._accounts.find_one_and_update(wanted, _update(change), return_document=RETURN_UPDATED)
+
+    async def with_other_digests(self, key_id: str, after: str, limit: int) -> list[Document]:
+        """Accounts whose verify token has another digest than one under this key: the next `limit` by chatbot id."""
+        another = [{f"{DIGEST}.key": {"$ne": key_id}}, {SALTED_DIGEST: {"$exists": True}}]
+        wanted = {"_id": {"$gt": after}, VERIFY_TOKEN: {"$exists": True}, "$or": another}
+        with or_unavailable():
+            return await self._accounts.find(wanted).sort("_id").limit(limit).to_list()
 
     async def mark_rejected(self, chatbot_id: str, mark: Document, revision: int) -> bool:
         """Note that Meta refuses the token of `revision`; False when there is another token by now.
@@ -96,6 +119,25 @@ class AccountStore:
         with or_unavailable():
             result = await self._accounts.update_one({"_id": chatbot_id, name: before[name]}, {"$set": {name: sealed}})
         return bool(result.matched_count)
+
+
+def unknown(chatbot_id: str) -> NotFound:
+    """There is no such account; an id that no account can have is not repeated at length."""
+    return NotFound(f"there is no account for the chatbot `{chatbot_id[:_SHOWN]}`", code="unknown_account")
+
+
+def _changed(chatbot_id: str) -> Conflict:
+    return Conflict(
+        f"the account of the chatbot `{chatbot_id}` was changed meanwhile; read it and send the change again",
+        code="account_changed",
+    )
+
+
+def _taken(number: str) -> Conflict:
+    """It does not say whose the number is: that is another tenant's."""
+    return Conflict(
+        f"the number {number} belongs to another active account; deactivate that one first", code="number_taken"
+    )
 
 
 def _update(change: Change) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from ingress.front import Front
-from ingress.routes import PATH, Verification, WebhookRoute
+from ingress.routes import PATH, WebhookRoute
 from ingress.settings import Settings
+from ingress.verification import Verification
+from ingress.verify_tokens import VerifyTokens
 
 
 def build_app(settings: Settings) -> Litestar:
@@ -28,12 +30,15 @@ def build_front(settings: Settings) -> Front:
     """The application; it starts without Kafka, and is ready when Kafka is."""
     publisher = Publisher(settings, timeout_seconds=settings.publish_timeout_seconds)
     changes = decoder(AccountChanged)
-    accounts: Table[AccountData] = Table(settings, ACCOUNTS.name, lambda value: decode(changes, value).data)
+    keys = settings.digest_keys() if settings.verify_digest_keys else None
+    tokens = VerifyTokens(keys, lambda seconds: accounts.catch_up(seconds))  # noqa: PLW0108  # it is made after this
+    accounts: Table[AccountData] = Table(
+        settings, ACCOUNTS.name, lambda value: decode(changes, value).data, tokens.changed
+    )
     token = settings.whatsapp_verify_token
+    verification = Verification(token.get_secret_value() if token else None, tokens)
     webhook = WebhookRoute(
-        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
-        publisher.publish,
-        Verification(token.get_secret_value() if token else None, accounts),
+        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets], publisher.publish, verification
     )
 
     @asynccontextmanager
@@ -43,6 +48,7 @@ def build_front(settings: Settings) -> Front:
         try:
             yield
         finally:
+            await verification.stop()
             await accounts.stop()
             await publisher.stop()
 

@@ -4,7 +4,6 @@ A raw ASGI route: Litestar's own request handling would cost more than everythin
 signature needs the untouched bytes anyway.
 """
 
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -15,19 +14,18 @@ import msgspec
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
 from common.contracts import webhooks
-from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
 from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import Outgoing, headers_for
-from common.kafka.table import Table
 from common.security.signature import is_signed
 from common.telemetry.trace import Trace
 from ingress import telemetry
 from ingress.core import Fact, cut
 from ingress.oversize import alone, keyless
 from ingress.telemetry import Request
+from ingress.verification import Verification
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +41,7 @@ _TAKEN: Final[HTTPResponseStartEvent] = {
     "headers": [(b"content-type", _JSON), (b"content-length", str(len(_OK)).encode())],
 }
 _TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
-_CATCH_UP_SECONDS: Final = 2.0
 _MAX_VALUE_BYTES: Final = WEBHOOKS.max_value_bytes
-
-
-class Verification:
-    """Whose verify tokens are known: the app's own, and those of active accounts."""
-
-    def __init__(self, token: str | None, accounts: Table[AccountData]) -> None:
-        self._token = token
-        self._accounts = accounts
-
-    async def knows(self, token: str) -> bool:
-        """Whether `token` is one of them; an account that was acknowledged a moment ago counts."""
-        if self._token is not None and hmac.compare_digest(token.encode(), self._token.encode()):
-            return True
-        return self._matches(token) or (await self._accounts.catch_up(_CATCH_UP_SECONDS) and self._matches(token))
-
-    def _matches(self, token: str) -> bool:
-        digests = [account.verify_token for account in self._accounts.values() if account.active]
-        return any(digest.matches(token) for digest in digests if digest is not None)
 
 
 class WebhookRoute:

@@ -8,9 +8,10 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.security.signature import app_secrets
+from common.security.verify_tokens import VerifyDigestSettings
 
 
-class Settings(HttpSettings, KafkaSettings):
+class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
     """From the environment."""
 
     # A refused setting is otherwise shown with what was given.

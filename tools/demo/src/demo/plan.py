@@ -34,6 +34,7 @@ class Credentials:
     internal_key: str = field(default_factory=lambda: "wk_internal_" + secrets.token_hex(12))
     kek: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     callback_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    verify_digest_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
 
     def api_keys(self) -> str:
         """The setting API_KEYS."""
@@ -124,7 +125,11 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
     base = urls(ports)
     match service:
         case "ingress":
-            return {"WHATSAPP_APP_SECRETS": secret.app_secret, "WHATSAPP_VERIFY_TOKEN": secret.verify_token}
+            return {
+                "WHATSAPP_APP_SECRETS": secret.app_secret,
+                "WHATSAPP_VERIFY_TOKEN": secret.verify_token,
+                "VERIFY_DIGEST_KEYS": json.dumps({"demo": secret.verify_digest_key}),
+            }
         case "conversation":
             return {
                 "API_KEYS": secret.api_keys(),
@@ -146,6 +151,7 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
                 "API_KEYS": secret.api_keys(),
                 "INTERNAL_PORT": str(ports[internal[number]]),
                 "ACCOUNTS_KEKS": json.dumps({"demo": secret.kek}),
+                "VERIFY_DIGEST_KEYS": json.dumps({"demo": secret.verify_digest_key}),
             }
 
 

@@ -36,6 +36,7 @@ def _graph_routes() -> list[web.RouteDef]:
         web.post(_V + "/{id}/media", graph(graph_media.upload)),
         web.post(_V + "/{id}/register", graph(graph_objects.register)),
         web.post(_V + "/{id}/deregister", graph(graph_objects.deregister)),
+        web.get(_V + "/{id}/phone_numbers", graph(graph_objects.get_phone_numbers)),
         web.get(_V + "/{id}/subscribed_apps", graph(graph_objects.get_subscriptions)),
         web.post(_V + "/{id}/subscribed_apps", graph(graph_objects.subscribe)),
         web.delete(_V + "/{id}/subscribed_apps", graph(graph_objects.unsubscribe)),

@@ -61,6 +61,8 @@ def show_media(call: Call, media_id: str, wabas: frozenset[str]) -> web.StreamRe
     number = call.request.query.get("phone_number_id")
     if media is None or (number is not None and number != media.phone_number_id):
         raise unknown_object(media_id, "get")
+    if "display_phone_number" in call.request.query.get("fields", ""):
+        raise GraphError(100, message="(#100) Tried accessing nonexisting field (display_phone_number)")
     return success(
         {
             "messaging_product": "whatsapp",

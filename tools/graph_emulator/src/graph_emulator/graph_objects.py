@@ -18,6 +18,7 @@ from graph_emulator.webhooks import UNLIMITED
 Json = dict[str, Any]
 
 CALLBACK_MAX = 200
+_DIGITS_MAX = 10
 _PIN = re.compile(r"[0-9]{6}")
 _REGISTER_LIMIT = 10
 _REGISTER_SPAN_MS = 72 * 3_600_000
@@ -113,6 +114,27 @@ def _waba(call: Call) -> Waba:
     if waba is None or object_id not in wabas:
         raise unknown_object(object_id, call.request.method.lower())
     return waba
+
+
+async def get_phone_numbers(call: Call) -> web.StreamResponse:
+    """`GET /{waba}/phone_numbers`: the numbers of the account, `limit` (25) on a page, from the cursor `after` on."""
+    waba, query = _waba(call), call.request.query
+    numbers = [one for one in call.emulator.directory.businesses.values() if one.waba_id == waba.id]
+    start, limit = _whole(query.get("after", "0")), max(1, _whole(query.get("limit", "25")))
+    page = numbers[start : start + limit]
+    answer: Json = {"data": [_chosen(phone_fields(one), query.get("fields")) for one in page]}
+    if page:
+        end = str(start + len(page))
+        answer["paging"] = {"cursors": {"before": str(start), "after": end}}
+        if start + len(page) < len(numbers):
+            answer["paging"]["next"] = str(call.request.url.update_query(after=end))
+    return success(answer)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _DIGITS_MAX):
+        raise GraphError(100, "limit and after must be what a page has given.")
+    return int(text)
 
 
 async def get_subscriptions(call: Call) -> web.StreamResponse:

@@ -13,8 +13,16 @@ ACTIVE: Final = "active"
 DEACTIVATED: Final = "deactivated"
 
 
+VERIFY_TOKEN_MAX: Final = 512
+"""Characters of a webhook verify token: accounts refuses a longer one, and ingress does not look one up."""
+
+
 class TokenDigest(Contract, frozen=True, kw_only=True):
-    """A salted SHA-256 of the webhook verify token, so that ingress can check one without holding it (hex both)."""
+    """A salted SHA-256 of the webhook verify token (hex both), as it was told before there were keyed digests.
+
+    Looking a token up costs one hash for each account, so ingress checks these at a bounded rate. accounts replaces
+    them by itself.
+    """
 
     salt: str
     sha256: str
@@ -29,8 +37,21 @@ class TokenDigest(Contract, frozen=True, kw_only=True):
         return hmac.compare_digest(TokenDigest.of(token, self.salt).sha256, self.sha256)
 
 
+class KeyedDigest(Contract, frozen=True, kw_only=True):
+    """An HMAC-SHA256 of the webhook verify token (hex), and the id of its key in `VERIFY_DIGEST_KEYS`.
+
+    ingress finds the account by it, and cannot compute the token from it.
+    """
+
+    key: str
+    hmac: str
+
+
 class AccountData(Contract, frozen=True, kw_only=True):
-    """What the other services may know of an account. `revision` grows with every change: caches drop on it."""
+    """What the other services may know of an account. `revision` grows with every change: caches drop on it.
+
+    An account has `verify_digest`, or `verify_token` until accounts has replaced that.
+    """
 
     chatbot_id: str
     phone_number_id: str
@@ -38,6 +59,7 @@ class AccountData(Contract, frozen=True, kw_only=True):
     revision: int
     verify_token: TokenDigest | None = None
     plan: str = "standard"
+    verify_digest: KeyedDigest | None = None
 
     @property
     def active(self) -> bool:

@@ -27,6 +27,8 @@ Scope = Literal["accounts", "send", "read", "credentials", "windows"]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 
 EVERY_CHATBOT = "*"
+_SHOWN = 128
+"""Characters of a chatbot id that an answer repeats: no valid id is longer."""
 
 
 class ApiKey(BaseModel):
@@ -39,7 +41,12 @@ class ApiKey(BaseModel):
 
     def reaches(self, chatbot_id: str) -> bool:
         """Whether the key may act for this chatbot."""
-        return EVERY_CHATBOT in self.chatbots or chatbot_id in self.chatbots
+        return self.operator or chatbot_id in self.chatbots
+
+    @property
+    def operator(self) -> bool:
+        """Whether it reaches every chatbot. Any other key is bound: it belongs to a tenant."""
+        return EVERY_CHATBOT in self.chatbots
 
 
 class ApiKeySettings(BaseSettings):
@@ -84,7 +91,7 @@ def check_chatbot(connection: ASGIConnection[Any, Any, Any, Any], chatbot_id: st
     """Raises `Forbidden` when the caller's key is limited to other chatbots."""
     key: ApiKey = connection.state.api_key
     if not key.reaches(chatbot_id):
-        raise Forbidden(f"this API key does not reach the chatbot `{chatbot_id}`")
+        raise Forbidden(f"this API key does not reach the chatbot `{chatbot_id[:_SHOWN]}`")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,9 @@
 """Asking Meta, before an account is stored, whether its access token may send with its number.
 
 Two questions, of the token that is to be stored: `GET /{phone number id}`, which only a token that reaches the number
-can read, and `GET /debug_token`, which tells the token's permissions (Meta, "Access tokens", "Debug token").
+can read, and `GET /debug_token`, which tells the token's permissions (Meta, "Access tokens", "Debug token"). A proof
+asks a third: `GET /{WABA id}/phone_numbers`, whether the number belongs to the WhatsApp account that is named (Meta,
+"WhatsApp Business Account > Phone Numbers").
 Meta's own words are not passed on: an answer about a token may quote it.
 """
 
@@ -16,11 +18,17 @@ from common.meta.client import GraphSettings
 from common.meta.errors import GraphFailure, Klass, classify
 
 PERMISSION: Final = "whatsapp_business_messaging"
+LISTING_PERMISSION: Final = "whatsapp_business_management"
 
 _THE_TOKEN: Final = "accessToken"  # noqa: S105  # the name of a field
 _APP_REFUSED: Final = frozenset({1, 101})
 """What Meta also says of an app's token whose secret, or app, is wrong: elsewhere these codes pass."""
 _MAY_HEAL: Final = frozenset({Klass.RETRY, Klass.THROTTLE, Klass.WAIT, Klass.AMBIGUOUS})
+_NUMBER_FIELDS: Final = "id,display_phone_number"
+"""Only a phone number has the second: Meta refuses it (code 100) when the id is that of a page or an account."""
+_PAGE: Final = 100
+_PAGES_MAX: Final = 20
+"""A WhatsApp account has 20 numbers or fewer, and more on request only (Meta, "Phone numbers")."""
 
 
 class Onboarding:
@@ -41,15 +49,41 @@ class Onboarding:
         """
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise _refusal(_THE_TOKEN, "it has characters that no access token has")
-        number = await self._ask(phone_number_id, token, {"fields": "id"})
+        number = await self._ask(phone_number_id, token, {"fields": _NUMBER_FIELDS})
         if isinstance(number, GraphFailure):
             raise number_refused(number)
+        if number.get("id") != phone_number_id:
+            raise _refusal("phoneNumberId", "Meta has this number under another id; give that one")
         inspected = await self._ask("debug_token", token, {"input_token": token})
         if isinstance(inspected, GraphFailure):
             if inspected.klass in _MAY_HEAL:
                 raise _no_answer(inspected)
             return  # it may read the number and not itself: the number has to do
         judge_token(inspected.get("data"), waba_id)
+
+    async def prove(self, phone_number_id: str, waba_id: str | None, token: str) -> None:
+        """Return when Meta confirms that the holder of `token` may act for the number.
+
+        Stricter than `check`: if a WABA is given, the number must be one of its numbers. Raises as `check` does.
+        """
+        await self.check(phone_number_id, waba_id, token)
+        if waba_id is not None and not await self._belongs(phone_number_id, waba_id, token):
+            raise _refusal("wabaId", "the number does not belong to this account")
+
+    async def _belongs(self, phone_number_id: str, waba_id: str, token: str) -> bool:
+        """Whether the number is among those of the WABA that Meta lists for the token, page by page."""
+        query = {"fields": "id", "limit": str(_PAGE)}
+        for _ in range(_PAGES_MAX):
+            answer = await self._ask(f"{waba_id}/phone_numbers", token, query)
+            if isinstance(answer, GraphFailure):
+                raise waba_refused(answer)
+            ids, after = numbers_of(answer)
+            if phone_number_id in ids:
+                return True
+            if after is None:
+                return False
+            query["after"] = after
+        return False
 
     async def inspect(self, token: str, *, by: str | None = None) -> Mapping[str, Any] | None:
         """What Meta says of `token` (`debug_token`); None when it refuses whoever asks.
@@ -91,6 +125,28 @@ def number_refused(failure: GraphFailure) -> InvalidInput | Unavailable:
         f"Meta does not show this number to the access token: code {failure.code}; check the id, and that the token's"
         " system user has the WhatsApp account as an asset",
     )
+
+
+def waba_refused(failure: GraphFailure) -> InvalidInput | Unavailable:
+    """What it means that Meta does not list the numbers of the WABA for the token."""
+    if failure.klass in _MAY_HEAL:
+        return _no_answer(failure)
+    return _refusal(
+        "wabaId",
+        f"Meta does not show the numbers of this account to the access token: code {failure.code}; check the id, and"
+        f" that the token has the permission {LISTING_PERMISSION}",
+    )
+
+
+def numbers_of(answer: Mapping[str, Any]) -> tuple[set[str], str | None]:
+    """The ids on one page of a WABA's numbers, and where the next page begins (None: it is the last)."""
+    data = answer.get("data")
+    ids = {str(one.get("id")) for one in data if isinstance(one, dict)} if isinstance(data, list) else set()
+    paging = answer.get("paging")
+    cursors = paging.get("cursors") if isinstance(paging, dict) else None
+    after = cursors.get("after") if isinstance(cursors, dict) else None
+    more = isinstance(paging, dict) and "next" in paging and isinstance(after, str)
+    return ids, after if more else None
 
 
 def judge_token(data: object, waba_id: str | None) -> None:
