@@ -16,8 +16,9 @@ from common.errors import Unavailable
 from common.http.auth import ApiKey, digest, require
 from common.http.credentials import Credentials
 from common.http.problems import exception_handlers
+from common.http.room import Room
 from common.meta.media import MediaClient, MediaSettings
-from sender.media_routes import media_route
+from sender.media_routes import UploadLimits, media_route
 
 pytestmark = pytest.mark.feature("outgoing")
 
@@ -51,6 +52,8 @@ class World:
         self.answer = None
         self.rejected = []
         self.away = False
+        self.places = Room(3, "uploads", each=2)
+        self.spool = Room(8_000_000, "bytes")
 
     async def meta(self, request):
         if isinstance(self.answer, Exception):
@@ -71,7 +74,7 @@ class World:
             accounts=self.accounts,
             credentials=SimpleNamespace(get=self.get),
             on_rejected=lambda *given: self.rejected.append(given),
-            seconds=seconds,
+            limits=UploadLimits(seconds, self.places, self.spool),
             now=lambda: NOW,
         )
         app = Litestar(

@@ -5,9 +5,10 @@ for the dead-letter queue; what names its chatbot but breaks a limit becomes a j
 producer learns of it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,9 @@ from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, trace_of
 from common.telemetry.trace import Trace
+from sender.shape import check_message
+
+JSON_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 MAX_REQUEST_BYTES: Final = 900_000
 """Leaves room in a 1 MiB record for the envelope of the result that carries the request back."""
@@ -39,12 +43,18 @@ ORIGIN_OFFSET: Final = "origin-offset"
 
 NOT_UNDERSTOOD: Final = MetaError(reason="invalid_request")
 
-_MAX_ID: Final = 128
+MAX_ID: Final = 128
+"""Characters of a message id."""
+
+_NO_CHATBOT: Final = "chatbotId is missing, or no chatbot can have it"
 _MAX_TO: Final = 1_000
 _MAX_HEADER: Final = 2_048
 _MAX_HEADERS: Final = 16_384
 _MAX_DIGITS: Final = 15
 _MAX_DEPTH: Final = 100
+_MAX_TIME: Final = 40
+_LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
 
 
@@ -124,6 +134,7 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     Raises `TooLarge`, or `InvalidInput` when it is no JSON object or a field is wrong: its details say which and why.
     """
     body = _request_object(value)
+    check_message(body, value)
     try:
         return SendRequest.model_validate(body), body
     except ValidationError as error:
@@ -152,13 +163,13 @@ def read_record(
     except (InvalidInput, TooLarge) as error:
         return Letter(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
     chatbot_id = body.get("chatbotId")
-    if not _is_id(chatbot_id):
-        return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
+    if not ids.is_chatbot_id(chatbot_id):
+        return Letter(value, origin, MetaError(reason="invalid_request", details=_NO_CHATBOT), trace)
     given = body.get("messageId")
     # A request without a messageId that was moved, released or replayed names the one that its first place gave it.
     named = headers.get(MESSAGE_ID, "") if retried or not _MOVED.isdisjoint(headers) else ""
     message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
-    request = _validated({**body, "messageId": message_id} if given is None else body)
+    request = _validated({**body, "messageId": message_id} if given is None else body, value)
     to = body.get("to")
     return Job(
         journal_id=ids.journal_id(str(chatbot_id), message_id),
@@ -173,8 +184,8 @@ def read_record(
         position=position,
         headers=headers,
         attempts=_number(ours.get(ATTEMPTS)),
-        due=_number(ours.get(NOT_BEFORE)) / 1000,
-        first_failed_at=ours.get(FIRST_FAILED_AT),
+        due=min(_number(ours.get(NOT_BEFORE)) / 1000, _LAST_DUE),
+        first_failed_at=_time(ours.get(FIRST_FAILED_AT)),
         replay=_number(headers.get(REPLAY)),
         written_at=written_at,
     )
@@ -232,7 +243,7 @@ def read_object(value: bytes) -> dict[str, Any]:
     """A JSON object. Raises `InvalidInput`."""
     try:
         body = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         raise InvalidInput(f"the request is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidInput("the request is not a JSON object")
@@ -257,9 +268,12 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _validated(body: dict[str, Any]) -> SendRequest | MetaError:
+def _validated(body: dict[str, Any], value: bytes) -> SendRequest | MetaError:
     try:
+        check_message(body, value)
         return SendRequest.model_validate(body)
+    except InvalidInput as error:
+        return MetaError(reason="invalid_request", details=error.message)
     except ValidationError as error:
         return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
 
@@ -270,13 +284,23 @@ def _derived_id(position: Position) -> str:
 
 
 def _origin(position: Position, headers: Mapping[str, str]) -> Position:
-    if ORIGIN_TOPIC not in headers:
+    topic = headers.get(ORIGIN_TOPIC, "")
+    if not _TOPIC.fullmatch(topic):
         return position
-    return Position(headers[ORIGIN_TOPIC], _number(headers.get(ORIGIN_PARTITION)), _number(headers.get(ORIGIN_OFFSET)))
+    return Position(topic, _number(headers.get(ORIGIN_PARTITION)), _number(headers.get(ORIGIN_OFFSET)))
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID
+
+
+def _time(text: str | None) -> str | None:
+    """An ISO time as our records have it; None for anything else, which would only be carried on."""
+    try:
+        datetime.fromisoformat(text[:_MAX_TIME] if text else "")
+    except ValueError:
+        return None
+    return text if text and len(text) <= _MAX_TIME else None
 
 
 def _number(text: str | None) -> int:
