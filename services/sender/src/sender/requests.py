@@ -24,6 +24,9 @@ from common.kafka.records import Outgoing, trace_of
 from common.telemetry.trace import Trace
 from sender.shape import check_message
 
+LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
+"""Unix seconds that no schedule and no retry goes beyond: later ones are no `datetime`."""
+
 JSON_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 MAX_REQUEST_BYTES: Final = 900_000
@@ -53,7 +56,6 @@ _MAX_HEADERS: Final = 16_384
 _MAX_DIGITS: Final = 15
 _MAX_DEPTH: Final = 100
 _MAX_TIME: Final = 40
-_LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
 
@@ -184,7 +186,7 @@ def read_record(
         position=position,
         headers=headers,
         attempts=_number(ours.get(ATTEMPTS)),
-        due=min(_number(ours.get(NOT_BEFORE)) / 1000, _LAST_DUE),
+        due=min(_number(ours.get(NOT_BEFORE)) / 1000, LAST_DUE),
         first_failed_at=_time(ours.get(FIRST_FAILED_AT)),
         replay=_number(headers.get(REPLAY)),
         written_at=written_at,

@@ -27,7 +27,7 @@ from sender.batch_route import Admission, batch_route
 from sender.enqueue import check_id, ensure_sendable, entered, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
-from sender.requests import MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.requests import LAST_DUE, MAX_ID, MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
@@ -124,7 +124,7 @@ def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
         due = await due_of(journal_id)
         if due is None:
             raise NotFound("no message of this chatbot with this messageId has been taken up yet")
-        send_at = datetime.fromtimestamp(due, UTC).isoformat()
+        send_at = datetime.fromtimestamp(min(due, LAST_DUE), UTC).isoformat()
         data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
         return {"success": True, "data": data}
 
