@@ -57,7 +57,7 @@ REQUESTS: dict[str, type[BaseModel]] = {
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
     "sender": {"accounts_internal_key": "fake-key"},
-    "accounts": {"accounts_keks": {"fake": base64.b64encode(bytes(32)).decode()}},
+    "accounts": {"accounts_keks": {"fake": base64.b64encode(b"f" * 32).decode()}},
 }
 HEADERS = {
     "type": "object",

@@ -14,6 +14,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.media import MediaSettings
 from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
 from common.mongo.client import MongoSettings
+from common.security.samples import refuse_samples
 from sender.batch import MAX_BYTES
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
@@ -98,4 +99,10 @@ class Settings(
                 f"SENDER_IN_DOUBT_SECONDS must be above {least:g}: a claim may be {CLAIM_FRESH_SECONDS:g} s old when"
                 f" its call begins, and the call may take GRAPH_TOTAL_SECONDS ({self.graph_total_seconds:g} s)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _no_samples_at_the_real_meta(self) -> Self:
+        shown = [key.get_secret_value() for key in (self.accounts_internal_key, self.conversation_internal_key) if key]
+        refuse_samples(self.graph_base_url, keys=shown, accepted=self.api_keys)
         return self
