@@ -45,9 +45,7 @@ async def process(world, bots):
     env = {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "MONGODB_URI": settings.mongodb_uri.get_secret_value()
-        if hasattr(settings.mongodb_uri, "get_secret_value")
-        else str(settings.mongodb_uri),
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
         "MONGODB_DATABASE": settings.mongodb_database,
         "SENDER_GROUP": settings.sender_group,
         "SENDER_STATUS_GROUP": settings.sender_status_group,
@@ -76,14 +74,14 @@ def good(bot):
 
 def absurd(bot):
     """Messages whose fields are unknown."""
-    more = {f"{'unknown' * 5}{n}": "x" * 20 for n in range(110)}
+    more = {f"{'unknown' * 5}{n}": "x" * 50 for n in range(70)}
     return {"messages": [{"chatbotId": bot, "to": "+4915112345678", "message": "x", **more}] * 1_000}
 
 
 def nested(bot):
     """Few bytes, and as many values as a batch may have."""
     return {
-        "messages": [{"chatbotId": bot, "to": "1", "message": "x", "metadata": {"a": [[]] * 230, "b": "y" * 7_000}}]
+        "messages": [{"chatbotId": bot, "to": "1", "message": "x", "metadata": {"a": [[]] * 230, "b": "y" * 6_800}}]
         * 1_000
     }
 

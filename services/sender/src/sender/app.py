@@ -31,6 +31,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
 from common.meta.media import MediaClient
+from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
@@ -90,8 +91,16 @@ class Sender:
         self.media_client = MediaClient(settings)
         self.fetcher = Fetcher(settings)
         self.media_store = MediaStore(self.mongo.database)
+        self.spool = Room(
+            settings.sender_spool_bytes, "bytes of uploads", each=max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
+        )
         self.media = MediaCache(
-            self.media_store, self.media_client, self.fetcher, seconds=settings.fetch_seconds, now=utc_now
+            self.media_store,
+            self.media_client,
+            self.fetcher,
+            seconds=settings.fetch_seconds,
+            now=utc_now,
+            spool=self.spool,
         )
         self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
@@ -282,7 +291,7 @@ def build_app(settings: Settings) -> Litestar:
             limits=UploadLimits(
                 seconds=settings.graph_upload_seconds,
                 places=Room(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
-                spool=Room(settings.sender_spool_bytes, "bytes of uploads"),
+                spool=sender.spool,
             ),
             now=utc_now,
         ),

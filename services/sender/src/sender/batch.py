@@ -15,7 +15,7 @@ from common.contracts.refusals import MOST, refusals
 from common.contracts.sends import SendRequest
 from common.errors import AppError, InvalidInput, TooLarge
 from sender.requests import JSON_ERRORS, MAX_REQUEST_BYTES, read_object
-from sender.shape import MAX_KEYS, check_batch, check_message
+from sender.shape import MAX_KEYS, check_batch, check_message, check_size
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000
@@ -89,6 +89,7 @@ class Parsing:
         batch, value = self._batch, bytes(self._messages[place])
         if len(value) > MAX_REQUEST_BYTES:
             raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
+        check_size(value)
         given = read_object(value)
         check_message(given, value)
         chatbot = {"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}

@@ -22,7 +22,7 @@ from common.contracts.sends import SendRequest
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, trace_of
 from common.telemetry.trace import Trace
-from sender.shape import check_message
+from sender.shape import check_message, check_size
 
 LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 """Unix seconds that no schedule and no retry goes beyond: later ones are no `datetime`."""
@@ -135,6 +135,7 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
 
     Raises `TooLarge`, or `InvalidInput` when it is no JSON object or a field is wrong: its details say which and why.
     """
+    check_size(value)  # a record of a producer's is decoded all the same: it is to end as a failed send
     body = _request_object(value)
     check_message(body, value)
     try:

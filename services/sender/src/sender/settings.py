@@ -76,7 +76,7 @@ class Settings(
         int,
         Field(
             ge=MAX_FILE_BYTES,
-            description="bytes on disk of uploads that come without a length, per process; beyond: 429",
+            description="bytes of files without a told length that wait on disk, per process; half for one number",
         ),
     ] = 512 * 1024 * 1024
     sender_journal_days: Annotated[

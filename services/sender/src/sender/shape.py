@@ -16,18 +16,29 @@ MAX_KEYS: Final = 256
 MAX_OF_BATCH: Final = 250_000
 """Values, keys and separators over all messages of a batch."""
 
+_MAX_OF_REQUEST: Final = 3 * MAX_VALUES  # a value with a name is three tokens: two strings and a comma
 _FEW: Final = 100
 # A string (also one that never ends: to look for its end again and again would take for ever), or what begins a value.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
 def check_batch(value: bytes | bytearray) -> None:
-    """Raises `InvalidInput` when the JSON of a batch has too many values to be decoded. Stops at the limit."""
-    if value.count(b",") + value.count(b"[") + value.count(b"{") + value.count(b'"') <= MAX_OF_BATCH:
-        return
-    for count, _ in enumerate(_TOKEN.finditer(value)):
-        if count > MAX_OF_BATCH:
-            raise InvalidInput(f"the batch has more than {MAX_OF_BATCH} strings, values and separators; split it")
+    """Raises `InvalidInput` when the JSON of a batch has too many values to be decoded."""
+    if _has_more(value, MAX_OF_BATCH):
+        raise InvalidInput(f"the batch has more than {MAX_OF_BATCH} strings, values and separators; split it")
+
+
+def check_size(value: bytes | bytearray) -> None:
+    """Raises `InvalidInput` when the JSON of one request has too many values to be decoded."""
+    if _has_more(value, _MAX_OF_REQUEST):
+        raise InvalidInput(f"a request has at most {MAX_VALUES} values")
+
+
+def _has_more(value: bytes | bytearray, most: int) -> bool:
+    """Whether JSON has more than `most` tokens; counting stops there. Separators in texts do not count."""
+    if len(value) <= most or sum(map(value.count, (b",", b"[", b"{", b'"'))) <= most:
+        return False
+    return any(count >= most for count, _ in enumerate(_TOKEN.finditer(value)))
 
 
 def check_message(body: Mapping[str, Any], value: bytes | bytearray | memoryview | None = None) -> None:

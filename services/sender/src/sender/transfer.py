@@ -68,7 +68,7 @@ async def transfer(
     limit = limit_of(file.mime_type, animated=is_animated(head))
     check_size(file.size or 0, limit)
     counted = _Counted(chunks, limit)
-    async with _sized(aiter(counted), file.size, spool) as (size, body):
+    async with _sized(aiter(counted), file.size, spool, phone_number_id) as (size, body):
         media_id = await client.upload(
             phone_number_id, token, body, mime_type=file.mime_type, filename=file.name or "file", size=size
         )
@@ -76,9 +76,9 @@ async def transfer(
 
 
 def _sized(
-    chunks: AsyncIterator[bytes], size: int | None, spool: Room | None
+    chunks: AsyncIterator[bytes], size: int | None, spool: Room | None, number: str
 ) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
-    return spooled(chunks, spool) if size is None else _as_told(chunks, size)
+    return spooled(chunks, spool, number) if size is None else _as_told(chunks, size)
 
 
 @asynccontextmanager
