@@ -116,3 +116,21 @@ class Behind:
 def text_of(value):
     """JSON, also of what Python's own writer alone can write (NaN, lone surrogates)."""
     return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
+def attacked(url, key, content, *, connections=50, times=3):
+    """Batches over many connections at once, by a process of its own: status and size of each answer."""
+
+    async def one():
+        found = []
+        async with httpx.AsyncClient(base_url=url, timeout=60, headers={"authorization": f"Bearer {key}"}) as api:
+            for _ in range(times):
+                answer = await api.post(f"{BASE}/send/batch", content=content)
+                found.append((answer.status_code, len(answer.content)))
+                await asyncio.sleep(0.1)
+        return found
+
+    async def all_of_them():
+        return [answer for each in await asyncio.gather(*(one() for _ in range(connections))) for answer in each]
+
+    return asyncio.run(all_of_them())

@@ -8,11 +8,14 @@ import socket
 import statistics
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
 import pytest
+from sender_behind import attacked
 
 from common.http.auth import digest
 
@@ -101,7 +104,9 @@ async def test_fifty_large_batches_at_once(world, eventually, body, record_prope
 
         await eventually(ready)
         before = peak_mib(pid)
-        attack = asyncio.gather(*(batches(url, content) for _ in range(50)))
+        # In a process of its own: here the victim would wait for the attacker's client.
+        loop, pool = asyncio.get_running_loop(), ProcessPoolExecutor(1, get_context("spawn"))
+        attack = loop.run_in_executor(pool, attacked, url, KEYS["attacker"], content)
         waits = []
         while not attack.done():
             began = time.perf_counter()
@@ -113,27 +118,14 @@ async def test_fifty_large_batches_at_once(world, eventually, body, record_prope
             assert answer.status_code == 200
             waits.append(time.perf_counter() - began)
             await asyncio.sleep(0.02)
-        answers = [answer for each in attack.result() for answer in each]
+        answers = await attack
+        pool.shutdown()
         peak = peak_mib(pid)
     p99 = statistics.quantiles(waits, n=100)[98]
     told = f"{len(answers)} answers, {peak:.0f} MiB (before: {before:.0f}), p99 {p99 * 1000:.0f} ms, {len(waits)} sends"
     record_property("measured", told)
     print(f"{body.__name__}: {told}; {[(s, sum(a[0] == s for a in answers)) for s in {a[0] for a in answers}]}")  # noqa: T201  # for `-s`
-    assert {status for status, _ in answers} <= {200, 429}
-    assert 200 in {status for status, _ in answers}
+    assert 429 in {status for status, _ in answers} <= {200, 400, 429}
     assert max(size for _, size in answers) < 500_000
     assert peak < MOST_MIB
-    assert p99 < 1.0  # on a busy machine
-
-
-async def batches(url, content, times=3):
-    """One connection that tries again and again: status and size of each answer."""
-    found = []
-    async with httpx.AsyncClient(base_url=url, timeout=60) as api:
-        for _ in range(times):
-            answer = await api.post(
-                "/whatsapp-cloud/send/batch", content=content, headers={"authorization": f"Bearer {KEYS['attacker']}"}
-            )
-            found.append((answer.status_code, len(answer.content)))
-            await asyncio.sleep(0.1)
-    return found
+    assert p99 < 0.5  # a third of that on a machine that is not busy
