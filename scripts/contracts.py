@@ -55,7 +55,7 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "account-request": AccountRequest,
 }
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-FAKE_KEY = {"fake": base64.b64encode(bytes(32)).decode()}
+FAKE_KEY = {"fake": base64.b64encode(b"f" * 32).decode()}
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
     "conversation": {"callback_keys": FAKE_KEY},
     "sender": {"accounts_internal_key": "fake-key", "callback_keys": FAKE_KEY},

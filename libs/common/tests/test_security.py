@@ -90,6 +90,49 @@ def test_swapped_ciphertexts_are_refused():
         RING.open({**one, "nonce": two["nonce"], "ciphertext": two["ciphertext"]}, PLACE)
 
 
+_junk = st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.binary(max_size=80) | st.lists(st.none())
+
+
+@pytest.mark.parametrize("act", [RING.open, KeyRing({"old": OLD, "new": NEW}, "new").rewrap])
+@given(
+    changed=st.dictionaries(st.sampled_from(["v", "kek", "wrapped", "nonce", "ciphertext"]), _junk, min_size=1),
+    gone=st.booleans(),
+)
+def test_what_is_not_sealed_is_a_secrets_error(act, changed, gone):
+    sealed = RING.seal(SECRET, PLACE)
+    broken = {k: v for k, v in sealed.items() if k not in changed} if gone else sealed | changed
+    looked_at = {"v", "kek", "wrapped"} if act is not RING.open else set(sealed)  # re-wrapping opens no ciphertext
+    try:
+        act(broken, PLACE)
+    except SecretsError:
+        return
+    assert all(type(broken[name]) is type(sealed[name]) and broken[name] == sealed[name] for name in looked_at)
+
+
+@pytest.mark.parametrize("nonce", [b"", b"x", b"x" * 7, b"x" * 11, b"x" * 13, b"x" * 1_000, None, "x" * 12, 12])
+@pytest.mark.parametrize("act", [RING.open, RING.rewrap])
+def test_a_nonce_of_another_length_is_refused(act, nonce):
+    with pytest.raises(SecretsError):
+        act({**RING.seal(SECRET, PLACE), "nonce": nonce}, PLACE)
+
+
+@pytest.mark.parametrize(
+    "sealed", [None, "", b"", [], 5, {}, {"v": 1}, {"v": True, "kek": "old"}, {"v": 1, "kek": ["old"]}]
+)
+def test_what_is_no_sealed_object_is_refused(sealed):
+    for act in (RING.open, RING.rewrap):
+        with pytest.raises(SecretsError):
+            act(sealed, PLACE)
+
+
+def test_a_data_key_of_another_length_is_refused():
+    """Wrapped by our own key, as only a fault of ours could: the cipher's own error must not come out."""
+    for length in (0, 16, 31, 33):
+        wrapped = {**RING.seal(SECRET, PLACE), **RING._wrap(b"k" * length, PLACE)}
+        with pytest.raises(SecretsError):
+            RING.open(wrapped, PLACE)
+
+
 def test_an_unknown_format_is_named():
     with pytest.raises(SecretsError, match="unknown format 2"):
         RING.open({**RING.seal(SECRET, PLACE), "v": 2}, PLACE)

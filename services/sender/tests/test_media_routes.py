@@ -16,8 +16,9 @@ from common.errors import Unavailable
 from common.http.auth import ApiKey, digest, require
 from common.http.credentials import Credentials
 from common.http.problems import exception_handlers
+from common.http.room import Room
 from common.meta.media import MediaClient, MediaSettings
-from sender.media_routes import media_route
+from sender.media_routes import UploadLimits, media_route
 
 pytestmark = pytest.mark.feature("outgoing")
 
@@ -51,6 +52,8 @@ class World:
         self.answer = None
         self.rejected = []
         self.away = False
+        self.places = Room(3, "uploads", each=2)
+        self.spool = Room(8_000_000, "bytes")
 
     async def meta(self, request):
         if isinstance(self.answer, Exception):
@@ -71,7 +74,7 @@ class World:
             accounts=self.accounts,
             credentials=SimpleNamespace(get=self.get),
             on_rejected=lambda *given: self.rejected.append(given),
-            seconds=seconds,
+            limits=UploadLimits(seconds, self.places, self.spool),
             now=lambda: NOW,
         )
         app = Litestar(
@@ -265,3 +268,118 @@ async def test_an_upload_has_its_time(world):
     async with world.api(seconds=0.05) as api:
         answer = await api.post(PATH, params={"chatbotId": "bot"}, content=slow(), headers=PNG)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "upload_timeout")
+
+
+async def stalled():
+    yield b"a"
+    await asyncio.sleep(60)
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_uploads_at_one_time_are_limited_for_all_and_for_a_chatbot(world):
+    world.accounts["two"] = world.accounts["bot"]
+    world.accounts["three"] = world.accounts["bot"]
+    async with world.api() as api:
+
+        def post(bot, content=b"abc"):
+            return api.post(PATH, params={"chatbotId": bot}, content=content, headers=PNG)
+
+        tasks = [asyncio.create_task(post("bot", stalled())) for _ in range(2)]
+        await until(lambda: world.places.used == 2)
+        mine = await post("bot")
+        assert (mine.status_code, mine.headers["retry-after"]) == (429, "1")
+        assert mine.json()["error"]["message"].startswith("you have too many uploads")
+        assert (await post("two")).status_code == 200
+        tasks.append(asyncio.create_task(post("two", stalled())))
+        await until(lambda: world.places.used == 3)
+        assert (await post("three")).status_code == 429
+        for task in tasks:  # their clients go away
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (world.places.used, world.spool.used) == (0, 0)
+        assert (await post("bot")).status_code == 200
+
+
+async def test_a_stalled_upload_frees_its_place_and_its_bytes(world):
+    async with world.api(seconds=0.05) as api:
+        answer = await api.post(PATH, params={"chatbotId": "bot"}, content=stalled(), headers=PNG)
+    assert answer.json()["error"]["code"] == "upload_timeout"
+    assert (world.places.used, world.spool.used) == (0, 0)
+
+
+async def test_bytes_on_disk_are_limited_for_all(world):
+    world.spool = Room(1_000_000, "bytes of uploads")
+
+    async def chunks():
+        for _ in range(3):
+            yield b"x" * 400_000
+
+    status, answer = await world.post(chunks())
+    assert (status, answer["error"]["code"]) == (429, "too_many_requests")
+    assert world.spool.used == 0
+    assert (await world.post(b"x"))[0] == 200
+
+
+async def test_a_client_that_goes_away_is_no_error_of_ours(world):
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async with world.api() as api:
+        headers = [(b"authorization", b"Bearer all"), (b"content-type", b"image/png")]
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": PATH,
+            "raw_path": PATH.encode(), "root_path": "", "scheme": "http", "query_string": b"chatbotId=bot",
+            "headers": headers, "client": ("127.0.0.1", 1), "server": ("s", 80), "state": {},
+        }  # fmt: skip
+        await api._transport.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert (world.places.used, world.spool.used) == (0, 0)
+
+
+HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n'
+FIELD = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n'
+END = b"\r\n--b--\r\n"
+FORMS = {
+    "preamble": [b"x" * 50_000, b"y" * 50_000, b"\r\n" + HEAD + b"\r\nabc" + END],
+    "epilogue": [HEAD + b"\r\nabc" + END, b"x" * 50_000, b"y" * 50_000],
+    "field before": [FIELD, b"x" * 50_000, b"y" * 50_000, b"\r\n" + HEAD + b"\r\nabc" + END],
+    "field after": [HEAD + b"\r\nabc\r\n", FIELD, b"x" * 50_000, b"y" * 50_000, END],
+    "header": [HEAD + b"X-A: " + b"x" * 5_000, b"\r\n\r\nabc" + END],
+    "endless header": [HEAD + b"X-A: ", *[b"x" * 50_000] * 20],
+    "headers": [HEAD + b"X-A: b\r\n" * 10 + b"\r\nabc" + END],
+    "parts": [(FIELD + b"1\r\n") * 33 + HEAD + b"\r\nabc" + END],
+    "nothing": [b"x" * 50_000] * 20,
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_what_stands_beside_the_file_of_a_form_is_limited(world, name):
+    read = []
+
+    async def chunks():
+        for chunk in FORMS[name]:
+            read.append(chunk)
+            yield chunk
+
+    status, _ = await world.post(chunks(), headers={"content-type": "multipart/form-data; boundary=b"})
+    assert status in {400, 413}
+    assert len(read) <= 5
+    assert world.uploads == []
+    assert (world.places.used, world.spool.used) == (0, 0)
+
+
+@pytest.mark.parametrize("boundary", ["b" * 71, "\u00e9", '"a\nb"', '""'])
+async def test_boundaries_that_no_form_has(world, boundary):
+    given = f"multipart/form-data; boundary={boundary}".encode("latin-1")
+    status, _ = await world.post(b"x", headers=[(b"content-type", given)])
+    assert status in {400, 413}

@@ -1,6 +1,7 @@
 """The gateway: one address, every request to the right service, and nothing of it changed."""
 
 import asyncio
+import gzip
 import socket
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from demo.gateway import build, end_to_end, rested_first, targets_of
+from demo.gateway import UnusablePath, build, end_to_end, normal_path, rested_first, targets_of
 
 BODY = bytes(range(256)) * 3
 
@@ -36,6 +37,42 @@ def test_the_longest_prefix_of_whole_segments_wins(path, target):
 def test_headers_of_one_hop_are_not_passed_on():
     passed = end_to_end({"Connection": "close", "Host": "a", "Transfer-Encoding": "chunked", "X-Own": "1"})
     assert dict(passed) == {"X-Own": "1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/", "/"),
+        ("/up/x?a=/../b", "/up/x"),
+        ("//up//x", "/up/x"),
+        ("/./up/./x/.", "/up/x/"),
+        ("/up/../down/x", "/down/x"),
+        ("/up/%2e%2E/down", "/down"),
+        ("/up/%2E/x", "/up/x"),
+        ("/%75%70/x", "/up/x"),
+        ("/../../up", "/up"),
+        ("/up/..", "/"),
+        ("/up/a%2fb", "/up/a%2Fb"),
+        ("/up/%252e%252e/x", "/up/%252e%252e/x"),
+        ("/up/a%20b%c3%a9", "/up/a%20b%C3%A9"),
+        ("/up/x/", "/up/x/"),
+        ("/up/...", "/up/..."),
+        ("/up/x#/../y", "/up/x"),
+    ],
+)
+def test_a_path_has_one_form(given, path):
+    assert normal_path(given) == path
+    assert normal_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "up", "*", "http://host/up", "/up\\..\\x", "/up/%", "/up/%2", "/up/%zz", "/up/\x00", "/up/é", "/up/a b\n",
+     "/up/..%2fx", "/up/a%2F..%2Fb", "/up/a%5C..%5Cb", "/up/.%2e%2fx", "/up%2F..%2Fdown", "/up/%2F.", "/up/%2e%2e%2f"],
+)  # fmt: skip
+def test_a_path_that_can_be_read_in_two_ways_is_refused(given):
+    with pytest.raises(UnusablePath):
+        normal_path(given)
 
 
 async def echo(request):
@@ -74,6 +111,63 @@ def closed_port():
 async def test_bodies_pass_byte_for_byte_in_both_directions():
     async with gateway() as client, client.post("/up/webhook", data=BODY) as answer:
         assert await answer.read() == BODY
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_compressed_bodies_pass_as_they_are(encoding):
+    body = gzip.compress(BODY)
+    received = []
+
+    async def note(request):
+        received.append((request.headers["content-encoding"], await request.read()))
+        return web.Response()
+
+    service = web.Application(handler_args={"auto_decompress": False})
+    service.router.add_post("/up", note)
+    async with TestServer(service) as up:
+        here = f"http://127.0.0.1:{up.port}"
+        async with (
+            TestClient(TestServer(build({"/up": [here]}))) as client,
+            client.post("/up", data=body, headers={"content-encoding": encoding}) as answer,
+        ):
+            assert answer.status == 200
+    assert received == [(encoding, body)]
+
+
+async def raw(client, target):
+    """The status of a request whose target is sent as it stands."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    return int(answer.split()[1]), answer
+
+
+@pytest.mark.parametrize(
+    ("target", "passed"),
+    [
+        ("/up/../internal", None),
+        ("/up/%2e%2e/internal", None),
+        ("//internal", None),
+        ("/up//../../internal/accounts", None),
+        ("/up/..%2Finternal", None),
+        ("/up%2f..%2finternal", None),
+        ("http://x/internal", None),
+        ("/internal", None),
+        ("/internal/../up/x", "/up/x"),
+        ("/x/%2E%2e/%75p//a%2Fb?q=%2e%2e/%2F", "/up/a%2Fb?q=%2e%2e/%2F"),
+        ("//up/x", "/up/x"),
+    ],
+)
+async def test_what_is_passed_on_is_what_was_judged(target, passed):
+    async with gateway() as client:
+        status, answer = await raw(client, target)
+    if passed is None:
+        assert status in {400, 404}
+        assert "x-raw-path" not in answer.lower()
+    else:
+        assert status == 200
+        assert f"x-raw-path: {passed}\r\n" in answer
 
 
 async def test_chunked_bodies_pass_too():

@@ -6,8 +6,10 @@
     ├── Forbidden        403    a known key without the scope
     ├── NotFound         404
     ├── Conflict         409
+    ├── TooSlow          408    the body did not arrive in time
     ├── TooLarge         413
     ├── UnsupportedType  415    a file of a type that WhatsApp does not carry
+    ├── TooManyRequests  429    a limit on work under way is reached; the caller may repeat the call later
     ├── RefusedByMeta    502    Meta was asked on the caller's behalf, and said no
     └── Unavailable      503    a dependency did not answer in time; the caller may repeat the call
 
@@ -63,6 +65,20 @@ class Conflict(AppError):
 
     status = 409
     code = "conflict"
+
+
+class TooSlow(AppError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "too_slow"
+
+
+class TooManyRequests(AppError):
+    """A limit on work under way is reached; nothing was done, and repeating the call later is safe."""
+
+    status = 429
+    code = "too_many_requests"
 
 
 class TooLarge(AppError):

@@ -1,8 +1,8 @@
 """Settings of accounts."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from common.http.auth import ApiKeySettings
 from common.http.serve import HttpSettings
@@ -10,6 +10,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo.client import MongoSettings
 from common.security.envelope import KeyRingSettings
+from common.security.samples import refuse_samples
 from common.security.verify_tokens import KEYS_MEANING, VerifyDigestSettings
 
 
@@ -29,3 +30,10 @@ class Settings(
     reconcile_seconds: Annotated[
         float, Field(gt=0, description="how often changes that Kafka did not confirm are published again")
     ] = 2.0
+
+    @model_validator(mode="after")
+    def _no_samples_at_the_real_meta(self) -> Self:
+        keks = [kek.get_secret_value() for kek in self.accounts_keks.values()]
+        signing = [key.get_secret_value() for key in self.verify_digest_keys.values()]
+        refuse_samples(self.graph_base_url, keks=keks, signing=signing, accepted=self.api_keys)
+        return self

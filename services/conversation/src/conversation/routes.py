@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from common.errors import Forbidden
 from common.http.auth import EVERY_CHATBOT, ApiKey
 from common.http.documents import BY_API_KEY
+from common.http.received import end_of_path
 from common.http.windows import MAX_PAIRS
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
@@ -61,11 +62,12 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
     ) -> Answer:
         return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
 
-    @get("/messages/{message_id:str}", summary="One message with its status history")
+    @get("/messages/{message_id:path}", summary="One message with its status history")
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
         """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request."""
+        message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
         return _answer(message_view(await reads.message(_reach(request), message_id, chatbot_id)))
 
     @get("/webhook-events", summary="The webhook log, newest first")

@@ -21,6 +21,7 @@ from common.http.fetch import Fetcher
 from common.http.health import health_routes
 from common.http.measured import measured
 from common.http.problems import exception_handlers
+from common.http.room import Room
 from common.http.windows import WindowsClient
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.depths import DeadLetterDepth
@@ -30,10 +31,12 @@ from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.meta.client import GraphClient
 from common.meta.media import MediaClient
+from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
@@ -42,7 +45,7 @@ from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
 from sender.letters import Letters
 from sender.media_cache import MediaCache
-from sender.media_routes import media_route
+from sender.media_routes import UploadLimits, media_route
 from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
@@ -89,8 +92,16 @@ class Sender:
         self.media_client = MediaClient(settings)
         self.fetcher = Fetcher(settings)
         self.media_store = MediaStore(self.mongo.database)
+        self.spool = Room(
+            settings.sender_spool_bytes, "bytes of uploads", each=max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
+        )
         self.media = MediaCache(
-            self.media_store, self.media_client, self.fetcher, seconds=settings.fetch_seconds, now=utc_now
+            self.media_store,
+            self.media_client,
+            self.fetcher,
+            seconds=settings.fetch_seconds,
+            now=utc_now,
+            spool=self.spool,
         )
         self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
@@ -280,9 +291,14 @@ def build_app(settings: Settings) -> Litestar:
             accounts=sender.accounts,
             credentials=sender.credentials,
             on_rejected=sender.reports.report,
-            seconds=settings.graph_upload_seconds,
+            limits=UploadLimits(
+                seconds=settings.graph_upload_seconds,
+                places=Room(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
+                spool=sender.spool,
+            ),
             now=utc_now,
         ),
+        batches=Admission(settings.sender_batch_bytes),
         guard=require("send", settings.api_keys),
     )
     health = health_routes(

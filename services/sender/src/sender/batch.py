@@ -1,35 +1,47 @@
-"""Many requests in one call: what each of them asks for, or why it is refused. Pure."""
+"""Many requests in one call: what each of them asks for, or why it is refused. Pure.
 
-from collections.abc import Sequence
+A batch is decoded message by message: until its turn comes, a message is a piece of the body (`msgspec.Raw`).
+"""
+
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from common.contracts.ids import derive_id
-from common.contracts.refusals import refusals
+from common.contracts.ids import CHATBOT_ID, derive_id
+from common.contracts.refusals import MOST, refusals
 from common.contracts.sends import SendRequest
 from common.errors import AppError, InvalidInput, TooLarge
-from sender.requests import ensure_storable, read_object
+from sender.requests import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
+from sender.shape import MAX_KEYS, check_batch, check_message, check_size
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000
+MAX_REPORTED: Final = 200
+"""Field errors in one answer, over all messages."""
+
+_FRAME: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MESSAGES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Batch(BaseModel):
+class _Terms(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    chatbot_id: Annotated[str | None, Field(pattern=CHATBOT_ID)] = None
+    category: Literal["conversation", "campaign"] = "campaign"
+    batch_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+
+
+class Batch(_Terms):
     """Up to 1,000 messages. `chatbotId` and `category` are those of every message that does not say its own.
 
     With a `batchId` every message without a `messageId` gets one that follows from it and its place, so that a batch
     that is sent again is not sent twice.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
     messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)]
-    chatbot_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
-    category: Literal["conversation", "campaign"] = "campaign"
-    batch_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +53,73 @@ class Wanted:
     message_id: str
 
 
-def parse_batch(value: bytes) -> Batch:
-    """Raises `TooLarge` or `InvalidInput` for the batch as a whole."""
+class Parsing:
+    """The messages of a batch, one by one. `reported` counts the field errors told so far, of `MAX_REPORTED`."""
+
+    def __init__(self, value: bytes | bytearray) -> None:
+        """Raises `TooLarge` or `InvalidInput` for the batch as a whole."""
+        self._batch, self._messages = _frame(value)
+        self._left = MAX_REPORTED
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def item(self, place: int, new_id: str) -> Wanted | AppError:
+        """The message at `place`, or why it is refused; `new_id` is for one without an id. Each place once."""
+        try:
+            return self._wanted(place, new_id)
+        except ValidationError as error:
+            most = min(MOST, self._left)
+            self._left -= min(error.error_count(), most)
+            given = self._body(place)
+            return InvalidInput(
+                "the message does not have the expected form", details=refusals(error, given, most=most)
+            )
+        except AppError as error:
+            return error
+
+    def _wanted(self, place: int, new_id: str) -> Wanted:
+        body = self._body(place)
+        ensure_storable(body)
+        request = SendRequest.model_validate(body)
+        batch = self._batch
+        derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
+        return Wanted(body, request.chatbot_id, request.message_id or derived)
+
+    def _body(self, place: int) -> dict[str, Any]:
+        batch, value = self._batch, bytes(self._messages[place])
+        if len(value) > MAX_REQUEST_BYTES:
+            raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
+        check_size(value)
+        given = read_object(value)
+        check_message(given, value)
+        chatbot = {"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}
+        return {**chatbot, "category": batch.category, **given}
+
+
+def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     if len(value) > MAX_BYTES:
         raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {len(value)}")
-    body = read_object(value)
-    ensure_storable(_without_items(body))
+    check_batch(value)
     try:
-        return Batch.model_validate(body)
+        pieces = _FRAME.decode(value)
+        messages = _MESSAGES.decode(pieces.pop("messages", b"[]"))
+        if len(pieces) > MAX_KEYS:
+            raise InvalidInput(f"a batch has at most {MAX_KEYS} fields, this one has {len(pieces)}")
+        body = {name: msgspec.json.decode(piece) for name, piece in pieces.items()}
+    except JSON_ERRORS as error:
+        raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
+    try:
+        return _Terms.model_validate(body), _counted(messages)
     except ValidationError as error:
         raise InvalidInput("the batch does not have the expected form", details=refusals(error, body)) from None
 
 
-def _without_items(body: dict[str, Any]) -> dict[str, Any]:
-    """The batch without the messages that are checked one by one."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    return {**body, "messages": [given for given in messages if not isinstance(given, dict)]}
-
-
-def items_of(batch: Batch, new_ids: Sequence[str]) -> list[Wanted | AppError]:
-    """Each message, in order, or why it is refused; `new_ids` are for those without a message id."""
-    return [_item(batch, body, place, new_ids[place]) for place, body in enumerate(batch.messages)]
-
-
-def _item(batch: Batch, given: dict[str, Any], place: int, new_id: str) -> Wanted | AppError:
-    body = {**({"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}), "category": batch.category, **given}
-    try:
-        ensure_storable(body)
-        request = SendRequest.model_validate(body)
-    except InvalidInput as refused:
-        return refused
-    except ValidationError as error:
-        return InvalidInput("the message does not have the expected form", details=refusals(error, body))
-    derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
-    return Wanted(body, request.chatbot_id, request.message_id or derived)
+def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    if 0 < len(messages) <= MAX_ITEMS:
+        return messages
+    wrong = {"field": "messages", "message": "too many or none", "limit": MAX_ITEMS, "given": len(messages)}
+    raise InvalidInput(f"a batch has 1 to {MAX_ITEMS} messages, this one has {len(messages)}", details=[wrong])
 
 
 def answer_of(refused: AppError) -> dict[str, Any]:

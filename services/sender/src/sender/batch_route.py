@@ -1,27 +1,57 @@
 """`POST /whatsapp-cloud/send/batch`: many messages in one call, each with its own result."""
 
+import asyncio
 import time
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from common.contracts.accounts import AccountData
-from common.errors import AppError, Unavailable
-from common.http.auth import check_chatbot
+from common.errors import AppError, TooLarge, Unavailable
+from common.http.auth import ApiKey, check_chatbot
+from common.http.received import body_in_time
+from common.http.room import Room
 from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.table import Table
 from common.telemetry.trace import Trace
 from sender import telemetry
-from sender.batch import MAX_BYTES, Batch, Wanted, answer_of, items_of, parse_batch
+from sender.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
 from sender.enqueue import ensure_sendable, entered, record_of
 from sender.operations import body_of
 
+_SLICE_SECONDS: Final = 0.003
+_LARGE_BYTES: Final = 131_072
+_LEAST_BYTES: Final = 16_384  # what a small batch counts for: it has more than its bytes
 
-def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:
+
+class Admission:
+    """Which batches are worked on: `most` bytes of their bodies at one time, and one of them is parsed at a time.
+
+    An API key has at most the half of it, or one batch of the largest size.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._room = Room(most, "batches", each=max(MAX_BYTES, most // 2))
+        self.parsing = asyncio.Lock()
+
+    @contextmanager
+    def held(self, request: Request[Any, Any, Any]) -> Iterator[None]:
+        """The room of one batch, taken before its body is read. Raises `TooLarge` or `TooManyRequests`."""
+        told = request.content_length
+        if told is not None and told > MAX_BYTES:
+            raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {told}")
+        key: ApiKey = request.state.api_key
+        with self._room.held(MAX_BYTES if told is None else max(told, _LEAST_BYTES), key.sha256):
+            yield
+
+
+def batch_route(publisher: Publisher, accounts: Table[AccountData], admission: Admission) -> HTTPRouteHandler:
     """The route."""
 
     @post(
@@ -30,7 +60,10 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRoute
         summary="Send many messages",
         operation_class=body_of(Batch, "/whatsapp-cloud/send/batch"),
         request_max_body_size=MAX_BYTES,
-        responses={503: ResponseSpec(dict[str, Any], description="Kafka did not confirm; repeat with the same ids")},
+        responses={
+            429: ResponseSpec(dict[str, Any], description="too many batches are under way; repeat after `Retry-After`"),
+            503: ResponseSpec(dict[str, Any], description="Kafka did not confirm; repeat with the same ids"),
+        },
     )
     async def batch(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check up to 1,000 messages and put the good ones on `whatsapp-cloud-send`, in their order.
@@ -39,25 +72,43 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRoute
         messages unless they say otherwise. With a `batchId`, or a `messageId` each, repeating the call is safe.
         """
         trace, began = entered(request.headers), time.time_ns()
-        given = parse_batch(await request.body())
-        items = items_of(given, [str(uuid.uuid4()) for _ in given.messages])
-        known: dict[str, AppError | None] = {}
-        results, records = [], []
-        for place, item in enumerate(items):
-            made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace)
-            if isinstance(made, AppError):
-                results.append({"index": place, **answer_of(made)})
-            else:
-                assert isinstance(item, Wanted)  # noqa: S101  # only these have records
-                results.append({"index": place, "success": True, "messageId": item.message_id})
-                records.append(made)
-        if records:
-            await publisher.publish(records)
-            telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
-        data = {"enqueued": len(records), "refused": len(items) - len(records), "results": results}
+        with admission.held(request):
+            body = await body_in_time(request)
+            async with admission.parsing:
+                results, records = await _judged(request, accounts, body, trace)
+            if records:
+                await publisher.publish(records)
+                telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
+        data = {"enqueued": len(records), "refused": len(results) - len(records), "results": results}
         return {"success": True, "message": f"{len(records)} messages enqueued for sending", "data": data}
 
     return batch
+
+
+async def _judged(
+    request: Request[Any, Any, Any], accounts: Table[AccountData], body: bytearray, trace: Trace
+) -> tuple[list[dict[str, Any]], list[Outgoing]]:
+    """The result of each message, and the records of the good ones. Other requests have their turn meanwhile."""
+    known: dict[str, AppError | None] = {}
+    results: list[dict[str, Any]] = []
+    records = []
+    # In a thread, a long look at a large body lets the loop have its turn every 5 ms (Python's switch interval).
+    parsing = await asyncio.to_thread(Parsing, bytes(body)) if len(body) > _LARGE_BYTES else Parsing(bytes(body))
+    body.clear()
+    turn_ends = time.perf_counter() + _SLICE_SECONDS
+    for place in range(len(parsing)):
+        item = parsing.item(place, str(uuid.uuid4()))
+        made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace)
+        if isinstance(made, AppError):
+            results.append({"index": place, **answer_of(made)})
+        else:
+            assert isinstance(item, Wanted)  # noqa: S101  # only these have records
+            results.append({"index": place, "success": True, "messageId": item.message_id})
+            records.append(made)
+        if time.perf_counter() > turn_ends:
+            await asyncio.sleep(0)
+            turn_ends = time.perf_counter() + _SLICE_SECONDS
+    return results, records
 
 
 async def _record(

@@ -7,14 +7,23 @@ import msgspec
 
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountData
-from common.errors import Conflict, NotFound, TooLarge, Unavailable
-from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, headers_for
+from common.contracts.ids import is_chatbot_id
+from common.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
+from common.http.received import correlation_id_of
+from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
 from common.kafka.table import Table
 from common.telemetry import tracing
 from common.telemetry.trace import Trace, enter
 from sender.requests import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0
+
+
+def check_id(chatbot_id: str) -> None:
+    """Raises `InvalidInput` for an id that no chatbot can have."""
+    if not is_chatbot_id(chatbot_id):
+        wrong = {"field": "chatbotId", "message": "letters, digits and . _ : - are allowed", "limit": 128}
+        raise InvalidInput("no chatbot can have this chatbotId", details=[wrong])
 
 
 async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None:
@@ -32,7 +41,7 @@ async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None
 
 def entered(headers: Mapping[str, str]) -> Trace:
     """The span of a request over HTTP, a part of its caller's if that names one; it has no correlation id yet."""
-    return enter("", headers.get(TRACEPARENT), headers.get(TRACESTATE), sampled=tracing.chosen())
+    return enter("", headers.get(TRACEPARENT), tracestate_of(headers), sampled=tracing.chosen())
 
 
 def record_of(
@@ -40,12 +49,12 @@ def record_of(
 ) -> Outgoing:
     """The record of a request as given (`body`), under its message id and its caller's correlation id.
 
-    `request` is the span of the call over HTTP. Raises `TooLarge`.
+    `request` is the span of the call over HTTP. Raises `TooLarge`, and `InvalidInput` for the correlation id.
     """
     value = msgspec.json.encode({**body, "messageId": message_id})
     if len(value) > MAX_REQUEST_BYTES:
         raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes")
     journal_id = ids.journal_id(chatbot_id, message_id)
-    trace = request.child(correlation_id=headers.get(CORRELATION_ID) or journal_id)
+    trace = request.child(correlation_id=correlation_id_of(headers) or journal_id)
     told = headers_for(trace, event_id=journal_id, event_type="send.request")
     return Outgoing(topics.SEND.name, chatbot_id, value, told, trace=trace)

@@ -11,6 +11,7 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import Unavailable
 from common.http.fetch import Fetcher
+from common.http.room import Room
 from common.meta.client import CallEnd
 from common.meta.media import LIFETIME, MediaClient
 from common.meta.media_rules import Kind, check_kind, told
@@ -47,12 +48,14 @@ class MediaCache:
         seconds: float,
         now: Callable[[], datetime],
         patience: float = _PATIENCE_SECONDS,
+        spool: Room | None = None,
     ) -> None:
         self._store = store
         self._client = client
         self._fetcher = fetcher
         self._seconds = seconds
         self._now = now
+        self._spool = spool
         self._shared: Shared[str] = Shared(patience=patience, lasting=lambda error: isinstance(error, Unusable))
         self._all = asyncio.Semaphore(_AT_ONCE)
         self._numbers: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_OF_ONE_NUMBER))
@@ -127,7 +130,7 @@ class MediaCache:
             mime_type = told(source.mime_type, source.name)
             check_kind(kind, mime_type)
             file = File(mime_type, source.name, source.size, source.chunks)
-            uploaded = await transfer(self._client, number, token, file)
+            uploaded = await transfer(self._client, number, token, file, self._spool)
         log.info("link uploaded", extra={"phone_number_id": number, "kind": kind, "bytes": uploaded.size})
         return uploaded
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from common.contracts.messages import MetaError
-from common.errors import Unavailable
+from common.errors import TooManyRequests, Unavailable
 from common.http.fetch import FetchFailed
 from common.meta.client import Answered, CallEnd, Unclear
 from common.meta.errors import classify
@@ -64,7 +64,7 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
             return SourceAway(MetaError(reason="media_link_unreachable", details="timeout"))
         case UploadFailed():
             return NotTaken(error.end)
-        case Unavailable():
+        case Unavailable() | TooManyRequests():  # the latter: no room on the disk
             return NotNow(MetaError(reason=error.error_code))
         case OSError():  # the disk on which a file waits
             return NotNow(MetaError(reason="media_not_stored", details=type(error).__name__))

@@ -17,11 +17,13 @@ from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLa
 from common.http.auth import check_chatbot
 from common.http.credentials import Credentials, CredentialsClient
 from common.http.form_file import form_file
+from common.http.received import stream_of
+from common.http.room import Room
 from common.kafka.table import Table
 from common.meta.errors import GraphFailure, Klass
 from common.meta.media import LIFETIME, MediaClient, UploadFailed
 from common.meta.media_rules import MAX_BYTES, MediaRefused, told
-from sender.enqueue import ensure_sendable
+from sender.enqueue import check_id, ensure_sendable
 from sender.transfer import File, Uploaded, transfer
 
 _FORM_BYTES: Final = 1 << 20
@@ -38,16 +40,25 @@ class _WithFile(Operation):
         self.request_body = RequestBody(kinds, required=True)
 
 
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What uploads may take: `seconds` each, `places` at one time (by chatbot), `spool` bytes on disk in all."""
+
+    seconds: float
+    places: Room
+    spool: Room
+
+
 def media_route(
     *,
     client: MediaClient,
     accounts: Table[AccountData],
     credentials: CredentialsClient,
     on_rejected: Callable[[str, Credentials, int | None], None],
-    seconds: float,
+    limits: UploadLimits,
     now: Callable[[], datetime],
 ) -> HTTPRouteHandler:
-    """The route; an upload takes at most `seconds`, and `on_rejected` learns of a token that Meta refuses."""
+    """The route; `on_rejected` learns of a token that Meta refuses."""
 
     @post(
         "/media",
@@ -59,6 +70,7 @@ def media_route(
             404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
             409: ResponseSpec(dict[str, Any], description="the account is deactivated"),
             413: ResponseSpec(dict[str, Any], description="larger than WhatsApp takes; `details` has the limit"),
+            429: ResponseSpec(dict[str, Any], description="too many uploads are under way; repeat after `Retry-After`"),
             415: ResponseSpec(dict[str, Any], description="a type that WhatsApp does not carry"),
             502: ResponseSpec(dict[str, Any], description="Meta refuses the file or the token; `details` has its code"),
             503: ResponseSpec(dict[str, Any], description="Meta or the accounts are away; repeat"),
@@ -74,13 +86,21 @@ def media_route(
         The body is the file itself under its `Content-Type`, or `multipart/form-data` with a part `file`. It goes on
         to Meta as it comes and is never held in memory; only what comes without a length (as parts do) waits on disk.
         """
+        check_id(chatbot)
         check_chatbot(request, chatbot)
         await ensure_sendable(accounts, chatbot)
-        known = await _credentials(credentials, accounts, chatbot)
-        token = known.token.get_secret_value()
+        with limits.places.held(1, chatbot):
+            known = await _credentials(credentials, accounts, chatbot)
+            uploaded = await uploaded_by(request, chatbot, known, filename)
+        return {"success": True, "data": _shown(uploaded, now())}
+
+    async def uploaded_by(
+        request: Request[Any, Any, Any], chatbot: str, known: Credentials, filename: str | None
+    ) -> Uploaded:
+        number, token, seconds = known.phone_number_id, known.token.get_secret_value(), limits.seconds
         try:
             async with asyncio.timeout(seconds):
-                uploaded = await transfer(client, known.phone_number_id, token, await _file_of(request, filename))
+                return await transfer(client, number, token, await _file_of(request, filename), limits.spool)
         except MediaRefused as error:
             raise refused(error) from None
         except UploadFailed as error:
@@ -89,7 +109,6 @@ def media_route(
             raise not_taken(error.failure) from None
         except TimeoutError:
             raise Unavailable(f"the upload took longer than {seconds:g} s", code="upload_timeout") from None
-        return {"success": True, "data": _shown(uploaded, now())}
 
     return media
 
@@ -106,10 +125,10 @@ async def _file_of(request: Request[Any, Any, Any], filename: str | None) -> Fil
     given, options = request.content_type
     if given != "multipart/form-data":
         header = request.headers.get("content-type", "")
-        return _file(header, filename or "", request.content_length, request.stream())
+        return _file(header, filename or "", request.content_length, stream_of(request))
     if not options.get("boundary"):
         raise InvalidInput("the Content-Type multipart/form-data has no boundary")
-    part = await form_file(request.stream(), options["boundary"])
+    part = await form_file(stream_of(request), options["boundary"])
     return _file(part.mime_type, filename or part.filename, None, part.chunks)
 
 

@@ -5,9 +5,10 @@ for the dead-letter queue; what names its chatbot but breaks a limit, or cannot 
 failed, so that its producer learns of it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,12 @@ from common.contracts.storable import Unstorable, unstorable
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import Outgoing, trace_of
 from common.telemetry.trace import Trace
+from sender.shape import check_message, check_size
+
+LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
+"""Unix seconds that no schedule and no retry goes beyond: later ones are no `datetime`."""
+
+JSON_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 MAX_REQUEST_BYTES: Final = 900_000
 """Leaves room in a 1 MiB record for the envelope of the result that carries the request back."""
@@ -40,11 +47,16 @@ ORIGIN_OFFSET: Final = "origin-offset"
 
 NOT_UNDERSTOOD: Final = MetaError(reason="invalid_request")
 
-_MAX_ID: Final = 128
+MAX_ID: Final = 128
+"""Characters of a message id."""
+
+_NO_CHATBOT: Final = "chatbotId is missing, or no chatbot can have it"
 _MAX_TO: Final = 1_000
 _MAX_HEADER: Final = 2_048
 _MAX_HEADERS: Final = 16_384
 _MAX_DIGITS: Final = 15
+_MAX_TIME: Final = 40
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
 
 
@@ -125,7 +137,9 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     Raises `TooLarge`, or `InvalidInput` when it is no JSON object, holds what cannot be stored, or has a wrong field:
     its details say which and why.
     """
+    check_size(value)  # a record of a producer's is decoded all the same: it is to end as a failed send
     body = _request_object(value)
+    check_message(body, value)
     ensure_storable(body)
     try:
         return SendRequest.model_validate(body), body
@@ -155,14 +169,15 @@ def read_record(
     except (InvalidInput, TooLarge) as error:
         return Letter(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
     chatbot_id = body.get("chatbotId")
-    if not _is_id(chatbot_id):
-        return Letter(value, origin, MetaError(reason="invalid_request", details="chatbotId is missing"), trace)
+    if not ids.is_chatbot_id(chatbot_id):
+        return Letter(value, origin, MetaError(reason="invalid_request", details=_NO_CHATBOT), trace)
     given = body.get("messageId")
     # A request without a messageId that was moved, released or replayed names the one that its first place gave it.
     named = headers.get(MESSAGE_ID, "") if retried or not _MOVED.isdisjoint(headers) else ""
     message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
+    whole = {**body, "messageId": message_id} if given is None else body
     problem = unstorable(body)
-    request = _refused(problem) if problem else _validated({**body, "messageId": message_id} if given is None else body)
+    request = _refused(problem) if problem else _validated(whole, value)
     to = body.get("to")
     return Job(
         journal_id=ids.journal_id(str(chatbot_id), message_id),
@@ -177,8 +192,8 @@ def read_record(
         position=position,
         headers=headers,
         attempts=_number(ours.get(ATTEMPTS)),
-        due=_number(ours.get(NOT_BEFORE)) / 1000,
-        first_failed_at=ours.get(FIRST_FAILED_AT),
+        due=min(_number(ours.get(NOT_BEFORE)) / 1000, LAST_DUE),
+        first_failed_at=_time(ours.get(FIRST_FAILED_AT)),
         replay=_number(headers.get(REPLAY)),
         written_at=written_at,
     )
@@ -236,7 +251,7 @@ def read_object(value: bytes) -> dict[str, Any]:
     """A JSON object. Raises `InvalidInput`."""
     try:
         body = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         raise InvalidInput(f"the request is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidInput("the request is not a JSON object")
@@ -261,9 +276,12 @@ def _refused(problem: Unstorable) -> MetaError:
     return MetaError(reason="invalid_request", details=f"{problem.path}: {problem.reason}")
 
 
-def _validated(body: dict[str, Any]) -> SendRequest | MetaError:
+def _validated(body: dict[str, Any], value: bytes) -> SendRequest | MetaError:
     try:
+        check_message(body, value)
         return SendRequest.model_validate(body)
+    except InvalidInput as error:
+        return MetaError(reason="invalid_request", details=error.message)
     except ValidationError as error:
         return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
 
@@ -274,13 +292,23 @@ def _derived_id(position: Position) -> str:
 
 
 def _origin(position: Position, headers: Mapping[str, str]) -> Position:
-    if ORIGIN_TOPIC not in headers:
+    topic = headers.get(ORIGIN_TOPIC, "")
+    if not _TOPIC.fullmatch(topic):
         return position
-    return Position(headers[ORIGIN_TOPIC], _number(headers.get(ORIGIN_PARTITION)), _number(headers.get(ORIGIN_OFFSET)))
+    return Position(topic, _number(headers.get(ORIGIN_PARTITION)), _number(headers.get(ORIGIN_OFFSET)))
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID
+
+
+def _time(text: str | None) -> str | None:
+    """An ISO time as our records have it; None for anything else, which would only be carried on."""
+    try:
+        datetime.fromisoformat(text[:_MAX_TIME] if text else "")
+    except ValueError:
+        return None
+    return text if text and len(text) <= _MAX_TIME else None
 
 
 def _number(text: str | None) -> int:

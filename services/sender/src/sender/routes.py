@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Router, delete, get, post
@@ -16,17 +16,20 @@ from litestar.types import Guard
 from common.contracts import ids
 from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, InvalidInput, NotFound
 from common.http.auth import check_chatbot
 from common.http.documents import BY_API_KEY
+from common.http.received import body_in_time, correlation_id_of, end_of_path
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from sender import telemetry
-from sender.batch_route import batch_route
-from sender.enqueue import ensure_sendable, entered, record_of
+from sender.batch_route import Admission, batch_route
+from sender.enqueue import check_id, ensure_sendable, entered, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
-from sender.requests import MAX_REQUEST_BYTES, parse
+from sender.requests import LAST_DUE, MAX_ID, MAX_REQUEST_BYTES, parse
+
+_SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
 Load = Callable[[str], Awaitable[Entry | None]]
 DueOf = Callable[[str], Awaitable[float | None]]
@@ -44,16 +47,17 @@ def send_router(
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
+    batches: Admission,
     guard: Guard,
 ) -> Router:
     """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due (Unix seconds).
 
     `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
-    said of a chatbot's number.
+    said of a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
         send_route(publisher, accounts),
-        batch_route(publisher, accounts),
+        batch_route(publisher, accounts, batches),
         standing_route(load, due_of),
         cancel_route(cancel),
         number_route(number_of),
@@ -83,7 +87,8 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
         What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe.
         """
         trace, began = entered(request.headers), time.time_ns()
-        send_request, body = parse(await request.body())
+        correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
+        send_request, body = parse(bytes(await body_in_time(request)))
         check_chatbot(request, send_request.chatbot_id)
         await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
@@ -102,14 +107,16 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
 def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
     """`GET /send/{messageId}`."""
 
-    @get("/send/{message_id:str}", summary="How a send stands")
+    @get("/send/{message_id:path}", summary="How a send stands")
     async def standing(
         request: Request[Any, Any, Any],
         message_id: FromPath[str],
         chatbot: ChatbotId,
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error."""
+        check_id(chatbot)
         check_chatbot(request, chatbot)
+        message_id = _message_id(request)
         journal_id = ids.journal_id(chatbot, message_id)
         entry = await load(journal_id)
         if entry is not None:
@@ -117,7 +124,7 @@ def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
         due = await due_of(journal_id)
         if due is None:
             raise NotFound("no message of this chatbot with this messageId has been taken up yet")
-        send_at = datetime.fromtimestamp(due, UTC).isoformat()
+        send_at = datetime.fromtimestamp(min(due, LAST_DUE), UTC).isoformat()
         data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
         return {"success": True, "data": data}
 
@@ -128,7 +135,7 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
     """`DELETE /send/{messageId}`."""
 
     @delete(
-        "/send/{message_id:str}",
+        "/send/{message_id:path}",
         status_code=200,
         summary="Cancel a message that has not been sent",
         responses={409: ResponseSpec(dict[str, Any], description="it was sent, or may have been")},
@@ -143,7 +150,9 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
         It ends as `cancelled` on `message-status`. A message that is being sent at this moment cannot be cancelled.
         Repeating the call is safe; a later request with this `messageId` is not sent either.
         """
+        check_id(chatbot)
         check_chatbot(request, chatbot)
+        message_id = _message_id(request)
         entry = await cancel(chatbot, message_id)
         if entry.state is not State.CANCELLED:
             raise Conflict(_too_late(entry.state), code="not_cancellable", details=_shown(entry))
@@ -158,6 +167,7 @@ def number_route(number_of: NumberOf) -> HTTPRouteHandler:
     @get("/numbers/{chatbot_id:str}", summary="What Meta allows a chatbot's number")
     async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
         """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
+        check_id(chatbot_id)
         check_chatbot(request, chatbot_id)
         told = await number_of(chatbot_id)
         if told is None:
@@ -165,6 +175,14 @@ def number_route(number_of: NumberOf) -> HTTPRouteHandler:
         return {"success": True, "data": told}
 
     return number
+
+
+def _message_id(request: Request[Any, Any, Any]) -> str:
+    """The message id in the path, with every character that a caller's id may have."""
+    message_id = end_of_path(request, _SEGMENTS)
+    if not 0 < len(message_id) <= MAX_ID:
+        raise InvalidInput(f"a messageId has 1 to {MAX_ID} characters")
+    return message_id
 
 
 def _too_late(state: State) -> str:

@@ -12,8 +12,11 @@ from common.http.serve import HttpSettings
 from common.http.windows import WindowsSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.media import MediaSettings
+from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
 from common.mongo.client import MongoSettings
 from common.security.callbacks import CallbackSettings
+from common.security.samples import refuse_samples
+from sender.batch import MAX_BYTES
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
 from sender.pace import DEFAULT_RATE
@@ -64,6 +67,20 @@ class Settings(
         dict[str, Annotated[float, Field(gt=0)]],
         Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
     ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
+    sender_batch_bytes: Annotated[
+        int, Field(ge=MAX_BYTES, description="bytes of batches worked on at one time, per process; beyond: 429")
+    ] = 16 * 1024 * 1024
+    sender_uploads: Annotated[
+        int, Field(ge=1, description="uploads to `/media` at one time, per process; beyond: 429")
+    ] = 16
+    sender_uploads_of_chatbot: Annotated[int, Field(ge=1, description="the same for one chatbot")] = 4
+    sender_spool_bytes: Annotated[
+        int,
+        Field(
+            ge=MAX_FILE_BYTES,
+            description="bytes of files without a told length that wait on disk, per process; half for one number",
+        ),
+    ] = 512 * 1024 * 1024
     sender_journal_days: Annotated[
         int, Field(ge=8, description="how long a message id is remembered after its end")
     ] = 30
@@ -84,4 +101,11 @@ class Settings(
                 f"SENDER_IN_DOUBT_SECONDS must be above {least:g}: a claim may be {CLAIM_FRESH_SECONDS:g} s old when"
                 f" its call begins, and the call may take GRAPH_TOTAL_SECONDS ({self.graph_total_seconds:g} s)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _no_samples_at_the_real_meta(self) -> Self:
+        shown = [key.get_secret_value() for key in (self.accounts_internal_key, self.conversation_internal_key) if key]
+        signing = [key.get_secret_value() for key in self.callback_keys.values()]
+        refuse_samples(self.graph_base_url, signing=signing, keys=shown, accepted=self.api_keys)
         return self

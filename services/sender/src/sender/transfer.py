@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from common.http.room import Room
 from common.http.spool import spooled
 from common.meta.media import MediaClient
 from common.meta.media_rules import HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of
@@ -51,10 +52,13 @@ class _Counted:
         return self._hash.hexdigest()
 
 
-async def transfer(client: MediaClient, phone_number_id: str, token: str, file: File) -> Uploaded:
+async def transfer(
+    client: MediaClient, phone_number_id: str, token: str, file: File, spool: Room | None = None
+) -> Uploaded:
     """Upload a file to a number's media. A file of unknown size waits on disk first: Meta wants to know it.
 
-    Raises `MediaRefused` for what WhatsApp does not carry, `UploadFailed`, and what `file.chunks` raises.
+    It waits in `spool` (bytes), if that is given. Raises `TooManyRequests` when that is full, `MediaRefused` for what
+    WhatsApp does not carry, `UploadFailed`, and what `file.chunks` raises.
     """
     most = limit_of(file.mime_type, animated=True)  # what is too large either way is not begun
     check_size(file.size or 0, most)
@@ -64,7 +68,7 @@ async def transfer(client: MediaClient, phone_number_id: str, token: str, file: 
     limit = limit_of(file.mime_type, animated=is_animated(head))
     check_size(file.size or 0, limit)
     counted = _Counted(chunks, limit)
-    async with _sized(aiter(counted), file.size) as (size, body):
+    async with _sized(aiter(counted), file.size, spool, phone_number_id) as (size, body):
         media_id = await client.upload(
             phone_number_id, token, body, mime_type=file.mime_type, filename=file.name or "file", size=size
         )
@@ -72,9 +76,9 @@ async def transfer(client: MediaClient, phone_number_id: str, token: str, file: 
 
 
 def _sized(
-    chunks: AsyncIterator[bytes], size: int | None
+    chunks: AsyncIterator[bytes], size: int | None, spool: Room | None, number: str
 ) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
-    return spooled(chunks) if size is None else _as_told(chunks, size)
+    return spooled(chunks, spool, number) if size is None else _as_told(chunks, size)
 
 
 @asynccontextmanager

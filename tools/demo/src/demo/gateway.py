@@ -1,23 +1,33 @@
 """One address for everything: `python -m demo.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
 
-A reverse proxy for one machine. It passes bodies byte for byte: Meta's signature is over them. Several URLs for one
+A reverse proxy for one machine. It passes bodies byte for byte, compressed ones too: Meta's signature is over them. It
+normalises a path (RFC 3986 §6.2.2), judges it, and passes on what it has judged. Several URLs for one
 prefix are replicas: they take turns, and one that cannot be connected to is passed over, and rests for a second.
 """
 
 import argparse
+import re
+import string
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import count
+from urllib.parse import unquote
 
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict
+from yarl import URL
 
 MAX_BODY_BYTES = 100 * 1024 * 1024  # whatever a service allows: it is the one to refuse
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host", "expect"})
 _DEFAULT_SECONDS = 30.0
 _REST_SECONDS = 1.0
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986 §2.3
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_INNER = re.compile(r"[/\\]")
+_DOTS = frozenset({".", ".."})
 _ROUTES: web.AppKey[Mapping[str, Sequence[str]]] = web.AppKey("routes")
 _TURNS: web.AppKey[MutableMapping[tuple[str, ...], Iterator[int]]] = web.AppKey("turns")
 _REFUSED: web.AppKey[MutableMapping[str, float]] = web.AppKey("refused")
@@ -28,6 +38,40 @@ def targets_of(path: str, routes: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """The base URLs of the longest prefix that `path` lies under; none when it lies under none."""
     under = [prefix for prefix in routes if path == prefix or path.startswith(prefix.rstrip("/") + "/")]
     return routes[max(under, key=len)] if under else ()
+
+
+class UnusablePath(ValueError):
+    """A request target that a service might read differently than we do."""
+
+
+def normal_path(target: str) -> str:
+    """The path of a request target in its one normal form, without its query. Raises `UnusablePath`.
+
+    Dot segments are resolved, slashes joined, and what need not be encoded is decoded: once, so `%252e` stays. `%2F`
+    stays too, because ids may have slashes; but dots between such slashes are refused, because a service that decodes
+    the path would see segments where we see none.
+    """
+    path = target.partition("#")[0].partition("?")[0]
+    if not path.startswith("/") or not (path.isascii() and path.isprintable()) or "\\" in path:
+        raise UnusablePath("the path has to begin with `/` and be visible ASCII, with %XX for the rest")
+    if _BAD_ESCAPE.search(path):
+        raise UnusablePath("a % in the path has to be followed by two hex digits")
+    segments: list[str] = []
+    given = _ESCAPE.sub(_decoded, path).split("/")
+    for segment in given:
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in {"", "."}:
+            segments.append(segment)
+    if any(not _DOTS.isdisjoint(_INNER.split(unquote(segment))) for segment in segments):
+        raise UnusablePath("a path must not have `.` or `..` between encoded slashes")
+    slash = "/" if segments and given[-1] in {"", ".", ".."} else ""
+    return "/" + "/".join(segments) + slash
+
+
+def _decoded(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else escape[0].upper()
 
 
 def in_turn(targets: Sequence[str], turn: int) -> list[str]:
@@ -52,7 +96,11 @@ def end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
 async def forward(request: web.Request) -> web.StreamResponse:
     """Pass one request on and its answer back."""
     routes = request.app[_ROUTES]
-    replicas = tuple(targets_of(request.path, routes))
+    try:
+        path = normal_path(request.raw_path)
+    except UnusablePath as error:
+        return _error(400, "invalid_input", str(error))
+    replicas = tuple(targets_of(path, routes))
     refused = request.app[_REFUSED]
     # A count for each set of replicas: with one for all, two services that are asked alternately never change turns.
     targets = rested_first(in_turn(replicas, next(request.app[_TURNS][replicas])), refused, time.monotonic())
@@ -61,7 +109,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
     body = await request.read()
     for position, target in enumerate(targets, start=1):
         try:
-            return await _passed_on(request, body, target)
+            return await _passed_on(request, body, target + path)
         except ClientConnectorError as error:  # it never left: another replica may have it
             refused[target] = time.monotonic()
             if position == len(targets):
@@ -72,9 +120,10 @@ async def forward(request: web.Request) -> web.StreamResponse:
 
 
 async def _passed_on(request: web.Request, body: bytes, target: str) -> web.Response:
+    query = request.raw_path.partition("#")[0].partition("?")[2]
     async with request.app[_CLIENT].request(
         request.method,
-        target + request.raw_path,
+        URL(f"{target}?{query}" if query else target, encoded=True),  # as it was judged, and not quoted anew
         headers=end_to_end(request.headers),
         data=body,
         allow_redirects=False,
@@ -92,7 +141,8 @@ def _silent(request: web.Request, error: Exception) -> web.Response:
 
 def build(routes: Mapping[str, Sequence[str]], *, seconds: float = _DEFAULT_SECONDS) -> web.Application:
     """The application; `routes` maps path prefixes to base URLs. An answer may take `seconds`."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    # aiohttp would decompress a body and leave its header.
+    app = web.Application(client_max_size=MAX_BODY_BYTES, handler_args={"auto_decompress": False})
     app[_ROUTES] = routes
     app[_TURNS] = defaultdict[tuple[str, ...], Iterator[int]](count)
     app[_REFUSED] = {}

@@ -15,6 +15,11 @@ NAMESPACE = UUID("6a3ecb56-2f9f-5c1e-9f0e-6f1f6c0c6d0a")
 _hashed_namespace = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562 §4.1
 
+CHATBOT_ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
+"""What a chatbot id may be. It goes into keys, headers, labels and URLs as it is."""
+
+_CHATBOT_ID: Final = re.compile(CHATBOT_ID[1:-1])
+
 CALLBACK_PREFIX: Final = "wce:"
 """Marks our own `biz_opaque_callback_data` (`common.security.callbacks`)."""
 
@@ -26,6 +31,11 @@ _TRACED: Final = re.compile(
     rb'"biz_opaque_callback_data"\s*:\s*"wce:[0-9a-f-]{36}(?:\.[A-Za-z0-9_-]{1,16}\.[0-9a-f]{32})?'
     rb';(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"'
 )
+
+
+def is_chatbot_id(text: object) -> bool:
+    """Whether a chatbot can have this id: no account has any other."""
+    return isinstance(text, str) and _CHATBOT_ID.fullmatch(text) is not None
 
 
 def derive_id(kind: str, *parts: str) -> str:

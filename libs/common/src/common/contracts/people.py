@@ -26,13 +26,26 @@ class Contact(Contract, frozen=True, kw_only=True):
 
 
 def contact_of_recipient(to: str) -> Contact:
-    """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation."""
+    """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation.
+
+    Digits are those of ASCII, as Meta has them. A number with those of other scripts names nobody: to leave them out
+    would name another person.
+    """
+    if not to.isascii():
+        return _of_foreign(to)
     if "." in to and to.split(".", 1)[0].isalpha():
         return Contact(user_id=to)
     plain = to.removeprefix("+")
-    if plain.isascii() and plain.isdigit():  # as nearly everybody writes it
+    if plain.isdigit():  # as nearly every caller writes it
         return Contact(wa_id=plain)
-    return Contact(wa_id="".join(character for character in to if character.isdigit()))
+    return Contact(wa_id="".join(filter(str.isdigit, to)))
+
+
+def _of_foreign(to: str) -> Contact:
+    """With characters beyond ASCII: dashes and spaces of typography may stand between the digits."""
+    if any(character.isalnum() and not character.isascii() for character in to):
+        return Contact()
+    return contact_of_recipient("".join(filter(str.isascii, to)))
 
 
 def contact_key(phone_number_id: str, contact: Contact) -> str:

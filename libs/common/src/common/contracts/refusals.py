@@ -1,38 +1,73 @@
-"""Why a request is refused, for those who wrote it: each field with its rule, its limit and what was given. Pure."""
+"""Why a request is refused, for the caller who wrote it: each field with its rule, its limit and what was given. Pure.
 
+The answer stays small, whatever was given: it lists at most `MOST` fields and counts the others, and what it repeats of
+the request (names, values) is shortened.
+"""
+
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+MOST: Final = 10
+"""Fields that one answer lists, where the caller of `refusals` says nothing else."""
+
 _SHOWN: Final = 80
+_OF_A_PATH: Final = 200
+_OF_A_MESSAGE: Final = 400
+_BIG: Final = 1 << 64
+_REPR: Final = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _SHOWN
 _LIMITS: Final = ("max_length", "min_length", "le", "ge", "lt", "gt", "pattern", "expected")
 _OF_A_NAME: Final = frozenset({"missing", "extra_forbidden"})
 
 Refusal = dict[str, Any]
 
 
-def refusals(error: ValidationError, given: object = None) -> list[Refusal]:
+def refusals(error: ValidationError, given: object = None, *, most: int = MOST) -> list[Refusal]:
     """One entry per wrong field: `field`, `message`, `given` (shortened) and, where there is one, `limit`.
 
-    With what was `given` as a whole, a field's path is that of the JSON; without it the names of pydantic's branches
-    (which kind of message was meant) stand in between.
+    There are at most `most` of them; one more entry then says in `omitted` how many are left out. With what was `given`
+    as a whole, a field's path is that of the JSON; without it the names of pydantic's branches (which kind of message
+    was meant) stand in between.
     """
-    return [
-        {
-            "field": _path(item["loc"], given, item["type"]),
-            "message": item["msg"].removeprefix("Value error, "),
-            **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
-            **({"limit": limit} if (limit := _limit(item.get("ctx", {}))) is not None else {}),
-        }
-        for item in error.errors(include_url=False)
-    ]
+    if most <= 0:  # to list errors is what costs
+        return omitted(error.error_count())
+    found = error.errors(include_url=False)
+    shown = [_refusal(item, given) for item in found[:most]]
+    return [*shown, *omitted(len(found) - most)] if len(found) > most else shown
+
+
+def omitted(count: int) -> list[Refusal]:
+    """The entry for `count` wrong fields that are not listed."""
+    return [{"field": "", "message": f"{count} more errors are not listed", "omitted": count}]
+
+
+def named(field: object, message: object) -> Refusal:
+    """An entry of a field and a message that are not ours, shortened."""
+    return {"field": shortened(str(field), _OF_A_PATH), "message": shortened(str(message))}
+
+
+def shortened(text: str, most: int = _OF_A_MESSAGE) -> str:
+    """At most `most` characters of a text, and an ellipsis where it goes on."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _refusal(item: Any, given: object) -> Refusal:
+    limit = _limit(item.get("ctx", {}))
+    return {
+        **named(_path(item["loc"], given, item["type"]), item["msg"].removeprefix("Value error, ")),
+        **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
+        **({"limit": limit} if limit is not None else {}),
+    }
 
 
 def as_sentence(found: Sequence[Refusal]) -> str:
     """The same in one line, for a place that has only room for a text."""
     return "; ".join(
-        f"{refusal['field']}: {refusal['message']}"
+        (f"{refusal['field']}: " if refusal["field"] else "")
+        + refusal["message"]
         + (f" (given: {refusal['given']!r})" if refusal.get("given") is not None else "")
         for refusal in found
     )
@@ -47,7 +82,7 @@ def _path(loc: Sequence[int | str], given: object, kind: str) -> str:
                 continue  # a branch, not a field
         else:
             at = _below(at, part)
-        parts.append(str(part))
+        parts.append(shortened(str(part), _SHOWN))
     return ".".join(parts)
 
 
@@ -62,10 +97,9 @@ def _below(at: Any, part: int | str) -> object:
 
 
 def _shown(given: object) -> object:
-    text = given if isinstance(given, str) else repr(given)
-    return (
-        given if isinstance(given, int | float | bool | None) else text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
-    )
+    if isinstance(given, float | bool | None) or (isinstance(given, int) and -_BIG < given < _BIG):
+        return given
+    return shortened(given if isinstance(given, str) else _REPR.repr(given), _SHOWN)
 
 
 def _limit(context: Mapping[str, Any]) -> object:

@@ -5,13 +5,24 @@ string (a text) or an object with a `type`. Requests are pydantic models, becaus
 have to name the field, the limit and what was given; results are events like all others.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from common.contracts.envelope import Contract, Event
+from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
 from common.contracts.outbound import Reaction, Text, TypedMessage
 from common.contracts.outbound.shape import MAX_TEXT
@@ -25,6 +36,10 @@ CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
 
 
+_LAST_YEAR: Final = 9998
+"""A year less than a `datetime` can have, because any offset and any rounding may be added."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
@@ -34,6 +49,17 @@ def _form(message: object) -> str | None:
     if isinstance(message, str):
         return "string"
     return "object" if isinstance(message, dict | BaseModel) else None
+
+
+def _counted_in_utc(at: datetime) -> datetime:
+    """Refuse what leaves the calendar in another time zone, or as a number of seconds."""
+    try:
+        year = at.astimezone(UTC).year
+    except OverflowError:
+        year = 0
+    if not 1 <= year <= _LAST_YEAR:
+        raise ValueError(f"give a time between the years 1 and {_LAST_YEAR}, in UTC")
+    return at
 
 
 Message = Annotated[
@@ -59,15 +85,15 @@ class SendRequest(_Model):
     bits, at most 80 levels of nesting and 20,000 values.
     """
 
-    chatbot_id: Annotated[str, Field(min_length=1, max_length=128)]
+    chatbot_id: Annotated[str, Field(pattern=CHATBOT_ID)]
     to: Annotated[str, Field(min_length=5, max_length=150)]
     message: Message
     metadata: dict[str, Any] | None = None
     message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
     category: Literal["conversation", "campaign"] = "conversation"
-    send_at: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    send_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
 
     @field_validator("to")
     @classmethod

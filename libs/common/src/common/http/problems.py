@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 from pydantic import ValidationError
 
-from common.contracts.refusals import refusals
+from common.contracts.refusals import MOST, named, omitted, refusals, shortened
 from common.errors import AppError, InvalidInput
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,12 @@ _CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     413: "too_large",
+    429: "too_many_requests",
 }
 _RETRY_AFTER_SECONDS = "1"
+_MAY_REPEAT = frozenset({429, 503})
 
 
 def problem(status: int, code: str, message: str, details: object = None) -> Response[dict[str, Any]]:
@@ -32,7 +35,7 @@ def problem(status: int, code: str, message: str, details: object = None) -> Res
     error: dict[str, Any] = {"code": code, "message": message}
     if details is not None:
         error["details"] = details
-    headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
+    headers = {"retry-after": _RETRY_AFTER_SECONDS} if status in _MAY_REPEAT else {}
     return Response({"success": False, "error": error}, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 
@@ -57,12 +60,14 @@ def _on_pydantic(_: Request[Any, Any, Any], error: ValidationError) -> Response[
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
     extra = error.extra if isinstance(error.extra, list) else []
-    fields = [{"field": item.get("key", ""), "message": item.get("message", "")} for item in extra]
-    return problem(400, InvalidInput.code, "the request does not have the expected form", fields or error.detail)
+    fields = [named(item.get("key", ""), item.get("message", "")) for item in extra[:MOST]]
+    left_out = omitted(len(extra) - MOST) if len(extra) > MOST else []
+    details = [*fields, *left_out] or shortened(error.detail)
+    return problem(400, InvalidInput.code, "the request does not have the expected form", details)
 
 
 def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
-    return problem(error.status_code, _CODES.get(error.status_code, "http_error"), error.detail)
+    return problem(error.status_code, _CODES.get(error.status_code, "http_error"), shortened(error.detail))
 
 
 def _on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

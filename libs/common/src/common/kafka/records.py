@@ -16,7 +16,7 @@ EVENT_ID = "event-id"
 EVENT_TYPE = "event-type"
 CONTENT_TYPE = "content-type"
 
-_MAX_CORRELATION_ID = 256
+MAX_CORRELATION_ID = 256
 _MAX_TRACESTATE = 2_048  # characters; W3C asks for 512 to be passed on
 
 Headers = Sequence[tuple[str, bytes]]
@@ -36,10 +36,15 @@ def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str, sample
     What is longer than anybody needs is left out: it would make every record that follows too large.
     """
     given = headers.get(CORRELATION_ID)
-    correlation = given if given and len(given) <= _MAX_CORRELATION_ID else fallback_correlation_id
+    correlation = given if given and len(given) <= MAX_CORRELATION_ID else fallback_correlation_id
+    return enter(correlation, headers.get(TRACEPARENT), tracestate_of(headers), sampled=sampled)
+
+
+def tracestate_of(headers: Mapping[str, str]) -> str | None:
+    """The `tracestate` that goes on: none that is too long, or no printable ASCII (W3C Trace Context §3.3)."""
     state = headers.get(TRACESTATE)
-    state = state if state and len(state) <= _MAX_TRACESTATE else None
-    return enter(correlation, headers.get(TRACEPARENT), state, sampled=sampled)
+    fits = state and len(state) <= _MAX_TRACESTATE and state.isascii() and state.isprintable()
+    return state if fits else None
 
 
 class Outgoing(msgspec.Struct, frozen=True):

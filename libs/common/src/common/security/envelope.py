@@ -9,6 +9,7 @@ that no nonce meets the same key twice.
 import base64
 import binascii
 import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -21,6 +22,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 VERSION: Final = 1
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_LEAST_BYTES: Final = {
+    "wrapped": _NONCE_BYTES + KEY_BYTES + _TAG_BYTES,
+    "nonce": 0,  # its length is exact
+    "ciphertext": _TAG_BYTES,
+}
 
 Sealed = dict[str, Any]
 
@@ -52,44 +59,77 @@ class KeyRing:
         return {"v": VERSION, **self._wrap(data_key, place), "nonce": nonce, "ciphertext": ciphertext}
 
     def open(self, sealed: Sealed, place: str) -> str:
-        """The secret. Raises `SecretsError` for an unknown key, another place, or changed bytes."""
-        data_key = self._unwrap(sealed, place)
+        """The secret. Raises `SecretsError` for an unknown key, another place, changed bytes, or none sealed."""
+        parts = _parts(sealed, place)
+        data_key = self._unwrap(parts, place)
         try:
-            return AESGCM(data_key).decrypt(sealed["nonce"], sealed["ciphertext"], place.encode()).decode()
-        except InvalidTag:
+            return AESGCM(data_key).decrypt(parts.nonce, parts.ciphertext, place.encode()).decode()
+        except (InvalidTag, ValueError):
             raise SecretsError(f"the secret of {place} was changed or belongs elsewhere") from None
 
     def rewrap(self, sealed: Sealed, place: str) -> Sealed | None:
-        """The same secret with its data key wrapped by the primary key; None when it is already."""
-        if sealed["kek"] == self.primary:
+        """The same secret with its data key wrapped by the primary key; None when it is already.
+
+        Raises `SecretsError` as `open` does, except for a changed ciphertext.
+        """
+        parts = _parts(sealed, place)
+        if parts.kek == self.primary:
             return None
-        return {**sealed, **self._wrap(self._unwrap(sealed, place), place)}
+        return {**sealed, **self._wrap(self._unwrap(parts, place), place)}
 
     def _wrap(self, data_key: bytes, place: str) -> Sealed:
         nonce = os.urandom(_NONCE_BYTES)
         wrapped = AESGCM(self.keks[self.primary]).encrypt(nonce, data_key, self._about(self.primary, place))
         return {"kek": self.primary, "wrapped": nonce + wrapped}
 
-    def _unwrap(self, sealed: Sealed, place: str) -> bytes:
-        if sealed.get("v") != VERSION:
-            raise SecretsError(f"the secret of {place} has the unknown format {sealed.get('v')}")
-        kek_id = sealed["kek"]
-        kek = self.keks.get(kek_id)
+    def _unwrap(self, parts: "_Parts", place: str) -> bytes:
+        kek = self.keks.get(parts.kek)
         if kek is None:
             raise SecretsError(
-                f"the secret of {place} is wrapped by key-encryption key `{kek_id}`, which is not configured"
+                f"the secret of {place} is wrapped by key-encryption key `{parts.kek}`, which is not configured"
             )
-        nonce, wrapped = sealed["wrapped"][:_NONCE_BYTES], sealed["wrapped"][_NONCE_BYTES:]
+        nonce, wrapped = parts.wrapped[:_NONCE_BYTES], parts.wrapped[_NONCE_BYTES:]
         try:
-            return AESGCM(kek).decrypt(nonce, wrapped, self._about(kek_id, place))
-        except InvalidTag:
+            return AESGCM(kek).decrypt(nonce, wrapped, self._about(parts.kek, place))
+        except (InvalidTag, ValueError):
             raise SecretsError(
-                f"the secret of {place} does not open with key-encryption key `{kek_id}`: another key, or changed"
+                f"the secret of {place} does not open with key-encryption key `{parts.kek}`: another key, or changed"
             ) from None
 
     @staticmethod
     def _about(kek_id: str, place: str) -> bytes:
         return f"v{VERSION}|{kek_id}|{place}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A sealed secret whose fields are there, have their types and are long enough for the cipher."""
+
+    kek: str
+    wrapped: bytes
+    nonce: bytes
+    ciphertext: bytes
+
+
+def _parts(sealed: Any, place: str) -> _Parts:
+    if not isinstance(sealed, Mapping):
+        raise SecretsError(f"the secret of {place} is not sealed: it is no object")
+    if type(sealed.get("v")) is not int or sealed["v"] != VERSION:
+        raise SecretsError(f"the secret of {place} has the unknown format {reprlib.repr(sealed.get('v'))}")
+    kek = sealed.get("kek")
+    if not isinstance(kek, str):
+        raise SecretsError(f"the secret of {place} does not name its key-encryption key")
+    pieces = [_bytes(sealed, name, least, place) for name, least in _LEAST_BYTES.items()]
+    if len(pieces[1]) != _NONCE_BYTES:
+        raise SecretsError(f"the secret of {place} has a nonce of {len(pieces[1])} bytes; it needs {_NONCE_BYTES}")
+    return _Parts(kek, *pieces)
+
+
+def _bytes(sealed: Mapping[str, Any], name: str, least: int, place: str) -> bytes:
+    value = sealed.get(name)
+    if not isinstance(value, bytes) or len(value) < least:
+        raise SecretsError(f"the secret of {place} has no `{name}` of {least} bytes or more")
+    return value
 
 
 def place_of(chatbot_id: str, field: str) -> str:

@@ -1,0 +1,85 @@
+"""Whether a request is small enough inside to be looked at closely: counts come before rules. Pure.
+
+Pydantic makes an error for each wrong field, and a parser an object for each value, so a few bytes of JSON become many
+of memory. What has absurdly many values is refused before either begins.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from common.errors import InvalidInput
+
+MAX_VALUES: Final = 20_000
+MAX_OF_MESSAGE: Final = 10_000
+MAX_KEYS: Final = 256
+MAX_OF_BATCH: Final = 250_000
+"""Values, keys and separators over all messages of a batch."""
+
+_MAX_OF_REQUEST: Final = 3 * MAX_VALUES  # a value with a name is three tokens: two strings and a comma
+_FEW: Final = 100
+# A string (also one that never ends: to look for its end again and again would take for ever), or what begins a value.
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
+
+
+def check_batch(value: bytes | bytearray) -> None:
+    """Raises `InvalidInput` when the JSON of a batch has too many values to be decoded."""
+    if _has_more(value, MAX_OF_BATCH):
+        raise InvalidInput(f"the batch has more than {MAX_OF_BATCH} strings, values and separators; split it")
+
+
+def check_size(value: bytes | bytearray) -> None:
+    """Raises `InvalidInput` when the JSON of one request has too many values to be decoded."""
+    if _has_more(value, _MAX_OF_REQUEST):
+        raise InvalidInput(f"a request has at most {MAX_VALUES} values")
+
+
+def _has_more(value: bytes | bytearray, most: int) -> bool:
+    """Whether JSON has more than `most` tokens; counting stops there. Separators in texts do not count."""
+    if len(value) <= most or sum(map(value.count, (b",", b"[", b"{", b'"'))) <= most:
+        return False
+    return any(count >= most for count, _ in enumerate(_TOKEN.finditer(value)))
+
+
+def check_message(body: Mapping[str, Any], value: bytes | bytearray | memoryview | None = None) -> None:
+    """Raises `InvalidInput` when a request has too many values, or one of its objects too many keys.
+
+    `value` is its JSON: with few separators in it nothing has to be counted.
+    """
+    if value is not None and _is_plain(bytes(value)):
+        return
+    if len(body) > MAX_KEYS or _exceeds(body, MAX_VALUES):
+        raise InvalidInput(f"a request has at most {MAX_KEYS} fields, and {MAX_VALUES} values in all")
+    message = body.get("message")
+    if _exceeds(message, MAX_OF_MESSAGE) or any(len(each) > MAX_KEYS for each in _objects(message)):
+        raise InvalidInput(f"a message has at most {MAX_KEYS} fields in an object, and {MAX_OF_MESSAGE} values in all")
+
+
+def _is_plain(value: bytes) -> bool:
+    return value.count(b",") + value.count(b"[") + value.count(b"{") <= _FEW
+
+
+def _exceeds(value: object, most: int) -> bool:
+    count = 0
+    for each in _containers(value):
+        count += len(each)
+        if count > most:
+            return True
+    return False
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    return (each for each in _containers(value) if isinstance(each, dict))
+
+
+def _containers(value: object) -> Iterator[dict[str, Any] | list[Any]]:
+    """A value and all in it that hold others, each before what is in it."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting.extend(inner for inner in each.values() if isinstance(inner, dict | list))
+        elif isinstance(each, list):
+            yield each
+            waiting.extend(inner for inner in each if isinstance(inner, dict | list))
