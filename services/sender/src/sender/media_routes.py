@@ -17,6 +17,7 @@ from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLa
 from common.http.auth import check_chatbot
 from common.http.credentials import Credentials, CredentialsClient
 from common.http.form_file import form_file
+from common.http.guard.protocol import stream_body
 from common.kafka.table import Table
 from common.meta.errors import GraphFailure, Klass
 from common.meta.media import LIFETIME, MediaClient, UploadFailed
@@ -75,6 +76,7 @@ def media_route(
         to Meta as it comes and is never held in memory; only what comes without a length (as parts do) waits on disk.
         """
         check_chatbot(request, chatbot)
+        stream_body(request.scope)
         await ensure_sendable(accounts, chatbot)
         known = await _credentials(credentials, accounts, chatbot)
         token = known.token.get_secret_value()
