@@ -122,7 +122,7 @@ async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: 
         server.should_exit = True
         await task
     for guard in guards:
-        guard.stop()
+        await guard.stop()
     stopping.cancel()
     if any(not server.started for server in servers):
         sys.exit(3)

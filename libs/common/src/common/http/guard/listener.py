@@ -27,6 +27,9 @@ class Connection(Protocol):
     def give_way(self, refusal: Refusal) -> None:
         """End now. The connection is not being answered."""
 
+    def abort(self) -> None:
+        """Cut it, whatever it does."""
+
     def sweep(self, seconds: float) -> None:
         """`seconds` have passed since the last sweep: end what is late."""
 
@@ -82,16 +85,24 @@ class Listener:
         self._last = loop.time()
         self._timer = loop.call_later(self.limits.sweep_seconds, self._tick, loop)
 
-    def stop(self) -> None:
-        """Sweep no more."""
+    async def stop(self) -> None:
+        """Sweep no more, and cut the connections that are still open. The server has ended."""
         if self._timer is not None:
             self._timer.cancel()
+        for connection in list(self.open):
+            connection.abort()
+        await asyncio.sleep(0)  # the transports close in the next round of the loop
 
     def admit(self, connection: Connection) -> Refusal | None:
-        """Take a new connection. When the listener is full, another one ends; None can: the answer to the new one."""
+        """Take a new connection; when none can end for it, the answer to it.
+
+        When the listener is full, the oldest of the most numerous kind gives way. So an attack of one kind of
+        connection is at its own expense, and a new one has the time to send its request, whatever the others do.
+        """
         self.open[connection] = None
         if len(self.open) > self.limits.connections:
-            oldest = next(chain(self.slow, self.idle, self.bodies), None)
+            crowd = max(self.slow, self.idle, self.bodies, key=len)
+            oldest = next(iter(crowd), None)
             if oldest is None:
                 return CONNECTIONS
             oldest.give_way(EVICTED)

@@ -212,9 +212,20 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._phase == IDLE and self._waits(seconds).waited > self.timeout_keep_alive:
             self.transport.close()  # uvicorn's own timer is not set again by the rest of a body after its answer
 
-    def stream(self, scope: object) -> None:
-        """The body of the request with this scope is not held from now on."""
-        if self.cycle.scope is scope:
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.transport.abort()
+
+    def shutdown(self) -> None:
+        """The server ends: close now, or after the answer."""
+        if self._phase == ENDED:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def stream(self, scope: Mapping[str, Any] | HTTPScope) -> None:
+        """The body of the request with this scope, or a copy of it, is not held from now on."""
+        if self.cycle.scope["headers"] is scope["headers"]:
             self._streamed = True
             self._give_back()
 
@@ -346,7 +357,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whether the client has begun a request that was not answered; a full listener tells each client."""
         if self._phase == BODY:
             return not self.cycle.response_complete
-        return self._phase == BUSY or self._room < self._most or refusal is answers.CONNECTIONS
+        return self._is_answering() or self._room < self._most or refusal is answers.CONNECTIONS
 
     def _begun(self) -> bool:
         return self._running is not None and self._running.response_started
