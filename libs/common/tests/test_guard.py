@@ -268,12 +268,11 @@ async def test_headers_may_have_just_so_many_bytes(step, beyond):
     limits = Limits(header_bytes=1024)
     head = b"GET / HTTP/1.1\r\nx: "
     request = head + b"a" * (1024 - len(head) - 4 + beyond) + b"\r\n\r\n"
-    async with running(limits) as it:
-        async with connection(it.port) as (reader, writer):
-            for at in range(0, len(request), step):
-                writer.write(request[at : at + step])
-                await writer.drain()
-            assert (await response(reader))[0] == (431 if beyond else 200)
+    async with running(limits) as it, connection(it.port) as (reader, writer):
+        for at in range(0, len(request), step):
+            writer.write(request[at : at + step])
+            await writer.drain()
+        assert (await response(reader))[0] == (431 if beyond else 200)
 
 
 @pytest.mark.parametrize(("count", "status"), [(MAX_HEADERS, 200), (MAX_HEADERS + 1, 431)])
@@ -356,27 +355,34 @@ async def test_what_stands_still_is_closed(kind, before):
 
 @pytest.mark.parametrize("begin", [b"GET / HTTP/1.1\r\nx: ", post(size=100_000, body=b"")])
 async def test_a_byte_now_and_then_is_not_enough(begin):
-    async with running() as it:
-        async with connection(it.port) as (reader, writer):
-            writer.write(begin)
+    async with running() as it, connection(it.port) as (reader, writer):
+        writer.write(begin)
 
-            async def drip():
-                while True:
-                    writer.write(b"a")
-                    await asyncio.sleep(0.02)
+        async def drip():
+            while True:
+                writer.write(b"a")
+                await asyncio.sleep(0.02)
 
-            dripping = asyncio.create_task(drip())
-            assert (await response(reader))[0] == 408
-            dripping.cancel()
+        dripping = asyncio.create_task(drip())
+        assert (await response(reader))[0] == 408
+        dripping.cancel()
 
 
 async def test_a_connection_between_requests_has_more_time():
-    async with running() as it:
-        async with connection(it.port) as (reader, writer):
-            for _ in range(2):
-                writer.write(post())
-                assert (await response(reader))[0] == 200
-                await until(lambda: it.listener.idle and next(iter(it.listener.idle)).waited > 2 * QUICK.header_seconds)
+    async with running() as it, connection(it.port) as (reader, writer):
+        for _ in range(2):
+            writer.write(post())
+            assert (await response(reader))[0] == 200
+            await until(lambda: it.listener.idle and next(iter(it.listener.idle)).waited > 2 * QUICK.header_seconds)
+
+
+async def test_but_not_for_ever():
+    async with running(Limits(header_seconds=0.41)) as it, connection(it.port) as (reader, writer):
+        writer.write(post())
+        assert (await response(reader))[0] == 200
+        await until(lambda: it.listener.idle)
+        next(iter(it.listener.idle)).timeout_keep_alive = 0.5
+        assert await response(reader) is None
 
 
 async def test_time_in_which_we_do_not_read_is_not_the_clients():
@@ -390,15 +396,14 @@ async def test_time_in_which_we_do_not_read_is_not_the_clients():
 
 
 async def test_a_client_that_waits_for_100_continue_waits_for_us():
-    async with running() as it:
-        async with connection(it.port) as (reader, writer):
-            writer.write(b"POST /held_before HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
-            await until(lambda: it.app.held)
-            await asyncio.sleep(3 * QUICK.body_seconds)  # what is proved is that nothing happens
-            it.let_go()
-            assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"{}")
-            assert (await response(reader))[0] == 200
+    async with running() as it, connection(it.port) as (reader, writer):
+        writer.write(b"POST /held_before HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        await until(lambda: it.app.held)
+        await asyncio.sleep(3 * QUICK.body_seconds)  # what is proved is that nothing happens
+        it.let_go()
+        assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"{}")
+        assert (await response(reader))[0] == 200
 
 
 @pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
@@ -414,15 +419,14 @@ async def test_an_answer_that_is_not_read_ends(more):
 
 
 async def test_an_answer_that_is_read_slowly_is_given_whole():
-    async with running() as it:
-        async with connection(it.port) as (reader, writer):
-            writer.write(b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n")
-            await reader.readuntil(b"\r\n\r\n")
-            size = 0
-            while piece := await reader.read(2 * MIB):
-                size += len(piece)
-                await asyncio.sleep(0.01)
-            assert size == 64 * MIB
+    async with running() as it, connection(it.port) as (reader, writer):
+        writer.write(b"GET /large HTTP/1.1\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        size = 0
+        while piece := await reader.read(2 * MIB):
+            size += len(piece)
+            await asyncio.sleep(0.01)
+        assert size == 64 * MIB
 
 
 # After an early answer
@@ -440,22 +444,20 @@ async def test_a_body_is_discarded_after_its_answer_and_the_connection_goes_on()
 
 @pytest.mark.parametrize("end", [b"", b"\r\n"], ids=["announced", "chunked"])
 async def test_not_for_ever(end):
-    async with running() as it:
-        async with good_client(it.port), connection(it.port) as (reader, writer):
-            writer.write(b"POST /refused HTTP/1.1\r\n")
-            writer.write(b"transfer-encoding: chunked\r\n\r\n" if end else b"content-length: 99999999999\r\n\r\n")
-            piece = b"10000\r\n" + bytes(65536) + end if end else bytes(65536)
-            sending = asyncio.create_task(send_endlessly(writer, piece, 10 * MAX_DISCARDED_BYTES))
-            assert (await response(reader))[0] == 401
-            assert await sending
+    async with running() as it, good_client(it.port), connection(it.port) as (reader, writer):
+        writer.write(b"POST /refused HTTP/1.1\r\n")
+        writer.write(b"transfer-encoding: chunked\r\n\r\n" if end else b"content-length: 99999999999\r\n\r\n")
+        piece = b"10000\r\n" + bytes(65536) + end if end else bytes(65536)
+        sending = asyncio.create_task(send_endlessly(writer, piece, 10 * MAX_DISCARDED_BYTES))
+        assert (await response(reader))[0] == 401
+        assert await sending
 
 
 async def test_a_body_that_stands_still_after_its_answer_is_closed():
-    async with running() as it:
-        async with connection(it.port) as (reader, writer):
-            writer.write(post("/refused", 100, b"abc"))
-            assert (await response(reader))[0] == 401
-            assert await response(reader) is None
+    async with running() as it, connection(it.port) as (reader, writer):
+        writer.write(post("/refused", 100, b"abc"))
+        assert (await response(reader))[0] == 401
+        assert await response(reader) is None
 
 
 # Connections
@@ -493,14 +495,13 @@ async def test_a_request_that_is_being_answered_does_not_give_way():
 
 
 async def test_the_most_numerous_kind_gives_way():
-    async with running(Limits(connections=3)) as it:
-        async with connection(it.port) as (reader, writer):
+    async with running(Limits(connections=3)) as it, connection(it.port) as (reader, writer):
+        writer.write(post())
+        assert (await response(reader))[0] == 200
+        async with connection(it.port), connection(it.port), connection(it.port), connection(it.port):
+            await until(lambda: len(it.listener.open) == 3)
             writer.write(post())
             assert (await response(reader))[0] == 200
-            async with connection(it.port), connection(it.port), connection(it.port), connection(it.port):
-                await until(lambda: len(it.listener.open) == 3)
-                writer.write(post())
-                assert (await response(reader))[0] == 200
 
 
 def test_connections_fit_into_the_open_files_of_the_process():
@@ -583,15 +584,14 @@ async def test_a_body_counts_until_its_application_ends_though_its_client_has_go
 
 
 async def test_pipelined_bodies_count():
-    async with running(Limits(body_bytes_in_flight=MIB)) as it:
-        async with connection(it.port) as (reader, writer):
-            writer.write(post() + post("/held_after", 30_000, bytes(30_000)))
-            assert (await response(reader))[0] == 200
-            await until(lambda: it.app.held)
-            assert it.bodies >= 30_000
-            it.let_go()
-            assert (await response(reader))[0] == 200
-            await until(lambda: not it.bodies)
+    async with running(Limits(body_bytes_in_flight=MIB)) as it, connection(it.port) as (reader, writer):
+        writer.write(post() + post("/held_after", 30_000, bytes(30_000)))
+        assert (await response(reader))[0] == 200
+        await until(lambda: it.app.held)
+        assert it.bodies >= 30_000
+        it.let_go()
+        assert (await response(reader))[0] == 200
+        await until(lambda: not it.bodies)
 
 
 def test_the_budget_counts_what_it_is_told():
@@ -664,10 +664,11 @@ def test_uvicorn_has_the_parts_that_the_guard_builds_on():
     for name in ("connections", "tasks", "transport", "flow", "pipeline", "scope", "headers", "cycle", "parser"):
         assert f"self.{name}: " in made or f"self.{name} = " in made, name
     assert "self.timeout_keep_alive" in made
-    for name in ("_unset_keepalive_if_required", "_start_asgi_task"):
-        assert callable(getattr(HttpToolsProtocol, name)), name
-    for caller in (HttpToolsProtocol.on_headers_complete, HttpToolsProtocol.on_response_complete):
-        assert "self._start_asgi_task(" in inspect.getsource(caller)
+    assert "self._start_asgi_task(self.cycle, app)" in inspect.getsource(HttpToolsProtocol.on_headers_complete)
+    # `on_response_complete`, `on_header` and `_start_asgi_task` are written again, so they must not have got more to do.
+    assert "cycle, app = self.pipeline.pop()" in inspect.getsource(HttpToolsProtocol.on_response_complete)
+    assert "self.pipeline.appendleft((self.cycle, app))" in inspect.getsource(HttpToolsProtocol.on_headers_complete)
+    assert "self.headers.append((name, value))" in inspect.getsource(HttpToolsProtocol.on_header)
     assert list(inspect.signature(HttpToolsProtocol._start_asgi_task).parameters) == ["self", "cycle", "app"]
     assert list(inspect.signature(HttpToolsProtocol.__init__).parameters)[1:] == [
         "config",

@@ -100,7 +100,6 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: the parser gets them, in pieces when there are more than may be headers."""
-        self._unset_keepalive_if_required()
         if self._deaf or self._phase == ENDED:
             self._discard(len(data))
             return
@@ -112,7 +111,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._feed(data)
         else:
             self._feed_pieces(memoryview(data))
-        self._file()
+        if self._phase == BUSY:
+            self._leave()
+        else:
+            self._file()
 
     def resume_writing(self) -> None:
         """The client has read enough of the answer for more."""
@@ -130,11 +132,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer: trailers are dropped, so that they never count as headers (RFC 9110, 6.5.1)."""
-        if self._phase == HEAD:
-            if len(self.headers) >= MAX_HEADERS:
-                self._end(answers.HEADERS)
-                raise _StopParsingError
-            super().on_header(name, value)
+        if self._phase != HEAD:
+            return
+        headers = self.headers
+        if len(headers) >= MAX_HEADERS:
+            self._end(answers.HEADERS)
+            raise _StopParsingError
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))  # as uvicorn's own; to call it would cost each header as much again
 
     def on_headers_complete(self) -> None:
         """The application gets the request; its body may follow."""
@@ -157,7 +164,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 raise _StopParsingError
             return
         if not self._streamed:
-            if not self._reserve(size):
+            if not self._budget.grow(self.held, size) and not self._find_room(size):
                 self._end(answers.BODIES)
                 raise _StopParsingError
             self.held += size
@@ -172,8 +179,15 @@ class GuardedProtocol(HttpToolsProtocol):
     # uvicorn's callbacks
 
     def on_response_complete(self) -> None:
-        """An answer is complete: give back its memory, and let the next request begin."""
-        super().on_response_complete()
+        """An answer is complete: give back its memory, and let the next request begin.
+
+        As uvicorn's own, without its timer: the sweep closes a connection that is idle for long.
+        """
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
         if self.cycle.response_complete:  # else there is a further request on this connection that holds memory
             self._give_back()
             if self._phase == BUSY:
@@ -210,7 +224,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._phase == BODY:
             self._sweep_body(seconds)
         elif self._phase == IDLE and self._waits(seconds).waited > self.timeout_keep_alive:
-            self.transport.close()  # uvicorn's own timer is not set again by the rest of a body after its answer
+            self.transport.close()
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -256,11 +270,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._moved > MAX_DISCARDED_BYTES:
             self.transport.abort()
 
-    def _reserve(self, size: int) -> bool:
-        while not self._budget.grow(self.held, size):
-            if not self._listener.process.make_room(self, self.held + size):
-                return False
-        return True
+    def _find_room(self, size: int) -> bool:
+        while self._listener.process.make_room(self, self.held + size):
+            if self._budget.grow(self.held, size):
+                return True
+        return False
 
     def _give_back(self, _task: object = None) -> None:
         if self.held:
