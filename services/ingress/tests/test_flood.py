@@ -17,7 +17,7 @@ from ingress.routes import PATH
 
 SECRET = b"fake-app-secret"
 PATIENCE = 20.0
-MOST_MIB = 400
+MOST_MIB = 250
 LARGE = 2_800_000
 PROGRAM = textwrap.dedent("""
     import asyncio, sys
@@ -112,7 +112,7 @@ GOOD = json.dumps({"object": "whatsapp_business_account", "entry": []}).encode()
 
 
 @asynccontextmanager
-async def good_webhooks(port):
+async def good_webhooks(port, most_seconds=5.0):
     answers, stop = [], asyncio.Event()
 
     async def work():
@@ -128,7 +128,7 @@ async def good_webhooks(port):
         stop.set()
         await task
     assert [status for status, _ in answers] == [200] * len(answers)
-    assert max(seconds for _, seconds in answers) < 5.0
+    assert max(seconds for _, seconds in answers) < most_seconds
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def good_webhooks(port):
 async def test_large_bodies_at_one_time_fill_no_memory(signature, statuses):
     async with ingress() as (pid, port):
         async with good_webhooks(port):
-            answers = await asyncio.gather(*(deliver_slowly(port, LARGE, signature) for _ in range(100)))
+            answers = await asyncio.gather(*(deliver_slowly(port, LARGE, signature) for _ in range(200)))
         assert set(answers) <= statuses
         assert 400 in answers
         assert peak_mib(pid) < MOST_MIB
@@ -152,7 +152,7 @@ async def test_large_bodies_at_one_time_fill_no_memory(signature, statuses):
 
 async def test_a_thousand_of_them_do_not_either():
     async with ingress() as (pid, port):
-        async with good_webhooks(port):
+        async with good_webhooks(port, most_seconds=PATIENCE):  # the flood and this client share one event loop
             request = post(LARGE, b"sha256=" + b"0" * 64) + bytes(LARGE)
             answers = await asyncio.gather(*(deliver(port, request) for _ in range(1000)))
         assert set(answers) <= {400, 503, None}

@@ -51,7 +51,7 @@ class HttpSettings(TelemetrySettings):
         ),
     ] = _LIMITS.body_seconds
     http_max_connections: Annotated[
-        int, Field(ge=1, description="open connections of one listener; beyond that the oldest slow or idle one ends")
+        int, Field(ge=1, description="open connections of one listener; beyond that an old slow or idle one ends")
     ] = _LIMITS.connections
     http_max_body_bytes_in_flight: Annotated[
         int,

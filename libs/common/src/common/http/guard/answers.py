@@ -44,7 +44,10 @@ HEADERS: Final = _refusal(
     "the request line and headers are too many bytes, or more than 100 headers; send fewer",
 )
 FRAMING: Final = _refusal(
-    "framing", _BAD, "invalid_http", "chunk extensions or trailers are too long; send the body without them"
+    "framing",
+    _BAD,
+    "invalid_http",
+    "chunk extensions or trailers are too long, or chunks too small; send the body in larger chunks",
 )
 PIPELINED: Final = _refusal(
     "pipelined", _BAD, "too_many_pipelined", "too many requests wait on this connection; read the answers first"

@@ -9,6 +9,12 @@ MAX_HEADERS: Final = 100
 MAX_PIPELINED: Final = 8
 """Requests of one connection that wait for the answer to an earlier one. Each costs several KiB of memory."""
 
+FREE_CHUNKS: Final = 1024
+"""Chunks of a body that may be of any size."""
+
+LEAST_CHUNK_BYTES: Final = 64
+"""What further chunks have on average. Each costs a microsecond, so chunks of one byte would fill a core at 4 MB/s."""
+
 MAX_DISCARDED_BYTES: Final = 8 * 1024 * 1024
 """What we read and discard of a body after its answer. A client that sends first and reads later needs this."""
 

@@ -16,7 +16,15 @@ from uvicorn.server import ServerState
 
 from common.http.guard import answers
 from common.http.guard.answers import Refusal
-from common.http.guard.limits import LINGER_SECONDS, MAX_DISCARDED_BYTES, MAX_HEADERS, MAX_PIPELINED, Progress
+from common.http.guard.limits import (
+    FREE_CHUNKS,
+    LEAST_CHUNK_BYTES,
+    LINGER_SECONDS,
+    MAX_DISCARDED_BYTES,
+    MAX_HEADERS,
+    MAX_PIPELINED,
+    Progress,
+)
 from common.http.guard.listener import Connection, Listener
 
 # What a connection does. HEAD: new, or in the headers of a request; BODY: in its body; BUSY: the request is complete
@@ -67,6 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._room = self._most = listener.limits.header_bytes
         self._moved = 0  # bytes of the present body, or discarded after a refusal
         self._discarded = 0  # bytes of it that came after its answer
+        self._chunks = 0
         self._streamed = False
         self._deaf = False
         self._progress: Progress | None = None  # of the present state; None until the first sweep in it
@@ -93,6 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._leave()
         self._listener.forget(self)
+        self._extensions.clear()  # else the connection would refer to itself, and stay until garbage is collected
         if self.held and self._task is not None and not self._task.done():
             self._task.add_done_callback(self._give_back)
         else:
@@ -150,7 +160,14 @@ class GuardedProtocol(HttpToolsProtocol):
             raise _StopParsingError
         super().on_headers_complete()
         self._phase, self._progress, self._room = BODY, None, self._most
-        self._moved, self._discarded, self._streamed = 0, 0, False
+        self._moved, self._discarded, self._chunks, self._streamed = 0, 0, 0, False
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins. Many tiny ones are refused. uvicorn has no such callback; httptools finds it by its name."""
+        self._chunks += 1
+        if self._chunks > FREE_CHUNKS + self._moved // LEAST_CHUNK_BYTES:
+            self._end(answers.FRAMING)
+            raise _StopParsingError
 
     def on_body(self, body: bytes) -> None:
         """Bytes of a body: counted, unless the application streams them or has answered already."""
