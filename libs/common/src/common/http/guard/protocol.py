@@ -57,6 +57,29 @@ class GuardedProtocol(HttpToolsProtocol):
     connection reaches it.
     """
 
+    # Beside uvicorn's own attributes in a dict, which is slower when it has more than thirty.
+    __slots__ = (
+        "_budget",
+        "_chunks",
+        "_deaf",
+        "_discarded",
+        "_extensions",
+        "_limits",
+        "_listener",
+        "_most",
+        "_moved",
+        "_phase",
+        "_progress",
+        "_queue",
+        "_room",
+        "_running",
+        "_streamed",
+        "_task",
+        "_unread",
+        "_unread_size",
+        "held",
+    )
+
     def __init__(
         self,
         listener: Listener,
