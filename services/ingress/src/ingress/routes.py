@@ -19,7 +19,7 @@ from common.contracts.ids import random_id
 from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import Outgoing, headers_for
-from common.security.signature import is_signed
+from common.security.signature import is_signed, looks_signed
 from common.telemetry.trace import Trace
 from ingress import telemetry
 from ingress.core import Fact, cut
@@ -83,11 +83,19 @@ class WebhookRoute:
 
     async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        body = await _read(headers, receive)
+        signature = headers.get(b"x-hub-signature-256")
+        body: bytes | None = None
+        try:
+            if not _announces_too_much(headers):
+                # Without a signature the body is not read: it would only fill memory. The listener discards it.
+                body = await _read(receive) if looks_signed(signature) else b""
+        except _ClientGoneError:
+            await _answer(send, 400, "incomplete_body", "the connection ended before the body")
+            return
         if body is None:
             telemetry.TOO_LARGE.inc()
             await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
-        elif not is_signed(body, headers.get(b"x-hub-signature-256"), self._secrets):
+        elif not is_signed(body, signature, self._secrets):
             telemetry.REFUSED.inc()
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
@@ -135,16 +143,26 @@ def _record(fact: Fact, request: Request, trace: Trace, now: datetime) -> Outgoi
     return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)
 
 
-async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
-    """The whole body; None when it is too large, which the length header may tell before it is read."""
+class _ClientGoneError(Exception):
+    """The connection ended before the body: the client has gone, or the listener has ended it."""
+
+
+def _announces_too_much(headers: dict[bytes, bytes]) -> bool:
     announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        return None
+    return announced.isdigit() and int(announced) > MAX_BODY_BYTES
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None when it is too large.
+
+    Its bytes count in the listener's memory budget from their arrival to the answer (`common.http.guard`). Raises
+    `_ClientGoneError`.
+    """
     parts, size, more = [], 0, True
     while more:
         message = await receive()
-        if message["type"] != "http.request":  # the client has gone: nothing of it is signed
-            break
+        if message["type"] != "http.request":
+            raise _ClientGoneError
         part, more = message["body"], message["more_body"]
         size += len(part)
         if size > MAX_BODY_BYTES:

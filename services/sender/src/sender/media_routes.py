@@ -17,6 +17,7 @@ from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLa
 from common.http.auth import check_chatbot
 from common.http.credentials import Credentials, CredentialsClient
 from common.http.form_file import form_file
+from common.http.guard.protocol import stream_body
 from common.http.received import stream_of
 from common.http.room import Room
 from common.kafka.table import Table
@@ -88,6 +89,7 @@ def media_route(
         """
         check_id(chatbot)
         check_chatbot(request, chatbot)
+        stream_body(request.scope)
         await ensure_sendable(accounts, chatbot)
         with limits.places.held(1, chatbot):
             known = await _credentials(credentials, accounts, chatbot)

@@ -71,7 +71,11 @@ def run_service(
         logging.getLogger(name).info("serving", extra={"url": f"http://{settings.http_host}:{port}"})
     tracing.start(name, settings)
     try:
-        serve(*((app, settings.http_host, port) for app, port in pairs), shutdown_seconds=settings.shutdown_seconds)
+        serve(
+            *((app, settings.http_host, port) for app, port in pairs),
+            shutdown_seconds=settings.shutdown_seconds,
+            limits=settings.http_limits(),
+        )
     finally:
         tracing.stop()
     return 0

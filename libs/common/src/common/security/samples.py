@@ -37,7 +37,8 @@ def refuse_samples(
 ) -> None:
     """Raises `ValueError` when Meta is real and one of the secrets is a sample; it says what to do and shows none.
 
-    `keks` (keys that seal) and `signing` (keys of digests) are base64, `keys` API keys that we show, `accepted` those that we accept.
+    `keks` (keys that seal) and `signing` (keys of digests) are base64, `keys` are API keys that we show, `accepted`
+    those that we accept.
     """
     if not is_real(graph_base_url):
         return

@@ -6,16 +6,23 @@ computed over the bytes as they arrived: Meta escapes unicode and slashes, and p
 
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from typing import Final
 
 _PREFIX: Final = b"sha256="
 _LENGTH: Final = len(_PREFIX) + 64
+_FORM: Final = re.compile(rb"sha256=[0-9a-f]{64}")
 
 
 def signature_of(body: bytes, secret: bytes) -> bytes:
     """The header value for `body`."""
     return _PREFIX + hmac.digest(secret, body, "sha256").hex().encode()
+
+
+def looks_signed(header: bytes | None) -> bool:
+    """Whether `header` has the form of a signature. Without it a body need not be read to be refused."""
+    return header is not None and _FORM.fullmatch(header) is not None
 
 
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bool:

@@ -178,6 +178,11 @@ HTTP_SECONDS = _histogram(
     "method",
     "status",
 )
+HTTP_REFUSED = _counter(
+    "whatsapp_http_refused",
+    "requests and connections that the guard of a listener ended, by reason (docs/operations.md has the reasons)",
+    "reason",
+)
 
 # ingress
 WEBHOOKS = _counter(
