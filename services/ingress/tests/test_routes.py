@@ -15,7 +15,8 @@ from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
 from common.kafka.records import read_headers
 from common.security.signature import signature_of
-from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute, records
+from ingress.records import records
+from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute
 from ingress.telemetry import begin
 
 SECRET = "fake-app-secret"

@@ -14,19 +14,16 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
-from common.contracts import webhooks
 from common.contracts.accounts import AccountData
-from common.contracts.envelope import encode
 from common.contracts.ids import random_id
-from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
-from common.kafka.records import Outgoing, headers_for
+from common.kafka.records import Outgoing
 from common.kafka.table import Table
 from common.security.signature import is_signed
-from common.telemetry.trace import Trace
 from ingress import telemetry
-from ingress.core import Fact, cut
-from ingress.oversize import alone, keyless
+from ingress.core import LARGE_BODY_BYTES
+from ingress.flight import InFlight
+from ingress.records import records, records_in_slices
 from ingress.telemetry import Request
 
 log = logging.getLogger(__name__)
@@ -44,7 +41,7 @@ _TAKEN: Final[HTTPResponseStartEvent] = {
 }
 _TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
 _CATCH_UP_SECONDS: Final = 2.0
-_MAX_VALUE_BYTES: Final = WEBHOOKS.max_value_bytes
+_ALLOW: Final = (b"allow", b"GET, POST")  # a 405 has to name them (RFC 9110 §15.5.6)
 
 
 class Verification:
@@ -82,6 +79,7 @@ class WebhookRoute:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
+        self._in_flight = InFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,7 +89,7 @@ class WebhookRoute:
         elif method == "GET":
             await self._verify(scope["query_string"], send)
         else:
-            await _answer(send, 405, "method_not_allowed", "use GET to verify and POST to deliver")
+            await _answer(send, 405, "method_not_allowed", "use GET to verify and POST to deliver", _ALLOW)
 
     async def _verify(self, query: bytes, send: Send) -> None:
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
@@ -116,8 +114,15 @@ class WebhookRoute:
 
     async def _take(self, request: Request, body: bytes, send: Send) -> None:
         """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
+        held = 0
         try:
-            await self._publish(records(body, request, now=datetime.now(UTC)))
+            if len(body) > LARGE_BODY_BYTES:
+                batch = await self._records_of_large(body, request)
+            else:
+                self._in_flight.check()
+                batch = records(body, request, now=datetime.now(UTC))
+            held = self._in_flight.add(batch)
+            await self._publish(batch)
         except Unavailable as error:
             request.ended(telemetry.UNAVAILABLE)
             await _answer(send, 503, error.error_code, error.message)
@@ -129,31 +134,12 @@ class WebhookRoute:
             request.ended(telemetry.TAKEN)
             await send(_TAKEN)
             await send(_TAKEN_BODY)
+        finally:
+            self._in_flight.remove(held)
 
-
-def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
-    """The Kafka records of a signed body, in its order."""
-    facts = cut(body, body_id=request.trace.correlation_id, now=now)
-    return [_record(fact, request, request.publishes(fact), now) for fact in facts]
-
-
-def _record(fact: Fact, request: Request, trace: Trace, now: datetime) -> Outgoing:
-    event = webhooks.WebhookReceived(
-        id=fact.id,
-        type=fact.type,
-        version=webhooks.VERSION,
-        occurred_at=fact.occurred_at,
-        recorded_at=now,
-        correlation_id=fact.id,
-        causation_id=request.trace.correlation_id,
-        data=fact.data,
-    )
-    value = encode(event)
-    if len(value) + len(fact.key.encode()) > _MAX_VALUE_BYTES:
-        smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)
-        return _record(smaller, request, msgspec.structs.replace(trace, correlation_id=smaller.id), now)
-    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)
+    async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
+        async with self._in_flight.turn():
+            return await records_in_slices(body, request, now=datetime.now(UTC))
 
 
 async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
@@ -174,9 +160,9 @@ async def _read(headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _answer(send: Send, status: int, code: str, message: str) -> None:
+async def _answer(send: Send, status: int, code: str, message: str, *more: tuple[bytes, bytes]) -> None:
     body = msgspec.json.encode({"success": False, "error": {"code": code, "message": message}})
-    await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()))
+    await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()), *more)
 
 
 async def _send(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content_type: bytes = _JSON) -> None:
