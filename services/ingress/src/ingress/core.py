@@ -9,7 +9,7 @@ repeated beside each fact is short (`ingress.shapes`). A body beyond a limit is 
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,6 +32,8 @@ from ingress.shapes import (
     Profile,
     Status,
     TooMuch,
+    check_number,
+    is_odd,
     items,
     read,
 )
@@ -57,24 +59,27 @@ class Fact:
 
 def cut(body: bytes, *, body_id: str, now: datetime) -> list[Fact]:
     """All facts of a signed body, at least one. `body_id` is shared by them, `now` is when it arrived."""
-    try:
-        facts = list(facts_of(body, now))
-    except TooMuch as error:
-        facts = [whole(body, str(error), now)]
+    facts = _cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else []
+    if not facts:
+        try:
+            facts = list(facts_of(body, now))
+        except TooMuch as error:
+            facts = [whole(body, str(error), now)]
+    return list(arrived(facts, body_id, len(body)))
+
+
+def arrived(facts: Sequence[Fact], body_id: str, body_bytes: int) -> Iterator[Fact]:
+    """The same facts one by one, each with how it arrived, so that the caller may pause."""
+    count = len(facts)
     for position, fact in enumerate(facts):
-        arrive(fact, webhooks.Arrival(body_id=body_id, body_bytes=len(body), position=position, count=len(facts)))
-    return facts
-
-
-def arrive(fact: Fact, arrival: webhooks.Arrival) -> None:
-    """Note how the body of a new fact arrived."""
-    fact.data = msgspec.structs.replace(fact.data, arrival=arrival)
+        arrival = webhooks.Arrival(body_id=body_id, body_bytes=body_bytes, position=position, count=count)
+        fact.data = msgspec.structs.replace(fact.data, arrival=arrival)
+        yield fact
 
 
 def facts_of(body: bytes, now: datetime) -> Iterator[Fact]:
     """The facts one by one, without their arrival, so that the caller may pause. Raises `TooMuch` beyond a limit."""
-    facts: Iterable[Fact] = (_cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else ()) or _cut_body(body, now)
-    for count, fact in enumerate(facts, 1):
+    for count, fact in enumerate(_cut_body(body, now), 1):
         if count > MAX_FACTS:
             raise TooMuch(f"the body has more than {MAX_FACTS} facts")
         yield fact
@@ -108,10 +113,12 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
             if not (value.messages or value.statuses):
                 return []
             place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
+            if is_odd(place.number):
+                return []
             people = People(value.contacts or ())
             facts.extend(_message_fact(fragment, people, place) for fragment in value.messages or ())
             facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())
-    return facts
+    return facts if len(facts) <= MAX_FACTS else []
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
@@ -149,6 +156,7 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime) -> Iterator[Fact]
             yield _change_fact(change.value, place)
             return
         value = read(shapes.VALUE, change.value)
+        check_number(value.metadata)
         contacts, messages = items(value.contacts, "contacts"), items(value.messages, "messages")
         statuses, errors = items(value.statuses, "statuses"), items(value.errors, "errors")
     except BAD as error:
@@ -290,7 +298,8 @@ def _number_of(value: msgspec.Raw) -> Number:
         found = read(shapes.NUMBER_ONLY, value)
     except BAD:
         return Number()
-    return found.metadata or found.recipient or Number()
+    number = found.metadata or found.recipient
+    return Number() if is_odd(number) else number or Number()
 
 
 def _read_person(raw: msgspec.Raw) -> Person | None:

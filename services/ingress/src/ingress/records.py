@@ -1,7 +1,7 @@
 """The Kafka records of a signed body.
 
 Invariants:
-- The values and keys of all records of a body take at most twice the body and 2 KiB for each record. A body that would
+- The values of all records of a body take at most twice the body and 2 KiB for each record. A body that would
   need more is kept whole, in one record. So 3 MB become at most 10 MB.
 - The record of a whole body fits into its topic: ids and names are short (`ingress.shapes`), and base64 makes four
   bytes of three.
@@ -10,7 +10,7 @@ Invariants:
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -18,7 +18,7 @@ from common.contracts import webhooks
 from common.contracts.envelope import encode
 from common.contracts.topics import WEBHOOKS
 from common.kafka.records import Outgoing, headers_for
-from ingress.core import Fact, arrive, facts_of, whole
+from ingress.core import Fact, arrived, cut, facts_of, whole
 from ingress.shapes import TooMuch
 from ingress.telemetry import Request
 
@@ -27,67 +27,57 @@ BYTES_AROUND: Final = 2 * 1024  # of a fact's record; usual are 700
 _SLICE_SECONDS: Final = 0.002
 
 T = TypeVar("T")
-_Steps = Generator[None, None, T]
 
 
 def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
     """The records of a body, in its order, at least one."""
-    steps = _steps(body, request, now)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Outgoing] = end.value
-            return found
+    body_id = request.trace.correlation_id
+    facts = cut(body, body_id=body_id, now=now)
+    try:
+        values = list(_values(facts, len(body), body_id, now))
+    except TooMuch as error:
+        facts, values = _all_in_one(body, str(error), body_id, now)
+    # What is counted of facts is counted last, when it is certain which they are.
+    return [_record(fact, value, request) for fact, value in zip(facts, values, strict=True)]
 
 
 async def records_in_slices(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
-    """The same; whatever else the process has to do gets its turn every few milliseconds."""
-    steps = _steps(body, request, now)
-    until = time.perf_counter() + _SLICE_SECONDS
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: list[Outgoing] = end.value
-            return found
+    """The same of a large body; whatever else the process has to do gets its turn every few milliseconds."""
+    body_id = request.trace.correlation_id
+    try:
+        facts = await _in_slices(facts_of(body, now))
+        facts = await _in_slices(arrived(facts, body_id, len(body)))
+        values = await _in_slices(_values(facts, len(body), body_id, now))
+    except TooMuch as error:
+        facts, values = _all_in_one(body, str(error), body_id, now)
+    return await _in_slices(_record(fact, value, request) for fact, value in zip(facts, values, strict=True))
+
+
+async def _in_slices(steps: Iterable[T]) -> list[T]:
+    found, until = [], time.perf_counter() + _SLICE_SECONDS
+    for step in steps:
+        found.append(step)
         if time.perf_counter() > until:
             await asyncio.sleep(0)
             until = time.perf_counter() + _SLICE_SECONDS
-
-
-def _steps(body: bytes, request: Request, now: datetime) -> _Steps[list[Outgoing]]:
-    """The work in small steps. What is counted of facts is counted last, when it is certain which they are."""
-    try:
-        facts = []
-        for fact in facts_of(body, now):
-            facts.append(fact)
-            yield
-        values = yield from _values(facts, body, request, now)
-    except TooMuch as error:
-        facts = [whole(body, str(error), now)]
-        yield
-        values = yield from _values(facts, body, request, now)
-    found = []
-    for fact, value in zip(facts, values, strict=True):
-        found.append(_record(fact, value, request))
-        yield
+    await asyncio.sleep(0)
     return found
 
 
-def _values(facts: list[Fact], body: bytes, request: Request, now: datetime) -> _Steps[list[bytes]]:
+def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> Iterator[bytes]:
     """The record values. Raises `TooMuch` as soon as they are too large together."""
-    values, left = [], BODY_TIMES * len(body)
-    body_id, size, count = request.trace.correlation_id, len(body), len(facts)
-    for position, fact in enumerate(facts):
-        arrive(fact, webhooks.Arrival(body_id=body_id, body_bytes=size, position=position, count=count))
+    left = BODY_TIMES * size
+    for fact in facts:
         value = _value(fact, body_id, now)
-        left += BYTES_AROUND - len(value) - len(fact.key)
+        left += BYTES_AROUND - len(value)
         if left < 0:
             raise TooMuch("what stands beside the body's facts is many times as long as the body")
-        values.append(value)
-        yield
-    return values
+        yield value
+
+
+def _all_in_one(body: bytes, reason: str, body_id: str, now: datetime) -> tuple[list[Fact], list[bytes]]:
+    facts = list(arrived([whole(body, reason, now)], body_id, len(body)))
+    return facts, list(_values(facts, len(body), body_id, now))
 
 
 def _value(fact: Fact, body_id: str, now: datetime) -> bytes:

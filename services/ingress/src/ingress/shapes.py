@@ -6,6 +6,7 @@ has at most `MAX_FACTS` items and an id at most `LONGEST_ID` characters: `TooMuc
 Shapes: Meta, "Webhooks overview" and "messages webhook reference".
 """
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -19,9 +20,9 @@ LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of
 LONGEST_NAME: Final = 1_024  # characters; a name that WhatsApp shows has at most 25, a business's 512
 _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON reader takes
 
+_NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
+
 Id = Annotated[str, Meta(max_length=LONGEST_ID)]
-# No `:` or `|`: what stands after one in a key or in an alias cannot be taken for a part of the number.
-NumberId = Annotated[str, Meta(max_length=LONGEST_ID, pattern=r"^[0-9A-Za-z_.-]*\Z")]
 Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
@@ -100,8 +101,25 @@ class Change(msgspec.Struct):
 class Number(msgspec.Struct):
     """The business number that a change is about."""
 
-    phone_number_id: NumberId | None = None
+    phone_number_id: Id | None = None
     display_phone_number: Id | None = None
+
+
+def is_odd(number: Number | None) -> bool:
+    """Whether the number's id could be taken for another one where it stands in a key or in an alias.
+
+    Meta's are digits. Those with a `:` or a `|`, which end the number there, with blanks, or with letters of other
+    scripts are odd.
+    """
+    if number is None or not (given := number.phone_number_id):
+        return False
+    return not (given.isascii() and (given.isdigit() or _NAME.fullmatch(given)))
+
+
+def check_number(number: Number | None) -> None:
+    """Raises `msgspec.ValidationError` when it is odd."""
+    if is_odd(number):
+        raise msgspec.ValidationError("the phone number id has characters that are none of an id")
 
 
 class Value(msgspec.Struct):
