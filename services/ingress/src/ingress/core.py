@@ -59,12 +59,10 @@ class Fact:
 
 def cut(body: bytes, *, body_id: str, now: datetime) -> list[Fact]:
     """All facts of a signed body, at least one. `body_id` is shared by them, `now` is when it arrived."""
-    facts = _cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else []
-    if not facts:
-        try:
-            facts = list(facts_of(body, now))
-        except TooMuch as error:
-            facts = [whole(body, str(error), now)]
+    try:
+        facts = (_cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else []) or list(facts_of(body, now))
+    except TooMuch as error:
+        facts = [whole(body, str(error), now)]
     return list(arrived(facts, body_id, len(body)))
 
 
