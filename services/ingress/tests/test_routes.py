@@ -195,6 +195,7 @@ async def test_a_body_that_turns_out_too_large_is_read_no_further(client, kafka)
 async def test_other_methods_are_refused(client, kafka, method):
     response = await client.request(method, PATH, content=BODY, headers=signed(BODY))
     assert response.status_code == 405
+    assert response.headers["allow"] == "GET, POST"
     assert not kafka.asked.is_set()
 
 
