@@ -88,7 +88,9 @@ def _documented() -> PathItem:
                 "200": OpenAPIResponse(description="every event of the body is stored on all in-sync replicas"),
                 "400": OpenAPIResponse(description="the signature is missing or wrong"),
                 "413": OpenAPIResponse(description="the body is above 3 MB"),
-                "503": OpenAPIResponse(description="Kafka did not confirm in time; deliver again"),
+                "503": OpenAPIResponse(
+                    description="Kafka did not confirm in time, or too much waits for it; deliver again"
+                ),
             },
         ),
     )

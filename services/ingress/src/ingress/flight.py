@@ -10,7 +10,7 @@ from common.kafka.records import Outgoing
 
 MAX_BYTES: Final = 48 * 1024 * 1024
 """Of records that Kafka has not confirmed. Each is there three times: as it was made, in a batch, on the connection."""
-_WAIT_SECONDS: Final = 2.0  # a large body for its turn; with Kafka's 4 s it is answered before Meta gives up
+_WAIT_SECONDS: Final = 0.9  # a large body for its turn: with Kafka's 4 s it is answered within 5
 
 
 class InFlight:
