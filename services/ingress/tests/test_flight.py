@@ -46,7 +46,7 @@ async def post(route, body):
 async def test_what_waits_for_kafka_is_bounded_and_the_rest_is_to_come_again(body):
     kafka = Kafka()
     route = WebhookRoute([SECRET], kafka.publish, None)
-    route._in_flight = InFlight(limit=20_000_000)
+    route._small, route._large = InFlight(limit=20_000_000), InFlight(limit=20_000_000)
     posts = [asyncio.create_task(post(route, body)) for _ in range(150)]
     async with asyncio.timeout(30):
         while not any(task.done() for task in posts):
@@ -69,3 +69,16 @@ async def test_one_large_body_is_worked_on_at_a_time_and_others_wait_only_for_so
                 pytest.fail("two at a time")
     async with flight.turn():
         pass
+
+
+async def test_a_small_body_does_not_wait_behind_large_ones():
+    small, large = Kafka(), Kafka()
+    small.allow.set()
+    route = WebhookRoute([SECRET], small.publish, None, large.publish)
+    bodies = [asyncio.create_task(post(route, b"\xff" * MAX_BODY_BYTES)) for _ in range(20)]
+    async with asyncio.timeout(30):
+        while not any(task.done() for task in bodies):  # more than may wait: one is told to come again
+            await asyncio.sleep(0.01)
+        assert (await post(route, b"{}"))[0] == 200
+    large.allow.set()
+    assert {status for status, _ in await asyncio.gather(*bodies)} == {200, 503}

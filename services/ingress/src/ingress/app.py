@@ -26,7 +26,7 @@ def build_app(settings: Settings) -> Litestar:
 
 def build_front(settings: Settings) -> Front:
     """The application; it starts without Kafka, and is ready when Kafka is."""
-    publisher = Publisher(settings, timeout_seconds=settings.publish_timeout_seconds)
+    publisher, for_large = (Publisher(settings, timeout_seconds=settings.publish_timeout_seconds) for _ in range(2))
     changes = decoder(AccountChanged)
     accounts: Table[AccountData] = Table(settings, ACCOUNTS.name, lambda value: decode(changes, value).data)
     token = settings.whatsapp_verify_token
@@ -34,16 +34,19 @@ def build_front(settings: Settings) -> Front:
         [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
         publisher.publish,
         Verification(token.get_secret_value() if token else None, accounts),
+        for_large.publish,
     )
 
     @asynccontextmanager
     async def kafka(_: Litestar) -> AsyncIterator[None]:
         await publisher.start()
+        await for_large.start()
         await accounts.start()
         try:
             yield
         finally:
             await accounts.stop()
+            await for_large.stop()
             await publisher.stop()
 
     async def accounts_read() -> bool:

@@ -8,8 +8,11 @@ from typing import Final
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 
-MAX_BYTES: Final = 48 * 1024 * 1024
-"""Of records that Kafka has not confirmed. Each is there three times: as it was made, in a batch, on the connection."""
+MAX_BYTES: Final = 24 * 1024 * 1024
+"""Of records that Kafka has not confirmed: of small bodies, and as many of large ones.
+
+Each record is there three times: as it was made, in a batch, and on the connection.
+"""
 _WAIT_SECONDS: Final = 0.9  # a large body for its turn: with Kafka's 4 s it is answered within 5
 
 

@@ -67,6 +67,7 @@ class WebhookRoute:
 
     POST: 200 only after every fact of the body is on all in-sync replicas; 503 when Kafka does not confirm that in
     time, and Meta comes again. A body that is signed is never refused for what it says.
+    Large bodies have a way of their own to Kafka: a small one would wait behind megabytes, on the connection too.
     GET: the challenge, when the verify token is known (Meta, "Create a webhook endpoint").
     """
 
@@ -75,11 +76,13 @@ class WebhookRoute:
         secrets: Sequence[str],
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         verification: Verification,
+        publish_large: Callable[[Sequence[Outgoing]], Awaitable[None]] | None = None,
     ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
-        self._in_flight = InFlight()
+        self._publish_large = publish_large or publish
+        self._small, self._large = InFlight(), InFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -114,15 +117,16 @@ class WebhookRoute:
 
     async def _take(self, request: Request, body: bytes, send: Send) -> None:
         """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
-        held = 0
+        held, is_large = 0, len(body) > LARGE_BODY_BYTES
+        flight, publish = (self._large, self._publish_large) if is_large else (self._small, self._publish)
         try:
-            if len(body) > LARGE_BODY_BYTES:
+            if is_large:
                 batch = await self._records_of_large(body, request)
             else:
-                self._in_flight.check()
+                flight.check()
                 batch = records(body, request, now=datetime.now(UTC))
-            held = self._in_flight.add(batch)
-            await self._publish(batch)
+            held = flight.add(batch)
+            await publish(batch)
         except Unavailable as error:
             request.ended(telemetry.UNAVAILABLE)
             await _answer(send, 503, error.error_code, error.message)
@@ -135,10 +139,10 @@ class WebhookRoute:
             await send(_TAKEN)
             await send(_TAKEN_BODY)
         finally:
-            self._in_flight.remove(held)
+            flight.remove(held)
 
     async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
-        async with self._in_flight.turn():
+        async with self._large.turn():
             return await records_in_slices(body, request, now=datetime.now(UTC))
 
 
