@@ -19,7 +19,7 @@ from conversation.core import plan
 from conversation.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
 from conversation.state import Known
 from ingress.core import _cut_body, _cut_plain, cut
-from ingress.routes import records
+from ingress.records import records
 from ingress.telemetry import begin
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import random_id
 from ingress.core import cut
-from ingress.routes import records
+from ingress.records import records
 from ingress.telemetry import begin
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)

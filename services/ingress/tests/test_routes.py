@@ -17,7 +17,8 @@ from common.kafka.records import read_headers
 from common.security.digests import DigestKeys
 from common.security.signature import signature_of
 from common.security.verify_tokens import sign_token
-from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute, records
+from ingress.records import records
+from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute
 from ingress.telemetry import begin
 from ingress.verify_tokens import VerifyTokens
 
@@ -202,6 +203,7 @@ async def test_a_body_that_turns_out_too_large_is_read_no_further(client, kafka)
 async def test_other_methods_are_refused(client, kafka, method):
     response = await client.request(method, PATH, content=BODY, headers=signed(BODY))
     assert response.status_code == 405
+    assert response.headers["allow"] == "GET, POST"
     assert not kafka.asked.is_set()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from common.contracts import topics
 from common.contracts.ids import random_id
 from common.kafka.records import Outgoing
-from ingress.routes import records
+from ingress.records import records
 from ingress.telemetry import begin
 
 SECRET: Final = "bench-app-secret"  # noqa: S105  # good for nothing else

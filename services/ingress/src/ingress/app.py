@@ -28,7 +28,7 @@ def build_app(settings: Settings) -> Litestar:
 
 def build_front(settings: Settings) -> Front:
     """The application; it starts without Kafka, and is ready when Kafka is."""
-    publisher = Publisher(settings, timeout_seconds=settings.publish_timeout_seconds)
+    publisher, for_large = (Publisher(settings, timeout_seconds=settings.publish_timeout_seconds) for _ in range(2))
     changes = decoder(AccountChanged)
     keys = settings.digest_keys() if settings.verify_digest_keys else None
     tokens = VerifyTokens(keys, lambda seconds: accounts.catch_up(seconds))  # noqa: PLW0108  # it is made after this
@@ -38,18 +38,23 @@ def build_front(settings: Settings) -> Front:
     token = settings.whatsapp_verify_token
     verification = Verification(token.get_secret_value() if token else None, tokens)
     webhook = WebhookRoute(
-        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets], publisher.publish, verification
+        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
+        publisher.publish,
+        verification,
+        for_large.publish,
     )
 
     @asynccontextmanager
     async def kafka(_: Litestar) -> AsyncIterator[None]:
         await publisher.start()
+        await for_large.start()
         await accounts.start()
         try:
             yield
         finally:
             await verification.stop()
             await accounts.stop()
+            await for_large.stop()
             await publisher.stop()
 
     async def accounts_read() -> bool:
@@ -94,7 +99,9 @@ def _documented() -> PathItem:
                 "200": OpenAPIResponse(description="every event of the body is stored on all in-sync replicas"),
                 "400": OpenAPIResponse(description="the signature is missing or wrong"),
                 "413": OpenAPIResponse(description="the body is above 3 MB"),
-                "503": OpenAPIResponse(description="Kafka did not confirm in time; deliver again"),
+                "503": OpenAPIResponse(
+                    description="Kafka did not confirm in time, or too much waits for it; deliver again"
+                ),
             },
         ),
     )

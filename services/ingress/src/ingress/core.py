@@ -3,7 +3,8 @@
 Every entry, change, message and status counts, each by itself: what is not understood is kept whole and flagged, and
 does not harm its neighbours. Fragments stay byte for byte as Meta wrote them (`msgspec.Raw` points into the body).
 
-Shapes: Meta, "Webhooks overview" and "messages webhook reference".
+What a body costs is bounded by its size: work and memory grow with its bytes, not with their square, and what would be
+repeated beside each fact is short (`ingress.shapes`). A body beyond a limit is kept whole, as one fact.
 """
 
 import base64
@@ -11,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -19,116 +20,30 @@ from common.contracts import webhooks
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id
 from common.contracts.people import Contact, contact_key
+from ingress import shapes
+from ingress.contacts import People
+from ingress.shapes import (
+    BAD,
+    MAX_FACTS,
+    Entry,
+    Message,
+    Number,
+    Person,
+    Profile,
+    Status,
+    TooMuch,
+    check_number,
+    is_odd,
+    items,
+    read,
+)
 
 MESSAGES_FIELD: Final = "messages"
-
-_BAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-class _Body(msgspec.Struct):
-    entry: list[msgspec.Raw]
-
-
-class _Entry(msgspec.Struct):
-    changes: list[msgspec.Raw]
-    id: str | int | None = None
-    time: int | None = None
-
-
-class _Change(msgspec.Struct):
-    field: str
-    value: msgspec.Raw
-
-
-class _Number(msgspec.Struct):
-    phone_number_id: str | None = None
-    display_phone_number: str | None = None
-
-
-class _Value(msgspec.Struct):
-    """What a change value may have in common; everything is optional, for fields differ and grow."""
-
-    metadata: _Number | None = None
-    recipient: _Number | None = None  # `messaging_handovers` names the number here
-    contacts: list[msgspec.Raw] | None = None
-    messages: list[msgspec.Raw] | None = None
-    statuses: list[msgspec.Raw] | None = None
-    errors: list[msgspec.Raw] | None = None
-
-
-class _NumberOnly(msgspec.Struct):
-    metadata: _Number | None = None
-    recipient: _Number | None = None
-
-
-class _Profile(msgspec.Struct):
-    name: str | None = None
-    username: str | None = None
-
-
-class _Person(msgspec.Struct):
-    wa_id: str | None = None
-    user_id: str | None = None
-    parent_user_id: str | None = None
-    profile: _Profile | None = None
-
-
-class _Message(msgspec.Struct, rename={"sender": "from"}):
-    id: str
-    sender: str | None = None
-    from_user_id: str | None = None
-    from_parent_user_id: str | None = None
-    group_id: str | None = None
-    timestamp: str | int | float | None = None
-
-
-class _Status(msgspec.Struct):
-    id: str
-    status: str
-    recipient_id: str | None = None
-    recipient_user_id: str | None = None
-    recipient_parent_user_id: str | None = None
-    recipient_type: str | None = None
-    recipient_participant_id: str | None = None
-    recipient_participant_user_id: str | None = None
-    timestamp: str | int | float | None = None
-
-
-class _PlainValue(msgspec.Struct):
-    metadata: _Number | None = None
-    recipient: _Number | None = None  # unused, as in `_Value`; but one that is malformed is not plain
-    contacts: list[_Person] | None = None
-    messages: list[msgspec.Raw] | None = None
-    statuses: list[msgspec.Raw] | None = None
-    errors: None = None
-
-
-class _PlainChange(msgspec.Struct):
-    field: Literal["messages"]
-    value: _PlainValue
-
-
-class _PlainEntry(msgspec.Struct):
-    changes: list[_PlainChange]
-    id: str | int | None = None
-    time: int | None = None
-
-
-class _PlainBody(msgspec.Struct):
-    """What nearly every body is: messages and statuses alone, all of it as documented. Decoded in one go."""
-
-    entry: list[_PlainEntry]
-
-
-_plain = msgspec.json.Decoder(_PlainBody)
-_body = msgspec.json.Decoder(_Body)
-_entry = msgspec.json.Decoder(_Entry)
-_change = msgspec.json.Decoder(_Change)
-_value = msgspec.json.Decoder(_Value)
-_number_only = msgspec.json.Decoder(_NumberOnly)
-_person = msgspec.json.Decoder(_Person)
-_message = msgspec.json.Decoder(_Message)
-_status = msgspec.json.Decoder(_Status)
+LARGE_BODY_BYTES: Final = 16 * 1024
+"""Up to this a body is cut in one go. The work on a larger one takes longer than others can wait."""
+_MAX_REASON: Final = 300  # characters
+_LEVELS_AROUND: Final = 200  # of JSON and of calls, where a record is read that has the fragment in it
+_SHALLOW_BYTES: Final = 1_000  # too little for a depth that msgspec would refuse (1,000 calls)
 
 
 @dataclass(slots=True)
@@ -144,13 +59,36 @@ class Fact:
 
 def cut(body: bytes, *, body_id: str, now: datetime) -> list[Fact]:
     """All facts of a signed body, at least one. `body_id` is shared by them, `now` is when it arrived."""
-    facts = _cut_plain(body, now) or list(_cut_body(body, now))
+    try:
+        facts = (_cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else []) or list(facts_of(body, now))
+    except TooMuch as error:
+        facts = [whole(body, str(error), now)]
+    return list(arrived(facts, body_id, len(body)))
+
+
+def arrived(facts: Sequence[Fact], body_id: str, body_bytes: int) -> Iterator[Fact]:
+    """The same facts one by one, each with how it arrived, so that the caller may pause."""
+    count = len(facts)
     for position, fact in enumerate(facts):
-        arrival = webhooks.Arrival(body_id=body_id, body_bytes=len(body), position=position, count=len(facts))
+        arrival = webhooks.Arrival(body_id=body_id, body_bytes=body_bytes, position=position, count=count)
         fact.data = msgspec.structs.replace(fact.data, arrival=arrival)
-    return facts
+        yield fact
 
 
+def facts_of(body: bytes, now: datetime) -> Iterator[Fact]:
+    """The facts one by one, without their arrival, so that the caller may pause. Raises `TooMuch` beyond a limit."""
+    for count, fact in enumerate(_cut_body(body, now), 1):
+        if count > MAX_FACTS:
+            raise TooMuch(f"the body has more than {MAX_FACTS} facts")
+        yield fact
+
+
+def whole(body: bytes, reason: str, now: datetime) -> Fact:
+    """All of a body as one fact that is not understood."""
+    return _unparsed(body, reason, now)
+
+
+_SKIP: Final = msgspec.json.Decoder(msgspec.Raw)
 _NO_ARRIVAL: Final = webhooks.Arrival(body_id="", body_bytes=0, position=0, count=0)
 
 
@@ -160,8 +98,8 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
     It finds what `_cut_body` finds, in half the time.
     """
     try:
-        entries = _plain.decode(body).entry
-    except _BAD:
+        entries = shapes.PLAIN.decode(body).entry
+    except BAD:
         return []
     facts: list[Fact] = []
     for entry in entries:
@@ -172,17 +110,19 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
             value = change.value
             if not (value.messages or value.statuses):
                 return []
-            place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or _Number())
-            people = value.contacts or ()
+            place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
+            if is_odd(place.number):
+                return []
+            people = People(value.contacts or ())
             facts.extend(_message_fact(fragment, people, place) for fragment in value.messages or ())
             facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())
-    return facts
+    return facts if len(facts) <= MAX_FACTS else []
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
     try:
-        entries = _body.decode(body).entry
-    except _BAD as error:
+        entries = items(read(shapes.BODY, body).entry, "entry")
+    except BAD as error:
         yield _unparsed(body, str(error), now)
         return
     if not entries:
@@ -193,41 +133,39 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
 
 def _cut_entry(raw: msgspec.Raw, now: datetime) -> Iterator[Fact]:
     try:
-        entry = _entry.decode(raw)
-    except _BAD as error:
+        entry = read(shapes.ENTRY, raw)
+        changes = items(entry.changes, "changes")
+    except BAD as error:
         yield _unparsed(bytes(raw), str(error), now)
         return
-    if not entry.changes:
+    if not changes:
         yield _unparsed(bytes(raw), "the entry has no change", now)
-    for change in entry.changes:
+    for change in changes:
         yield from _cut_change(change, entry, now)
 
 
-def _cut_change(raw: msgspec.Raw, entry: _Entry, now: datetime) -> Iterator[Fact]:
+def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime) -> Iterator[Fact]:
     place = _Place(account_id=None if entry.id is None else str(entry.id), entry_time=entry.time, now=now)
     try:
-        change = _change.decode(raw)
+        change = read(shapes.CHANGE, raw)
         place.field = change.field
         if change.field != MESSAGES_FIELD:
             place.number = _number_of(change.value)
             yield _change_fact(change.value, place)
             return
-        value = _value.decode(change.value)
-    except _BAD as error:
+        value = read(shapes.VALUE, change.value)
+        check_number(value.metadata)
+        contacts, messages = items(value.contacts, "contacts"), items(value.messages, "messages")
+        statuses, errors = items(value.statuses, "statuses"), items(value.errors, "errors")
+    except BAD as error:
         yield _unparsed(bytes(raw), str(error), now, place)
         return
-    place.number = value.metadata or _Number()
-    yield from _cut_messages(change.value, value, place)
-
-
-def _cut_messages(raw: msgspec.Raw, value: _Value, place: "_Place") -> Iterator[Fact]:
-    people = [person for person in map(_read_person, value.contacts or ()) if person is not None]
-    for fragment in value.messages or ():
-        yield _message_fact(fragment, people, place)
-    for fragment in value.statuses or ():
-        yield _status_fact(fragment, people, place)
-    if value.errors or not (value.messages or value.statuses):
-        yield _change_fact(raw, place)
+    place.number = value.metadata or Number()
+    people = People([person for person in map(_read_person, contacts) if person is not None])
+    yield from (_message_fact(fragment, people, place) for fragment in messages)
+    yield from (_status_fact(fragment, people, place) for fragment in statuses)
+    if errors or not (messages or statuses):
+        yield _change_fact(change.value, place)
 
 
 @dataclass(slots=True)
@@ -238,10 +176,10 @@ class _Place:
     entry_time: int | None
     now: datetime
     field: str | None = None
-    number: _Number | None = None
+    number: Number | None = None
 
     def data(self, **more: object) -> webhooks.WebhookData:
-        number = self.number or _Number()
+        number = self.number or Number()
         return webhooks.WebhookData(
             arrival=_NO_ARRIVAL,
             field=self.field,
@@ -253,11 +191,11 @@ class _Place:
         )
 
 
-def _message_fact(raw: msgspec.Raw, people: Sequence[_Person], place: _Place) -> Fact:
+def _message_fact(raw: msgspec.Raw, people: People, place: _Place) -> Fact:
     try:
-        message = _message.decode(raw)
+        message = read(shapes.MESSAGE, raw)
         _check_text(raw)
-    except _BAD as error:
+    except BAD as error:
         return _unparsed(bytes(raw), str(error), place.now, place)
     contact = _sender_of(message, people)
     return Fact(
@@ -269,11 +207,11 @@ def _message_fact(raw: msgspec.Raw, people: Sequence[_Person], place: _Place) ->
     )
 
 
-def _status_fact(raw: msgspec.Raw, people: Sequence[_Person], place: _Place) -> Fact:
+def _status_fact(raw: msgspec.Raw, people: People, place: _Place) -> Fact:
     try:
-        status = _status.decode(raw)
+        status = read(shapes.STATUS, raw)
         _check_text(raw)
-    except _BAD as error:
+    except BAD as error:
         return _unparsed(bytes(raw), str(error), place.now, place)
     participant = status.recipient_participant_user_id or status.recipient_participant_id or ""
     contact = _recipient_of(status, people)
@@ -289,7 +227,7 @@ def _status_fact(raw: msgspec.Raw, people: Sequence[_Person], place: _Place) -> 
 def _change_fact(raw: msgspec.Raw, place: _Place) -> Fact:
     try:
         _check_text(raw)
-    except UnicodeDecodeError as error:
+    except BAD as error:
         return _unparsed(bytes(raw), str(error), place.now, place)
     digest = hashlib.sha256(raw).hexdigest()
     return Fact(
@@ -313,23 +251,35 @@ def _unparsed(raw: bytes, reason: str, now: datetime, place: _Place | None = Non
         data=place.data(
             raw=msgspec.Raw(raw) if json_text else webhooks.NO_JSON,
             raw_base64=None if json_text else base64.b64encode(raw).decode(),
-            reason=reason,
+            reason=reason[:_MAX_REASON],
         ),
     )
 
 
 def _check_text(raw: msgspec.Raw) -> None:
-    """Raises `UnicodeDecodeError`: msgspec skips over strings that it need not read, whatever bytes they hold."""
+    """Raises one of `BAD`: msgspec skips over strings that it need not read, whatever bytes they hold.
+
+    Also when it is nested so deeply that those who read the record would fail at it.
+    """
     str(raw, "utf-8")
+    if len(raw) > _SHALLOW_BYTES:
+        _check_depth(bytes(raw))
+
+
+def _check_depth(raw: bytes) -> None:
+    _SKIP.decode(b"[" * _LEVELS_AROUND + raw + b"]" * _LEVELS_AROUND)
 
 
 def _is_json(raw: bytes) -> bool:
-    """Whether the bytes can stand inside a record as they are: valid JSON in valid UTF-8."""
+    """Whether the bytes can stand inside a record as they are: valid JSON in valid UTF-8, not too deep.
+
+    Nothing is built of them: the objects of 3 MB of JSON take a hundred.
+    """
     try:
         raw.decode()
-        msgspec.json.decode(raw, type=msgspec.Raw)
-        msgspec.json.decode(raw)
-    except _BAD:
+        _SKIP.decode(raw)
+        _check_depth(raw)
+    except BAD:
         return False
     return bool(raw.strip())
 
@@ -341,24 +291,25 @@ def _key(place: _Place, contact: Contact | None) -> str:
     return number or place.account_id or "unknown"
 
 
-def _number_of(value: msgspec.Raw) -> _Number:
+def _number_of(value: msgspec.Raw) -> Number:
     try:
-        found = _number_only.decode(value)
-    except _BAD:
-        return _Number()
-    return found.metadata or found.recipient or _Number()
+        found = read(shapes.NUMBER_ONLY, value)
+    except BAD:
+        return Number()
+    number = found.metadata or found.recipient
+    return Number() if is_odd(number) else number or Number()
 
 
-def _read_person(raw: msgspec.Raw) -> _Person | None:
+def _read_person(raw: msgspec.Raw) -> Person | None:
     try:
-        return _person.decode(raw)
-    except _BAD:
+        return read(shapes.PERSON, raw)
+    except BAD:
         return None
 
 
-def _sender_of(message: _Message, people: Sequence[_Person]) -> Contact:
-    person = _match(people, message.from_user_id, message.sender)
-    profile = person.profile or _Profile()
+def _sender_of(message: Message, people: People) -> Contact:
+    person = people.match(message.from_user_id, message.sender)
+    profile = person.profile or Profile()
     return Contact(
         user_id=message.from_user_id or person.user_id,
         wa_id=message.sender or person.wa_id,
@@ -369,11 +320,11 @@ def _sender_of(message: _Message, people: Sequence[_Person]) -> Contact:
     )
 
 
-def _recipient_of(status: _Status, people: Sequence[_Person]) -> Contact:
+def _recipient_of(status: Status, people: People) -> Contact:
     if status.recipient_type == "group":
         return Contact(group_id=status.recipient_id)
-    person = _match(people, status.recipient_user_id, status.recipient_id)
-    profile = person.profile or _Profile()
+    person = people.match(status.recipient_user_id, status.recipient_id)
+    profile = person.profile or Profile()
     return Contact(
         user_id=status.recipient_user_id or person.user_id,
         wa_id=status.recipient_id or person.wa_id,
@@ -381,10 +332,3 @@ def _recipient_of(status: _Status, people: Sequence[_Person]) -> Contact:
         name=profile.name,
         username=profile.username,
     )
-
-
-def _match(people: Sequence[_Person], user_id: str | None, wa_id: str | None) -> _Person:
-    for person in people:
-        if (user_id and person.user_id == user_id) or (wa_id and person.wa_id == wa_id):
-            return person
-    return _Person()

@@ -13,17 +13,14 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 
-from common.contracts import webhooks
-from common.contracts.envelope import encode
 from common.contracts.ids import random_id
-from common.contracts.topics import WEBHOOKS
 from common.errors import Unavailable
-from common.kafka.records import Outgoing, headers_for
+from common.kafka.records import Outgoing
 from common.security.signature import is_signed, looks_signed
-from common.telemetry.trace import Trace
 from ingress import telemetry
-from ingress.core import Fact, cut
-from ingress.oversize import alone, keyless
+from ingress.core import LARGE_BODY_BYTES
+from ingress.flight import InFlight
+from ingress.records import records, records_in_slices
 from ingress.telemetry import Request
 from ingress.verification import Verification
 
@@ -41,7 +38,7 @@ _TAKEN: Final[HTTPResponseStartEvent] = {
     "headers": [(b"content-type", _JSON), (b"content-length", str(len(_OK)).encode())],
 }
 _TAKEN_BODY: Final[HTTPResponseBodyEvent] = {"type": "http.response.body", "body": _OK, "more_body": False}
-_MAX_VALUE_BYTES: Final = WEBHOOKS.max_value_bytes
+_ALLOW: Final = (b"allow", b"GET, POST")  # a 405 has to name them (RFC 9110 §15.5.6)
 
 
 class WebhookRoute:
@@ -49,6 +46,7 @@ class WebhookRoute:
 
     POST: 200 only after every fact of the body is on all in-sync replicas; 503 when Kafka does not confirm that in
     time, and Meta comes again. A body that is signed is never refused for what it says.
+    Large bodies have a way of their own to Kafka: a small one would wait behind megabytes, on the connection too.
     GET: the challenge, when the verify token is known (Meta, "Create a webhook endpoint").
     """
 
@@ -57,10 +55,13 @@ class WebhookRoute:
         secrets: Sequence[str],
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         verification: Verification,
+        publish_large: Callable[[Sequence[Outgoing]], Awaitable[None]] | None = None,
     ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
+        self._publish_large = publish_large or publish
+        self._small, self._large = InFlight(), InFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,7 +71,7 @@ class WebhookRoute:
         elif method == "GET":
             await self._verify(scope["query_string"], send)
         else:
-            await _answer(send, 405, "method_not_allowed", "use GET to verify and POST to deliver")
+            await _answer(send, 405, "method_not_allowed", "use GET to verify and POST to deliver", _ALLOW)
 
     async def _verify(self, query: bytes, send: Send) -> None:
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
@@ -103,8 +104,16 @@ class WebhookRoute:
 
     async def _take(self, request: Request, body: bytes, send: Send) -> None:
         """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
+        held, is_large = 0, len(body) > LARGE_BODY_BYTES
+        flight, publish = (self._large, self._publish_large) if is_large else (self._small, self._publish)
         try:
-            await self._publish(records(body, request, now=datetime.now(UTC)))
+            if is_large:
+                batch = await self._records_of_large(body, request)
+            else:
+                flight.check()
+                batch = records(body, request, now=datetime.now(UTC))
+            held = flight.add(batch)
+            await publish(batch)
         except Unavailable as error:
             request.ended(telemetry.UNAVAILABLE)
             await _answer(send, 503, error.error_code, error.message)
@@ -116,31 +125,12 @@ class WebhookRoute:
             request.ended(telemetry.TAKEN)
             await send(_TAKEN)
             await send(_TAKEN_BODY)
+        finally:
+            flight.remove(held)
 
-
-def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
-    """The Kafka records of a signed body, in its order."""
-    facts = cut(body, body_id=request.trace.correlation_id, now=now)
-    return [_record(fact, request, request.publishes(fact), now) for fact in facts]
-
-
-def _record(fact: Fact, request: Request, trace: Trace, now: datetime) -> Outgoing:
-    event = webhooks.WebhookReceived(
-        id=fact.id,
-        type=fact.type,
-        version=webhooks.VERSION,
-        occurred_at=fact.occurred_at,
-        recorded_at=now,
-        correlation_id=fact.id,
-        causation_id=request.trace.correlation_id,
-        data=fact.data,
-    )
-    value = encode(event)
-    if len(value) + len(fact.key.encode()) > _MAX_VALUE_BYTES:
-        smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)
-        return _record(smaller, request, msgspec.structs.replace(trace, correlation_id=smaller.id), now)
-    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)
+    async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
+        async with self._large.turn():
+            return await records_in_slices(body, request, now=datetime.now(UTC))
 
 
 class _ClientGoneError(Exception):
@@ -171,9 +161,9 @@ async def _read(receive: Receive) -> bytes | None:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _answer(send: Send, status: int, code: str, message: str) -> None:
+async def _answer(send: Send, status: int, code: str, message: str, *more: tuple[bytes, bytes]) -> None:
     body = msgspec.json.encode({"success": False, "error": {"code": code, "message": message}})
-    await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()))
+    await _send(send, status, body, *(((b"retry-after", b"1"),) if status == 503 else ()), *more)
 
 
 async def _send(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], content_type: bytes = _JSON) -> None:

@@ -67,7 +67,10 @@ def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Res
 
 
 def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
-    return problem(error.status_code, _CODES.get(error.status_code, "http_error"), shortened(error.detail))
+    answer = problem(error.status_code, _CODES.get(error.status_code, "http_error"), shortened(error.detail))
+    # A 405 says what is allowed (RFC 9110 §15.5.6); the framework knows.
+    answer.headers.update({name.lower(): value for name, value in (error.headers or {}).items()})
+    return answer
 
 
 def _on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -1,0 +1,59 @@
+"""How much of what was taken may wait for Kafka, and how many large bodies are worked on at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from common.errors import Unavailable
+from common.kafka.records import Outgoing
+
+MAX_BYTES: Final = 24 * 1024 * 1024
+"""Of records that Kafka has not confirmed: of small bodies, and as many of large ones.
+
+Each record is there three times: as it was made, in a batch, and on the connection.
+"""
+_WAIT_SECONDS: Final = 0.9  # a large body for its turn: with Kafka's 4 s it is answered within 5
+
+
+class InFlight:
+    """The records that wait for Kafka, by their bytes.
+
+    Raises `Unavailable` where there is no room: Meta comes again, and nothing is lost. One large body is worked on at a
+    time, so the limit is passed by the records of one at most.
+    """
+
+    def __init__(self, limit: int = MAX_BYTES, wait_seconds: float = _WAIT_SECONDS) -> None:
+        self._limit = limit
+        self._wait_seconds = wait_seconds
+        self._bytes = 0
+        self._large = asyncio.Lock()
+
+    def check(self) -> None:
+        """Raises `Unavailable` when there is no room for more."""
+        if self._bytes >= self._limit:
+            raise Unavailable("too much waits for Kafka; try again", code="too_busy")
+
+    def add(self, records: Sequence[Outgoing]) -> int:
+        """Count the records in; the answer is for `remove`, in bytes."""
+        size = sum([len(record.value) for record in records])
+        self._bytes += size
+        return size
+
+    def remove(self, size: int) -> None:
+        """They are confirmed, or given up."""
+        self._bytes -= size
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """The turn of one large body. Raises `Unavailable` when it does not come in time, or there is no room."""
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._large.acquire()
+        except TimeoutError:
+            raise Unavailable("too many large bodies wait; try again", code="too_busy") from None
+        try:
+            self.check()
+            yield
+        finally:
+            self._large.release()

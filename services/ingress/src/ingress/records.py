@@ -1,0 +1,101 @@
+"""The Kafka records of a signed body.
+
+Invariants:
+- The values of all records of a body take at most twice the body and 2 KiB for each record. A body that would
+  need more is kept whole, in one record. So 3 MB become at most 10 MB.
+- The record of a whole body fits into its topic: ids and names are short (`ingress.shapes`), and base64 makes four
+  bytes of three.
+- The work on a large body is cut into slices of about 2 ms, between which other requests have their turn.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+from common.contracts import webhooks
+from common.contracts.envelope import encode
+from common.contracts.topics import WEBHOOKS
+from common.kafka.records import Outgoing, headers_for
+from ingress.core import Fact, arrived, cut, facts_of, whole
+from ingress.shapes import TooMuch
+from ingress.telemetry import Request
+
+BODY_TIMES: Final = 2  # its bytes may stand in two records: a message in its own, and in that of a value with errors
+BYTES_AROUND: Final = 2 * 1024  # of a fact's record; usual are 700
+_SLICE_SECONDS: Final = 0.002
+
+T = TypeVar("T")
+
+
+def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
+    """The records of a body, in its order, at least one."""
+    body_id = request.trace.correlation_id
+    facts = cut(body, body_id=body_id, now=now)
+    try:
+        values = list(_values(facts, len(body), body_id, now))
+    except TooMuch as error:
+        facts, values = _all_in_one(body, str(error), body_id, now)
+    # What is counted of facts is counted last, when it is certain which they are.
+    return [_record(fact, value, request) for fact, value in zip(facts, values, strict=True)]
+
+
+async def records_in_slices(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
+    """The same of a large body; whatever else the process has to do gets its turn every few milliseconds."""
+    body_id = request.trace.correlation_id
+    try:
+        facts = await _in_slices(facts_of(body, now))
+        facts = await _in_slices(arrived(facts, body_id, len(body)))
+        values = await _in_slices(_values(facts, len(body), body_id, now))
+    except TooMuch as error:
+        facts, values = _all_in_one(body, str(error), body_id, now)
+    return await _in_slices(_record(fact, value, request) for fact, value in zip(facts, values, strict=True))
+
+
+async def _in_slices(steps: Iterable[T]) -> list[T]:
+    found, until = [], time.perf_counter() + _SLICE_SECONDS
+    for step in steps:
+        found.append(step)
+        if time.perf_counter() > until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + _SLICE_SECONDS
+    await asyncio.sleep(0)
+    return found
+
+
+def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> Iterator[bytes]:
+    """The record values. Raises `TooMuch` as soon as they are too large together."""
+    left = BODY_TIMES * size
+    for fact in facts:
+        value = _value(fact, body_id, now)
+        left += BYTES_AROUND - len(value)
+        if left < 0:
+            raise TooMuch("what stands beside the body's facts is many times as long as the body")
+        yield value
+
+
+def _all_in_one(body: bytes, reason: str, body_id: str, now: datetime) -> tuple[list[Fact], list[bytes]]:
+    facts = list(arrived([whole(body, reason, now)], body_id, len(body)))
+    return facts, list(_values(facts, len(body), body_id, now))
+
+
+def _value(fact: Fact, body_id: str, now: datetime) -> bytes:
+    return encode(
+        webhooks.WebhookReceived(
+            id=fact.id,
+            type=fact.type,
+            version=webhooks.VERSION,
+            occurred_at=fact.occurred_at,
+            recorded_at=now,
+            correlation_id=fact.id,
+            causation_id=body_id,
+            data=fact.data,
+        )
+    )
+
+
+def _record(fact: Fact, value: bytes, request: Request) -> Outgoing:
+    trace = request.publishes(fact)
+    headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
+    return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)

@@ -1,0 +1,225 @@
+"""The parts of a webhook body, as far as ingress reads them, and the limits of what it reads.
+
+A body of 3 MB can hold a million entries, and one id of 1 MB that stands beside each of a thousand messages. So a list
+has at most `MAX_FACTS` items and an id at most `LONGEST_ID` characters: `TooMuch` says that one is over its limit.
+
+Shapes: Meta, "Webhooks overview" and "messages webhook reference".
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+MAX_FACTS: Final = 2_000
+"""Facts of one body, and items of one list in it. Meta sends at most 1,000 updates in one ("Webhooks overview")."""
+LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of that
+LONGEST_NAME: Final = 1_024  # characters; a name that WhatsApp shows has at most 25, a business's 512
+_LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON reader takes
+
+_NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
+
+Id = Annotated[str, Meta(max_length=LONGEST_ID)]
+Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
+AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
+Timestamp = Id | int | float
+
+BAD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises when it does not understand its input."""
+
+
+class TooMuch(Exception):  # not an error: the body is taken, as one fact
+    """A body goes beyond a limit; the text says which. It has to be kept whole, as one fact that is not understood."""
+
+
+_ABSENT: Final = msgspec.Raw()
+
+# A list of which the first items are kept and the others are only skipped: a Python list would have all of them. It has
+# room for all that are allowed, so it is made once for a list that counts, and not wherever a key is repeated.
+_Items: Any = msgspec.defstruct(
+    "Items", [(f"item_{n}", msgspec.Raw, _ABSENT) for n in range(MAX_FACTS + 1)], array_like=True, gc=False
+)
+
+
+def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
+    """The items of the JSON array `name`; of `null` or of one that is absent, none.
+
+    Raises one of `BAD` when it is no array, `TooMuch` when it has more than `MAX_FACTS` items.
+    """
+    if array is _ABSENT:
+        return ()
+    try:
+        found = _ITEMS.decode(array)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{name}: {error}") from None
+    if found is None:
+        return ()
+    all_items = msgspec.structs.astuple(found)
+    if all_items[-1] is not _ABSENT:
+        raise TooMuch(f"{name} has more than {MAX_FACTS} items")
+    return tuple(takewhile(lambda item: item is not _ABSENT, all_items))
+
+
+T = TypeVar("T")
+
+
+def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """What `raw` says. Raises one of `BAD`, or `TooMuch` when an id or a name is too long."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        if "of length <=" in str(error):  # msgspec has one class and no code for all that may be wrong
+            raise TooMuch(f"an id or a name is too long: {error}") from None
+        raise
+
+
+class Body(msgspec.Struct):
+    """A body, whatever its entries are."""
+
+    entry: msgspec.Raw
+
+
+class Entry(msgspec.Struct):
+    """One entry, whatever its changes are."""
+
+    changes: msgspec.Raw
+    id: AccountId | None = None
+    time: Time | None = None
+
+
+class Change(msgspec.Struct):
+    """One change, whatever its value is."""
+
+    field: Id
+    value: msgspec.Raw
+
+
+class Number(msgspec.Struct):
+    """The business number that a change is about."""
+
+    phone_number_id: Id | None = None
+    display_phone_number: Id | None = None
+
+
+def is_odd(number: Number | None) -> bool:
+    """Whether the number's id could be taken for another one where it stands in a key or in an alias.
+
+    Meta's are digits. Those with a `:` or a `|`, which end the number there, with blanks, or with letters of other
+    scripts are odd.
+    """
+    if number is None or not (given := number.phone_number_id):
+        return False
+    return not (given.isascii() and (given.isdigit() or _NAME.fullmatch(given)))
+
+
+def check_number(number: Number | None) -> None:
+    """Raises `msgspec.ValidationError` when it is odd."""
+    if is_odd(number):
+        raise msgspec.ValidationError("the phone number id has characters that are none of an id")
+
+
+class Value(msgspec.Struct):
+    """What a change value may have in common; everything is optional, for fields differ and grow."""
+
+    metadata: Number | None = None
+    recipient: Number | None = None  # `messaging_handovers` names the number here
+    contacts: msgspec.Raw = _ABSENT
+    messages: msgspec.Raw = _ABSENT
+    statuses: msgspec.Raw = _ABSENT
+    errors: msgspec.Raw = _ABSENT
+
+
+class NumberOnly(msgspec.Struct):
+    """The number in a value of any field."""
+
+    metadata: Number | None = None
+    recipient: Number | None = None
+
+
+class Profile(msgspec.Struct):
+    """How a person wants to be called."""
+
+    name: Name | None = None
+    username: Name | None = None
+
+
+class Person(msgspec.Struct):
+    """One of a value's `contacts`."""
+
+    wa_id: Id | None = None
+    user_id: Id | None = None
+    parent_user_id: Id | None = None
+    profile: Profile | None = None
+
+
+class Message(msgspec.Struct, rename={"sender": "from"}):
+    """What ingress reads of a message."""
+
+    id: Id
+    sender: Id | None = None
+    from_user_id: Id | None = None
+    from_parent_user_id: Id | None = None
+    group_id: Id | None = None
+    timestamp: Timestamp | None = None
+
+
+class Status(msgspec.Struct):
+    """What ingress reads of a status."""
+
+    id: Id
+    status: Id
+    recipient_id: Id | None = None
+    recipient_user_id: Id | None = None
+    recipient_parent_user_id: Id | None = None
+    recipient_type: Id | None = None
+    recipient_participant_id: Id | None = None
+    recipient_participant_user_id: Id | None = None
+    timestamp: Timestamp | None = None
+
+
+class PlainValue(msgspec.Struct):
+    """A value of messages and statuses alone."""
+
+    metadata: Number | None = None
+    recipient: Number | None = None  # unused, as in `Value`; but one that is malformed is not plain
+    contacts: list[Person] | None = None
+    messages: list[msgspec.Raw] | None = None
+    statuses: list[msgspec.Raw] | None = None
+    errors: None = None
+
+
+class PlainChange(msgspec.Struct):
+    """A change of messages and statuses alone."""
+
+    field: Literal["messages"]
+    value: PlainValue
+
+
+class PlainEntry(msgspec.Struct):
+    """An entry of messages and statuses alone."""
+
+    changes: list[PlainChange]
+    id: AccountId | None = None
+    time: Time | None = None
+
+
+class PlainBody(msgspec.Struct):
+    """What nearly every body is: messages and statuses alone, all of it as documented. Decoded in one go."""
+
+    entry: list[PlainEntry]
+
+
+_ITEMS: Final = msgspec.json.Decoder(_Items | None)
+PLAIN: Final = msgspec.json.Decoder(PlainBody)
+BODY: Final = msgspec.json.Decoder(Body)
+ENTRY: Final = msgspec.json.Decoder(Entry)
+CHANGE: Final = msgspec.json.Decoder(Change)
+VALUE: Final = msgspec.json.Decoder(Value)
+NUMBER_ONLY: Final = msgspec.json.Decoder(NumberOnly)
+PERSON: Final = msgspec.json.Decoder(Person)
+MESSAGE: Final = msgspec.json.Decoder(Message)
+STATUS: Final = msgspec.json.Decoder(Status)
