@@ -239,6 +239,12 @@ CONVERSATION: Final = Dashboard(
                     many=True,
                 ),
                 Panel(
+                    "Halted",
+                    f"1 while a process has left its group ({RUNBOOK}, a consumer has halted).",
+                    [("{{group}} {{instance}}", "whatsapp_consumer_halted")],
+                    red=1,
+                ),
+                Panel(
                     "Records read",
                     "By topic.",
                     [("{{topic}}", rate("whatsapp_records_read_total", "topic"))],

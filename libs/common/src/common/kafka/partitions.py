@@ -181,20 +181,20 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     _resting = False
 
     async def _be_member(self) -> None:
-        pause, cap = self._pauses
+        pause = 0.0
         while True:
             await self._join()
             joined = time.monotonic()
             await self._halt.wait()
-            if time.monotonic() - joined >= cap:
-                pause = self._pauses[0]
+            first, cap = self._pauses
+            went_well = time.monotonic() - joined >= cap
+            pause = first if went_well else min(max(first, 2 * pause), cap)
             log.critical("halted: leaving the group for a while", extra={"group": self._group, "seconds": pause})
             self._leaving, self._resting = True, True
             # A task of its own, so that `stop` can wait for its end.
             self._departure = asyncio.create_task(self._leave(), name=f"leave {self._group}")
             await asyncio.shield(self._departure)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, cap)
             self._probe()
 
     async def _leave(self) -> None:
