@@ -5,7 +5,6 @@ without a fault.
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -49,7 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a fixed part of the faults that need no Kafka or MongoDB")
     parser.add_argument("--list", action="store_true", help="print the faults and try none")
     parser.add_argument("--keep", action="store_true", help="keep the copies and pytest's output when all are found")
-    parser.add_argument("--root", type=Path, default=Path(os.getcwd()), help="the tree (default: this folder)")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the tree (default: this folder)")
     return parser.parse_args()
 
 

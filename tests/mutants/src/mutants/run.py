@@ -6,19 +6,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from local_stack import LocalStack
-from mutants.client import Worker
+from mutants.client import LIBRARIES, Worker
 from mutants.fault import Fault
 from mutants.findings import Finding, judge, missing_tests, on_stack, usual_seconds
 from mutants.tree import DoesNotApplyError, applied, changed, copy_tree
 from mutants.trial import Trial
 
 _UNION_SECONDS: Final = 1200.0
-_LEAST_SECONDS: Final = 30.0
+LEAST_SECONDS: Final = 30.0
 _TIMES_AS_LONG: Final = 5
 _QUICK_EACH: Final = 4
 
@@ -35,16 +36,31 @@ def say(line: str) -> None:
 
 
 class Run:
-    """All faults of one call. `start_stack` starts Kafka and MongoDB when a test needs them."""
+    """All faults of one call.
+
+    `with_stack` starts Kafka and MongoDB when a test needs them. A run that takes `least_seconds` more than five times
+    what its tests usually take is stopped.
+    """
 
     def __init__(
-        self, root: Path, folder: Path, *, workers: int, quick: bool = False, tell: Say = say, with_stack: bool = True
+        self,
+        root: Path,
+        folder: Path,
+        *,
+        workers: int,
+        quick: bool = False,
+        tell: Say = say,
+        with_stack: bool = True,
+        least_seconds: float = LEAST_SECONDS,
+        libraries: Sequence[str] = LIBRARIES,
     ) -> None:
         self._folder = folder
         self._workers = max(1, workers)
         self._quick = quick
         self._tell = tell
         self._with_stack = with_stack
+        self._least_seconds = least_seconds
+        self._libraries = libraries
         self._root = root
         self._logs = folder / "logs"
         self._environment: dict[str, str] = {}
@@ -74,7 +90,7 @@ class Run:
         return [in_order[fault.name] for fault in faults if fault.name in in_order]
 
     def _collect(self, tree: Path, faults: Sequence[Fault]) -> dict[str, bool]:
-        with Worker(tree, self._logs, {}) as worker:
+        with self._worker(tree) as worker:
             trial = worker.run("collection", _tests_of(faults), ["--collect-only"], seconds=_UNION_SECONDS)
         complaints = missing_tests(faults, trial.on_stack)
         if complaints:
@@ -86,7 +102,7 @@ class Run:
     def _tried(self, tree: Path, faults: Sequence[Fault], nodes: Mapping[str, bool]) -> list[Finding]:
         if not faults:
             return []
-        with Worker(tree, self._logs, self._environment) as first:
+        with self._worker(tree) as first:
             usual = self._unchanged(first, "unchanged", _tests_of(faults))
             heavy = [fault for fault in faults if on_stack(fault, nodes)]
             light = [fault for fault in faults if not on_stack(fault, nodes)]
@@ -123,17 +139,18 @@ class Run:
             workers = [first]
             for number in range(1, min(self._workers, len(faults))):
                 copy = copy_tree(first.tree, self._folder / f"copy{number}", with_bytecode=True)
-                workers.append(stack.enter_context(Worker(copy, self._logs, self._environment)))
-            threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+                workers.append(stack.enter_context(self._worker(copy)))
+            with ThreadPoolExecutor(len(workers)) as threads:
+                for done in [threads.submit(work, worker) for worker in workers]:
+                    done.result()
         return found
+
+    def _worker(self, tree: Path) -> Worker:
+        return Worker(tree, self._logs, self._environment, self._libraries)
 
     def _try(self, worker: Worker, fault: Fault, usual: Trial) -> Finding:
         started = time.monotonic()
-        limit = _LEAST_SECONDS + _TIMES_AS_LONG * usual_seconds(fault, usual.seconds)
+        limit = self._least_seconds + _TIMES_AS_LONG * usual_seconds(fault, usual.seconds)
         with applied(worker.tree, fault):
             trial = worker.run(fault.name, fault.tests, ["-x", "--timeout=0"], seconds=limit)
         verdict, detail = judge(fault, trial)

@@ -1,4 +1,4 @@
-"""A process that has imported the large libraries, and forks for each run: `python -m mutants.worker TREE`.
+"""A process that has imported the large libraries, and forks for each run: `python -m mutants.worker TREE LIBRARY…`.
 
 It reads one job a line from standard input and writes one answer a line to standard output, both JSON. Forking saves
 the two seconds that the imports take. Nothing of ours is imported before the fork: what a child imports has the fault.
@@ -18,18 +18,13 @@ from typing import Any, Final
 
 from mutants.trial import Trial, run_tests
 
-_LIBRARIES: Final = (
-    *("litestar", "litestar.testing", "litestar.openapi", "msgspec", "pydantic", "pydantic_settings", "uvicorn"),
-    *("aiokafka", "pymongo", "cryptography.fernet", "cryptography.hazmat.primitives.ciphers.aead", "httpx", "aiohttp"),
-    *("prometheus_client", "opentelemetry.sdk.trace", "psutil", "hypothesis", "hypothesis.strategies", "jsonschema"),
-)
 _POLL_SECONDS: Final = 0.02
 
 
 def main() -> None:
     """Serve until standard input ends."""
     tree = Path(sys.argv[1])
-    for name in _LIBRARIES:
+    for name in sys.argv[2:]:
         with contextlib.suppress(ImportError):  # a tree that has no use of it
             importlib.import_module(name)
     gc.collect()
