@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from bson.codec_options import CodecOptions
 from pymongo import ReadPreference, WriteConcern
@@ -15,6 +16,7 @@ from common.kafka.clients import (
     make_reader,
     make_transactional_producer,
 )
+from common.kafka.coordinator import HeedingCoordinator
 from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
 from common.mongo.client import Mongo, MongoSettings
@@ -74,6 +76,12 @@ async def test_a_group_consumer_reads_what_is_committed_from_the_beginning_and_c
         assert consumer._enable_auto_commit is False
         assert consumer._auto_offset_reset == "earliest"
         assert consumer._fetch_max_wait_ms == 33
+
+
+async def test_a_group_consumer_takes_a_coordinators_error_for_what_it_is(settings, monkeypatch):
+    monkeypatch.setattr(aiokafka_consumer, "GroupCoordinator", None)
+    async with made(make_group_consumer(settings, "any")):
+        assert aiokafka_consumer.GroupCoordinator is HeedingCoordinator
 
 
 async def test_equal_partitions_of_two_topics_come_to_one_member(settings):
