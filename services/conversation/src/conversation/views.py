@@ -35,16 +35,17 @@ def log_view(document: Document) -> Document:
     return {"id": document["_id"], **_shown(document)}
 
 
-def encode_cursor(position: datetime, last_id: str) -> str:
-    """Where the next page begins: behind this document. Opaque to callers."""
-    return base64.urlsafe_b64encode(json.dumps([position.timestamp(), last_id]).encode()).decode().rstrip("=")
+def encode_cursor(position: datetime | None, last_id: str) -> str:
+    """Where the next page begins: behind this document (None: it has no time). Opaque to callers."""
+    seconds = None if position is None else position.timestamp()
+    return base64.urlsafe_b64encode(json.dumps([seconds, last_id]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[float, str]:
-    """Unix seconds and id of the last document of the page before. Raises `InvalidInput`."""
+def decode_cursor(cursor: str) -> tuple[float | None, str]:
+    """Unix seconds (None: it has no time) and id of the last document of the page before. Raises `InvalidInput`."""
     try:
         position, last_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return float(position), str(last_id)
+        return None if position is None else float(position), str(last_id)
     except (ValueError, TypeError):
         raise InvalidInput("`cursor` is not one that this API gave", code="invalid_cursor") from None
 

@@ -168,7 +168,7 @@ FAULTS: Final = (
         "conversation/usage-twice",
         _STORE,
         "[_once(document, again=True) for document in plan.usage]",
-        "[_once(document, again=again) for document in plan.usage]",
+        "[_once(document, again=False) for document in plan.usage]",
         _STORED,
         "a price that Meta repeats fails its batch once, and again",
     ),
@@ -207,7 +207,7 @@ FAULTS: Final = (
     Fault(
         "conversation/known-conversations-are-not-read",
         _STORE,
-        "    if keys.aliases:\n".replace("    if", "        if", 1),
+        "        if keys.aliases:\n",
         "        if False:\n",
         _STORED,
         "each batch makes a new conversation, and meets the unique index",
