@@ -1,9 +1,11 @@
 """Which header is a key, and how far a key reaches."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from common.errors import Unauthenticated
-from common.http.auth import ApiKey, ApiKeySettings, authenticate, digest
+from common.http.auth import ApiKey, ApiKeySettings, authenticate, digest, require
 
 
 def key(*chatbots):
@@ -53,6 +55,18 @@ def test_a_key_is_known_by_its_header(header):
 def test_what_is_no_key_of_ours_is_refused(header):
     with pytest.raises(Unauthenticated):
         authenticate(header, KEYS)
+
+
+@pytest.mark.parametrize(("given", "passes"), [("fake-key", True), (digest("fake-key"), False), ("other", False)])
+def test_a_guard_takes_the_key_and_not_what_the_configuration_holds_of_it(given, passes):
+    connection = SimpleNamespace(headers={"authorization": f"Bearer {given}"}, state=SimpleNamespace())
+    guard = require("send", KEYS.values())
+    if passes:
+        guard(connection, None)
+        assert connection.state.api_key.name == "shop"
+    else:
+        with pytest.raises(Unauthenticated):
+            guard(connection, None)
 
 
 def test_without_keys_nothing_is_open():
