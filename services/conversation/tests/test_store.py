@@ -191,6 +191,15 @@ async def test_each_record_is_once_in_the_webhook_log_and_each_price_once_in_the
     assert sorted(entry["kind"] for entry in usage.values()) == ["pricing", "send"]
 
 
+async def test_records_of_one_offset_in_two_partitions_are_two_records(room):
+    first, second = message("wamid.1"), message("wamid.1")
+    first.offset = second.offset = 7
+    second.partition = 1
+    assert len(await room.apply(first)) == 1
+    assert await room.apply(second) == []  # Meta's repetition, and no replay
+    assert await room.store.webhook_events.count_documents({}) == 2
+
+
 async def test_the_history_of_a_message_has_each_status_of_a_batch(room):
     await room.apply(result())
     await room.apply(*(status(word) for word in ("sent", "delivered", "read")))

@@ -209,6 +209,7 @@ async def test_parts_begin_before_the_group_and_mongodb_is_closed_when_it_has_en
     assert begun == ["start indexes", "start accounts", "start group", "start depth"]
     assert set(STEPS) == {"stop depth", "stop group", "stop accounts", "stop indexes", "close mongodb"}
     assert STEPS[-1] == "close mongodb"
+    assert STEPS.count("close mongodb") == 1
     assert STEPS.index("stop group") < STEPS.index("stop accounts")
 
 

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 
 from common.contracts import topics, webhooks
 from common.contracts.envelope import decode, decoder
-from common.contracts.messages import IncomingMessage
+from common.contracts.messages import IncomingMessage, MessageStatus
 from common.dead_letters import DeadLetterLimit, DeadLetterSettings
 from common.errors import Unavailable
 from common.kafka.partitions import Halted
@@ -22,7 +22,7 @@ from conversation.handlers import ConversationWorker
 from conversation.state import Known
 
 PARTITION = TopicPartition(topics.WEBHOOKS.name, 0)
-incoming = decoder(IncomingMessage)
+incoming, statuses = decoder(IncomingMessage), decoder(MessageStatus)
 
 
 class Store:
@@ -315,4 +315,8 @@ async def test_an_event_that_no_broker_takes_does_not_stop_its_partition(room):
 async def test_results_and_statuses_are_events_too(room):
     read = FakeRecord(result().value, topic=topics.SEND_RESULTS.name)
     session = await room.work(batch_of(status("sent", contact=ADA), read))
-    assert [r.topic for r in session.committed[0][0]] == [topics.MESSAGE_STATUS.name] * 2
+    events = session.committed[0][0]
+    assert [r.topic for r in events] == [topics.MESSAGE_STATUS.name] * 2
+    told = [decode(statuses, r.value).data.conversation_id for r in events]
+    assert told[0]
+    assert [r.key for r in events] == told == [told[0]] * 2  # in one partition with the messages

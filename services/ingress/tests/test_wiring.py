@@ -182,6 +182,22 @@ async def test_every_record_of_a_signed_body_fits_kafka_however_long_its_ids_are
     assert json.loads(kept) == (value if long == "field" else message)
 
 
+@pytest.mark.parametrize(
+    "parts", [("id",), ("id", "from"), ("id", "phone_number_id"), ("id", "from", "phone_number_id")]
+)
+async def test_long_ids_together_do_not_make_a_record_too_large_either(client, parts):
+    message = {"id": "wamid.1", "from": "15551230001", "type": "text"}
+    number = {"phone_number_id": "2", "display_phone_number": "3"}
+    change = {"field": "messages", "value": {"metadata": number, "messages": [message]}}
+    for name in parts:
+        next(part for part in (message, number) if name in part)[name] = "x" * (2_900_000 // len(parts))
+    body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
+    assert (await deliver(client, body)).status_code == 200
+    (record,) = Publisher.made.published
+    assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
+    assert json.loads(bytes(decode(received, record.value).data.raw)) == message
+
+
 def facts(*changes, **entry):
     body = {"entry": [{"id": "WABA", "time": 1793525400, "changes": list(changes), **entry}]}
     return cut(json.dumps(body).encode(), body_id="b", now=NOW)

@@ -1,5 +1,7 @@
 """The tool on a toy tree: what counts as a find, and what does not."""
 
+import itertools
+
 import pytest
 
 from mutants.fault import Fault, all_faults, check_names, chosen
@@ -53,14 +55,12 @@ def fault(name, before, after, *tests, file=FILE, **more):
 
 @pytest.fixture
 def found(tree, tmp_path):
-    said = []
+    said, numbers = [], itertools.count()
 
     def run(*faults, **options):
         options = {"workers": 2, "with_stack": False, "least_seconds": 5, "libraries": ()} | options
-        return [
-            (one.verdict, one.detail)
-            for one in Run(tree, tmp_path / "work", tell=said.append, **options).findings(faults)
-        ]
+        work = tmp_path / f"work{next(numbers)}"
+        return [(one.verdict, one.detail) for one in Run(tree, work, tell=said.append, **options).findings(faults)]
 
     run.said = said
     return run
@@ -113,6 +113,22 @@ def test_a_fault_that_does_not_apply_says_so(found, before, after, file, says):
 def test_code_that_does_not_run_is_no_find(found, before, after):
     ((verdict, _),) = found(fault("toy/broken", before, after))
     assert verdict == "error"
+
+
+def test_what_a_failed_test_leaves_behind_does_not_hide_the_find(found, tree):
+    (tree / "conftest.py").write_text("def pytest_unconfigure():\n    raise RuntimeError('left behind')\n")
+    with pytest.raises(UnusableError):
+        found(fault("toy/minus", "left + right", "left - right"))
+    (tree / "conftest.py").write_text(
+        "import os, pathlib\n"
+        "def pytest_unconfigure():\n"
+        "    if 'left - right' in pathlib.Path('libs/toy/src/toy/sums.py').read_text():\n"
+        "        raise RuntimeError('left behind')\n"
+    )
+    assert found(
+        fault("toy/minus", "left + right", "left - right"),
+        fault("toy/unseen", "left + right", "left - right", f"{TEST_FILE}::test_it_adds_nothing"),
+    ) == [("found", f"{TEST_FILE}::test_it_adds"), ("error", "pytest ends with 3: no test was run")]
 
 
 def test_a_test_that_hangs_counts_only_where_the_fault_says_so(found):

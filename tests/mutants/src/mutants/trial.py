@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -69,7 +70,11 @@ def run_tests(tree: Path, tests: Sequence[str], options: Sequence[str]) -> Trial
     os.chdir(tree)
     # Libraries that are already imported cannot be rewritten for better messages, which is all that pytest says here.
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    trial.exit = int(pytest.main([*quiet, *options, *tests], plugins=[_Watcher(trial)]))
+    try:
+        trial.exit = int(pytest.main([*quiet, *options, *tests], plugins=[_Watcher(trial)]))
+    except Exception:  # noqa: BLE001 - what a failed test leaves behind may be complained about after the end
+        traceback.print_exc()
+        trial.exit = int(pytest.ExitCode.TESTS_FAILED if trial.failed else pytest.ExitCode.INTERNAL_ERROR)
     trial.strangers = _strangers(tree)
     return trial
 

@@ -124,6 +124,23 @@ FAULTS: Final = (
         hangs=True,
     ),
     Fault(
+        "common/publisher-always-reachable",
+        _PUBLISHER,
+        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
+        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        (f"{_TESTS}/test_reachable.py",),
+        "ingress is ready while Kafka is away",
+    ),
+    Fault(
+        "common/publisher-asks-without-end",
+        _PUBLISHER,
+        "            async with asyncio.timeout(seconds):\n                await self._producer.client",
+        "            async with asyncio.timeout(None):\n                await self._producer.client",
+        (f"{_TESTS}/test_reachable.py",),
+        "readiness hangs with Kafka",
+        hangs=True,
+    ),
+    Fault(
         "common/queue-told-by-the-first",
         _QUEUES,
         "elif self._left == 0:",

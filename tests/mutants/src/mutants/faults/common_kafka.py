@@ -10,6 +10,7 @@ _CLIENTS: Final = f"{_KAFKA}/clients.py"
 _SESSIONS: Final = f"{_KAFKA}/partitions.py"
 
 _CLIENT_TESTS: Final = (f"{_TESTS}/test_client_settings.py",)
+_REACHED: Final = (f"{_TESTS}/test_reachable.py",)
 _SESSION_TESTS: Final = (f"{_TESTS}/test_sessions.py", f"{_TESTS}/test_partitions.py")
 
 FAULTS: Final = (
@@ -266,6 +267,22 @@ FAULTS: Final = (
         "return consumer is not None and self._assigned",
         _SESSION_TESTS,
         "a service that can do nothing says that it is ready",
+    ),
+    Fault(
+        "common/group-always-reachable",
+        _SESSIONS,
+        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
+        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        _REACHED,
+        "a service is ready while Kafka is away",
+    ),
+    Fault(
+        "common/group-reachable-before-it-joins",
+        _SESSIONS,
+        "        if self._consumer is None:\n            return False\n        try:",
+        "        if self._consumer is None:\n            return True\n        try:",
+        _REACHED,
+        "a service is ready that has never spoken to Kafka",
     ),
     Fault(
         "common/session-always-alive",

@@ -47,7 +47,7 @@ FAULTS: Final = (
         "common/mongo-naive-times",
         _CLIENT,
         "codec_options=CodecOptions(tz_aware=True),",
-        "",
+        "codec_options=CodecOptions(),",
         _CLIENT_TESTS,
         "times without a zone cannot be compared with ours",
     ),
@@ -58,6 +58,14 @@ FAULTS: Final = (
         "",
         _CLIENT_TESTS,
         "while MongoDB is away each request waits for 30 s",
+    ),
+    Fault(
+        "common/mongo-always-reachable",
+        _CLIENT,
+        "        except PyMongoError:\n            return False\n        return True",
+        "        except PyMongoError:\n            return True\n        return True",
+        (f"{_TESTS}/test_reachable.py",),
+        "a service is ready while MongoDB is away",
     ),
     Fault(
         "common/mongo-lock-for-ever",

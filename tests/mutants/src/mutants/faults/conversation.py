@@ -174,14 +174,6 @@ FAULTS: Final = (
         "a bad release drains the topic into the dead-letter queue",
     ),
     Fault(
-        "conversation/halts-are-poison",
-        _HANDLERS,
-        "except (*_OUTSIDE, Halted):",
-        "except _OUTSIDE:",
-        _WORKER,
-        "the limit on dead letters makes one more dead letter of each record",
-    ),
-    Fault(
         "conversation/number-news-are-left-out",
         _HANDLERS,
         ", *news(facts, now)]",

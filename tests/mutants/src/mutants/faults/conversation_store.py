@@ -321,7 +321,7 @@ FAULTS: Final = (
         _EVENTS,
         'return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or document["_id"], event',
         'return MESSAGE_STATUS, document["_id"], event',
-        _PLAN,
+        (f"{_TESTS}/test_worker.py",),
         "statuses and messages of a conversation are in no order",
     ),
     Fault(
@@ -329,7 +329,7 @@ FAULTS: Final = (
         _FACTS,
         'return f"{record.topic}/{record.partition}/{record.offset}"',
         'return f"{record.topic}/{record.offset}"',
-        (f"{_TESTS}/test_store.py", f"{_TESTS}/test_core.py"),
+        _STORED,
         "two records are taken for one: a repetition is published, or a log entry is lost",
     ),
 )

@@ -10,7 +10,6 @@ _ROUTES: Final = f"{_INGRESS}/routes.py"
 _CORE: Final = f"{_INGRESS}/core.py"
 _APP: Final = f"{_INGRESS}/app.py"
 _FRONT: Final = f"{_INGRESS}/front.py"
-_OVERSIZE: Final = f"{_INGRESS}/oversize.py"
 _SETTINGS: Final = f"{_INGRESS}/settings.py"
 _TELEMETRY: Final = f"{_INGRESS}/telemetry.py"
 
@@ -132,13 +131,12 @@ FAULTS: Final = (
         "a body that Meta signed is refused for ever",
     ),
     Fault(
-        "ingress/oversize-keeps-long-ids",
-        _OVERSIZE,
-        "return text if text is not None and len(text) <= _LONG else None",
-        "return text",
+        "ingress/oversize-drops-the-key-alone",
+        _ROUTES,
+        "smaller = alone(fact, now) if len(value) > _MAX_VALUE_BYTES else keyless(fact)",
+        "smaller = keyless(fact)",
         _WIRING,
-        "what was too large still is",
-        hangs=True,
+        "what was too large still is, and a body that Meta signed is refused for ever",
     ),
     Fault(
         "ingress/key-of-the-number-alone",
@@ -291,14 +289,6 @@ FAULTS: Final = (
         "SecretStr, Field(min_length=0)]],",
         (f"{_TESTS}/test_settings.py",),
         "a secret that is empty by mistake is refused only later, and silently",
-    ),
-    Fault(
-        "ingress/settings-quoted",
-        _SETTINGS,
-        "    model_config = SettingsConfigDict(hide_input_in_errors=True)\n",
-        "",
-        (f"{_TESTS}/test_settings.py",),
-        "an app secret stands in the error of a process that does not start",
     ),
     Fault(
         "ingress/refused-is-not-counted",
