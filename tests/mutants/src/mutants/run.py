@@ -21,7 +21,7 @@ from mutants.trial import Trial
 _UNION_SECONDS: Final = 1200.0
 LEAST_SECONDS: Final = 30.0
 _TIMES_AS_LONG: Final = 5
-_QUICK_EACH: Final = 4
+_QUICK_EACH: Final = 6
 
 Say = Callable[[str], None]
 
