@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,10 @@ rolling: setup ## A rolling update of everything under traffic, which loses noth
 chaos-prove: setup ## Deliberately broken builds, each of which the fault suite has to find
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos.prove
+
+mutants: setup ## Small faults in copies of the code, each of which a test has to find: ONLY=name,service [MUTANTS_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m mutants $(if $(ONLY),--only $(ONLY)) $(MUTANTS_ARGS)
 
 bench: setup ## Everything measured beside honest baselines, with a report and plots (about an hour): [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -1,5 +1,6 @@
 """`python -m <service>`: help and bad settings."""
 
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ SERVICES = ("ingress", "conversation", "sender", "accounts")
 def run(service, *arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", service, *arguments],
-        env={"PATH": "", **environment},
+        env={"PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""), **environment},
         capture_output=True,
         text=True,
         timeout=30,

@@ -82,6 +82,7 @@ async def test_a_token_is_kept_for_its_time_and_its_revision(client, accounts, c
         (httpx.Response(404), NotFound),
         (httpx.Response(500), Unavailable),
         (httpx.Response(401), Unavailable),
+        (httpx.Response(500, json={"phoneNumberId": "1", "accessToken": "fake", "revision": 9}), Unavailable),
         (httpx.Response(200, text="<html>"), Unavailable),
         (httpx.Response(200, json=[]), Unavailable),
         (httpx.Response(200, json={"phoneNumberId": "1"}), Unavailable),

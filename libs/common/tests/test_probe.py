@@ -2,11 +2,16 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+import common
 from common.http.probe import DEFAULT_PORT
 from common.http.serve import HttpSettings
+
+SOURCE = str(Path(common.__file__).parents[1])
+"""Where what is tested is: a process of its own would take what is installed."""
 
 
 class Service(BaseHTTPRequestHandler):
@@ -30,7 +35,9 @@ def port():
 
 def probe(port, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "common.http.probe", *arguments], env={"HTTP_PORT": str(port)}, check=False
+        [sys.executable, "-m", "common.http.probe", *arguments],
+        env={"HTTP_PORT": str(port), "PYTHONPATH": SOURCE},
+        check=False,
     ).returncode
 
 
@@ -55,6 +62,6 @@ def test_a_probe_imports_nothing_that_takes_long():
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": "libs/common/src"},
+        env={"PYTHONPATH": SOURCE},
     ).stdout
     assert eval(said) <= {"common", "__main__"}  # noqa: S307

@@ -56,6 +56,32 @@ def test_the_same_secret_is_never_sealed_to_the_same_bytes():
     assert all(first[name] != second[name] for name in ("wrapped", "nonce", "ciphertext"))
 
 
+def nonces_of(sealed):
+    return sealed["nonce"], sealed["wrapped"][:12]
+
+
+def test_no_nonce_is_used_twice_for_a_secret_or_for_a_data_key():
+    """Two messages under one key and nonce give the key of GCM's authentication away (NIST SP 800-38D, 8)."""
+    many = [RING.seal(SECRET, PLACE) for _ in range(50)]
+    rotated = [KeyRing({"old": OLD, "new": NEW}, "new").rewrap(sealed, PLACE) for sealed in many]
+    nonces = [nonce for sealed in many for nonce in nonces_of(sealed)]
+    nonces += [nonces_of(sealed)[1] for sealed in rotated]
+    assert len(set(nonces)) == len(nonces) == 150
+
+
+def test_each_secret_has_a_data_key_of_its_own():
+    keys = {RING._unwrap(RING.seal(SECRET, PLACE), PLACE) for _ in range(10)}
+    assert len(keys) == 10
+    assert OLD not in keys
+    assert {len(key) for key in keys} == {KEY_BYTES}
+
+
+@pytest.mark.parametrize("length", [0, 1, 16, KEY_BYTES - 1, KEY_BYTES + 1])
+def test_a_key_of_another_length_makes_no_ring(length):
+    with pytest.raises(SecretsError, match=f"{length} bytes"):
+        KeyRing({"old": OLD, "new": bytes(length)}, "old")
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [

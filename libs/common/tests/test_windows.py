@@ -95,6 +95,8 @@ async def test_more_than_one_call_may_ask_for_are_several(client, conversation):
         httpx.Response(404),
         httpx.Response(500),
         httpx.Response(403),
+        httpx.Response(500, json={"data": [{"until": None}]}),
+        httpx.Response(302, json={"data": [{"until": None}]}),
         httpx.Response(200),
         httpx.Response(200, text="<html>"),
         httpx.Response(200, json=[]),

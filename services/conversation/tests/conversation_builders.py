@@ -109,7 +109,10 @@ def again(record):
 
 
 class Memory:
-    """MongoDB as far as a plan needs it: documents that a plan has written are known to the next."""
+    """MongoDB as far as a plan needs it: documents that a plan has written are known to the next.
+
+    `test_store.py` holds it against the real store, batch by batch.
+    """
 
     def __init__(self):
         self.messages, self.conversations = {}, {}
@@ -121,7 +124,8 @@ class Memory:
         )
         done = plan([read(record) for record in records], known, chatbots, NOW)
         for m in done.working.messages.values():
-            m.document["conversationId"] = m.conversation_id
+            if m.conversation_id is not None:  # absent rather than null, as the store has it
+                m.document["conversationId"] = m.conversation_id
             self.messages[m.document["_id"]] = m.document
         for c in done.working.conversations.values():
             self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})

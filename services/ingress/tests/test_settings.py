@@ -40,3 +40,11 @@ def test_secrets_are_not_shown(monkeypatch):
     monkeypatch.setenv("WHATSAPP_APP_SECRETS", "fake-one")
     monkeypatch.setenv("WHATSAPP_VERIFY_TOKEN", "fake-token")
     assert "fake-" not in repr(Settings())
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 4.6, 60])
+def test_kafka_has_less_time_than_meta_gives_us(seconds):
+    """Meta waits for 5 s, and comes again with the same."""
+    with pytest.raises(ValidationError, match="publish_timeout_seconds"):
+        Settings(publish_timeout_seconds=seconds)
+    assert 0 < Settings().publish_timeout_seconds < 5

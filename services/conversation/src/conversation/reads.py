@@ -127,10 +127,16 @@ async def _one(collection: Any, query: Document, what: str) -> Document:
 async def _page(collection: Any, query: Document, order: str, cursor: str | None, limit: int) -> Page:
     if cursor is not None:
         position, last_id = decode_cursor(cursor)
-        query = {**query, "$or": [{order: {"$lt": position}}, {order: position, "_id": {"$lt": last_id}}]}
+        query = {**query, "$or": _behind(order, position, last_id)}
     with or_unavailable():
         found = collection.find(query).sort([(order, DESCENDING), ("_id", DESCENDING)]).limit(limit + 1)
         documents = [document async for document in found]
     items = documents[:limit]
     more = len(documents) > limit
-    return Page(items, encode_cursor(items[-1][order], items[-1]["_id"]) if more else None)
+    return Page(items, encode_cursor(items[-1].get(order), items[-1]["_id"]) if more else None)
+
+
+def _behind(order: str, moment: datetime | None, last_id: str) -> list[Document]:
+    """What comes later on the pages. Documents without a time, of which only a status is known, come last of all."""
+    behind: list[Document] = [{order: moment, "_id": {"$lt": last_id}}]
+    return behind if moment is None else [{order: {"$lt": moment}}, *behind, {order: None}]

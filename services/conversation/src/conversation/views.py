@@ -14,7 +14,7 @@ from conversation.windows import window_of
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id have a fifth of that."""
 
-_cursor: Final = msgspec.json.Decoder(tuple[float, str])  # refuses NaN, infinity and lone surrogates
+_cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
 _HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
 
@@ -42,19 +42,21 @@ def log_view(document: Document) -> Document:
     return {"id": document["_id"], **_shown(document)}
 
 
-def encode_cursor(position: datetime, last_id: str) -> str:
-    """Where the next page begins: behind this document. Opaque to callers."""
-    return base64.urlsafe_b64encode(json.dumps([position.timestamp(), last_id]).encode()).decode().rstrip("=")
+def encode_cursor(position: datetime | None, last_id: str) -> str:
+    """Where the next page begins: behind this document (None: it has no time). Opaque to callers."""
+    seconds = None if position is None else position.timestamp()
+    return base64.urlsafe_b64encode(json.dumps([seconds, last_id]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[datetime, str]:
-    """Time and id of the last document of the page before. Raises `InvalidInput` for what this API cannot have given.
+def decode_cursor(cursor: str) -> tuple[datetime | None, str]:
+    """Time (None: it has none) and id of the last document of the page before.
 
-    A cursor says where to go on and nothing else: what may be read is decided anew for each page.
+    Raises `InvalidInput` for what this API cannot have given. A cursor says where to go on and nothing else: what may
+    be read is decided anew for each page.
     """
     try:
         seconds, last_id = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
-        return datetime.fromtimestamp(seconds, tz=UTC), last_id
+        return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC), last_id
     except (msgspec.DecodeError, ValueError, OverflowError, OSError):
         raise InvalidInput("`cursor` is invalid; use the one from the previous page", code="invalid_cursor") from None
 

@@ -1,0 +1,270 @@
+"""The store on a real MongoDB: the same batches lead to the same as in the tests' memory, and all of it or nothing."""
+
+import asyncio
+import random
+import uuid
+from datetime import timedelta
+
+import pytest
+from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, result, status, webhook
+
+from common.contracts import sends, webhooks
+from common.contracts.people import Contact
+from common.mongo import Mongo, MongoSettings, OwnedSession, collections
+from common.mongo.indexes import Standing, compare_indexes
+from conversation.core import keys_of, plan
+from conversation.facts import read
+from conversation.store import ConversationStore
+
+pytestmark = pytest.mark.integration
+
+PRICING = {"pricing_model": "PMP", "type": "regular", "category": "service"}
+PHONE, BSUID = Contact(wa_id="491510000001"), Contact(user_id="DE.1001")
+
+
+class Room:
+    """The store, and `memory` beside it, which has to come to the same."""
+
+    def __init__(self, mongodb_uri):
+        self.settings = MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"store_{uuid.uuid4().hex[:10]}")
+        self.mongo = Mongo(self.settings)
+        self.store = ConversationStore(self.mongo, webhook_log_days=3)
+        self.memory = Memory()
+
+    async def apply(self, *records, store=None, slot="test"):
+        """Events as they would be published."""
+        facts = [read(record) for record in records]
+        store = store or self.store
+        async with OwnedSession(self.mongo, slot) as owned:
+            done = await store.apply(owned, keys_of(facts), lambda known: plan(facts, known, BOT, NOW))
+        return [pending.record(NOW) for pending in done.events]
+
+    async def same(self, *records):
+        """Apply the batch to both, and compare what is published and what is kept."""
+        stored = await self.apply(*records)
+        remembered, _ = self.memory.run(*records)
+        assert [(e.topic, e.key, e.value) for e in stored] == [(e.topic, e.key, e.value) for e in remembered]
+        assert await self.all_of(self.store.messages) == present(self.memory.messages)
+        kept, merged = split(await self.all_of(self.store.conversations))
+        assert (kept, merged) == split(present(self.memory.conversations))
+
+    async def all_of(self, collection):
+        return {document["_id"]: document async for document in collection.find({})}
+
+    async def clear(self):
+        self.memory = Memory()
+        for collection in (
+            self.store.messages,
+            self.store.conversations,
+            self.store.webhook_events,
+            self.store.usage_logs,
+        ):
+            await collection.delete_many({})
+
+
+def present(documents):
+    """Absent rather than null, as it is stored."""
+    return {key: {k: v for k, v in document.items() if v is not None} for key, document in documents.items()}
+
+
+def split(conversations):
+    """Those that stand, whole; and into which the others went."""
+    merged = {key: one["mergedInto"] for key, one in conversations.items() if "mergedInto" in one}
+    return {key: one for key, one in conversations.items() if key not in merged}, merged
+
+
+@pytest.fixture
+async def room(mongodb_uri):
+    room = Room(mongodb_uri)
+    await room.store.ensure_indexes()
+    yield room
+    await room.mongo.client.drop_database(room.settings.mongodb_database)
+    await room.mongo.close()
+
+
+def system_change():
+    system = {"type": "user_changed_user_id", "body": "changed", "user_id": "DE.2", "previous_user_id": "DE.1"}
+    raw = {"id": "wamid.SYS", "type": "system", "timestamp": "1793525400", "system": system}
+    return webhook(webhooks.MESSAGE, raw, contact=Contact(user_id="DE.2"), wamid="wamid.SYS")
+
+
+def replayed():
+    first, second = message("wamid.1"), status("sent", pricing=PRICING)
+    return [[first, second], [first, second], [again(first), again(second)], [second]]
+
+
+SEQUENCES = {
+    "one person": lambda: [[message("wamid.1"), message("wamid.2")], [message("wamid.3")]],
+    "two people": lambda: [[message("wamid.1", contact=PHONE), message("wamid.2", contact=Contact(user_id="FR.1"))]],
+    "a replay and repetitions": replayed,
+    "twice in one batch": lambda: [[one := message("wamid.1"), again(one)]],
+    "two that are one": lambda: [
+        [message("wamid.1", contact=PHONE), message("wamid.2", contact=PHONE)],
+        [message("wamid.3", contact=BSUID)],
+        [message("wamid.4")],
+        [message("wamid.5", contact=PHONE), message("wamid.6", contact=BSUID)],
+    ],
+    "two that are one within a batch": lambda: [
+        [message("wamid.1", contact=PHONE)],
+        [message("wamid.2", contact=BSUID), message("wamid.3")],
+        [message("wamid.4", contact=BSUID)],
+    ],
+    "sends to two that are one": lambda: [
+        [result(to="+491510000001")],
+        [result(message_id="m2", wamid="wamid.OUT2", to="DE.1001")],
+        [status("delivered"), status("read", wamid="wamid.OUT2", message_id="m2")],
+        [message("wamid.1")],
+    ],
+    "a person whose id changes": lambda: [
+        [message("wamid.1", contact=Contact(user_id="DE.1"))],
+        [system_change()],
+        [message("wamid.2", contact=Contact(user_id="DE.2"))],
+    ],
+    "result, then statuses": lambda: [
+        [result()],
+        [status("sent", pricing=PRICING), status("delivered", pricing=PRICING)],
+        [status("read")],
+    ],
+    "statuses, then result": lambda: [[status("read", contact=None)], [status("sent")], [result()]],
+    "a status that names nobody first": lambda: [[status("failed", contact=None)], [result(sends.FAILED)]],
+    "doubt, then a status": lambda: [[result(sends.IN_DOUBT)], [status("sent")], [result(attempts=2)]],
+    "a second wamid": lambda: [[result()], [status("sent", wamid="wamid.LATE")], [status("read", wamid="wamid.LATE")]],
+    "somebody else's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
+    "a group": lambda: [
+        [status("delivered", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
+        [status("read", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
+    ],
+    "a read mark": lambda: [[result(body={"type": "read", "message_id": "wamid.IN1"})]],
+    "another change": lambda: [[webhook(webhooks.CHANGE, {"event": "PIN_CHANGED"}), message("wamid.1")]],
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+async def test_batches_lead_to_the_same_in_mongodb_and_in_memory(room, name):
+    for batch in SEQUENCES[name]():
+        await room.same(*batch)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_batches_in_any_order_lead_to_the_same_in_mongodb_and_in_memory(room, seed):
+    chance = random.Random(seed)
+    records = [
+        *(message(f"wamid.{n}", contact=chance.choice([PHONE, BSUID, Contact(user_id="FR.1")])) for n in range(6)),
+        message("wamid.both"),
+        result(),
+        result(message_id="m2", wamid="wamid.OUT2", to="DE.1001"),
+        *(status(word, pricing=PRICING) for word in ("sent", "delivered", "read")),
+        *(status(word, wamid="wamid.OUT2", message_id="m2", contact=None) for word in ("sent", "failed")),
+    ]
+    records += [again(record) for record in chance.sample(records, 4)]
+    chance.shuffle(records)
+    while records:
+        count = chance.randint(1, 5)
+        batch, records = records[:count], records[count:]
+        await room.same(*batch)
+        if chance.random() < 0.3:
+            await room.same(*batch)  # as after a crash
+
+
+async def test_the_messages_of_a_merged_conversation_follow_it_though_no_batch_names_them(room):
+    await room.apply(*(message(f"wamid.{n}", contact=PHONE) for n in range(5)))
+    await room.apply(*(message(f"wamid.{n}", contact=BSUID) for n in range(5, 10)))
+    assert len({m["conversationId"] async for m in room.store.messages.find({})}) == 2
+    await room.apply(message("wamid.both"))
+    found = [m async for m in room.store.messages.find({})]
+    (winner,) = {m["conversationId"] for m in found}
+    standing, merged = split(await room.all_of(room.store.conversations))
+    assert list(standing) == [winner]
+    assert list(merged.values()) == [winner]
+    assert standing[winner]["inboundCount"] == len(found) == 11
+    loser = await room.store.conversations.find_one({"mergedInto": winner})
+    assert "aliases" not in loser
+
+
+async def test_each_record_is_once_in_the_webhook_log_and_each_price_once_in_the_usage(room):
+    batch = [message("wamid.1"), status("sent", pricing=PRICING), result()]
+    for _ in range(3):
+        await room.apply(*batch)
+    await room.apply(status("delivered", pricing=PRICING), again(batch[0]))
+    assert await room.store.webhook_events.count_documents({}) == 4
+    usage = await room.all_of(room.store.usage_logs)
+    assert sorted(entry["kind"] for entry in usage.values()) == ["pricing", "send"]
+
+
+async def test_records_of_one_offset_in_two_partitions_are_two_records(room):
+    first, second = message("wamid.1"), message("wamid.1")
+    first.offset = second.offset = 7
+    second.partition = 1
+    assert len(await room.apply(first)) == 1
+    assert await room.apply(second) == []  # Meta's repetition, and no replay
+    assert await room.store.webhook_events.count_documents({}) == 2
+
+
+async def test_the_history_of_a_message_has_each_status_of_a_batch(room):
+    await room.apply(result())
+    await room.apply(*(status(word) for word in ("sent", "delivered", "read")))
+    document = await room.store.messages.find_one({"wamid": "wamid.OUT1"})
+    assert [entry["status"] for entry in document["statuses"]] == ["accepted", "sent", "delivered", "read"]
+
+
+class Failing:
+    """A collection that cannot be written; `reads` and `writes` are the sessions that it was asked under."""
+
+    def __init__(self, collection, error=None):
+        self._collection, self._error = collection, error
+        self.sessions = []
+
+    def find(self, *given, session=None):
+        self.sessions.append(session)
+        return self._collection.find(*given, session=session)
+
+    async def bulk_write(self, *given, session=None, **more):
+        self.sessions.append(session)
+        if self._error is not None:
+            raise self._error
+        return await self._collection.bulk_write(*given, session=session, **more)
+
+
+async def test_a_batch_that_fails_at_its_end_is_not_there_at_all(room):
+    store = ConversationStore(room.mongo)
+    store.usage_logs = Failing(store.usage_logs, OSError("injected"))
+    with pytest.raises(OSError, match="injected"):
+        await room.apply(message("wamid.1"), result(), status("sent", pricing=PRICING), store=store)
+    for collection in (room.store.messages, room.store.conversations, room.store.webhook_events):
+        assert await collection.count_documents({}) == 0
+
+
+async def test_all_of_a_batch_is_read_and_written_in_its_transaction(room):
+    store = ConversationStore(room.mongo)
+    spies = {
+        name: Failing(getattr(store, name)) for name in ("messages", "conversations", "webhook_events", "usage_logs")
+    }
+    for name, spy in spies.items():
+        setattr(store, name, spy)
+    await room.apply(message("wamid.1"), result(), status("sent", pricing=PRICING), store=store)
+    assert {name: len(spy.sessions) for name, spy in spies.items()} == {
+        "messages": 2,
+        "conversations": 2,
+        "webhook_events": 1,
+        "usage_logs": 1,
+    }
+    (session,) = {session for spy in spies.values() for session in spy.sessions}
+    assert session is not None
+
+
+async def test_two_processes_that_meet_one_person_at_once_make_one_conversation(room):
+    for turn in range(5):
+        contact = Contact(user_id=f"DE.{turn}")
+        both = (room.apply(message(f"wamid.{turn}.{slot}", contact=contact), slot=f"slot-{slot}") for slot in range(4))
+        async with asyncio.timeout(30):
+            await asyncio.gather(*both)
+        (conversation,) = [c async for c in room.store.conversations.find({"aliases": f"{NUMBER}|u:DE.{turn}"})]
+        assert conversation["inboundCount"] == 4
+
+
+async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_days(room):
+    for collection in (collections.CONVERSATIONS, collections.MESSAGES, collections.USAGE_LOGS):
+        standing = await compare_indexes(room.mongo.database, collection)
+        assert set(standing.values()) == {Standing.AS_DECLARED}
+    indexes = await room.store.webhook_events.index_information()
+    assert timedelta(seconds=indexes["kept"]["expireAfterSeconds"]) == timedelta(days=3)

@@ -1,0 +1,322 @@
+"""The worker between Kafka and MongoDB, both fakes: what is stored, published and committed, and in which order."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import TopicPartition
+from conversation_builders import ADA, NUMBER, FakeRecord, message, result, status, webhook
+from pymongo.errors import AutoReconnect
+
+from common.contracts import topics, webhooks
+from common.contracts.envelope import decode, decoder
+from common.contracts.messages import IncomingMessage, MessageStatus
+from common.dead_letters import DeadLetterLimit, DeadLetterSettings
+from common.errors import Unavailable
+from common.kafka.partitions import Halted
+from common.kafka.records import read_headers
+from common.telemetry.tenants import Tenants
+from conversation import handlers
+from conversation.handlers import ConversationWorker
+from conversation.state import Known
+
+PARTITION = TopicPartition(topics.WEBHOOKS.name, 0)
+incoming, statuses = decoder(IncomingMessage), decoder(MessageStatus)
+
+
+class Store:
+    """Keeps the wamids of what it was told, one list for each transaction. `breaks` says what a batch meets."""
+
+    def __init__(self, steps):
+        self.steps, self.stored, self.owners = steps, [], []
+        self.breaks = lambda _: None
+
+    def owned_by(self, slot):
+        @asynccontextmanager
+        async def owned():
+            self.owners.append(slot)
+            yield slot
+            self.owners.append(None)
+
+        return owned()
+
+    async def apply(self, owned, _keys, decide):
+        assert owned == self.owners[-1]
+        plan = decide(Known())
+        wamids = [document.get("wamid") for document in plan.webhook_events]
+        error = self.breaks(wamids)
+        if error is not None:
+            raise error
+        self.stored.append(wamids)
+        self.steps.append("store")
+        return plan
+
+
+class Session:
+    """A session with these batches; `committed` is what Kafka has. After the last one it is superseded."""
+
+    group, slot = "g", "webhooks-0"
+
+    def __init__(self, steps, *batches):
+        self.steps, self.batches = steps, list(batches)
+        self.stopping, self.committed, self.asked, self.vain = asyncio.Event(), [], [], 0
+
+    async def fetch(self, *, max_records):
+        self.asked.append(max_records)
+        await asyncio.sleep(0)
+        if not self.batches:
+            self.stopping.set()
+            return {}
+        return {PARTITION: self.batches.pop(0)}
+
+    async def commit(self, outgoing, offsets):
+        self.steps.append("commit")
+        self.committed.append((list(outgoing), dict(offsets)))
+
+    def tried(self):
+        self.vain += 1
+
+
+class Numbers:
+    def __init__(self):
+        self.asked = []
+
+    async def chatbots(self, numbers):
+        self.asked.append(set(numbers))
+        return dict.fromkeys(numbers, "bot")
+
+
+class Room:
+    def __init__(self):
+        self.steps = []
+        self.store, self.numbers = Store(self.steps), Numbers()
+        self.there = asyncio.Event()
+        self.there.set()
+        self.indexes = SimpleNamespace(wait=self.there.wait, tries=0)
+
+    def worker(self, batch_records=50, **letters):
+        limit = DeadLetterLimit(DeadLetterSettings(**letters))
+        return ConversationWorker(
+            self.store, self.numbers, self.indexes, limit, batch_records=batch_records, tenants=Tenants(10)
+        )
+
+    async def work(self, *batches, **settings):
+        session = Session(self.steps, *batches)
+        async with asyncio.timeout(10):
+            await self.worker(**settings)(session)
+        return session
+
+
+@pytest.fixture
+def room():
+    return Room()
+
+
+def batch_of(*records, start=40):
+    for offset, record in enumerate(records, start):
+        record.offset = offset
+    return list(records)
+
+
+def messages(count):
+    return [message(f"wamid.{n}") for n in range(count)]
+
+
+def broken():
+    record = message("wamid.bad")
+    record.value = record.value[:-5]
+    return record
+
+
+def published(outgoing):
+    return [decode(incoming, r.value).data.wamid for r in outgoing if r.topic == topics.INCOMING_MESSAGES.name]
+
+
+def letters(outgoing):
+    return [r for r in outgoing if r.topic == topics.WEBHOOKS_DLQ.name]
+
+
+async def test_a_batch_is_stored_then_published_and_committed_behind_its_last_record(room):
+    session = await room.work(batch_of(*messages(3)), batch_of(message("wamid.3"), start=43))
+    (first, offsets), (second, after) = session.committed
+    assert (published(first), published(second)) == (["wamid.0", "wamid.1", "wamid.2"], ["wamid.3"])
+    assert (offsets, after) == ({PARTITION: 43}, {PARTITION: 44})
+    assert room.steps == ["store", "commit", "store", "commit"]
+    assert room.store.stored == [["wamid.0", "wamid.1", "wamid.2"], ["wamid.3"]]
+
+
+async def test_gaps_between_offsets_are_passed(room):
+    """Compaction and the markers of transactions leave some."""
+    records = messages(2)
+    records[0].offset, records[1].offset = 40, 57
+    session = await room.work(records)
+    assert session.committed[0][1] == {PARTITION: 58}
+
+
+@pytest.mark.parametrize("where", range(7))
+async def test_a_record_that_breaks_its_batch_is_a_dead_letter_and_the_others_are_not(room, where):
+    room.store.breaks = lambda wamids: RuntimeError("a mistake") if "wamid.bad" in wamids else None
+    records = messages(6)
+    records.insert(where, message("wamid.bad"))
+    session = await room.work(batch_of(*records))
+    ((outgoing, offsets),) = session.committed
+    assert published(outgoing) == [f"wamid.{n}" for n in range(6)]
+    (letter,) = letters(outgoing)
+    assert letter.value == records[where].value
+    assert offsets == {PARTITION: 47}
+    assert sorted(wamid for part in room.store.stored for wamid in part) == [f"wamid.{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("where", [0, 2, 4])
+async def test_a_record_that_is_not_understood_is_a_dead_letter_with_all_that_is_known_of_it(room, where):
+    records = messages(4)
+    bad = broken()
+    bad.headers = (("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("x", b"y"))
+    records.insert(where, bad)
+    session = await room.work(batch_of(*records))
+    ((outgoing, offsets),) = session.committed
+    (letter,) = letters(outgoing)
+    headers = read_headers(letter.headers)
+    assert (letter.key, letter.value) == ("k", bad.value)
+    assert (headers["origin-topic"], headers["origin-partition"], headers["origin-offset"]) == (
+        topics.WEBHOOKS.name,
+        "0",
+        str(40 + where),
+    )
+    assert (headers["code"], headers["traceparent"]) == ("undecodable_record", bad.headers[0][1].decode())
+    assert headers["reason"]
+    assert headers["first-failed-at"]
+    assert len(published(outgoing)) == 4
+    assert offsets == {PARTITION: 45}
+
+
+async def test_a_batch_of_nothing_but_bad_records_is_dead_letters_and_no_transaction(room):
+    session = await room.work(batch_of(broken(), broken()))
+    ((outgoing, offsets),) = session.committed
+    assert (len(letters(outgoing)), offsets, room.store.stored) == (2, {PARTITION: 42}, [])
+
+
+@pytest.mark.parametrize(
+    "error", [AutoReconnect("away"), Unavailable("away", code="x"), TimeoutError(), ConnectionResetError(), OSError()]
+)
+async def test_an_outage_makes_no_dead_letter_and_commits_nothing(room, error):
+    room.store.breaks = lambda _: error
+    session = Session(room.steps, batch_of(*messages(4)))
+    with pytest.raises(type(error)):
+        await room.worker()(session)
+    assert session.committed == []
+    assert room.store.owners[-1] == "g/webhooks-0"
+
+
+async def test_a_batch_that_does_not_get_through_in_time_makes_the_next_ones_smaller_for_a_while(room):
+    worker, slow = room.worker(batch_records=8), [True]
+    room.store.breaks = lambda _: TimeoutError() if slow[0] else None
+    with pytest.raises(TimeoutError):
+        await worker(Session(room.steps, batch_of(*messages(8))))
+    slow[0] = False
+    session = Session(room.steps, *(batch_of(*messages(n)) for n in (4, 5, 6)))
+    await worker(session)
+    assert session.asked == [4, 5, 6, 7]
+
+
+async def test_a_batch_has_at_most_as_many_records_as_is_set(room):
+    session = await room.work(batch_records=17)
+    assert session.asked == [17]
+
+
+async def test_a_session_that_was_superseded_takes_no_further_batch(room):
+    session = Session(room.steps, batch_of(*messages(1)), batch_of(*messages(1)))
+    commit = session.commit
+
+    async def superseded(outgoing, offsets):
+        await commit(outgoing, offsets)
+        session.stopping.set()
+
+    session.commit = superseded
+    async with asyncio.timeout(5):
+        await room.worker()(session)
+    assert len(session.committed) == 1
+    assert len(session.asked) == 1
+
+
+async def test_each_slot_of_each_group_has_an_owner_of_its_own(room):
+    await room.work(batch_of(*messages(1)))
+    assert room.store.owners == ["g/webhooks-0", None]
+
+
+async def test_nothing_is_read_before_the_indexes_are_there(room, monkeypatch):
+    monkeypatch.setattr(handlers, "_LOOK_SECONDS", 0.005)
+    room.there.clear()
+    session = Session(room.steps, batch_of(*messages(1)))
+    working = asyncio.create_task(room.worker()(session))
+    await asyncio.sleep(0)
+    for room.indexes.tries in range(1, 4):
+        async with asyncio.timeout(5):
+            while session.vain < room.indexes.tries:
+                await asyncio.sleep(0.001)
+    assert session.asked == []
+    assert room.store.owners == []
+    room.there.set()
+    async with asyncio.timeout(5):
+        await working
+    assert len(session.committed) == 1
+
+
+async def test_who_waits_for_indexes_can_be_superseded(room):
+    room.there.clear()
+    session = Session(room.steps, batch_of(*messages(1)))
+    working = asyncio.create_task(room.worker()(session))
+    await asyncio.sleep(0)
+    session.stopping.set()
+    async with asyncio.timeout(5):
+        await working
+    assert session.asked == []
+
+
+async def test_records_that_are_not_understood_count_towards_the_limit(room):
+    session = Session(room.steps, batch_of(*(broken() for _ in range(4))))
+    with pytest.raises(Halted):
+        await room.worker(dlq_limit=3, dlq_limit_share=0)(session)
+    assert session.committed == []
+
+
+async def test_records_that_cannot_be_applied_count_towards_the_limit_and_a_halt_is_no_dead_letter(room):
+    room.store.breaks = lambda wamids: RuntimeError("a mistake") if wamids else None
+    session = Session(room.steps, batch_of(*messages(4)))
+    with pytest.raises(Halted):
+        await room.worker(dlq_limit=3, dlq_limit_share=0)(session)
+    assert session.committed == []
+
+
+async def test_numbers_are_looked_up_and_their_messages_belong_to_their_chatbots(room):
+    session = await room.work(batch_of(message("wamid.1"), status("sent"), message("wamid.2", number="15")))
+    assert room.numbers.asked == [{NUMBER, "15"}]
+    events = [r for r in session.committed[0][0] if r.topic == topics.INCOMING_MESSAGES.name]
+    assert [decode(incoming, r.value).data.chatbot_id for r in events] == ["bot", "bot"]
+
+
+async def test_what_meta_changes_of_a_number_is_passed_on(room):
+    change = webhook(webhooks.CHANGE, {"event": "UPGRADE", "display_phone_number": "1"})
+    change.value = change.value.replace(b'"field":"messages"', b'"field":"phone_number_quality_update"')
+    session = await room.work(batch_of(change))
+    assert [r.topic for r in session.committed[0][0]] == [topics.NUMBERS.name]
+
+
+async def test_an_event_that_no_broker_takes_does_not_stop_its_partition(room):
+    large = message("wamid.large", text="x" * 2_300_000)
+    session = await room.work(batch_of(message("wamid.0"), large, message("wamid.1")))
+    ((outgoing, offsets),) = session.committed
+    assert published(outgoing) == ["wamid.0", "wamid.1"]
+    assert [letter.value for letter in letters(outgoing)] == [large.value]
+    assert offsets == {PARTITION: 43}
+
+
+async def test_results_and_statuses_are_events_too(room):
+    read = FakeRecord(result().value, topic=topics.SEND_RESULTS.name)
+    session = await room.work(batch_of(status("sent", contact=ADA), read))
+    events = session.committed[0][0]
+    assert [r.topic for r in events] == [topics.MESSAGE_STATUS.name] * 2
+    told = [decode(statuses, r.value).data.conversation_id for r in events]
+    assert told[0]
+    assert [r.key for r in events] == told == [told[0]] * 2  # in one partition with the messages

@@ -1,0 +1,198 @@
+"""Faults in conversation: whose number it is, and what it reads and shows."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_SOURCE: Final = "services/conversation/src/conversation"
+_TESTS: Final = "services/conversation/tests"
+_ROUTES: Final = f"{_SOURCE}/routes.py"
+_READS: Final = f"{_SOURCE}/reads.py"
+_VIEWS: Final = f"{_SOURCE}/views.py"
+_NUMBERS: Final = f"{_SOURCE}/numbers.py"
+_FIT: Final = f"{_SOURCE}/fit.py"
+_USAGE: Final = f"{_SOURCE}/usage.py"
+
+_ROUTE_TESTS: Final = (f"{_TESTS}/test_isolation.py",)
+_NUMBER_TESTS: Final = (f"{_TESTS}/test_numbers.py",)
+
+FAULTS: Final = (
+    Fault(
+        "conversation/number-of-the-newest-account",
+        _NUMBERS,
+        "key=lambda account: (account.active, account.revision)",
+        "key=lambda account: account.revision",
+        _NUMBER_TESTS,
+        "a deactivated account keeps getting the messages of its number",
+    ),
+    Fault(
+        "conversation/number-of-a-former-account",
+        _NUMBERS,
+        "            self._accounts[before].pop(chatbot_id, None)\n",
+        "            pass\n",
+        _NUMBER_TESTS,
+        "an account that changed its number keeps the old one",
+    ),
+    Fault(
+        "conversation/number-that-is-new-is-not-waited-for",
+        _NUMBERS,
+        "if new and await self.table.catch_up(_CATCH_UP_SECONDS):",
+        "if False:",
+        _NUMBER_TESTS,
+        "the first message of an account belongs to no chatbot",
+    ),
+    Fault(
+        "conversation/number-asked-for-each-time",
+        _NUMBERS,
+        " and self._unknown_until.get(n, 0.0) <= now]",
+        "]",
+        _NUMBER_TESTS,
+        "a number without an account makes each batch ask Kafka",
+    ),
+    Fault(
+        "conversation/number-unknown-for-ever",
+        _NUMBERS,
+        "until = self._now() + _UNKNOWN_SECONDS",
+        "until = float('inf')",
+        _NUMBER_TESTS,
+        "an account that was missed once is missed until a restart",
+    ),
+    # Fit
+    Fault(
+        "conversation/fit-down-to-nothing",
+        _FIT,
+        "max(1, records // 2)",
+        "records // 2",
+        (f"{_TESTS}/test_fit.py",),
+        "a batch of no records never ends",
+    ),
+    Fault(
+        "conversation/fit-above-its-bound",
+        _FIT,
+        "self.size = min(self._most, self.size + 1)",
+        "self.size = self.size + 1",
+        (f"{_TESTS}/test_fit.py",),
+        "BATCH_RECORDS is no bound",
+    ),
+    # Reads
+    Fault(
+        "conversation/reach-is-everything",
+        _ROUTES,
+        "return Reach(None if EVERY_CHATBOT in key.chatbots else key.chatbots)",
+        "return Reach(None)",
+        _ROUTE_TESTS,
+        "a tenant's key reads every tenant's threads",
+    ),
+    Fault(
+        "conversation/reach-by-the-parameter",
+        _READS,
+        "if chatbot_id is not None and (self.chatbots is None or chatbot_id in self.chatbots):",
+        "if chatbot_id is not None:",
+        _ROUTE_TESTS,
+        "a tenant's key reads the chatbot that it names",
+    ),
+    Fault(
+        "conversation/reach-without-the-parameter",
+        _READS,
+        'return {} if self.chatbots is None else {"chatbotId": {"$in": sorted(self.chatbots)}}',
+        "return {}",
+        _ROUTE_TESTS,
+        "a tenant's key reads everything when it names no chatbot",
+    ),
+    Fault(
+        "conversation/webhook-log-for-every-key",
+        _ROUTES,
+        "        if _reach(request).chatbots is not None:\n",
+        "        if _reach(request).chatbots is None and limit > 100:\n",
+        _ROUTE_TESTS,
+        "a tenant's key reads the webhooks of all tenants",
+    ),
+    Fault(
+        "conversation/usage-of-all",
+        _READS,
+        'return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)',
+        'return await _page(self._store.usage_logs, {}, "at", cursor, limit)',
+        _ROUTE_TESTS,
+        "a tenant's key reads what others send",
+    ),
+    Fault(
+        "conversation/summary-of-all",
+        _READS,
+        "stages = pipeline(reach.query(chatbot_id), days)",
+        "stages = pipeline({}, days)",
+        _ROUTE_TESTS,
+        "a tenant's key counts what others send",
+    ),
+    Fault(
+        "conversation/inbox-of-all",
+        _READS,
+        'query = {**reach.query(chatbot_id), "mergedInto": {"$exists": False}}',
+        'query = {"mergedInto": {"$exists": False}}',
+        _ROUTE_TESTS,
+        "a tenant's key reads every inbox",
+    ),
+    Fault(
+        "conversation/cursor-is-ignored",
+        _READS,
+        "    if cursor is not None:\n        position",
+        "    if cursor == '':\n        position",
+        _ROUTE_TESTS,
+        "every page is the first one",
+    ),
+    Fault(
+        "conversation/cursor-skips-equal-times",
+        _READS,
+        'return behind if moment is None else [{order: {"$lt": moment}}, *behind, {order: None}]',
+        'return behind if moment is None else [{order: {"$lt": moment}}, {order: None}]',
+        _ROUTE_TESTS,
+        "messages of one second are missing between two pages",
+    ),
+    Fault(
+        "conversation/cursor-never-ends",
+        _READS,
+        "if more else None)",
+        "if items else None)",
+        _ROUTE_TESTS,
+        "a reader that follows cursors asks one page too many, and may not end",
+    ),
+    Fault(
+        "conversation/cursor-that-is-none-is-an-error-of-ours",
+        _VIEWS,
+        '    except (ValueError, TypeError):\n        raise InvalidInput("`cursor`',
+        '    except ZeroDivisionError:\n        raise InvalidInput("`cursor`',
+        _ROUTE_TESTS,
+        "a cursor that is not ours is answered 500",
+    ),
+    Fault(
+        "conversation/limit-of-any-size",
+        _ROUTES,
+        "QueryParameter(ge=1, le=100,",
+        "QueryParameter(ge=1,",
+        _ROUTE_TESTS,
+        "one request reads a whole collection into memory",
+    ),
+    Fault(
+        "conversation/origins-are-shown",
+        _VIEWS,
+        'if name not in ("key", "origin")',
+        "if True",
+        _ROUTE_TESTS,
+        "callers see, and rely on, what is ours",
+    ),
+    Fault(
+        "conversation/aliases-are-shown",
+        _VIEWS,
+        '"deliveryRank", "aliases"})',
+        '"deliveryRank"})',
+        _ROUTE_TESTS,
+        "callers see, and rely on, what is ours",
+    ),
+    Fault(
+        "conversation/summary-of-any-length",
+        _USAGE,
+        "    if count > MAX_DAYS:\n",
+        "    if count < 0:\n",
+        (f"{_TESTS}/test_usage.py",),
+        "one request reads years",
+    ),
+)
