@@ -1,0 +1,54 @@
+"""What a fault is, and the list of all of them."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mutants import faults
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One change of one file that breaks a promise, and the tests of which at least one has to fail because of it."""
+
+    name: str
+    """`service/what`, unique: `conversation/offset-plus-zero`."""
+    file: str
+    """Relative to the root of the tree."""
+    before: str
+    """Text that occurs exactly once in the file. May have several lines."""
+    after: str
+    """What stands there instead."""
+    tests: tuple[str, ...]
+    """Files or node ids, as pytest takes them. The fewer, the faster."""
+    why: str
+    """What would go wrong in production."""
+    hangs: bool = False
+    """Whether a test that does not come to its end counts as a find."""
+
+
+def all_faults() -> list[Fault]:
+    """The faults of every module in `mutants.faults`. Raises ValueError when two have the same name."""
+    modules = sorted(found.name for found in pkgutil.iter_modules(faults.__path__))
+    listed = [fault for name in modules for fault in importlib.import_module(f"{faults.__name__}.{name}").FAULTS]
+    check_names(listed)
+    return listed
+
+
+def check_names(listed: Iterable[Fault]) -> None:
+    """Raises ValueError when two faults have the same name."""
+    seen: set[str] = set()
+    for fault in listed:
+        if fault.name in seen:
+            raise ValueError(f"two faults are called {fault.name}: give one another name")
+        seen.add(fault.name)
+
+
+def chosen(listed: Iterable[Fault], only: Sequence[str]) -> list[Fault]:
+    """The faults whose name is one of `only` or begins with one of them; all when `only` is empty."""
+    return [fault for fault in listed if not only or any(_matches(fault.name, part) for part in only)]
+
+
+def _matches(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part.rstrip('/')}/")

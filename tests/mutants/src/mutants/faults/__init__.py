@@ -1,0 +1,1 @@
+"""The faults, as data: each module here has a tuple `FAULTS`."""

@@ -1,0 +1,84 @@
+"""One run of pytest, in a process of its own, and what came of it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+_NO_FIND: Final = (ImportError, NameError, SyntaxError)
+"""A test that fails with one of these has met code that does not run at all, and proves nothing."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """What came of a run. `exit` is pytest's, or None when it was stopped because it took too long."""
+
+    exit: int | None = None
+    found_by: str = ""
+    """The first test that failed."""
+    broken: str = ""
+    """Why its failure proves nothing: the code did not run."""
+    strangers: list[str] = field(default_factory=list)
+    """Modules of ours that were not imported from the copy."""
+    on_stack: dict[str, bool] = field(default_factory=dict)
+    """Whether each test needs Kafka and MongoDB, by node id."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By node id."""
+    failed: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+class _Watcher:
+    """A plugin of pytest that fills a Trial."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Which of the tests need the stack."""
+        for item in session.items:
+            needs = any(item.get_closest_marker(name) for name in ("integration", "e2e"))
+            fixtures = getattr(item, "fixturenames", ())
+            self._trial.on_stack[item.nodeid] = bool(needs) or "local_stack" in fixtures
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up the seconds, and note what failed."""
+        seconds = self._trial.seconds
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self._trial.failed.append(report.nodeid)
+            self._trial.found_by = self._trial.found_by or report.nodeid
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[Any]) -> None:
+        """Note a failure that proves nothing."""
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, _NO_FIND):
+            self._trial.broken = self._trial.broken or f"{type(error).__name__}: {error}"
+
+
+def run_tests(tree: Path, tests: Sequence[str], options: Sequence[str]) -> Trial:
+    """Run pytest on the tree, in this process: it must be a fresh one, and the current folder becomes the tree."""
+    trial = Trial()
+    os.chdir(tree)
+    # Libraries that are already imported cannot be rewritten for better messages, which is all that pytest says here.
+    quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    trial.exit = int(pytest.main([*quiet, *options, *tests], plugins=[_Watcher(trial)]))
+    trial.strangers = _strangers(tree)
+    return trial
+
+
+def _strangers(tree: Path) -> list[str]:
+    ours = {package.name for package in tree.glob("*/*/src/*") if package.is_dir()} - {"mutants"}
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] in ours and file and not Path(file).is_relative_to(tree):
+            found.append(name)
+    return sorted(found)
