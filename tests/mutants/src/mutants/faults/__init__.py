@@ -1,1 +1,0 @@
-"""The faults, as data: each module here has a tuple `FAULTS`."""
