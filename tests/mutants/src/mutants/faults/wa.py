@@ -1,0 +1,113 @@
+"""Faults in the operators' tool."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_PLAN: Final = "tools/wa/src/wa/dlq/plan.py"
+_REPLAYING: Final = "tools/wa/src/wa/dlq/replaying.py"
+_SCOPE: Final = "tools/wa/src/wa/erase/scope.py"
+_JOURNAL: Final = "tools/wa/src/wa/journal.py"
+_TESTS_OF_LETTERS: Final = "tools/wa/tests/test_letters.py"
+_TESTS_OF_DLQ: Final = "tools/wa/tests/test_dlq.py"
+_TESTS_OF_ERASE: Final = "tools/wa/tests/test_erase.py"
+_TESTS_OF_JOURNAL: Final = "tools/wa/tests/test_journal.py"
+
+FAULTS: Final = (
+    Fault(
+        "wa/dlq-audit-not-compared",
+        _PLAN,
+        "    return entry if entry and entry.event_id == letter.event_id else None",
+        "    return entry",
+        (_TESTS_OF_LETTERS,),
+        "of a topic that was made anew, letters are taken for put back",
+    ),
+    Fault(
+        "wa/dlq-replayed-twice",
+        _PLAN,
+        "        if before := replay_of(letter, audit):\n            plan[1].append((letter, before))\n        elif why",
+        "        if why",
+        (_TESTS_OF_LETTERS,),
+        "a letter that was put back is put back again",
+    ),
+    Fault(
+        "wa/dlq-in-doubt-replayed",
+        _PLAN,
+        '    if letter.reason == "in_doubt_unresolved":\n        return "the customer may have the message, and a replay could send it twice: ask, then send a new message"\n',
+        "",
+        (_TESTS_OF_LETTERS,),
+        "a replay sends again what the customer may have",
+    ),
+    Fault(
+        "wa/dlq-replay-number",
+        _PLAN,
+        "str(letter.replays + 1)",
+        "str(letter.replays)",
+        (_TESTS_OF_LETTERS,),
+        "a replay is ignored by the sender",
+    ),
+    Fault(
+        "wa/dlq-message-id",
+        _PLAN,
+        '"message-id": letter.message_id or ""}',
+        '"message-id": ""}',
+        (_TESTS_OF_LETTERS,),
+        "a replay is another send than the one that failed",
+    ),
+    Fault(
+        "wa/dlq-audit-by-event",
+        _PLAN,
+        "    return Outgoing(topics.DLQ_AUDIT.name, entry.letter, encode(entry))",
+        '    return Outgoing(topics.DLQ_AUDIT.name, entry.event_id or "", encode(entry))',
+        (_TESTS_OF_LETTERS,),
+        "who replays next does not find what was put back",
+    ),
+    Fault(
+        "wa/dlq-replay-without-audit",
+        _REPLAYING,
+        "for r in (record_of(letter), audit_of(letter, order, at))])",
+        "for r in (record_of(letter),)])",
+        (_TESTS_OF_DLQ,),
+        "nobody learns who put a letter back, and it is put back again",
+    ),
+    Fault(
+        "wa/dlq-audit-not-read-again",
+        _REPLAYING,
+        "plan_for(letters, await read_audit(settings))",
+        "plan_for(letters, {})",
+        (_TESTS_OF_DLQ,),
+        "two operators put the same letters back",
+    ),
+    Fault(
+        "wa/erase-of-all-tenants",
+        _SCOPE,
+        "        if self.tenant is None:\n            return query\n        nameless",
+        "        if True:\n            return query\n        nameless",
+        (f"{_TESTS_OF_ERASE}::test_one_chatbot_alone",),
+        "an erasure at one chatbot erases the person at all others",
+    ),
+    Fault(
+        "wa/erase-log-of-all-tenants",
+        _SCOPE,
+        'numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}',
+        "numbers: Query = {}",
+        (f"{_TESTS_OF_ERASE}::test_one_chatbot_alone",),
+        "an erasure at one chatbot erases the log of all others",
+    ),
+    Fault(
+        "wa/erase-parked-of-all-tenants",
+        _SCOPE,
+        'group = {} if self.tenant is None else {"group": self.tenant.chatbot}',
+        "group: Query = {}",
+        (f"{_TESTS_OF_ERASE}::test_one_chatbot_alone",),
+        "an erasure at one chatbot drops what waits at all others",
+    ),
+    Fault(
+        "wa/journal-restore-overwrites",
+        _JOURNAL,
+        '"state": {"$nin": list(_ENDED)}, "at"',
+        '"at"',
+        (_TESTS_OF_JOURNAL,),
+        "a restore from Kafka changes ends that the journal knows",
+    ),
+)
