@@ -44,11 +44,14 @@ class Known:
 
 
 def targets(tag: str) -> list[Target]:
-    """Every state × forgery × status that makes sense. Each has a message and a phone of its own."""
+    """Every state, forgery and status that makes sense. Each has a message and a phone of its own."""
     # In turns: three lost answers in a row would look like an outage, in which nothing is sent.
     turns = zip_longest(*(_rows(state) for state in STATES))
     rows = [row for turn in turns for row in turn if row is not None]
-    return [Target(*row, message_id=f"{tag}-{number}", phone=f"49170{number:07d}") for number, row in enumerate(rows)]
+    return [
+        Target(state, forgery, word, message_id=f"{tag}-{number}", phone=f"49170{number:07d}")
+        for number, (state, forgery, word) in enumerate(rows)
+    ]
 
 
 def _rows(state: str) -> Iterator[tuple[str, str, str]]:

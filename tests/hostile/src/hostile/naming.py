@@ -95,7 +95,7 @@ async def over_the_api(stage: Stage, attacker: Tenant, their: Things) -> list[Fi
     findings = []
     for way in every(attacker.chatbot_id, their):
         answer = await stage.call(way.method, way.path, attacker.key, way.body)
-        secrets = (SECRET, *({their.wamid, their.inbound} - {part for part in way.path.split("/")}))
+        secrets = (SECRET, *({their.wamid, their.inbound} - set(way.path.split("/"))))
         problem = problem_with(way, answer.status, answer.json(), answer.text, secrets)
         findings.append(Finding(way.name, not problem, problem))
     return findings
@@ -231,7 +231,7 @@ async def number_changes_hands(stage: Stage, victim: Tenant) -> list[Finding]:
         "the earlier thread": f"/conversations/{conversation}/messages",
     }.items():
         answer = await stage.call("GET", path, new.key)
-        held = SECRET not in answer.text and (answer.status in {403, 404} or later in answer.text)
+        held = SECRET not in answer.text and earlier not in answer.text
         findings.append(Finding(f"{name} is hidden from the new owner", held, answer.text[:120]))
     shown = await stage.everything(new)
     findings.append(Finding("nothing else shows it to the new owner", SECRET not in shown, "it does"))

@@ -148,8 +148,8 @@ class Stage:
         while True:
             page = await self.call("GET", f"/conversations?limit=100{cursor}", tenant.key)
             found.append(page.text)
-            for one in page.json().get("data", []):
-                found.append((await self.call("GET", f"/conversations/{one['id']}/messages", tenant.key)).text)
+            threads = [f"/conversations/{one['id']}/messages" for one in page.json().get("data", [])]
+            found += [(await self.call("GET", path, tenant.key)).text for path in threads]
             if not page.json().get("cursor"):
                 break
             cursor = f"&cursor={page.json()['cursor']}"

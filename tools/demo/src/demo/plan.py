@@ -155,6 +155,7 @@ def _settings_of(
         case _:
             return {
                 "API_KEYS": keys,
+                "GRAPH_BASE_URL": base["emulator"],
                 "INTERNAL_PORT": str(ports[internal[number]]),
                 "ACCOUNTS_KEKS": json.dumps({"demo": secret.kek}),
             }
