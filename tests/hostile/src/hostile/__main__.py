@@ -11,20 +11,15 @@ import json
 import logging
 import resource
 import sys
-import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiohttp import ClientSession, TCPConnector
-
 from demo.system import System
-from hostile.attacks import ALL, FULL, SHORT, Attack, Sides, Size
-from hostile.good import Good
-from hostile.machine import Machine
+from hostile.attacks import ALL, FULL, SHORT, Attack, Size
 from hostile.report import Row, as_json, as_text
 from hostile.scene import choices
-from hostile.tenants import ATTACKER, VICTIM, Stage
+from hostile.trial import measured
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,33 +37,6 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def measured(attack: Attack, system: System, size: Size) -> Row:
-    """One attack, with the good tenant's traffic and a watch on the machine beside it."""
-    async with ClientSession(connector=TCPConnector(limit=500)) as session:
-        stage = Stage(system, session)
-        attacker = await stage.onboard(ATTACKER, "106540352270001")
-        victim = await stage.onboard(VICTIM, "106540352280001")
-        good = Good(stage, await stage.onboard(VICTIM, "106540352280005", place=5))
-        began = time.monotonic()
-        async with Machine(system) as machine:
-            async with good:
-                done = await attack.run(Sides(stage, attacker, victim, size))
-            stage.answers = {
-                status: stage.answers.get(status, 0) + good.answers.get(status, 0)
-                for status in {*stage.answers, *good.answers}
-            }
-        return Row(
-            attack.name,
-            time.monotonic() - began,
-            done,
-            good.webhooks.summary(),
-            good.sends.summary(),
-            len(good.lost),
-            stage.answers,
-            machine.seen,
-        )
-
-
 def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
     """All of them, each on a system that works."""
     rows: list[Row] = []
@@ -80,9 +48,7 @@ def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
                 row = asyncio.run(measured(left.pop(0), system, size))
                 rows.append(row)
                 print(f"{row.name}: {row.seconds:.0f} s, {'; '.join(row.broken) or 'no harm'}", flush=True)
-                healthy = not (
-                    row.lost or row.seen.halted or row.seen.not_ready or row.seen.ended or row.webhooks["givenUp"]
-                )
+                healthy = row.works
     return rows
 
 

@@ -19,7 +19,8 @@ class Size:
 
     unstorable: int = 620
     references: int = 12
-    garbage: int = 501
+    statuses: int = 800
+    garbage: int = 1_503
     odd_webhooks: int = 32
     connections: int = 1_400
     slow_seconds: float = 30.0
@@ -132,12 +133,12 @@ async def _numbers(sides: Sides) -> Done:
 
 async def _unstorable(sides: Sides) -> Done:
     count = sides.size.unstorable
-    return Done(3 * count, await records.unstorable(sides.stage, sides.attacker, count))
+    return Done(2 * count, await records.unstorable(sides.stage, sides.attacker, count))
 
 
 async def _references(sides: Sides) -> Done:
-    count = sides.size.references
-    return Done(3 * count, await records.references(sides.stage, sides.attacker, count))
+    count, statuses = sides.size.references, sides.size.statuses
+    return Done(3 * count, await records.references(sides.stage, sides.attacker, count, statuses))
 
 
 async def _garbage(sides: Sides) -> Done:
@@ -202,10 +203,14 @@ async def _headers(sides: Sides) -> Done:
     return Done(18, await floods.large_headers(sides.stage, sides.attacker))
 
 
-NOTHING: Final = "nothing"
+async def _quiet(_: Sides) -> Done:
+    """The good tenant alone, to compare with."""
+    await asyncio.sleep(10)
+    return Done(0, "")
+
 
 ALL: Final = (
-    Attack(NOTHING, lambda _sides: _quiet()),
+    Attack("nothing", _quiet),
     Attack("forged statuses", _statuses),
     Attack("calls of the API", _api),
     Attack("webhooks that name", _webhooks),
@@ -225,9 +230,3 @@ ALL: Final = (
     Attack("multipart uploads", _uploads),
     Attack("large headers", _headers),
 )
-
-
-async def _quiet() -> Done:
-    """The good tenant alone, to compare with."""
-    await asyncio.sleep(10)
-    return Done(0, "")

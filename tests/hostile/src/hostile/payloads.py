@@ -87,17 +87,25 @@ def nested(depth: int, inner: object = 0) -> Any:
 
 
 UNSTORABLE: Final[Mapping[str, Json]] = {
-    # BSON: names are C strings, integers have 64 bits, documents nest at most 100 levels in MongoDB, strings are UTF-8.
+    # BSON: names are C strings, and integers have 64 bits (bsonspec.org).
     "NUL in a name": {"a\x00b": 1},
     "NUL in a nested name": {"a": [{"b\x00": 1}]},
-    "10**30": {"n": 10**30},
     "2**63": {"n": [2**63]},
     "-2**63-1": {"n": -(2**63) - 1},
+}
+"""Metadata that is JSON, and that MongoDB cannot store."""
+
+EXTREME: Final[Mapping[str, Json]] = {
+    # MongoDB nests at most 100 levels ("MongoDB Limits and Thresholds"), of which our documents use some.
+    "10**30": {"n": 10**30},
     "nested 99 levels": nested(99),
     "nested 95 levels": nested(95),
     "a list nested 90 levels": {"l": json.loads("[" * 90 + "]" * 90)},
+    "a long name": {"k" * 100_000: 1},
+    "a long text": {"t": "x" * 800_000},
+    "many names": {f"k{n}": n for n in range(20_000)},
 }
-"""Metadata that is JSON, and that MongoDB cannot store."""
+"""Metadata at or beyond a limit."""
 
 REFERENCES: Final[Mapping[str, Json]] = {
     # PyMongo decodes such an object as a DBRef, or MongoDB refuses a name that begins with `$`.

@@ -13,6 +13,10 @@ _HEAD: Final = (
     "peak MiB: ingress, conversation, sender, accounts",
 )
 MEMORY_MIB: Final = 400
+"""What each process may use at its peak."""
+
+SLOWEST_MS: Final = 5_000.0
+"""How long a webhook or a send of the good tenant may take, repetitions included, on a machine that is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,16 @@ class Row:
         return sum(count for status, count in self.answers.items() if status >= 500 and status != 503)
 
     @property
+    def works(self) -> bool:
+        """Whether the system can be used for another attack."""
+        seen = self.seen
+        return not (self.lost or seen.halted or seen.not_ready or seen.ended or self.webhooks["givenUp"])
+
+    @property
     def broken(self) -> list[str]:
         """What an attack must not do, and this one did."""
         peaks = {name: mib for name, mib in self.seen.peak_mib.items() if mib > MEMORY_MIB}
+        slowest = {"webhook": self.webhooks["max"], "send": self.sends["max"]}
         return [
             *([f"{self.done.harm} blows did harm"] if self.done.harm else []),
             *([f"the good tenant lost {self.lost}"] if self.lost else []),
@@ -46,6 +57,7 @@ class Row:
             *([f"{self.seen.halted} consumers halted"] if self.seen.halted else []),
             *([f"not ready: {', '.join(self.seen.not_ready)}"] if self.seen.not_ready else []),
             *([f"ended: {', '.join(self.seen.ended)}"] if self.seen.ended else []),
+            *(f"a {name} took {ms / 1000:.1f} s" for name, ms in slowest.items() if ms > SLOWEST_MS),
             *(f"{name} used {mib:.0f} MiB" for name, mib in peaks.items()),
         ]
 
