@@ -2,16 +2,9 @@
 
 import pytest
 
-from hostile.naming import (
-    by_topic,
-    by_webhook,
-    claiming,
-    id_taken_before,
-    number_changes_hands,
-    over_the_api,
-    picture,
-    things_of,
-)
+from hostile.crosstenant.naming import by_topic, by_webhook, id_taken_before, over_the_api
+from hostile.crosstenant.numbers import claiming, number_changes_hands
+from hostile.crosstenant.things import picture, things_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

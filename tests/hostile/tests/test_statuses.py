@@ -2,8 +2,8 @@
 
 import pytest
 
-from hostile.claims import targets
-from hostile.crosstenant import forged_statuses
+from hostile.crosstenant.claims import targets
+from hostile.crosstenant.statuses import forged_statuses
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

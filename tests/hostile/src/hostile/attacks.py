@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hostile import floods, naming, records, sockets
-from hostile.crosstenant import Finding, forged_statuses
+from hostile import floods, records, sockets
+from hostile.crosstenant import naming
+from hostile.crosstenant.claims import Finding
+from hostile.crosstenant.numbers import claiming, number_changes_hands
+from hostile.crosstenant.statuses import forged_statuses
+from hostile.crosstenant.things import differences, picture, things_of
 from hostile.tenants import Stage, Tenant
 
 _SECONDS: Final = 58.0
@@ -39,7 +43,7 @@ class Size:
 FULL: Final = Size()
 SHORT: Final = Size(
     connections=400,
-    slow_seconds=25.0,
+    slow_seconds=15.0,
     endless_bytes=8 * 1024 * 1024,
     endless_seconds=3.0,
     unsigned=60,
@@ -104,30 +108,30 @@ async def _statuses(sides: Sides) -> Done:
 
 
 async def _api(sides: Sides) -> Done:
-    their = await naming.things_of(sides.stage, sides.victim)
-    before = await naming.picture(sides.stage, sides.victim, their)
+    their = await things_of(sides.stage, sides.victim)
+    before = await picture(sides.stage, sides.victim, their)
     found = await naming.over_the_api(sides.stage, sides.attacker, their)
-    changed = naming.differences(before, await naming.picture(sides.stage, sides.victim, their))
+    changed = differences(before, await picture(sides.stage, sides.victim, their))
     return _told([*found, Finding("what the victim has", not changed, ", ".join(changed))], "calls reached the victim")
 
 
 async def _webhooks(sides: Sides) -> Done:
-    their = await naming.things_of(sides.stage, sides.victim)
+    their = await things_of(sides.stage, sides.victim)
     found = await naming.by_webhook(sides.stage, sides.attacker, sides.victim, their)
     taken = await naming.id_taken_before(sides.stage, sides.attacker, sides.victim)
     return _told([*found, taken], "webhooks changed or showed what is the victim's")
 
 
 async def _topic(sides: Sides) -> Done:
-    their = await naming.things_of(sides.stage, sides.victim)
+    their = await things_of(sides.stage, sides.victim)
     return _told(
         await naming.by_topic(sides.stage, sides.attacker, sides.victim, their), "changed what is the victim's"
     )
 
 
 async def _numbers(sides: Sides) -> Done:
-    found = await naming.number_changes_hands(sides.stage, sides.victim)
-    claimed = await naming.claiming(sides.stage, sides.attacker, sides.victim)
+    found = await number_changes_hands(sides.stage, sides.victim)
+    claimed = await claiming(sides.stage, sides.attacker, sides.victim)
     return _told([*found, *claimed], "numbers were taken, or showed their history")
 
 

@@ -25,11 +25,10 @@ async def measured(attack: Attack, system: System, size: Size) -> Row:
         victim = await stage.onboard(VICTIM, "106540352280001")
         good = Good(stage, await stage.onboard(VICTIM, "106540352280005", place=5))
         began = time.monotonic()
-        async with Machine(system) as machine:
-            async with good:
-                done = await attack.run(Sides(stage, attacker, victim, size))
-                took = time.monotonic() - began
-                await asyncio.sleep(_AFTER_SECONDS)
+        async with Machine(system) as machine, good:
+            done = await attack.run(Sides(stage, attacker, victim, size))
+            took = time.monotonic() - began
+            await asyncio.sleep(_AFTER_SECONDS)
         return Row(
             name=attack.name,
             seconds=took,

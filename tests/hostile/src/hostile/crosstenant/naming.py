@@ -1,93 +1,16 @@
-"""Calls, records and webhooks that name what is another tenant's; and numbers that change hands."""
+"""Calls, records and webhooks that name what is another tenant's."""
 
-import asyncio
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Final
 
 from demo.client import eventually
-from hostile.crosstenant import SECRET, Finding
+from hostile.crosstenant.claims import SECRET, Finding
+from hostile.crosstenant.things import differences, picture
+from hostile.crosstenant.ways import Things, every, problem_with
 from hostile.payloads import Json, compact, message, public_journal_id, send, status, value_of, webhook
-from hostile.tenants import HEIR, Stage, Tenant
-from hostile.topics import Header, read_topic, write
-from hostile.ways import Things, every, problem_with
-
-PHONE: Final = "491729000001"
-_LATE: Final = "2035-01-01T00:00:00Z"
-_FAR: Final = 3
-
-
-async def things_of(stage: Stage, victim: Tenant) -> Things:
-    """Make for a tenant one of everything: conversations, a scheduled send, usage, a file; and name it."""
-    tag = f"{SECRET}-{uuid.uuid4().hex[:6]}"
-    inbound = await _written(stage, victim, f"{SECRET} hello", PHONE)
-    for number in range(_FAR):
-        await _written(stage, victim, f"{SECRET} more", f"49172900001{number}")
-    for name, more in {"sent": {}, "later": {"sendAt": _LATE}}.items():
-        body = send(victim.chatbot_id, PHONE, f"{tag}-{name}", metadata={"canary": SECRET}, **more)
-        await stage.call("POST", "/send", victim.key, body)
-
-    async def read() -> Json | None:
-        found = await stage.message(victim, f"{tag}-sent")
-        waits = (await stage.standing(victim, f"{tag}-later")).get("state")
-        return found if found.get("deliveryStatus") == "read" and waits == "scheduled" else None
-
-    stored = await eventually("the victim's sends stand as wanted", read)
-    asked = (await stage.call("GET", f"/messages/{inbound}", victim.key)).json()["data"]
-    lists = [(await stage.call("GET", f"/{name}?limit=1", victim.key)).json() for name in ("conversations", "usage")]
-    upload = await stage.call(
-        "POST", f"/media?chatbotId={victim.chatbot_id}", victim.key, b"\x89PNG\r\n\x1a\n", {"content-type": "image/png"}
-    )
-    return Things(
-        chatbot_id=victim.chatbot_id,
-        number=victim.number,
-        conversation_id=asked["conversationId"],
-        message_id=f"{tag}-sent",
-        waiting_id=f"{tag}-later",
-        wamid=stored["wamid"],
-        inbound=inbound,
-        inbound_id=asked["id"],
-        phone=PHONE,
-        cursor=str(lists[0]["cursor"]),
-        usage_cursor=str(lists[1]["cursor"]),
-        media_id=str(upload.json().get("data", {}).get("id")),
-    )
-
-
-async def _written(stage: Stage, tenant: Tenant, words: str, phone: str) -> str:
-    """A customer writes, and it is stored; the wamid."""
-    wamid = await stage.client.says(phone, tenant.number, words)
-    left = await stage.stored([wamid], tenant)
-    assert not left, "the victim's customer's message was not stored"
-    return wamid
-
-
-async def picture(stage: Stage, victim: Tenant, their: Things) -> Json:
-    """All that the table must leave as it is: thread, messages, account, schedule, and what the phone has."""
-    journal = public_journal_id(their.chatbot_id, their.message_id)
-    paths = {
-        "thread": f"/conversations/{their.conversation_id}/messages",
-        "conversation": f"/conversations/{their.conversation_id}",
-        "sent": f"/messages/{journal}",
-        "inbound": f"/messages/{their.inbound}",
-        "account": f"/account/{their.chatbot_id}",
-        "waiting": f"/send/{their.waiting_id}?chatbotId={their.chatbot_id}",
-    }
-    answers = await asyncio.gather(*(stage.call("GET", path, victim.key) for path in paths.values()))
-    ledger = await stage.client.received(phone=their.phone, phoneNumberId=victim.number)
-    events = [
-        event["data"].get("status")
-        for _, event in await read_topic(stage.kafka, "message-status")
-        if event is not None and event["data"].get("journalId") == journal
-    ]
-    shown = {name: (one.status, one.json().get("data")) for name, one in zip(paths, answers, strict=True)}
-    return {**shown, "phone": [entry["wamid"] for entry in ledger], "events": events}
-
-
-def differences(before: Json, after: Json) -> list[str]:
-    """The names of what has changed. Pure."""
-    return [name for name in before if before[name] != after[name]]
+from hostile.tenants import Stage, Tenant
+from hostile.topics import Header, write
 
 
 async def over_the_api(stage: Stage, attacker: Tenant, their: Things) -> list[Finding]:
@@ -213,53 +136,3 @@ async def by_topic(stage: Stage, attacker: Tenant, victim: Tenant, their: Things
         await eventually(f"a send of {tenant.name} behind the records is read", accepted)
     changed = differences(before, await picture(stage, victim, their))
     return [Finding("records with the victim's ids", not changed, ", ".join(changed))]
-
-
-async def number_changes_hands(stage: Stage, victim: Tenant) -> list[Finding]:
-    """The victim's second account gives up its number; the operator gives it to another tenant."""
-    number, phone = "106540352290001", "491729500001"
-    old = await stage.onboard(victim.name, number, place=1)
-    earlier = await _written(stage, old, f"{SECRET} before", phone)
-    conversation = (await stage.call("GET", f"/messages/{earlier}", old.key)).json()["data"]["conversationId"]
-    await stage.operator("POST", f"/account/{old.chatbot_id}/deactivate")
-    new = await stage.onboard(HEIR, number)
-    later = await _written(stage, new, "good morning", phone)
-    findings = []
-    for name, path in {
-        "the earlier message": f"/messages/{earlier}",
-        "the earlier conversation": f"/conversations/{conversation}",
-        "the earlier thread": f"/conversations/{conversation}/messages",
-    }.items():
-        answer = await stage.call("GET", path, new.key)
-        held = SECRET not in answer.text and earlier not in answer.text
-        findings.append(Finding(f"{name} is hidden from the new owner", held, answer.text[:120]))
-    shown = await stage.everything(new)
-    findings.append(Finding("nothing else shows it to the new owner", SECRET not in shown, "it does"))
-    findings.append(Finding("the new owner sees its own", later in shown, "it does not"))
-    kept = await stage.call("GET", f"/messages/{earlier}", old.key)
-    findings.append(Finding("the previous owner keeps it", kept.status == 200 and SECRET in kept.text, kept.text[:120]))
-    after = await stage.everything(old)
-    findings.append(Finding("the previous owner does not see what came later", later not in after, "it does"))
-    return findings
-
-
-async def claiming(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Finding]:
-    """The attacker registers numbers of its own accord: a deactivated account's, and one that its token reaches."""
-    number = "106540352290002"
-    gone = await stage.onboard(victim.name, number, place=2)
-    await _written(stage, gone, f"{SECRET} before", "491729500002")
-    await stage.operator("POST", f"/account/{gone.chatbot_id}/deactivate")
-    body = {"chatbotId": f"{attacker.chatbot_id}-3", "phoneNumberId": number, "webhookVerifyToken": "fake"}
-    findings = []
-    own = {"phoneNumberId": "106540352290003", "wabaId": attacker.waba}
-    token = (await stage.client.control("POST", "businesses", own))["token"]
-    for path in ("/account", "/account?verify=true"):
-        answer = await stage.call("POST", path, attacker.key, {**body, "accessToken": token})
-        taken = f"answered {answer.status}: {answer.text[:120]}"
-        findings.append(Finding(f"a deactivated account's number by {path}", answer.status in {400, 403, 409}, taken))
-    shown = await stage.everything(attacker)
-    findings.append(Finding("and nothing of it is shown", SECRET not in shown, "it is"))
-    mine = {"chatbotId": f"{attacker.chatbot_id}-4", **own, "accessToken": token, "webhookVerifyToken": "fake"}
-    answer = await stage.call("POST", "/account?verify=true", attacker.key, mine)
-    findings.append(Finding("a number that its token reaches", answer.status == 200, answer.text[:120]))
-    return findings

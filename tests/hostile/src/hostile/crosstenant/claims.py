@@ -8,12 +8,24 @@ from typing import Final
 
 from hostile.payloads import STATUSES, public_journal_id
 
+SECRET: Final = "canary-of-bob"
+"""A word in the victim's metadata and texts, which the attacker must not see."""
+
 STATES: Final = ("before", "accepted", "retrying", "in_doubt", "failed")
 """How the victim's send stands when the statuses about it come; `before`: it has not been asked for yet."""
 
 COMPUTED: Final = ("computed", "grafted", "upper case", "urn", "braces", "no dashes", "traced", "padded", "zeroed")
 COPIED: Final = ("copied", "wamid", "wamid and copied", "wamid and computed", "copied and cut")
 """Ways that need what Meta has of the victim's send: its wamid, or the genuine callback data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One case: whether the promise held, and what was seen."""
+
+    case: str
+    held: bool
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

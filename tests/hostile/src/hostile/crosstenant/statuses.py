@@ -4,29 +4,16 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from demo.client import eventually
-from hostile.claims import Known, Target, callback_of, targets, wamid_of
+from hostile.crosstenant.claims import SECRET, Finding, Known, Target, callback_of, targets, wamid_of
 from hostile.payloads import Json, batch, message, public_journal_id, send, status, value_of, webhook
 from hostile.tenants import Stage, Tenant
 from hostile.topics import read_topic
 
-SECRET: Final = "canary-of-bob"
-"""A word in the victim's metadata and texts, which the attacker must not see."""
-
 _SETTLE_SECONDS: Final = 1.5
 _TOGETHER: Final = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One case: whether the promise held, and what was seen."""
-
-    case: str
-    held: bool
-    seen: str = ""
 
 
 async def forged_statuses(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Finding]:
