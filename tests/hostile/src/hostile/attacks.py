@@ -137,7 +137,7 @@ async def _numbers(sides: Sides) -> Done:
 
 async def _unstorable(sides: Sides) -> Done:
     count = sides.size.unstorable
-    return Done(2 * count, await records.unstorable(sides.stage, sides.attacker, count))
+    return Done(count + count // 4, await records.unstorable(sides.stage, sides.attacker, count))
 
 
 async def _references(sides: Sides) -> Done:

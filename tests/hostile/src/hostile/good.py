@@ -13,8 +13,10 @@ from aiohttp import ClientSession, TCPConnector
 from hostile.payloads import message, send, value_of, webhook
 from hostile.tenants import Answer, Stage, Tenant
 
-WEBHOOK_SECONDS: Final = 0.1
-SEND_SECONDS: Final = 0.25
+WEBHOOK_SECONDS: Final = 0.2
+SEND_SECONDS: Final = 1.0
+"""Few beside the attacker's, so that what is bad is most of what a consumer reads: a halt would show itself."""
+
 _PATIENCE_SECONDS: Final = 40.0
 _AGAIN_SECONDS: Final = 0.3
 _PHONES: Final = 12
@@ -97,7 +99,9 @@ class Good:
 
     async def _webhook(self, number: int) -> None:
         wamid = f"wamid.good-{self._run}-{number}"
-        told = message(wamid, f"49174000{number % _PHONES:04d}", int(time.time()))
+        # A reaction, which the AI example leaves unanswered.
+        reaction = {"type": "reaction", "reaction": {"message_id": f"wamid.old-{number}", "emoji": "x"}}
+        told = message(wamid, f"49174000{number % _PHONES:04d}", int(time.time()), reaction)
         body = webhook(self._tenant.waba, value_of(self._tenant.number, messages=[told]))
         if await _until_taken(self.webhooks, lambda: self._own.deliver(body)):
             self.wamids.append(wamid)

@@ -31,6 +31,7 @@ class Row:
     lost: int
     answers: Mapping[int, int]
     seen: Seen
+    errors: Sequence[str] = ()
 
     @property
     def server_errors(self) -> int:
@@ -90,6 +91,7 @@ def _cells(row: Row) -> Iterable[str]:
 
 def _more(row: Row) -> Iterable[str]:
     yield from (f"BROKEN: {what}" for what in row.broken)
+    yield from row.errors
     yield from row.done.details[:12]
     yield f"answers {dict(sorted(row.answers.items()))}, good webhooks refused {row.webhooks['refused']:.0f} times,"
     yield f"connections {row.seen.connections}, sessions that began again {row.seen.failures}, disk {row.seen.disk_mib:.0f} MiB"

@@ -56,7 +56,8 @@ class Answer:
 
 
 class Stage:
-    """A system and the two sides on it. `answers` counts every answer of our services by status."""
+    """A system and the two sides on it. `answers` counts every answer of our services by status;
+    `errors` are those of 5xx, but for 503."""
 
     def __init__(self, system: System, session: ClientSession) -> None:
         self.system = system
@@ -64,6 +65,7 @@ class Stage:
         self.client = Client(session, system.urls, system.secret)
         self.routes = {f"{PREFIX}{path}": [system.urls[name]] for name, paths in PATHS.items() for path in paths}
         self.answers: dict[int, int] = {}
+        self.errors: list[str] = []
 
     @property
     def kafka(self) -> str:
@@ -114,6 +116,8 @@ class Stage:
         except (ClientError, TimeoutError, OSError) as error:
             made = Answer(0, repr(error), (time.monotonic() - began) * 1000)
         self.answers[made.status] = self.answers.get(made.status, 0) + 1
+        if made.status >= 500 and made.status != 503:
+            self.errors.append(f"{made.status} {method} {url[:120]}: {made.text[:120]}")
         return made
 
     async def message(self, tenant: Tenant, message_id: str) -> Json:

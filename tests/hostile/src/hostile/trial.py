@@ -38,6 +38,7 @@ async def measured(attack: Attack, system: System, size: Size) -> Row:
             lost=len(good.lost),
             answers=added(stage.answers, good.answers),
             seen=machine.seen,
+            errors=stage.errors[:8],
         )
 
 

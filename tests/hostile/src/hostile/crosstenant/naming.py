@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 
 from demo.client import eventually
-from hostile.crosstenant.claims import SECRET, Finding
+from hostile.crosstenant.claims import Finding
 from hostile.crosstenant.things import differences, picture
 from hostile.crosstenant.ways import Things, every, problem_with
 from hostile.payloads import Json, compact, message, public_journal_id, send, status, value_of, webhook
@@ -18,7 +18,12 @@ async def over_the_api(stage: Stage, attacker: Tenant, their: Things) -> list[Fi
     findings = []
     for way in every(attacker.chatbot_id, their):
         answer = await stage.call(way.method, way.path, attacker.key, way.body)
-        secrets = (SECRET, *({their.wamid, their.inbound} - set(way.path.split("/"))))
+        # Ids that contain the word are in the path, and an error may repeat them.
+        secrets = (
+            f"{their.canary} hello",
+            f'"{their.canary}"',
+            *({their.wamid, their.inbound} - set(way.path.split("/"))),
+        )
         problem = problem_with(way, answer.status, answer.json(), answer.text, secrets)
         findings.append(Finding(way.name, not problem, problem))
     return findings
@@ -74,7 +79,7 @@ async def by_webhook(stage: Stage, attacker: Tenant, victim: Tenant, their: Thin
         findings.append(Finding(name, not changed, ", ".join(changed)))
         before = after
     shown = await stage.everything(attacker)
-    return [*findings, Finding("threads of the attacker", SECRET not in shown, "show the victim's words")]
+    return [*findings, Finding("threads of the attacker", their.canary not in shown, "show the victim's words")]
 
 
 async def id_taken_before(stage: Stage, attacker: Tenant, victim: Tenant) -> Finding:

@@ -4,6 +4,8 @@ from hostile.crosstenant.claims import SECRET, Finding
 from hostile.crosstenant.things import written
 from hostile.tenants import HEIR, Stage, Tenant
 
+HEIRLOOM = "what a customer wrote to the number's previous owner"
+
 
 async def number_changes_hands(stage: Stage, victim: Tenant) -> list[Finding]:
     """The victim's second account gives up its number; the operator gives it to another tenant."""
@@ -37,7 +39,7 @@ async def claiming(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Findi
     """The attacker registers numbers of its own accord: a deactivated account's, and one that its token reaches."""
     number = "106540352290002"
     gone = await stage.onboard(victim.name, number, place=2)
-    await written(stage, gone, f"{SECRET} before", "491729500002")
+    await written(stage, gone, HEIRLOOM, "491729500002")
     await stage.operator("POST", f"/account/{gone.chatbot_id}/deactivate")
     body = {"chatbotId": f"{attacker.chatbot_id}-3", "phoneNumberId": number, "webhookVerifyToken": "fake"}
     findings = []
@@ -48,7 +50,7 @@ async def claiming(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Findi
         taken = f"answered {answer.status}: {answer.text[:120]}"
         findings.append(Finding(f"a deactivated account's number by {path}", answer.status in {400, 403, 409}, taken))
     shown = await stage.everything(attacker)
-    findings.append(Finding("and nothing of it is shown", SECRET not in shown, "it is"))
+    findings.append(Finding("and nothing of it is shown", HEIRLOOM not in shown, "it is"))
     mine = {"chatbotId": f"{attacker.chatbot_id}-4", **own, "accessToken": token, "webhookVerifyToken": "fake"}
     answer = await stage.call("POST", "/account?verify=true", attacker.key, mine)
     findings.append(Finding("a number that its token reaches", answer.status == 200, answer.text[:120]))

@@ -19,11 +19,11 @@ _FAR: Final = 3
 async def things_of(stage: Stage, victim: Tenant) -> Things:
     """Make for a tenant one of everything: conversations, a scheduled send, usage, a file; and name it."""
     tag = f"{SECRET}-{uuid.uuid4().hex[:6]}"
-    inbound = await written(stage, victim, f"{SECRET} hello", PHONE)
+    inbound = await written(stage, victim, f"{tag} hello", PHONE)
     for number in range(_FAR):
-        await written(stage, victim, f"{SECRET} more", f"49172900001{number}")
+        await written(stage, victim, f"{tag} more", f"49172900001{number}")
     for name, more in {"sent": {}, "later": {"sendAt": _LATE}}.items():
-        body = send(victim.chatbot_id, PHONE, f"{tag}-{name}", metadata={"canary": SECRET}, **more)
+        body = send(victim.chatbot_id, PHONE, f"{tag}-{name}", metadata={"canary": tag}, **more)
         await stage.call("POST", "/send", victim.key, body)
 
     async def read() -> Json | None:
@@ -49,6 +49,7 @@ async def things_of(stage: Stage, victim: Tenant) -> Things:
         phone=PHONE,
         cursor=str(lists[0]["cursor"]),
         usage_cursor=str(lists[1]["cursor"]),
+        canary=tag,
         media_id=str(upload.json().get("data", {}).get("id")),
     )
 

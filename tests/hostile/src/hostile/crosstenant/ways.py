@@ -27,6 +27,8 @@ class Things:
     cursor: str
     usage_cursor: str
     media_id: str
+    canary: str
+    """A word in each of its texts and metadata."""
 
 
 @dataclass(frozen=True, slots=True)
