@@ -76,7 +76,7 @@ IDS: Final[Mapping[str, str]] = {
     "a percent": "%25",
 }
 
-TIMES: Final = (
+TIMES: Final[tuple[Any, ...]] = (
     "9999-12-31T23:59:59Z",
     "9999-12-31T23:59:59.999999-14:00",
     "0001-01-01T00:00:00+14:00",
@@ -97,7 +97,7 @@ TIMES: Final = (
     {},
 )
 
-TEXTS: Final = (
+TEXTS: Final[tuple[Any, ...]] = (
     "a/b",
     "a\r\nx: 1",
     "a\x00b",
