@@ -6,14 +6,14 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 
 from demo.system import System
-from hostile.scene import choices
+from hostile.scene import SHORT_DLQ_LIMIT, choices
 from hostile.tenants import ATTACKER, VICTIM, Stage
 
 
 @pytest.fixture(scope="session")
 def hostile_system(request):
     """With a Kafka of its own: what is written to the topics here is not fit for any other test."""
-    with System(choices=choices(f"hostile_{uuid.uuid4().hex[:12]}")) as system:
+    with System(choices=choices(f"hostile_{uuid.uuid4().hex[:12]}", dlq_limit=SHORT_DLQ_LIMIT)) as system:
         yield system
         system.keep_logs = request.session.testsfailed > 0
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from demo.system import System
 from hostile.attacks import ALL, FULL, SHORT, Attack, Size
 from hostile.report import Row, as_json, as_text
-from hostile.scene import choices
+from hostile.scene import SHORT_DLQ_LIMIT, choices
 from hostile.trial import measured
 
 
@@ -42,7 +42,8 @@ def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
     rows: list[Row] = []
     left = list(attacks)
     while left:
-        with System(choices=choices(f"hostile_{uuid.uuid4().hex[:12]}")) as system:
+        limit = None if size == FULL else SHORT_DLQ_LIMIT
+        with System(choices=choices(f"hostile_{uuid.uuid4().hex[:12]}", dlq_limit=limit)) as system:
             healthy = True
             while left and healthy:
                 row = asyncio.run(measured(left.pop(0), system, size))

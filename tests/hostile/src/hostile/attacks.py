@@ -23,7 +23,7 @@ class Size:
 
     unstorable: int = 620
     references: int = 12
-    statuses: int = 800
+    statuses: int = 560
     garbage: int = 1_503
     odd_webhooks: int = 32
     connections: int = 1_400
@@ -42,6 +42,9 @@ class Size:
 
 FULL: Final = Size()
 SHORT: Final = Size(
+    unstorable=130,
+    statuses=130,
+    garbage=303,
     connections=400,
     slow_seconds=15.0,
     endless_bytes=8 * 1024 * 1024,
@@ -137,7 +140,7 @@ async def _numbers(sides: Sides) -> Done:
 
 async def _unstorable(sides: Sides) -> Done:
     count = sides.size.unstorable
-    return Done(count + count // 4, await records.unstorable(sides.stage, sides.attacker, count))
+    return Done(2 * count, await records.unstorable(sides.stage, sides.attacker, count))
 
 
 async def _references(sides: Sides) -> Done:

@@ -13,8 +13,8 @@ from aiohttp import ClientSession, TCPConnector
 from hostile.payloads import message, send, value_of, webhook
 from hostile.tenants import Answer, Stage, Tenant
 
-WEBHOOK_SECONDS: Final = 0.2
-SEND_SECONDS: Final = 1.0
+WEBHOOK_SECONDS: Final = 0.25
+SEND_SECONDS: Final = 2.0
 """Few beside the attacker's, so that what is bad is most of what a consumer reads: a halt would show itself."""
 
 _PATIENCE_SECONDS: Final = 40.0

@@ -18,10 +18,14 @@ SETTINGS: Final = {
 EMULATOR: Final = ("--retry-delays-ms", "0,200,500,1000", "--delivered-after-ms", "30", "--read-after-ms", "60")
 
 
-def choices(database: str) -> Choices:
-    """One of each service, and three tenants with keys of their own."""
+SHORT_DLQ_LIMIT: Final = 100
+
+
+def choices(database: str, *, dlq_limit: int | None = None) -> Choices:
+    """One of each service, and three tenants with keys of their own. A lower `dlq_limit` needs fewer bad records."""
+    limit = {} if dlq_limit is None else {"DLQ_LIMIT": str(dlq_limit)}
     settings = {
-        name: {**SETTINGS.get(name, {}), "MONGODB_DATABASE": database}
+        name: {**SETTINGS.get(name, {}), **limit, "MONGODB_DATABASE": database}
         for name in ("sender", "conversation", "accounts")
     }
     return Choices(extra=settings, emulator_options=EMULATOR, tenants=CHATBOTS)
