@@ -42,7 +42,9 @@ class Row:
     def works(self) -> bool:
         """Whether the system can be used for another attack."""
         seen = self.seen
-        return not (self.lost or seen.halted or seen.not_ready or seen.ended or self.webhooks["givenUp"])
+        # What Python has had it keeps: the next attack's peak would be this one's.
+        large = any(mib > MEMORY_MIB for mib in seen.peak_mib.values())
+        return not (self.lost or seen.halted or seen.not_ready or seen.ended or self.webhooks["givenUp"] or large)
 
     @property
     def broken(self) -> list[str]:
