@@ -28,8 +28,8 @@ class Size:
     odd_webhooks: int = 32
     connections: int = 1_400
     slow_seconds: float = 30.0
-    endless_bytes: int = 64 * 1024 * 1024
-    endless_seconds: float = 8.0
+    endless_bytes: int = 32 * 1024 * 1024
+    endless_seconds: float = 15.0
     unsigned: int = 100
     rounds: int = 2
     facts: int = 300
@@ -48,7 +48,6 @@ SHORT: Final = Size(
     connections=400,
     slow_seconds=15.0,
     endless_bytes=8 * 1024 * 1024,
-    endless_seconds=3.0,
     unsigned=60,
     rounds=1,
     facts=200,
@@ -167,13 +166,19 @@ async def _slow(sides: Sides) -> Done:
 
 
 async def _endless(sides: Sides) -> Done:
-    size, told, harm = sides.size, [], 0
-    address = sockets.Address.of(sides.stage.system.urls["ingress"])
-    for name, (first, again) in sockets.ENDLESS.items():
-        end = await sockets.endless(address, first, again, seconds=size.endless_seconds, most=size.endless_bytes)
-        cut = "never cut off" if end.cut_after is None else f"cut off after {end.cut_after:.1f} s"
-        told.append(f"{name}: {end.sent / 1e6:.1f} MB taken, {cut}")
-        harm += end.cut_after is None
+    size, address = sides.size, sockets.Address.of(sides.stage.system.urls["ingress"])
+    ends = await asyncio.gather(
+        *(
+            sockets.endless(address, first, again, seconds=size.endless_seconds, most=size.endless_bytes)
+            for first, again in sockets.ENDLESS.values()
+        )
+    )
+    cut = ["never cut off" if end.cut_after is None else f"cut off after {end.cut_after:.1f} s" for end in ends]
+    told = [
+        f"{name}: {end.sent / 1e6:.1f} MB taken, {how}"
+        for name, end, how in zip(sockets.ENDLESS, ends, cut, strict=True)
+    ]
+    harm = sum(end.cut_after is None for end in ends)
     return Done(len(told), f"{harm} of {len(told)} never cut off", harm, told)
 
 
