@@ -4,14 +4,23 @@ import resource
 
 import pytest
 
-from hostile.attacks import ALL, SHORT
+from hostile.attacks import ALL, SHORT, together
 from hostile.trial import measured
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-# Those about what is another tenant's have tests of their own, case by case.
+# Some side by side, so that the whole takes little time. Those about what is another tenant's have tests of their own.
+TOGETHER = {
+    "bad records": ("metadata that cannot be stored", "metadata with $ref", "garbage records", "odd webhooks"),
+    "endless requests": ("slow connections", "requests without an end", "verifications", "large headers"),
+    "held bodies": ("unsigned bodies of 2.8 MB", "multipart uploads"),
+    "large bodies": ("signed bodies that unfold", "batches of 7.7 MB", "batches of unknown fields"),
+}
 ELSEWHERE = {"nothing", "forged statuses", "calls of the API", "webhooks that name", "records that name", "numbers"}
-HERE = {attack.name: attack for attack in ALL if attack.name not in ELSEWHERE}
+
+
+def test_every_attack_has_its_test():
+    assert {name for names in TOGETHER.values() for name in names} | ELSEWHERE == {attack.name for attack in ALL}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,9 +31,9 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.parametrize("name", HERE)
-async def test_an_attack_harms_nobody_else(hostile_system, name):
-    row = await measured(HERE[name], hostile_system, SHORT)
+@pytest.mark.parametrize("kind", TOGETHER)
+async def test_attacks_harm_nobody_else(hostile_system, kind):
+    row = await measured(together(*TOGETHER[kind]), hostile_system, SHORT)
     assert row.webhooks["count"] > 0
     assert row.sends["count"] > 0
     assert row.broken == [], (row.done.achieved, row.done.details)

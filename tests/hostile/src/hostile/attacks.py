@@ -242,3 +242,17 @@ ALL: Final = (
     Attack("multipart uploads", _uploads),
     Attack("large headers", _headers),
 )
+
+
+def together(*names: str) -> Attack:
+    """These attacks side by side, as one. Raises `KeyError` for an unknown name."""
+    by_name = {attack.name: attack for attack in ALL}
+    chosen = [by_name[name] for name in names]
+
+    async def deed(sides: Sides) -> Done:
+        done = await asyncio.gather(*(attack.run(sides) for attack in chosen))
+        told = [f"{attack.name}: {one.achieved}" for attack, one in zip(chosen, done, strict=True)]
+        details = [detail for one in done for detail in one.details]
+        return Done(sum(one.count for one in done), "; ".join(told), sum(one.harm for one in done), details)
+
+    return Attack(", ".join(names), deed)
