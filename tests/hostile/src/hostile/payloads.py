@@ -112,7 +112,7 @@ REFERENCES: Final[Mapping[str, Json]] = {
     "$ref": {"$ref": "messages", "$id": "1"},
     "$ref nested": {"a": {"$ref": "messages", "$id": 1, "$db": "admin"}},
     "$ref in a list": {"a": [{"$ref": 1, "$id": {"$ref": "x", "$id": 2}}]},
-    "$ref alone": {"$ref": None},
+    "a lone $ref": {"$ref": None},
     "$id first": {"$id": 1, "$ref": "x"},
     "$set": {"$set": {"deliveryStatus": "read"}},
     "$where": {"$where": "sleep(1000)"},
