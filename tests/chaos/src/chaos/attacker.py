@@ -90,7 +90,7 @@ class Attacker:
             self.done[name] += 1
             try:
                 await deed()
-            except (ClientError, KafkaError, DemoFailed, OSError, TimeoutError, KeyError) as error:
+            except (ClientError, KafkaError, DemoFailed, OSError, TimeoutError, LookupError, ValueError) as error:
                 log.info("an attack found nobody: %s: %r", name, error)
 
     async def _pause(self, mean: float) -> bool:
