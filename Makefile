@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,10 @@ test-fast: setup ## The tests that need no Kafka, MongoDB or processes
 chaos: setup ## Faults under traffic on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos --faults $(or $(FAULTS),40) --seed $(or $(SEED),7) $(CHAOS_ARGS)
+
+attack: setup ## A hostile tenant and hostile clients against everything, and what a good tenant notices: FULL=1 [ATTACK_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m hostile $(if $(FULL),--full) $(ATTACK_ARGS)
 
 rolling: setup ## A rolling update of everything under traffic, which loses nothing: SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -13,7 +13,7 @@ from chaos.lateness import lateness, summary
 from chaos.plan import STORMS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line
 from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
-from chaos.witness import secrets_in
+from chaos.witness import halts_in, secrets_in
 
 PROFILE = Profile({"ingress": 2, "conversation": 2, "sender": 2})
 
@@ -113,6 +113,7 @@ def test_each_single_breach_is_found(what, how, index):
         (lambda f: f.ended.update(jd0="send.failed"), "unsettled failures"),
         (lambda f: f.statuses.update(jd0="sent"), "unsettled statuses"),
         (lambda f: setattr(f, "secrets_in_logs", ["sender: EAA"]), "secrets in logs"),
+        (lambda f: setattr(f, "halts", ["sender: halted"]), "halted consumers"),
     ],
 )
 def test_what_does_not_end_well_is_a_breach(change, name):
@@ -151,7 +152,9 @@ def test_the_report_ends_with_the_verdict_in_one_line():
     facts.replies = facts.replies[1:]
     run = Run("t", {"kill: sender": 2}, {}, {"send.accepted": 1}, judge(facts), [], {"kill: sender": [1.0]}, {"all": 3})
     assert as_text(run).splitlines()[-1] == last_line(run)
-    assert last_line(run) == "chaos: 2 faults, 15 messages, 1 lost, 0 doubled, 0 out of order, 0 unsettled"
+    assert (
+        last_line(run) == "chaos: 2 faults, 15 messages, 1 lost, 0 doubled, 0 out of order, 0 unsettled, nothing halted"
+    )
     assert as_json(run)["ok"] is False
     assert "w0.0" in as_text(run)
 
@@ -159,6 +162,26 @@ def test_the_report_ends_with_the_verdict_in_one_line():
 def test_secrets_are_named_without_being_shown():
     (found,) = secrets_in({"sender": "… EAAfake-token-1 …", "ingress": "fine"}, ["EAAfake-token-1", ""])
     assert found == "sender: EAAfak…"
+
+
+def test_a_halt_is_found_in_the_logs_and_said_in_the_last_line():
+    lines = [
+        '{"level": "critical", "message": "halted", "slot": "send/0"}',
+        '{"level": "critical", "message": "halted: leaving the group for a while"}',
+        '{"level": "info", "message": "nothing was halted"}',
+        "Traceback: halted",
+    ]
+    found = halts_in({"sender": "\n".join(lines), "ingress": ""})
+    assert [halt.partition(":")[0] for halt in found] == ["sender", "sender"]
+    facts = perfect()
+    facts.halts = found
+    assert last_line(Run("t", {}, {}, {}, judge(facts), [], {}, {})).endswith("0 unsettled, 2 halted")
+
+
+def test_a_hostile_tenant_attacks_unless_it_is_switched_off_or_the_build_is_broken():
+    assert options_of(arguments([])).attacker
+    assert not options_of(arguments(["--no-attacker"])).attacker
+    assert not options_of(arguments(["--build", "lanes_off"])).attacker
 
 
 def test_the_command_line_has_the_builds_and_kinds():

@@ -68,6 +68,19 @@ def test_only_the_sender_may_ask_for_credentials_and_windows(plan):
     assert not {"credentials", "windows"} & set(own)
 
 
+def test_a_tenants_key_reaches_its_own_chatbots_alone():
+    choices = Choices(tenants={"shop": ["shop-bot"], "cafe": ["cafe-bot", "bar-bot"]})
+    made = processes(PORTS, SECRET, kafka="k", mongodb="m", choices=choices)
+    for name in ("conversation", "sender", "accounts"):
+        (environment,) = [process.environment for process in made if process.name == name]
+        entries = {entry["sha256"]: entry for entry in json.loads(environment["API_KEYS"])}
+        for tenant, chatbots in choices.tenants.items():
+            entry = entries[hashlib.sha256(SECRET.key_of(tenant).encode()).hexdigest()]
+            assert entry["chatbots"] == chatbots
+            assert not {"credentials", "windows"} & set(entry["scopes"])
+    assert len({SECRET.key_of("shop"), SECRET.key_of("cafe"), Credentials().key_of("shop")}) == 3
+
+
 def test_the_key_that_encrypts_is_known_to_accounts_alone(plan):
     assert {name for name, process in plan.items() if SECRET.kek in repr(process.environment)} == {"accounts"}
 

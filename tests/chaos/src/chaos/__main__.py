@@ -40,6 +40,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     number("--fail-calls", type=float, default=0.0, metavar="SHARE", help="let this share of all calls fail (131000)")
     number("--rolling", action="store_true", help="no faults: every process replaced in a rolling way under traffic")
+    number("--no-attacker", action="store_true", help="without the tenant that attacks (a broken build has none)")
     number("--build", choices=sorted(BUILDS), help="run a broken build, and the run has to fail (but for: uncommitted)")
     number("--json", type=Path, help="also write the report there as JSON")
     number("--verbose", action="store_true", help="say each fault as it is done")
@@ -63,6 +64,7 @@ def options_of(given: argparse.Namespace) -> Options:
         lose_answers=given.lose_answers,
         fail_calls=given.fail_calls,
         rolling=given.rolling,
+        attacker=not given.no_attacker and build is None,
     )
 
 
@@ -81,6 +83,7 @@ def reported(options: Options, outcome: Outcome) -> Run:
         recoveries=outcome.recoveries,
         seconds=outcome.seconds,
         rolled=outcome.rolled,
+        attacks=outcome.attacks,
     )
 
 

@@ -1,7 +1,7 @@
 """A run as text and as JSON. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -23,6 +23,7 @@ class Run:
     recoveries: Mapping[str, Sequence[float]]
     seconds: Mapping[str, float]
     rolled: Rolled | None = None
+    attacks: Mapping[str, int] = field(default_factory=dict)
 
 
 def as_text(run: Run) -> str:
@@ -32,6 +33,7 @@ def as_text(run: Run) -> str:
         [run.title],
         ["faults", *_rows(run.faults)],
         ["calls and webhooks that storms at Meta struck", *_rows(run.struck)],
+        *([["attacks of a hostile tenant", *_rows(run.attacks)]] if run.attacks else []),
         ["messages", f"  {'asked for':<34}{verdict.messages:>8}"],
         ["breaches", *_breaches(verdict)],
         ["sends that were in doubt, and how they ended", *_rows(run.doubts)],
@@ -52,7 +54,8 @@ def last_line(run: Run) -> str:
         what = f"{len(run.rolled.replaced)} processes replaced, {killed} of them killed"
     return (
         f"chaos: {what}, {verdict.messages} messages, {verdict.lost} lost,"
-        f" {verdict.doubled} doubled, {verdict.out_of_order} out of order, {verdict.unsettled} unsettled"
+        f" {verdict.doubled} doubled, {verdict.out_of_order} out of order, {verdict.unsettled} unsettled,"
+        f" {f'{verdict.halted} halted' if verdict.halted else 'nothing halted'}"
     )
 
 
@@ -64,6 +67,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "ok": verdict.ok,
         "faults": dict(run.faults),
         "struck": dict(run.struck),
+        "attacks": dict(run.attacks),
         "messages": verdict.messages,
         "breaches": {name: {"count": c.count, "samples": c.samples} for name, c in verdict.breaches.items()},
         "doubts": dict(run.doubts),

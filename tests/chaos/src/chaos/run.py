@@ -8,11 +8,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from aiohttp import ClientSession
 
 from chaos import broken, rolling, witness
+from chaos.attacker import NUMBER, TENANTS, Attacker, own_session
 from chaos.deeds import Deeds
 from chaos.plan import Fault, Profile, plan
 from chaos.rolling import Rolled
@@ -22,6 +23,7 @@ from common.contracts.ids import journal_id
 from demo.client import Client
 from demo.plan import Choices
 from demo.system import System
+from hostile.machine import Machine
 from local_stack import LocalStack
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Options:
     lose_answers: float = 0.0
     fail_calls: float = 0.0
     rolling: bool = False
+    attacker: bool = True
 
     @property
     def always(self) -> list[dict[str, Any]]:
@@ -92,6 +95,7 @@ class Outcome:
     doubts: Counter[str]
     seconds: dict[str, float] = field(default_factory=dict)
     rolled: Rolled | None = None
+    attacks: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -124,15 +128,16 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
                 idle=[rolling.spare_of(service) for service in rolling.SPARES] if options.rolling else (),
                 broken=broken.command(options.build) if options.build else {},
                 gateway_seconds=5.0,
+                tenants=TENANTS,
             ),
         )
         with system:
             started = time.monotonic()
             work = f"{len(faults)} faults in {faults[-1].at_s:.0f} s" if faults else "a rolling update"
             say(f"started after {started - began:.0f} s; {work}")
-            async with ClientSession() as session:
+            async with ClientSession() as session, own_session() as attackers:
                 client = Client(session, system.urls, system.secret)
-                one = _Run(options, system, client, database, say)
+                one = _Run(options, system, client, database, say, attackers)
                 outcome = await one.go(faults)
             outcome.seconds["start"] = started - began
             system.keep_logs = not outcome.ok
@@ -141,8 +146,15 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
 
 class _Run:
     def __init__(
-        self, options: Options, system: System, client: Client, database: str, say: Callable[[str], None]
+        self,
+        options: Options,
+        system: System,
+        client: Client,
+        database: str,
+        say: Callable[[str], None],
+        attackers: ClientSession,
     ) -> None:
+        self.attackers = attackers
         self.options = options
         self.system = system
         self.client = client
@@ -154,6 +166,7 @@ class _Run:
         self.calls: list[Json] = []
         self.tokens: list[str] = []
         self.traffic: Traffic
+        self.attacker: Attacker | None = None
 
     async def go(self, faults: list[Fault]) -> Outcome:
         bots = [await self._onboard(index) for index in range(3)]
@@ -165,11 +178,15 @@ class _Run:
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
+        attacking = await self._begin_attack()
         rolled = await self._roll() if options.rolling else None
         await self._do(faults, began)
         await self.deeds.calm()
         self.traffic.stop()
         await writing
+        if self.attacker is not None:
+            self.attacker.stop()
+        await asyncio.gather(*attacking)
         written = time.monotonic()
         self.say(f"{self.traffic.asked} messages written; waiting for quiet")
         quiet = await self._quiet()
@@ -188,8 +205,34 @@ class _Run:
                 during=rolling.answered(facts, rolled.began_ms, float("inf")),
             )
         return Outcome(
-            facts, deeds.done, deeds.struck, deeds.disturbed, deeds.recoveries, self.calls, doubts, seconds, rolled
+            facts,
+            deeds.done,
+            deeds.struck,
+            deeds.disturbed,
+            deeds.recoveries,
+            self.calls,
+            doubts,
+            seconds,
+            rolled,
+            self.attacker.done if self.attacker else {},
         )
+
+    async def _begin_attack(self) -> list[asyncio.Task[None]]:
+        """The tenant that attacks, from before the first fault until the customers have written their last."""
+        if not self.options.attacker:
+            return []
+        rng = random.Random(self.options.seed)
+        self.attacker = Attacker(self.system, self.attackers, self.traffic, rng)
+        await self.attacker.begin()
+        return [asyncio.create_task(self.attacker.run())]
+
+    @property
+    def _chatbots(self) -> set[str]:
+        return {bot.chatbot_id for bot in self.traffic.bots}
+
+    @property
+    def _numbers(self) -> set[str]:
+        return {bot.phone_number_id for bot in self.traffic.bots}
 
     async def _roll(self) -> Rolled:
         await asyncio.sleep(_BEFORE_SECONDS)
@@ -245,11 +288,12 @@ class _Run:
 
     async def _is_quiet(self) -> bool:
         health = await self.client.control("GET", "health")
-        wanted = health["counters"].get("inbound", 0) + len(self.traffic.directs)
+        others = len(await self.client.received(phoneNumberId=NUMBER)) if self.attacker else 0
+        wanted = health["counters"].get("inbound", 0) + len(self.traffic.directs) + others
         if any(health["pending"].values()) or health["counters"].get("accepted", 0) < wanted:
             return False
-        requested = await witness.requested_sends(self.kafka)
-        ends, _ = await witness.ended_sends(self.kafka)
+        requested = await witness.requested_sends(self.kafka, self._chatbots)
+        ends, _ = await witness.ended_sends(self.kafka, self._chatbots)
         statuses = await witness.final_statuses(self.system.stack.mongodb_uri, self.database, requested)
         return requested <= ends.keys() and all(statuses.get(journal) == "read" for journal in requested)
 
@@ -265,11 +309,11 @@ class _Run:
         self.calls.extend(found["calls"])
 
     async def _facts(self) -> tuple[Facts, Counter[str]]:
-        received = await self.client.received()
+        received = [entry for entry in await self.client.received() if entry["phoneNumberId"] in self._numbers]
         sent = await self.client.sent()
         events = await witness.read_topic(self.kafka, witness.INCOMING)
-        requested = await witness.requested_sends(self.kafka)
-        ends, doubts = await witness.ended_sends(self.kafka)
+        requested = await witness.requested_sends(self.kafka, self._chatbots)
+        ends, doubts = await witness.ended_sends(self.kafka, self._chatbots)
         statuses = await witness.final_statuses(self.system.stack.mongodb_uri, self.database, requested)
         of_journal = {journal_id(s.chatbot_id, s.message_id): s.message_id for s in self.traffic.directs}
         logs = self.system.all_logs()
@@ -277,7 +321,7 @@ class _Run:
         secrets = [self.marker, *self.tokens, self.system.secret.app_secret, self.system.secret.internal_key]
         facts = Facts(
             asked=_asked(sent),
-            events=[_event(place, event) for place, event in events if event is not None],
+            events=[_event(place, event) for place, event in events if self._is_ours(event)],
             replies=[_reply(entry) for entry in received if "context" in entry["body"]],
             directs=[Direct(s.message_id, s.phone, s.order) for s in self.traffic.directs],
             directs_received=[
@@ -289,8 +333,18 @@ class _Run:
             ended=ends,
             statuses=statuses,
             secrets_in_logs=witness.secrets_in(watched, secrets),
+            halts=[*witness.halts_in(watched), *await self._unready()],
         )
         return facts, Counter(doubts.values())
+
+    def _is_ours(self, event: Json | None) -> TypeGuard[Json]:
+        return event is not None and event["data"].get("phoneNumberId") in self._numbers
+
+    async def _unready(self) -> list[str]:
+        """Processes that say, when all is over, that they are not ready."""
+        names = [name for service in REPLICAS | {"accounts": 1} for name in self.system.names(service)]
+        alive = [name for name in names if self.system.alive(name)]
+        return [f"{name} is not ready" for name in await Machine(self.system, names=alive).unready()]
 
 
 def _ended(task: "asyncio.Task[None]") -> bool:

@@ -61,7 +61,7 @@ class DirectReceived:
 @dataclass(slots=True)
 class Facts:
     """Everything that the witnesses saw. `requested` are journal ids, `ended` how sends ended by journal id, `statuses`
-    the last status of each in our store."""
+    the last status of each in our store. `halts` are consumers that halted, and processes that are not ready."""
 
     asked: Sequence[Asked]
     events: Sequence[Event]
@@ -72,6 +72,7 @@ class Facts:
     ended: dict[str, str]
     statuses: dict[str, str]
     secrets_in_logs: Sequence[str] = ()
+    halts: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -120,6 +121,11 @@ class Verdict:
         return self.total("unsettled")
 
     @property
+    def halted(self) -> int:
+        """How often a consumer stopped because of what it read, and processes that are not ready at the end."""
+        return self.total("halted")
+
+    @property
     def ok(self) -> bool:
         """Whether nothing went wrong."""
         return not self.total("")
@@ -151,6 +157,7 @@ def judge(facts: Facts) -> Verdict:
             if end == "send.accepted" and facts.statuses.get(j) != "read"
         ),
         "secrets in logs": Count.of(facts.secrets_in_logs),
+        "halted consumers": Count.of(facts.halts),
     }
     return Verdict(len(asked) + len(wanted), breaches)
 

@@ -1,7 +1,7 @@
 """What really happened, read by eyes of the suite's own: Kafka (read_committed), MongoDB, the emulator, the logs."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -42,19 +42,20 @@ async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
     return found
 
 
-async def requested_sends(kafka: str) -> set[str]:
-    """The journal id of every send that anybody asked for."""
+async def requested_sends(kafka: str, chatbots: Collection[str]) -> set[str]:
+    """The journal id of every send that anybody asked for as one of these chatbots. Of others there may be anything."""
     bodies = [body for _, body in await read_topic(kafka, SEND) if body is not None]
-    return {journal_id(body["chatbotId"], body["messageId"]) for body in bodies if "messageId" in body}
+    ours = [body for body in bodies if "messageId" in body and body.get("chatbotId") in chatbots]
+    return {journal_id(body["chatbotId"], body["messageId"]) for body in ours}
 
 
-async def ended_sends(kafka: str) -> tuple[dict[str, str], dict[str, str]]:
-    """(how each send ended, by journal id; for each that was ever in doubt, what became of it)."""
+async def ended_sends(kafka: str, chatbots: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """(how each send of these chatbots ended, by journal id; for each that was ever in doubt, what became of it)."""
     ends: dict[str, str] = {}
     attempts: dict[str, int] = {}
     doubts: dict[str, int] = {}
     for _, event in await read_topic(kafka, RESULTS):
-        if event is None:
+        if event is None or event["data"].get("chatbotId") not in chatbots:
             continue
         journal, kind, tried = event["data"]["journalId"], event["type"], event["data"]["attempts"]
         if kind in _ENDS:
@@ -89,9 +90,20 @@ def secrets_in(logs: Mapping[str, str], secrets: Iterable[str]) -> list[str]:
     return [f"{name}: {secret[:6]}…" for name, text in logs.items() for secret in secrets if secret and secret in text]
 
 
+def halts_in(logs: Mapping[str, str]) -> list[str]:
+    """Each time a consumer halted, by the name of its process: the first words of what it logged, over all restarts."""
+    halted = [(name, line) for name, text in logs.items() for line in text.splitlines() if '"level":' in line]
+    return [f"{name}: {line[:200]}" for name, line in halted if _is_halt(line)]
+
+
+def _is_halt(line: str) -> bool:
+    told = _json(line.encode()) or {}
+    return told.get("level") == "critical" and str(told.get("message")).startswith("halted")
+
+
 def _json(value: bytes | None) -> Json | None:
     try:
         found = json.loads(value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

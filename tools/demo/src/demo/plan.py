@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import sys
@@ -36,13 +37,24 @@ class Credentials:
     callback_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     verify_digest_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
 
-    def api_keys(self) -> str:
-        """The setting API_KEYS."""
-        scopes = {"demo": ["accounts", "send", "read"], "sender": ["credentials", "windows"]}
-        keys = [("demo", self.api_key, scopes["demo"]), ("sender", self.internal_key, scopes["sender"])]
-        return json.dumps(
-            [{"name": n, "sha256": hashlib.sha256(k.encode()).hexdigest(), "scopes": s} for n, k, s in keys]
-        )
+    def key_of(self, tenant: str) -> str:
+        """The API key of one of `Choices.tenants`; it reaches that tenant's chatbots alone."""
+        return "wk_tenant_" + hmac.new(self.api_key.encode(), tenant.encode(), hashlib.sha256).hexdigest()[:24]
+
+    def api_keys(self, tenants: Mapping[str, Sequence[str]] | None = None) -> str:
+        """The setting API_KEYS: an operator's key, the sender's, and one for each of `tenants` (name: chatbots)."""
+        public = ["accounts", "send", "read"]
+        keys = [
+            _api_key("demo", self.api_key, public),
+            _api_key("sender", self.internal_key, ["credentials", "windows"]),
+            *(_api_key(name, self.key_of(name), public, bots) for name, bots in (tenants or {}).items()),
+        ]
+        return json.dumps(keys)
+
+
+def _api_key(name: str, key: str, scopes: Sequence[str], chatbots: Sequence[str] = ("*",)) -> dict[str, object]:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return {"name": name, "sha256": digest, "scopes": [*scopes], "chatbots": [*chatbots]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,8 @@ class Choices:
     """How a system differs from the demo's.
 
     `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
-    Processes named in `idle` are planned and not started: `System.spawn` does that.
+    Processes named in `idle` are planned and not started: `System.spawn` does that. `tenants` are callers with an API
+    key of their own (`Credentials.key_of`) that reaches these chatbots alone.
     """
 
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -86,6 +99,7 @@ class Choices:
     broken: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gateway_seconds: float = 30.0
     idle: Collection[str] = ()
+    tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def processes(
@@ -102,7 +116,7 @@ def processes(
             {
                 **common,
                 "HTTP_PORT": str(ports[name]),
-                **_settings_of(service, number, ports, secret),
+                **_settings_of(service, number, ports, secret, choices.tenants),
                 **extra.get(service, {}),
             },
             f"{base[name]}/health/ready",
@@ -119,7 +133,10 @@ def processes(
     return [*services, *peers, _emulator(base, ports, secret, choices), responder, _gateway(base, ports, choices)]
 
 
-def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Credentials) -> dict[str, str]:
+def _settings_of(
+    service: str, number: int, ports: Mapping[str, int], secret: Credentials, tenants: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    keys = secret.api_keys(tenants)
     internal, windows = (_listeners_of(kind, ports) for kind in INTERNAL)
     accounts_at, conversation_at = (PEERS, PEERS) if PEERS in ports else (internal[0], windows[0])
     base = urls(ports)
@@ -132,13 +149,13 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
             }
         case "conversation":
             return {
-                "API_KEYS": secret.api_keys(),
+                "API_KEYS": keys,
                 "INTERNAL_PORT": str(ports[windows[number]]),
                 "CALLBACK_KEYS": json.dumps({"demo": secret.callback_key}),
             }
         case "sender":
             return {
-                "API_KEYS": secret.api_keys(),
+                "API_KEYS": keys,
                 "GRAPH_BASE_URL": base["emulator"],
                 "ACCOUNTS_INTERNAL_URL": base[accounts_at],
                 "ACCOUNTS_INTERNAL_KEY": secret.internal_key,
@@ -148,7 +165,8 @@ def _settings_of(service: str, number: int, ports: Mapping[str, int], secret: Cr
             }
         case _:
             return {
-                "API_KEYS": secret.api_keys(),
+                "API_KEYS": keys,
+                "GRAPH_BASE_URL": base["emulator"],
                 "INTERNAL_PORT": str(ports[internal[number]]),
                 "ACCOUNTS_KEKS": json.dumps({"demo": secret.kek}),
                 "VERIFY_DIGEST_KEYS": json.dumps({"demo": secret.verify_digest_key}),

@@ -141,6 +141,10 @@ class System:
         """Whether a process exists (paused counts)."""
         return name in self._nodes and self._nodes[name].alive
 
+    def pid_of(self, name: str) -> int | None:
+        """The process id; None when it does not run."""
+        return self._nodes[name].pid if self.alive(name) else None
+
     def kill(self, name: str) -> None:
         """Kill -9."""
         self._nodes[name].kill()

@@ -1,0 +1,71 @@
+"""Attack a whole system: `python -m hostile [--full] [--only NAME] [--out FILE]` (or `make attack`).
+
+Starts Kafka, MongoDB, every service and the emulator on this machine, attacks them in every way of `hostile.attacks`, one
+after another, and measures what a good tenant notices of each. Ends with 1 when any attack did harm. A system that an
+attack has broken is thrown away, and the next attack gets a new one.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import resource
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.system import System
+from hostile.attacks import ALL, FULL, SHORT, Attack, Size
+from hostile.report import Row, as_json, as_text
+from hostile.scene import SHORT_DLQ_LIMIT, choices
+from hostile.trial import measured
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hostile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="all counts as they were found (default: the short version)"
+    )
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="only attacks whose name has this; may be repeated"
+    )
+    parser.add_argument("--out", type=Path, help="also write the report there as JSON")
+    return parser.parse_args(argv)
+
+
+def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
+    """All of them, each on a system that works."""
+    rows: list[Row] = []
+    left = list(attacks)
+    while left:
+        limit = None if size == FULL else SHORT_DLQ_LIMIT
+        with System(choices=choices(f"hostile_{uuid.uuid4().hex[:12]}", dlq_limit=limit)) as system:
+            healthy = True
+            while left and healthy:
+                row = asyncio.run(measured(left.pop(0), system, size))
+                rows.append(row)
+                print(f"{row.name}: {row.seconds:.0f} s, {'; '.join(row.broken) or 'no harm'}", flush=True)
+                healthy = row.works
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run it; the exit code."""
+    given = arguments(argv)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
+    wanted = [one for one in ALL if not given.only or any(part in one.name for part in given.only)]
+    rows = run(wanted, FULL if given.full else SHORT)
+    if given.out is not None:
+        given.out.write_text(json.dumps(as_json(rows), indent=2) + "\n", encoding="utf-8")
+    print(f"\n{as_text(rows)}")
+    return 1 if any(row.broken for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

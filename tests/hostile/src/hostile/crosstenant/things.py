@@ -1,0 +1,89 @@
+"""What a victim has, and how it looks: to compare before and after."""
+
+import asyncio
+import uuid
+from typing import Final
+
+from demo.client import eventually
+from hostile.crosstenant.claims import SECRET
+from hostile.crosstenant.ways import Things
+from hostile.payloads import Json, public_journal_id, send
+from hostile.tenants import Stage, Tenant
+from hostile.topics import read_topic
+
+PHONE: Final = "491729000001"
+_LATE: Final = "2035-01-01T00:00:00Z"
+_FAR: Final = 3
+
+
+async def things_of(stage: Stage, victim: Tenant) -> Things:
+    """Make for a tenant one of everything: conversations, a scheduled send, usage, a file; and name it."""
+    tag = f"{SECRET}-{uuid.uuid4().hex[:6]}"
+    inbound = await written(stage, victim, f"{tag} hello", PHONE)
+    for number in range(_FAR):
+        await written(stage, victim, f"{tag} more", f"49172900001{number}")
+    for name, more in {"sent": {}, "later": {"sendAt": _LATE}}.items():
+        body = send(victim.chatbot_id, PHONE, f"{tag}-{name}", metadata={"canary": tag}, **more)
+        await stage.call("POST", "/send", victim.key, body)
+
+    async def read() -> Json | None:
+        found = await stage.message(victim, f"{tag}-sent")
+        waits = (await stage.standing(victim, f"{tag}-later")).get("state")
+        return found if found.get("deliveryStatus") == "read" and waits == "scheduled" else None
+
+    stored = await eventually("the victim's sends stand as wanted", read)
+    asked = (await stage.call("GET", f"/messages/{inbound}", victim.key)).json()["data"]
+    lists = [(await stage.call("GET", f"/{name}?limit=1", victim.key)).json() for name in ("conversations", "usage")]
+    upload = await stage.call(
+        "POST", f"/media?chatbotId={victim.chatbot_id}", victim.key, b"\x89PNG\r\n\x1a\n", {"content-type": "image/png"}
+    )
+    return Things(
+        chatbot_id=victim.chatbot_id,
+        number=victim.number,
+        conversation_id=asked["conversationId"],
+        message_id=f"{tag}-sent",
+        waiting_id=f"{tag}-later",
+        wamid=stored["wamid"],
+        inbound=inbound,
+        inbound_id=asked["id"],
+        phone=PHONE,
+        cursor=str(lists[0]["cursor"]),
+        usage_cursor=str(lists[1]["cursor"]),
+        canary=tag,
+        media_id=str(upload.json().get("data", {}).get("id")),
+    )
+
+
+async def written(stage: Stage, tenant: Tenant, words: str, phone: str) -> str:
+    """A customer writes, and it is stored; the wamid."""
+    wamid = await stage.client.says(phone, tenant.number, words)
+    left = await stage.stored([wamid], tenant)
+    assert not left, "the victim's customer's message was not stored"
+    return wamid
+
+
+async def picture(stage: Stage, victim: Tenant, their: Things) -> Json:
+    """All that the table must leave as it is: thread, messages, account, schedule, and what the phone has."""
+    journal = public_journal_id(their.chatbot_id, their.message_id)
+    paths = {
+        "thread": f"/conversations/{their.conversation_id}/messages",
+        "conversation": f"/conversations/{their.conversation_id}",
+        "sent": f"/messages/{journal}",
+        "inbound": f"/messages/{their.inbound}",
+        "account": f"/account/{their.chatbot_id}",
+        "waiting": f"/send/{their.waiting_id}?chatbotId={their.chatbot_id}",
+    }
+    answers = await asyncio.gather(*(stage.call("GET", path, victim.key) for path in paths.values()))
+    ledger = await stage.client.received(phone=their.phone, phoneNumberId=victim.number)
+    events = [
+        event["data"].get("status")
+        for _, event in await read_topic(stage.kafka, "message-status")
+        if event is not None and event["data"].get("journalId") == journal
+    ]
+    shown = {name: (one.status, one.json().get("data")) for name, one in zip(paths, answers, strict=True)}
+    return {**shown, "phone": [entry["wamid"] for entry in ledger], "events": events}
+
+
+def differences(before: Json, after: Json) -> list[str]:
+    """The names of what has changed. Pure."""
+    return [name for name in before if before[name] != after[name]]
