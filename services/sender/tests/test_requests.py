@@ -8,7 +8,7 @@ from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
-from sender.batch import items_of, parse_batch
+from sender.batch import Parsing
 from sender.requests import MAX_REQUEST_BYTES, Job, Letter, Position, parse, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
@@ -135,7 +135,8 @@ def test_what_cannot_be_stored_is_refused_with_its_field(change, path):
 
 def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     messages = [GOOD, *({**GOOD, **change} for change, _ in UNSTORABLE), GOOD]
-    items = items_of(parse_batch(json.dumps({"messages": messages}).encode()), ["new"] * len(messages))
+    parsing = Parsing(json.dumps({"messages": messages}).encode())
+    items = [parsing.item(place, "new") for place in range(len(parsing))]
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
 
 
@@ -143,7 +144,7 @@ def test_a_batch_is_not_nested_without_limit_either():
     deep = "[" * 800 + "]" * 800
     for body in (f'{{"messages":[{{}}],"extra":{deep}}}', f'{{"messages":{deep}}}', f'{{"messages":[{deep}]}}'):
         with pytest.raises(InvalidInput):
-            parse_batch(body.encode())
+            raise Parsing(body.encode()).item(0, "new")
 
 
 def test_fair_nesting_and_many_brackets_are_fine():
