@@ -10,10 +10,11 @@ import pytest
 from ingress.app import build_front
 from ingress.settings import Settings
 
+KEYS = {"fake": base64.b64encode(b"f" * 32).decode()}
 REQUIRED = {
-    "sender": {"accounts_internal_key": "fake-key"},
-    "accounts": {"accounts_keks": {"fake": base64.b64encode(bytes(32)).decode()}},
-    "conversation": {},
+    "sender": {"accounts_internal_key": "fake-key", "callback_keys": KEYS},
+    "accounts": {"accounts_keks": KEYS, "verify_digest_keys": KEYS},
+    "conversation": {"callback_keys": KEYS},
     "ingress": {},
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")

@@ -9,6 +9,8 @@ import pytest
 
 from common.contracts import webhooks
 from common.contracts.topics import WEBHOOKS, WEBHOOKS_DLQ
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
 from conversation.facts import ChangeSeen, read
 from conversation.log import webhook_entry
 from ingress.records import records
@@ -17,6 +19,7 @@ from ingress.telemetry import begin
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024  # MongoDB's limit ("MongoDB Limits and Thresholds", BSON document size)
 AROUND_BYTES = 100_000  # of what else stands in a document
+CALLBACKS = Callbacks(DigestKeys({"test": b"c" * 32}, "test"))
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 
 
@@ -54,7 +57,7 @@ def test_a_whole_body_fits_into_its_record_and_its_document(body):
     size = len(record.key.encode()) + len(record.value)
     assert size <= WEBHOOKS.max_value_bytes
     assert size <= WEBHOOKS_DLQ.max_value_bytes
-    fact = read(Consumed(record.value, record.key.encode()))
+    fact = read(Consumed(record.value, record.key.encode()), CALLBACKS)
     assert isinstance(fact, ChangeSeen)
     assert fact.event.type == webhooks.UNPARSED
     data = fact.event.data

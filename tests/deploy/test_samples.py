@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 REAL, STAND_IN = "https://graph.facebook.com", "http://emulator:8080"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 OVERLAY = ROOT / "deploy/k8s/overlays/dev/secrets"
-KEK = re.search(r'"compose":"([^"]+)"', COMPOSE)[1]
+KEK = re.search(r'ACCOUNTS_KEKS.*"compose":"([^"]+)"', COMPOSE)[1]
+SIGNING = [re.search(rf'{name}.*"compose":"([^"]+)"', COMPOSE)[1] for name in ("CALLBACK_KEYS", "VERIFY_DIGEST_KEYS")]
 KEYS = re.findall(r":-(wk_fake_[a-z_]+)\}", COMPOSE)
 DIGESTS = re.findall(r":-([0-9a-f]{64})\}", COMPOSE)
 GOOD_KEK = base64.b64encode(bytes(range(32))).decode()
@@ -34,15 +35,21 @@ def test_which_address_is_metas(url, real):
     assert is_real(url) == real
 
 
-def accounts(graph, kek=GOOD_KEK, keys=()):
+def accounts(graph, kek=GOOD_KEK, keys=(), signing=GOOD_KEK):
     entries = [{"name": "k", "sha256": sha256, "scopes": ["accounts"]} for sha256 in keys]
-    return AccountsSettings(graph_base_url=graph, accounts_keks={"k": kek}, api_keys=entries)
+    return AccountsSettings(
+        graph_base_url=graph, accounts_keks={"k": kek}, api_keys=entries, verify_digest_keys={"k": signing}
+    )
 
 
-def sender(graph, key="wk_own", keys=(), windows=None):
+def sender(graph, key="wk_own", keys=(), windows=None, signing=GOOD_KEK):
     entries = [{"name": "k", "sha256": sha256, "scopes": ["send"]} for sha256 in keys]
     return SenderSettings(
-        graph_base_url=graph, accounts_internal_key=key, api_keys=entries, conversation_internal_key=windows
+        graph_base_url=graph,
+        accounts_internal_key=key,
+        api_keys=entries,
+        conversation_internal_key=windows,
+        callback_keys={"k": signing},
     )
 
 
@@ -66,9 +73,18 @@ def test_the_samples_of_compose_start_with_a_stand_in_only():
             sender(REAL, windows=sample)
 
 
+def test_the_sample_keys_of_digests_do_not_sign_at_the_real_meta():
+    for sample in SIGNING:
+        for service in (accounts, sender):
+            service(STAND_IN, signing=sample)
+            with pytest.raises(ValueError, match="sample key") as refused:
+                service(REAL, signing=sample)
+            assert sample not in str(refused.value)
+
+
 def test_the_address_is_metas_where_none_is_given():
     with pytest.raises(ValueError, match="draw a key"):
-        AccountsSettings(accounts_keks={"k": KEK})
+        AccountsSettings(accounts_keks={"k": KEK}, verify_digest_keys={"k": GOOD_KEK})
 
 
 def test_keys_of_ones_own_start_with_the_real_meta():

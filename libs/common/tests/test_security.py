@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from common.http import auth
 from common.security import keys as keys_command
-from common.security.envelope import KEY_BYTES, KeyRing, KeyRingSettings, SecretsError, place_of
+from common.security.envelope import KEY_BYTES, KeyRing, KeyRingSettings, SecretsError, _parts, place_of
 from common.security.verify_tokens import VerifyDigestSettings, digests_of, sign_token
 
 OLD, NEW, OTHER = (bytes([n]) * KEY_BYTES for n in (1, 2, 3))
@@ -70,7 +70,7 @@ def test_no_nonce_is_used_twice_for_a_secret_or_for_a_data_key():
 
 
 def test_each_secret_has_a_data_key_of_its_own():
-    keys = {RING._unwrap(RING.seal(SECRET, PLACE), PLACE) for _ in range(10)}
+    keys = {RING._unwrap(_parts(RING.seal(SECRET, PLACE), PLACE), PLACE) for _ in range(10)}
     assert len(keys) == 10
     assert OLD not in keys
     assert {len(key) for key in keys} == {KEY_BYTES}

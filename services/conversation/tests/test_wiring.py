@@ -6,6 +6,7 @@ from functools import partial
 
 import httpx
 import pytest
+from conversation_builders import CALLBACK_KEYS
 
 from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
 from common.http.auth import digest
@@ -113,6 +114,7 @@ async def apps(monkeypatch):
         live_seconds=33,
         dlq_limit=7,
         metrics_tenants=5,
+        callback_keys=CALLBACK_KEYS,
     )
     apps = build_apps(settings)
     apps_and_mongo = apps, Mongo

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
-from conversation_builders import ADA, NUMBER, FakeRecord, message, result, status, webhook
+from conversation_builders import ADA, CALLBACKS, NUMBER, FakeRecord, message, result, status, webhook
 from pymongo.errors import AutoReconnect
 
 from common.contracts import topics, webhooks
@@ -86,6 +86,9 @@ class Numbers:
         self.asked.append(set(numbers))
         return dict.fromkeys(numbers, "bot")
 
+    def tenant(self, _key):
+        return "bot"
+
 
 class Room:
     def __init__(self):
@@ -98,7 +101,13 @@ class Room:
     def worker(self, batch_records=50, **letters):
         limit = DeadLetterLimit(DeadLetterSettings(**letters))
         return ConversationWorker(
-            self.store, self.numbers, self.indexes, limit, batch_records=batch_records, tenants=Tenants(10)
+            self.store,
+            self.numbers,
+            self.indexes,
+            limit,
+            batch_records=batch_records,
+            tenants=Tenants(10),
+            callbacks=CALLBACKS,
         )
 
     async def work(self, *batches, **settings):
@@ -277,7 +286,7 @@ async def test_who_waits_for_indexes_can_be_superseded(room):
 async def test_records_that_are_not_understood_count_towards_the_limit(room):
     session = Session(room.steps, batch_of(*(broken() for _ in range(4))))
     with pytest.raises(Halted):
-        await room.worker(dlq_limit=3, dlq_limit_share=0)(session)
+        await room.worker(dlq_limit=3, dlq_limit_share=0, dlq_limit_tenants=1)(session)
     assert session.committed == []
 
 
@@ -285,7 +294,7 @@ async def test_records_that_cannot_be_applied_count_towards_the_limit_and_a_halt
     room.store.breaks = lambda wamids: RuntimeError("a mistake") if wamids else None
     session = Session(room.steps, batch_of(*messages(4)))
     with pytest.raises(Halted):
-        await room.worker(dlq_limit=3, dlq_limit_share=0)(session)
+        await room.worker(dlq_limit=3, dlq_limit_share=0, dlq_limit_tenants=1)(session)
     assert session.committed == []
 
 

@@ -223,7 +223,7 @@ async def longest_wait(work):
 @pytest.mark.parametrize("body", [*(body for body, _ in (WHOLE | PARTS).values())], ids=[*WHOLE, *PARTS])
 async def test_others_have_their_turn_while_a_body_is_worked_on(body):
     wait = await longest_wait(records_in_slices(body, begin("body-1", None), now=NOW))
-    assert wait < 0.15  # 35 ms at most on an idle machine; 6 s before there were limits
+    assert wait < 1.0  # 35 ms at most on an idle machine, and this may be a busy one; 6 s before there were limits
 
 
 def cpu_of(body):

@@ -11,14 +11,17 @@ from common.contracts import webhooks
 from common.contracts.accounts import ACTIVE, AccountData, TokenDigest
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS, WEBHOOKS
+from common.security.digests import DigestKeys
 from common.security.signature import signature_of
+from common.security.verify_tokens import sign_token
 from ingress import app as module
-from ingress import routes
+from ingress import records
 from ingress.app import build_front
 from ingress.core import cut
 from ingress.routes import MAX_BODY_BYTES, PATH
 from ingress.settings import Settings
 
+KEY = b"v" * 32
 SECRETS = ("fake-new-secret", "fake-old-secret")
 TOKEN = "fake-verify-token"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -27,12 +30,15 @@ received = decoder(webhooks.WebhookReceived)
 
 
 class Publisher:
-    """Stands in for the publisher, and says what was done to it."""
+    """Stands in for the publishers, and says what was done to them: `made` is that of small bodies, `large` of large."""
 
-    made = None
+    made = large = None
 
     def __init__(self, settings, *, timeout_seconds=None):
-        Publisher.made = self
+        if Publisher.made is None:
+            Publisher.made = self
+        else:
+            Publisher.large = self
         self.bootstrap, self.seconds = settings.kafka_bootstrap_servers, timeout_seconds
         self.published, self.answers, self.error = [], True, None
 
@@ -54,19 +60,17 @@ class Publisher:
 class Table:
     made = None
 
-    def __init__(self, settings, topic, decode):
+    def __init__(self, settings, topic, decode, changed):
         Table.made = self
+        self.changed = changed
         self.bootstrap, self.topic, self.decode = settings.kafka_bootstrap_servers, topic, decode
-        self.ready, self.rows = True, []
+        self.ready = True
 
     async def start(self):
         STEPS.append("start accounts")
 
     async def stop(self):
         STEPS.append("stop accounts")
-
-    def values(self):
-        return self.rows
 
     async def catch_up(self, _seconds):
         return False
@@ -78,6 +82,7 @@ STEPS = []
 @pytest.fixture
 def front(monkeypatch):
     STEPS.clear()
+    Publisher.made = Publisher.large = None
     monkeypatch.setattr(module, "Publisher", Publisher)
     monkeypatch.setattr(module, "Table", Table)
     return build_front(
@@ -86,6 +91,7 @@ def front(monkeypatch):
             whatsapp_app_secrets=",".join(SECRETS),
             whatsapp_verify_token=TOKEN,
             publish_timeout_seconds=1.5,
+            verify_digest_keys={"fake": base64.b64encode(KEY).decode()},
         )
     )
 
@@ -117,7 +123,7 @@ async def test_it_is_alive_whatever_is_away(client):
 
 async def test_the_settings_decide(client):
     assert (Publisher.made.bootstrap, Table.made.bootstrap) == ("kafka.invalid:9", "kafka.invalid:9")
-    assert Publisher.made.seconds == 1.5
+    assert Publisher.made.seconds == Publisher.large.seconds == 1.5
     assert Table.made.topic == ACCOUNTS.name
 
 
@@ -128,17 +134,21 @@ async def test_every_secret_signs(client, secret):
 
 
 async def test_the_token_of_the_app_and_those_of_accounts_verify(client):
-    digest = TokenDigest.of("fake-account-token", "fake-salt")
-    Table.made.rows = [AccountData(chatbot_id="b", phone_number_id="2", status=ACTIVE, revision=1, verify_token=digest)]
-    for token, status in [(TOKEN, 200), ("fake-account-token", 200), ("fake-other-token", 403)]:
+    digest = TokenDigest.of("fake-older-token", "fake-salt")
+    keyed = sign_token(DigestKeys({"fake": KEY}, "fake"), "fake-account-token")
+    about = {"phone_number_id": "2", "status": ACTIVE, "revision": 1}
+    Table.made.changed("older", AccountData(chatbot_id="older", verify_token=digest, **about))
+    Table.made.changed("b", AccountData(chatbot_id="b", verify_digest=keyed, **about))
+    known = [(TOKEN, 200), ("fake-older-token", 200), ("fake-account-token", 200)]
+    for token, status in [*known, ("fake-other-token", 403)]:
         params = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1"}
         assert (await client.get(PATH, params=params)).status_code == status
 
 
 async def test_kafka_is_left_last(front):
     async with front.app.lifespan():
-        assert STEPS == ["start publisher", "start accounts"]
-    assert STEPS[2:] == ["stop accounts", "stop publisher"]
+        assert STEPS == ["start publisher", "start publisher", "start accounts"]
+    assert STEPS[3:] == ["stop accounts", "stop publisher", "stop publisher"]
 
 
 async def test_what_is_not_signed_is_not_read(client, monkeypatch):
@@ -148,7 +158,7 @@ async def test_what_is_not_signed_is_not_read(client, monkeypatch):
         looked.append(arguments)
         return cut(*arguments, **more)
 
-    monkeypatch.setattr(routes, "cut", looks)
+    monkeypatch.setattr(records, "cut", looks)
     assert (await deliver(client, BODY, "fake-other-secret")).status_code == 400
     assert not looked
     assert (await deliver(client, BODY)).status_code == 200
@@ -176,10 +186,9 @@ async def test_every_record_of_a_signed_body_fits_kafka_however_long_its_ids_are
     body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
     assert len(body) < MAX_BODY_BYTES
     assert (await deliver(client, body)).status_code == 200
-    (record,) = Publisher.made.published
+    (record,) = Publisher.large.published
     assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
-    kept = bytes(decode(received, record.value).data.raw)
-    assert json.loads(kept) == (value if long == "field" else message)
+    assert bytes(decode(received, record.value).data.raw) == body
 
 
 @pytest.mark.parametrize(
@@ -193,9 +202,9 @@ async def test_long_ids_together_do_not_make_a_record_too_large_either(client, p
         next(part for part in (message, number) if name in part)[name] = "x" * (2_900_000 // len(parts))
     body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
     assert (await deliver(client, body)).status_code == 200
-    (record,) = Publisher.made.published
+    (record,) = Publisher.large.published
     assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
-    assert json.loads(bytes(decode(received, record.value).data.raw)) == message
+    assert bytes(decode(received, record.value).data.raw) == body
 
 
 def facts(*changes, **entry):
