@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from common.contracts import webhooks
-from common.contracts.accounts import ACTIVE, AccountData, TokenDigest
+from common.contracts.accounts import ACTIVE, AccountData, KeyedDigest, TokenDigest
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS, WEBHOOKS
 from common.security.digests import DigestKeys
@@ -135,10 +135,10 @@ async def test_every_secret_signs(client, secret):
 
 async def test_the_token_of_the_app_and_those_of_accounts_verify(client):
     digest = TokenDigest.of("fake-older-token", "fake-salt")
-    keyed = sign_token(DigestKeys({"fake": KEY}, "fake"), "fake-account-token")
+    key, hmac = sign_token(DigestKeys({"fake": KEY}, "fake"), "fake-account-token")
     about = {"phone_number_id": "2", "status": ACTIVE, "revision": 1}
     Table.made.changed("older", AccountData(chatbot_id="older", verify_token=digest, **about))
-    Table.made.changed("b", AccountData(chatbot_id="b", verify_digest=keyed, **about))
+    Table.made.changed("b", AccountData(chatbot_id="b", verify_digest=KeyedDigest(key=key, hmac=hmac), **about))
     known = [(TOKEN, 200), ("fake-older-token", 200), ("fake-account-token", 200)]
     for token, status in [*known, ("fake-other-token", 403)]:
         params = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1"}
