@@ -11,22 +11,26 @@ from pymongo import ReadPreference
 from accounts import app as accounts_app
 from accounts.announcer import Announcer
 from accounts.app import build_apps
-from accounts.core import ACCESS_TOKEN, SECRETS
+from accounts.core import ACCESS_TOKEN, DIGEST, SECRETS, Keys
+from accounts.proofs import AT_ONCE
+from accounts.renewal import Renewal
 from accounts.settings import Settings
 from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
-from common.errors import InvalidInput, NotFound, Unavailable
+from common.errors import Conflict, InvalidInput, NotFound, Unavailable
 from common.http.auth import digest
 from common.kafka.publisher import Publisher
 from common.mongo import Mongo
 from common.security.envelope import SecretsError, place_of
+from common.security.verify_tokens import sign_token
 
 CHANGES = decoder(AccountChanged)
 OURS, THEIRS = "our-bot", "their-bot"
 NUMBERS = {OURS: "200000000000001", THEIRS: "200000000000002"}
 TOKENS = {"accessToken": "fake-access-token", "webhookVerifyToken": "fake-verify-token"}
-OLD, NEW = (base64.b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+WABA = "300000000000001"
+OLD, NEW, DIGESTS = (base64.b64encode(letter * 32).decode() for letter in (b"o", b"n", b"d"))
 KEYS = {
     "ops": {"scopes": ["accounts"]},
     "ours": {"scopes": ["accounts"], "chatbots": [OURS]},
@@ -38,7 +42,13 @@ KEYS = {
 
 def settings_of(**changes):
     keys = [{"name": name, "sha256": digest(f"fake-{name}"), **reach} for name, reach in KEYS.items()]
-    given = {"accounts_keks": {"old": OLD, "new": NEW}, "accounts_primary_kek": "new", "api_keys": keys}
+    given = {
+        "accounts_keks": {"old": OLD, "new": NEW},
+        "accounts_primary_kek": "new",
+        "verify_digest_keys": {"first": OLD, "second": DIGESTS},
+        "verify_digest_primary_key": "second",
+        "api_keys": keys,
+    }
     return Settings(**{**given, "mongodb_database": "wiring", "reconcile_seconds": 3_600.0, **changes})
 
 
@@ -49,6 +59,7 @@ class Store:
         self.events = events
         self.rows = {}
         self.after_get = lambda: None
+        self.only = None
 
     async def ensure_indexes(self):
         self.events.append("indexes")
@@ -64,13 +75,16 @@ class Store:
         self.after_get()
         return row
 
-    async def save(self, chatbot, change, now):
+    async def save(self, chatbot, change, now, only=None):
+        self.only = only
+        if only is not None and only.revision != self.rows.get(chatbot, {}).get("revision"):
+            raise Conflict("changed meanwhile", code="account_changed")
         self.rows.setdefault(chatbot, {"_id": chatbot, "revision": 0, "createdAt": now, "plan": "standard"})
         return await self.update(chatbot, change)
 
-    async def update(self, chatbot, change):
+    async def update(self, chatbot, change, only=None):
         row = self.rows.get(chatbot)
-        if row is None:
+        if row is None or (only is not None and only.revision != row["revision"]):
             return None
         row.update(change.fields, unpublished=True, revision=row["revision"] + 1)
         for name in change.removed:
@@ -92,6 +106,10 @@ class Store:
             return False
         self.rows[chatbot].pop("unpublished", None)
         return True
+
+    async def with_other_digests(self, key_id, after, limit):
+        rows = sorted(self.rows.items())
+        return [dict(row) for bot, row in rows if bot > after and row[DIGEST]["key"] != key_id][:limit]
 
     async def unpublished(self):
         return [chatbot for chatbot, row in self.rows.items() if row.get("unpublished")]
@@ -132,10 +150,21 @@ class Onboarding:
         self.events = events
         self.asked = []
         self.refusal = None
+        self.meanwhile = lambda: None
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def check(self, number, waba, token):
-        self.events.append("verify")
+        await self._ask("verify", number, waba, token)
+
+    async def prove(self, number, waba, token):
+        await self._ask("prove", number, waba, token)
+
+    async def _ask(self, what, number, waba, token):
+        self.events.append(what)
         self.asked.append((number, waba, token))
+        await self.answers.wait()
+        self.meanwhile()
         if self.refusal is not None:
             raise self.refusal
 
@@ -277,9 +306,9 @@ class Told(SimpleNamespace):
         self.events.append("stop table")
 
 
-def announcer_of(world, rows, *, ready=True, seconds=0.01):
+def announcer_of(world, rows, *, ready=True, seconds=0.01, renewal=None):
     told = Told(events=world.events, ready=ready, get=rows.get)
-    return Announcer(world.store, world.topic, told, reconcile_seconds=seconds)
+    return Announcer(world.store, world.topic, told, reconcile_seconds=seconds, renewal=renewal)
 
 
 async def announced(world, announcer, revisions):
@@ -386,12 +415,12 @@ async def test_a_new_token_is_not_a_rejected_one(known):
 async def test_meta_is_asked_when_that_is_wanted_before_anything_is_stored(monkeypatch, always, params, asked):
     world = World(monkeypatch, accounts_verify_with_meta=always)
     world.meta.refusal = InvalidInput("no")
-    answer = await world.save(params=params, wabaId="300000000000001", **TOKENS)
+    answer = await world.save(params=params, wabaId=WABA, **TOKENS)
     if not asked:
         assert (answer.status_code, world.events[0]) == (200, "store 1")
         return
     assert (answer.status_code, world.events) == (400, ["verify"])
-    assert world.meta.asked == [(NUMBERS[OURS], "300000000000001", "fake-access-token")]
+    assert world.meta.asked == [(NUMBERS[OURS], WABA, "fake-access-token")]
     world.meta.refusal = None
     assert (await world.save(params=params, **TOKENS)).status_code == 200
     assert world.events[-4:] == ["verify", "store 1", "publish 1", "published 1"]
@@ -401,6 +430,140 @@ async def test_the_token_that_is_verified_is_the_new_one_or_else_the_stored_one(
     await known.save(params={"verify": "true"}, plan="free")
     await known.save(params={"verify": "true"}, accessToken="fake-new")
     assert [token for _, _, token in known.meta.asked] == ["fake-access-token", "fake-new"]
+
+
+UNPROVEN = {
+    "a new account": (None, {**TOKENS, "wabaId": WABA}, (NUMBERS[OURS], WABA, "fake-access-token")),
+    "another number": ({}, {"phoneNumberId": "200000000000009"}, ("200000000000009", None, "fake-access-token")),
+    "another number with its token": (
+        {},
+        {"phoneNumberId": "200000000000009", "accessToken": "fake-other"},
+        ("200000000000009", None, "fake-other"),
+    ),
+    "another WABA": ({}, {"wabaId": WABA}, (NUMBERS[OURS], WABA, "fake-access-token")),
+    "an activation": (
+        {"status": "deactivated", "wabaId": WABA},
+        {},
+        (NUMBERS[OURS], WABA, "fake-access-token"),
+    ),
+}
+"""How the account stands (None: it does not exist), what is saved, and what Meta is asked."""
+
+
+async def standing(world, stored):
+    """Our account as it is stored, by an operator; nothing is noted of how it got there."""
+    if stored is not None:
+        assert (await world.save(**TOKENS)).status_code == 200
+        world.store.rows[OURS].update(stored)
+    world.events.clear()
+    world.topic.told.clear()
+
+
+@pytest.mark.parametrize("params", [{}, {"verify": "false"}, {"verify": "true"}])
+@pytest.mark.parametrize(("stored", "change", "asked"), UNPROVEN.values(), ids=UNPROVEN)
+async def test_what_a_bound_key_claims_is_stored_when_meta_has_proven_it(world, stored, change, asked, params):
+    await standing(world, stored)
+    answer = await world.save(key="ours", params=params, **change)
+    revision = 1 if stored is None else 2
+    assert answer.status_code == 200
+    assert world.events == ["prove", f"store {revision}", f"publish {revision}", f"published {revision}"]
+    assert world.meta.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"), [(InvalidInput("no", code="refused_by_meta"), 400), (Unavailable("away", code="x"), 503)]
+)
+@pytest.mark.parametrize(("stored", "change", "asked"), UNPROVEN.values(), ids=UNPROVEN)
+async def test_without_proof_a_bound_key_stores_nothing(world, stored, change, asked, refusal, status):
+    await standing(world, stored)
+    before = {bot: dict(row) for bot, row in world.store.rows.items()}
+    world.meta.refusal = refusal
+    answer = await world.save(key="ours", **change)
+    assert (answer.status_code, world.events, world.meta.asked) == (status, ["prove"], [asked])
+    assert (world.store.rows, world.topic.told) == (before, [])
+
+
+@pytest.mark.parametrize(("stored", "change", "asked"), UNPROVEN.values(), ids=UNPROVEN)
+async def test_an_operator_needs_no_proof(world, stored, change, asked):
+    await standing(world, stored)
+    world.meta.refusal = InvalidInput(f"asked {asked}")
+    assert (await world.save(key="ops", **change)).status_code == 200
+    assert "prove" not in world.events
+
+
+@pytest.mark.parametrize("change", [{}, {"accessToken": "fake-new"}, {"webhookVerifyToken": "fake-new"}])
+async def test_what_was_proven_needs_no_second_proof(known, change):
+    assert (await known.save(key="ours", **change)).status_code == 200
+    assert known.meta.asked == []
+
+
+@pytest.mark.parametrize(("stored", "change", "asked"), UNPROVEN.values(), ids=UNPROVEN)
+async def test_a_proof_holds_for_the_account_as_it_was_read(world, stored, change, asked):
+    await standing(world, stored)
+
+    def another_comes_first():
+        row = world.store.rows.setdefault(OURS, {"_id": OURS, "revision": 0})
+        row["revision"] += 1
+
+    world.meta.meanwhile = another_comes_first
+    answer = await world.save(key="ours", **change)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "account_changed")
+    assert (world.events, world.meta.asked) == (["prove"], [asked])
+
+
+async def test_what_a_bound_key_may_do_without_proof_holds_for_the_account_as_it_was_read(known):
+    await known.save(key="ours")
+    assert known.store.only.revision == 1
+    await known.save(key="ops")
+    assert known.store.only is None
+
+
+async def test_one_key_has_a_few_proofs_under_way_and_the_others_are_not_held_up(monkeypatch):
+    world = World(monkeypatch)
+    world.meta.answers.clear()
+    waiting = [asyncio.create_task(world.save(key="ours", **TOKENS)) for _ in range(AT_ONCE)]
+    async with asyncio.timeout(10):
+        while len(world.meta.asked) < AT_ONCE:
+            await asyncio.sleep(0.001)
+    refused = await world.save(key="ours", **TOKENS)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_proofs")
+    assert (await world.save(THEIRS, **TOKENS)).status_code == 200
+    other = asyncio.create_task(world.save(THEIRS, key="theirs", phoneNumberId="200000000000008"))
+    async with asyncio.timeout(10):
+        while len(world.meta.asked) < AT_ONCE + 1:
+            await asyncio.sleep(0.001)
+    world.meta.answers.set()
+    assert sorted(answer.status_code for answer in await asyncio.gather(*waiting)) == [200, *[409] * (AT_ONCE - 1)]
+    assert (await other).status_code == 200
+    assert (await world.save(key="ours", wabaId=WABA)).status_code == 200
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"plan": "free"}, {"status": "deactivated"}])
+async def test_a_bound_key_does_not_change_the_plan(world, stored):
+    await standing(world, stored)
+    answer = await world.save(key="ours", plan="premium", **TOKENS)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "plan_is_the_operators")
+    assert (world.events, world.meta.asked) == ([], [])
+    present = (stored or {}).get("plan", "standard")
+    assert (await world.save(key="ours", plan=present, **TOKENS)).json()["data"]["plan"] == present
+    assert (await world.save(key="ops", plan="premium")).json()["data"]["plan"] == "premium"
+
+
+async def test_the_digest_of_a_verify_token_is_that_of_the_primary_key(world):
+    await world.save(**TOKENS)
+    key, hmac = sign_token(world.settings.digest_keys(), TOKENS["webhookVerifyToken"])
+    assert world.store.rows[OURS][DIGEST] == {"key": "second", "hmac": hmac} == {"key": key, "hmac": hmac}
+    told = world.topic.told[-1][2]
+    assert (told.verify_digest.key, told.verify_digest.hmac, told.verify_token) == (key, hmac, None)
+
+
+async def test_a_digest_under_another_key_is_renewed_in_the_background_and_told(known):
+    right = dict(known.store.rows[OURS][DIGEST])
+    known.store.rows[OURS][DIGEST] = {"key": "first", "hmac": "0" * 64}
+    rows = {bot: SimpleNamespace(revision=1) for bot in NUMBERS}
+    renewal = Renewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
+    assert await announced(known, announcer_of(known, rows, renewal=renewal), [2]) == [2]
+    assert known.store.rows[OURS][DIGEST] == right
 
 
 async def test_it_is_ready_when_mongodb_its_indexes_and_kafka_are_and_lives_anyway(monkeypatch):
@@ -473,6 +636,11 @@ async def test_the_clients_are_made_of_the_settings(monkeypatch):
     )
     build_apps(settings)
     assert made["Announcer"][0]._reconcile_seconds == 17.0
+    renewal = made["Announcer"][0]._renewal
+    assert (renewal._store, renewal._keys) == (
+        made["AccountStore"][0],
+        Keys(settings.key_ring(), settings.digest_keys()),
+    )
     assert made["Publisher"][0]._settings is settings
     assert (made["Table"][0]._settings, made["Table"][0]._topic) == (settings, ACCOUNTS.name)
     client = made["Onboarding"][0]._client
@@ -492,6 +660,8 @@ async def test_the_clients_are_made_of_the_settings(monkeypatch):
 
 
 def test_the_primary_key_is_that_of_the_settings():
+    assert settings_of().digest_keys().primary == "second"
+    assert settings_of(verify_digest_primary_key="first").digest_keys().primary == "first"
     assert settings_of().key_ring().primary == "new"
     assert settings_of(accounts_primary_kek="old").key_ring().primary == "old"
     assert settings_of(accounts_keks={"k": OLD}, accounts_primary_kek="").key_ring().primary == "k"

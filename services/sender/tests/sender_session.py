@@ -16,6 +16,7 @@ from sender.flow import utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, State
 from sender.lane import Bounds
+from sender.letters import Letters
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces
 from sender.parked import Waiting
@@ -202,15 +203,17 @@ class Breaker:
         self.under_way.discard(send)
 
 
-class Letters:
-    """Keeps what it is told of finished records."""
+class Limit:
+    """Of dead letters: keeps what it is told of finished records, and of whose they were."""
 
     def __init__(self):
         self.noted = []
+        self.tenants = []
         self.error = None
 
-    def note(self, *, letters, now, **_more):
+    def note(self, *, letters, now, tenant):
         assert abs(now - time.time()) < 60
+        self.tenants.append(tenant)
         if self.error is not None and letters:
             raise self.error
         self.noted.append(int(letters))
@@ -315,7 +318,9 @@ class World:
         self.events = []
         self.kafka = Kafka(self.events)
         self.flow = Steps(self.events)
-        self.watch, self.letters = Watch(), Letters()
+        self.watch, self.letters = Watch(), Limit()
+        self.accounts = {"b": SimpleNamespace()}
+        tenants = Tenants(10)
         self.parked, self.scheduled = ParkStore(self.events), ScheduleStore(self.events)
         self.paces = Paces(lambda _: "", {"free": 1.0}, rate=1_000.0, most=100)
         self.lately = []
@@ -327,13 +332,13 @@ class World:
                 flow=self.flow,
                 watch=self.watch,
                 parker=self.parker,
-                letters=self.letters,
+                letters=Letters(self.letters, self.accounts, tenants),
                 limits=self.limits,
                 paces=self.paces,
                 shares=Shares(self.paces.terms),
                 recent=SimpleNamespace(read=self.read_lately),
                 schedules=self.scheduler.of_partition,
-                tenants=Tenants(10),
+                tenants=tenants,
             )
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -12,6 +13,7 @@ from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, 
 from common.contracts import ids, topics
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import Halted
+from common.telemetry.tenants import UNKNOWN
 from sender.lane import Bounds
 from sender.outcomes import Dead, Defer, Hold, InDoubt, Retry, Sent
 from sender.store import Lately
@@ -153,6 +155,19 @@ async def test_a_dead_letter_is_counted_and_written_with_its_result():
     assert sum(record.topic == RESULTS for record in together) >= 1
 
 
+@pytest.mark.parametrize("letter", [True, False])
+async def test_what_ends_is_counted_for_its_tenant_and_invented_chatbots_for_one(letter):
+    world = World()
+    world.accounts["b2"] = SimpleNamespace()
+    world.flow.answer = lambda _job, _nth: Dead(ERROR, letter=letter)
+    for bot in ("b", "b2", "invented-1", "invented-2"):
+        world.ask(f"of {bot}", bot=bot)
+    async with world.running():
+        await world.until_done(*(f"of {bot}" for bot in ("b", "b2", "invented-1", "invented-2")))
+    assert sorted(world.letters.tenants) == sorted(["b", "b2", UNKNOWN, UNKNOWN])
+    assert world.letters.noted == [int(letter)] * 4
+
+
 async def test_a_failure_that_is_no_letter_is_counted_as_none():
     world = World()
     world.flow.answer = lambda _job, _nth: Dead(ERROR)
@@ -177,7 +192,7 @@ async def test_a_record_that_is_not_understood_is_counted_and_becomes_a_letter_w
     world.kafka.add(AT, b"no json")
     async with world.running():
         await until(lambda: world.kafka.committed == {AT: 1})
-    assert world.letters.noted == [1]
+    assert (world.letters.noted, world.letters.tenants) == ([1], [UNKNOWN])
     assert [letter.value for letter in world.kafka.to(DLQ)] == [b"no json"]
 
 
@@ -191,7 +206,7 @@ async def test_a_request_in_another_chatbots_partition_is_moved_home_and_is_no_l
         assert world.flow.taken == []
     (moved,) = world.kafka.outgoing
     assert (moved.topic, moved.partition, dict(moved.headers)["message-id"]) == (SEND, 2, b"m1")
-    assert world.letters.noted == [0]
+    assert world.letters.noted == []  # it is counted where it ends
 
 
 async def test_two_records_of_one_send_are_one_send_and_both_are_committed():

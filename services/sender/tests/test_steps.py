@@ -15,6 +15,8 @@ from common.contracts.messages import MetaError
 from common.errors import NotFound, Unavailable
 from common.http.credentials import Credentials
 from common.meta.client import Answered, NotSent, Unclear
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
 from sender.breaker import Breaker, Sign
 from sender.core import Rules
 from sender.flow import CLAIM_FRESH_SECONDS, Flow, Superseded
@@ -24,6 +26,7 @@ from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.requests import Position, read_record
 
 TO = "+4915112345678"
+CALLBACKS = Callbacks(DigestKeys({"fake": b"c" * 32}, "fake"))
 NUMBER = "200000000000001"
 ME, OTHER = "this session", "another session"
 TEMPLATE = {"type": "template", "template": {"name": "news", "language": {"code": "en"}}}
@@ -79,6 +82,7 @@ class World:
             ),
             breaker=breaker or self.breaker(),
             on_rejected=lambda *told: self.rejected.append(told),
+            callbacks=CALLBACKS,
             now=lambda: self.now,
         )
 
@@ -174,7 +178,9 @@ async def test_a_send_is_claimed_before_the_call_and_recorded_after_it():
     assert (step.outcome.wamid, step.recorded, step.answered) == ("wamid.1", True, True)
     (call,) = world.calls
     assert call[:2] == (NUMBER, "EAAfake-1")
-    assert ids.journal_id("b", "m1") in call[2]["biz_opaque_callback_data"]
+    data = call[2]["biz_opaque_callback_data"]
+    assert CALLBACKS.journal_id_of(data, NUMBER) == ids.journal_id("b", "m1")
+    assert CALLBACKS.journal_id_of(data, "200000000000009") is None  # of another number it says nothing
     assert (world.entry.state, world.entry.attempt, world.entry.owner) == (State.ACCEPTED, 1, ME)
     assert (world.entry.phone_number_id, world.entry.wamid) == (NUMBER, "wamid.1")
     assert world.entry is step.entry

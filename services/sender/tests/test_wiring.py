@@ -18,6 +18,7 @@ from common.http.credentials import Credentials
 from common.http.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
+from sender import app as sender_app
 from sender.app import Sender, build_app
 from sender.settings import Settings
 
@@ -25,6 +26,9 @@ GIVEN = {
     "accounts_internal_key": "fake-key-for-accounts",
     "accounts_internal_url": "http://accounts.test:7001",
     "api_keys": [{"name": "k", "sha256": digest("fake-key"), "scopes": ["send"]}],
+    "callback_accept_unsigned": True,
+    "callback_keys": {"first": "ZmZm" * 10 + "ZmY=", "second": "c3Nz" * 10 + "c3M="},
+    "callback_primary_key": "second",
     "conversation_internal_key": "fake-key-for-conversation",
     "conversation_internal_url": "http://conversation.test:7002",
     "credentials_ttl_seconds": 61.0,
@@ -44,6 +48,7 @@ GIVEN = {
     "metrics_tenants": 3,
     "mongodb_database": "wiring",
     "mongodb_uri": "mongodb://127.0.0.1:9/?replicaSet=rs0",
+    "sender_batch_bytes": 9_000_001,
     "sender_group": "group of sends",
     "sender_in_doubt_policy": "fail",
     "sender_in_doubt_seconds": 31.0,
@@ -56,7 +61,10 @@ GIVEN = {
     "sender_pause_seconds": 32.0,
     "sender_plan_weights": {"gold": 7.0, "tin": 2.0},
     "sender_session_records": 2_200,
+    "sender_spool_bytes": 300_000_001,
     "sender_status_group": "group of statuses",
+    "sender_uploads": 13,
+    "sender_uploads_of_chatbot": 5,
     "windows_timeout_seconds": 2.5,
 }
 """Values that are no defaults, and no two the same."""
@@ -81,6 +89,24 @@ class Bench:
         for part in ("credentials", "media_client", "fetcher", "windows", "mongo", "graph"):
             await getattr(self.sender, part).close()
         await self.sender.throughput._client.close()
+
+    def routed(self):
+        """What the routes are made of, by name."""
+        made = {}
+
+        def keeping(real):
+            def make(**parts):
+                made.update(parts)
+                return real(**parts)
+
+            return make
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sender_app, "Sender", lambda _settings: self.sender)
+            for name in ("media_route", "send_router"):
+                patch.setattr(sender_app, name, keeping(getattr(sender_app, name)))
+            build_app(self.settings)
+        return SimpleNamespace(**made)
 
     def windows_client(self):
         return self.sender.windows._client
@@ -113,6 +139,9 @@ def is_all(found, value):
 PLACES = {
     "accounts_internal_key": lambda b: bearer(b.sender.credentials._client) == "Bearer fake-key-for-accounts",
     "accounts_internal_url": lambda b: b.sender.credentials._client.base_url.host == "accounts.test",
+    "callback_accept_unsigned": lambda b: b.tools.flow.callbacks._unsigned is True,
+    "callback_keys": lambda b: b.tools.flow.callbacks._keys.keys == {"first": b"f" * 32, "second": b"s" * 32},
+    "callback_primary_key": lambda b: b.tools.flow.callbacks._keys.primary == "second",
     "conversation_internal_key": lambda b: bearer(b.windows_client()._client) == "Bearer fake-key-for-conversation",
     "conversation_internal_url": lambda b: b.windows_client()._client.base_url.host == "conversation.test",
     "credentials_ttl_seconds": lambda b: b.sender.credentials._ttl == 61.0,
@@ -126,13 +155,14 @@ PLACES = {
         is_all((b.sender.throughput._client._seconds, b.sender.throughput._client._client.timeout.read), 10.5)
         and (b.tools.limits.drain_seconds, b.sender.group._drain_seconds) == (12.5, 15.5)
     ),
-    "graph_upload_seconds": lambda b: b.sender.media_client._seconds == 63.0,
+    "graph_upload_seconds": lambda b: is_all((b.sender.media_client._seconds, b.routed().limits.seconds), 63.0),
     "kafka_bootstrap_servers": lambda b: b.sender.publisher._settings is b.settings,
     "metrics_tenants": lambda b: (
         (b.sender.tenants._most, b.tools.tenants, b.sender.readings._tenants) == (3, b.sender.tenants, b.sender.tenants)
     ),
     "mongodb_database": lambda b: b.sender.mongo.database.name == "wiring",
     "mongodb_uri": lambda b: ("127.0.0.1", 9) in b.sender.mongo.client._topology_settings.seeds,
+    "sender_batch_bytes": lambda b: b.routed().batches._room._most == 9_000_001,
     "sender_group": lambda b: b.sender.group._group == "group of sends",
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
@@ -153,6 +183,12 @@ PLACES = {
         == (2_200, 1_100, 110)
     ),
     "sender_status_group": lambda b: b.sender.statuses._group == "group of statuses",
+    "sender_spool_bytes": lambda b: (
+        is_all((b.sender.media._spool, b.routed().limits.spool), b.sender.spool)
+        and (b.sender.spool._most, b.sender.spool._each) == (300_000_001, 150_000_000)
+    ),
+    "sender_uploads": lambda b: b.routed().limits.places._most == 13,
+    "sender_uploads_of_chatbot": lambda b: b.routed().limits.places._each == 5,
     "windows_timeout_seconds": lambda b: is_all(
         (b.windows_client()._seconds, b.windows_client()._client.timeout.read), 2.5
     ),
@@ -191,17 +227,19 @@ async def test_the_limit_of_dead_letters_is_that_of_the_settings(monkeypatch):
 
     def keep(settings, *_args, **_named):
         made.append(settings)
-        return SimpleNamespace(note=lambda **_: None)
+        return SimpleNamespace(note=lambda **_: None, probe=lambda: None)
 
     monkeypatch.setattr("sender.app.DeadLetterLimit", keep)
     bench = Bench()
     assert made == [bench.settings]
-    assert bench.tools.letters is bench.sender.letters
+    letters, sender = bench.tools.letters, bench.sender
+    assert (letters._limit, letters._accounts, letters._tenants) == (sender.letters, sender.accounts, sender.tenants)
+    assert sender.group._on_probe == sender.letters.probe
     await bench.close()
 
 
 async def test_what_is_given_here_is_no_default(still):
-    plain = Settings(accounts_internal_key="x")
+    plain = Settings(accounts_internal_key="x", callback_keys={"only": "ZmZm" * 10 + "ZmY="})
     assert [name for name in PLACES if getattr(still.settings, name) == getattr(plain, name)] == []
 
 
@@ -284,12 +322,7 @@ async def test_a_step_works_with_the_parts_of_its_sender(still):
     names = ("accounts", "credentials", "graph", "media", "windows", "moves", "loads", "breaker")
     assert [name for name in names if getattr(flow, name) is not getattr(sender, name)] == []
     assert flow.on_rejected == sender.reports.report
-    assert (tools.watch, tools.parker, tools.letters, tools.paces) == (
-        sender.watch,
-        sender.parker,
-        sender.letters,
-        sender.paces,
-    )
+    assert (tools.watch, tools.parker, tools.paces) == (sender.watch, sender.parker, sender.paces)
     assert tools.recent._store is sender.store
     assert tools.shares.terms == sender.paces.terms
     assert tools.schedules == sender.scheduler.of_partition

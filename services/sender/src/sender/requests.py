@@ -139,8 +139,8 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     """
     check_size(value)  # a record of a producer's is decoded all the same: it is to end as a failed send
     body = _request_object(value)
+    ensure_storable(body)  # it names the field: first
     check_message(body, value)
-    ensure_storable(body)
     try:
         return SendRequest.model_validate(body), body
     except ValidationError as error:
