@@ -35,8 +35,8 @@ def query_for(bot):
 
 ROUTES = {
     ("POST", "/whatsapp-cloud/send"): ("/whatsapp-cloud/send", body_for),
-    ("GET", "/whatsapp-cloud/send/{message_id:str}"): ("/whatsapp-cloud/send/m1", query_for),
-    ("DELETE", "/whatsapp-cloud/send/{message_id:str}"): ("/whatsapp-cloud/send/m1", query_for),
+    ("GET", "/whatsapp-cloud/send/{message_id:path}"): ("/whatsapp-cloud/send/m/1", query_for),
+    ("DELETE", "/whatsapp-cloud/send/{message_id:path}"): ("/whatsapp-cloud/send/m/1", query_for),
     ("GET", "/whatsapp-cloud/numbers/{chatbot_id:str}"): ("/whatsapp-cloud/numbers/{bot}", lambda _bot: {}),
     ("POST", "/whatsapp-cloud/media"): (
         "/whatsapp-cloud/media",
@@ -64,7 +64,8 @@ class World:
         monkeypatch.setattr(Kept, "cancel", self.cancel)
         monkeypatch.setattr("sender.app.NumberStore.of_chatbot", self.number)
         keys = [{"name": name, "sha256": digest(f"fake-{name}"), **reach} for name, reach in KEYS.items()]
-        self.app = build_app(Settings(accounts_internal_key="x", api_keys=keys))
+        callback_keys = {"fake": "ZmZm" * 10 + "ZmY="}
+        self.app = build_app(Settings(accounts_internal_key="x", api_keys=keys, callback_keys=callback_keys))
         (self.sender,) = made
         self.done = []
         for bot in (OURS, THEIRS):
