@@ -4,6 +4,7 @@ from typing import Final
 
 from mutants.fault import Fault
 
+_LETTERS: Final = "services/sender/src/sender/letters.py"
 _HANDLERS: Final = "services/sender/src/sender/handlers.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
 
@@ -93,7 +94,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-letters-of-garbage-not-counted",
         _HANDLERS,
-        "                    self.tools.letters.note(letters=judged.topic == topics.SEND_DLQ.name, now=now.timestamp())\n",
+        "                    if judged.topic == topics.SEND_DLQ.name:\n                        self.tools.letters.not_understood(now.timestamp())\n",
         "",
         (
             f"{_TESTS_OF_SESSIONS}::test_a_record_that_is_not_understood_is_counted_and_becomes_a_letter_with_its_offset",
@@ -103,24 +104,24 @@ FAULTS: Final = (
     Fault(
         "sender/session-rekeyed-counts-as-letter",
         _HANDLERS,
-        "letters=judged.topic == topics.SEND_DLQ.name, now",
-        "letters=True, now",
+        "                    if judged.topic == topics.SEND_DLQ.name:\n                        self.tools.letters.not_understood(now.timestamp())\n",
+        "                    self.tools.letters.not_understood(now.timestamp())\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_request_in_another_chatbots_partition_is_moved_home_and_is_no_letter",),
         "records that are only moved count as dead letters",
     ),
     Fault(
         "sender/session-letters-of-sends-not-counted",
         _HANDLERS,
-        "                self.tools.letters.note(letters=len(letters), now=self._now())\n",
+        "                self.tools.letters.ended(job.chatbot_id, entry, self._now())\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_a_dead_letter_is_counted_and_written_with_its_result",),
         "failed sends do not count towards the limit of dead letters",
     ),
     Fault(
         "sender/session-letters-always-none",
-        _HANDLERS,
-        "note(letters=len(letters), now",
-        "note(letters=0, now",
+        _LETTERS,
+        "        if entry.letter:\n",
+        "        if False:\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_dead_letter_is_counted_and_written_with_its_result",),
         "failed sends do not count towards the limit of dead letters",
     ),
@@ -333,5 +334,29 @@ FAULTS: Final = (
         "        look = known\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_doubt_is_told_of_watched_and_looked_at_again_when_it_is_settled",),
         "a settled doubt is claimed in vain before it is looked up",
+    ),
+    Fault(
+        "sender/letters-of-invented-chatbots",
+        _LETTERS,
+        "chatbot_id if self._accounts.get(chatbot_id) is not None else UNKNOWN",
+        "chatbot_id",
+        (f"{_TESTS_OF_SESSIONS}::test_what_ends_is_counted_for_its_tenant_and_invented_chatbots_for_one",),
+        "ids that a client invents halt the sender for all",
+    ),
+    Fault(
+        "sender/letters-of-one-tenant",
+        _LETTERS,
+        "chatbot_id if self._accounts.get(chatbot_id) is not None else UNKNOWN",
+        "UNKNOWN",
+        (f"{_TESTS_OF_SESSIONS}::test_what_ends_is_counted_for_its_tenant_and_invented_chatbots_for_one",),
+        "the sender never halts, whatever fails",
+    ),
+    Fault(
+        "sender/ends-of-one-tenant",
+        _LETTERS,
+        "letters=0, now=now, tenant=tenant)",
+        "letters=0, now=now, tenant=UNKNOWN)",
+        (f"{_TESTS_OF_SESSIONS}::test_what_ends_is_counted_for_its_tenant_and_invented_chatbots_for_one",),
+        "a tenant with one dead letter in a thousand sends counts as failing",
     ),
 )

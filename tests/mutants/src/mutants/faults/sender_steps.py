@@ -369,4 +369,20 @@ FAULTS: Final = (
         (_TESTS_OF_STEPS,),
         "marketing messages do not go by the Marketing Messages API",
     ),
+    Fault(
+        "sender/step-callback-of-no-number",
+        _FLOW,
+        "self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)",
+        'self.callbacks.data_of(journal_id, "", traceparent)',
+        (f"{_TESTS_OF_STEPS}::test_a_send_is_claimed_before_the_call_and_recorded_after_it",),
+        "no status of a send is taken for its own",
+    ),
+    Fault(
+        "sender/step-callback-unsigned",
+        _FLOW,
+        "        callback = self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)\n",
+        '        callback = f"wce:{journal_id}"\n',
+        (f"{_TESTS_OF_STEPS}::test_a_send_is_claimed_before_the_call_and_recorded_after_it",),
+        "anyone can name a send of another tenant",
+    ),
 )
