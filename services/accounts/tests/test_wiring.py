@@ -525,7 +525,8 @@ async def test_one_key_has_a_few_proofs_under_way_and_the_others_are_not_held_up
     async with asyncio.timeout(10):
         while len(world.meta.asked) < AT_ONCE:
             await asyncio.sleep(0.001)
-    refused = await world.save(key="ours", **TOKENS)
+    async with asyncio.timeout(10):
+        refused = await world.save(key="ours", **TOKENS)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_many_proofs")
     assert (await world.save(THEIRS, **TOKENS)).status_code == 200
     other = asyncio.create_task(world.save(THEIRS, key="theirs", phoneNumberId="200000000000008"))
@@ -562,7 +563,7 @@ async def test_a_digest_under_another_key_is_renewed_in_the_background_and_told(
     known.store.rows[OURS][DIGEST] = {"key": "first", "hmac": "0" * 64}
     rows = {bot: SimpleNamespace(revision=1) for bot in NUMBERS}
     renewal = Renewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
-    assert await announced(known, announcer_of(known, rows, renewal=renewal), [2]) == [2]
+    assert await announced(known, announcer_of(known, rows, seconds=60, renewal=renewal), [2]) == [2]
     assert known.store.rows[OURS][DIGEST] == right
 
 
