@@ -349,7 +349,12 @@ async def test_a_dry_run_changes_nothing_and_tells_what_would_be(world, erase):
 
 @integration
 async def test_one_chatbot_alone(world, erase):
+    log = world.database[collections.WEBHOOK_EVENTS.name]
+    of_the_other = await log.find({"phoneNumberId": NUMBER}).sort("_id").to_list()
+    assert any(ada_in(entry) for entry in of_the_other)
     await erase("--chatbot", "other-bot")
+    assert await log.find({"phoneNumberId": NUMBER}).sort("_id").to_list() == of_the_other
+    assert [ada_in(entry) async for entry in log.find({"phoneNumberId": OTHER_NUMBER}) if ada_in(entry)] == []
     left = adas(await world.documents())
     assert {name for name, _ in left} >= {"conversations", "messages", "send_journal", "send_parked", "send_scheduled"}
     assert await world.database["messages"].count_documents({"chatbotId": "other-bot", "text": {"$exists": True}}) == 0

@@ -145,6 +145,7 @@ async def test_keys_are_drawn_counted_and_secrets_wrapped_anew(wa, mongo, monkey
     monkeypatch.setenv("ACCOUNTS_KEKS", json.dumps({"new": NEW, "old": OLD}))
     code, said, _ = await wa("keys", "list")
     assert (code, "old                      configured      wraps 2 secrets\n" in said) == (0, True)
+    monkeypatch.setenv("VERIFY_DIGEST_KEYS", json.dumps({"any": NEW}))  # it runs with the settings of accounts
     assert (await wa("keys", "rewrap"))[0] == 0
     code, said, _ = await wa("keys", "list")
     assert "new                      primary         wraps 2 secrets" in said

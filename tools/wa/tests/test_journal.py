@@ -111,11 +111,12 @@ async def test_what_has_been_sent_since_the_backup_is_known_again(journal, publi
     assert (standing.state, standing.token != wish.won) == (State.ACCEPTED, True)
 
 
-async def test_it_may_be_run_again_and_leaves_what_the_journal_knows_better(journal, publish, restore, chatbot):
+@pytest.mark.parametrize("later", [timedelta(minutes=-1), timedelta(minutes=1)], ids=["older", "a clock ahead"])
+async def test_it_may_be_run_again_and_leaves_what_the_journal_knows_better(journal, publish, restore, chatbot, later):
     await publish(result(sends.ACCEPTED, chatbot, "m", wamid="wamid.1"))
     await restore()
     (before,) = await journal.load([journal_id(chatbot, "m")])
-    await publish(result(sends.IN_DOUBT, chatbot, "m", NOW - timedelta(minutes=1)))
+    await publish(result(sends.IN_DOUBT, chatbot, "m", NOW + later))
     code, said = await restore()
     assert (code, await journal.load([before.id])) == (0, [before])
     assert ", 0 entered into the journal" in said
