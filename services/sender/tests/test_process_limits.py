@@ -56,6 +56,7 @@ async def process(world, bots):
         "ACCOUNTS_INTERNAL_URL": settings.accounts_internal_url,
         "ACCOUNTS_INTERNAL_KEY": "wk_fake_internal",
         "API_KEYS": json.dumps(keys),
+        "CALLBACK_KEYS": json.dumps({"test": settings.callback_keys["test"].get_secret_value()}),
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": str(port),
     }
@@ -65,8 +66,9 @@ async def process(world, bots):
     try:
         yield f"http://127.0.0.1:{port}", started.pid
     finally:
-        started.terminate()
-        await started.wait()
+        if started.returncode is None:  # it has ended by itself when it could not start
+            started.terminate()
+            await started.wait()
 
 
 def good(bot):
