@@ -8,16 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from conversation_builders import message, status
+from conversation_builders import message, read, status
 from litestar import Litestar
 
-from common.contracts.ids import inbound_message_id
+from common.contracts.ids import inbound_message_id, outbound_message_id
 from common.contracts.people import Contact
 from common.http.auth import ApiKey, digest, require
 from common.http.problems import exception_handlers
 from common.mongo import Mongo, MongoSettings, OwnedSession
 from conversation.core import keys_of, plan
-from conversation.facts import read
 from conversation.reads import Reads
 from conversation.routes import read_routes
 from conversation.store import ConversationStore
@@ -68,7 +67,7 @@ class Room:
     async def apply(self, *records):
         facts = [read(record) for record in records]
         async with OwnedSession(self.mongo, "test") as owned:
-            await self.store.apply(owned, keys_of(facts), lambda known: plan(facts, known, NUMBERS, NOW))
+            await self.store.apply(owned, keys_of(facts, NUMBERS), lambda known: plan(facts, known, NUMBERS, NOW))
 
     async def get(self, path, key, **query):
         return await self.client.get(path, params=query, headers={"authorization": f"Bearer fake-{key}"})
@@ -120,7 +119,7 @@ def test_every_route_is_in_these_tables(room):
     named = {
         path.removeprefix("/whatsapp-cloud")
         .replace("{conversation_id:str}", "{id}")
-        .replace("{message_id:str}", "{id}")
+        .replace("{message_id:path}", "{id}")
         for path in paths
     }
     assert named == ROUTES
@@ -157,8 +156,10 @@ async def test_a_conversation_and_its_thread_are_shown_to_their_tenant_alone(roo
 @pytest.mark.parametrize("asked", [None, "shop", "cafe"])
 async def test_a_message_is_shown_to_its_tenant_alone_however_it_is_named(room, key, asked):
     for number, chatbot in NUMBERS.items():
-        for wamid in (f"wamid.{number}.0.0", f"wamid.OUT.{number}.0"):
-            for name in (wamid, inbound_message_id(wamid)):
+        heard, sent = f"wamid.{number}.0.0", f"wamid.OUT.{number}.0"
+        ids = {heard: inbound_message_id(number, heard), sent: outbound_message_id(number, chatbot, sent)}
+        for wamid, message_id in ids.items():
+            for name in (wamid, message_id):
                 answer = await room.get(f"/messages/{name}", key, **({"chatbotId": asked} if asked else {}))
                 if chatbot in REACH[key] and asked in (None, chatbot):
                     assert answer.json()["data"]["wamid"] == wamid

@@ -6,14 +6,13 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, result, status, webhook
+from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.people import Contact
 from common.mongo import Mongo, MongoSettings, OwnedSession, collections
 from common.mongo.indexes import Standing, compare_indexes
 from conversation.core import keys_of, plan
-from conversation.facts import read
 from conversation.store import ConversationStore
 
 pytestmark = pytest.mark.integration
@@ -36,7 +35,7 @@ class Room:
         facts = [read(record) for record in records]
         store = store or self.store
         async with OwnedSession(self.mongo, slot) as owned:
-            done = await store.apply(owned, keys_of(facts), lambda known: plan(facts, known, BOT, NOW))
+            done = await store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, NOW))
         return [pending.record(NOW) for pending in done.events]
 
     async def same(self, *records):
