@@ -28,12 +28,16 @@ async def test_every_declared_index_is_made_as_declared_and_once(database):
 
 
 REFUSED = {
-    "an alias of two conversations": (
+    "an alias of two conversations of one account": (
         collections.CONVERSATIONS,
-        {"aliases": ["1|u:DE.1", "1|p:49151"]},
-        {"aliases": ["1|p:49152", "1|u:DE.1"]},
+        {"chatbotId": "a", "aliases": ["1|u:DE.1", "1|p:49151"]},
+        {"chatbotId": "a", "aliases": ["1|p:49152", "1|u:DE.1"]},
     ),
-    "a wamid of two messages": (collections.MESSAGES, {"wamid": "wamid.1"}, {"wamid": "wamid.1"}),
+    "an alias of two conversations of no account": (
+        collections.CONVERSATIONS,
+        {"aliases": ["1|u:DE.1"]},
+        {"aliases": ["1|u:DE.1"]},
+    ),
     "a number of two active accounts": (
         collections.ACCOUNTS,
         {"phoneNumberId": "1", "status": "active"},
@@ -42,6 +46,21 @@ REFUSED = {
 }
 TAKEN = {
     "conversations without an alias": (collections.CONVERSATIONS, {"mergedInto": "c"}, {"mergedInto": "c"}),
+    "merged conversations of one account": (
+        collections.CONVERSATIONS,
+        {"chatbotId": "a", "mergedInto": "c"},
+        {"chatbotId": "a", "mergedInto": "c"},
+    ),
+    "an alias of two accounts": (
+        collections.CONVERSATIONS,
+        {"chatbotId": "a", "aliases": ["1|u:DE.1"]},
+        {"chatbotId": "b", "aliases": ["1|u:DE.1"]},
+    ),
+    "a wamid of two numbers": (
+        collections.MESSAGES,
+        {"wamid": "wamid.1", "phoneNumberId": "1"},
+        {"wamid": "wamid.1", "phoneNumberId": "2"},
+    ),
     "messages without a wamid": (collections.MESSAGES, {"text": "1"}, {"text": "2"}),
     "a number of an account that has gone": (
         collections.ACCOUNTS,

@@ -92,17 +92,8 @@ class Sender:
         self.media_client = MediaClient(settings)
         self.fetcher = Fetcher(settings)
         self.media_store = MediaStore(self.mongo.database)
-        self.spool = Room(
-            settings.sender_spool_bytes, "bytes of uploads", each=max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
-        )
-        self.media = MediaCache(
-            self.media_store,
-            self.media_client,
-            self.fetcher,
-            seconds=settings.fetch_seconds,
-            now=utc_now,
-            spool=self.spool,
-        )
+        self.spool = _spool_of(settings)
+        self.media = self._make_media()
         self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
         self.accounts: Table[AccountData] = Table(
@@ -149,6 +140,16 @@ class Sender:
             on_probe=self.letters.probe,
         )
         self.indexes = Indexes(self._ensure_indexes)
+
+    def _make_media(self) -> MediaCache:
+        return MediaCache(
+            self.media_store,
+            self.media_client,
+            self.fetcher,
+            seconds=self.settings.fetch_seconds,
+            now=utc_now,
+            spool=self.spool,
+        )
 
     def _make_worker(self) -> SenderWorker:
         settings = self.settings
@@ -320,6 +321,11 @@ def build_app(settings: Settings) -> Litestar:
         openapi_config=documents("sender"),
         logging_config=None,
     )
+
+
+def _spool_of(settings: Settings) -> Room:
+    each = max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
+    return Room(settings.sender_spool_bytes, "bytes of uploads", each=each)
 
 
 def _now(check: Callable[[], bool]) -> Callable[[], Any]:
