@@ -175,7 +175,7 @@ FAULTS: Final = (
     Fault(
         "common/records-correlation-of-any-length",
         _RECORDS,
-        "correlation = given if given and len(given) <= _MAX_CORRELATION_ID else fallback_correlation_id",
+        "correlation = given if given and len(given) <= MAX_CORRELATION_ID else fallback_correlation_id",
         "correlation = given or fallback_correlation_id",
         (f"{_TESTS}/test_edges.py",),
         "a header of a megabyte travels through every topic",

@@ -172,8 +172,8 @@ FAULTS: Final = (
     Fault(
         "common/problems-without-retry-after",
         _PROBLEMS,
-        "if status == 503 else {}",
-        "if status == 504 else {}",
+        "_MAY_REPEAT = frozenset({429, 503})",
+        "_MAY_REPEAT = frozenset({504})",
         _EDGES,
         "callers do not know that and when to come again",
     ),
@@ -244,8 +244,8 @@ FAULTS: Final = (
     Fault(
         "common/serve-without-patience",
         _SERVE,
-        "timeout_graceful_shutdown=int(shutdown_seconds),",
-        "timeout_graceful_shutdown=0,",
+        "        _grant(server, deadline - loop.time(), last=server is servers[0])\n",
+        "        _grant(server, 0.0, last=server is servers[0])\n",
         _SERVING,
         "running requests are cut off at each deployment",
     ),
@@ -260,8 +260,8 @@ FAULTS: Final = (
     Fault(
         "common/command-ignores-shutdown-seconds",
         f"{_COMMON}/http/command.py",
-        ", shutdown_seconds=settings.shutdown_seconds)",
-        ")",
+        "            shutdown_seconds=settings.shutdown_seconds,\n",
+        "",
         (f"{_TESTS}/test_serve.py",),
         "SHUTDOWN_SECONDS says nothing",
     ),

@@ -142,7 +142,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-without-transaction",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "async with self.producer.transaction():",
         "if True:",
         _SESSION_TESTS,
@@ -150,7 +150,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-left-out",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "                if offsets:\n                    await self.producer.send_offsets",
         "                if offsets and not outgoing:\n                    await self.producer.send_offsets",
         _SESSION_TESTS,
@@ -158,7 +158,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-of-another-group",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "send_offsets_to_transaction(dict(offsets), self.group)",
         "send_offsets_to_transaction(dict(offsets), self.slot)",
         _SESSION_TESTS,
@@ -166,7 +166,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-fetches-while-stopping",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "        if self.stopping.is_set():\n            return {}\n        wanted",
         "        wanted",
         _SESSION_TESTS,
@@ -174,7 +174,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-waits-for-its-fetch",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "        for task in self._fetching:\n            task.cancel()",
         "        return",
         _SESSION_TESTS,
@@ -182,7 +182,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-of-all-partitions",
-        _SESSIONS,
+        "libs/common/src/common/kafka/session.py",
         "wanted = partitions or self.partitions",
         "wanted = partitions",
         _SESSION_TESTS,
@@ -279,8 +279,8 @@ FAULTS: Final = (
     Fault(
         "common/group-reachable-before-it-joins",
         _SESSIONS,
-        "        if self._consumer is None:\n            return False\n        try:",
-        "        if self._consumer is None:\n            return True\n        try:",
+        "        if self._consumer is None:\n            return self._resting\n",
+        "        if self._consumer is None:\n            return True\n",
         _REACHED,
         "a service is ready that has never spoken to Kafka",
     ),

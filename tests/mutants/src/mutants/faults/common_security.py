@@ -60,8 +60,8 @@ FAULTS: Final = (
     Fault(
         "common/ring-rewraps-nothing",
         _RING,
-        'if sealed["kek"] == self.primary:',
-        'if sealed["kek"] in self.keks:',
+        "if parts.kek == self.primary:",
+        "if parts.kek in self.keks:",
         _SECURITY,
         "an old key can never be removed",
     ),
@@ -158,7 +158,7 @@ FAULTS: Final = (
     Fault(
         "common/letters-never-forgotten",
         _LETTERS,
-        "        while self._buckets[0][0] <= second - _WINDOW_SECONDS:\n            self._buckets.popleft()\n",
+        "            self._forget(begin)\n",
         "",
         _LIMIT,
         "a few dead letters a day halt a consumer in the end",
@@ -166,8 +166,8 @@ FAULTS: Final = (
     Fault(
         "common/letters-whatever-their-share",
         _LETTERS,
-        " and dead > self._share * sum(bucket[1] for bucket in self._buckets)",
-        "",
+        "if letters and letters > self._settings.dlq_limit_share * records:",
+        "if letters:",
         _LIMIT,
         "a few bad records among many good ones halt a consumer",
     ),

@@ -160,7 +160,7 @@ FAULTS: Final = (
     Fault(
         "conversation/letters-are-not-counted",
         _HANDLERS,
-        "        self._letters.note(records=len(records), letters=len(letters), now=time.time())\n",
+        "        self._count(records, outgoing)\n",
         "",
         _WORKER,
         "a bad release drains the topic into the dead-letter queue",
@@ -168,8 +168,8 @@ FAULTS: Final = (
     Fault(
         "conversation/unapplied-letters-are-not-counted",
         _HANDLERS,
-        "                self._letters.note(records=0, letters=1, now=time.time())\n",
-        "",
+        "letters=dead[tenant], now",
+        "letters=0, now",
         _WORKER,
         "a bad release drains the topic into the dead-letter queue",
     ),
@@ -265,8 +265,8 @@ FAULTS: Final = (
     Fault(
         "conversation/letter-limit-is-not-settable",
         _APP,
-        "            DeadLetterLimit(settings),",
-        "            DeadLetterLimit(type(settings)()),",
+        "    letters = DeadLetterLimit(settings)",
+        "    letters = DeadLetterLimit(type(settings)(callback_keys=settings.callback_keys))",
         _WIRING,
         "DLQ_LIMIT says nothing",
     ),

@@ -158,7 +158,7 @@ FAULTS: Final = (
     Fault(
         "conversation/cursor-that-is-none-is-an-error-of-ours",
         _VIEWS,
-        '    except (ValueError, TypeError):\n        raise InvalidInput("`cursor`',
+        '    except (msgspec.DecodeError, ValueError, OverflowError, OSError):\n        raise InvalidInput("`cursor`',
         '    except ZeroDivisionError:\n        raise InvalidInput("`cursor`',
         _ROUTE_TESTS,
         "a cursor that is not ours is answered 500",

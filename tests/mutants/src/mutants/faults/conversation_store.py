@@ -215,8 +215,8 @@ FAULTS: Final = (
     Fault(
         "conversation/known-messages-are-not-read",
         _STORE,
-        "        if keys.message_ids:\n",
-        "        if False:\n",
+        "            if wanted:\n                query: Document = {name",
+        "            if False:\n                query: Document = {name",
         _STORED,
         "a status of a message that is there meets its _id, and fails for ever",
     ),

@@ -116,8 +116,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-media-seconds",
         _APP,
-        "            seconds=settings.fetch_seconds,\n",
-        "            seconds=settings.graph_upload_seconds,\n",
+        "            seconds=self.settings.fetch_seconds,\n",
+        "            seconds=self.settings.graph_upload_seconds,\n",
         (_TESTS_OF_WIRING,),
         "two settings are swapped",
     ),

@@ -1,0 +1,274 @@
+"""Faults between tenants: callback data, numbers and accounts of messages, reads, and what settles a send (P8)."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_COMMON: Final = "libs/common/src/common"
+_CALLBACKS: Final = f"{_COMMON}/security/callbacks.py"
+_DIGESTS: Final = f"{_COMMON}/security/digests.py"
+_IDS: Final = f"{_COMMON}/contracts/ids.py"
+_CONVERSATION: Final = "services/conversation/src/conversation"
+_CORE: Final = f"{_CONVERSATION}/core.py"
+_STATE: Final = f"{_CONVERSATION}/state.py"
+_READS: Final = f"{_CONVERSATION}/reads.py"
+_SETTLE: Final = "services/sender/src/sender/settle.py"
+_FLOW: Final = "services/sender/src/sender/flow.py"
+
+_SIGNED: Final = ("libs/common/tests/test_callbacks.py", "libs/common/tests/test_digests.py")
+_TENANTS: Final = ("services/conversation/tests/test_tenancy.py",)
+_PLANNED: Final = (*_TENANTS, "services/conversation/tests/test_core.py")
+_READ: Final = ("services/conversation/tests/test_api.py",)
+_SETTLED: Final = ("services/sender/tests/test_small.py",)
+_STEPS: Final = ("services/sender/tests/test_steps.py",)
+
+FAULTS: Final = (
+    Fault(
+        "tenancy/callback-of-any-number",
+        _CALLBACKS,
+        "self._keys.verify(key_id, digest, _PURPOSE, journal_id, phone_number_id)",
+        "self._keys.verify(key_id, digest, _PURPOSE, journal_id, digest) or key_id in self._keys.keys",
+        _SIGNED,
+        "a copied or made up digest speaks of another tenant's send",
+    ),
+    Fault(
+        "tenancy/callback-signed-without-number",
+        _CALLBACKS,
+        "self._keys.sign(_PURPOSE, journal_id, phone_number_id)",
+        "self._keys.sign(_PURPOSE, journal_id)",
+        _SIGNED,
+        "no status finds its send any more",
+    ),
+    Fault(
+        "tenancy/callback-unsigned-is-accepted",
+        _CALLBACKS,
+        "return journal_id if self._unsigned else None",
+        "return journal_id",
+        _SIGNED,
+        "anyone who can compute a journal id settles the send",
+    ),
+    Fault(
+        "tenancy/callback-setting-is-ignored",
+        _CALLBACKS,
+        "return Callbacks(keys, unsigned=self.callback_accept_unsigned)",
+        "return Callbacks(keys)",
+        _SIGNED,
+        "a doubt that is open during an upgrade is never settled",
+    ),
+    Fault(
+        "tenancy/callback-primary-is-ignored",
+        _CALLBACKS,
+        "digest_keys(self.callback_keys, self.callback_primary_key,",
+        "digest_keys(self.callback_keys, next(iter(self.callback_keys)),",
+        _SIGNED,
+        "a rotation signs with a key that others do not have yet",
+    ),
+    Fault(
+        "tenancy/digest-of-an-empty-text",
+        _DIGESTS,
+        "if key is None or not digest:",
+        "if key is None:",
+        _SIGNED,
+        "an empty digest is that of everything",
+    ),
+    Fault(
+        "tenancy/digest-parts-run-together",
+        _DIGESTS,
+        'text += f"|{len(part)}:{part}"',
+        "text += part",
+        _SIGNED,
+        "a digest of one thing is that of another",
+    ),
+    Fault(
+        "tenancy/digest-without-purpose",
+        _DIGESTS,
+        "    text = purpose\n",
+        '    text = ""\n',
+        _SIGNED,
+        "a digest for one use is good for another",
+    ),
+    Fault(
+        "tenancy/digest-keys-of-any-length",
+        _DIGESTS,
+        "if len(key) != KEY_BYTES:",
+        "if not key:",
+        _SIGNED,
+        "a deployment signs with a key that can be guessed",
+    ),
+    Fault(
+        "tenancy/inbound-id-without-number",
+        _IDS,
+        'return derive_id("message", phone_number_id or "", wamid)',
+        'return derive_id("message", wamid)',
+        _TENANTS,
+        "a wamid that another number has named loses the message",
+    ),
+    Fault(
+        "tenancy/outbound-id-without-number",
+        _IDS,
+        'return derive_id("outbound", phone_number_id or "", chatbot_id or "", wamid)',
+        'return derive_id("outbound", chatbot_id or "", wamid)',
+        ("services/conversation/tests/test_tenancy.py", "libs/common/tests/test_ids.py"),
+        "two numbers of one account share the statuses of a message",
+    ),
+    Fault(
+        "tenancy/status-of-any-number-meets-a-send",
+        _CORE,
+        'if message is None or message.document.get("phoneNumberId", number) == number:',
+        "if True:",
+        _TENANTS,
+        "unsigned data of an upgrade lets one number change another's send",
+    ),
+    Fault(
+        "tenancy/status-by-wamid-of-any-account",
+        _CORE,
+        "        if of_owner and not _is_inbound(message)",
+        "        if not _is_inbound(message)",
+        _TENANTS,
+        "whoever has a number now changes what was sent from it before",
+    ),
+    Fault(
+        "tenancy/status-on-a-customer-s-message",
+        _CORE,
+        "        if of_owner and not _is_inbound(message)",
+        "        if of_owner",
+        _TENANTS,
+        "a status makes a customer's message one of ours",
+    ),
+    Fault(
+        "tenancy/late-status-goes-to-the-heir",
+        _CORE,
+        'chatbot = message.document.get("chatbotId", owner)\n    _note',
+        "chatbot = owner\n    _note",
+        _TENANTS,
+        "a late status puts the first account's person into the thread of the next",
+    ),
+    Fault(
+        "tenancy/result-stays-where-a-status-put-it",
+        _CORE,
+        "    if not _is_of(message, data.phone_number_id, data.chatbot_id):\n",
+        "    if False:\n",
+        _TENANTS,
+        "text and metadata appear in another tenant's thread",
+    ),
+    Fault(
+        "tenancy/conversation-id-without-account",
+        _CORE,
+        '_id=derive_id("conversation", chatbot or "", aliases[0]),',
+        '_id=derive_id("conversation", aliases[0]),',
+        _TENANTS,
+        "the next account of a number meets the conversation of the first",
+    ),
+    Fault(
+        "tenancy/conversation-of-any-account",
+        _CORE,
+        "found = working.found(chatbot, aliases)",
+        "found = [c for (_, alias), c in working.by_alias.items() if alias in aliases][:1]",
+        _TENANTS,
+        "history goes to whoever has the number",
+    ),
+    Fault(
+        "tenancy/conversation-without-owner",
+        _CORE,
+        "            chatbotId=chatbot,\n            aliases=[],",
+        "            aliases=[],",
+        _PLANNED,
+        "a conversation belongs to no account, and no tenant can read it",
+    ),
+    Fault(
+        "tenancy/statuses-without-end",
+        _CORE,
+        'if len(message.document.get("statuses", ())) >= MAX_STATUSES:',
+        "if False:",
+        _TENANTS,
+        "one document grows until MongoDB refuses it",
+    ),
+    Fault(
+        "tenancy/state-stops-with-the-history",
+        _CORE,
+        '    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))\n    if len(',
+        "    if len(",
+        _PLANNED,
+        "a status changes nothing",
+    ),
+    Fault(
+        "tenancy/wamids-without-end",
+        _CORE,
+        "and wamid not in others and len(others) < MAX_OTHER_WAMIDS:",
+        "and wamid not in others:",
+        _TENANTS,
+        "one document grows until MongoDB refuses it",
+    ),
+    Fault(
+        "tenancy/aliases-without-end",
+        _STATE,
+        "return list(aliases[-MAX_ALIASES:])",
+        "return list(aliases)",
+        _TENANTS,
+        "one document grows until MongoDB refuses it",
+    ),
+    Fault(
+        "tenancy/aliases-keep-the-oldest",
+        _STATE,
+        "return list(aliases[-MAX_ALIASES:])",
+        "return list(aliases[:MAX_ALIASES])",
+        _TENANTS,
+        "a person who changed the phone is not known again",
+    ),
+    Fault(
+        "tenancy/messages-before-are-forgotten",
+        _CORE,
+        "message = working.messages.get(message_id) or _stored_before(working, fact, chatbot)",
+        "message = working.messages.get(message_id)",
+        _READ,
+        "after an upgrade Meta's repetitions are answered once more",
+    ),
+    Fault(
+        "tenancy/thread-of-any-tenant",
+        _READS,
+        'query = {"conversationId": conversation["_id"], **reach.query()}',
+        'query = {"conversationId": conversation["_id"]}',
+        _READ,
+        "what earlier versions left in a thread is shown to another tenant",
+    ),
+    Fault(
+        "tenancy/window-of-any-conversation",
+        _READS,
+        "ordered = sorted(conversations, key=_wrote_at)",
+        "ordered = sorted(conversations, key=_wrote_at, reverse=True)",
+        _READ,
+        "a window is taken for closed because another account's conversation is older",
+    ),
+    Fault(
+        "tenancy/settled-by-any-number",
+        _SETTLE,
+        "same_number = entry.phone_number_id is not None and status.phone_number_id == entry.phone_number_id",
+        "same_number = True",
+        _SETTLED,
+        "a status of another number ends a send that nobody received",
+    ),
+    Fault(
+        "tenancy/settled-by-any-account",
+        _SETTLE,
+        "if same_number and status.chatbot_id in (None, entry.chatbot_id):",
+        "if same_number:",
+        _SETTLED,
+        "a status of another account ends a send",
+    ),
+    Fault(
+        "tenancy/settled-by-the-first-status-alone",
+        _SETTLE,
+        "    return None\n\n\ndef _seen",
+        "        return None\n    return None\n\n\ndef _seen",
+        _SETTLED,
+        "a forged status hides the genuine one that comes with it",
+    ),
+    Fault(
+        "tenancy/callback-of-another-number-is-sent",
+        _FLOW,
+        "self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)",
+        "self.callbacks.data_of(journal_id, credentials.chatbot_id, traceparent)",
+        ("services/sender/tests/test_steps.py", "services/sender/tests/test_sending.py"),
+        "no status ever settles a doubt",
+    ),
+)
