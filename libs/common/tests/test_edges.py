@@ -172,3 +172,31 @@ def test_trace_fields_that_are_longer_than_anybody_needs_are_left_out():
     trace = trace_of({"correlation-id": "x" * 600_000, "tracestate": "y" * 100_000}, fallback_correlation_id="mine")
     assert (trace.correlation_id, trace.tracestate) == ("mine", None)
     assert trace_of({"correlation-id": "theirs"}, fallback_correlation_id="mine").correlation_id == "theirs"
+
+
+class Named(BaseModel):
+    name: str
+
+
+@post("/")
+async def named(data: JSONBody[Named]) -> str:
+    return data.name
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name": "\xff"}', b"\xff\xfe", b"[" * 100_000, b'{"name":' * 50_000, b'{"name": "\\ud83d"}', b"1e999"]
+)
+async def test_a_body_that_cannot_be_decoded_is_the_caller_s_mistake(body):
+    answer = await call(named, method="POST", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_input")
+
+
+@pytest.mark.parametrize("error", [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "mistake"), RecursionError("mistake")])
+async def test_the_same_error_of_our_own_code_stays_a_mistake_of_ours(error, caplog):
+    @get("/")
+    async def broken() -> None:
+        raise error
+
+    answer = await call(broken)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "unexpected error" in caplog.text

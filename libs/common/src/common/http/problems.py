@@ -46,6 +46,8 @@ def exception_handlers() -> ExceptionHandlersMap:
         ValidationError: _on_pydantic,
         ValidationException: _on_validation,
         HTTPException: _on_http,
+        UnicodeDecodeError: _on_undecodable,
+        RecursionError: _on_undecodable,
         Exception: _on_unexpected,
     }
 
@@ -71,6 +73,21 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[s
     # A 405 says what is allowed (RFC 9110 §15.5.6); the framework knows.
     answer.headers.update({name.lower(): value for name, value in (error.headers or {}).items()})
     return answer
+
+
+def _on_undecodable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """A body that is not UTF-8, or nested too deeply: the framework's decoder lets these two errors pass."""
+    if _is_of_decoder(error):
+        return problem(400, InvalidInput.code, "the body is not JSON: it is not UTF-8, or nested too deeply")
+    return _on_unexpected(request, error)
+
+
+def _is_of_decoder(error: Exception) -> bool:
+    """Whether it was raised while the framework decoded a body; raised elsewhere it is a mistake of ours."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and str(at.tb_frame.f_globals.get("__name__")).startswith("litestar.serialization")
 
 
 def _on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
