@@ -293,6 +293,7 @@ async def test_nothing_begins_while_the_group_is_left():
         await asyncio.sleep(0)
     assert not begun
     assert not room.producers
+    assert not room.group._slots  # nothing that would try again for ever
 
 
 async def waits_not():

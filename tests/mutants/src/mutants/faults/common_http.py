@@ -13,7 +13,7 @@ _SERVE: Final = f"{_COMMON}/http/serve.py"
 _CREDENTIALS: Final = f"{_COMMON}/http/credentials.py"
 
 _EDGES: Final = (f"{_TESTS}/test_edges.py",)
-_SERVING: Final = (f"{_TESTS}/test_serve.py",)
+_SERVING: Final = (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py")
 
 FAULTS: Final = (
     Fault(
@@ -262,7 +262,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/command.py",
         "            shutdown_seconds=settings.shutdown_seconds,\n",
         "",
-        (f"{_TESTS}/test_serve.py",),
+        (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py"),
         "SHUTDOWN_SECONDS says nothing",
     ),
 )
