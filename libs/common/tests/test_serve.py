@@ -42,7 +42,7 @@ PROGRAM = textwrap.dedent("""
 
     ports, seconds = json.loads(sys.argv[1]), float(sys.argv[2])
     serve(*((app(number), "127.0.0.1", port) for number, port in enumerate(ports)), shutdown_seconds=seconds,
-          limits=Limits(header_seconds=60.0, body_seconds=60.0))
+          limits=Limits(header_seconds=float(sys.argv[3]), body_seconds=60.0))
     tell("over")
 """)
 
@@ -74,7 +74,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(count, seconds):
+async def process(count, seconds, header_seconds=60.0):
     ports = free_ports(count)
     started = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -82,6 +82,7 @@ async def process(count, seconds):
         PROGRAM,
         json.dumps(ports),
         str(seconds),
+        str(header_seconds),
         stdout=asyncio.subprocess.PIPE,
         env=dict(os.environ),
     )
@@ -168,3 +169,12 @@ async def test_slow_connections_delay_the_end_by_no_more_than_the_setting(kind):
             writer.close()
     assert seconds < 2.5
     assert [name for name, *did in it.told if did == ["ends"]] == [1, 0]
+
+
+async def test_each_listener_of_a_real_process_ends_what_is_late():
+    async with process(2, 5.0, header_seconds=0.3) as it:
+        for port in it.ports:
+            reader, writer = await begin(port, b"GET / HTTP/1.1\r\nx: ")
+            with closing(writer):
+                async with asyncio.timeout(PATIENCE):
+                    assert (await reader.read()).startswith(b"HTTP/1.1 408")

@@ -155,7 +155,15 @@ def test_the_settings_of_a_service_are_what_it_is_served_with(monkeypatch):
     monkeypatch.setattr(command, "configure_logging", lambda *_: None)
     monkeypatch.setenv("HTTP_HOST", "127.0.0.1")
     monkeypatch.setenv("SHUTDOWN_SECONDS", "3.5")
+    given = {"HEADER_BYTES": 5000, "CONNECTIONS": 17, "BODY_BYTES_IN_FLIGHT": 9_000_000}
+    for name, value in given.items():
+        monkeypatch.setenv(f"HTTP_MAX_{name}", str(value))
+    monkeypatch.setenv("HTTP_HEADER_SECONDS", "2.5")
+    monkeypatch.setenv("HTTP_BODY_SECONDS", "4.5")
     assert command.run_service("x", Settings, lambda _: [("public", 1), ("internal", 2)], "", []) == 0
     ((listeners, options),) = served
     assert listeners == (("public", "127.0.0.1", 1), ("internal", "127.0.0.1", 2))
     assert options["shutdown_seconds"] == 3.5
+    limits = options["limits"]
+    assert (limits.header_bytes, limits.connections, limits.body_bytes_in_flight) == (5000, 17, 9_000_000)
+    assert (limits.header_seconds, limits.body_seconds) == (2.5, 4.5)

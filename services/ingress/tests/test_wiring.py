@@ -207,6 +207,18 @@ async def test_long_ids_together_do_not_make_a_record_too_large_either(client, p
     assert bytes(decode(received, record.value).data.raw) == body
 
 
+async def test_a_small_body_does_not_unfold_to_many_megabytes(client):
+    """A name of control characters takes six bytes for each, and stands beside each message."""
+    people = [{"wa_id": "3", "profile": {"name": "\x01" * 1024, "username": "\x01" * 1024}}]
+    messages = [{"id": f"wamid.{n}", "from": "3"} for n in range(1_000)]
+    body = json.dumps({"entry": [{"id": "1", "changes": [change(contacts=people, messages=messages)]}]}).encode()
+    assert (await deliver(client, body)).status_code == 200
+    (record,) = Publisher.large.published
+    data = decode(received, record.value).data
+    assert bytes(data.raw) == body
+    assert "many times as long" in data.reason
+
+
 def facts(*changes, **entry):
     body = {"entry": [{"id": "WABA", "time": 1793525400, "changes": list(changes), **entry}]}
     return cut(json.dumps(body).encode(), body_id="b", now=NOW)

@@ -138,7 +138,7 @@ FAULTS: Final = (
         _SERVE,
         "        guard.start()\n",
         "",
-        ("libs/common/tests/test_guard.py", "services/ingress/tests/test_flood.py"),
+        ("libs/common/tests/test_serve.py",),
         "no limit of time is kept in a real process",
     ),
     Fault(
