@@ -5,6 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.contracts import ids
 from common.contracts.ids import NAMESPACE, derive_id, random_id
 
 
@@ -23,3 +24,11 @@ def test_random_ids_are_uuids_and_do_not_repeat():
     assert len(set(drawn)) == 1_000
     assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in drawn} == {(4, uuid.RFC_4122)}
     assert all(str(uuid.UUID(one)) == one for one in drawn)
+
+
+def test_ids_of_messages_differ_by_number_and_account():
+    inbound = {ids.inbound_message_id(number, "wamid.1") for number in (None, "1", "2")}
+    outbound = {
+        ids.outbound_message_id(number, bot, "wamid.1") for number in (None, "1", "2") for bot in (None, "a", "b")
+    }
+    assert len(inbound | outbound | {ids.message_id_before("wamid.1")}) == 3 + 9 + 1

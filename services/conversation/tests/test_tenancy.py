@@ -3,15 +3,18 @@
 import itertools
 
 import pytest
-from conversation_builders import ADA, CALLBACKS, NUMBER, Memory, again, message, result, status
+from conversation_builders import ADA, CALLBACKS, NOW, NUMBER, Memory, again, message, result, status
 
 from common.contracts import sends, topics
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
-from conversation.core import MAX_OTHER_WAMIDS, MAX_STATUSES
-from conversation.state import MAX_ALIASES
+from common.security.callbacks import Callbacks
+from common.security.digests import DigestKeys
+from conversation.core import MAX_OTHER_WAMIDS, MAX_STATUSES, plan
+from conversation.facts import read as read_fact
+from conversation.state import MAX_ALIASES, Known
 
 MALLORY = "106540352249999"
 BOTH = {NUMBER: "bot", MALLORY: "mallory"}
@@ -201,3 +204,20 @@ def test_the_aliases_of_one_person_end_with_the_newest(memory):
     (conversation,) = memory.conversations.values()
     assert len(conversation["aliases"]) == MAX_ALIASES
     assert conversation["aliases"][-1] == f"{NUMBER}|p:{491510000000 + MAX_ALIASES + 29}"
+
+
+def test_data_that_an_earlier_version_did_not_sign_speaks_of_its_own_number_alone(memory):
+    """While an upgrade accepts such data, the number is still compared with that of the message."""
+    accepting = Callbacks(DigestKeys({"test": b"c" * 32}, "test"), unsigned=True)
+    memory.run(result())
+    before = dict(memory.messages[OURS])
+    for number, record in (
+        (MALLORY, forged("failed", f"wce:{OURS}")),
+        (NUMBER, status("read", ours=False, biz_opaque_callback_data=f"wce:{OURS}")),
+    ):
+        fact = read_fact(record, accepting)
+        assert fact.journal_id == OURS
+        known = Known({key: memory.copy(message) for key, message in memory.messages.items()})
+        working = plan([fact], known, BOTH, NOW).working
+        changed = working.messages[OURS].document != before
+        assert changed == (number == NUMBER)
