@@ -36,7 +36,7 @@ class InFlight:
 
     def add(self, records: Sequence[Outgoing]) -> int:
         """Count the records in; the answer is for `remove`, in bytes."""
-        size = sum([len(record.value) for record in records])
+        size = len(records[0].value) if len(records) == 1 else sum([len(record.value) for record in records])
         self._bytes += size
         return size
 

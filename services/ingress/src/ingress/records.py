@@ -12,11 +12,12 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Final, TypeVar
 
-from common.contracts import webhooks
 from common.contracts.envelope import encode
 from common.contracts.topics import WEBHOOKS
+from common.contracts.webhooks import VERSION, WebhookReceived
 from common.kafka.records import Outgoing, headers_for
 from ingress.core import Fact, arrived, cut, facts_of, whole
 from ingress.shapes import TooMuch
@@ -25,6 +26,8 @@ from ingress.telemetry import Request
 BODY_TIMES: Final = 2  # its bytes may stand in two records: a message in its own, and in that of a value with errors
 BYTES_AROUND: Final = 2 * 1024  # of a fact's record; usual are 700
 _SLICE_SECONDS: Final = 0.002
+_TOPIC: Final = WEBHOOKS.name
+_MANY_TIMES: Final = "what stands beside the body's facts is many times as long as the body"
 
 T = TypeVar("T")
 
@@ -33,12 +36,11 @@ def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
     """The records of a body, in its order, at least one."""
     body_id = request.trace.correlation_id
     facts = cut(body, body_id=body_id, now=now)
-    try:
-        values = list(_values(facts, len(body), body_id, now))
-    except TooMuch as error:
-        facts, values = _all_in_one(body, str(error), body_id, now)
+    values = [_value(fact, body_id, now) for fact in facts]
+    if sum(map(len, values)) > BODY_TIMES * len(body) + BYTES_AROUND * len(facts):
+        facts, values = _all_in_one(body, _MANY_TIMES, body_id, now)
     # What is counted of facts is counted last, when it is certain which they are.
-    return [_record(fact, value, request) for fact, value in zip(facts, values, strict=True)]
+    return list(map(_record, facts, values, repeat(request)))
 
 
 async def records_in_slices(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
@@ -71,7 +73,7 @@ def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> It
         value = _value(fact, body_id, now)
         left += BYTES_AROUND - len(value)
         if left < 0:
-            raise TooMuch("what stands beside the body's facts is many times as long as the body")
+            raise TooMuch(_MANY_TIMES)
         yield value
 
 
@@ -82,10 +84,10 @@ def _all_in_one(body: bytes, reason: str, body_id: str, now: datetime) -> tuple[
 
 def _value(fact: Fact, body_id: str, now: datetime) -> bytes:
     return encode(
-        webhooks.WebhookReceived(
+        WebhookReceived(
             id=fact.id,
             type=fact.type,
-            version=webhooks.VERSION,
+            version=VERSION,
             occurred_at=fact.occurred_at,
             recorded_at=now,
             correlation_id=fact.id,
@@ -98,4 +100,4 @@ def _value(fact: Fact, body_id: str, now: datetime) -> bytes:
 def _record(fact: Fact, value: bytes, request: Request) -> Outgoing:
     trace = request.publishes(fact)
     headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
-    return Outgoing(WEBHOOKS.name, fact.key, value, headers, trace=trace)
+    return Outgoing(_TOPIC, fact.key, value, headers, trace=trace)

@@ -68,7 +68,7 @@ def enter(
 ) -> Trace:
     """The span of what somebody asks for: a part of theirs, if they name one, or else the first of a new trace."""
     given = new_trace(correlation_id, traceparent, tracestate, sampled=sampled)
-    return given.child() if given.traceparent == traceparent else given
+    return given.child() if traceparent is not None and given.traceparent == traceparent else given
 
 
 def _span() -> str:
