@@ -17,7 +17,7 @@ _WAIT_SECONDS: Final = 0.9  # a large body for its turn: with Kafka's 4 s it is 
 
 
 class InFlight:
-    """The records that wait for Kafka, by their bytes.
+    """The records that wait for Kafka, by their `bytes`.
 
     Raises `Unavailable` where there is no room: Meta comes again, and nothing is lost. One large body is worked on at a
     time, so the limit is passed by the records of one at most.
@@ -26,23 +26,23 @@ class InFlight:
     def __init__(self, limit: int = MAX_BYTES, wait_seconds: float = _WAIT_SECONDS) -> None:
         self._limit = limit
         self._wait_seconds = wait_seconds
-        self._bytes = 0
+        self.bytes = 0
         self._large = asyncio.Lock()
 
     def check(self) -> None:
         """Raises `Unavailable` when there is no room for more."""
-        if self._bytes >= self._limit:
+        if self.bytes >= self._limit:
             raise Unavailable("too much waits for Kafka; try again", code="too_busy")
 
     def add(self, records: Sequence[Outgoing]) -> int:
-        """Count the records in; the answer is for `remove`, in bytes."""
-        size = len(records[0].value) if len(records) == 1 else sum([len(record.value) for record in records])
-        self._bytes += size
-        return size
+        """Count the records in: their bytes, to be taken off `bytes` when they are confirmed or given up.
 
-    def remove(self, size: int) -> None:
-        """They are confirmed, or given up."""
-        self._bytes -= size
+        Raises `Unavailable` when there is no room.
+        """
+        self.check()
+        size = len(records[0].value) if len(records) == 1 else sum([len(record.value) for record in records])
+        self.bytes += size
+        return size
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

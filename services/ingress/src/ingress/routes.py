@@ -110,7 +110,6 @@ class WebhookRoute:
             if is_large:
                 batch = await self._records_of_large(body, request)
             else:
-                flight.check()
                 batch = records(body, request, now=datetime.now(UTC))
             held = flight.add(batch)
             await publish(batch)
@@ -126,7 +125,7 @@ class WebhookRoute:
             await send(_TAKEN)
             await send(_TAKEN_BODY)
         finally:
-            flight.remove(held)
+            flight.bytes -= held
 
     async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
         async with self._large.turn():

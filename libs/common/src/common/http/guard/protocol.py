@@ -38,6 +38,9 @@ ENDED: Final = 4
 _EXTENSION: Final = "whatsapp.connection"
 
 
+_PARSER_STOPS: Final = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+
+
 class _StopParsingError(Exception):
     """Raised in a callback of the parser, to have no further callbacks."""
 
@@ -141,7 +144,10 @@ class GuardedProtocol(HttpToolsProtocol):
         size = len(data)
         if size <= self._room:
             self._room -= size
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except _PARSER_STOPS as error:
+                self._stop(error)
         else:
             self._feed_pieces(memoryview(data))
         if self._phase == BUSY:
@@ -167,19 +173,18 @@ class GuardedProtocol(HttpToolsProtocol):
         """A header, or a trailer: trailers are dropped, so that they never count as headers (RFC 9110, 6.5.1)."""
         if self._phase != HEAD:
             return
-        headers = self.headers
-        if len(headers) >= MAX_HEADERS:
-            self._end(answers.HEADERS)
-            raise _StopParsingError
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        headers.append((name, value))  # as uvicorn's own; to call it would cost each header as much again
+        self.headers.append((name, value))  # as uvicorn's own; to call it would cost each header as much again
 
     def on_headers_complete(self) -> None:
         """The application gets the request; its body may follow."""
         if len(self.pipeline) >= MAX_PIPELINED:
             self._end(answers.PIPELINED)
+            raise _StopParsingError
+        if len(self.headers) > MAX_HEADERS:  # their bytes are limited, so there are some thousands at most until here
+            self._end(answers.HEADERS)
             raise _StopParsingError
         super().on_headers_complete()
         self._phase, self._progress, self._room = BODY, None, self._most
@@ -285,16 +290,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # Parts
 
-    def _feed(self, data: bytes | memoryview) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+    def _stop(self, error: Exception) -> None:
+        """The parser goes no further."""
+        if isinstance(error, httptools.HttpParserUpgrade):
             # To another protocol, which we do not speak. What follows may be the body or that protocol: not a request.
             self._deaf = True
             self.cycle.keep_alive = False
-        except httptools.HttpParserError:
-            if self._phase != ENDED:
-                self._end(answers.MALFORMED)
+        elif self._phase != ENDED:
+            self._end(answers.MALFORMED)
 
     def _feed_pieces(self, data: memoryview) -> None:
         while data and not self._deaf and self._phase != ENDED:
@@ -303,7 +306,10 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             piece, data = data[: self._room], data[self._room :]
             self._room -= len(piece)
-            self._feed(piece)
+            try:
+                self.parser.feed_data(piece)
+            except _PARSER_STOPS as error:
+                self._stop(error)
 
     def _discard(self, size: int) -> None:
         self._moved += size
