@@ -1,12 +1,16 @@
 """The tool on a toy tree: what counts as a find, and what does not."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from mutants.fault import Fault, all_faults, check_names, chosen
 from mutants.findings import Finding, summary
 from mutants.run import Run, UnusableError, quick_part
+from mutants.tree import changed
+
+REPOSITORY = Path(__file__).parents[3]
 
 CODE = """
 def add(left, right):
@@ -83,6 +87,12 @@ def test_a_fault_is_found_by_the_test_that_fails_and_missed_where_all_pass(found
 def test_the_tree_itself_stays_as_it_is(found, tree):
     found(fault("toy/minus", "left + right", "left - right"))
     assert (tree / FILE).read_text() == CODE
+
+
+def test_each_fault_applies_to_this_tree():
+    assert len(all_faults()) > 100
+    for one in all_faults():
+        changed(REPOSITORY, one)
 
 
 @pytest.mark.parametrize(
