@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from common.contracts.ids import CHATBOT_ID, derive_id
+from common.contracts.outbound import plain_json
 from common.contracts.refusals import MOST, refusals
 from common.contracts.sends import SendRequest
 from common.errors import AppError, InvalidInput, TooLarge
@@ -84,7 +85,7 @@ class Parsing:
         request = SendRequest.model_validate(body)
         batch = self._batch
         derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
-        return Wanted(body, request.chatbot_id, request.message_id or derived)
+        return Wanted(plain_json(body), request.chatbot_id, request.message_id or derived)
 
     def _body(self, place: int) -> dict[str, Any]:
         batch, value = self._batch, bytes(self._messages[place])

@@ -1,12 +1,16 @@
 """A send request as the JSON that `POST /<phone number id>/messages` takes: pure."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from common.contracts.outbound import Contacts, MarkAsRead, Template, TypedMessage
+from common.contracts.outbound import MarkAsRead, Template, Text, TypedMessage
+from common.contracts.outbound.envelope import ENVELOPE
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
+
+_BESIDE: Final = ("recipient_identity_key_hash", "product_policy", "message_activity_sharing")
+_AROUND: Final = {*ENVELOPE, *_BESIDE, "type", "marketing_lite"}
 
 
 def payload(request: SendRequest, callback_data: str) -> bytes:
@@ -20,17 +24,18 @@ def payload(request: SendRequest, callback_data: str) -> bytes:
         **recipient(request.to),
         "type": request.kind,
         request.kind: {"body": message, "preview_url": False} if isinstance(message, str) else _content(message),
+        **_beside(message),
         "biz_opaque_callback_data": callback_data,
     }
-    if request.reply_to is not None:
-        body["context"] = {"message_id": request.reply_to}
+    if request.quoted is not None:
+        body["context"] = {"message_id": request.quoted}
     return msgspec.json.encode(body)
 
 
 def edge_of(request: SendRequest) -> str:
     """Where it is posted: marketing templates may go by the Marketing Messages API."""
     message = request.message
-    return "marketing_messages" if isinstance(message, Template) and message.marketing_lite else "messages"
+    return "marketing_messages" if isinstance(message, Template) and message.is_marketing else "messages"
 
 
 def recipient(to: str) -> dict[str, str]:
@@ -49,10 +54,16 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
     return body
 
 
+def _beside(message: str | TypedMessage) -> dict[str, Any]:
+    """What Meta has beside the content."""
+    given = {} if isinstance(message, str) else {name: getattr(message, name, None) for name in _BESIDE}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _content(message: TypedMessage) -> object:
-    if isinstance(message, Contacts):
-        return [card.model_dump(exclude_none=True) for card in message.contacts]
-    fields = message.model_dump(exclude={"type"}, exclude_none=True)
-    # Interactive and template objects are Meta's own already; they are nested under their type by name.
-    nested = fields.get(message.type)
-    return nested if isinstance(nested, dict) else fields
+    """The content as it was given: what was left out is left to Meta."""
+    fields = message.model_dump(exclude=_AROUND, exclude_none=True, exclude_unset=True)
+    if isinstance(message, Text):
+        return {**fields, "preview_url": message.preview_url}
+    # Cards, interactive and template objects stand under their own name already.
+    return fields.get(message.type, fields)

@@ -19,6 +19,7 @@ from graph_emulator.graph_errors import GraphError
 
 _HEADERS = frozenset({"text", "image", "video", "document"})
 _LONG_BODY = frozenset({"list"})
+_WORDLESS = frozenset({"product", "call_permission_request"})
 # Their shape is only known from SDKs: the action must be there, its inside is taken as it is.
 _LOOSE = frozenset(
     {
@@ -52,7 +53,7 @@ def _frame(interactive: Json, kind: str) -> None:
             need_text(header, "text", "header", 60, INVALID)
         else:
             need_object(header, style, "header")
-    if kind != "product" or "body" in interactive:
+    if kind not in _WORDLESS or "body" in interactive:
         most = 4096 if kind in _LONG_BODY else 1024
         need_text(need_object(interactive, "body", "interactive"), "text", "body", most, INVALID)
     if "footer" in interactive:

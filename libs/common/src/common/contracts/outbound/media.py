@@ -7,8 +7,9 @@ link is not looked at again. New content needs a new link.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.shape import MAX_CAPTION, Link, MetaId, Shape
 
 
@@ -35,38 +36,64 @@ class FileSource(Source):
     filename: Annotated[str | None, Field(max_length=240)] = None
 
 
+class PartSource(Source):
+    """The media of a header or a template's parameter, which Meta adds fields to."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class PartFile(FileSource):
+    """The file of a header or a template's parameter, which Meta adds fields to."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
 Caption = Annotated[str | None, Field(max_length=MAX_CAPTION)]
 
 
-class Image(Source):
-    """An image with an optional caption."""
+class CaptionedSource(Source):
+    """An image or a video with an optional caption."""
 
-    type: Literal["image"]
     caption: Caption = None
 
 
-class Video(Source):
-    """A video with an optional caption."""
-
-    type: Literal["video"]
-    caption: Caption = None
-
-
-class Document(FileSource):
+class DocumentContent(FileSource):
     """A file with an optional caption."""
 
-    type: Literal["document"]
     caption: Caption = None
 
 
-class Audio(Source):
+class AudioContent(Source):
     """A sound file, or a voice note when `voice` is set."""
 
-    type: Literal["audio"]
     voice: bool = False
 
 
-class Sticker(Source):
+class Image(CaptionedSource, Sent):
+    """An image with an optional caption."""
+
+    type: Literal["image"]
+
+
+class Video(CaptionedSource, Sent):
+    """A video with an optional caption."""
+
+    type: Literal["video"]
+
+
+class Document(DocumentContent, Sent):
+    """A file with an optional caption."""
+
+    type: Literal["document"]
+
+
+class Audio(AudioContent, Sent):
+    """A sound file, or a voice note when `voice` is set."""
+
+    type: Literal["audio"]
+
+
+class Sticker(Source, Sent):
     """A sticker."""
 
     type: Literal["sticker"]
