@@ -185,3 +185,42 @@ def test_a_media_id_may_be_a_number():
 def test_what_is_not_understood_is_kept_as_it_is(message):
     kept = plain_json({"message": message})["message"]
     assert kept in (message, isinstance(message, dict) and {**message, "type": "text"})
+
+
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("https://x.test/files/bill%2017.pdf?sig=a/b.doc#c", "bill 17.pdf"),
+        ("HTTPS://x.test/R%C3%A9sum%C3%A9.DOCX", "Résumé.DOCX"),
+        ("https://x.test/backup.tar.gz", "backup.tar.gz"),
+        ("https://x.test/files/eyJhbGciOiJIUzI1NiJ9", None),
+        ("https://x.test/download.php?file=bill.pdf", None),
+        ("https://x.test/v1.2", None),
+        ("https://x.test/a%0A.pdf", None),
+        ("https://x.test/.pdf", None),
+        ("https://x.test/", None),
+        ("https://x.test", None),
+        ("https://x.test?a=/b.pdf", None),
+        (f"https://x.test/{'x' * 300}.pdf", None),
+    ],
+)
+def test_a_linked_file_shows_the_name_that_its_link_ends_in(link, name):
+    assert request({"type": "document", "link": link}).typed().filename == name
+    assert request({"type": "document", "document": {"link": link, "filename": None}}).typed().filename == name
+    header = {"type": "document", "document": {"link": link}}
+    (part,) = request(template(header)).typed().template.components
+    assert part.parameters[0].document.filename == name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"link": "https://x.test/a.pdf", "filename": "mine.pdf"},
+        {"link": "https://x.test/a.pdf", "filename": ""},
+        {"link": "https://x.test/a.pdf", "upload": True},
+        {"id": "7"},
+    ],
+)
+def test_a_name_that_was_given_stays_and_what_is_uploaded_is_named_later(source):
+    assert request({"type": "document", **source}).typed().filename == source.get("filename")
+    assert not hasattr(request({"type": "image", "link": "https://x.test/a.png"}).typed(), "filename")

@@ -3,14 +3,15 @@
 from typing import Any, Final
 
 import msgspec
+from pydantic import BaseModel
 
-from common.contracts.outbound import MarkAsRead, Template, Text, TypedMessage
+from common.contracts.outbound import Contacts, MarkAsRead, Template, Text, TypedMessage
 from common.contracts.outbound.envelope import ENVELOPE
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
 
 _BESIDE: Final = ("recipient_identity_key_hash", "product_policy", "message_activity_sharing")
-_AROUND: Final = {*ENVELOPE, *_BESIDE, "type", "marketing_lite"}
+_AROUND: Final = {*ENVELOPE, *_BESIDE, "type", "upload"}
 
 
 def payload(request: SendRequest, callback_data: str) -> bytes:
@@ -24,7 +25,7 @@ def payload(request: SendRequest, callback_data: str) -> bytes:
         **recipient(request.to),
         "type": request.kind,
         request.kind: {"body": message, "preview_url": False} if isinstance(message, str) else _content(message),
-        **_beside(message),
+        **({} if isinstance(message, str) else _beside(message)),
         "biz_opaque_callback_data": callback_data,
     }
     if request.quoted is not None:
@@ -54,16 +55,25 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
     return body
 
 
-def _beside(message: str | TypedMessage) -> dict[str, Any]:
+def _beside(message: TypedMessage) -> dict[str, Any]:
     """What Meta has beside the content."""
-    given = {} if isinstance(message, str) else {name: getattr(message, name, None) for name in _BESIDE}
+    given = {name: getattr(message, name, None) for name in _BESIDE}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _content(message: TypedMessage) -> object:
     """The content as it was given: what was left out is left to Meta."""
-    fields = message.model_dump(exclude=_AROUND, exclude_none=True, exclude_unset=True)
+    content = getattr(message, message.type, None)  # cards, interactive and template objects stand under their name
+    if isinstance(content, BaseModel):
+        return content.model_dump(exclude_none=True, exclude_unset=True)
+    if isinstance(message, Contacts):
+        return [card.model_dump(exclude_none=True, exclude_unset=True) for card in message.contacts]
     if isinstance(message, Text):
-        return {**fields, "preview_url": message.preview_url}
-    # Cards, interactive and template objects stand under their own name already.
-    return fields.get(message.type, fields)
+        return {**_given(message), "preview_url": message.preview_url}
+    return _given(message)
+
+
+def _given(message: TypedMessage) -> dict[str, Any]:
+    given = message.model_fields_set - _AROUND
+    fields = {name: getattr(message, name) for name in type(message).model_fields if name in given}
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,18 +1,15 @@
 """Which links of a message the sender shall upload, and the message with ids in their places: pure."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 
 from common.contracts.outbound import TypedMessage
-from common.contracts.outbound.media import FileSource, Source
+from common.contracts.outbound.media import FileSource, Source, is_file_name
 from common.contracts.sends import SendRequest
 from common.meta.media_rules import Kind
-
-_FILE_NAME: Final = re.compile(r".{1,230}\.[A-Za-z0-9]{1,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +75,6 @@ def _in_place_of(source: Source, ready: Ready) -> dict[str, Any]:
     update = {"id": ready.id, "link": None, "upload": False}
     is_nameless = isinstance(source, FileSource) and source.filename is None and is_file_name(ready.name)
     return {**update, "filename": ready.name} if is_nameless else update
-
-
-def is_file_name(name: str) -> bool:
-    """Whether a name is one that people know a file by: the last step of a link may be an id, or a secret."""
-    return _FILE_NAME.fullmatch(name) is not None
 
 
 def _kind(name: str) -> Kind:

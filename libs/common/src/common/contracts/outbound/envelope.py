@@ -12,6 +12,7 @@ KINDS: Final = (
     *("location", "contacts", "reaction", "interactive", "template"),
 )
 """The kinds whose content Meta has under the kind's own name."""
+_NAMES: Final = frozenset(KINDS)
 
 
 class Context(Shape):
@@ -62,7 +63,6 @@ def kind_of(message: Mapping[str, Any]) -> str | None:
 
 
 def _check_kind(given: Mapping[str, Any]) -> None:
-    kind = kind_of(given)
-    for other in KINDS:
-        if other != kind and other in given:
-            raise ValueError(f"the `type` is {kind}, but there is `{other}`, too; give one message")
+    there = _NAMES & given.keys()
+    if there and (other := next(iter(there - {kind_of(given)}), None)):
+        raise ValueError(f"the `type` is {kind_of(given)}, but there is `{other}`, too; give one message")

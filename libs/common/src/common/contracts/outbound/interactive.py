@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, model_validat
 
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.media import PartFile, PartSource
-from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, WEB, Open, Shape, branch_by
+from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, Open, Shape, WebLink, branch_by
 
 Title20 = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 Title24 = Annotated[str, StringConstraints(min_length=1, max_length=24)]
@@ -169,7 +169,7 @@ class UrlParameters(Open):
     """What the button says, and where it leads."""
 
     display_text: Title20
-    url: Annotated[str, StringConstraints(max_length=2_000, pattern=WEB)]
+    url: Annotated[WebLink, Field(max_length=2_000)]
 
 
 class UrlAction(Open):

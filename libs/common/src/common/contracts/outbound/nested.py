@@ -54,6 +54,9 @@ TypedMessage = (
 _ALIKE: Final = frozenset({"contacts", "interactive", "template"})
 """Kinds that look the same in both forms."""
 
+_AROUND: Final = ENVELOPE - {"recipient_identity_key_hash"}
+"""What the request says itself."""
+
 
 class Nested(Sent):
     """A message whose content stands under the name of its kind."""
@@ -222,17 +225,16 @@ def plain_json(request: dict[str, Any]) -> dict[str, Any]:
     kind = kind_of(message) if isinstance(message, dict) else None
     if kind is None or not isinstance(message, dict):
         return request
-    around = ENVELOPE - {"recipient_identity_key_hash"}
-    if "type" in message and around.isdisjoint(message) and (kind in _ALIKE or not _is_nested(message, kind)):
+    if "type" in message and _AROUND.isdisjoint(message) and (kind in _ALIKE or not _is_nested(message, kind)):
         return request
     context = message.get("context")
     quoted = context.get("message_id") if isinstance(context, dict) else None
     reply = {"replyTo": quoted} if isinstance(quoted, str) and request.get("replyTo") is None else {}
-    return {**request, **reply, "message": _plain_message(message, kind, around)}
+    return {**request, **reply, "message": _plain_message(message, kind)}
 
 
-def _plain_message(message: dict[str, Any], kind: str, around: frozenset[str]) -> dict[str, Any]:
-    kept = {name: value for name, value in message.items() if name not in around and value is not None}
+def _plain_message(message: dict[str, Any], kind: str) -> dict[str, Any]:
+    kept = {name: value for name, value in message.items() if name not in _AROUND and value is not None}
     inner = kept.get(kind)
     if kind == "read" and "status" in kept:
         typing = {"typing": True} if kept.get("typing_indicator") else {}

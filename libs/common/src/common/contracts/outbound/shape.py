@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 MAX_TEXT: Final = 4_096
 MAX_BODY: Final = 1_024
@@ -83,9 +83,15 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
-WEB: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://"
-"""A scheme has no case (RFC 3986, 3.1)."""
+def _on_the_web(link: str) -> str:
+    if not link.lower().startswith(("https://", "http://")):
+        raise PydanticCustomError("link_scheme", "give an http or https URL", {"pattern": "^https?://"})
+    return link
 
-Link = Annotated[str, StringConstraints(max_length=MAX_LINK, pattern=WEB)]
+
+WebLink = Annotated[str, AfterValidator(_on_the_web), Field(json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})]
+"""A URL whose scheme may be in any case (RFC 3986, 3.1)."""
+
+Link = Annotated[WebLink, Field(max_length=MAX_LINK)]
 MetaId = Annotated[str, Field(min_length=1, max_length=MAX_ID, coerce_numbers_to_str=True)]
 Wamid = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
