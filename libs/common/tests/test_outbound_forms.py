@@ -20,7 +20,9 @@ def refused(message, **more):
     given = {"chatbotId": "b", "to": TO, "message": message, **more}
     with pytest.raises(ValidationError) as caught:
         SendRequest.model_validate(given)
-    return {error["field"]: error["message"] for error in refusals(caught.value, given)}
+    errors = {error["field"]: error["message"] for error in refusals(caught.value, given)}
+    assert errors == {error["field"]: error["message"] for error in refusals(caught.value)}
+    return errors
 
 
 def template(*parameters, **button):

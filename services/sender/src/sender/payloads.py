@@ -65,9 +65,9 @@ def _content(message: TypedMessage) -> object:
     """The content as it was given: what was left out is left to Meta."""
     content = getattr(message, message.type, None)  # cards, interactive and template objects stand under their name
     if isinstance(content, BaseModel):
-        return content.model_dump(exclude_none=True, exclude_unset=True)
+        return content.model_dump(exclude_none=True)
     if isinstance(message, Contacts):
-        return [card.model_dump(exclude_none=True, exclude_unset=True) for card in message.contacts]
+        return [card.model_dump(exclude_none=True) for card in message.contacts]
     if isinstance(message, Text):
         return {**_given(message), "preview_url": message.preview_url}
     return _given(message)
