@@ -192,7 +192,7 @@ EXAMPLES: dict[str, Json] = {
     ),
     "header with a sub-text": interactive("button", BUTTONS, header={**HEADER, "sub_text": "All week"}),
     "link": interactive("cta_url", URL, header=HEADER, footer=FOOTER),
-    "link with a new field": interactive(
+    "link to a payment": interactive(
         "cta_url", {"name": "cta_url", "parameters": {**URL["parameters"], "payment_link_preview": True}}
     ),
     "location request": interactive("location_request_message", {"name": "send_location"}),
@@ -304,6 +304,18 @@ EXAMPLES: dict[str, Json] = {
     "template, order": template(
         button("order_details", 0, {"type": "action", "action": {"order_details": ORDER["parameters"]}})
     ),
+    "template, payment": template(
+        button(
+            "payment_request",
+            "0",
+            {
+                "type": "action",
+                "action": {
+                    "payment_request": {"payment_setting": {"type": "boleto", "boleto": {"digitable_line": "0339 17"}}}
+                },
+            },
+        )
+    ),
     "template, order status": template(
         part("order_status", {"type": "order_status", "order_status": {"reference_id": "order-17"}})
     ),
@@ -318,15 +330,9 @@ EXAMPLES: dict[str, Json] = {
     "template, in upper case": template(
         {"type": "BODY", "parameters": [{"type": "TEXT", "text": "Ada"}]}, {**button("Url", "0", text("17"))}
     ),
-    "template, new field": {
-        "type": "template",
-        "template": {
-            "name": "pay",
-            "language": {"code": "en"},
-            "payment_link_preview": True,
-            "components": [{**part("body", text("17")), "add_security_recommendation": True}],
-        },
-    },
+    "template, link to a payment": template(
+        part("body", text("Ada"), text("a fee")), button("URL", 0, text("order-17", payment_link_preview=True))
+    ),
     "template, carousel of media": template(
         part("body", text("Ada")),
         {
@@ -353,6 +359,16 @@ OF_THE_FUTURE: dict[str, Json] = {
     "parameter": template(part("body", {"type": "moon_phase", "moon_phase": {"full": True}, "since": 3})),
     "button's parameter": template(button("url", 0, text("17", tracking="off"))),
     "card": {"type": "contacts", "contacts": [{**CARD, "pronouns": "she"}]},
+    "template": {
+        "type": "template",
+        "template": {
+            "name": "pay",
+            "language": {"code": "en"},
+            "bid": {"most": 3},
+            "components": [{**part("body", text("17")), "add_security_recommendation": True}],
+        },
+    },
+    "link": interactive("cta_url", {"name": "cta_url", "parameters": {**URL["parameters"], "in_app": True}}),
     "action": interactive("button", {**BUTTONS, "layout": "rows"}),
     "media of a header": interactive(
         "button", BUTTONS, header={"type": "video", "video": {"id": "7", "provider": {"name": "ours"}}}

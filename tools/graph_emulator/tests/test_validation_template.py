@@ -67,6 +67,7 @@ REFUSED = {
     "text parameter without text": (131008, with_parameter(type="text")),
     "text parameter beyond the bound": (132012, with_parameter(type="text", text="x" * 32_769)),
     "text parameter with a line break": (132018, with_parameter(type="text", text="a\nb")),
+    "preview of another kind": (100, with_parameter(type="text", text="a", payment_link_preview="yes")),
     "text parameter with a tab": (132018, with_parameter(type="text", text="a\tb")),
     "text parameter with five spaces": (132018, with_parameter(type="text", text="a     b")),
     "button's text with a line break": (

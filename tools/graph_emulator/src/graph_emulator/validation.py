@@ -105,7 +105,7 @@ def _check_envelope(body: Json) -> None:
 
 def _text(body: Json) -> None:
     text = need_object(body, "text")
-    known_keys(text, {"body", "preview_url", "payment_link_preview"}, "text")
+    known_keys(text, {"body", "preview_url"}, "text")
     need_text(text, "body", "text", 4096)
     flag_if_given(text, "preview_url", "text")
 

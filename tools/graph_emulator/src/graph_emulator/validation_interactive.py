@@ -5,6 +5,7 @@ from collections.abc import Callable
 from graph_emulator.checks import (
     INVALID,
     Json,
+    flag_if_given,
     known_keys,
     need,
     need_list,
@@ -96,6 +97,7 @@ def _cta_url(action: Json) -> None:
     parameters = need_object(action, "parameters", "action")
     need_text(parameters, "display_text", "parameters", 20, INVALID)
     web_link(need_text(parameters, "url", "parameters", 2000, INVALID), "parameters['url']")
+    flag_if_given(parameters, "payment_link_preview", "parameters")
 
 
 def _flow(action: Json) -> None:

@@ -6,6 +6,7 @@ from graph_emulator.checks import (
     INVALID,
     PARAMETER,
     Json,
+    flag_if_given,
     need,
     need_list,
     need_object,
@@ -128,6 +129,7 @@ def _parameter(parameter: Json, path: str) -> None:
 
 def _text(parameter: Json, path: str) -> None:
     """A text in one line; Meta's examples have booleans and numbers there, too."""
+    flag_if_given(parameter, "payment_link_preview", path)
     if isinstance(need(parameter, "text", path), bool | int | float):
         return
     if _LINES.search(need_text(parameter, "text", path, _PARAMETER_TEXT_MAX, 132012)):

@@ -13,7 +13,6 @@ class TextContent(Shape):
 
     body: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     preview_url: bool = False
-    payment_link_preview: bool | None = None
 
 
 class Text(TextContent, Sent):

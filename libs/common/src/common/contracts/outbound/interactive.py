@@ -166,10 +166,11 @@ class ListMessage(Shape):
 
 
 class UrlParameters(Open):
-    """What the button says, and where it leads."""
+    """What the button says, and where it leads; `payment_link_preview` asks WhatsApp to show it as a payment."""
 
     display_text: Title20
     url: Annotated[WebLink, Field(max_length=2_000)]
+    payment_link_preview: bool | None = None
 
 
 class UrlAction(Open):

@@ -44,10 +44,11 @@ class _Parameter(Open):
 
 
 class TextParameter(_Parameter):
-    """A text."""
+    """A text; at a button's link `payment_link_preview` asks WhatsApp to show it as a payment."""
 
     type: Annotated[str, AnyCase(("text",))]
     text: _Text
+    payment_link_preview: bool | None = None
 
 
 class Currency(Open):

@@ -16,7 +16,7 @@ _MAX_BUTTONS: Final = 10
 _CALL: Final = "voice_call"
 _PARTS: Final = (
     *("header", "body", "footer", "limited_time_offer", "order_status", "order_details", "product"),
-    *("tap_target_configuration", "payment_link_preview", "call_permission_request", "album", "attachment", "greeting"),
+    *("tap_target_configuration", "call_permission_request", "album", "attachment", "greeting"),
 )
 _BUTTONS: Final = (
     *("url", "quick_reply", "copy_code", "flow", "catalog", "mpm", "spm", "order_details", "order_status", _CALL),
