@@ -1,6 +1,8 @@
 """Every kind of message that Meta documents arrives as it was given, in Meta's form and in the shorter one."""
 
+import copy
 import json
+import random
 from pathlib import Path
 
 import jsonschema
@@ -9,11 +11,13 @@ from outgoing_examples import EXAMPLES, MARKETING, OF_THE_FUTURE, READS
 
 from common.contracts.outbound.envelope import KINDS, kind_of
 from common.contracts.sends import SendRequest
+from common.errors import InvalidInput
 from graph_emulator.validation import check_message, check_read
 from sender.payloads import edge_of, payload
-from sender.requests import parse
+from sender.requests import Job, Position, parse, read_record
 
 TO = "+4915112345678"
+AT = Position("whatsapp-cloud-send", 2, 17)
 AROUND = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": TO}
 _SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "contracts" / "schemas" / "send-request.json"
 SCHEMA = jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text()))
@@ -111,3 +115,60 @@ def test_the_published_schema_takes_it_too(example):
     assert SCHEMA.is_valid({"chatbotId": "b", "to": TO, "message": example})
     kept = parse(body_of(example))[1]
     assert list(SCHEMA.iter_errors(kept)) == []
+
+
+ODD = [
+    *(None, True, 0, -1, 1.5, 1e308, "", "x", "a\nb", "image", "https://x.test/a.pdf", [], [[]], ["x"], {}),
+    *({"type": "text"}, {"id": "1"}, {"type": None}, {"body": {}}, {"a": {"b": [None]}}),
+]
+NAMES = [
+    "type",
+    "text",
+    "image",
+    "body",
+    "id",
+    "link",
+    "upload",
+    "context",
+    "to",
+    "status",
+    "template",
+    "action",
+    "",
+    "x",
+]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_odd_is_refused_with_a_path_or_arrives_and_is_kept_as_one(seed):
+    chance = random.Random(seed)
+    for _ in range(100):
+        message = copy.deepcopy(chance.choice([*EXAMPLES.values(), *MARKETING.values(), *READS.values()]))
+        holder = chance.choice([holder for holder in holders(message) if holder])
+        step = chance.choice([*holder, *NAMES]) if isinstance(holder, dict) else chance.randrange(len(holder))
+        holder[step] = chance.choice(ODD)
+        judged = outcome(message)
+        if isinstance(judged, InvalidInput):
+            assert "\\u0000" not in json.dumps(judged.details)
+            assert isinstance(read_record(AT, body_of(message), {}, retried=False), Job)
+            continue
+        request, kept = judged
+        again, same = parse(json.dumps(kept).encode())
+        assert same == kept
+        assert sent(again) == sent(request)
+
+
+def outcome(message):
+    """What `parse` returns or raises."""
+    try:
+        return parse(body_of(message))
+    except InvalidInput as error:
+        return error
+
+
+def holders(value):
+    """Every object and list of a message, itself included."""
+    if isinstance(value, dict | list):
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from holders(inner)

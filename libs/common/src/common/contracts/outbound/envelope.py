@@ -56,7 +56,7 @@ def kind_of(message: Mapping[str, Any]) -> str | None:
     kind = message.get("type")
     if kind is not None:
         return kind if isinstance(kind, str) else None
-    if "status" in message:
+    if message.get("status") is not None:
         return "read"
     found = [name for name in KINDS if message.get(name) is not None]
     return found[0] if len(found) == 1 else None

@@ -32,7 +32,7 @@ from common.contracts.outbound.media import (
     Sticker,
     Video,
 )
-from common.contracts.outbound.shape import BRANCH, Shape, Wamid
+from common.contracts.outbound.shape import BRANCH, Shape, Wamid, without_nulls
 from common.contracts.outbound.template import Template
 
 TypedMessage = (
@@ -53,6 +53,9 @@ TypedMessage = (
 
 _ALIKE: Final = frozenset({"contacts", "interactive", "template"})
 """Kinds that look the same in both forms."""
+
+_SHAPED: Final = frozenset({*KINDS, "read"}) - _ALIKE
+"""Kinds that do not."""
 
 _AROUND: Final = ENVELOPE - {"recipient_identity_key_hash"}
 """What the request says itself."""
@@ -171,7 +174,7 @@ def _branch(message: object) -> str | None:
 
 
 def _is_nested(message: Mapping[str, Any], kind: str) -> bool:
-    return "status" in message if kind == "read" else kind in KINDS and kind in message
+    return kind in _SHAPED and message.get("status" if kind == "read" else kind) is not None
 
 
 GivenMessage = Annotated[
@@ -225,7 +228,7 @@ def plain_json(request: dict[str, Any]) -> dict[str, Any]:
     kind = kind_of(message) if isinstance(message, dict) else None
     if kind is None or not isinstance(message, dict):
         return request
-    if "type" in message and _AROUND.isdisjoint(message) and (kind in _ALIKE or not _is_nested(message, kind)):
+    if "type" in message and _AROUND.isdisjoint(message) and not _is_nested(message, kind):
         return request
     context = message.get("context")
     quoted = context.get("message_id") if isinstance(context, dict) else None
@@ -234,7 +237,7 @@ def plain_json(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain_message(message: dict[str, Any], kind: str) -> dict[str, Any]:
-    kept = {name: value for name, value in message.items() if name not in _AROUND and value is not None}
+    kept = {name: value for name, value in without_nulls(message).items() if name not in _AROUND}
     inner = kept.get(kind)
     if kind == "read" and "status" in kept:
         typing = {"typing": True} if kept.get("typing_indicator") else {}

@@ -79,7 +79,7 @@ class TemplateCard(Open):
                 ),
             ]
         ],
-        Field(max_length=8),
+        Field(min_length=1, max_length=8),
     ]
 
 
