@@ -65,6 +65,7 @@ def test_a_link_gives_way_to_its_id_wherever_it_stands(name):
     assert links_of(given.typed()) == [Linked(kind, LINK)]
     before = json.dumps(message)
     made = json.loads(payload(with_ids(given, {Linked(kind, LINK): "4711"}), "j"))
+    assert made.keys() == json.loads(payload(given, "j")).keys()
     sent = made[message["type"]]
     expected = json.loads(before.replace(json.dumps(SOURCE)[1:-1], '"id": "4711"'))
     expected = expected.get(message["type"], {name: value for name, value in expected.items() if name != "type"})

@@ -1,11 +1,12 @@
 """A send request as the JSON that `POST /<phone number id>/messages` takes: pure."""
 
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel
 
-from common.contracts.outbound import Contacts, MarkAsRead, Template, Text, TypedMessage
+from common.contracts.outbound import Contacts, Interactive, MarkAsRead, Template, Text, TypedMessage
 from common.contracts.outbound.envelope import ENVELOPE
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
@@ -57,23 +58,27 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
 
 def _beside(message: TypedMessage) -> dict[str, Any]:
     """What Meta has beside the content."""
-    given = {name: getattr(message, name, None) for name in _BESIDE}
-    return {name: value for name, value in given.items() if value is not None}
+    given = message.model_fields_set
+    fields = {name: getattr(message, name) for name in _BESIDE if name in given}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _content(message: TypedMessage) -> object:
     """The content as it was given: what was left out is left to Meta."""
-    content = getattr(message, message.type, None)  # cards, interactive and template objects stand under their name
-    if isinstance(content, BaseModel):
-        return content.model_dump(exclude_none=True)
-    if isinstance(message, Contacts):
-        return [card.model_dump(exclude_none=True) for card in message.contacts]
-    if isinstance(message, Text):
-        return {**_given(message), "preview_url": message.preview_url}
-    return _given(message)
+    match message:
+        case Interactive():
+            return message.interactive.model_dump(exclude_none=True)
+        case Template():
+            return message.template.model_dump(exclude_none=True)
+        case Contacts():
+            return [card.model_dump(exclude_none=True) for card in message.contacts]
+    given = message.model_fields_set
+    fields = {name: getattr(message, name) for name in _content_of(type(message)) if name in given}
+    content = {name: value for name, value in fields.items() if value is not None}
+    return {**content, "preview_url": message.preview_url} if isinstance(message, Text) else content
 
 
-def _given(message: TypedMessage) -> dict[str, Any]:
-    given = message.model_fields_set - _AROUND
-    fields = {name: getattr(message, name) for name in type(message).model_fields if name in given}
-    return {name: value for name, value in fields.items() if value is not None}
+@cache
+def _content_of(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of a kind that are its content, in order."""
+    return tuple(name for name in kind.model_fields if name not in _AROUND)

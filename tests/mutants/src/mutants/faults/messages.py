@@ -39,8 +39,8 @@ FAULTS: Final = (
     Fault(
         "messages/defaults-sent",
         "services/sender/src/sender/payloads.py",
-        "given = message.model_fields_set - _AROUND",
-        "given = type(message).model_fields.keys() - _AROUND",
+        "    given = message.model_fields_set\n    fields",
+        "    given = type(message).model_fields\n    fields",
         _EXAMPLES,
         "Meta gets fields that the caller never wrote",
     ),
