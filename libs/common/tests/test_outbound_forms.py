@@ -85,6 +85,12 @@ def test_a_contradiction_is_named(message, field, says):
     assert says in errors[field]
 
 
+@pytest.mark.parametrize("to", ["4915112345678", "+49 151 12345678", 4915112345678])
+def test_the_same_recipient_twice_is_none_and_to_wins_as_it_does_at_meta(to):
+    message = {"type": "text", "text": {"body": "Hi"}, "to": to, "recipient": "DE.17"}
+    assert request(message).typed().body == "Hi"
+
+
 def test_two_quotes_are_a_contradiction_and_the_same_twice_is_not():
     reply = {"type": "text", "text": {"body": "Hi"}, "context": {"message_id": WAMID}}
     assert request(reply).quoted == request(reply, replyTo=WAMID).quoted == WAMID

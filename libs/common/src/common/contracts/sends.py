@@ -160,9 +160,9 @@ class SendRequest(_Model):
 def _check_envelope(request: SendRequest, message: Sent) -> None:
     """What Meta's JSON says around a message, and the request says itself, has to be the same."""
     wanted = contact_of_recipient(request.to)
-    for name, to in (("to", message.to), ("recipient", message.recipient)):
-        if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
-            raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
+    name, to = ("to", message.to) if message.to is not None else ("recipient", message.recipient)  # to Meta `to` wins
+    if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
+        raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
     kind = "group" if wanted.group_id else "individual"
     if message.recipient_type not in {None, kind}:
         raise ValueError(

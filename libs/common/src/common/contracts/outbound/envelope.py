@@ -13,6 +13,7 @@ KINDS: Final = (
 )
 """The kinds whose content Meta has under the kind's own name."""
 _NAMES: Final = frozenset(KINDS)
+_Name = Annotated[str | None, Field(coerce_numbers_to_str=True)]
 
 
 class Context(Shape):
@@ -30,8 +31,8 @@ class Sent(Shape):
     recipient_identity_key_hash: Annotated[str | None, Field(min_length=1, max_length=MAX_ID)] = None
     messaging_product: Literal["whatsapp"] | None = None
     recipient_type: Literal["individual", "group"] | None = None
-    to: str | None = None
-    recipient: str | None = None
+    to: _Name = None
+    recipient: _Name = None
     context: Context | None = None
 
     @model_validator(mode="before")
