@@ -158,6 +158,15 @@ def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
 
 
+def test_null_is_absent_in_a_batch_and_in_its_messages():
+    item = {**GOOD, "chatbotId": None, "category": None, "messageId": None, "replyTo": None, "sendAt": None}
+    parsing = Parsing(json.dumps({"chatbotId": "b", "category": None, "batchId": None, "messages": [item]}).encode())
+    wanted = parsing.item(0, "new")
+    assert (wanted.chatbot_id, wanted.message_id, wanted.body["category"]) == ("b", "new", "campaign")
+    request, _ = parse(json.dumps({**item, "chatbotId": "b"}).encode())
+    assert (request.category, request.message_id, request.quoted) == ("conversation", None, None)
+
+
 def test_a_batch_is_not_nested_without_limit_either():
     deep = "[" * 800 + "]" * 800
     for body in (f'{{"messages":[{{}}],"extra":{deep}}}', f'{{"messages":{deep}}}', f'{{"messages":[{deep}]}}'):

@@ -95,7 +95,7 @@ class Parsing:
         given = read_object(value)
         check_message(given, value)
         chatbot = {"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}
-        return {**chatbot, "category": batch.category, **given}
+        return {**chatbot, "category": batch.category, **_without_nulls(given)}
 
 
 def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
@@ -111,9 +111,14 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     except JSON_ERRORS as error:
         raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
     try:
-        return _Terms.model_validate(body), _counted(messages)
+        return _Terms.model_validate(_without_nulls(body)), _counted(messages)
     except ValidationError as error:
         raise InvalidInput("the batch does not have the expected form", details=refusals(error, body)) from None
+
+
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """What is null is absent: it does not hide what the batch says for all its messages."""
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
