@@ -15,7 +15,7 @@ from common.contracts.outbound.shape import BRANCH, AnyCase, Open, branch_by, pa
 
 _MAX_TEXT: Final = 32_768
 _MAX_PAYLOAD: Final = 512
-_REFUSED: Final = re.compile(r"[\n\r\t\v\f\x85\u2028\u2029]| {5}")
+_REFUSED: Final = re.compile(r"[\n\r\t]| {5}")
 
 
 def _in_one_line(text: str) -> str:
