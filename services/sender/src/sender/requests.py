@@ -199,6 +199,12 @@ def read_record(
     )
 
 
+def unreadable(position: Position, value: bytes, reason: str) -> Letter:
+    """The letter of what Kafka keeps and no client can read: `value` is the batch, `reason` says what is wrong."""
+    trace = trace_of({}, fallback_correlation_id=_derived_id(position))
+    return Letter(value, position, MetaError(reason="unreadable", details=reason), trace)
+
+
 def rekeyed(job: Job, home: int) -> Outgoing:
     """The record of a request that its producer keyed differently, for the partition of its chatbot."""
     return _moved(job, REKEYED_FROM, home)
