@@ -381,6 +381,20 @@ async def test_an_upgrade_is_ignored_wherever_its_bytes_are_divided(body):
         assert {scope["path"] for scope in it.app.seen} == {"/"}
 
 
+async def test_what_comes_behind_the_body_of_an_upgrade_before_its_answer_is_no_request():
+    async with running() as it:
+        async with connection(it.port) as (reader, writer):
+            writer.write(b"POST /held_after HTTP/1.1\r\n" + UPGRADES["java"] + BODIES["sized"])
+            await until(lambda: it.app.held)
+            (ours,) = it.listener.open
+            writer.write(LOOKS_LIKE_REQUESTS)
+            await until(lambda: ours._moved or ours.pipeline)
+            it.let_go()
+            answer = await end_of(reader)
+        assert answer.endswith(b"\r\n\r\n100")
+        assert len(it.app.seen) == 1
+
+
 async def test_a_large_body_of_an_upgrade_arrives():
     async with running() as it:
         head = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\n" + UPGRADES["java"] + b"content-length: 300000\r\n\r\n"
