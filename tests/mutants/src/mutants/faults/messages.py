@@ -39,8 +39,8 @@ FAULTS: Final = (
     Fault(
         "messages/defaults-sent",
         "services/sender/src/sender/payloads.py",
-        "    given = message.model_fields_set\n    fields",
-        "    given = type(message).model_fields\n    fields",
+        "for name in _content_of(type(message)) if name in given}",
+        "for name in _content_of(type(message))}",
         _EXAMPLES,
         "Meta gets fields that the caller never wrote",
     ),
