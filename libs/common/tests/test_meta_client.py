@@ -224,13 +224,10 @@ async def lost_at_once(accepts):
         return await client.send("123", TOKEN, b"{}")
 
 
-async def test_a_connection_closed_before_anybody_read_is_unclear():
-    assert isinstance(await lost_at_once(lambda writer: writer.close()), Unclear)
-
-
-async def test_a_connection_reset_at_once_is_never_an_answer():
-    # A reset that overtakes the connecting is seen as such, and then nothing was written.
-    assert isinstance(await lost_at_once(reset), NotSent | Unclear)
+@pytest.mark.parametrize("how", [lambda writer: writer.close(), reset])
+async def test_a_connection_lost_at_once_is_never_an_answer(how):
+    # A loss that is seen before anything was written is known as such.
+    assert isinstance(await lost_at_once(how), NotSent | Unclear)
 
 
 async def test_a_call_ends_within_its_time():

@@ -9,16 +9,22 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
+from pyreqwest.client import ClientBuilder
 
 from common.meta.client import Answered, GraphClient, GraphSettings
+from common.meta.transports.transport import Limits, Transport
+from common.meta.transports.with_aiohttp import AiohttpTransport
+from common.meta.transports.with_httpx import HttpxTransport
+from common.meta.transports.with_pyreqwest import PyreqwestTransport
 from outbound_http.raw import RawConnection
-from outbound_http.wire import request
+from outbound_http.wire import request as whole_request
 
 Call = Callable[[], Awaitable[tuple[int, bytes]]]
 
@@ -57,7 +63,7 @@ async def _raw(target: Target) -> AsyncIterator[Call]:
         for _ in range(target.in_flight)
     ]
     free = [connection for _, connection in made]
-    ready = request(at.netloc, _PATH, _HEADERS, PAYLOAD)
+    ready = whole_request(at.netloc, _PATH, _HEADERS, PAYLOAD)
 
     async def call() -> tuple[int, bytes]:
         connection = free.pop()
@@ -70,17 +76,47 @@ async def _raw(target: Target) -> AsyncIterator[Call]:
         transport.close()
 
 
+def _through(transport: Callable[[Limits], Transport]) -> Callable[[Target], AbstractAsyncContextManager[Call]]:
+    """The sender's own client over a transport."""
+
+    def caller(target: Target) -> AbstractAsyncContextManager[Call]:
+        return _graph(target, transport)
+
+    return caller
+
+
 @asynccontextmanager
-async def _graph(target: Target) -> AsyncIterator[Call]:
-    # Where rustls looks for authorities on Linux: the client itself is as in production.
+async def _graph(target: Target, transport: Callable[[Limits], Transport]) -> AsyncIterator[Call]:
+    # Where all of them look for authorities on Linux: the client itself is as in production.
     os.environ["SSL_CERT_FILE"] = str(target.ca)
-    client = GraphClient(GraphSettings(graph_base_url=target.url), max_in_flight=target.in_flight)
+    client = GraphClient(GraphSettings(graph_base_url=target.url), max_in_flight=target.in_flight, transport=transport)
 
     async def call() -> tuple[int, bytes]:
         end = await client.send(NUMBER, TOKEN, PAYLOAD)
         if not isinstance(end, Answered):
             raise ConnectionError(end.reason)
         return end.status, end.body
+
+    yield call
+    await client.close()
+
+
+@asynccontextmanager
+async def _pyreqwest(target: Target) -> AsyncIterator[Call]:
+    """The library with its body as bytes: what the proof that a request never left costs is the difference."""
+    os.environ["SSL_CERT_FILE"] = str(target.ca)
+    client = (
+        ClientBuilder()
+        .timeout(timedelta(seconds=_TOTAL_SECONDS))
+        .max_connections(target.in_flight)
+        .pool_max_idle_per_host(target.in_flight)
+        .build()
+    )
+
+    async def call() -> tuple[int, bytes]:
+        request = client.post(target.url + _PATH).bearer_auth(TOKEN).header("content-type", "application/json")
+        response = await request.body_bytes(PAYLOAD).build().send()
+        return response.status, bytes(await response.bytes())
 
     yield call
     await client.close()
@@ -114,7 +150,10 @@ async def _httpx(target: Target) -> AsyncIterator[Call]:
 
 CALLERS: Final[Mapping[str, Callable[[Target], AbstractAsyncContextManager[Call]]]] = {
     "raw": _raw,
-    "graph": _graph,
+    "graph": _through(PyreqwestTransport),
+    "graph-aiohttp": _through(AiohttpTransport),
+    "graph-httpx": _through(HttpxTransport),
+    "pyreqwest": _pyreqwest,
     "aiohttp": _aiohttp,
     "httpx": _httpx,
 }

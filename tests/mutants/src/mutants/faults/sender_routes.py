@@ -9,9 +9,12 @@ _MEDIA_ROUTES: Final = "services/sender/src/sender/media_routes.py"
 _BATCH_ROUTE: Final = "services/sender/src/sender/batch_route.py"
 _APP: Final = "services/sender/src/sender/app.py"
 _CLIENTS: Final = "libs/common/src/common/kafka/clients.py"
-_CLIENT: Final = "libs/common/src/common/meta/client.py"
+_CLIENT: Final = "libs/common/src/common/meta/transports/with_pyreqwest.py"
+_LETTER: Final = "libs/common/src/common/meta/transports/letter.py"
 _INTERNAL: Final = "libs/common/src/common/http/internal.py"
 _CLIENT_: Final = "libs/common/src/common/mongo/client.py"
+_CONFORMANCE: Final = "libs/common/tests/test_graph_conformance.py"
+_TRANSPORTS: Final = "libs/common/tests/test_transports.py"
 _TESTS_OF_ROUTES: Final = "services/sender/tests/test_routes.py"
 _TESTS_OF_WIRING: Final = "services/sender/tests/test_wiring.py"
 
@@ -187,10 +190,34 @@ FAULTS: Final = (
     Fault(
         "sender/client-no-time-out",
         _CLIENT,
-        "            .timeout(timedelta(seconds=settings.graph_total_seconds))\n",
-        "            .timeout(timedelta(seconds=3600))\n",
+        "        .timeout(timedelta(seconds=limits.total_seconds))\n",
+        "        .timeout(timedelta(seconds=3600))\n",
         (_TESTS_OF_WIRING,),
         "a call that hangs blocks its conversation for ever",
+    ),
+    Fault(
+        "sender/client-body-as-bytes",
+        _CLIENT,
+        ".body_stream(letter.pieces)",
+        ".body_bytes(payload)",
+        (_CONFORMANCE,),
+        "a request that left is called not sent, and goes out twice",
+    ),
+    Fault(
+        "sender/client-body-not-withheld",
+        _LETTER,
+        'NotSent(reason) if next(self.pieces, b"") else',
+        "NotSent(reason) if self.pieces.__length_hint__() else",
+        (_TRANSPORTS,),
+        "a call that was given up is written all the same",
+    ),
+    Fault(
+        "sender/client-cancelled-is-sent",
+        _CLIENT,
+        '            letter.failed("cancelled")\n',
+        "",
+        (_CONFORMANCE,),
+        "a call that was cancelled while it waited is sent later",
     ),
     Fault(
         "sender/client-proxy",

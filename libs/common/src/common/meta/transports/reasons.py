@@ -13,9 +13,9 @@ def reason_of(error: BaseException) -> str:
 
     Never an error's own text: it may repeat what the server sent, or our token.
     """
-    for cause in reversed(list(_chain(error))):
-        if isinstance(cause, ssl.SSLError) and isinstance(cause.reason, str):
-            return cause.reason
+    for cause in reversed(list(_chain(error))):  # the innermost is what happened
+        if isinstance(cause, ssl.SSLError):  # its errno is the library's own, and `reason` is not always there
+            return getattr(cause, "reason", None) or type(cause).__name__
         if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
             return os.strerror(cause.errno)
     return type(error).__name__

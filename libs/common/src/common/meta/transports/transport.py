@@ -29,7 +29,8 @@ class Transport(Protocol):
     async def post(self, url: str, token: str, payload: bytes) -> CallEnd:
         """`POST` a JSON payload: ends within the total time and a wait for a free connection, and never raises.
 
-        `NotSent` is said only with a proof. An error's text decides nothing.
+        `NotSent` is said only with a proof. An error's text decides nothing. A cancelled call writes nothing that it
+        had not begun to write, and gives its connection back at the latest when the total time is over.
         """
         ...
 

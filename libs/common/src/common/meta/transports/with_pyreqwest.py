@@ -1,5 +1,6 @@
 """pyreqwest: the fastest. Its exception classes do not tell what was sent, so the body does (`letter`)."""
 
+from asyncio import CancelledError
 from datetime import timedelta
 from typing import Final
 
@@ -41,6 +42,10 @@ class PyreqwestTransport:
             return Answered(response.status, bytes(await response.bytes()))
         except PyreqwestError as error:
             return letter.failed(_reason(error, token))
+        except CancelledError:
+            # The library goes on until the total time is over: it must not begin to write by then.
+            letter.failed("cancelled")
+            raise
 
     async def close(self) -> None:
         """See `Transport`."""
