@@ -21,6 +21,7 @@ from sender.batch_route import Admission
 from sender.media_routes import UploadLimits, media_route
 from sender.moves import blank
 from sender.routes import send_router
+from sender.standing import Standings
 
 NUMBER = "200000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,6 +68,9 @@ class Behind:
     async def due_of(self, _journal_id):
         return self.due
 
+    async def nowhere(self, *_named):
+        return None
+
     async def cancel(self, chatbot, message_id):
         self.cancelled.append((chatbot, message_id))
         return blank("j", chatbot, message_id, "", NOW)
@@ -95,8 +99,7 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            load=self.load,
-            due_of=self.due_of,
+            standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere),
             cancel=self.cancel,
             number_of=self.number_of,
             media=media,

@@ -48,11 +48,15 @@ class BatchAnswer(Contract, frozen=True, kw_only=True):
 
 
 class Standing(Contract, frozen=True, kw_only=True):
-    """How a send stands. Times are RFC 3339 in UTC."""
+    """How a send stands. Times are RFC 3339 in UTC.
+
+    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    """
 
     message_id: str
     chatbot_id: str
     state: str
+    reason: str | None = None
     attempts: int | None = None
     at: str | None = None
     created_at: str | None = None

@@ -30,6 +30,7 @@ from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
+from common.kafka.unfinished import UnfinishedSends
 from common.meta.client import GraphClient
 from common.meta.media import MediaClient
 from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
@@ -42,6 +43,7 @@ from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
+from sender.ended import Endings
 from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
@@ -64,6 +66,7 @@ from sender.scheduled import ScheduleStore
 from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.slots import Slots
+from sender.standing import Standings
 from sender.store import JournalStore
 from sender.telemetry import timed
 from sender.throughput import Throughput
@@ -121,6 +124,8 @@ class Sender:
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
         self.tenants = Tenants(settings.metrics_tenants)
+        self.endings = Endings()
+        self.unfinished = UnfinishedSends(settings, settings.sender_group)
         self.worker = self._make_worker()
         self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
         self.parked = ParkedReadings(self.mongo.database)
@@ -192,6 +197,7 @@ class Sender:
                 recent=Recent(self.store),
                 schedules=self.scheduler.of_partition,
                 tenants=self.tenants,
+                endings=self.endings,
             )
         )
 
@@ -245,6 +251,8 @@ class Sender:
                 self.fetcher.close,
                 self.media.close,
                 self.windows.close,
+                self.endings.close,
+                self.unfinished.close,
             ),
             _around(self.indexes),
             _around(self.accounts),
@@ -263,6 +271,11 @@ class Sender:
         """One journal entry, for the API. Raises `Unavailable`."""
         (entry,) = await self.store.load([journal_id])
         return entry
+
+    def standings(self) -> Standings:
+        """How sends stand, for the API."""
+        scheduled, parked = self.scheduler.store.due_of, self.parker.store.due_of
+        return Standings(self.load, scheduled, parked, self.unfinished.find)
 
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
         """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
@@ -286,8 +299,7 @@ def build_app(settings: Settings) -> Litestar:
     router = send_router(
         publisher=sender.publisher,
         accounts=sender.accounts,
-        load=sender.load,
-        due_of=sender.scheduler.store.due_of,
+        standings=sender.standings(),
         cancel=sender.cancel,
         number_of=sender.number_store.of_chatbot,
         media=media_route(

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from sender import results, telemetry
 from sender.commits import Commits, Effect
 from sender.core import is_too_fast
 from sender.crew import Crew
+from sender.ended import Endings
 from sender.flow import Flow
 from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
@@ -65,6 +66,7 @@ class Tools:
     recent: Recent
     schedules: Callable[[int, Release], Schedule]
     tenants: Tenants
+    endings: Endings = field(default_factory=Endings)
 
 
 class SenderWorker:
@@ -315,6 +317,7 @@ class _Session:
             self.commits.prove()
         self._apply(item, step)
         telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
+        self.tools.endings.note(job, step)
         self._sweep()
 
     def _step_done(self, send: str, task: "asyncio.Task[None]") -> None:

@@ -115,6 +115,12 @@ class ParkStore:
             )
         return [None] * len(sends)
 
+    async def due_of(self, send: str) -> float | None:
+        """When a parked send is looked at next, in Unix seconds; None when it is not parked."""
+        with or_unavailable():
+            document = await self._collection.find_one({"_id": send}, {"due": 1})
+        return document["due"] if document is not None else None
+
     async def first(self, partition: int, lane: str, after: int, limit: int) -> list[Parked]:
         """The first sends of a lane whose order is above `after`, in order."""
         query = {"partition": partition, "lane": lane, "order": {"$gt": after}}
