@@ -418,3 +418,72 @@ async def test_what_an_earlier_version_stored_is_known_again(room):
     await room.apply(again(record), late)
     assert await room.store.messages.count_documents({}) == 2
     assert (await room.store.messages.find_one({"wamid": "wamid.APP"}))["deliveryStatus"] == "read"
+
+
+# What has failed: by status, in the order of coming to be in it
+
+
+@pytest.fixture
+async def ended(room):
+    """Of three chatbots and of no account forty messages each, a tenth of which has failed."""
+    bots = ("bot-1", "bot-2", "other-bot", None)
+    await room.store.messages.insert_many(
+        {
+            "_id": f"{bot}-{n:02d}",
+            **({"chatbotId": bot} if bot else {}),
+            "direction": "outbound",
+            "deliveryStatus": "failed" if n % 10 == 0 else "read",
+            "statusAt": NOW + n * HOUR,
+            "createdAt": NOW,
+        }
+        for bot in bots
+        for n in range(40)
+    )
+    return room
+
+
+async def found_ids(room, key="reader", **query):
+    """All pages of a question, two on each."""
+    ids, cursor = [], {}
+    while True:
+        answer = await room.get("/messages", key, status="failed", limit=2, **query, **cursor)
+        assert answer.status_code == 200, answer.text
+        ids += [item["id"] for item in answer.json()["data"]]
+        if answer.json()["cursor"] is None:
+            return ids
+        cursor = {"cursor": answer.json()["cursor"]}
+
+
+async def test_what_has_failed_is_listed_newest_first_page_by_page(ended):
+    assert await found_ids(ended, chatbotId="bot-1") == ["bot-1-30", "bot-1-20", "bot-1-10", "bot-1-00"]
+    everything = await found_ids(ended)
+    assert len(everything) == len(set(everything)) == 16
+    assert {id_[-2:] for id_ in everything[:4]} == {"30"}
+    since, until = (NOW + 10 * HOUR).isoformat(), (NOW + 30 * HOUR).isoformat()
+    assert await found_ids(ended, chatbotId="bot-2", since=since, until=until) == ["bot-2-20", "bot-2-10"]
+    assert (await ended.get("/messages", status="failed", since="yesterday")).status_code == 400
+    assert (await ended.get("/messages")).status_code == 400
+    assert (await ended.get("/messages/bot-1-30")).json()["data"]["deliveryStatus"] == "failed"
+
+
+async def test_what_has_failed_is_for_its_tenant_alone(ended):
+    own = [f"other-bot-{n}" for n in ("30", "20", "10", "00")]
+    assert await found_ids(ended, "tenant") == await found_ids(ended, "tenant", chatbotId="other-bot") == own
+    assert await found_ids(ended, "tenant", chatbotId="bot-1") == []
+    assert (await ended.get("/messages", "sender", status="failed")).status_code == 403
+
+
+@pytest.mark.parametrize("chatbots", ["bot-1", {"$in": ["bot-1", "bot-2", None]}], ids=["one", "several"])
+async def test_what_has_failed_is_found_by_the_index(ended, chatbots):
+    query = {"deliveryStatus": "failed", "chatbotId": chatbots, "statusAt": {"$gte": NOW}}
+    found = ended.store.messages.find(query).sort([("statusAt", -1), ("_id", -1)]).limit(2)
+    stats = (await found.explain())["executionStats"]
+    assert stats["totalDocsExamined"] == 2
+    assert stats["totalKeysExamined"] <= 6
+
+
+async def test_a_status_that_changes_nothing_leaves_the_time_of_the_one_that_counts(room):
+    await room.apply(result(), status("delivered"))
+    first = (await room.get("/messages", status="delivered")).json()["data"]
+    await room.apply(status("sent"))
+    assert (await room.get("/messages", status="delivered")).json()["data"][0]["statusAt"] == first[0]["statusAt"]

@@ -304,7 +304,10 @@ def _record(
     entry = message.status_entry(key)
     if entry is not None:
         return bool(entry["origin"] == origin)
-    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))
+    before = message.document.get("deliveryStatus")
+    message.set("deliveryStatus", advance(before, word))
+    if message.document["deliveryStatus"] != before:
+        message.set("statusAt", now)
     if len(message.document.get("statuses", ())) >= MAX_STATUSES:
         return False
     error = status_error(fact)

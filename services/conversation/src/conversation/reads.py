@@ -10,6 +10,7 @@ from common.contracts.people import contact_of_recipient
 from common.errors import NotFound
 from common.mongo import DESCENDING, Document, or_unavailable
 from conversation.documents import aliases_of
+from conversation.find import Wanted
 from conversation.store import ConversationStore
 from conversation.usage import Days, pipeline
 from conversation.views import decode_cursor, encode_cursor
@@ -72,6 +73,17 @@ class Reads:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
         return await _one(self._store.messages, query, "message")
+
+    async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
+        """Messages in a delivery status; those that came to be in it last are first."""
+        mine = reach.query(chatbot_id) or await self._of_all(wanted.status)
+        return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
+
+    async def _of_all(self, status: str) -> Document:
+        """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
+        with or_unavailable():
+            chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
+        return {"chatbotId": {"$in": [*chatbots, None]}}
 
     async def webhook_events(self, limit: int, cursor: str | None) -> Page:
         """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""

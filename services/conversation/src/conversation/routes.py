@@ -16,6 +16,7 @@ from common.http.documents import BY_API_KEY
 from common.http.received import end_of_path
 from common.http.windows import MAX_PAIRS
 from conversation import answers
+from conversation.find import STATUSES, wanted
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
 from conversation.views import conversation_view, log_view, message_view
@@ -26,6 +27,9 @@ Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page 
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
 FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
+Status = Annotated[str | None, QueryParameter(description=f"one of {', '.join(STATUSES)}; required")]
+Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
+Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
 
 Answer = dict[str, Any]
 
@@ -96,6 +100,29 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
         return _answer(message_view(await reads.message(_reach(request), message_id, chatbot_id)))
 
     @get(
+        "/messages",
+        summary="Messages in a delivery status, newest first",
+        operation_id="findMessages",
+        responses=documented(answers.MessagePage, answers.FOUND),
+    )
+    async def found(
+        request: Request[Any, Any, Any],
+        status: Status = None,
+        since: Since = None,
+        until: Until = None,
+        chatbot_id: ChatbotId = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Answer:
+        """For example what has failed since a moment: `status=failed&since=2026-11-01T09:30:00Z`.
+
+        The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
+        the last question misses nothing.
+        """
+        page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
+        return _page(page, message_view)
+
+    @get(
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
@@ -133,7 +160,7 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
 
     return Router(
         "/whatsapp-cloud",
-        route_handlers=[conversations, conversation, thread, message, webhook_events, usage, usage_summary],
+        route_handlers=[conversations, conversation, thread, found, message, webhook_events, usage, usage_summary],
         guards=[guard],
         tags=["read"],
         security=BY_API_KEY,

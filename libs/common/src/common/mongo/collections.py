@@ -86,6 +86,17 @@ MESSAGES: Final = Collection(
     indexes=(
         # Not unique: what is named on one number must not keep a message of another from being stored.
         Index("by_wamid", (("wamid", ASCENDING),), only={"wamid": {"$exists": True}}),
+        # The status first: what one chatbot, or all, have in it is found without looking at the others.
+        Index(
+            "by_status",
+            (
+                ("deliveryStatus", ASCENDING),
+                ("chatbotId", ASCENDING),
+                ("statusAt", DESCENDING),
+                ("_id", DESCENDING),
+            ),
+            only={"deliveryStatus": {"$exists": True}},
+        ),
         Index("thread", (("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING))),
     ),
     retired=("wamid",),
