@@ -10,12 +10,14 @@ import pytest
 from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, again, message, read, result, status
 from litestar import Litestar
 
+from common.contracts import sends
 from common.contracts.ids import message_id_before
 from common.contracts.people import Contact
 from common.errors import Unavailable
 from common.http.auth import digest, require
 from common.http.problems import exception_handlers
 from common.http.windows import MAX_PAIRS, WindowsClient, WindowsSettings
+from common.kafka.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
 from conversation.core import keys_of, plan
@@ -56,10 +58,15 @@ class Room:
             callback_keys=CALLBACK_KEYS,
         )
         self.mongo = Mongo(self.settings)
+        self.sought, self.unfinished = [], None  # what was looked for on Kafka, and what is there
         self.store = ConversationStore(self.mongo)
         reads, keys = Reads(self.store), self.settings.api_keys
-        self.public = self.listener(read_routes(reads, require("read", keys)))
+        self.public = self.listener(read_routes(reads, require("read", keys), self.find))
         self.internal = self.listener(internal_routes(reads, require("windows", keys)))
+
+    async def find(self, chatbot_id, message_id):
+        self.sought.append((chatbot_id, message_id))
+        return self.unfinished
 
     @staticmethod
     def listener(routes):
@@ -487,3 +494,35 @@ async def test_a_status_that_changes_nothing_leaves_the_time_of_the_one_that_cou
     first = (await room.get("/messages", status="delivered")).json()["data"]
     await room.apply(status("sent"))
     assert (await room.get("/messages", status="delivered")).json()["data"][0]["statusAt"] == first[0]["statusAt"]
+
+
+# What waits to be sent
+
+
+def waiting(message_id="m1", **more):
+    return result(sends.QUEUED, message_id, wamid=None, attempts=0, due=NOW + HOUR, waits_for="scheduled", **more)
+
+
+async def test_a_send_that_waits_is_queued_until_it_is_sent(room):
+    await room.apply(waiting())
+    shown = (await room.get("/messages/m1", chatbotId="bot")).json()["data"]
+    assert (shown["deliveryStatus"], shown["reason"]) == ("queued", "scheduled")
+    assert datetime.fromisoformat(shown["due"]) == NOW + HOUR
+    assert len((await room.get("/messages", status="queued")).json()["data"]) == 1
+    await room.apply(result())
+    shown = (await room.get("/messages/m1", chatbotId="bot")).json()["data"]
+    assert shown["deliveryStatus"] == "accepted"
+    assert not {"due", "reason"} & shown.keys()
+    assert (await room.get("/messages", status="queued")).json()["data"] == []
+
+
+async def test_a_send_that_only_kafka_knows_is_queued_for_its_tenant_alone(room):
+    room.unfinished = Unfinished(NOW)
+    shown = (await room.get("/messages/m/1", chatbotId="bot")).json()["data"]
+    assert (shown["messageId"], shown["deliveryStatus"], shown["reason"]) == ("m/1", "queued", "not_taken_up")
+    assert datetime.fromisoformat(shown["due"]) == NOW
+    assert (await room.get("/messages/m/1", "tenant", chatbotId="bot")).status_code == 404
+    assert (await room.get("/messages/m/1")).status_code == 404
+    assert room.sought == [("bot", "m/1")]
+    room.unfinished = None
+    assert (await room.get("/messages/m/1", chatbotId="bot")).status_code == 404

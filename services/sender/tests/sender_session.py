@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from aiokafka import TopicPartition
 
-from common.contracts import topics
+from common.contracts import sends, topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.flow import utc_now
@@ -128,8 +128,10 @@ class Kafka:
     def committed(self):
         return {tp: offset for _, offsets in self.transactions for tp, offset in offsets.items()}
 
-    def results(self):
-        return [json.loads(record.value) for record in self.to(RESULTS)]
+    def results(self, *, waiting=False):
+        """How sends have ended or are in doubt; with `waiting`, what was told of those that wait."""
+        told = [json.loads(record.value) for record in self.to(RESULTS)]
+        return [result for result in told if (result["type"] == sends.QUEUED) == waiting]
 
 
 class Steps:
@@ -139,6 +141,7 @@ class Steps:
         self.events = events
         self.taken = []
         self.answer = lambda _job, _nth: Sent("wamid.1")
+        self.accounts = {}
         self.calls_meta = lambda _job: True
         self.now = utc_now
         self.breaker = Breaker(events)

@@ -614,6 +614,10 @@ async def test_what_waits_long_is_stored_before_its_record_is_committed_and_take
         await until(lambda: world.parked.sends == {})
     assert [taken.look for taken in world.flow.taken] == [False, True]
     assert len(world.kafka.results()) == 1
+    (told,) = world.kafka.results(waiting=True)
+    assert (told["data"]["messageId"], told["data"]["attempts"]) == ("m1", 0)
+    assert told["data"]["due"] > told["data"]["at"]
+    assert told["data"]["waitsFor"]
 
 
 async def test_what_a_lane_has_no_room_for_is_stored_and_keeps_its_order():

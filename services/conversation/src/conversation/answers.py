@@ -62,7 +62,10 @@ class StatusShown(Contract, frozen=True, kw_only=True):
 
 
 class MessageShown(Contract, frozen=True, kw_only=True):
-    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`)."""
+    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`).
+
+    One that waits to be sent is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    """
 
     id: str
     direction: Literal["inbound", "outbound"]
@@ -85,6 +88,8 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     statuses: list[StatusShown] | None = None
     error: ErrorShown | None = None
     status_at: datetime | None = None
+    due: datetime | None = None
+    reason: str | None = None
     timestamp: datetime | None = None
     created_at: datetime | None = None
 

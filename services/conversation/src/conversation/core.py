@@ -24,7 +24,7 @@ from conversation.events import Pending, incoming, status_changed, status_error,
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
 from conversation.state import Chatbots, Conversation, Document, Known, Message, Working, newest_aliases
-from conversation.statuses import advance
+from conversation.statuses import QUEUED, advance
 from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND, opens
 
 INBOUND = "inbound"
@@ -223,7 +223,10 @@ def _fill(message: Message, fact: Result, content: object) -> None:
     message.set("metadata", request.get("metadata"))
     message.set("replyTo", request.get("replyTo"))
     message.set("attempts", max(data.attempts, message.document.get("attempts", 0)))
-    message.set("timestamp", message.document.get("timestamp") or data.at)
+    waited = message.document.get("deliveryStatus") == QUEUED
+    message.set("timestamp", data.at if waited else message.document.get("timestamp") or data.at)
+    message.set("due", data.due)
+    message.set("reason", data.waits_for)
     if data.error is not None:
         message.set("error", error_document(data.error))
 

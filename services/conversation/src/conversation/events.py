@@ -89,7 +89,7 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
 
 
 def word_of(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt."""
+    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 

@@ -34,6 +34,10 @@ class Reach:
 
     chatbots: frozenset[str] | None
 
+    def includes(self, chatbot_id: str) -> bool:
+        """Whether this chatbot's data may be read."""
+        return self.chatbots is None or chatbot_id in self.chatbots
+
     def query(self, chatbot_id: str | None = None) -> Document:
         """The part of every query that keeps tenants apart."""
         if chatbot_id is not None and (self.chatbots is None or chatbot_id in self.chatbots):

@@ -20,6 +20,7 @@ from conversation.find import STATUSES, wanted
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
 from conversation.views import conversation_view, log_view, message_view
+from conversation.waiting import Find, Messages
 from conversation.windows import answer_of
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
@@ -50,8 +51,12 @@ class Pairs(BaseModel):
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
-def read_routes(reads: Reads, guard: Guard) -> Router:
-    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`."""
+def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
+    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
+
+    `find` looks on Kafka for a send that is in no store yet.
+    """
+    messages = Messages(reads, find)
 
     @get(
         "/conversations",
@@ -95,9 +100,12 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
-        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request."""
+        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request.
+
+        With `chatbotId` a message is found from the moment that it was accepted: while it waits it is `queued`.
+        """
         message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
-        return _answer(message_view(await reads.message(_reach(request), message_id, chatbot_id)))
+        return _answer(await messages.one(_reach(request), message_id, chatbot_id))
 
     @get(
         "/messages",

@@ -9,6 +9,7 @@ import msgspec
 
 from common.errors import InvalidInput
 from conversation.state import Document
+from conversation.statuses import QUEUED
 from conversation.windows import window_of
 
 _MAX_CURSOR: Final = 1_000
@@ -29,6 +30,9 @@ def message_view(document: Document) -> Document:
     view = {"id": document["_id"], **_shown(document)}
     if isinstance(view.get("raw"), str):
         view["raw"] = _json(view["raw"])
+    if view.get("deliveryStatus") != QUEUED:  # what it once waited for is over
+        view.pop("due", None)
+        view.pop("reason", None)
     if "statuses" in view:
         view["statuses"] = [
             {name: value for name, value in entry.items() if name not in ("key", "origin")}

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
+from common.contracts.sends import SendRequest
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
@@ -32,6 +33,7 @@ from sender.requests import Job
 from sender.schedule import Release, Schedule
 from sender.settle import Watch
 from sender.slots import Slots
+from sender.standing import BEHIND_OTHERS, SCHEDULED, moment
 from sender.turns import Shares
 
 _FETCH_RECORDS: Final = 500
@@ -231,14 +233,23 @@ class _Session:
         await self._store(self.parking.park(items))
         for item in items:
             if item.parked is None:
-                self.commits.write(Effect((), item.partition, item.offset))
+                told = self._waiting(item.payload, item.due, item.reason or BEHIND_OTHERS)
+                self.commits.write(Effect(told, item.partition, item.offset))
         self.moved.set()
 
     async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
         """Until their time comes; in the store they are safe, too."""
         await self._store(self.schedule.put([job for _, job in sends]))
         for tp, job in sends:
-            self.commits.write(Effect((), tp, job.position.offset))
+            self.commits.write(Effect(self._waiting(job, job.send_at, SCHEDULED), tp, job.position.offset))
+
+    def _waiting(self, job: Job, due: float, reason: str) -> tuple[Outgoing, ...]:
+        """What the world is told of a send that now waits in a store. Read marks are no messages."""
+        if isinstance(job.request, SendRequest) and job.request.kind == "read":
+            return ()
+        account, now = self.flow.accounts.get(job.chatbot_id), self.flow.now()
+        number = account.phone_number_id if account is not None else None
+        return (results.waiting(job, number, due=max(now, moment(due)), reason=reason, now=now),)
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -354,6 +365,7 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
+                item.reason = outcome.error.reason if outcome.error is not None else None
                 if (hold := outcome.hold) is not None:
                     self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())

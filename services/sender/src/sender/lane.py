@@ -42,7 +42,7 @@ class Item(Generic[T]):
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
     an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
     nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
-    says that it is being parked for want of room.
+    says that it is being parked for want of room, `reason` why it was deferred.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Item(Generic[T]):
     paced: bool = True
     backlog: bool = False
     expires: float = float("inf")
+    reason: str | None = None
 
     @property
     def send(self) -> str:

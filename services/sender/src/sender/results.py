@@ -10,6 +10,7 @@ from common.contracts.envelope import encode
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_key, contact_of_recipient
 from common.kafka.records import Outgoing, headers_for
+from common.telemetry.trace import Trace
 from sender.journal import Entry, State
 from sender.outcomes import Retry
 from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
@@ -52,15 +53,49 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
             request=job.body,
         ),
     )
-    value = encode(event)
+    return _result_record(event, trace)
+
+
+def _result_record(event: sends.SendResult, trace: Trace) -> Outgoing:
+    data, value = event.data, encode(event)
     if (
         len(value) > topics.SEND_RESULTS.max_value_bytes
     ):  # numbers can grow when they are written anew: 1e15 becomes 17 digits
         value = encode(replace(event, data=replace(event.data, request=None)))
     # Without an account there is no number, and the chatbot is the nearest thing to it.
-    key = contact_key(entry.phone_number_id or job.chatbot_id, contact_of_recipient(job.to))
-    sent = headers_for(trace, event_id=event.id, event_type=kind)
+    key = contact_key(data.phone_number_id or data.chatbot_id, contact_of_recipient(data.to))
+    sent = headers_for(trace, event_id=event.id, event_type=event.type)
     return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
+
+
+def waiting(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of a send that waits in a store; `number` is its account's.
+
+    It has the key of the result that will follow, so that the two are read in their order.
+    """
+    trace = job.trace.child()
+    event = sends.SendResult(
+        id=ids.derive_id("send-result", job.journal_id, sends.QUEUED, str(job.attempts)),
+        type=sends.QUEUED,
+        version=sends.VERSION,
+        occurred_at=now,
+        recorded_at=now,
+        correlation_id=trace.correlation_id,
+        causation_id=job.journal_id,
+        data=sends.SendResultData(
+            journal_id=job.journal_id,
+            chatbot_id=job.chatbot_id,
+            message_id=job.message_id,
+            to=job.to,
+            attempts=job.attempts,
+            at=now,
+            phone_number_id=number,
+            request=job.body,
+            due=due,
+            waits_for=reason,
+        ),
+    )
+    return _result_record(event, trace)
 
 
 def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:

@@ -34,6 +34,7 @@ FAILED: Final = "send.failed"
 EXPIRED: Final = "send.expired"
 CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
+QUEUED: Final = "send.queued"
 
 
 _LAST_YEAR: Final = 9998
@@ -124,7 +125,8 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     """How a send stands.
 
     `journalId` is our id of the send, `messageId` the caller's. `request` is the request as given (camelCase).
-    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta.
+    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta. Of a send
+    that is queued, `due` says when it is looked at next and `waitsFor` what it waits for.
     """
 
     journal_id: str
@@ -138,9 +140,11 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     wamid: str | None = None
     error: MetaError | None = None
     request: dict[str, Any] | None = None
+    due: datetime | None = None
+    waits_for: str | None = None
 
 
 class SendResult(Event, frozen=True, kw_only=True):
-    """A send's outcome; `type` is one of this module's five."""
+    """A send's outcome; `type` is one of this module's six."""
 
     data: SendResultData

@@ -32,6 +32,7 @@ SECONDS: Final = 2.0
 
 _FETCH_MS: Final = 200
 _RECORDS: Final = 1_000
+_POLL_SECONDS: Final = 0.02
 _MESSAGE_ID: Final = "message-id"
 """The header by which a request without a `messageId` names the one that its first place gave it."""
 
@@ -100,6 +101,7 @@ class UnfinishedSends:
             except BaseException:
                 await consumer.stop()
                 raise
+            _hold(consumer, _places(0))
             self._consumer = consumer
         return self._consumer
 
@@ -108,47 +110,50 @@ def _away() -> Unavailable:
     return Unavailable("Kafka does not say what waits to be sent; try again", code="kafka_unavailable")
 
 
-Parts = dict[TopicPartition, tuple[int, int]]
-"""From where to where to read."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A chatbot's partitions, and of those that have something unfinished, from where to where to read."""
+
+    places: Sequence[TopicPartition]
+    spans: dict[TopicPartition, tuple[int, int]]
 
 
-async def _unfinished_parts(consumer: AIOKafkaConsumer, chatbot_id: str) -> Parts:
-    sends = await _partitions(consumer)
-    place = partition_of(chatbot_id, sends)
-    places = [TopicPartition(topic.name, place) for topic in topics.SEND_FAMILY]
+def _places(partition: int) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, partition) for topic in topics.SEND_FAMILY]
+
+
+def _hold(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
+    """Have the client know these, and fetch nothing of them."""
+    consumer.assign(places)
+    consumer.pause(*places)
+
+
+async def _unfinished_parts(consumer: AIOKafkaConsumer, chatbot_id: str) -> _Parts:
+    while not (sends := consumer.partitions_for_topic(topics.SEND.name)):
+        await asyncio.sleep(_POLL_SECONDS)  # it has just connected
+    places = _places(partition_of(chatbot_id, len(sends)))
     ends, begins = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
-    found = {}
-    for tp in places:
-        begin = max(await consumer.committed(tp) or 0, begins[tp])
-        if begin < ends[tp]:
-            found[tp] = (begin, ends[tp])
-    return found
+    spans = {tp: (max(await consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in places}
+    return _Parts(places, {tp: span for tp, span in spans.items() if span[0] < span[1]})
 
 
-async def _partitions(consumer: AIOKafkaConsumer) -> int:
-    known = consumer.partitions_for_topic(topics.SEND.name)
-    if not known:
-        await consumer.topics()  # asks for them
-        known = consumer.partitions_for_topic(topics.SEND.name)
-    if not known:
-        raise Unavailable("the topic of the send requests is not there; try again", code="kafka_unavailable")
-    return len(known)
-
-
-async def _read(consumer: AIOKafkaConsumer, parts: Parts, chatbot_id: str, message_id: str) -> Unfinished | None:
-    if not parts:
-        return None
-    consumer.assign(list(parts))
-    for tp, (begin, _) in parts.items():
+async def _read(consumer: AIOKafkaConsumer, parts: _Parts, chatbot_id: str, message_id: str) -> Unfinished | None:
+    spans = parts.spans
+    _hold(consumer, parts.places)
+    for tp, (begin, _) in spans.items():
         consumer.seek(tp, begin)
-    left = set(parts)
-    while left:
-        found = await consumer.getmany(*left, timeout_ms=_FETCH_MS, max_records=_RECORDS)
-        for tp, records in found.items():
-            since = first_of([record for record in records if record.offset < parts[tp][1]], chatbot_id, message_id)
-            if since is not None:
-                return Unfinished(since)
-        left = {tp for tp in left if await consumer.position(tp) < parts[tp][1]}
+        consumer.resume(tp)
+    left = set(spans)
+    try:
+        while left:
+            found = await consumer.getmany(*left, timeout_ms=_FETCH_MS, max_records=_RECORDS)
+            for tp, records in found.items():
+                since = first_of([record for record in records if record.offset < spans[tp][1]], chatbot_id, message_id)
+                if since is not None:
+                    return Unfinished(since)
+            left = {tp for tp in left if await consumer.position(tp) < spans[tp][1]}
+    finally:
+        consumer.pause(*parts.places)
     return None
 
 
