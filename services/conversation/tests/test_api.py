@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
-from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, again, message, read, result, status
+from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, FakeRecord, again, message, read, result, status
 from litestar import Litestar
 
 from common.contracts import sends
@@ -526,3 +528,47 @@ async def test_a_send_that_only_kafka_knows_is_queued_for_its_tenant_alone(room)
     assert room.sought == [("bot", "m/1")]
     room.unfinished = None
     assert (await room.get("/messages/m/1", chatbotId="bot")).status_code == 404
+
+
+# Metadata comes back as it was given
+
+
+def deep(levels):
+    value = 1
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+ODD = {
+    "a.b": {"": 1, ".": 2, "$set": {"deliveryStatus": "read"}, "$where": "1", "__proto__": {}, "_id": {"$oid": 1}},
+    "numbers": [2**63 - 1, -(2**63), 2**31, 2**53 + 1, 1e308, -0.0, 5e-324, 1.0, 0, True],
+    "empty": [{}, [], None, "", "a\0b"],
+    "deep": deep(97),
+}
+
+
+def odd_result(kind):
+    record = result(kind, "odd", wamid="wamid.odd")
+    return FakeRecord(record.value.replace(b'{"orderId":17}', msgspec.json.encode(ODD)), topic=record.topic)
+
+
+@pytest.mark.parametrize("first", [sends.ACCEPTED, sends.QUEUED], ids=["inserted", "updated"])
+async def test_what_can_be_stored_comes_back_unchanged_in_events_and_reads(room, first):
+    events = []
+
+    async def apply(record):
+        facts = [read(record)]
+        async with OwnedSession(room.mongo, "test") as owned:
+            done = await room.store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, NOW))
+        events.extend(json.loads(pending.record(NOW).value)["data"] for pending in done.events)
+
+    for record in (odd_result(first), odd_result(sends.ACCEPTED), status("read", "wamid.odd", "odd")):
+        await apply(record)
+    given = json.dumps(ODD)  # as text, `-0.0` and `1.0` are told from `0` and `1`
+    assert [json.dumps(event["metadata"]) for event in events] == [given] * len(events)
+    assert events[-1]["status"] == "read"
+    shown = (await room.get("/messages/odd", chatbotId="bot")).json()["data"]
+    (listed,) = (await room.get(f"/conversations/{shown['conversationId']}/messages")).json()["data"]
+    for found in (shown, listed):
+        assert json.dumps(found["metadata"]) == json.dumps(found["request"]["metadata"]) == given

@@ -82,8 +82,8 @@ class SendRequest(_Model):
     conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
     in the conversation only then.
 
-    All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
-    bits, at most 80 levels of nesting and 20,000 values.
+    All of it has to be storable: no key with a NUL character, no key `$ref`, `$id` or `$db`, no whole number beyond
+    64 bits, at most 100 levels of nesting and 20,000 values. What is open (`metadata`) comes back unchanged.
     """
 
     chatbot_id: Annotated[str, Field(pattern=CHATBOT_ID)]
