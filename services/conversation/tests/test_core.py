@@ -317,3 +317,15 @@ def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):
 def test_the_words_of_every_type(memory, raw, text):
     (event,), _ = memory.run(webhook(webhooks.MESSAGE, {"id": "wamid.T", **raw}, contact=ADA, wamid="wamid.T"))
     assert decode(incoming_decoder, event.value).data.text == text
+
+
+def test_another_content_under_the_id_of_a_send_is_told_and_changes_no_message(memory):
+    memory.run(result(message_id="m1"))
+    (before,) = [memory.copy(document) for document in memory.messages.values()]
+    events, _ = memory.run(result(sends.DUPLICATE, "m1", body="another text", to="+491519999999"))
+    (after,) = memory.messages.values()
+    (told,) = [msgspec.json.decode(event.value)["data"] for event in events]
+    assert (told["status"], told["deliveryStatus"], told["messageId"]) == ("duplicate", "accepted", "m1")
+    assert {name for name in after if after[name] != before.get(name)} == {"statuses"}
+    assert len(memory.conversations) == 1
+    assert memory.run(result(sends.DUPLICATE, "unheard-of"))[0] == []

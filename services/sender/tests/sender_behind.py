@@ -17,7 +17,9 @@ from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.http.room import Room
 from common.meta.media import MediaClient, MediaSettings
+from sender.advice import Advice
 from sender.batch_route import Admission
+from sender.flow import utc_now
 from sender.media_routes import UploadLimits, media_route
 from sender.moves import blank
 from sender.routes import send_router
@@ -50,6 +52,7 @@ class Behind:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.due = None
+        self.window_closed, self.held = False, set()
         self.accounts = Accounts(
             bot=AccountData(chatbot_id="bot", phone_number_id=NUMBER, status=ACTIVE, revision=1),
             other=AccountData(chatbot_id="other", phone_number_id=NUMBER, status=ACTIVE, revision=1),
@@ -67,6 +70,9 @@ class Behind:
 
     async def due_of(self, _journal_id):
         return self.due
+
+    async def closed(self, _number, _to, _now):
+        return self.window_closed
 
     async def nowhere(self, *_named):
         return None
@@ -99,6 +105,7 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
+            advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load, now=utc_now),
             standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere),
             cancel=self.cancel,
             number_of=self.number_of,

@@ -188,6 +188,9 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     data = fact.event.data
     word = word_of(fact)
     key = f"{fact.event.type}|{data.attempts}"
+    if fact.event.type == sends.DUPLICATE:
+        _note_duplicate(result, fact, key, now)
+        return
     request = data.request or {}
     content = request.get("message")
     if isinstance(content, dict) and content.get("type") == "read":
@@ -205,6 +208,15 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
     if _record(message, key, word, fact.origin, data.at, fact, now):
+        result.events.append(status_changed(fact, message, key))
+
+
+def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:
+    """Another content came under the id of a send: it is in its history, and its producer is told."""
+    message = result.working.messages.get(fact.event.data.journal_id)
+    if message is None or not _is_of(message, fact.event.data.phone_number_id, fact.event.data.chatbot_id):
+        return
+    if _record(message, key, word_of(fact), fact.origin, fact.event.data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
 
 

@@ -14,12 +14,20 @@ class Enqueued(Contract, frozen=True, kw_only=True):
     message_id: str
 
 
+class Warned(Contract, frozen=True, kw_only=True):
+    """A problem that is known when a message is accepted: `window_closed`, `number_held` or `duplicate`."""
+
+    code: str
+    message: str
+
+
 class SendAnswer(Contract, frozen=True, kw_only=True):
-    """The message is on `whatsapp-cloud-send`."""
+    """The message is on `whatsapp-cloud-send`. `warnings` is there when a problem is known already."""
 
     success: Literal[True]
     message: str
     data: Enqueued
+    warnings: list[Warned] | None = None
 
 
 class BatchResult(Contract, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from sender.advice import Advice
 from sender.batch import Batch
 from sender.batch_route import Admission
 from sender.batching import GroupCommit
@@ -277,6 +278,11 @@ class Sender:
         scheduled, parked = self.scheduler.store.due_of, self.parker.store.due_of
         return Standings(self.load, scheduled, parked, self.unfinished.find)
 
+    def advice(self) -> Advice:
+        """What `POST /send` warns of."""
+        is_closed, is_held = self.windows.is_closed, self.worker.is_held
+        return Advice(is_closed=is_closed, is_held=is_held, load=self.loads.submit, now=utc_now)
+
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
         """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
         journal_id = ids.journal_id(chatbot_id, message_id)
@@ -300,6 +306,7 @@ def build_app(settings: Settings) -> Litestar:
         publisher=sender.publisher,
         accounts=sender.accounts,
         standings=sender.standings(),
+        advice=sender.advice(),
         cancel=sender.cancel,
         number_of=sender.number_store.of_chatbot,
         media=media_route(

@@ -17,6 +17,7 @@ from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
 from common.security.callbacks import Callbacks
 from sender import telemetry
+from sender.advice import digest_of
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
 from sender.core import (
@@ -158,7 +159,15 @@ class Flow:
         job, now = trial.job, self.now()
         return claim(
             entry,
-            blank(job.journal_id, job.chatbot_id, job.message_id, job.to, now, replays=job.replay),
+            blank(
+                job.journal_id,
+                job.chatbot_id,
+                job.message_id,
+                job.to,
+                now,
+                replays=job.replay,
+                digest=digest_of(job.body),
+            ),
             trial.number,
             phone_number_id=credentials.phone_number_id,
             owner=trial.owner,
@@ -230,7 +239,10 @@ class Flow:
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
-            fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay)
+            digest = digest_of(job.body)
+            fresh = blank(
+                job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay, digest
+            )
             move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
             if move is None:
                 return Step(outcome, entry)

@@ -104,6 +104,11 @@ class Gates(Generic[L]):
         gate = self._gates.get(group)
         return list(gate.waiting) if gate is not None else []
 
+    def is_refused(self, group: str, now: float) -> bool:
+        """Whether a group may not go now because it is refused as a whole."""
+        gate = self._gates.get(group)
+        return gate is not None and gate.refused and gate.until > now
+
     def refused(self, now: float) -> int:
         """How many groups may not go now because they are refused as a whole."""
         return sum(gate.refused and gate.until > now for gate in self._gates.values())

@@ -1,6 +1,7 @@
 """The sender's work on its partitions: read, keep lanes, start steps, commit what is finished."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,12 +18,14 @@ from common.tasks import cancel
 from common.telemetry import tracing
 from common.telemetry.tenants import Tenants
 from sender import results, telemetry
+from sender.advice import differs, digest_of
 from sender.commits import Commits, Effect
 from sender.core import is_too_fast
 from sender.crew import Crew
 from sender.ended import Endings
 from sender.flow import Flow
 from sender.intake import judge
+from sender.journal import Entry
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.letters import Letters
@@ -35,6 +38,8 @@ from sender.settle import Watch
 from sender.slots import Slots
 from sender.standing import BEHIND_OTHERS, SCHEDULED, moment
 from sender.turns import Shares
+
+log = logging.getLogger(__name__)
 
 _FETCH_RECORDS: Final = 500
 _TOGETHER_SECONDS: Final = 0.03
@@ -94,6 +99,11 @@ class SenderWorker:
         """What was held because of this account may be tried again."""
         for session in self.sessions:
             session.release(chatbot_id)
+
+    def is_held(self, chatbot_id: str) -> bool:
+        """Whether Meta refuses the chatbot's number or token, as far as this process knows."""
+        now = self._tools.flow.now().timestamp()
+        return any(session.lanes.is_held(chatbot_id, now) for session in self.sessions)
 
     def meta_is_back(self) -> None:
         """What was not called because of an outage may go."""
@@ -351,7 +361,10 @@ class _Session:
                 letters = (results.dead_letter(job, entry),) if entry.letter else ()
                 self.tools.letters.ended(job.chatbot_id, entry, self._now())
                 self.lanes.finish(item)
-                self._write(item, results.result(job, entry, self.flow.now()), *letters)
+                if not step.recorded and differs(entry, digest_of(job.body)):
+                    self._tell_duplicate(item, entry)
+                else:
+                    self._write(item, results.result(job, entry, self.flow.now()), *letters)
             case Retry():
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
@@ -369,6 +382,11 @@ class _Session:
                 if (hold := outcome.hold) is not None:
                     self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
+
+    def _tell_duplicate(self, item: Item[Job], entry: Entry) -> None:
+        """A request whose id belongs to another content: that one's results are its own to tell."""
+        log.info("another content has this message id", extra={"journal_id": entry.id, "chatbot_id": entry.chatbot_id})
+        self._write(item, results.duplicate(item.payload, entry, self.flow.now()))
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:
         paces, outcome = self.tools.paces, step.outcome

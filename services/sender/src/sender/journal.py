@@ -63,6 +63,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
     `replays` counts how often an operator had a dead letter sent again; `attempt` begins anew with each.
+    `digest` tells the content apart from another that comes under the same message id.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     error: MetaError | None = None
     letter: bool = False
     replays: int = 0
+    digest: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -58,6 +58,10 @@ class Lanes(Generic[T]):
         """The same by group."""
         return self.shelf.room.sizes()
 
+    def is_held(self, group: str, now: float) -> bool:
+        """Whether a group is held because it is refused as a whole."""
+        return self._gates.is_refused(group, now)
+
     def held(self, now: float) -> int:
         """How many groups are held because they are refused as a whole."""
         return self._gates.refused(now)

@@ -18,6 +18,7 @@ def blank(
     now: datetime,
     phone_number_id: str | None = None,
     replays: int = 0,
+    digest: str | None = None,
 ) -> Entry:
     """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
     return Entry(
@@ -33,6 +34,7 @@ def blank(
         to=to,
         phone_number_id=phone_number_id,
         replays=replays,
+        digest=digest,
     )
 
 

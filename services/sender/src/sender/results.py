@@ -68,6 +68,34 @@ def _result_record(event: sends.SendResult, trace: Trace) -> Outgoing:
     return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
 
 
+def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of a request that came under the id of another content.
+
+    It is told beside the send that has the id, and has none of the content that is not sent.
+    """
+    trace = job.trace.child()
+    event = sends.SendResult(
+        id=ids.derive_id("send-result", entry.id, sends.DUPLICATE, str(job.position.offset)),
+        type=sends.DUPLICATE,
+        version=sends.VERSION,
+        occurred_at=now,
+        recorded_at=now,
+        correlation_id=trace.correlation_id,
+        causation_id=entry.id,
+        data=sends.SendResultData(
+            journal_id=entry.id,
+            chatbot_id=entry.chatbot_id,
+            message_id=entry.message_id,
+            to=entry.to,
+            attempts=entry.attempt,
+            at=now,
+            phone_number_id=entry.phone_number_id,
+            error=MetaError(reason="duplicate", details="another content has this messageId; this one was not sent"),
+        ),
+    )
+    return _result_record(event, trace)
+
+
 def waiting(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of a send that waits in a store; `number` is its account's.
 

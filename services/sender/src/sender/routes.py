@@ -20,6 +20,7 @@ from common.http.received import body_in_time, correlation_id_of, end_of_path
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from sender import answers, telemetry
+from sender.advice import Advice
 from sender.batch_route import Admission, batch_route
 from sender.enqueue import check_id, ensure_sendable, entered, record_of
 from sender.journal import Entry, State
@@ -41,19 +42,20 @@ def send_router(
     publisher: Publisher,
     accounts: Table[AccountData],
     standings: Standings,
+    advice: Advice,
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
     batches: Admission,
     guard: Guard,
 ) -> Router:
-    """The routes; `standings` says how a send stands.
+    """The routes; `standings` says how a send stands, `advice` what is to be warned of.
 
     `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
     said of a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
-        send_route(publisher, accounts),
+        send_route(publisher, accounts, advice),
         batch_route(publisher, accounts, batches),
         standing_route(standings),
         cancel_route(cancel),
@@ -63,7 +65,7 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:
+def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(
@@ -87,21 +89,29 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
     async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
 
-        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe.
+        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe. `warnings`
+        name problems that are known already; the message is accepted all the same.
         """
         trace, began = entered(request.headers), time.time_ns()
         correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
         send_request, body = parse(bytes(await body_in_time(request)))
         check_chatbot(request, send_request.chatbot_id)
-        await ensure_sendable(accounts, send_request.chatbot_id)
+        account = await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
         record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
-        await publisher.publish([record])
+        looking = advice.begin(send_request, account.phone_number_id, body)
+        try:
+            await publisher.publish([record])
+        except BaseException:
+            looking.cancel()
+            raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
+        warnings = await advice.result_of(looking)
         return {
             "success": True,
             "message": "Message enqueued for sending",
             "data": {"messageId": message_id},
+            **({"warnings": warnings} if warnings else {}),
         }
 
     return send

@@ -99,7 +99,7 @@ async def restore(
         except InvalidInput as error:  # conversation has made a dead letter of it
             _say(f"{record.topic}/{record.partition}/{record.offset} is not understood: {error.message}")
             continue
-        if batch[-1].type == sends.QUEUED:  # a send that waits is in a store of its own, and has no entry yet
+        if batch[-1].type not in _STATES:  # one that waits is in a store of its own; a duplicate is no send
             batch.pop()
             continue
         seen += 1

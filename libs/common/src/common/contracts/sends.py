@@ -35,6 +35,7 @@ EXPIRED: Final = "send.expired"
 CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
 QUEUED: Final = "send.queued"
+DUPLICATE: Final = "send.duplicate"
 
 
 _LAST_YEAR: Final = 9998
@@ -145,6 +146,6 @@ class SendResultData(Contract, frozen=True, kw_only=True):
 
 
 class SendResult(Event, frozen=True, kw_only=True):
-    """A send's outcome; `type` is one of this module's six."""
+    """A send's outcome; `type` is one of this module's seven."""
 
     data: SendResultData

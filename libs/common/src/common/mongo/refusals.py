@@ -54,7 +54,7 @@ class PlainReferences(TypeDecoder):
 
 
 class PlainIntegers(TypeDecoder):
-    """Reads a whole number of more than 32 bits as an `int`: the driver's own type (`Int64`) cannot go into an event."""
+    """Reads a whole number of more than 32 bits as an `int`: the driver's own `Int64` cannot go into an event."""
 
     bson_type = Int64
 
