@@ -41,9 +41,10 @@ class User:
 USERS: Final[Mapping[str, User]] = {
     "ingress": User(reads=[topics.ACCOUNTS], writes=[topics.WEBHOOKS]),
     "conversation": User(
-        reads=[topics.WEBHOOKS, topics.SEND_RESULTS, topics.ACCOUNTS],
+        reads=[topics.WEBHOOKS, topics.SEND_RESULTS, topics.ACCOUNTS, *topics.SEND_FAMILY],
         writes=[topics.INCOMING_MESSAGES, topics.MESSAGE_STATUS, topics.WEBHOOKS_DLQ, topics.NUMBERS],
         groups=["conversation"],
+        watched_groups=["sender"],  # what of the sends is not finished
         transactions=["conversation-"],
     ),
     "sender": User(

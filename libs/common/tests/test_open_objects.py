@@ -2,9 +2,13 @@
 
 import copy
 
+import bson
+import msgspec
 import pytest
+from bson.codec_options import CodecOptions
 
 from common.contracts.storable import unstorable
+from common.mongo.client import _TYPES
 
 BAD = {
     "2**63": 2**63,
@@ -89,3 +93,9 @@ def test_what_can_be_stored_is_taken_wherever_it_stands(good):
 def test_metadata_may_have_98_levels(levels, taken):
     """Its own object is the first of them."""
     assert (unstorable({"metadata": {"in": deep(levels - 1)}}) is None) == taken
+
+
+def test_a_number_of_more_than_32_bits_is_read_as_one_that_an_event_can_have():
+    given = {"n": [2**31, 2**63 - 1, -(2**63), 1]}
+    read = bson.decode(bson.encode(given), CodecOptions(type_registry=_TYPES))
+    assert msgspec.json.decode(msgspec.json.encode(read)) == given
