@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
+from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.people import Contact
@@ -87,6 +87,16 @@ def system_change():
     return webhook(webhooks.MESSAGE, raw, contact=Contact(user_id="DE.2"), wamid="wamid.SYS")
 
 
+SECOND = Contact(user_id="DE.2", wa_id=ADA.wa_id)
+MOVED = Contact(user_id="DE.3", wa_id="491510000003")
+CALLED = {"calls": [{"from": ADA.wa_id, "direction": "USER_INITIATED"}]}
+
+
+def new_number():
+    system = {"type": "user_changed_number", "wa_id": MOVED.wa_id}
+    return webhook(webhooks.MESSAGE, {"id": "wamid.SYS", "type": "system", "system": system}, ADA, "wamid.SYS")
+
+
 def replayed():
     first, second = message("wamid.1"), status("sent", pricing=PRICING)
     return [[first, second], [first, second], [again(first), again(second)], [second]]
@@ -119,6 +129,20 @@ SEQUENCES = {
         [system_change()],
         [message("wamid.2", contact=Contact(user_id="DE.2"))],
     ],
+    "a recycled number": lambda: [
+        [message("wamid.1")],
+        [message("wamid.2", contact=SECOND), message("wamid.3", contact=Contact(wa_id=ADA.wa_id))],
+        [message("wamid.4", contact=BSUID)],
+    ],
+    "two who exchange their numbers": lambda: [
+        [message("wamid.1"), message("wamid.2", contact=Contact(user_id="DE.2", wa_id="491510000002"))],
+        [
+            message("wamid.3", contact=Contact(user_id="DE.1001", wa_id="491510000002")),
+            message("wamid.4", contact=SECOND),
+        ],
+    ],
+    "a new number": lambda: [[message("wamid.1")], [new_number()], [message("wamid.2", contact=MOVED)]],
+    "a call": lambda: [[webhook(webhooks.CHANGE, CALLED)], [message("wamid.1"), webhook(webhooks.CHANGE, CALLED)]],
     "result, then statuses": lambda: [
         [result()],
         [status("sent", pricing=PRICING), status("delivered", pricing=PRICING)],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from common.contracts.ids import journal_id
@@ -13,10 +13,9 @@ from conversation.documents import aliases_of
 from conversation.store import ConversationStore
 from conversation.usage import Days, pipeline
 from conversation.views import decode_cursor, encode_cursor
-from conversation.windows import LAST_INBOUND
+from conversation.windows import TIMES, latest
 
 _SUMMARY_MS: Final = 10_000
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,8 @@ class Reads:
             found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
             return [group async for group in found]
 
-    async def last_inbound(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
-        """For each business number and recipient (`to`) the conversation's times; an empty document if there is none.
+    async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
+        """For each business number and recipient (`to`) the times of `windows.TIMES` that are known.
 
         Of all accounts that have had the number, because Meta's window is one of the person and the number.
         Read with majority from the primary, so a message is in it once its event is published: that came after.
@@ -97,23 +96,18 @@ class Reads:
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
         with or_unavailable():
-            found = self._store.conversations.find(query, {"aliases": 1, LAST_INBOUND: 1})
+            found = self._store.conversations.find(query, {"aliases": 1, **dict.fromkeys(TIMES, 1)})
             known = [document async for document in found]
-        return latest_of(asked, known)
+        return times_of(asked, known)
 
 
-def latest_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
-    """For each person, by aliases, the conversation in which they wrote last; an empty document if there is none."""
-    ordered = sorted(conversations, key=_wrote_at)
-    by_alias = {alias: document for document in ordered for alias in document["aliases"]}
-    return [
-        max((by_alias[alias] for alias in aliases if alias in by_alias), key=_wrote_at, default={}) for aliases in asked
-    ]
-
-
-def _wrote_at(conversation: Document) -> datetime:
-    at: datetime = conversation.get(LAST_INBOUND, _NEVER)
-    return at
+def times_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
+    """For each person, by aliases, the latest times of all conversations with them; an empty document if none."""
+    by_alias: dict[str, list[Document]] = {}
+    for document in conversations:
+        for alias in document["aliases"]:
+            by_alias.setdefault(alias, []).append(document)
+    return [latest(document for alias in aliases for document in by_alias.get(alias, ())) for aliases in asked]
 
 
 async def _one(collection: Any, query: Document, what: str) -> Document:

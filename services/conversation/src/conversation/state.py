@@ -2,11 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND
+from conversation.windows import CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND
 
 Document = dict[str, Any]
+
+CONTACT_AT: Final = "contactAt"
+"""When the contact was as it is shown."""
+
+PHONE_AT: Final = "phoneAt"
+"""When Meta last named the person's BSUID and phone number together."""
+
+AWAITED: Final = "awaitedAliases"
+"""New phone numbers of which the BSUID is still to come."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_TIMES: Final = ("lastMessageAt", LAST_INBOUND, LAST_CALL, FREE_ENTRY_AT, CLOSED_AT, PHONE_AT, CONTACT_AT)
 
 MAX_ALIASES: Final = 50
 """A person has one or two, and another with each new phone or account."""
@@ -14,12 +27,13 @@ MAX_ALIASES: Final = 50
 
 @dataclass(eq=False, slots=True)
 class Conversation:
-    """One conversation. `changed` are the fields to set, `added` the counts to add."""
+    """One conversation. `changed` are the fields to set, `added` the counts to add, `lost` the aliases given up."""
 
     document: Document
     new: bool = False
     changed: Document = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
     merged_into: "Conversation | None" = None
 
     @property
@@ -163,6 +177,19 @@ class Working:
                 roots.setdefault(id(conversation.root), conversation.root)
         return list(roots.values())
 
+    def release(self, conversation: Conversation, aliases: Sequence[str]) -> None:
+        """A phone number is another person's now: what is left is not met, shown or awaited by it."""
+        document = conversation.document
+        for alias in aliases:
+            self.by_alias.pop((document.get("chatbotId"), alias), None)
+        conversation.lost.extend(aliases)
+        conversation.set("aliases", [alias for alias in document["aliases"] if alias not in aliases])
+        if AWAITED in document:
+            conversation.set(AWAITED, [alias for alias in document[AWAITED] if alias not in aliases])
+        contact = document.get("contact", {})
+        if any(alias.endswith(f"|p:{contact.get('waId')}") for alias in aliases):
+            conversation.set("contact", {name: value for name, value in contact.items() if name != "waId"})
+
     def merge(self, winner: Conversation, loser: Conversation) -> None:
         """Two conversations are one: the aliases move, and the messages follow."""
         loser.merged_into = winner
@@ -172,10 +199,17 @@ class Working:
         winner.set("aliases", newest_aliases([*winner.document["aliases"], *loser.document["aliases"]]))
         for name in ("inboundCount", "outboundCount"):
             winner.count(name, loser.document.get(name, 0))
-        for name in ("lastMessageAt", LAST_INBOUND, FREE_ENTRY_AT):
+        winner.set("contact", _contact_of_both(winner.document, loser.document))
+        for name in _TIMES:
             if name in loser.document:
                 winner.latest(name, loser.document[name])
         self.merges.append((winner, loser))
+
+
+def _contact_of_both(winner: Document, loser: Document) -> Document | None:
+    """The contact of two conversations that are one: each field as it was known last."""
+    older, newer = sorted((loser, winner), key=lambda one: one.get(CONTACT_AT, _NEVER))
+    return {**older.get("contact", {}), **newer.get("contact", {})} or None
 
 
 Chatbots = Mapping[str, str]

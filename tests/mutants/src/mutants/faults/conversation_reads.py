@@ -182,7 +182,7 @@ FAULTS: Final = (
     Fault(
         "conversation/aliases-are-shown",
         _VIEWS,
-        '"deliveryRank", "aliases"})',
+        'AWAITED, "aliases"})',
         '"deliveryRank"})',
         _ROUTE_TESTS,
         "callers see, and rely on, what is ours",
