@@ -33,7 +33,7 @@ from conversation.people import (
     recipient_of,
     sender_of,
 )
-from conversation.state import Chatbots, Conversation, Document, Known, Message, Working
+from conversation.state import PLACE, Chatbots, Conversation, Document, Known, Message, Working
 from conversation.statuses import advance
 from conversation.windows import CLOSED, CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens
 
@@ -126,6 +126,7 @@ def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetim
         message = working.add_message(_new_inbound(message_id, fact, conversation, chatbot, now))
         if conversation is not None:
             _note_inbound(conversation, fact, sender)
+            message.set(PLACE, conversation.messages)
     elif message.document.get("origin") != fact.origin:
         return  # Meta's repetition: the first record of it has published, or will
     result.events.append(incoming(fact, message))
@@ -163,7 +164,7 @@ def _new_inbound(
         replyTo=content.reply_to,
         contact=contact_document(fact.contact),
         raw=bytes(fact.raw).decode(),
-        timestamp=fact.at,
+        timestamp=fact.at.replace(microsecond=0),
         createdAt=now,
         origin=fact.origin,
     )
@@ -197,6 +198,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     message = _message_of(result.working, fact, owner, now)
     chatbot = message.document.get("chatbotId", owner)
     _note_wamid(result.working, message, status.id)
+    _note_time(message, fact.at)
     _join(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
     result.usage.extend(usage_of_pricing(fact, message))
     key = f"{status.id}|{status.status}|{status.participant or ''}"
@@ -242,9 +244,14 @@ def _fill(message: Message, fact: Result, content: object) -> None:
     message.set("metadata", request.get("metadata"))
     message.set("replyTo", request.get("replyTo"))
     message.set("attempts", max(data.attempts, message.document.get("attempts", 0)))
-    message.set("timestamp", message.document.get("timestamp") or data.at)
+    _note_time(message, data.at)
     if data.error is not None:
         message.set("error", error_document(data.error))
+
+
+def _note_time(message: Message, at: datetime) -> None:
+    """Its place among the others of a thread, for good: in whole seconds, because Meta's times have no more."""
+    message.set("timestamp", message.document.get("timestamp") or at.replace(microsecond=0))
 
 
 def _text_of(content: object) -> str | None:
@@ -313,6 +320,7 @@ def _join(
         message.conversation = conversation
         conversation.count("outboundCount")
         conversation.latest("lastMessageAt", message.document["createdAt"])
+        message.set(PLACE, conversation.messages)
 
 
 def _record(

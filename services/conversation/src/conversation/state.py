@@ -18,7 +18,11 @@ PHONE_AT: Final = "phoneAt"
 AWAITED: Final = "awaitedAliases"
 """New phone numbers of which the BSUID is still to come."""
 
+PLACE: Final = "place"
+"""Of a message: as the how many-th it came into its conversation. Tells the order within a second of Meta's."""
+
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_COUNTS: Final = ("inboundCount", "outboundCount")
 _TIMES: Final = ("lastMessageAt", LAST_INBOUND, LAST_CALL, FREE_ENTRY_AT, CLOSED_AT, PHONE_AT, CONTACT_AT)
 
 MAX_ALIASES: Final = 50
@@ -45,6 +49,12 @@ class Conversation:
     def root(self) -> "Conversation":
         """The one that stays."""
         return self if self.merged_into is None else self.merged_into.root
+
+    @property
+    def messages(self) -> int:
+        """How many there are in it."""
+        counts = (self.document.get(name, 0) for name in _COUNTS)
+        return sum(counts)
 
     def set(self, name: str, value: object) -> None:
         """Set a field, if that changes it."""
@@ -197,7 +207,7 @@ class Working:
         for alias in loser.document["aliases"]:
             self.by_alias[owner, alias] = winner
         winner.set("aliases", newest_aliases([*winner.document["aliases"], *loser.document["aliases"]]))
-        for name in ("inboundCount", "outboundCount"):
+        for name in _COUNTS:
             winner.count(name, loser.document.get(name, 0))
         winner.set("contact", _contact_of_both(winner.document, loser.document))
         for name in _TIMES:

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings
 
 from common.errors import Forbidden, Unauthenticated
+from common.http.queries import refuse_unknown
 
 Scope = Literal["accounts", "send", "read", "credentials", "windows"]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
@@ -75,14 +76,19 @@ def authenticate(header: str | None, keys: dict[str, ApiKey]) -> ApiKey:
 
 
 def require(scope: Scope, keys: Iterable[ApiKey]) -> Guard:
-    """A Litestar guard: the caller's key must have `scope`. The key is left in `connection.state.api_key`."""
+    """A Litestar guard: the caller's key must have `scope`. The key is left in `connection.state.api_key`.
+
+    A query parameter that the route does not have is refused here too, because every route of ours has this guard.
+    """
     by_digest = {key.sha256: key for key in keys}
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         key = authenticate(connection.headers.get("authorization"), by_digest)
         if scope not in key.scopes:
             raise Forbidden(f"this API key does not have the scope `{scope}`")
         connection.state.api_key = key
+        if isinstance(handler, HTTPRouteHandler):
+            refuse_unknown(connection, handler)
 
     return guard
 
