@@ -10,7 +10,7 @@ is missing; and a repetition by Meta, which has another origin, publishes nothin
 same rule, entry by entry of a message's history.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
@@ -95,13 +95,18 @@ def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
     return Keys(frozenset(messages), frozenset(wamids), frozenset(aliases))
 
 
-def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime) -> Plan:
-    """Apply the facts in their order. `chatbots` knows the number of every fact that has an account."""
+def plan(
+    facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime, silent: Collection[str] = frozenset()
+) -> Plan:
+    """Apply the facts in their order. `chatbots` knows the number of every fact that has an account.
+
+    What comes in on a number that is `silent`, because its account is deactivated, is kept and never published.
+    """
     result = Plan(Working.of(known))
     for fact in facts:
         match fact:
             case Inbound():
-                _apply_inbound(result, fact, chatbots, now)
+                _apply_inbound(result, fact, chatbots, now, silent=fact.event.data.phone_number_id in silent)
             case StatusSeen():
                 _apply_status(result, fact, chatbots, now)
             case Result():
@@ -115,7 +120,7 @@ def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime)
     return result
 
 
-def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime) -> None:
+def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime, *, silent: bool) -> None:
     data, working = fact.event.data, result.working
     chatbot = chatbots.get(data.phone_number_id or "")
     message_id = inbound_message_id(data.phone_number_id, fact.message.id)
@@ -127,9 +132,11 @@ def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetim
         if conversation is not None:
             _note_inbound(conversation, fact, sender)
             message.set(PLACE, conversation.messages)
+        message.set("published", False if silent else None)
     elif message.document.get("origin") != fact.origin:
         return  # Meta's repetition: the first record of it has published, or will
-    result.events.append(incoming(fact, message))
+    if message.document.get("published", True):
+        result.events.append(incoming(fact, message))
 
 
 def _stored_before(working: Working, fact: Inbound, owner: str | None) -> Message | None:

@@ -77,6 +77,14 @@ FAULTS: Final = (
         "a message with a made up time gets no reply",
     ),
     Fault(
+        "identity/deactivated-accounts-are-answered",
+        f"{_CONVERSATION}/core.py",
+        '    if message.document.get("published", True):\n        result',
+        "    if True:\n        result",
+        (f"{_TESTS}/test_core.py",),
+        "a tenant who has left gets events, and an AI answers",
+    ),
+    Fault(
         "identity/calls-open-nothing",
         f"{_CONVERSATION}/core.py",
         "            conversation.latest(LAST_CALL, call.at)\n",
