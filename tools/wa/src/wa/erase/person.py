@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from common.contracts.notations import notations
 from common.contracts.people import contact_of_recipient
 
 _BETWEEN_DIGITS: Final = "[-. ()/]{0,3}"
@@ -31,7 +32,7 @@ class Person:
         if found.user_id and _BSUID.fullmatch(found.user_id):
             return cls(frozenset({found.user_id}), frozenset())
         if found.wa_id and _PHONE.fullmatch(found.wa_id):
-            return cls(frozenset(), frozenset({found.wa_id}))
+            return cls(frozenset(), frozenset(notations(found.wa_id)))
         raise ValueError(
             f"`{contact}` is neither a phone number with its country code (+49…, not 0049… or 0151…) nor a BSUID"
             " (DE.1349…)"
