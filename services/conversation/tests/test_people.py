@@ -286,3 +286,9 @@ def test_an_empty_name_does_not_stand_in_the_place_of_a_known_one(memory, name):
     write(memory, Contact(user_id="DE.1", wa_id=PHONE, name=name, username=name), at=NOW + MINUTE)
     assert memory.conversations[first]["contact"]["name"] == "First"
     assert "username" not in memory.conversations[first]["contact"]
+
+
+def test_an_empty_name_in_a_status_is_none(memory):
+    memory.run(status("read", contact=Contact(wa_id=PHONE, name="", username=" ")))
+    (one,) = standing(memory)
+    assert one["contact"] == {"waId": PHONE}

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -291,3 +292,42 @@ async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_day
         assert set(standing.values()) == {Standing.AS_DECLARED}
     indexes = await room.store.webhook_events.index_information()
     assert timedelta(seconds=indexes["kept"]["expireAfterSeconds"]) == timedelta(days=3)
+
+
+def identities(person):
+    """A phone in two notations, a BSUID, and both, which shows that they are one."""
+    other, today, user_id = f"5541{80_000_000 + person}", f"55419{80_000_000 + person}", f"BR.{person}"
+    both = Contact(user_id=user_id, wa_id=other)
+    return [Contact(wa_id=other), Contact(wa_id=today), Contact(user_id=user_id), both]
+
+
+async def at_once(room, records, processes=4, size=20):
+    """The records, by several processes at the same time, each with its part in batches."""
+
+    async def work(slot):
+        own = records[slot::processes]
+        for start in range(0, len(own), size):
+            await room.apply(*own[start : start + size], slot=f"slot-{slot}")
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(work, range(processes)))
+    return [c async for c in room.store.conversations.find({"mergedInto": {"$exists": False}})]
+
+
+async def test_forty_people_with_three_identities_each_stay_forty_when_several_processes_meet_them_at_once(room):
+    named = [contact for person in range(40) for contact in identities(person)]
+    random.Random(7).shuffle(named)
+    records = [message(f"wamid.{n}", contact=contact) for n, contact in enumerate(named)]
+    standing = await at_once(room, records)
+    assert [c["inboundCount"] for c in standing] == [4] * 40
+    kept = Counter([m["conversationId"] async for m in room.store.messages.find({})])
+    assert kept == dict.fromkeys((c["_id"] for c in standing), 4)
+
+
+async def test_forty_owners_of_one_number_stay_forty_when_several_processes_meet_them_at_once(room):
+    owners = [Contact(user_id=f"DE.{n}", wa_id=ADA.wa_id) for n in range(40)]
+    records = [message(f"wamid.{n}", contact=one, at=NOW + timedelta(seconds=n)) for n, one in enumerate(owners)]
+    standing = await at_once(room, records, size=3)
+    assert [c["inboundCount"] for c in standing] == [1] * 40
+    (last,) = [c for c in standing if f"{NUMBER}|p:{ADA.wa_id}" in c["aliases"]]
+    assert f"{NUMBER}|u:DE.39" in last["aliases"]

@@ -105,9 +105,10 @@ def test_what_meta_says_about_a_person_opens_nothing():
 
 @pytest.mark.feature("windows")
 @pytest.mark.parametrize("kind", ["request_welcome", "edit", "revoke", "system"])
-def test_what_is_no_message_of_a_person_opens_nothing(kind):
+@pytest.mark.parametrize("passed_on", [True, False])
+def test_what_is_no_message_of_a_person_opens_nothing(kind, passed_on):
     memory = Memory()
-    memory.run(message(type=kind))
+    memory.run(message(type=kind) if passed_on else message(type="unsupported", unsupported={"type": kind}))
     assert "lastInboundAt" not in kept(memory)
     assert answer_of(kept(memory))["until"] is None
 
@@ -216,6 +217,13 @@ def test_of_several_conversations_of_a_person_the_latest_times_count():
     second = {"aliases": ["1|p:49", "1|u:DE.1"], "lastInboundAt": NOW - HOUR, "windowClosedAt": NOW}
     found = times_of([["1|p:49"], ["1|u:DE.1"], ["1|p:50"]], [first, second])
     assert [answer_of(times)["until"] for times in found] == [NOW + 24 * HOUR, NOW + 23 * HOUR, None]
+
+
+@pytest.mark.parametrize("what", [None, 7, [], {}, {"type": None}, {"type": ["edit"]}, {"type": "poll"}])
+def test_a_message_that_meta_does_not_pass_on_opens_it_all_the_same(what):
+    memory = Memory()
+    memory.run(message(type="unsupported", unsupported=what))
+    assert kept(memory)["lastInboundAt"] == NOW
 
 
 @pytest.mark.parametrize("kind", ["text", "reaction", "button", "unsupported", "hologram"])

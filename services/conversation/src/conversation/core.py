@@ -181,7 +181,7 @@ def _new_inbound(
 def _note_inbound(conversation: Conversation, fact: Inbound, sender: Named) -> None:
     note_sender(conversation, sender)
     conversation.latest("lastMessageAt", fact.at)
-    if opens(fact.message.type):
+    if opens(fact.kind):
         conversation.latest(LAST_INBOUND, fact.at)
     if fact.referred:
         conversation.latest(FREE_ENTRY_AT, fact.at)

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
+from common.contracts.people import Contact, named
 
 Document = dict[str, Any]
 
@@ -17,6 +17,7 @@ def present(**fields: object) -> Document:
 
 def contact_document(contact: Contact) -> Document:
     """A contact as it is stored."""
+    contact = named(contact)
     return present(
         userId=contact.user_id,
         waId=contact.wa_id,

@@ -15,7 +15,7 @@ from common.errors import InvalidInput
 from common.kafka.records import read_headers, trace_of
 from common.meta.calls import Call, calls_of
 from common.meta.identities import NOTHING, Identity, read_identity
-from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
+from common.meta.payloads import Content, Message, Status, read_content, read_json, read_message, read_status
 from common.security.callbacks import Callbacks
 from common.telemetry.trace import Trace
 
@@ -48,6 +48,15 @@ class Inbound:
     def at(self) -> datetime:
         """When it was written; when we received it, where Meta's time cannot be true."""
         return believable(self.event.occurred_at, received=self.event.recorded_at)
+
+    @property
+    def kind(self) -> str:
+        """What it is: its type, and of what is `unsupported` the type that it would have had, where Meta says so."""
+        if self.message.type != UNSUPPORTED:
+            return self.message.type
+        unsupported = read_json(self.raw).get(UNSUPPORTED)
+        kind = unsupported.get("type") if isinstance(unsupported, dict) else None
+        return kind if isinstance(kind, str) else UNSUPPORTED
 
     @property
     def referred(self) -> bool:
@@ -106,6 +115,9 @@ class Poison:
 
 
 Fact = Inbound | StatusSeen | ChangeSeen | Result
+
+UNSUPPORTED: Final = "unsupported"
+"""The type of a message that Meta does not pass on (131051), or only to numbers in coexistence."""
 
 _MAX_STATUS: Final = 64
 """Characters of a status word; Meta's longest has nine. What is longer goes into the webhook log alone."""

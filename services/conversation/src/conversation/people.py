@@ -106,7 +106,7 @@ def conversation_of(
     _add_aliases(working, conversation, aliases, chatbot)
     conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
     if named.users and any(not is_user(alias) for alias in aliases):
-        conversation.latest(PHONE_AT, named.at)
+        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # as Meta's times, which it is held against
     conversation.set("updatedAt", now)
     return conversation
 
