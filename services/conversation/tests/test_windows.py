@@ -213,7 +213,7 @@ def test_another_refusal_says_nothing_of_the_window(code):
 
 
 def test_of_several_conversations_of_a_person_the_latest_times_count():
-    first = {"aliases": ["1|p:49"], "lastInboundAt": NOW, "lastCallAt": NOW}
+    first = {"aliases": ["1|p:49"], "lastInboundAt": NOW}
     second = {"aliases": ["1|p:49", "1|u:DE.1"], "lastInboundAt": NOW - HOUR, "windowClosedAt": NOW}
     found = times_of([["1|p:49"], ["1|u:DE.1"], ["1|p:50"]], [first, second])
     assert [answer_of(times)["until"] for times in found] == [NOW + 24 * HOUR, NOW + 23 * HOUR, None]
