@@ -292,3 +292,13 @@ def test_an_empty_name_in_a_status_is_none(memory):
     memory.run(status("read", contact=Contact(wa_id=PHONE, name="", username=" ")))
     (one,) = standing(memory)
     assert one["contact"] == {"waId": PHONE}
+
+
+def test_a_number_that_is_stored_in_one_notation_stays_whole(memory):
+    """What comes late takes no notation of a number from its owner, also not one that is not stored."""
+    owner = write(memory, Contact(user_id="BR.1", wa_id="554188887777"), at=NOW + MINUTE)
+    memory.conversations[owner]["aliases"] = [f"{NUMBER}|u:BR.1", f"{NUMBER}|p:554188887777"]
+    late = write(memory, Contact(user_id="BR.2", wa_id="5541988887777"))
+    assert memory.conversations[late]["aliases"] == [f"{NUMBER}|u:BR.2"]
+    assert "phoneAt" not in memory.conversations[late]
+    assert write(memory, Contact(wa_id="5541988887777"), at=NOW + MINUTE) == owner

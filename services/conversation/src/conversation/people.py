@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from common.contracts.ids import derive_id
+from common.contracts.notations import canonical, notations
 from common.contracts.people import Contact, contact_of_recipient
 from common.meta.calls import Call
 from conversation.documents import aliases_of, contact_document, present
@@ -42,7 +43,7 @@ class Named:
 
 def is_user(alias: str) -> bool:
     """Whether an alias is a BSUID. What is neither a BSUID nor a group is a phone number."""
-    return alias.partition("|")[2].startswith("u:")
+    return "|u:" in alias
 
 
 def users_of(conversation: Conversation) -> set[str]:
@@ -89,7 +90,34 @@ def conversation_of(
     """The conversation of this person, made or merged as needed; a phone number is taken from who had it before."""
     if phone_number_id is None or not named.aliases:
         return None
-    mine, others = _told_apart(working.found(chatbot, named.aliases), named)
+    found = working.found(chatbot, named.aliases)
+    if len(found) == 1 and not named.new and _is_known(found[0], named):  # as nearly always
+        conversation = found[0]
+    else:
+        conversation = _resolved(working, phone_number_id, named, chatbot, found, now)
+    users, known = named.users, conversation.document["aliases"]
+    if users and any(alias in known for alias in named.aliases if alias not in users):
+        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # as Meta's times, which it is held against
+    conversation.set("updatedAt", now)
+    return conversation
+
+
+def _is_known(conversation: Conversation, named: Named) -> bool:
+    """Whether the fact says nothing new of who it is."""
+    known = conversation.document["aliases"]
+    return AWAITED not in conversation.document and all(alias in known for alias in named.aliases)
+
+
+def _resolved(
+    working: Working,
+    phone_number_id: str,
+    named: Named,
+    chatbot: str | None,
+    found: Sequence[Conversation],
+    now: datetime,
+) -> Conversation:
+    """The person's conversation, with all that the fact says of who it is."""
+    mine, others = _told_apart(found, named)
     aliases = _own(working, named, others)
     if not mine:
         document = present(
@@ -105,9 +133,6 @@ def conversation_of(
         working.merge(conversation, other)
     _add_aliases(working, conversation, aliases, chatbot)
     conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
-    if named.users and any(not is_user(alias) for alias in aliases):
-        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # as Meta's times, which it is held against
-    conversation.set("updatedAt", now)
     return conversation
 
 
@@ -164,8 +189,14 @@ def _own(working: Working, named: Named, others: Iterable[Conversation]) -> list
         if (named.users or named.new) and (since is None or since <= named.at):
             working.release(other, held)
         else:
-            own = [alias for alias in own if alias not in held]
+            kept = {name for alias in held for name in _notations_of(alias)}
+            own = [alias for alias in own if alias not in kept]
     return own
+
+
+def _notations_of(alias: str) -> list[str]:
+    number, kind, digits = alias.partition("|p:")
+    return [f"{number}{kind}{name}" for name in notations(digits)]
 
 
 def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
@@ -189,9 +220,10 @@ def _add_aliases(working: Working, conversation: Conversation, aliases: Sequence
 def _shown(conversation: Conversation, contact: Contact) -> Document:
     """The contact without a phone number that is another person's now."""
     shown = contact_document(contact)
-    names = {alias.partition("|")[2] for alias in conversation.document["aliases"]}
-    if "waId" in shown and contact.group_id is None and names.isdisjoint(Contact(wa_id=contact.wa_id).aliases()):
-        del shown["waId"]
+    if contact.wa_id and contact.group_id is None:
+        alias = f"{conversation.document['phoneNumberId']}|p:{canonical(contact.wa_id)}"
+        if alias not in conversation.document["aliases"]:
+            del shown["waId"]
     return shown
 
 

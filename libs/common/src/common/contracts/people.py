@@ -28,7 +28,7 @@ class Contact(Contract, frozen=True, kw_only=True):
         if self.group_id:
             return (f"g:{self.group_id}",)
         strong = (f"u:{self.user_id}",) if self.user_id else ()
-        return (*strong, *(f"p:{number}" for number in notations(self.wa_id))) if self.wa_id else strong
+        return (*strong, *[f"p:{number}" for number in notations(self.wa_id)]) if self.wa_id else strong
 
 
 def named(contact: Contact) -> Contact:

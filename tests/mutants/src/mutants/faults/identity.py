@@ -47,8 +47,8 @@ FAULTS: Final = (
     Fault(
         "identity/one-notation-alone",
         f"{_COMMON}/contracts/people.py",
-        "for number in notations(self.wa_id)))",
-        "for number in (self.wa_id,)))",
+        "for number in notations(self.wa_id)])",
+        "for number in (self.wa_id,)])",
         _OF_PEOPLE,
         "a person in Brazil has two conversations",
     ),
