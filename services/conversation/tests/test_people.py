@@ -231,6 +231,14 @@ def test_a_new_number_waits_for_one_bsuid_alone(memory):
     assert write(memory, Contact(user_id="DE.8", wa_id=NEXT), at=NOW + 3 * MINUTE) != first
 
 
+@pytest.mark.parametrize("before", ["DE.1", "", None, 7, {"user_id": "DE.1"}])
+def test_a_message_may_name_the_id_of_before(memory, before):
+    first = write(memory, FIRST)
+    second = write(memory, SECOND, at=NOW + MINUTE, previous_user_id=before)
+    assert (second == first) == (before == "DE.1")
+    assert memory.conversations[second]["contact"]["userId"] == "DE.2"
+
+
 def test_a_changed_id_is_written_to_and_one_that_is_not_told_is_not_made_up(memory):
     first = write(memory, FIRST)
     told = system(memory, Contact(user_id="DE.1"), kind="user_changed_user_id", user_id="DE.9", previous_user_id="DE.1")

@@ -15,6 +15,7 @@ from common.contracts.people import Contact
 from common.meta.loosely import digits, objects, text
 from common.meta.payloads import read_json
 
+_PREVIOUS: Final = b'"previous_user_id"'
 _REQUESTED: Final = "contact_request"
 
 
@@ -57,7 +58,15 @@ def read_identity(message_type: str, raw: msgspec.Raw) -> Identity:
     """Never fails: what is not understood says nothing."""
     if message_type == "system":
         return _of_system(read_json(raw).get("system"))
-    return _of_cards(read_json(raw)) if message_type == "contacts" else NOTHING
+    if message_type == "contacts":
+        return _of_cards(read_json(raw))
+    return _of_sender(read_json(raw)) if _PREVIOUS in bytes(raw) else NOTHING
+
+
+def _of_sender(message: Mapping[str, Any]) -> Identity:
+    """A message of any other type that names the BSUID that its sender had before."""
+    before = text(message.get("previous_user_id"))
+    return Identity(Contact(), (Contact(user_id=before),), changed=True) if before else NOTHING
 
 
 def _of_system(system: object) -> Identity:
