@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from conversation_builders import NOW, NUMBER, Memory, message, result, status, webhook
+from conversation_builders import BOT, NOW, NUMBER, Memory, message, read, result, status, webhook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +12,8 @@ from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage
 from common.contracts.people import Contact
+from conversation.core import plan
+from conversation.state import Known
 
 MINUTE = timedelta(minutes=1)
 PHONE, NEXT = "491510000001", "491510000002"
@@ -310,3 +312,14 @@ def test_a_number_that_is_stored_in_one_notation_stays_whole(memory):
     assert memory.conversations[late]["aliases"] == [f"{NUMBER}|u:BR.2"]
     assert "phoneAt" not in memory.conversations[late]
     assert write(memory, Contact(wa_id="5541988887777"), at=NOW + MINUTE) == owner
+
+
+def test_each_owner_of_a_number_has_a_conversation_of_their_own_also_when_the_one_between_is_erased(memory):
+    first = write(memory, Contact(wa_id=PHONE))
+    assert write(memory, FIRST) == first
+    second = write(memory, SECOND, at=NOW + MINUTE)
+    del memory.conversations[second]
+    met = [c for c in memory.conversations.values() if f"{NUMBER}|p:{PHONE}" in c["aliases"]]
+    assert met == []  # so MongoDB finds none
+    third = plan([read(message("wamid.3", contact=Contact(wa_id=PHONE)))], Known(), BOT, NOW + 2 * MINUTE)
+    assert first not in third.working.conversations

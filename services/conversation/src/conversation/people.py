@@ -121,7 +121,7 @@ def _resolved(
     aliases = _own(working, named, others)
     if not mine:
         document = present(
-            _id=derive_id("conversation", chatbot or "", aliases[0]),
+            _id=derive_id("conversation", chatbot or "", aliases[0], *_turn(aliases[0], now)),
             phoneNumberId=phone_number_id,
             chatbotId=chatbot,
             aliases=[],
@@ -134,6 +134,11 @@ def _resolved(
     _add_aliases(working, conversation, aliases, chatbot)
     conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
     return conversation
+
+
+def _turn(alias: str, now: datetime) -> tuple[str, ...]:
+    """A phone number begins a conversation with each of its owners: their ids must differ."""
+    return (now.isoformat(),) if "|p:" in alias else ()
 
 
 def note_sender(conversation: Conversation, named: Named) -> None:

@@ -37,6 +37,14 @@ FAULTS: Final = (
         "a repetition of Meta's takes a number from its owner",
     ),
     Fault(
+        "identity/owners-share-a-conversation-id",
+        _PEOPLE,
+        "aliases[0], *_turn(aliases[0], now)),",
+        "aliases[0]),",
+        _OF_PEOPLE,
+        "the next owner of an erased person's number meets an id that is there, and the message is a dead letter",
+    ),
+    Fault(
         "identity/new-numbers-await-nobody",
         _PEOPLE,
         "not held.isdisjoint(awaited))",
