@@ -72,15 +72,16 @@ def _of_sender(message: Mapping[str, Any]) -> Identity:
 def _of_system(system: object) -> Identity:
     if not isinstance(system, dict):
         return NOTHING
-    phones = [phone for name in ("new_wa_id", "wa_id", "customer") if (phone := digits(system.get(name)))]
-    new = phones[:1] if "new_wa_id" in system or "wa_id" in system else []
+    older, newer = digits(system.get("wa_id")), digits(system.get("new_wa_id"))
     now = Contact(
         user_id=text(system.get("user_id")),
-        wa_id=new[0] if new else None,
+        wa_id=newer or older,
         parent_user_id=text(system.get("parent_user_id")),
     )
-    before = [Contact(user_id=user_id) for user_id in [text(system.get("previous_user_id"))] if user_id]
-    before += [Contact(wa_id=phone) for phone in phones[len(new) :]]
+    users = [text(system.get("previous_user_id"))]
+    phones = [digits(system.get("customer")), older if newer else None]
+    before = [Contact(user_id=user_id) for user_id in users if user_id]
+    before += [Contact(wa_id=phone) for phone in phones if phone]
     return Identity(now, tuple(before), changed=True)
 
 
