@@ -131,7 +131,7 @@ def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetim
         message = working.add_message(_new_inbound(message_id, fact, conversation, chatbot, now))
         if conversation is not None:
             _note_inbound(conversation, fact, sender)
-            message.set(PLACE, conversation.messages)
+            message.set(PLACE, conversation.next_place())
         message.set("published", False if silent else None)
     elif message.document.get("origin") != fact.origin:
         return  # Meta's repetition: the first record of it has published, or will
@@ -327,7 +327,7 @@ def _join(
         message.conversation = conversation
         conversation.count("outboundCount")
         conversation.latest("lastMessageAt", message.document["createdAt"])
-        message.set(PLACE, conversation.messages)
+        message.set(PLACE, conversation.next_place())
 
 
 def _record(

@@ -19,7 +19,10 @@ AWAITED: Final = "awaitedAliases"
 """New phone numbers of which the BSUID is still to come."""
 
 PLACE: Final = "place"
-"""Of a message: as the how many-th it came into its conversation. Tells the order within a second of Meta's."""
+"""Of a message: a number that grows with each that comes into its conversation, because Meta's times are seconds."""
+
+LAST_PLACE: Final = "lastPlace"
+"""Of a conversation: the highest that it has given."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _COUNTS: Final = ("inboundCount", "outboundCount")
@@ -50,11 +53,12 @@ class Conversation:
         """The one that stays."""
         return self if self.merged_into is None else self.merged_into.root
 
-    @property
-    def messages(self) -> int:
-        """How many there are in it."""
-        counts = (self.document.get(name, 0) for name in _COUNTS)
-        return sum(counts)
+    def next_place(self) -> int:
+        """The place of a message that comes into it: higher than that of any before, whatever has gone since."""
+        counted = sum(self.document.get(name, 0) for name in _COUNTS)
+        place: int = max(self.document.get(LAST_PLACE, 0), counted) + 1
+        self.set(LAST_PLACE, place)
+        return place
 
     def set(self, name: str, value: object) -> None:
         """Set a field, if that changes it."""
@@ -210,7 +214,7 @@ class Working:
         for name in _COUNTS:
             winner.count(name, loser.document.get(name, 0))
         winner.set("contact", _contact_of_both(winner.document, loser.document))
-        for name in _TIMES:
+        for name in (*_TIMES, LAST_PLACE):
             if name in loser.document:
                 winner.latest(name, loser.document[name])
         self.merges.append((winner, loser))
