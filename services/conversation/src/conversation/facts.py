@@ -12,6 +12,7 @@ from common.contracts.envelope import believable, decode, decoder
 from common.contracts.people import Contact, named
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
+from common.kafka.decoding import Unreadable
 from common.kafka.records import read_headers, trace_of
 from common.meta.calls import Call, calls_of
 from common.meta.identities import NOTHING, Identity, read_identity
@@ -141,6 +142,8 @@ def origin_of(record: Record) -> str:
 
 def read(record: Record, callbacks: Callbacks) -> Fact | Poison:
     """What the record says; `callbacks` knows which callback data is ours."""
+    if isinstance(record, Unreadable):
+        return Poison(record, record.reason, "unreadable")
     try:
         if record.topic == topics.SEND_RESULTS.name:
             return _read_result(record)
