@@ -172,7 +172,9 @@ def test_a_carousel_card_has_the_same_rule():
     assert list(refused(message)) == ["message.template.components.0.cards.0.components.0.parameters.0.text"]
 
 
-@pytest.mark.parametrize("text", ["a    b", " a ", "a\u2028b", "a\u00a0\u00a0\u00a0\u00a0\u00a0b", True, False, 0, 12.5])
+@pytest.mark.parametrize(
+    "text", ["a    b", " a ", "a\u2028b", "a\u00a0\u00a0\u00a0\u00a0\u00a0b", True, False, 0, 12.5]
+)
 def test_other_texts_of_a_parameter_stay_as_they_are(text):
     (part,) = request(template({"type": "text", "text": text})).typed().template.components
     assert part.parameters[0].text == text
