@@ -126,8 +126,8 @@ FAULTS: Final = (
     Fault(
         "common/publisher-always-reachable",
         _PUBLISHER,
-        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
-        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        "        except (KafkaError, TimeoutError):\n            return False\n        KAFKA.back()",
+        "        except (KafkaError, TimeoutError):\n            return True\n        KAFKA.back()",
         (f"{_TESTS}/test_reachable.py",),
         "ingress is ready while Kafka is away",
     ),
