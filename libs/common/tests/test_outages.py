@@ -80,7 +80,7 @@ def test_flapping_is_no_way_around_the_limit(outage, lines, clock):
 
 
 def test_the_drivers_lines_share_the_limit(outage, lines, clock):
-    client, coordinator = logging.getLogger("aiokafka.client"), logging.getLogger("aiokafka.consumer.group_coordinator")
+    client, coordinator = logging.getLogger("aiokafka"), logging.getLogger("aiokafka.consumer.group_coordinator")
     client.error("Unable connect to node with id %s: %s", 1, KafkaConnectionError("refused"))
     outage.failed(log, "Kafka is away")
     coordinator.error("Error sending %s to node %s [%s] -- marking coordinator dead", "HeartbeatRequest", 1, "x")

@@ -16,8 +16,8 @@ _EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 1_000
 _DRIVER: Final = "aiokafka"
 _LIMITED: Final = (_DRIVER, "common.kafka")
-_CONNECTIONS: Final = ("aiokafka.client", "aiokafka.conn")
-"""Loggers of the driver that complain of nothing but connections to brokers."""
+_CONNECTIONS: Final = frozenset({"aiokafka", "aiokafka.conn"})
+"""Loggers of the driver (its client and its connections) that complain of nothing but brokers that do not answer."""
 
 
 class Outage:
@@ -113,7 +113,7 @@ class KafkaLines(logging.Filter):
 def speaks_of_connections(record: logging.LogRecord) -> bool:
     """Whether a line of the driver is about a broker that does not answer, by its logger or by the error in it."""
     found = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
-    return record.name.startswith(_CONNECTIONS) or any(
+    return record.name in _CONNECTIONS or any(
         isinstance(value, Exception) and (getattr(value, "retriable", False) or isinstance(value, OSError))
         for value in found
     )
