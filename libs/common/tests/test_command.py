@@ -58,6 +58,7 @@ SAFE = {"GRAPH_BASE_URL": "http://127.0.0.1:1"}  # the sample keys and the real 
         ("ingress", {"HTTP_PORT": "many"}, "HTTP_PORT"),
         ("ingress", {"LOG_LEVEL": "chatty"}, "LOG_LEVEL"),
         ("ingress", {"KAFKA_BOOTSTRAP_SERVERS": "one:9092,two:many"}, "`two:many` is not host:port"),
+        ("ingress", {"KAFKA_BOOTSTRAP_SERVERS": "one:65536"}, "`one:65536` is not host:port"),
         ("ingress", {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"),
         ("ingress", {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_CA_FILE": "/not/there"}, "KAFKA_CA_FILE"),
         ("conversation", {"MONGODB_URI": "localhost"}, "MONGODB_URI"),

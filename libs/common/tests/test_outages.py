@@ -86,7 +86,9 @@ def test_the_drivers_lines_share_the_limit(outage, lines, clock):
     coordinator.error("Error sending %s to node %s [%s] -- marking coordinator dead", "HeartbeatRequest", 1, "x")
     coordinator.warning("Marking the coordinator dead (node %s)for group %s.", 1, "g")
     client.warning("Unable to request metadata from node with id %s: %r", 2, OSError("x"))
-    assert lines.said() == ["Unable connect to node with id 1: KafkaConnectionError: refused"]
+    assert lines.said() == [
+        "Kafka is away, or one of its brokers: Unable connect to node with id 1: KafkaConnectionError: refused"
+    ]
     clock[0] += 61
     coordinator.error("Heartbeat send request failed: %s. Will retry.", NodeNotReadyError())
     assert (len(lines.records), lines.records[-1].left_out) == (2, 4)

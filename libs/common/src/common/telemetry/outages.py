@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 1_000
+_SAYS: Final = "Kafka is away, or one of its brokers: %s"
 _DRIVER: Final = "aiokafka"
 _LIMITED: Final = (_DRIVER, "common.kafka")
 _CONNECTIONS: Final = frozenset({"aiokafka", "aiokafka.conn"})
@@ -90,10 +91,13 @@ class KafkaLines(logging.Filter):
         """Whether the line is logged; one that is says how many were not."""
         if record.levelno < logging.WARNING or not record.name.startswith(_LIMITED) or hasattr(record, "left_out"):
             return True
-        if record.name.startswith(_DRIVER) and (self._outage.troubled or speaks_of_connections(record)):
+        connections = record.name.startswith(_DRIVER) and speaks_of_connections(record)
+        if connections or (record.name.startswith(_DRIVER) and self._outage.troubled):
             left_out = self._outage.line()
         else:
             left_out = self._repeated(record)
+        if connections and left_out is not None:
+            record.msg, record.args = _SAYS, (record.getMessage(),)
         record.left_out = left_out
         return left_out is not None
 
