@@ -33,7 +33,7 @@ topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS
 
 test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
 	@[ -n "$(TEST_INFRA)" ] || $(PY) -m local_stack fetch
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@scripts/test.sh $(PY) $(PYTEST_ARGS)
 
 test-fast: setup ## The tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
