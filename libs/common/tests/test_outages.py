@@ -5,10 +5,13 @@ import logging
 
 import pytest
 from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
     KafkaConnectionError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NodeNotReadyError,
+    NotCoordinatorForGroupError,
+    RequestTimedOutError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
@@ -108,6 +111,29 @@ def test_what_the_driver_says_of_other_things_passes_and_repetitions_are_limited
     clock[0] += 61
     cluster.error("Topic %s not found in cluster metadata", "a")
     assert (len(lines.records), lines.records[-1].left_out) == (6, 4)
+
+
+def test_what_a_broker_answered_is_no_lost_connection(outage, lines):
+    coordinator = logging.getLogger("aiokafka.consumer.group_coordinator")
+    for error in (GroupCoordinatorNotAvailableError(), NotCoordinatorForGroupError(), RequestTimedOutError()):
+        coordinator.error("Group Coordinator Request failed: %s", error)
+    assert [said.startswith("Kafka is away") for said in lines.said()] == [False, False, True]
+
+
+def test_an_outage_that_only_the_driver_and_the_probes_notice_has_an_end_too(outage, lines, clock):
+    logging.getLogger("aiokafka.consumer.fetcher").error("Failed fetch messages from %s: %s", 1, NodeNotReadyError())
+    for _ in range(5):
+        outage.lost()
+        clock[0] += 5
+    outage.back()
+    assert [record.levelname for record in lines.records] == ["ERROR", "INFO"]
+    assert lines.records[-1].away_seconds == 25.0
+
+
+def test_an_outage_that_the_log_does_not_show_has_no_end_there(outage, lines):
+    outage.lost()
+    outage.back()
+    assert lines.records == []
 
 
 def test_other_loggers_are_not_limited(outage, lines):

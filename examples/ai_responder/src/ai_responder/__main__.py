@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 import httpx
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
 from pydantic import ValidationError
 
 from ai_responder.app import INCOMING, build_broker
@@ -22,11 +22,12 @@ log = logging.getLogger("ai_responder")
 
 _RETRY_SECONDS = 1.0
 _LINE_SECONDS = 60.0
+_NO_ANSWER = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError)
 _AWAY = "Kafka is away, trying again: %s"
 
 
 class OutageLines(logging.Filter):
-    """One line a minute while Kafka is away: the driver's client has several for each attempt, for ever."""
+    """One line a minute while Kafka is away: the driver has several for each attempt, ten times a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,13 +35,14 @@ class OutageLines(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is logged."""
-        of_driver = record.name == "aiokafka" and record.levelno >= logging.WARNING
-        if not of_driver and record.msg != _AWAY:
-            return True
+        of_driver = record.name.startswith("aiokafka") and record.levelno >= logging.WARNING
+        lost = of_driver and any(isinstance(value, _NO_ANSWER) for value in record.args or ())
         if time.monotonic() - self._last < _LINE_SECONDS:
-            return False
+            return not of_driver and record.msg != _AWAY
+        if not lost and record.msg != _AWAY:
+            return True
         self._last = time.monotonic()
-        if of_driver:
+        if lost:
             record.msg, record.args = _AWAY, (record.getMessage(),)
         return True
 

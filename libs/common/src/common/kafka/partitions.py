@@ -138,6 +138,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             async with asyncio.timeout(seconds):
                 await self._consumer.topics()
         except (KafkaError, TimeoutError):
+            KAFKA.lost()
             return False
         KAFKA.back()
         return True

@@ -83,6 +83,7 @@ class Publisher:
             async with asyncio.timeout(seconds):
                 await self._producer.client.fetch_all_metadata()
         except (KafkaError, TimeoutError):
+            KAFKA.lost()
             return False
         KAFKA.back()
         return True

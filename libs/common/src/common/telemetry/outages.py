@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 1_000
+_TIMED_OUT: Final = 7  # the one code that the driver uses by itself, too
 _SAYS: Final = "Kafka is away, or one of its brokers: %s"
 _DRIVER: Final = "aiokafka"
 _LIMITED: Final = (_DRIVER, "common.kafka")
@@ -48,11 +49,15 @@ class Outage:
 
     def failed(self, logger: logging.Logger, message: str, **fields: object) -> None:
         """A client has failed. Logs `message` as a warning with `fields`, unless there was a line within a minute."""
-        if self._since is None:
-            self._since = self._now()
+        self.lost()
         left_out = self.line()
         if left_out is not None:
             logger.warning(message, extra={**fields, "left_out": left_out})
+
+    def lost(self) -> None:
+        """Nothing answered just now. Logs nothing; `back` will say when that is over."""
+        if self._since is None:
+            self._since = self._now()
 
     def line(self) -> int | None:
         """Take the minute's line: how many were left out before it; None when this one is to be left out, too."""
@@ -117,10 +122,15 @@ class KafkaLines(logging.Filter):
 def speaks_of_connections(record: logging.LogRecord) -> bool:
     """Whether a line of the driver is about a broker that does not answer, by its logger or by the error in it."""
     found = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
-    return record.name in _CONNECTIONS or any(
-        isinstance(value, Exception) and (getattr(value, "retriable", False) or isinstance(value, OSError))
-        for value in found
-    )
+    return record.name in _CONNECTIONS or any(map(_no_answer, found))
+
+
+def _no_answer(value: object) -> bool:
+    """Whether it is an error of the driver without a broker's answer: an answer has a code, `errno` (0 to n)."""
+    if isinstance(value, OSError):
+        return True
+    code = getattr(value, "errno", None)
+    return isinstance(value, Exception) and bool(getattr(value, "retriable", False)) and code in (None, _TIMED_OUT)
 
 
 KAFKA: Final = Outage("Kafka")
