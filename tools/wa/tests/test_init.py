@@ -65,6 +65,13 @@ def test_every_service_starts_with_what_is_written_and_their_keys_go_together(mo
     refuse_samples("https://graph.facebook.com", keks=json.loads(found["ACCOUNTS_KEKS"]).values())
 
 
+def test_docker_compose_takes_every_key_that_is_written():
+    compose = (EXAMPLE.parent / "docker-compose.yml").read_text()
+    of_processes = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI", "ACCOUNTS_INTERNAL_URL", "CONVERSATION_INTERNAL_URL"}
+    for name in read_env_file(env_text("2026-11", drawing())).keys() - of_processes:
+        assert f"${{{name}:-" in compose, name
+
+
 def test_each_run_draws_keys_of_its_own():
     first, second = (read_env_file(env_text("2026-11", os.urandom)) for _ in range(2))
     same = {name for name in first if first[name] == second[name]}
