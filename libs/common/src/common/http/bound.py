@@ -3,9 +3,9 @@
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from typing import Final
 
-_BACKLOG: Final = 2048  # as uvicorn has it
 _WHY: Final = {
     errno.EADDRINUSE: "it is in use already; stop the other process or choose another port",
     errno.EACCES: "this user may not open it; choose a port from 1024",
@@ -21,11 +21,11 @@ class NoPort(Exception):
         self.position = position
 
 
-def listen_on(position: int, host: str, port: int) -> list[socket.socket]:
-    """Listening sockets for every address of `host`. Raises `NoPort`.
+def bind_to(position: int, host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to every address of `host`. Raises `NoPort`.
 
-    They listen at once, because two processes may bind the same port until one of them listens (Linux, socket(7):
-    SO_REUSEADDR). Clients wait until the application has started.
+    They do not listen yet, so that a client is refused until the application has started. Until then another process
+    may bind the same port (Linux, socket(7): SO_REUSEADDR), and the one that listens first has it: see `no_port`.
     """
     opened: list[socket.socket] = []
     try:
@@ -34,8 +34,18 @@ def listen_on(position: int, host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for one in opened:
             one.close()
-        raise NoPort(position, f"cannot listen on port {port} of {host}: {_reason(error)}") from None
+        raise no_port(position, host, port, error) from None
     return opened
+
+
+def listening(sockets: Iterable[socket.socket]) -> bool:
+    """Whether all of them listen. uvloop says nothing when another process began to listen on the port before us."""
+    return all(one.fileno() >= 0 and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1 for one in sockets)
+
+
+def no_port(position: int, host: str, port: int, error: OSError) -> NoPort:
+    """What `error` means, in a sentence."""
+    return NoPort(position, f"cannot listen on port {port} of {host}: {_reason(error)}")
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
@@ -51,7 +61,6 @@ def _open(family: int, kind: int, protocol: int, address: tuple[object, ...]) ->
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # the IPv4 address has a socket of its own
         made.setblocking(False)  # noqa: FBT003  # its signature
         made.bind(address)
-        made.listen(_BACKLOG)
     except OSError:
         made.close()
         raise

@@ -1,6 +1,7 @@
 """Running a service: one process, one event loop, one or more listeners."""
 
 import asyncio
+import errno
 import gc
 import logging
 import resource
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, cast
 import uvicorn
 from pydantic import Field, field_validator
 
-from common.http.bound import listen_on
+from common.http.bound import bind_to, listening, no_port
 from common.http.guard.limits import Limits
 from common.http.guard.listener import Listener, Process
 from common.http.guard.protocol import GuardedProtocol
@@ -97,7 +98,7 @@ def serve(*listeners: tuple[Any, str, int], shutdown_seconds: float = 10.0, limi
 
     Lifespans run in the order given and end in reverse, so the first app may own what the others use. Each listener is
     guarded by `limits`; all together end within about `shutdown_seconds` (and their lifespans' own time).
-    Raises `NoPort` before anything starts when a port cannot be had.
+    Raises `NoPort` when a port cannot be had: before anything starts, unless another process takes it meanwhile.
     """
     _tune_gc()
     process = Process(_within_files(limits or _LIMITS, len(listeners)))
@@ -108,7 +109,7 @@ def serve(*listeners: tuple[Any, str, int], shutdown_seconds: float = 10.0, limi
 
 
 def _listening(opened: ExitStack, position: int, _: Any, host: str, port: int) -> list[socket.socket]:
-    sockets = listen_on(position, host, port)
+    sockets = bind_to(position, host, port)
     for one in sockets:
         opened.callback(one.close)
     log.info("serving", extra={"url": f"http://{host}:{sockets[0].getsockname()[1]}"})
@@ -136,6 +137,9 @@ async def _serve(
         tasks.append(asyncio.create_task(server._serve(own)))  # noqa: SLF001  # serve() would capture the signals per server
         while not server.started and not tasks[-1].done():
             await asyncio.sleep(0.01)
+    lost = next((place for place, own in enumerate(sockets) if servers[place].started and not listening(own)), None)
+    if lost is not None:
+        stop.set()
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     deadline = loop.time() + shutdown_seconds
@@ -146,6 +150,8 @@ async def _serve(
     for guard in guards:
         await guard.stop()
     stopping.cancel()
+    if lost is not None:
+        raise no_port(lost, *listeners[lost][1:], OSError(errno.EADDRINUSE, ""))
     if any(not server.started for server in servers):
         sys.exit(3)
 
