@@ -16,8 +16,8 @@ from common.security.envelope import KEY_BYTES
 from wa.errors import Failed, Refused
 
 _EPILOG: Final = """\
-The file has everything without which a service does not start. Only the app secret is missing, which Meta draws. A shell
-reads it with: set -a; . ./.env; set +a
+The file has everything without which a service does not start. Only the app secret is missing, which Meta draws. A
+shell reads it with: set -a; . ./.env; set +a
 
 example: wa init --file .env
 exit codes: 0 written; 1 it cannot be written; 3 it is there already
