@@ -1,15 +1,18 @@
 """Reading Meta's messages and statuses: only what we act on, and nothing required that Meta may leave out.
 
 Sources: Meta, "messages webhook reference", "status messages webhook reference", "Business-scoped user ids". Everything
-that Meta owns is open: types and statuses are plain strings, unknown fields are skipped.
+that Meta owns is open: types and statuses are plain strings, unknown fields are skipped. A field of another type than
+documented is read as far as it can be (`common.meta.lenient`), and never hides its neighbours.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-_BAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from common.meta.lenient import BAD, Lenient
+
+_MAX_FAILURE: Final = 100  # characters of the codes of one status
 
 
 class Message(msgspec.Struct, rename={"sender": "from"}, frozen=True):
@@ -35,6 +38,11 @@ class Status(msgspec.Struct, frozen=True):
     biz_opaque_callback_data: str | None = None
     pricing: msgspec.Raw = msgspec.Raw()
     errors: list[msgspec.Raw] | None = None
+
+    @property
+    def failure(self) -> str:
+        """What tells this failure from another one of the same message; "" when it is none."""
+        return failure_key(msgspec.Raw(b"[" + b",".join(map(bytes, self.errors[:3])) + b"]")) if self.errors else ""
 
     @property
     def participant(self) -> str | None:
@@ -88,9 +96,24 @@ class Content(msgspec.Struct, frozen=True):
     system_ids: tuple[str, ...] = ()
 
 
-_message = msgspec.json.Decoder(Message)
-_status = msgspec.json.Decoder(Status)
-_content = msgspec.json.Decoder(_Content)
+class _Error(msgspec.Struct, frozen=True):
+    code: str | None = None
+    title: str | None = None
+
+
+class _Errors(msgspec.Struct, frozen=True, array_like=True):
+    """The first of a list of errors, which may be long."""
+
+    first: msgspec.Raw = msgspec.Raw()
+    second: msgspec.Raw = msgspec.Raw()
+    third: msgspec.Raw = msgspec.Raw()
+
+
+_message = Lenient(Message)
+_status = Lenient(Status)
+_content = Lenient(_Content)
+_error = Lenient(_Error)
+_errors = msgspec.json.Decoder(_Errors)
 
 
 def read_message(raw: msgspec.Raw) -> Message:
@@ -107,7 +130,7 @@ def read_content(raw: msgspec.Raw) -> Content:
     """Never fails: a shape that we do not know has no words for us, and goes on unread."""
     try:
         content = _content.decode(raw)
-    except _BAD:
+    except BAD:
         return Content()
     system = content.system or _System()
     ids = [f"u:{user_id}" for user_id in (system.user_id, system.previous_user_id) if user_id]
@@ -118,11 +141,32 @@ def read_content(raw: msgspec.Raw) -> Content:
     )
 
 
+def failure_key(errors: msgspec.Raw) -> str:
+    """What tells one failure of a message from another: the codes of its first three errors; "" without errors."""
+    raw = bytes(errors).strip()
+    if not raw.startswith((b"[", b"{")):
+        return ""
+    try:
+        found = _errors.decode(raw if raw.startswith(b"[") else b"[" + raw + b"]")
+    except BAD:
+        return ""
+    names = [_name_of(error) for error in (found.first, found.second, found.third) if bytes(error)]
+    return "+".join(names)[:_MAX_FAILURE]
+
+
+def _name_of(raw: msgspec.Raw) -> str:
+    try:
+        error = _error.decode(raw)
+    except BAD:
+        return "?"
+    return error.code or error.title or "?"
+
+
 def read_json(raw: msgspec.Raw) -> Mapping[str, Any]:
     """An object as it is; empty when it is none."""
     try:
         value = msgspec.json.decode(raw)
-    except _BAD:
+    except BAD:
         return {}
     return value if isinstance(value, dict) else {}
 
