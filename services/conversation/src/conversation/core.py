@@ -19,12 +19,14 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id, inbound_message_id, message_id_before, outbound_message_id
 from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.webhooks import original_of
+from common.meta.torn import kept_text
 from conversation.documents import aliases_of, contact_document, error_document, present
 from conversation.events import Pending, incoming, status_changed, status_error, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
 from conversation.state import Chatbots, Conversation, Document, Known, Message, Working, newest_aliases
-from conversation.statuses import advance
+from conversation.statuses import advance, status_key
 from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND, opens
 
 INBOUND = "inbound"
@@ -150,7 +152,7 @@ def _new_inbound(
         text=content.text,
         replyTo=content.reply_to,
         contact=contact_document(fact.contact),
-        raw=bytes(fact.raw).decode(),
+        raw=kept_text(original_of(data)),
         timestamp=fact.event.occurred_at,
         createdAt=now,
         origin=fact.origin,
@@ -179,7 +181,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     contact = data.contact or Contact()
     _join(result.working, message, aliases_of(data.phone_number_id, contact), contact, chatbot, now)
     result.usage.extend(usage_of_pricing(fact, message))
-    key = f"{status.id}|{status.status}|{status.participant or ''}"
+    key = status_key(message, status)
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
 

@@ -5,14 +5,16 @@ that Meta owns is open: types and statuses are plain strings, unknown fields are
 documented is read as far as it can be (`common.meta.lenient`), and never hides its neighbours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from common.contracts.messages import MetaError
 from common.meta.lenient import BAD, Lenient
 
 _MAX_FAILURE: Final = 100  # characters of the codes of one status
+_CODE_DIGITS: Final = 18  # fit into 64 bits, as MongoDB has them
 
 
 class Message(msgspec.Struct, rename={"sender": "from"}, frozen=True):
@@ -96,9 +98,14 @@ class Content(msgspec.Struct, frozen=True):
     system_ids: tuple[str, ...] = ()
 
 
+class _Details(msgspec.Struct, frozen=True):
+    details: str | None = None
+
+
 class _Error(msgspec.Struct, frozen=True):
     code: str | None = None
     title: str | None = None
+    error_data: _Details | None = None
 
 
 class _Errors(msgspec.Struct, frozen=True, array_like=True):
@@ -154,11 +161,25 @@ def failure_key(errors: msgspec.Raw) -> str:
     return "+".join(names)[:_MAX_FAILURE]
 
 
-def _name_of(raw: msgspec.Raw) -> str:
+def meta_error(raw: msgspec.Raw) -> MetaError:
+    """One of Meta's errors, as far as it is understood. A code that is no number is shown with the title."""
+    error = _read_error(raw)
+    code = error.code or ""
+    is_number = code.removeprefix("-").isdecimal() and code.isascii() and len(code) <= _CODE_DIGITS
+    title = error.title if is_number or not code else ": ".join(filter(None, (code, error.title)))
+    details = error.error_data.details if error.error_data else None
+    return MetaError(code=int(code) if is_number else None, title=title, details=details)
+
+
+def _read_error(raw: msgspec.Raw) -> _Error:
     try:
-        error = _error.decode(raw)
+        return _error.decode(raw)
     except BAD:
-        return "?"
+        return _Error(title=bytes(raw).decode("utf-8", "replace").strip('"') if len(raw) <= _MAX_FAILURE else "?")
+
+
+def _name_of(raw: msgspec.Raw) -> str:
+    error = _read_error(raw)
     return error.code or error.title or "?"
 
 
@@ -172,20 +193,19 @@ def read_json(raw: msgspec.Raw) -> Mapping[str, Any]:
 
 
 def _text_of(content: _Content) -> str | None:
+    """The words of whichever part has some: an empty part of another kind hides none."""
+    return next(filter(None, _texts_of(content)), None)
+
+
+def _texts_of(content: _Content) -> Iterator[str | None]:
     if content.interactive is not None:
         chosen = content.interactive.button_reply or content.interactive.list_reply or content.interactive.nfm_reply
-        return (chosen.title or chosen.body) if chosen else None
+        yield (chosen.title or chosen.body) if chosen else None
     if content.location is not None:
-        return content.location.name or content.location.address
+        yield content.location.name or content.location.address
     if content.system is not None:
-        return content.system.body
-    words = (
-        content.text
-        or content.image
-        or content.video
-        or content.document
-        or content.button
-        or content.reaction
-        or content.order
-    )
-    return (words.body or words.caption or words.text or words.emoji) if words else None
+        yield content.system.body
+    rest = (content.image, content.video, content.document, content.button, content.reaction, content.order)
+    for words in (content.text, *rest):
+        if words is not None:
+            yield words.body or words.caption or words.text or words.emoji
