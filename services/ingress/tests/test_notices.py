@@ -7,7 +7,7 @@ import pytest
 
 from common.security.signature import signature_of
 from ingress import notices
-from ingress.notices import MALFORMED, UNCONFIGURED, NO_SIGNATURE, WRONG, Notices, why_refused
+from ingress.notices import MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused
 from ingress.routes import PATH, WebhookRoute
 
 SIGNED = signature_of(b"{}", b"other")

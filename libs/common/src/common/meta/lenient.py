@@ -17,6 +17,7 @@ BAD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises when it does not understand its input."""
 
 _MAX_NUMBER: Final = 256  # characters of a number that is taken as a text
+_EXACT: Final = 2**53  # up to this a float is exactly the whole number that was meant
 _ABSENT: Final = msgspec.Raw()
 _NUMBER: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
@@ -159,8 +160,8 @@ def _text(part: bytes) -> str:
     if len(part) > _MAX_NUMBER or not _NUMBER.fullmatch(part):
         raise _NotUnderstoodError
     number = float(part)
-    exact = part.strip(b"-").isdigit() or not number.is_integer()
-    return part.decode() if exact else str(int(number))
+    is_written_out = part.strip(b"-").isdigit() or not number.is_integer() or abs(number) > _EXACT
+    return part.decode() if is_written_out else str(int(number))
 
 
 def _whole_number(part: bytes) -> int:

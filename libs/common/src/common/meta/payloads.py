@@ -150,7 +150,7 @@ def read_content(raw: msgspec.Raw) -> Content:
 
 def failure_key(errors: msgspec.Raw) -> str:
     """What tells one failure of a message from another: the codes of its first three errors; "" without errors."""
-    raw = bytes(errors).strip()
+    raw = bytes(errors).strip() if len(errors) else b""
     if not raw.startswith((b"[", b"{")):
         return ""
     try:
