@@ -1,18 +1,16 @@
 """What Meta writes in another form than documented is read as far as it can be, stored as it came, and told."""
 
-import base64
 import json
 
 import msgspec
 import pytest
-from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, read, status, webhook
+from conversation_builders import ADA, NUMBER, Memory, again, message, read, status, torn, webhook
 
 from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
-from common.meta.torn import readable
 from conversation.facts import Inbound, StatusSeen
 from conversation.views import message_view
 
@@ -88,15 +86,6 @@ def test_why_it_failed_is_told_in_whatever_form_meta_says_it(memory, errors, exp
     assert (error.code, error.title, error.details) == expected
 
 
-def torn(kind, raw):
-    """A record of a fragment that is no Unicode, as ingress writes it."""
-    event = decode(decoder(webhooks.WebhookReceived), webhook(kind, {}, contact=ADA, wamid="wamid.T").value)
-    data = msgspec.structs.replace(
-        event.data, raw=msgspec.Raw(readable(raw)), raw_base64=base64.b64encode(raw).decode()
-    )
-    return FakeRecord(msgspec.json.encode(msgspec.structs.replace(event, data=data)))
-
-
 @pytest.mark.parametrize(
     ("body", "text", "stored"),
     [
@@ -108,7 +97,7 @@ def torn(kind, raw):
 )
 def test_a_torn_text_is_shown_with_a_replacement_and_stored_as_it_came(memory, body, text, stored):
     raw = b'{"id":"wamid.T","type":"text","text":{"body":"%s"}}' % body
-    (event,), _ = memory.run(torn(webhooks.MESSAGE, raw))
+    (event,), _ = memory.run(torn(raw))
     data = decode(incoming, event.value).data
     assert data.text == text
     assert json.loads(bytes(data.message))["text"]["body"] == text
@@ -121,13 +110,13 @@ def test_a_torn_text_is_shown_with_a_replacement_and_stored_as_it_came(memory, b
 
 def test_the_title_of_a_status_error_may_be_torn(memory):
     raw = rb'{"id":"wamid.T","status":"failed","errors":[{"code":1,"title":"a\ud83d"}]}'
-    (event,), done = memory.run(torn(webhooks.STATUS, raw))
+    (event,), done = memory.run(torn(raw, webhooks.STATUS))
     assert decode(told, event.value).data.error.title == "a\ufffd"
     assert done.webhook_events[0]["raw"] == raw.decode()
 
 
 def test_a_change_that_is_torn_is_in_the_log_as_it_came(memory):
-    _, done = memory.run(torn(webhooks.CHANGE, rb'{"a":"\udc00"}'))
+    _, done = memory.run(torn(rb'{"a":"\udc00"}', webhooks.CHANGE))
     assert done.webhook_events[0]["raw"] == r'{"a":"\udc00"}'
 
 

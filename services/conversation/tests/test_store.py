@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
+from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, read, result, status, torn, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.people import Contact
@@ -267,3 +267,14 @@ async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_day
         assert set(standing.values()) == {Standing.AS_DECLARED}
     indexes = await room.store.webhook_events.index_information()
     assert timedelta(seconds=indexes["kept"]["expireAfterSeconds"]) == timedelta(days=3)
+
+
+async def test_odd_and_torn_messages_and_two_failures_are_stored_as_in_memory(room):
+    odd = webhook(
+        webhooks.MESSAGE, {"id": 7, "type": None, "text": {"body": 17}, "errors": {"code": "x"}}, contact=BSUID
+    )
+    failures = [status("failed", errors=[{"code": code}]) for code in (131026, "131047", 10**40)]
+    await room.same(status("sent", wamid="wamid.SAME", ours=False), message("wamid.SAME"), odd, *failures)
+    await room.same(torn(rb'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}'), torn(b'{"id":"wamid.U","x":"\xff\\u0000"}'))
+    kept = [document["raw"] async for document in room.store.messages.find({"wamid": {"$in": ["wamid.T", "wamid.U"]}})]
+    assert sorted(kept) == [r'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}', r'{"id":"wamid.U","x":"\xff\u0000"}']
