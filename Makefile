@@ -11,8 +11,8 @@ help: ## List the verbs
 setup: ## Make .venv from the lock (uv is installed from pip when missing)
 	@scripts/bootstrap.sh
 
-demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000
-	@$(PY) -m demo
+demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000: [DEMO_ARGS=--help]
+	@$(PY) -m demo $(DEMO_ARGS)
 
 demo-once: setup ## The same once; exits 0 only if every message got one reply that was read
 	@$(PY) -m demo --once
