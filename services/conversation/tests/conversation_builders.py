@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from common.contracts import sends, topics, webhooks
-from common.contracts.envelope import encode
+from common.contracts.envelope import decode, decoder, encode
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
+from common.meta.torn import readable
 from common.security.callbacks import CallbackSettings
 from conversation.core import plan
 from conversation.facts import read as read_fact
@@ -68,6 +70,14 @@ def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, received
 def message(wamid="wamid.IN1", text="Hello", contact=ADA, number=NUMBER, at=NOW, received=None, **more):
     raw = {"id": wamid, "type": "text", "timestamp": str(int(at.timestamp())), "text": {"body": text}, **more}
     return webhook(webhooks.MESSAGE, raw, contact=contact, wamid=wamid, number=number, at=at, received=received)
+
+
+def torn(raw, kind=webhooks.MESSAGE, contact=ADA):
+    """A record of a fragment that is no Unicode, as ingress writes it."""
+    wamid = msgspec.json.decode(readable(raw)).get("id")
+    event = decode(decoder(webhooks.WebhookReceived), webhook(kind, {}, contact=contact, wamid=wamid).value)
+    both = {"raw": msgspec.Raw(readable(raw)), "raw_base64": base64.b64encode(raw).decode()}
+    return FakeRecord(encode(replace(event, data=replace(event.data, **both))))
 
 
 def status(word, wamid="wamid.OUT1", message_id="m1", contact=ADA, at=NOW, number=NUMBER, ours=True, **more):

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
+from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, torn, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.people import Contact
@@ -331,3 +331,14 @@ async def test_forty_owners_of_one_number_stay_forty_when_several_processes_meet
     assert [c["inboundCount"] for c in standing] == [1] * 40
     (last,) = [c for c in standing if f"{NUMBER}|p:{ADA.wa_id}" in c["aliases"]]
     assert f"{NUMBER}|u:DE.39" in last["aliases"]
+
+
+async def test_odd_and_torn_messages_and_two_failures_are_stored_as_in_memory(room):
+    odd = webhook(
+        webhooks.MESSAGE, {"id": 7, "type": None, "text": {"body": 17}, "errors": {"code": "x"}}, contact=BSUID
+    )
+    failures = [status("failed", errors=[{"code": code}]) for code in (131026, "131047", 10**40)]
+    await room.same(status("sent", wamid="wamid.SAME", ours=False), message("wamid.SAME"), odd, *failures)
+    await room.same(torn(rb'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}'), torn(b'{"id":"wamid.U","x":"\xff\\u0000"}'))
+    kept = [document["raw"] async for document in room.store.messages.find({"wamid": {"$in": ["wamid.T", "wamid.U"]}})]
+    assert sorted(kept) == [r'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}', r'{"id":"wamid.U","x":"\xff\u0000"}']

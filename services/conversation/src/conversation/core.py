@@ -19,6 +19,8 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import inbound_message_id, message_id_before, outbound_message_id
 from common.contracts.messages import MetaError
+from common.contracts.webhooks import original_of
+from common.meta.torn import kept_text
 from conversation.documents import contact_document, error_document, present
 from conversation.events import Pending, incoming, status_changed, status_error, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
@@ -34,7 +36,7 @@ from conversation.people import (
     sender_of,
 )
 from conversation.state import PLACE, Chatbots, Conversation, Document, Known, Message, Working
-from conversation.statuses import advance
+from conversation.statuses import advance, status_key
 from conversation.windows import CLOSED, CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens
 
 INBOUND = "inbound"
@@ -170,7 +172,7 @@ def _new_inbound(
         text=content.text,
         replyTo=content.reply_to,
         contact=contact_document(fact.contact),
-        raw=bytes(fact.raw).decode(),
+        raw=kept_text(original_of(data)),
         timestamp=fact.at.replace(microsecond=0),
         createdAt=now,
         origin=fact.origin,
@@ -208,7 +210,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     _note_time(message, fact.at)
     _join(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
     result.usage.extend(usage_of_pricing(fact, message))
-    key = f"{status.id}|{status.status}|{status.participant or ''}"
+    key = status_key(message, status)
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
 

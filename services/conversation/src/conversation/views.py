@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from common.errors import InvalidInput
+from common.meta.torn import shown_text
 from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.windows import window_of
 
@@ -26,7 +27,7 @@ def conversation_view(document: Document, now: datetime) -> Document:
 
 
 def message_view(document: Document) -> Document:
-    """A message with its status history; `raw` is Meta's JSON as an object."""
+    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is no Unicode."""
     view = {"id": document["_id"], **_shown(document)}
     if isinstance(view.get("raw"), str):
         view["raw"] = _json(view["raw"])
@@ -68,6 +69,6 @@ def _shown(document: Document) -> Document:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(shown_text(text) if "\\" in text else text)
     except ValueError:
         return text
