@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
+from common.contracts.notations import canonical
 from common.contracts.people import contact_of_recipient
 from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
@@ -126,8 +127,11 @@ class Letter:
 
 
 def lane_of(chatbot_id: str, to: str) -> str:
-    """The conversation of a chatbot with whom `to` names."""
-    aliases = contact_of_recipient(to).aliases()
+    """The conversation of a chatbot with whom `to` names: the same for all notations of a phone number."""
+    contact = contact_of_recipient(to)
+    if contact.wa_id:
+        return f"{chatbot_id}|p:{canonical(contact.wa_id)}"
+    aliases = contact.aliases()
     return f"{chatbot_id}|{aliases[0] if aliases else to}"
 
 

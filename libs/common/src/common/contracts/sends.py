@@ -26,7 +26,7 @@ from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
 from common.contracts.outbound import Reaction, Text, TypedMessage
 from common.contracts.outbound.shape import MAX_TEXT
-from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.people import Contact, contact_of_recipient, recipient
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -75,11 +75,11 @@ Message = Annotated[
 class SendRequest(_Model):
     """One message to send.
 
-    `to` is a phone number (E.164, the `+` may be missing) or a BSUID. `messageId` is the caller's idempotency key,
-    unique per chatbot: a repeated one is not sent again. `replyTo` quotes a wamid. `metadata` is the caller's own and
-    comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
-    conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
-    in the conversation only then.
+    `to` is a phone number with its country code (E.164; the `+` may be missing), a BSUID or the id of a group.
+    `messageId` is the caller's idempotency key, unique per chatbot: a repeated one is not sent again. `replyTo` quotes
+    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after what
+    somebody waits for, the same chatbot's conversations. After `expiresAt` it is not sent any more; before `sendAt` it
+    is not sent yet, and takes its place in the conversation only then.
 
     All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
     bits, at most 80 levels of nesting and 20,000 values.
@@ -99,7 +99,7 @@ class SendRequest(_Model):
     @classmethod
     def _names_somebody(cls, to: str) -> str:
         if not contact_of_recipient(to).aliases():
-            raise ValueError("give a phone number (E.164, e.g. +4915112345678) or a BSUID (e.g. DE.1349…)")
+            recipient(to)  # says what is wrong with it
         return to
 
     @model_validator(mode="after")
