@@ -274,6 +274,9 @@ class ParkStore:
                 groups[send.group].append(send.order)
         return [(group, max(orders)) for group, orders in groups.items()]
 
+    async def named(self, _partition):
+        return list({(send.named, send.lane, send.group) for send in self.sends.values() if send.named})
+
     async def waiting(self, _partition):
         lanes = defaultdict(list)
         for send in self.sends.values():

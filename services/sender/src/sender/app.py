@@ -12,6 +12,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.messages import StatusData
 from common.contracts.numbers import NumberNews
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
@@ -126,7 +127,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves).handle,
+            handle=Settler(self.store, self.moves, self._status_seen).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -225,6 +226,10 @@ class Sender:
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
         if news is not None:
             self.throughput.heard(news)
+
+    def _status_seen(self, status: StatusData) -> None:
+        if status.chatbot_id is not None:
+            self.paces.met(status.chatbot_id, None, status.contact)
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""

@@ -37,10 +37,11 @@ class Bounds:
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
-    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
-    an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
-    nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
-    says that it is being parked for want of room.
+    `named` is the name that it was sent to, where its lane has another name of the same person. `order` is the place in
+    the lane (the offset of the record that first asked for the send). `partition` is None for an item that was parked
+    and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which nobody waits for; `paced`
+    says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog` says that it is being
+    parked for want of room.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Item(Generic[T]):
     paced: bool = True
     backlog: bool = False
     expires: float = float("inf")
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
