@@ -57,6 +57,7 @@ GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMToxMjAzNjMwMDAwMDAwMDAwMDAZD"
         (" +4915112345678\n", "4915112345678"),
         ("tel:+49-151-12345678", "4915112345678"),
         ("whatsapp:+4915112345678", "4915112345678"),
+        ("+9175551234", "9175551234"),  # who writes the `+` knows
         ("15550001111", "15550001111"),  # no such area code: what is possible is enough
     ],
 )
@@ -68,6 +69,7 @@ def test_the_number_that_is_meant_is_found(to, number):
     "to",
     [
         "0153 1234567", "(0)153 1234567", "+0153 1234567", "(0153) 1234567",  # no country code
+        "9175551234", "5512345678", "11987654321", "15112345678", "(650) 253-0000",  # possible, and national elsewhere
         "4155552671", "(415) 555-2671", "011 49 151 12345678", "000491511234567",
         "+49 153 1234567 ext. 5", "+49 153 1234567 x5", "+491531234567;ext=5", "+491531234567,5", "+491531234567#5",
         "tel:+491531234567;ext=5", "+49 153 1234567 Durchwahl 5", "+491531234567p5", "+49 153 1234567 \u0634 5",
@@ -173,4 +175,4 @@ def test_a_text_names_one_recipient_with_its_own_signs_or_none(to):
 def test_to_write_a_number_again_as_it_was_understood_changes_nothing(to):
     found = contact_of_recipient(to).wa_id
     if found is not None:
-        assert digits_of(f"+{found}") == digits_of(found) == found
+        assert digits_of(f"+{found}") == digits_of(f"00{found}") == found

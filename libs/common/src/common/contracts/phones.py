@@ -24,6 +24,12 @@ _SCHEMES: Final = ("tel:", "whatsapp:")
 _PLAIN: Final = re.compile(r"\+?[1-9][0-9]{6,14}")
 _WRITTEN: Final = re.compile(r"\(? ?\+?[0-9 .()-]+(?:/[0-9 .()-]+)?")
 _TRUNK_ZERO: Final = re.compile(r"(\(? ?(?:\+|00)? ?[1-9][0-9]{0,2}[) .-]*)\( ?0 ?\)(.*)")
+_WITHOUT_TRUNK: Final = (1, 30, 34, 39, 45, 47, 48, 51, 52, 55, 56, 57, 65, 91, 351, 420, 852)
+"""Countries where a number is usually written without a trunk prefix: nothing shows then that it is a national one."""
+
+_NORTH_AMERICAN: Final = re.compile(r"1[2-9](?!11)[0-9]{9}")
+"""No area code has 0 or 1 at its beginning or 11 at its end (North American Numbering Plan)."""
+
 _NO_SUCH: Final = "no phone number begins with this country code and has this length"
 _MEXICAN_TRUNK: Final = re.compile(r"(52)(?:01|044|045)([2-9][0-9]{9})")
 """Prefixes that Mexico gave up in 2019, and address books still have; the library has them no more."""
@@ -32,18 +38,20 @@ _MEXICAN_TRUNK: Final = re.compile(r"(52)(?:01|044|045)([2-9][0-9]{9})")
 def digits_of(text: str) -> str:
     """The digits of the number that a text names, country code first, without `+`.
 
-    The `+` may be missing or be `00`; a trunk zero after the country code is left out; digits of other scripts become
-    those of ASCII. Raises `ValueError`, with a sentence about the text, when it does not name one number for certain.
+    The `+` may be missing, where that leaves no doubt, or be `00`; a trunk zero after the country code is left out;
+    digits of other scripts become those of ASCII. Raises `ValueError`, with a sentence about the text, when it does not
+    name one number for certain.
     """
     if _PLAIN.fullmatch(text):  # as nearly every caller writes it
-        return _number(text.removeprefix("+"))
+        return _number(text) if text[0] != "+" else _international(text[1:])
     written = _in_ascii(text).strip()
     for scheme in _SCHEMES:
         written = written.removeprefix(scheme)
     _check_signs(written)
     zero = _TRUNK_ZERO.fullmatch(written)
     if zero is None:
-        return _number(_with_country_code(written))
+        digits = _with_country_code(written)
+        return _international(digits) if _says_country(written) else _number(digits)
     return _without_doubt(_with_country_code(zero[1] + "0" + zero[2]), _with_country_code(zero[1] + zero[2]))
 
 
@@ -78,7 +86,25 @@ def _without_doubt(with_zero: str, without: str) -> str:
     return found.pop()
 
 
+def _says_country(written: str) -> bool:
+    return written.lstrip("( ").startswith(("+", "00"))
+
+
 def _number(digits: str) -> str:
+    """The number that is written without a `+`: refused when it could be a national one of another country."""
+    number = _international(digits)
+    if not (_is_valid(number) or _is_valid(canonical(number))) and _may_be_national(number):
+        raise ValueError("it is not certain that the phone number has its country code; put `+` before it")
+    return number
+
+
+def _may_be_national(digits: str) -> bool:
+    if digits.startswith("1"):
+        return not _NORTH_AMERICAN.fullmatch(digits)
+    return any(_is_valid(f"{country}{digits}") for country in _WITHOUT_TRUNK)
+
+
+def _international(digits: str) -> str:
     number = _possible(digits)
     if number is None:
         raise ValueError(_NO_SUCH)
