@@ -120,7 +120,8 @@ def _possible(digits: str) -> str | None:
         number = _read(notation)
         if number == notation:
             return digits  # as it was written: also where Meta's own notation is not the library's
-    return _read(digits)
+    number = _read(digits)
+    return number if number is not None and _read(number) == number else None  # one trunk prefix, not two
 
 
 def _read(digits: str) -> str | None:
