@@ -133,7 +133,7 @@ def _read(digits: str) -> str | None:
     if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         return None
     number = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
-    return number if len(number) <= _MOST_DIGITS else None
+    return number if _LEAST_DIGITS <= len(number) <= _MOST_DIGITS else None
 
 
 def _is_valid(number: str) -> bool:
