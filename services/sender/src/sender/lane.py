@@ -37,11 +37,13 @@ class Bounds:
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
-    `named` is the name that it was sent to, where its lane has another name of the same person. `order` is the place in
-    the lane (the offset of the record that first asked for the send). `partition` is None for an item that was parked
-    and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which nobody waits for; `paced`
-    says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog` says that it is being
-    parked for want of room.
+    A replay has its own `id`, that of its send with `/` and a count behind it; `send` is the same for both.
+
+    `named` is the name that it was sent to, where its lane has another name of the same person.
+    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
+    an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
+    nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
+    says that it is being parked for want of room.
     """
 
     id: str
@@ -60,6 +62,11 @@ class Item(Generic[T]):
     backlog: bool = False
     expires: float = float("inf")
     named: str | None = None
+
+    @property
+    def send(self) -> str:
+        """What its entry in the journal is called; no two records may work on one at a time."""
+        return self.id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
