@@ -86,4 +86,12 @@ FAULTS: Final = (
         _WINDOW_TESTS,
         "a person who has written again is refused",
     ),
+    Fault(
+        "sender/wiring-statuses-tell-nothing",
+        "services/sender/src/sender/app.py",
+        "Settler(self.store, self.moves, self._status_seen)",
+        "Settler(self.store, self.moves)",
+        ("services/sender/tests/test_wiring.py",),
+        "a window that Meta closes with a status is tried again and again",
+    ),
 )
