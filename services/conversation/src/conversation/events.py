@@ -45,7 +45,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
             id=derive_id(messages.INCOMING, data.phone_number_id or "", fact.message.id),
             type=messages.INCOMING,
             version=messages.VERSION,
-            occurred_at=fact.event.occurred_at,
+            occurred_at=fact.at,
             recorded_at=now,
             correlation_id=fact.trace.correlation_id,
             causation_id=fact.event.id,

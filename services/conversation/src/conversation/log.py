@@ -40,7 +40,7 @@ def usage_of_pricing(fact: StatusSeen, message: Message) -> list[Document]:
         return []
     return [
         present(
-            **_usage("pricing", f"{message.document['_id']}|{fact.status.id}", message, fact.event.occurred_at),
+            **_usage("pricing", f"{message.document['_id']}|{fact.status.id}", message, fact.at),
             wamid=fact.status.id,
             category=_text(pricing.get("category")),
             pricingType=_text(pricing.get("type")),

@@ -8,15 +8,16 @@ from typing import Any, Final
 import msgspec
 
 from common.errors import InvalidInput
-from conversation.state import Document
+from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.windows import window_of
 
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id have a fifth of that."""
 
+
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
+_HIDDEN = frozenset({"_id", "origin", "deliveryRank", CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, "aliases"})
 
 
 def conversation_view(document: Document, now: datetime) -> Document:

@@ -176,6 +176,7 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            on_accepted=self.reports.works,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),

@@ -8,7 +8,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from common.contracts.envelope import Contract
+from common.contracts.notations import notations
 from common.contracts.phones import digits_of
 
 WRITE: Final = (
@@ -31,11 +34,26 @@ class Contact(Contract, frozen=True, kw_only=True):
     username: str | None = None
 
     def aliases(self) -> tuple[str, ...]:
-        """The ids under which this contact is known, the strongest first: `g:…`, else `u:…` and `p:…`."""
+        """The ids under which this contact is known, the strongest first: `g:…`, else `u:…` and `p:…`.
+
+        A phone number is there in all of its notations, the canonical one first.
+        """
         if self.group_id:
             return (f"g:{self.group_id}",)
         strong = (f"u:{self.user_id}",) if self.user_id else ()
-        return (*strong, f"p:{self.wa_id}") if self.wa_id else strong
+        return (*strong, *[f"p:{number}" for number in notations(self.wa_id)]) if self.wa_id else strong
+
+
+def named(contact: Contact) -> Contact:
+    """The contact without an empty name: one that says nothing must not stand in the place of one that is known."""
+    name, username = contact.name, contact.username
+    if (name is None or name.strip()) and (username is None or username.strip()):
+        return contact
+    return msgspec.structs.replace(
+        contact,
+        name=name if name and name.strip() else None,
+        username=username if username and username.strip() else None,
+    )
 
 
 def recipient(to: str) -> Contact:

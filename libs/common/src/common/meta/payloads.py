@@ -61,9 +61,6 @@ class _Context(msgspec.Struct, frozen=True):
 
 class _System(msgspec.Struct, frozen=True):
     body: str | None = None
-    wa_id: str | None = None
-    user_id: str | None = None
-    previous_user_id: str | None = None
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -81,11 +78,10 @@ class _Content(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a message says, as far as we read it. `system_ids` are all ids that a system message gives one person."""
+    """What a message says, as far as we read it."""
 
     text: str | None = None
     reply_to: str | None = None
-    system_ids: tuple[str, ...] = ()
 
 
 _message = msgspec.json.Decoder(Message)
@@ -109,13 +105,7 @@ def read_content(raw: msgspec.Raw) -> Content:
         content = _content.decode(raw)
     except _BAD:
         return Content()
-    system = content.system or _System()
-    ids = [f"u:{user_id}" for user_id in (system.user_id, system.previous_user_id) if user_id]
-    return Content(
-        text=_text_of(content),
-        reply_to=content.context.id if content.context else None,
-        system_ids=(*ids, f"p:{system.wa_id}") if system.wa_id else tuple(ids),
-    )
+    return Content(text=_text_of(content), reply_to=content.context.id if content.context else None)
 
 
 def read_json(raw: msgspec.Raw) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ class Person:
         if found.user_id and _BSUID.fullmatch(found.user_id):
             return cls(frozenset({found.user_id}), frozenset())
         if found.wa_id and _PHONE.fullmatch(found.wa_id):
-            return cls(frozenset(), frozenset({found.wa_id}))
+            return cls(frozenset(), frozenset(notations(found.wa_id)))
         raise ValueError(
             f"`{contact}` is neither a phone number with its country code (+49…, not 0151…) nor a BSUID (DE.1349…)"
         )
