@@ -30,6 +30,9 @@ _WITHOUT_TRUNK: Final = (1, 30, 34, 39, 45, 47, 48, 51, 52, 55, 56, 57, 65, 91, 
 _NORTH_AMERICAN: Final = re.compile(r"1[2-9](?!11)[0-9]{9}")
 """No area code has 0 or 1 at its beginning or 11 at its end (North American Numbering Plan)."""
 
+_FORMER: Final = re.compile(r"(?:225|229)[0-9]{8}")
+"""Numbers of Ivory Coast (until 2021) and Benin (until 2024), which people and WhatsApp still have with eight digits."""
+
 _NO_SUCH: Final = "no phone number begins with this country code and has this length"
 _MEXICAN_TRUNK: Final = re.compile(r"(52)(?:01|044|045)([2-9][0-9]{9})")
 """Prefixes that Mexico gave up in 2019, and address books still have; the library has them no more."""
@@ -115,6 +118,8 @@ def _possible(digits: str) -> str | None:
     """The number, without a trunk prefix after its country code; None when there cannot be one."""
     if not _LEAST_DIGITS <= len(digits) <= _MOST_DIGITS + 3:  # with a trunk prefix it may be longer
         return None
+    if _FORMER.fullmatch(digits):
+        return digits
     digits = _MEXICAN_TRUNK.sub(r"\1\2", digits) if digits.startswith("520") else digits
     for notation in (digits, canonical(digits)):
         number = _read(notation)
