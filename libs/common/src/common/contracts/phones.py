@@ -31,7 +31,7 @@ _NORTH_AMERICAN: Final = re.compile(r"1[2-9](?!11)[0-9]{9}")
 """No area code has 0 or 1 at its beginning or 11 at its end (North American Numbering Plan)."""
 
 _FORMER: Final = re.compile(r"(?:225|229)[0-9]{8}")
-"""Numbers of Ivory Coast (until 2021) and Benin (until 2024), which people and WhatsApp still have with eight digits."""
+"""Ivory Coast (until 2021) and Benin (until 2024): people and WhatsApp may still have these eight digits."""
 
 _NO_SUCH: Final = "no phone number begins with this country code and has this length"
 _MEXICAN_TRUNK: Final = re.compile(r"(52)(?:01|044|045)([2-9][0-9]{9})")
