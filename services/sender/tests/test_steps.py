@@ -69,7 +69,7 @@ class World:
             credentials=SimpleNamespace(get=self.credentials),
             graph=SimpleNamespace(send=self.send),
             media=SimpleNamespace(prepared=self.prepared, forget=self.forget),
-            windows=SimpleNamespace(is_closed=self.is_closed),
+            windows=SimpleNamespace(is_closed=self.is_closed, refused=self.refused),
             moves=SimpleNamespace(submit=self.move),
             loads=SimpleNamespace(submit=self.load),
             rules=Rules(
@@ -131,6 +131,9 @@ class World:
     async def is_closed(self, number, to, now):
         self.windows_asked.append((number, to, now))
         return (number, to) in self.closed
+
+    def refused(self, number, to, _now):
+        self.closed.add((number, to))
 
     async def load(self, journal_id):
         self.events.append("look")
@@ -434,6 +437,16 @@ async def test_outside_its_window_a_message_is_neither_claimed_nor_called():
     step = await world.step()
     assert (step.outcome.error.reason, step.recorded) == ("window_closed", True)
     assert (world.events, world.windows_asked) == (["failed"], [(NUMBER, TO, world.now)])
+
+
+@pytest.mark.parametrize(("code", "again"), [(131047, "window_closed"), (131026, None)])
+async def test_after_meta_has_said_that_the_window_is_closed_it_is_not_called_again(code, again):
+    world = World()
+    world.answers = [refusal(code)]
+    assert (await world.step()).outcome.error.code == code
+    step = await world.step(a_job(messageId="m2"))
+    assert (step.outcome.error.reason if again else None) == again
+    assert len(world.calls) == (1 if again else 2)
 
 
 @pytest.mark.parametrize("message", [TEMPLATE, READ], ids=["template", "read mark"])

@@ -254,9 +254,18 @@ def _success(end: Answered) -> Sent | None:
     wamid = _first(answer, "messages").get("id")
     if not isinstance(wamid, str):
         return None
-    person = _first(answer, "contacts")
-    contact = Contact(user_id=_text(person.get("user_id")), wa_id=_text(person.get("wa_id")))
+    contact = _contact(_first(answer, "contacts"), _text(_first(answer, "messages").get("group_id")))
     return Sent(wamid, contact if contact.aliases() else None)
+
+
+def _contact(person: dict[str, Any], group_id: str | None) -> Contact:
+    """Whom the answer names. In the answer to a send to a group `wa_id` is the id of the group (Meta, "Groups")."""
+    wa_id = _text(person.get("wa_id"))
+    if group_id is None and wa_id is not None and not wa_id.isdigit():
+        group_id = wa_id
+    if group_id is not None:
+        return Contact(group_id=group_id)
+    return Contact(user_id=_text(person.get("user_id")), wa_id=wa_id)
 
 
 def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:

@@ -108,7 +108,9 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
+        self.lanes: Lanes[Job] = Lanes(
+            tools.limits.bounds, tools.shares, tools.paces.pair_ready_at, tools.paces.persons.named
+        )
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
@@ -331,6 +333,8 @@ class _Session:
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
         self._keep_pace(item, step)
+        if isinstance(outcome, Sent) and step.recorded:
+            self.tools.paces.met(job.chatbot_id, job.to, outcome.contact)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded

@@ -148,6 +148,13 @@ class PairPace:
             self._since, self._count = now, 0
         self._count += 1
 
+    def joined(self, other: "PairPace") -> "PairPace":
+        """As if all had been one: since the earlier of the two that is not over when the later one begins."""
+        first, second = sorted((self, other), key=lambda pair: pair._since)  # noqa: SLF001  # they are of one class
+        if first.idle(second._since):  # noqa: SLF001  # the same
+            return second
+        return PairPace(first._since, first._count + second._count)  # noqa: SLF001  # the same
+
     def idle(self, now: float) -> bool:
         """Whether it says nothing any more that a new one would not say."""
         return now >= self._since + self._count * PAIR_SECONDS
@@ -174,6 +181,12 @@ class Pairs:
         if len(self._pairs) > self._most:
             self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.idle(now)}
             self._most = max(_MANY, 2 * len(self._pairs))
+
+    def join(self, lane: str, other: str) -> None:
+        """Two lanes have turned out to be one recipient's: what went to either went to `other`."""
+        pair = self._pairs.pop(lane, None)
+        if pair is not None:
+            self._pairs[other] = pair.joined(self._pairs[other]) if other in self._pairs else pair
 
     def learn(self, lane: str, times: Iterable[float]) -> None:
         """When messages went to this recipient, in order, whoever sent them."""

@@ -58,14 +58,17 @@ class Limits:
             self._bursts[pair] = burst
 
     def received(self, business: Business, customer: Customer, message: Json) -> None:
-        """Count a message from a person, which opens the window. It is never refused, but leaves less for others."""
+        """Count a message from a person, which opens the window: the group's, when it was written there.
+
+        It is never refused, but leaves less for others.
+        """
         self._traffic[business.phone_number_id].count(self._clock.monotonic_ms(), inbound=True)
-        self._open((business.phone_number_id, customer.wa_id), message, self._clock.now_ms())
+        self._open((business.phone_number_id, message.get("group_id", customer.wa_id)), message, self._clock.now_ms())
 
     def remember(self, entries: Iterable[Sent]) -> None:
         """Open the windows of messages that an earlier run took, given in their order. They count for no second."""
         for entry in entries:
-            self._open((entry.phone_number_id, entry.phone), entry.message, entry.at_ms)
+            self._open((entry.phone_number_id, entry.message.get("group_id", entry.phone)), entry.message, entry.at_ms)
 
     def window(self, pair: Pair) -> ServiceWindow:
         """The customer service window of a business number and a person."""

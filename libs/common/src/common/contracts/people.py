@@ -4,10 +4,23 @@ Since 2026 Meta identifies people by a business-scoped user id (BSUID, `user_id`
 alias that may be missing, may change, and may be all that is known when we write first. Groups have their own id.
 """
 
+import re
+from functools import lru_cache
+from typing import Final
+
 import msgspec
 
 from common.contracts.envelope import Contract
 from common.contracts.notations import notations
+from common.contracts.phones import digits_of
+
+WRITE: Final = (
+    "write a phone number with its country code (+4915112345678), a BSUID (DE.1349…) or the id of a group (Y2Fw…)"
+)
+
+_REMEMBERED: Final = 8_192
+_BSUID: Final = re.compile(r"[A-Z]{2}\.[A-Za-z0-9_-]{1,128}(?:\.[A-Za-z0-9_-]{1,128})?")
+_GROUP: Final = re.compile(r"(?=.*[A-Z])(?=.*[0-9])[A-Za-z][A-Za-z0-9_-]{11,}={0,2}")
 
 
 class Contact(Contract, frozen=True, kw_only=True):
@@ -43,27 +56,30 @@ def named(contact: Contact) -> Contact:
     )
 
 
-def contact_of_recipient(to: str) -> Contact:
-    """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation.
+def recipient(to: str) -> Contact:
+    """The one that the `to` of a send request names: a phone number in any notation, a BSUID or a group.
 
-    Digits are those of ASCII, as Meta has them. A number with those of other scripts names nobody: to leave them out
-    would name another person.
+    A BSUID is a country, a dot, and letters and digits (Meta, "Business-scoped user ids"). A group id is opaque: Meta's
+    are base64, and have capitals, which usernames have not. Raises `ValueError` with a sentence for the caller.
     """
-    if not to.isascii():
-        return _of_foreign(to)
-    if "." in to and to.split(".", 1)[0].isalpha():
-        return Contact(user_id=to)
-    plain = to.removeprefix("+")
-    if plain.isdigit():  # as nearly every caller writes it
-        return Contact(wa_id=plain)
-    return Contact(wa_id="".join(filter(str.isdigit, to)))
+    named = to.strip()
+    if _BSUID.fullmatch(named):
+        return Contact(user_id=named)
+    if _GROUP.fullmatch(named):
+        return Contact(group_id=named)
+    try:
+        return Contact(wa_id=digits_of(named))
+    except ValueError as error:
+        raise ValueError(f"{error}; {WRITE}") from None
 
 
-def _of_foreign(to: str) -> Contact:
-    """With characters beyond ASCII: dashes and spaces of typography may stand between the digits."""
-    if any(character.isalnum() and not character.isascii() for character in to):
+@lru_cache(maxsize=_REMEMBERED)
+def contact_of_recipient(to: str) -> Contact:
+    """The same, where it is known to be right or nothing can be done about it: what names no recipient has no alias."""
+    try:
+        return recipient(to)
+    except ValueError:
         return Contact()
-    return contact_of_recipient("".join(filter(str.isascii, to)))
 
 
 def contact_key(phone_number_id: str, contact: Contact) -> str:

@@ -30,7 +30,7 @@ from common.contracts.outbound import Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
-from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.people import Contact, contact_of_recipient, recipient
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -91,11 +91,11 @@ Message = Annotated[str | TypedMessage, _Plain]
 class SendRequest(_Model):
     """One message to send.
 
-    `to` is a phone number (E.164, the `+` may be missing) or a BSUID. `messageId` is the caller's idempotency key,
-    unique per chatbot: a repeated one is not sent again. `replyTo` quotes a wamid. `metadata` is the caller's own and
-    comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
-    conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
-    in the conversation only then. What is null is absent.
+    `to` is a phone number with its country code (E.164; the `+` may be missing), a BSUID or the id of a group.
+    `messageId` is the caller's idempotency key, unique per chatbot: a repeated one is not sent again. `replyTo` quotes
+    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after what
+    somebody waits for, the same chatbot's conversations. After `expiresAt` it is not sent any more; before `sendAt` it
+    is not sent yet, and takes its place in the conversation only then. What is null is absent.
 
     A `message` may have Meta's own form, with its content under the name of its kind; what Meta has around it (`to`,
     `recipient_type`, `context`) has to say the same as the request.
@@ -127,7 +127,7 @@ class SendRequest(_Model):
     @classmethod
     def _names_somebody(cls, to: str) -> str:
         if not contact_of_recipient(to).aliases():
-            raise ValueError("give a phone number (E.164, e.g. +4915112345678) or a BSUID (e.g. DE.1349…)")
+            recipient(to)  # says what is wrong with it
         return to
 
     @model_validator(mode="after")

@@ -145,6 +145,11 @@ SEND_PARKED: Final = Collection(
             only={"backlog": False},
         ),
         Index("backlog", tuple((name, ASCENDING) for name in ("partition", "group", "order")), only={"backlog": True}),
+        Index(
+            "named",
+            tuple((name, ASCENDING) for name in ("partition", "named", "lane", "group")),
+            only={"named": {"$exists": True}},
+        ),
     ),
 )
 SEND_SCHEDULED: Final = Collection(
