@@ -447,6 +447,20 @@ async def test_what_meta_took_counts_for_the_pace_of_its_recipient():
     assert sorted(taken) == ["b|p:4915100000000", "b|p:4915100000001"]
 
 
+async def test_a_recipient_that_had_too_many_is_held_and_no_other():
+    world = World()
+    many = ERROR.__class__(code=131056, reason="pair_rate_limit")
+    refused = []
+    world.paces.pairs.refused = lambda lane, _now: refused.append(lane)
+    world.flow.answer = first_time(lambda: Defer(soon(), many))
+    world.flow.answered = True
+    world.ask("m1", to=1)
+    async with world.running():
+        await world.until_done("m1")
+    assert refused == ["b|p:4915100000001"]
+    assert world.paces.number("b").rate == 1_000
+
+
 async def test_a_number_that_is_too_fast_goes_slower():
     world = World()
     too_fast = ERROR.__class__(code=130429, reason="rate_limit")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
 from pymongo import ReadPreference
 
 from common.contracts import topics
@@ -255,9 +256,23 @@ async def test_the_policy_in_doubt(policy, resend):
 
 
 async def test_a_pace_per_recipient_is_kept_unless_that_is_switched_off():
-    made = Bench(sender_pair_pace=True)
+    made = Bench(sender_pair_pace="learned")
     assert made.sender.paces.pairs is not None
+    assert not made.sender.paces.pairs._strict
     await made.close()
+
+
+@pytest.mark.parametrize("asked", ["strict", "true", "1", True])
+async def test_a_pace_per_recipient_can_be_kept_for_all_messages(asked):
+    made = Bench(sender_pair_pace=asked)
+    assert made.sender.paces.pairs._strict
+    await made.close()
+
+
+@pytest.mark.parametrize("asked", ["sometimes", "", None])
+def test_a_pace_per_recipient_that_is_none_is_refused(asked):
+    with pytest.raises(ValidationError, match="sender_pair_pace"):
+        Bench(sender_pair_pace=asked)
 
 
 @pytest.mark.parametrize(("asked", "begins"), [(80.0, 20.0), (5.0, 5.0)])

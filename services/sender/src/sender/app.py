@@ -206,7 +206,7 @@ class Sender:
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
             most=max(1, settings.sender_max_in_flight // 2),
-            pairs=Pairs() if settings.sender_pair_pace else None,
+            pairs=_pairs_of(settings),
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -336,6 +336,11 @@ def build_app(settings: Settings) -> Litestar:
     )
     add_models(app, SendRequest, Batch)
     return app
+
+
+def _pairs_of(settings: Settings) -> Pairs | None:
+    pace = settings.sender_pair_pace
+    return None if pace == "off" else Pairs(strict=pace == "strict")
 
 
 def _spool_of(settings: Settings) -> Room:

@@ -32,6 +32,7 @@ _MAX_WINDOWS: Final = 3
 _GRACE_SECONDS: Final = 1.0
 _CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
+_PAIR_LIMIT: Final = 131056
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
 EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
 WINDOW_CLOSED: Final = Dead(
@@ -147,6 +148,11 @@ def reopens(replay: int, entry: Entry) -> bool:
 def is_too_fast(error: MetaError | None) -> bool:
     """Whether Meta said that this number, or its account or app, sends more than it may."""
     return error is not None and error.code in _TOO_FAST
+
+
+def is_pair_limit(error: MetaError | None) -> bool:
+    """Whether Meta said that this recipient had too many messages of this number."""
+    return error is not None and error.code == _PAIR_LIMIT
 
 
 def expired(request: SendRequest, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from common.telemetry import tracing
 from common.telemetry.tenants import Tenants
 from sender import results, telemetry
 from sender.commits import Commits, Effect
-from sender.core import is_too_fast
+from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
 from sender.flow import Flow
 from sender.intake import judge
@@ -365,6 +365,8 @@ class _Session:
             paces.taken(item.lane, self._now())
         elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
             paces.number(item.group).too_fast(self._now())
+        elif isinstance(outcome, Defer) and step.answered and is_pair_limit(outcome.error):
+            paces.pair_refused(item.lane, self._now())
 
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""

@@ -14,7 +14,7 @@ Times are seconds of one clock that the caller passes in.
 import heapq
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sender.gates import Gates
 from sender.junctions import Junctions
@@ -25,7 +25,13 @@ from sender.turns import Shares, Turns
 T = TypeVar("T")
 
 
-def _at_once(_lane: str, now: float) -> float:
+class PairReadyAt(Protocol):
+    """When the next message to the recipient of a lane may go: now, or later (Unix seconds)."""
+
+    def __call__(self, lane: str, now: float, /, *, campaign: bool) -> float: ...
+
+
+def _at_once(_lane: str, now: float, /, *, campaign: bool) -> float:  # noqa: ARG001  # as PairReadyAt has it
     return now
 
 
@@ -43,7 +49,7 @@ class Lanes(Generic[T]):
         self,
         bounds: Bounds | None = None,
         shares: Shares | None = None,
-        pair: Callable[[str, float], float] = _at_once,
+        pair: PairReadyAt = _at_once,
         named: Callable[[str], str] = _itself,
     ) -> None:
         self._bounds = bounds or Bounds()
@@ -228,7 +234,7 @@ class Lanes(Generic[T]):
         head = lane.queue[0]
         if head.due > now or lane.ready:
             return  # another timer of this lane is set for then
-        if head.paced and now < head.expires and (may := self._pair(lane.name, now)) > now:
+        if head.paced and now < head.expires and (may := self._pair(lane.name, now, campaign=head.bulk)) > now:
             head.due = may
             self._wait(lane, now)
             return

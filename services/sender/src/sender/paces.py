@@ -56,14 +56,21 @@ class Paces:
         """Every chatbot whose number was used here, and its pace."""
         return self._numbers.items()
 
-    def pair_ready_at(self, lane: str, now: float) -> float:
+    def pair_ready_at(self, lane: str, now: float, *, campaign: bool) -> float:
         """When the next message to a recipient may go."""
-        return self.pairs.ready_at(self.persons.named(lane), now) if self.pairs is not None else now
+        if self.pairs is None:
+            return now
+        return self.pairs.ready_at(self.persons.named(lane), now, campaign=campaign)
 
     def taken(self, lane: str, now: float) -> None:
         """Meta took a message to a recipient, or may have."""
         if self.pairs is not None:
             self.pairs.went(self.persons.named(lane), now)
+
+    def pair_refused(self, lane: str, now: float) -> None:
+        """Meta has refused a message, because its recipient had too many (131056)."""
+        if self.pairs is not None:
+            self.pairs.refused(self.persons.named(lane), now)
 
     def met(self, chatbot_id: str, to: str | None, contact: Contact | None) -> None:
         """Meta has named a contact, maybe in answer to a send to `to`: other names of the same person share a pace."""
