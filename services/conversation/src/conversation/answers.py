@@ -278,7 +278,7 @@ FOUND: Final = {
             "error": _UNDELIVERABLE,
         }
     ],
-    "cursor": None,
+    "cursor": _CURSOR,
 }
 WEBHOOKS: Final = {
     "success": True,

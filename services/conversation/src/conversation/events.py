@@ -11,7 +11,7 @@ from common.contracts.messages import IncomingData, IncomingMessage, MessageStat
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
-from common.meta.payloads import read_json
+from common.meta.payloads import meta_error
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
 from conversation.state import Message
@@ -45,7 +45,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
             id=derive_id(messages.INCOMING, data.phone_number_id or "", fact.message.id),
             type=messages.INCOMING,
             version=messages.VERSION,
-            occurred_at=fact.event.occurred_at,
+            occurred_at=fact.at,
             recorded_at=now,
             correlation_id=fact.trace.correlation_id,
             causation_id=fact.event.id,
@@ -97,16 +97,7 @@ def status_error(fact: StatusSeen | Result) -> MetaError | None:
     """Why it failed: Meta's first error, or the sender's."""
     if isinstance(fact, Result):
         return fact.event.data.error
-    for raw in fact.status.errors or ():
-        error = read_json(raw)
-        details = error.get("error_data")
-        code, title = error.get("code"), error.get("title")
-        return MetaError(
-            code=code if isinstance(code, int) else None,
-            title=title if isinstance(title, str) else None,
-            details=str(details.get("details")) if isinstance(details, dict) and "details" in details else None,
-        )
-    return None
+    return meta_error(fact.status.errors[0]) if fact.status.errors else None
 
 
 def _from_meta(fact: StatusSeen, message: Message) -> StatusData:

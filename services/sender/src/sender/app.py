@@ -12,6 +12,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.messages import StatusData
 from common.contracts.numbers import NumberNews
 from common.contracts.sends import SendRequest
 from common.dead_letters import DeadLetterLimit
@@ -73,12 +74,13 @@ from sender.telemetry import timed
 from sender.throughput import Throughput
 from sender.tokens import new_token
 from sender.turns import Shares
-from sender.windows import Windows
+from sender.windows import CLOSED, Windows
 
 log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
+_STATUS_FAILED = "failed"
 _IDLE_SECONDS = 60.0
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
 _APART_SECONDS = 0.05
@@ -135,7 +137,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves).handle,
+            handle=Settler(self.store, self.moves, self._status_seen).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -180,6 +182,7 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            on_accepted=self.reports.works,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),
@@ -210,7 +213,7 @@ class Sender:
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
             most=max(1, settings.sender_max_in_flight // 2),
-            pairs=Pairs() if settings.sender_pair_pace else None,
+            pairs=_pairs_of(settings),
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -235,6 +238,13 @@ class Sender:
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
         if news is not None:
             self.throughput.heard(news)
+
+    def _status_seen(self, status: StatusData) -> None:
+        if status.chatbot_id is not None:
+            self.paces.met(status.chatbot_id, None, status.contact)
+        closed = status.status == _STATUS_FAILED and status.error is not None and status.error.code == CLOSED
+        if closed and status.phone_number_id and status.contact and status.timestamp:
+            self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
@@ -345,6 +355,11 @@ def build_app(settings: Settings) -> Litestar:
     )
     add_models(app, SendRequest, Batch)
     return app
+
+
+def _pairs_of(settings: Settings) -> Pairs | None:
+    pace = settings.sender_pair_pace
+    return None if pace == "off" else Pairs(strict=pace == "strict")
 
 
 def _spool_of(settings: Settings) -> Room:

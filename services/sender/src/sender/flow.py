@@ -37,12 +37,12 @@ from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
-from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
+from sender.outcomes import Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
 from sender.requests import Job
 from sender.telemetry import GraphCall
 from sender.tokens import new_token
-from sender.windows import Windows, needs_window
+from sender.windows import CLOSED, Windows, needs_window
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
     now: Callable[[], datetime] = utc_now
+    on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
 
     async def step(
         self, job: Job, *, owner: str, strikes: int, look: bool, doubted: bool = False, calling: Calling = nullcontext
@@ -204,9 +205,13 @@ class Flow:
             outcome = spared(outcome, self.now())
         if call is not None:
             call.ended(end, outcome)
+        if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
+            self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
+        if credentials.rejected and isinstance(outcome, Sent):
+            self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
     async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:

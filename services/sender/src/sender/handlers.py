@@ -20,7 +20,7 @@ from common.telemetry.tenants import Tenants
 from sender import results, telemetry
 from sender.advice import differs, digest_of
 from sender.commits import Commits, Effect
-from sender.core import is_too_fast
+from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
 from sender.ended import Endings
 from sender.flow import Flow
@@ -122,7 +122,9 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
+        self.lanes: Lanes[Job] = Lanes(
+            tools.limits.bounds, tools.shares, tools.paces.pair_ready_at, tools.paces.persons.named
+        )
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
@@ -355,16 +357,14 @@ class _Session:
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
         self._keep_pace(item, step)
+        if isinstance(outcome, Sent) and step.recorded:
+            self.tools.paces.met(job.chatbot_id, job.to, outcome.contact)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
-                letters = (results.dead_letter(job, entry),) if entry.letter else ()
                 self.tools.letters.ended(job.chatbot_id, entry, self._now())
                 self.lanes.finish(item)
-                if not step.recorded and differs(entry, digest_of(job.body)):
-                    self._tell_duplicate(item, entry)
-                else:
-                    self._write(item, results.result(job, entry, self.flow.now()), *letters)
+                self._tell_end(item, entry, recorded=step.recorded)
             case Retry():
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
@@ -383,10 +383,17 @@ class _Session:
                     self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
 
-    def _tell_duplicate(self, item: Item[Job], entry: Entry) -> None:
-        """A request whose id belongs to another content: that one's results are its own to tell."""
-        log.info("another content has this message id", extra={"journal_id": entry.id, "chatbot_id": entry.chatbot_id})
-        self._write(item, results.duplicate(item.payload, entry, self.flow.now()))
+    def _tell_end(self, item: Item[Job], entry: Entry, *, recorded: bool) -> None:
+        """How it ended; or that its id belongs to another content, whose results are its own to tell."""
+        job, now = item.payload, self.flow.now()
+        if not recorded and differs(entry, digest_of(job.body)):
+            log.info(
+                "another content has this message id", extra={"journal_id": entry.id, "chatbot_id": job.chatbot_id}
+            )
+            self._write(item, results.duplicate(job, entry, now))
+            return
+        letters = (results.dead_letter(job, entry),) if entry.letter else ()
+        self._write(item, results.result(job, entry, now), *letters)
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:
         paces, outcome = self.tools.paces, step.outcome
@@ -394,6 +401,8 @@ class _Session:
             paces.taken(item.lane, self._now())
         elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
             paces.number(item.group).too_fast(self._now())
+        elif isinstance(outcome, Defer) and step.answered and is_pair_limit(outcome.error):
+            paces.pair_refused(item.lane, self._now())
 
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""

@@ -97,8 +97,8 @@ def make_group_reader(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
 
     It reads what transactions have not committed yet, too: such a record stands before others that were acknowledged.
     """
-    heed_errors()
     read_all_that_can_be_read()
+    heed_errors()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
