@@ -30,6 +30,7 @@ CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 CALLBACKS = CallbackSettings(callback_keys=CALLBACK_KEYS).callbacks()
 KEY = "wk_test_key"
 RESULT = decoder(sends.SendResult)
+ENDS = (sends.ACCEPTED, sends.FAILED, sends.EXPIRED, sends.CANCELLED, sends.IN_DOUBT)
 
 
 class FakeGraph:
@@ -200,11 +201,11 @@ class World:
         return [(h, v) for h, v in await self.read(topics.SEND_DLQ) if chatbot.encode() in v]
 
     async def until_results(self, chatbot, count, *kinds, seconds=30):
-        """Wait for `count` different results of these types (of any, by default); repeats are returned too."""
+        """Wait for `count` different results of these types (of any end, and of doubts, by default); repeats are returned too."""
         found = []
 
         async def enough():
-            found[:] = [r for r in await self.results(chatbot) if not kinds or r.type in kinds]
+            found[:] = [r for r in await self.results(chatbot) if r.type in (kinds or ENDS)]
             return len({r.id for r in found}) >= count
 
         await eventually(enough, seconds)

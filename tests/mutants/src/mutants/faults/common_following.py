@@ -201,8 +201,8 @@ FAULTS: Final = (
     Fault(
         "common/coordinator-not-installed",
         _CLIENTS,
-        "    heed_errors()\n",
-        "",
+        "    heed_errors()\n    read_all_that_can_be_read()\n",
+        "    read_all_that_can_be_read()\n",
         (f"{_TESTS}/test_client_settings.py",),
         "after a broker's restart a group begins at the start of its topics",
     ),

@@ -128,8 +128,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-letter-not-written",
         _HANDLERS,
-        "results.result(job, entry, self.flow.now()), *letters)",
-        "results.result(job, entry, self.flow.now()))",
+        "results.result(job, entry, now), *letters)",
+        "results.result(job, entry, now))",
         (f"{_TESTS_OF_SESSIONS}::test_a_dead_letter_is_counted_and_written_with_its_result",),
         "a dead letter is counted and not written",
     ),
@@ -154,8 +154,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-result-not-written",
         _HANDLERS,
-        "                self._write(item, results.result(job, entry, self.flow.now()), *letters)",
-        "                self._write(item, *letters)",
+        "        self._write(item, results.result(job, entry, now), *letters)",
+        "        self._write(item, *letters)",
         (f"{_TESTS_OF_SESSIONS}::test_a_send_is_told_of_and_its_record_committed_in_one_transaction",),
         "a producer never learns what became of a send",
     ),

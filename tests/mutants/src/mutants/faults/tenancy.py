@@ -187,8 +187,8 @@ FAULTS: Final = (
     Fault(
         "tenancy/state-stops-with-the-history",
         _CORE,
-        '    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))\n    if len(',
-        "    if len(",
+        '    message.set("deliveryStatus", advance(before, word))\n',
+        '    message.set("deliveryStatus", before or word)\n',
         _PLANNED,
         "a status changes nothing",
     ),
