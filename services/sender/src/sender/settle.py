@@ -57,13 +57,13 @@ class Settler:
 class Watch:
     """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
 
-    Asks the journal only while somebody waits, for all of them at once.
+    Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
     """
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
         self._waiting: dict[str, Callable[[str], None]] = {}
-        self._some = asyncio.Event()
+        self.some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,7 +77,7 @@ class Watch:
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""
         self._waiting[journal_id] = on_settled
-        self._some.set()
+        self.some.set()
 
     def remove(self, journal_id: str) -> None:
         """Nobody waits for it any more."""
@@ -85,7 +85,7 @@ class Watch:
 
     async def _look(self) -> None:
         while True:
-            await self._some.wait()
+            await self.some.wait()
             try:
                 for journal_id in await self._store.ended_among(list(self._waiting)):
                     on_settled = self._waiting.pop(journal_id, None)
@@ -94,7 +94,7 @@ class Watch:
             except Unavailable as error:
                 log.warning("cannot look for settled sends", extra={"error": error.message})
             if not self._waiting:
-                self._some.clear()
+                self.some.clear()
             await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -100,6 +100,7 @@ class JournalStore:
             **_present(
                 phoneNumberId=entry.phone_number_id,
                 due=entry.due,
+                doubtedAt=entry.doubted_at,
                 firstFailedAt=entry.first_failed_at,
                 wamid=entry.wamid,
                 contact=msgspec.to_builtins(entry.contact),
@@ -137,6 +138,7 @@ def _entry(document: Document) -> Entry:
         to=document["to"],
         phone_number_id=document.get("phoneNumberId"),
         due=document.get("due"),
+        doubted_at=document.get("doubtedAt"),
         first_failed_at=document.get("firstFailedAt"),
         wamid=document.get("wamid"),
         contact=_read(document.get("contact"), Contact),
