@@ -9,8 +9,10 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
+from common.security.signature import signature_of
 from ingress.refusals import CERTAIN_AFTER, Refused, report
 from ingress.reporter import Reporter
+from ingress.routes import WebhookRoute
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
 NUMBER, OTHER = "106540352242922", "106540352242999"
@@ -21,7 +23,8 @@ def at(seconds):
 
 
 def body(number=NUMBER):
-    return b'{"entry":[{"changes":[{"value":{"metadata":{"phone_number_id": "%s"}}}]}]}' % number.encode()
+    message = b'{"metadata":{"phone_number_id": "%s"},"messages":[{"id":"wamid.1","from":"3"}]}' % number.encode()
+    return b'{"entry":[{"id":"1","changes":[{"field":"messages","value":%s}]}]}' % message
 
 
 @pytest.fixture
@@ -119,3 +122,36 @@ async def test_a_report_that_fails_loses_no_refusal_and_the_last_one_says_goodby
     assert told[0].refusals == (Refusals(since=at(1), last=at(1)),)
     assert [one.leaving for one in told] == [False] * (len(told) - 1) + [True]
     assert len({one.replica for one in told}) == 1
+
+
+async def answer(route, content, signature):
+    """What the route says to one POST: the status."""
+    sent = []
+    headers = [(b"x-hub-signature-256", signature), (b"content-length", str(len(content)).encode())]
+
+    async def receive():
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    async def send(event):
+        sent.append(event)
+
+    await route({"method": "POST", "headers": headers}, receive, send)
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize("error", [Unavailable("away", code="kafka_unavailable"), RuntimeError("a mistake")])
+async def test_the_route_tells_what_it_does_not_take(refused, error):
+    failing = [error]
+
+    async def publish(_records):
+        if failing:
+            raise failing[0]
+
+    route = WebhookRoute(["fake-secret"], publish, None, refused=refused)
+    assert await answer(route, body(), signature_of(body(), b"fake-wrong")) == 400
+    assert list(refused.doubted) == [NUMBER]
+    assert await answer(route, body(), signature_of(body(), b"fake-secret")) in (500, 503)
+    assert [one.phone_number_id for one in refused.take(datetime.now(UTC))] == [None, NUMBER]
+    failing.clear()
+    assert await answer(route, body(), signature_of(body(), b"fake-secret")) == 200
+    assert refused.take(datetime.now(UTC)) == ()
