@@ -129,6 +129,21 @@ SEQUENCES = {
     "doubt, then a status": lambda: [[result(sends.IN_DOUBT)], [status("sent")], [result(attempts=2)]],
     "a second wamid": lambda: [[result()], [status("sent", wamid="wamid.LATE")], [status("read", wamid="wamid.LATE")]],
     "somebody else's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
+    "unsigned statuses, then result": lambda: [
+        [status("sent", ours=False, pricing=PRICING)],
+        [status("failed", ours=False, contact=None)],
+        [result()],
+        [status("delivered", ours=False, pricing=PRICING)],
+    ],
+    "unsigned statuses and the result in one batch": lambda: [
+        [status("sent", ours=False), result(), status("read", ours=False)],
+        [status("delivered")],
+    ],
+    "a doubt, unsigned statuses, then the result": lambda: [
+        [result(sends.IN_DOUBT)],
+        [status("sent", ours=False)],
+        [result(attempts=2)],
+    ],
     "a group": lambda: [
         [status("delivered", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
         [status("read", recipient_participant_user_id=f"DE.{n}") for n in range(3)],

@@ -19,8 +19,9 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id, inbound_message_id, message_id_before, outbound_message_id
 from common.contracts.people import Contact, contact_of_recipient
+from conversation.absorbing import absorb, retold
 from conversation.documents import aliases_of, contact_document, error_document, present
-from conversation.events import Pending, incoming, status_changed, status_error, word_of
+from conversation.events import Pending, incoming, status_changed, status_error, status_retold, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
 from conversation.state import Chatbots, Conversation, Document, Known, Message, Working, newest_aliases
@@ -66,16 +67,17 @@ def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
                 messages.update((inbound_message_id(number, wamid), message_id_before(wamid)))
                 aliases.update(aliases_of(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
             case StatusSeen():
-                if fact.journal_id is not None:
-                    messages.add(fact.journal_id)
-                else:
-                    number, wamid = fact.event.data.phone_number_id, fact.status.id
-                    owner = chatbots.get(number or "")
-                    messages.update((outbound_message_id(number, owner, wamid), message_id_before(wamid)))
+                number, wamid = fact.event.data.phone_number_id, fact.status.id
+                messages.add(outbound_message_id(number, chatbots.get(number or ""), wamid))
+                messages.add(fact.journal_id or message_id_before(wamid))
+                if fact.journal_id is None:
                     wamids.add(wamid)
                 aliases.update(aliases_of(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
             case Result():
-                messages.add(fact.event.data.journal_id)
+                data = fact.event.data
+                messages.add(data.journal_id)
+                if data.wamid:
+                    messages.add(outbound_message_id(data.phone_number_id, data.chatbot_id, data.wamid))
                 aliases.update(aliases_of(fact.event.data.phone_number_id, *_recipients(fact)))
             case ChangeSeen():
                 pass
@@ -176,12 +178,14 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     message = _message_of(result.working, fact, owner, now)
     chatbot = message.document.get("chatbotId", owner)
     _note_wamid(result.working, message, status.id)
+    absorb(result.working, message, status.id, origin=fact.origin, most=MAX_STATUSES)
     contact = data.contact or Contact()
     _join(result.working, message, aliases_of(data.phone_number_id, contact), contact, chatbot, now)
     result.usage.extend(usage_of_pricing(fact, message))
     key = f"{status.id}|{status.status}|{status.participant or ''}"
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
 
 
 def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
@@ -200,12 +204,14 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     _fill(message, fact, content)
     if data.wamid:
         _note_wamid(result.working, message, data.wamid)
+        absorb(result.working, message, data.wamid, origin=fact.origin, most=MAX_STATUSES)
     aliases = aliases_of(data.phone_number_id, *_recipients(fact))
     _join(result.working, message, aliases, data.contact or contact_of_recipient(data.to), data.chatbot_id, now)
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
     if _record(message, key, word, fact.origin, data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
 
 
 def _fill(message: Message, fact: Result, content: object) -> None:
@@ -259,7 +265,8 @@ def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: date
     before = working.messages.get(message_id_before(fact.status.id))
     for message in (*working.of_wamid(number, fact.status.id), *([before] if before else [])):
         of_owner = message.document.get("chatbotId") == owner
-        if of_owner and not _is_inbound(message) and _is_at(message, number, owner):
+        stands_in = message.document["_id"] == of_another_system
+        if of_owner and not stands_in and not _is_inbound(message) and _is_at(message, number, owner):
             return message
     return _outbound(working, of_another_system, number, owner, now)
 

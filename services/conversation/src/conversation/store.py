@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from common.mongo import (
+    DeleteOne,
     Document,
     DuplicateKeyError,
     InsertOne,
@@ -90,7 +91,11 @@ class ConversationStore:
         writes = [
             # A merged conversation gives its aliases up before another one takes them, so these are in order.
             (self.conversations, [*_merges(working.merges), *map(_conversation, working.conversations.values())], True),
-            (self.messages, [*_moved(working.merges), *map(_message, working.messages.values())], True),
+            (
+                self.messages,
+                [*_moved(working.merges), *_gone(working.absorbed), *map(_message, working.messages.values())],
+                True,
+            ),
             (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
             (self.usage_logs, [_once(document, again=True) for document in plan.usage], False),
         ]
@@ -144,6 +149,10 @@ def _moved(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
         for winner, loser in merges
         if not loser.new
     ]
+
+
+def _gone(absorbed: Iterable[Message]) -> list[Any]:
+    return [DeleteOne({"_id": message.document["_id"]}) for message in absorbed if not message.new]
 
 
 def _once(document: Document, *, again: bool) -> Any:

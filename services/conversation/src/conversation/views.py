@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from common.errors import InvalidInput
+from conversation.absorbing import STOOD_IN
 from conversation.state import Document
 from conversation.windows import window_of
 
@@ -16,7 +17,7 @@ _MAX_CURSOR: Final = 1_000
 
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
+_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases", STOOD_IN})
 
 
 def conversation_view(document: Document, now: datetime) -> Document:
