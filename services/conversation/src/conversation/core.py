@@ -223,6 +223,7 @@ def _fill(message: Message, fact: Result, content: object) -> None:
     message.set("chatbotId", data.chatbot_id)
     message.set("phoneNumberId", data.phone_number_id)
     message.set("to", data.to)
+    message.set("messageStatus", data.message_status)
     message.set("type", content.get("type") if isinstance(content, dict) else "text")
     message.set("text", text)
     message.set("request", request)

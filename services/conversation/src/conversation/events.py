@@ -90,6 +90,7 @@ def status_retold(fact: StatusSeen | Result, message: Message, entry: Document) 
         data = replace(
             own,
             status=entry["status"],
+            message_status=None,
             timestamp=entry["timestamp"],
             error=MetaError(**error) if error is not None else None,
         )
@@ -165,6 +166,7 @@ def _from_sender(fact: Result, message: Message) -> StatusData:
         journal_id=data.journal_id,
         message_id=data.message_id,
         wamid=data.wamid,
+        message_status=data.message_status,
         contact=data.contact or _recipient(data.to),
         timestamp=data.at,
         error=data.error,

@@ -31,6 +31,7 @@ _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _LEAST_SECONDS: Final = 0.5
+_MAX_WORD: Final = 64  # characters; Meta's longest `message_status` has 27
 _UNRESOLVED: Final = "in_doubt_unresolved"
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
 EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
@@ -152,7 +153,7 @@ def _standing(  # noqa: PLR0911  # one answer per state
     """What the journal alone decides; None when it leaves the way open for the next attempt."""
     match entry.state:
         case State.ACCEPTED:
-            return Sent(entry.wamid, entry.contact)
+            return Sent(entry.wamid, entry.contact, entry.message_status)
         case State.FAILED | State.EXPIRED | State.CANCELLED:
             return Dead(entry.error or MetaError(), letter=entry.letter, state=entry.state)
         case State.RETRYING | State.DEFERRED:
@@ -241,12 +242,15 @@ def _success(end: Answered) -> Sent | None:
         return None
     if answer.get("success") is True:
         return Sent(None)
-    wamid = _first(answer, "messages").get("id")
+    message = _first(answer, "messages")
+    wamid = message.get("id")
     if not isinstance(wamid, str):
         return None
     person = _first(answer, "contacts")
     contact = Contact(user_id=_text(person.get("user_id")), wa_id=_text(person.get("wa_id")))
-    return Sent(wamid, contact if contact.aliases() else None)
+    return Sent(
+        wamid, contact if contact.aliases() else None, (_text(message.get("message_status")) or "")[:_MAX_WORD] or None
+    )
 
 
 def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     `due` is when a retry is due or a doubt may be given up, `doubted_at` when the doubt arose. `letter` says that the
     end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
-    begins anew with each.
+    begins anew with each. `message_status` is Meta's word in its answer.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     doubted_at: datetime | None = None
     first_failed_at: datetime | None = None
     wamid: str | None = None
+    message_status: str | None = None
     contact: Contact | None = None
     error: MetaError | None = None
     letter: bool = False

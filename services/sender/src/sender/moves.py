@@ -63,7 +63,9 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
         case Sent():
             if entry is not None and entry.state is State.ACCEPTED:
                 return None
-            return _move(entry, _accepted(base, outcome.wamid, outcome.contact))
+            return _move(
+                entry, replace(_accepted(base, outcome.wamid, outcome.contact), message_status=outcome.message_status)
+            )
         case Dead():
             if entry is not None and entry.ended:
                 return None

@@ -61,7 +61,7 @@ def accept(
     )
 
 
-def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
+def answer(body: Json, accepted: Accepted, wamid: str, message_status: str) -> Json:
     """The body of a 200: `user_id` only for a message to a BSUID, `wa_id` unless it is withheld."""
     contact: Json = {"input": str(body["to"] if body.get("to") is not None else body["recipient"])}
     if not (accepted.to_user_id and accepted.customer.withhold_phone):
@@ -70,7 +70,7 @@ def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
         contact["user_id"] = accepted.customer.user_id
     message: Json = {"id": wamid}
     if accepted.type == "template":
-        message["message_status"] = "accepted"
+        message["message_status"] = message_status
     return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
 
 
