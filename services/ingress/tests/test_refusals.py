@@ -85,6 +85,14 @@ def test_what_names_no_number_of_ours_counts_for_nothing(refused):
     assert refused.take(at(1)) == ()
 
 
+def test_a_number_that_moves_to_another_account_stays_ours(refused):
+    account = AccountData(chatbot_id="heir", phone_number_id=NUMBER, status=ACTIVE, revision=1)
+    refused.account_changed("heir", account)
+    refused.account_changed("bot", None)
+    refused.note_unsigned(body(), at(0))
+    assert len(refused.take(at(1))) == 1
+
+
 def test_a_number_without_an_account_is_none_of_ours_any_more(refused):
     refused.account_changed("bot", None)
     refused.note_unsigned(body(), at(0))

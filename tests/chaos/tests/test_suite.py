@@ -68,6 +68,8 @@ def test_a_short_run_has_one_outage_that_costs_it_little():
     outages = [fault for fault in plan(243, 18, PROFILE) if fault.kind == "outage"]
     assert [(fault.target, fault.number) for fault in outages] == [("conversation", 1)]
     assert not any(fault.kind == "outage" for fault in plan(3, 18, replace(PROFILE, kinds=frozenset({"kill"}))))
+    alone = plan(3, 5, replace(PROFILE, kinds=frozenset({"outage"})))
+    assert {fault.target for fault in alone} == set(OUTAGES)
     chosen = plan(3, 4, replace(PROFILE, kinds=frozenset({"outage:kafka"})))
     assert {fault.target for fault in chosen} == {"kafka"}
 

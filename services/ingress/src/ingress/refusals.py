@@ -6,6 +6,7 @@ alone, it is not certain at first, and a body of the number that is well signed 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,21 +32,25 @@ _NAMED: Final = re.compile(rb'"phone_number_id"\s*:\s*"(\d{1,32})"')
 
 @dataclass(slots=True)
 class Refused:
-    """What this process has refused. `numbers` are those of the accounts, by chatbot.
+    """What this process has refused. `numbers` are those of the accounts, by chatbot; `known` counts them.
 
     `doubted` are the numbers whose bodies had a wrong signature: from when to when.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
+    known: Counter[str] = field(default_factory=Counter)
     doubted: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     _over: list[Refusals] = field(default_factory=list)
     _signed: tuple[datetime, datetime] | None = None
 
     def account_changed(self, chatbot_id: str, account: AccountData | None) -> None:
         """The accounts topic says so."""
-        self.numbers.pop(chatbot_id, None)
+        before = self.numbers.pop(chatbot_id, None)
+        if before is not None:
+            self.known -= Counter([before])  # what is at none any more goes
         if account is not None:
             self.numbers[chatbot_id] = account.phone_number_id
+            self.known[account.phone_number_id] += 1
 
     def note_signed(self, now: datetime) -> None:
         """A signed body was not taken."""
@@ -53,10 +58,9 @@ class Refused:
 
     def note_unsigned(self, body: bytes, now: datetime) -> None:
         """A body's signature was wrong."""
-        known = set(self.numbers.values())
         for found in islice(_NAMED.finditer(body, 0, _LOOK_BYTES), _MAX_NAMED):
             number = found[1].decode()
-            if number in known:
+            if number in self.known:
                 self.doubted[number] = (self.doubted.get(number, (now,))[0], now)
 
     def note_taken(self, keys: Iterable[str], now: datetime) -> None:

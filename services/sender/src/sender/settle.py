@@ -26,7 +26,7 @@ _STATUS: Final = decoder(MessageStatus)
 class Settler:
     """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
 
-    It has to carry our callback data: without it only its wamid could say whose it is, which the answer would have told.
+    It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
     that the number belongs to (P8).
     """

@@ -110,7 +110,7 @@ class _Planner:
         if faults < _LONG and self.profile.kinds is None:
             self.made.append(self._made(now, "outage", _SHORT_OUTAGE))
         while len(self.made) < faults:
-            first = deck.pop() if deck and faults >= _LONG else None
+            first = deck.pop() if deck and (faults >= _LONG or not any(self.weights.values())) else None
             fault = self._next(now, first)
             if fault is not None:
                 self.made.append(fault)
