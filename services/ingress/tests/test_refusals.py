@@ -10,7 +10,7 @@ from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
 from common.security.signature import signature_of
-from ingress.refusals import CERTAIN_AFTER, Refused, report
+from ingress.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
 from ingress.reporter import Reporter
 from ingress.routes import WebhookRoute
 
@@ -77,6 +77,18 @@ def test_when_the_secret_is_right_again_its_outage_is_told_to_its_end_and_the_ne
     assert refused.take(at(51)) == (Refusals(since=at(0), last=at(40), phone_number_id=NUMBER),)
     refused.note_unsigned(body(), at(60))
     assert [one.since for one in refused.take(at(61))] == [at(60)]
+
+
+def test_very_many_numbers_are_told_as_all(refused):
+    for place in range(MAX_NUMBERS):
+        number = str(10**14 + place)
+        account = AccountData(chatbot_id=number, phone_number_id=number, status=ACTIVE, revision=1)
+        refused.account_changed(number, account)
+        refused.note_unsigned(body(number), at(place / 1000))
+    assert len(refused.take(at(2))) == MAX_NUMBERS
+    refused.note_unsigned(body(), at(20))
+    assert refused.take(at(21)) == (Refusals(since=at(0), last=at(20), certain=True),)
+    assert len(report(ReportData(replica="r", refusals=refused.take(at(22))), at(22)).value) < 1_000
 
 
 def test_what_names_no_number_of_ours_counts_for_nothing(refused):

@@ -24,6 +24,9 @@ from common.kafka.records import Outgoing
 CERTAIN_AFTER: Final = timedelta(seconds=10)
 """A number that has any traffic has had a well-signed body in this time, if the secret is right."""
 
+MAX_NUMBERS: Final = 1_000
+"""So many numbers are told by themselves in one report."""
+
 _FORGET_AFTER: Final = timedelta(minutes=15)
 _LOOK_BYTES: Final = 64 * 1024
 _MAX_NAMED: Final = 10
@@ -76,7 +79,7 @@ class Refused:
         if self._signed is not None:
             found.append(Refusals(since=self._signed[0], last=self._signed[1]))
             self._signed = None
-        found += [self._refusals(number, now) for number in self.doubted]
+        found += _together([self._refusals(number, now) for number in self.doubted])
         return tuple(found)
 
     def put_back(self, refusals: Iterable[Refusals]) -> None:
@@ -93,6 +96,19 @@ class Refused:
     def _refusals(self, number: str, now: datetime) -> Refusals:
         since, last = self.doubted[number]
         return Refusals(since=since, last=last, phone_number_id=number, certain=now - since >= CERTAIN_AFTER)
+
+
+def _together(refusals: list[Refusals]) -> list[Refusals]:
+    """Of very many numbers it is told as one of all: it is the secret then, and a report has to fit into its topic."""
+    if len(refusals) <= MAX_NUMBERS:
+        return refusals
+    return [
+        Refusals(
+            since=min(one.since for one in refusals),
+            last=max(one.last for one in refusals),
+            certain=any(one.certain for one in refusals),
+        )
+    ]
 
 
 def report(data: ReportData, now: datetime) -> Outgoing:

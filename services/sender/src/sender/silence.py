@@ -99,7 +99,7 @@ class WayBack:
             if last_word.takes and not last_word.leaving and until - last_word.at > STALE:
                 yield last_word.at, last_word.at + STALE
             for one in last_word.unsure:
-                if one.phone_number_id == phone_number_id:
+                if one.phone_number_id in (None, phone_number_id):
                     yield one.since, one.last
 
     def _forget(self, before: datetime) -> None:
