@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from conversation_builders import BOT, NUMBER, Memory, again, read, result, status
+from conversation_builders import ADA, BOT, NUMBER, Memory, again, message, read, result, status
 
 from common.contracts import sends
 from common.contracts.envelope import decode, decoder
@@ -138,3 +138,65 @@ def test_it_costs_no_look_up_of_its_own():
     assert not keys.wamids
     assert len(keys.message_ids) == 2  # the message, and what may stand in for it
     assert keys_of([read(unsigned("sent"))], BOT).wamids == {"wamid.OUT1"}
+
+
+class Strict(Memory):
+    """Knows no more than the store would look up, and has the store's unique keys."""
+
+    def run(self, *records, chatbots=BOT):
+        keys = keys_of([read(record) for record in records], chatbots)
+        all_messages, all_conversations = self.messages, self.conversations
+        self.messages = {key: one for key, one in all_messages.items() if self.is_wanted(key, one, keys)}
+        self.conversations = {
+            key: one for key, one in all_conversations.items() if keys.aliases & set(one.get("aliases", ()))
+        }
+        events, done = super().run(*records, chatbots=chatbots)
+        gone = {message.document["_id"] for message in done.working.absorbed}
+        new = [message.document["_id"] for message in done.working.messages.values() if message.new]
+        assert not (set(new) - gone) & set(all_messages), "a message is written anew that is there"
+        made = [one.document["_id"] for one in done.working.conversations.values() if one.new and not one.merged_into]
+        assert not set(made) & set(all_conversations), "a conversation is made that is there"
+        self.messages = {key: one for key, one in all_messages.items() if key not in gone} | self.messages
+        self.conversations = all_conversations | self.conversations
+        return events, done
+
+    @staticmethod
+    def is_wanted(key, message, keys):
+        wamids = {message.get("wamid"), *message.get("otherWamids", ())}
+        return key in keys.message_ids or bool(keys.wamids & wamids)
+
+
+OTHER_NUMBER = "555000111222333"
+OWNERS = [{NUMBER: "bot"}, {NUMBER: "bot", OTHER_NUMBER: "bot"}, {}, {NUMBER: "heir"}]
+CONTACTS = [ADA, None, Contact(wa_id="491510000001"), Contact(user_id="DE.1001"), Contact(group_id="g1")]
+
+
+def anything(chance):
+    wamid, contact = chance.choice(["wamid.1", "wamid.2", "wamid.3"]), chance.choice(CONTACTS)
+    number, message_id = chance.choice([NUMBER, NUMBER, OTHER_NUMBER]), chance.choice(["m1", "m2"])
+    match chance.randint(0, 5):
+        case 0 | 1:
+            kind = chance.choice([sends.ACCEPTED, sends.ACCEPTED, sends.IN_DOUBT, sends.FAILED])
+            return result(kind, message_id, wamid, to=chance.choice(["+491510000001", "DE.1001"]), contact=contact)
+        case 2:
+            return message(wamid, contact=contact or Contact(), number=number)
+        case _:
+            word, ours = chance.choice(["sent", "delivered", "read", "failed"]), chance.random() < 0.4
+            return status(word, wamid, message_id, contact=contact, number=number, ours=ours)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_no_batch_writes_anew_what_is_there_whatever_names_whatever(seed):
+    """It would meet the key of the store each time it is tried, and fail for good."""
+    chance, memory = random.Random(seed), Strict()
+    for _ in range(14):
+        memory.run(*(anything(chance) for _ in range(chance.randint(1, 3))), chatbots=chance.choice(OWNERS))
+
+
+def test_a_send_that_meta_took_twice_is_found_by_either_wamid(memory):
+    memory.run(status("sent", "wamid.FIRST"))
+    memory.run(result(attempts=2))
+    for wamid in ("wamid.FIRST", "wamid.OUT1"):
+        (event,), _ = memory.run(unsigned("delivered", wamid=wamid))
+        assert told([event])[0].data.message_id == "m1"
+    assert list(memory.messages) == [OURS]

@@ -283,9 +283,11 @@ def _note_wamid(working: Working, message: Message, wamid: str) -> None:
     first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
         message.set("wamid", wamid)
-        working.note_wamid(message)
     elif first != wamid and wamid not in others and len(others) < MAX_OTHER_WAMIDS:
         message.set("otherWamids", [*others, wamid])
+    else:
+        return
+    working.note_wamid(message, wamid)
 
 
 def _join(

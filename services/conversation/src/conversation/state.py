@@ -146,15 +146,16 @@ class Working:
         return conversation
 
     def add_message(self, message: Message) -> Message:
-        """Take a message in, under its id and, when it has one, its wamid."""
+        """Take a message in, under its id and its wamids."""
         self.messages[message.document["_id"]] = message
-        if "wamid" in message.document:
-            self.note_wamid(message)
+        for wamid in (message.document.get("wamid"), *message.document.get("otherWamids", ())):
+            if wamid is not None:
+                self.note_wamid(message, wamid)
         return message
 
-    def note_wamid(self, message: Message) -> None:
-        """Have a message found by the wamid that it has."""
-        name = message.document.get("phoneNumberId"), message.document["wamid"]
+    def note_wamid(self, message: Message, wamid: str) -> None:
+        """Have a message found by a wamid that it has."""
+        name = message.document.get("phoneNumberId"), wamid
         self.by_wamid.setdefault(name, []).append(message)
 
     def absorb(self, message: Message, stand_in: Message) -> None:

@@ -76,11 +76,12 @@ class ConversationStore:
 
     async def _known(self, keys: Keys, session: Any) -> Known:
         known = Known()
-        for name, wanted in (("_id", keys.message_ids), ("wamid", keys.wamids)):
-            if wanted:
-                query: Document = {name: {"$in": list(wanted)}}
-                async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
-                    known.messages[document["_id"]] = document
+        wanted = {"_id": keys.message_ids, "wamid": keys.wamids, "otherWamids": keys.wamids}
+        ways: list[Document] = [{name: {"$in": list(values)}} for name, values in wanted.items() if values]
+        if ways:
+            query: Document = {"$or": ways} if len(ways) > 1 else ways[0]
+            async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
+                known.messages[document["_id"]] = document
         if keys.aliases:
             query = {"aliases": {"$in": list(keys.aliases)}}
             known.conversations = [d async for d in self.conversations.find(query, session=session)]
