@@ -215,8 +215,8 @@ FAULTS: Final = (
     Fault(
         "conversation/known-messages-are-not-read",
         _STORE,
-        "            if wanted:\n                query: Document = {name",
-        "            if False:\n                query: Document = {name",
+        "        if ways:\n",
+        "        if False:\n",
         _STORED,
         "a status of a message that is there meets its _id, and fails for ever",
     ),
