@@ -12,6 +12,8 @@ from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
 
 _ASKING_MS = 3_000
+_FEW = 100  # offsets that may be ends of transactions; more are a backlog
+_LOOKS, _LOOK_MS, _LOOK_BYTES = 5, 200, 64 * 1024
 
 Ends = Mapping[TopicPartition, int]
 
@@ -25,6 +27,7 @@ class Progress:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
+        self._reader: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
     async def ends(self, topic: str) -> Ends:
@@ -48,37 +51,64 @@ class Progress:
             told = await admin.list_consumer_group_offsets(group, partitions=list(ends))
             read = {tp: found.offset for tp, found in told.items()}
             behind = [tp for tp, end in ends.items() if read.get(tp, -1) < end]
-            if not behind:
-                return True
-            # Of a partition whose records have all expired a group may never have committed anything.
-            begins = await consumer.beginning_offsets(behind)
-            return all(read.get(tp) == -1 and begins[tp] >= ends[tp] for tp in behind)
+            begins = await consumer.beginning_offsets(behind) if behind else {}
+            for tp in behind:
+                if tp not in read or await self._has_records(tp, max(read[tp], begins[tp]), ends[tp]):
+                    return False
         except (KafkaError, TimeoutError) as error:
             await self.close()
             raise Unavailable(f"how far {group} has read is not known", code="kafka_unavailable") from error
+        return True
+
+    async def _has_records(self, tp: TopicPartition, begin: int, end: int) -> bool:
+        """Whether there is anything to read between two offsets: ends of transactions, and what was aborted, is none.
+
+        A group need not commit behind those, and records may have expired.
+        """
+        if end - begin > _FEW or begin >= end:
+            return begin < end
+        if self._reader is None:
+            self._reader = self._consumer_with("read_committed")
+            await self._reader.start()
+        self._reader.assign([tp])
+        self._reader.seek(tp, begin)
+        for _ in range(_LOOKS):
+            if await self._reader.getmany(tp, timeout_ms=_LOOK_MS, max_records=1):
+                return True
+            if await self._reader.position(tp) >= end:
+                return False
+        return True  # as far as is known
 
     async def close(self) -> None:
         """End the connections; harmless to repeat."""
-        consumer, admin, self._consumer, self._admin = self._consumer, self._admin, None, None
+        consumers = self._consumer, self._reader
+        admin, self._admin, self._consumer, self._reader = self._admin, None, None, None
         with suppress(KafkaError):
             if admin is not None:
                 await admin.close()
-        with suppress(KafkaError):
-            if consumer is not None:
-                await consumer.stop()
+        for consumer in consumers:
+            with suppress(KafkaError):
+                if consumer is not None:
+                    await consumer.stop()
 
     async def _connected(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._consumer is None or self._admin is None:
             # Ends are those of what is written, not of what is committed: a status may stand in an open transaction.
-            consumer = AIOKafkaConsumer(
-                **connection(self._settings),
-                group_id=None,
-                enable_auto_commit=False,
-                isolation_level="read_uncommitted",
-                request_timeout_ms=_ASKING_MS,
-            )
+            consumer = self._consumer_with("read_uncommitted")
             admin = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=_ASKING_MS)
             self._consumer, self._admin = consumer, admin
             await consumer.start()
             await admin.start()
         return self._consumer, self._admin
+
+    def _consumer_with(self, isolation: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **connection(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=isolation,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=_LOOK_BYTES,
+            request_timeout_ms=_ASKING_MS,
+        )
