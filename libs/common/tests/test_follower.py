@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.kafka import follower as module
+from common.kafka.decoding import Unreadable
 from common.kafka.follower import Follower
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -19,7 +20,6 @@ class Consumer:
 
     def __init__(self, records, steps):
         self.records, self.steps, self.committed_to, self.at = records, steps, {}, {}
-        self.beyond = {}  # ends of transactions, which are offsets and no records
 
     async def start(self):
         self.at = dict(self.committed_to)
@@ -46,9 +46,6 @@ class Consumer:
             if batch := records[self.at.get(tp, 0) :][:max_records]:
                 found[tp], self.at[tp] = batch, batch[-1].offset + 1
         return found
-
-    async def position(self, tp):
-        return self.at.get(tp, 0) + self.beyond.get(tp, 0)
 
     async def commit(self, offsets):
         self.steps.append(("commit", {tp.partition: offset for tp, offset in offsets.items()}))
@@ -90,6 +87,15 @@ async def test_a_batch_is_committed_when_it_is_handled_up_to_what_is_next():
     assert consumer.steps == [("handle", [0, 1, 2, 0]), ("commit", {0: 3, 1: 1})]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_cannot_be_read_is_passed_over_and_committed(count):
+    async with following({ONE: 0}) as consumer:
+        lost = [Unreadable("t", 0, n, 0, 0, None, b"", None, -1, 0, (), n, "no") for n in (0, 2)]
+        consumer.records[ONE] = [lost[0], SimpleNamespace(offset=1), lost[1]][:count]
+        await until(lambda: consumer.committed_to.get(ONE) == count)
+    assert consumer.steps == [*([("handle", [1])] if count > 1 else []), ("commit", {0: count})]
+
+
 async def test_batches_have_their_bound():
     async with following({ONE: 5}, max_records=2) as consumer:
         await until(lambda: consumer.committed_to.get(ONE) == 5)
@@ -107,24 +113,4 @@ async def test_what_could_not_be_handled_comes_again_and_is_not_committed(error)
 
     async with following({ONE: 2}, fails_twice) as consumer:
         await until(lambda: consumer.committed_to)
-    assert consumer.steps == [("handle", [0, 1])] * 3 + [("commit", {0: 2, 1: 0})]
-
-
-async def test_a_member_that_has_read_everything_has_committed_the_ends():
-    async with following({ONE: 3}) as consumer:
-        await until(lambda: consumer.committed_to == {ONE: 3, TWO: 0})
-        consumer.beyond = {ONE: 1, TWO: 2}
-        await until(lambda: consumer.committed_to == {ONE: 4, TWO: 2})
-    assert [what for what, _ in consumer.steps] == ["handle", "commit", "commit"]
-
-
-async def test_a_partition_whose_position_is_not_known_yet_keeps_nobody_waiting(monkeypatch):
-    monkeypatch.setattr(module, "_POSITION_SECONDS", 0.01)
-
-    async def unknown(consumer, tp):
-        return await asyncio.sleep(0 if tp == ONE else 3600, consumer.at.get(tp, 0))
-
-    monkeypatch.setattr(Consumer, "position", unknown)
-    async with following({ONE: 2}) as consumer:
-        await until(lambda: consumer.committed_to)
-    assert consumer.committed_to == {ONE: 2}
+    assert consumer.steps == [("handle", [0, 1])] * 3 + [("commit", {0: 2})]

@@ -143,10 +143,13 @@ class Steps:
         self.now = utc_now
         self.breaker = Breaker(events)
         self.recorded = self.answered = True
+        self.contested = lambda _job: False
         self.letter = True
 
-    async def step(self, job, *, owner, strikes, look, calling):
-        self.taken.append(SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look))
+    async def step(self, job, *, owner, strikes, look, doubted, calling):
+        self.taken.append(
+            SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look, doubted=doubted)
+        )
         self.events.append(f"step {job.message_id}")
         outcome = self.answer(job, self.ids.count(job.message_id))
         if asyncio.iscoroutine(outcome):
@@ -156,7 +159,13 @@ class Steps:
         if self.calls_meta(job):
             with calling():
                 await asyncio.sleep(0)
-        return Step(outcome, self._entry(job, outcome), recorded=self.recorded, answered=self.answered)
+        return Step(
+            outcome,
+            self._entry(job, outcome),
+            recorded=self.recorded,
+            answered=self.answered,
+            contested=self.contested(job),
+        )
 
     @property
     def ids(self):

@@ -20,7 +20,19 @@ from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
-from sender.core import EXPIRED, WINDOW_CLOSED, Rules, after, before, expired, is_repeatable, reopens, spared
+from sender.core import (
+    EXPIRED,
+    WINDOW_CLOSED,
+    Rules,
+    after,
+    before,
+    expired,
+    is_contested,
+    is_repeatable,
+    left_to_other,
+    reopens,
+    spared,
+)
 from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
@@ -41,10 +53,6 @@ CLAIM_FRESH_SECONDS: Final = 5.0
 
 _ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
 _CATCH_UP_SECONDS: Final = 2.0
-
-
-class Superseded(Exception):
-    """Another session has taken this send over; ours has lost its partitions and has to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,20 @@ class Flow:
     now: Callable[[], datetime] = utc_now
     silence: Callable[[Entry], float] = _silent
 
-    async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
+    async def step(
+        self, job: Job, *, owner: str, strikes: int, look: bool, doubted: bool = False, calling: Calling = nullcontext
+    ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        A call to Meta is made within `calling`. Raises `Superseded` when the journal shows another owner at work.
+        `doubted`: this session has it in doubt. A call to Meta is made within `calling`.
         """
         try:
             account = await self._account(job.chatbot_id)
         except Unavailable as error:
             return Step(self._accounts_away(error), None)
         entry = await self.loads.submit(job.journal_id) if look else None
+        if doubted and entry is not None and is_contested(entry, owner):
+            return self._left(entry)
         while True:
             if entry is not None and reopens(job.replay, entry):
                 move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
@@ -243,8 +255,12 @@ class Flow:
             if standing.ended or not claimed:
                 return standing
             if not isinstance(outcome, Sent):
-                raise Superseded(f"another session took over {job.journal_id}")
+                return self._left(standing)
             entry = standing  # Meta has it, whoever owns it: that has to be known
+
+    def _left(self, entry: Entry) -> Step:
+        log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})
+        return Step(left_to_other(entry, self.now(), self.rules), entry, contested=True)
 
     async def _account(self, chatbot_id: str) -> AccountData | None:
         account = self.accounts.get(chatbot_id)

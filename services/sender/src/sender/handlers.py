@@ -302,12 +302,17 @@ class _Session:
         job, began = item.payload, time.time_ns()
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
-        look = known or item.id in self.in_doubt
+        doubted = item.id in self.in_doubt
+        look = known or doubted
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
-            step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, calling=ticket.used)
+            step = await self.flow.step(
+                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used
+            )
         finally:
             ticket.close()
+        if step.contested:
+            self.commits.prove()
         self._apply(item, step)
         telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
         self._sweep()

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 
 from common.kafka.counting import GroupReadings, note_read
+from common.kafka.decoding import Unreadable
 from common.tasks import cancel
 from common.telemetry.failures import text_of
 from common.telemetry.metrics import SESSION_FAILURES
@@ -24,14 +25,13 @@ Batch = Sequence[ConsumerRecord[bytes, bytes]]
 
 _PAUSE_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
-_POSITION_SECONDS = 0.1
 
 
 class Follower:
     """One member of `group` that passes every record of `topics` to `handle`, in the order of each partition.
 
-    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat.
-    A member that has read everything has committed the ends of its partitions.
+    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat. What cannot be read
+    is passed over: it is in the log, and still in its topic.
     """
 
     def __init__(
@@ -102,24 +102,12 @@ class Follower:
             self._consumer, self._read_at = consumer, time.monotonic()
             ours = consumer.assignment()
             self._at = {tp: offset for tp, offset in self._at.items() if tp in ours}
-            reached = await self._positions(consumer, ours)
             if batches:
                 note_read(batches)
                 self._at.update({tp: batch[0].offset for tp, batch in batches.items()})
-                await self._handle([record for batch in batches.values() for record in batch])
-            moved = {tp: offset for tp, offset in reached.items() if self._at.get(tp) != offset}
-            if moved:
-                await consumer.commit(moved)
-                self._at.update(moved)
-
-    async def _positions(self, consumer: AIOKafkaConsumer, ours: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """What comes next of each partition: behind its records, and behind the ends of transactions after them.
-
-        So a group that has read everything has committed the end, and who asks for its progress sees that.
-        """
-        found = {}
-        for tp in ours:
-            with suppress(TimeoutError, IllegalStateError):  # of a new one it is not known yet; another was taken
-                async with asyncio.timeout(_POSITION_SECONDS):
-                    found[tp] = await consumer.position(tp)
-        return found
+                read = [record for batch in batches.values() for record in batch if not isinstance(record, Unreadable)]
+                if read:
+                    await self._handle(read)
+                offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
+                await consumer.commit(offsets)
+                self._at.update(offsets)

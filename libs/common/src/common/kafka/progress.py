@@ -16,6 +16,7 @@ _FEW = 100  # offsets that may be ends of transactions; more are a backlog
 _LOOKS, _LOOK_MS, _LOOK_BYTES = 5, 200, 64 * 1024
 
 Ends = Mapping[TopicPartition, int]
+Gaps = Mapping[TopicPartition, tuple[int, int]]
 
 
 class Progress:
@@ -52,30 +53,31 @@ class Progress:
             read = {tp: found.offset for tp, found in told.items()}
             behind = [tp for tp, end in ends.items() if read.get(tp, -1) < end]
             begins = await consumer.beginning_offsets(behind) if behind else {}
-            for tp in behind:
-                if tp not in read or await self._has_records(tp, max(read[tp], begins[tp]), ends[tp]):
-                    return False
+            gaps = {tp: (max(read.get(tp, -1), begins[tp]), ends[tp]) for tp in behind}
+            has_read = read.keys() >= ends.keys() and not await self._has_records(gaps)
         except (KafkaError, TimeoutError) as error:
             await self.close()
             raise Unavailable(f"how far {group} has read is not known", code="kafka_unavailable") from error
-        return True
+        return has_read
 
-    async def _has_records(self, tp: TopicPartition, begin: int, end: int) -> bool:
-        """Whether there is anything to read between two offsets: ends of transactions, and what was aborted, is none.
+    async def _has_records(self, gaps: Gaps) -> bool:
+        """Whether there is anything to read in any of these: ends of transactions, and what was aborted, is nothing.
 
         A group need not commit behind those, and records may have expired.
         """
-        if end - begin > _FEW or begin >= end:
-            return begin < end
+        gaps = {tp: (begin, end) for tp, (begin, end) in gaps.items() if begin < end}
+        if not gaps or any(end - begin > _FEW for begin, end in gaps.values()):
+            return bool(gaps)
         if self._reader is None:
             self._reader = self._consumer_with("read_committed")
             await self._reader.start()
-        self._reader.assign([tp])
-        self._reader.seek(tp, begin)
+        self._reader.assign(list(gaps))
+        for tp, (begin, _) in gaps.items():
+            self._reader.seek(tp, begin)
         for _ in range(_LOOKS):
-            if await self._reader.getmany(tp, timeout_ms=_LOOK_MS, max_records=1):
+            if await self._reader.getmany(timeout_ms=_LOOK_MS, max_records=1):
                 return True
-            if await self._reader.position(tp) >= end:
+            if all([await self._reader.position(tp) >= end for tp, (_, end) in gaps.items()]):
                 return False
         return True  # as far as is known
 
