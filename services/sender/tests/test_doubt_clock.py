@@ -160,6 +160,18 @@ async def test_it_stands_while_kafka_does_not_answer_and_says_why_once(bench, ca
     assert [record.reason for record in caplog.records if "sends in doubt wait" in record.message] == ["Kafka is away"]
 
 
+async def test_a_mistake_does_not_stop_it_for_good(bench, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_ERROR_SECONDS", 0)
+    bench.some.set()
+    bench.progress.error = RuntimeError("a mistake")
+    bench.now = 40.0
+    bench.steady(-40, 40)
+    async with bench.running():
+        await until(lambda: "cannot be asked" in caplog.text)
+        bench.progress.error = None
+        await until(lambda: bench.clock.silence(bench.entry()) == 40)
+
+
 async def test_a_doubt_of_an_earlier_version_counts_from_its_last_change(bench):
     bench.some.set()
     bench.now = 40.0

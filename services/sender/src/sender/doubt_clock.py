@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _REPORT: Final = decoder(IngressReport)
 _POLL_SECONDS: Final = 0.5
 _SAY_SECONDS: Final = 60.0
+_ERROR_SECONDS: Final = 5.0
 
 
 class DoubtClock:
@@ -95,6 +96,9 @@ class DoubtClock:
                 await self._look()
             except Unavailable as error:
                 self._say(error.message)
+            except Exception:
+                log.exception("how far statuses have come cannot be asked; trying again")
+                await asyncio.sleep(_ERROR_SECONDS)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self) -> None:
