@@ -101,6 +101,7 @@ def test_a_doubt_is_one_message_too(memory):
     assert len(memory.messages) == 2
     memory.run(result(attempts=2))
     assert [one["status"] for one in memory.messages[OURS]["statuses"]] == ["in_doubt", "sent", "accepted"]
+    assert [one["outboundCount"] for one in memory.conversations.values()] == [1]
     assert len(memory.messages) == 1
 
 
