@@ -49,11 +49,11 @@ def sent(message, **fields):
         (
             {
                 "type": "interactive",
-                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"x": None}},
+                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"x": None, "y": 1}},
             },
             {
                 "type": "interactive",
-                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"x": None}},
+                "interactive": {"type": "order_status", "body": {"text": "b"}, "action": {"y": 1}},
             },
         ),
         (

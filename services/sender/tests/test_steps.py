@@ -62,7 +62,8 @@ class World:
         self.forgets = False
         self.forgotten = []
         self.notes = []
-        self.rejected = []
+        self.rejected, self.accepted = [], []
+        self.marked = False
         self.flow = Flow(
             accounts=SimpleNamespace(get=self.row, catch_up=self.catch_up),
             credentials=SimpleNamespace(get=self.credentials),
@@ -82,6 +83,7 @@ class World:
             ),
             breaker=breaker or self.breaker(),
             on_rejected=lambda *told: self.rejected.append(told),
+            on_accepted=lambda *told: self.accepted.append(told),
             callbacks=CALLBACKS,
             now=lambda: self.now,
         )
@@ -106,7 +108,7 @@ class World:
         self.asked_for.append((chatbot, revision))
         if self.credentials_error is not None:
             raise self.credentials_error
-        return Credentials(NUMBER, self.token, revision)
+        return Credentials(NUMBER, self.token, revision, rejected=self.marked)
 
     async def send(self, number, token, body, *, edge):
         self.events.append("call")
@@ -573,6 +575,17 @@ async def test_what_does_not_speak_of_the_token_is_not_reported(answer):
     world.answers = [answer]
     await world.step()
     assert world.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("marked", "answer", "told"),
+    [(True, TAKEN, True), (False, TAKEN, False), (True, refusal(190, 401), False), (True, refusal(131026), False)],
+)
+async def test_a_marked_token_that_meta_takes_is_reported(marked, answer, told):
+    world = World()
+    world.marked, world.answers = marked, [answer]
+    await world.step()
+    assert [(bot, credentials.revision) for bot, credentials in world.accepted] == [("b", 3)] * told
 
 
 async def test_a_lost_answer_is_a_doubt_for_the_configured_time_and_is_then_sent_again():

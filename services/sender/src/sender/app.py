@@ -184,6 +184,7 @@ class Sender:
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
             silence=self.clock.silence,
+            on_accepted=self.reports.works,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),

@@ -99,6 +99,7 @@ class Flow:
     callbacks: Callbacks
     now: Callable[[], datetime] = utc_now
     silence: Callable[[Entry], float] = _silent
+    on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
 
     async def step(
         self, job: Job, *, owner: str, strikes: int, look: bool, doubted: bool = False, calling: Calling = nullcontext
@@ -213,6 +214,8 @@ class Flow:
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
+        if credentials.rejected and isinstance(outcome, Sent):
+            self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
     async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:

@@ -68,7 +68,10 @@ class Settings(
     ] = True
     sender_plan_weights: Annotated[
         dict[str, Annotated[float, Field(gt=0)]],
-        Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
+        Field(
+            min_length=1,
+            description='shares of the plans, as JSON: {"free": 1, "premium": 16}; an unknown plan has the least',
+        ),
     ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_batch_bytes: Annotated[
         int, Field(ge=MAX_BYTES, description="bytes of batches worked on at one time, per process; beyond: 429")

@@ -96,6 +96,8 @@ def _check_envelope(body: Json) -> None:
     one_of(body.get("recipient_type", "individual"), {"individual"}, "recipient_type")
     text_if_given(body, "biz_opaque_callback_data", "", CALLBACK_DATA_MAX)
     text_if_given(body, "recipient_identity_key_hash", "", _ID_MAX)
+    one_of(body.get("product_policy", "STRICT"), {"CLOUD_API_FALLBACK", "STRICT"}, "product_policy")
+    flag_if_given(body, "message_activity_sharing", "")
     if "context" in body:
         need_text(need_object(body, "context"), "message_id", "context", _ID_MAX)
     recipient_of(body)

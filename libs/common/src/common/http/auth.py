@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, get_args
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.errors import Forbidden, Unauthenticated
 
@@ -52,7 +52,16 @@ class ApiKey(BaseModel):
 class ApiKeySettings(BaseSettings):
     """The keys that a service accepts; none by default, so nothing is open by accident."""
 
-    api_keys: Annotated[list[ApiKey], Field(description="accepted API keys, as JSON")] = []
+    # A refused setting is otherwise shown with what was given.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    api_keys: Annotated[
+        list[ApiKey],
+        Field(
+            description='accepted API keys, as JSON: [{"name": "ops", "sha256": "<64 hex digits>", "scopes": ["send",'
+            ' "read"]}], also "chatbots": ["<id>"] to limit one'
+        ),
+    ] = []
 
 
 def digest(key: str) -> str:

@@ -261,8 +261,8 @@ FAULTS: Final = (
     Fault(
         "ingress/secrets-not-passed-on",
         _APP,
-        "[secret.get_secret_value() for secret in settings.whatsapp_app_secrets],",
-        "[secret.get_secret_value() for secret in settings.whatsapp_app_secrets[:1]],",
+        "settings.app_secrets(),",
+        "settings.app_secrets()[:1],",
         _WIRING,
         "webhooks are refused while the app secret is changed",
     ),
