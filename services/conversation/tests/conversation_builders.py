@@ -136,6 +136,8 @@ class Memory:
             if m.conversation_id is not None:  # absent rather than null, as the store has it
                 m.document["conversationId"] = m.conversation_id
             self.messages[m.document["_id"]] = m.document
+        for m in done.working.absorbed:
+            self.messages.pop(m.document["_id"], None)
         for c in done.working.conversations.values():
             self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
         return [pending.record(NOW) for pending in done.events], done

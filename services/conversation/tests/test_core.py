@@ -336,3 +336,11 @@ def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):
 def test_the_words_of_every_type(memory, raw, text):
     (event,), _ = memory.run(webhook(webhooks.MESSAGE, {"id": "wamid.T", **raw}, contact=ADA, wamid="wamid.T"))
     assert decode(incoming_decoder, event.value).data.text == text
+
+
+def test_what_meta_does_with_a_message_that_it_accepted_is_told_and_kept(memory):
+    (event,), _ = memory.run(result(message_status="held_for_quality_assessment"))
+    assert decode(status_decoder, event.value).data.message_status == "held_for_quality_assessment"
+    (event,), _ = memory.run(status("delivered"))
+    assert decode(status_decoder, event.value).data.message_status is None  # it is on its way now
+    assert memory.messages[OURS]["messageStatus"] == "held_for_quality_assessment"

@@ -67,6 +67,20 @@ def test_a_sent_message_is_accepted_and_its_old_error_forgotten():
     )  # fmt: skip
 
 
+def test_metas_word_for_an_accepted_message_is_kept_and_settling_knows_none():
+    assert write(standing(State.CLAIMED), Sent("w", None, "paused")).entry.message_status == "paused"
+    assert settle(standing(State.IN_DOUBT), "w", None, token="new", now=LATER).entry.message_status is None
+
+
+def test_a_doubt_that_another_session_left_behind_arose_when_it_arose():
+    first = write(standing(State.CLAIMED), InDoubt(LATER)).entry
+    taken_over = write(replace(first, owner="other", doubted_at=NOW), InDoubt(LATER)).entry
+    of_earlier_version = write(replace(first, owner="other", doubted_at=None, at=NOW), InDoubt(LATER)).entry
+    assert (first.doubted_at, taken_over.doubted_at, of_earlier_version.doubted_at) == (LATER, NOW, NOW)
+    assert write(replace(first, state=State.CLAIMED), InDoubt(LATER)).entry.doubted_at == LATER
+    assert write(first, Sent("w")).entry.doubted_at is None
+
+
 def test_a_failed_attempt_counts_and_the_first_failure_is_remembered():
     first = write(standing(State.CLAIMED), Retry(LATER, ERROR, 1)).entry
     assert (first.state, first.attempt, first.due, first.first_failed_at) == (State.RETRYING, 1, LATER, LATER)

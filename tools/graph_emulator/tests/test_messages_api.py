@@ -47,6 +47,9 @@ async def test_a_template_says_its_message_status(rig):
     template = {"name": "hello", "language": {"code": "de"}}
     _, answer = await rig.send(type="template", text=None, template=template)
     assert answer["messages"][0]["message_status"] == "accepted"
+    await rig.control("config", {"messageStatus": "held_for_quality_assessment"})
+    _, answer = await rig.send(type="template", text=None, template=template)
+    assert answer["messages"][0]["message_status"] == "held_for_quality_assessment"
 
 
 async def test_a_refusal_has_metas_shape(rig):

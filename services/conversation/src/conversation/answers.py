@@ -62,7 +62,11 @@ class StatusShown(Contract, frozen=True, kw_only=True):
 
 
 class MessageShown(Contract, frozen=True, kw_only=True):
-    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`)."""
+    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`).
+
+    `messageStatus` is Meta's word in its answer to a send, where it had one: `accepted`, `held_for_quality_assessment`
+    or `paused`.
+    """
 
     id: str
     direction: Literal["inbound", "outbound"]
@@ -72,6 +76,7 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     wamid: str | None = None
     other_wamids: list[str] | None = None
     message_id: str | None = None
+    message_status: str | None = None
     to: str | None = None
     type: str | None = None
     text: str | None = None

@@ -9,6 +9,7 @@ import msgspec
 
 from common.errors import InvalidInput
 from common.meta.torn import shown_text
+from conversation.absorbing import STOOD_IN
 from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.windows import window_of
 
@@ -18,7 +19,9 @@ _MAX_CURSOR: Final = 1_000
 
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, "aliases"})
+_HIDDEN = frozenset(
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+)
 
 
 def conversation_view(document: Document, now: datetime) -> Document:

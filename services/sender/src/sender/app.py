@@ -43,6 +43,7 @@ from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
+from sender.doubt_clock import DoubtClock
 from sender.flow import Flow, utc_now
 from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, Move
@@ -105,6 +106,14 @@ class Sender:
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.watch = Watch(self.store)
+        self.clock = DoubtClock(
+            settings,
+            conversation_group=settings.sender_conversation_group,
+            status_group=settings.sender_status_group,
+            some=self.watch.some,
+            window_seconds=settings.sender_in_doubt_seconds,
+            now=utc_now,
+        )
         self.parker = Parker(ParkStore(self.mongo.database))
         self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
@@ -176,6 +185,7 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            silence=self.clock.silence,
             on_accepted=self.reports.works,
         )
         limits = Limits(
@@ -262,6 +272,7 @@ class Sender:
             _around(self.throughput),
             _around(self.numbers),
             _around(self.watch),
+            _around(self.clock),
             _around(self.statuses),
             _around(self.group),
             _around(self.readings),

@@ -4,6 +4,7 @@
 `Sent`, `Retry`, `Dead`, `InDoubt` and `Defer`.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,8 @@ _OUTAGE_BASE_SECONDS: Final = 0.5
 _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
+_LEAST_SECONDS: Final = 0.5
+_MAX_WORD: Final = 64  # characters; Meta's longest `message_status` has 27
 _GRACE_SECONDS: Final = 1.0
 _CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
@@ -62,13 +65,15 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
     owner: str,
     now: datetime,
     rules: Rules,
+    silence: float = math.inf,
 ) -> Call | Outcome:
     """What to do with a request now; a `MetaError` in its place says why it is invalid.
 
-    `owner` is the session that asks: a claim or a doubt of another one means that nobody watched it.
+    `owner` is the session that asks: a claim or a doubt of another one means that nobody watched it. `silence` is how
+    many seconds of a doubt have counted (`sender.doubt_clock`).
     """
     if entry is not None:
-        standing = _standing(request, entry, owner, now, rules)
+        standing = _standing(request, entry, owner, now, rules, silence)
         if standing is not None:
             return standing
     if isinstance(request, MetaError):
@@ -166,12 +171,12 @@ def is_repeatable(request: SendRequest | MetaError) -> bool:
 
 
 def _standing(  # noqa: PLR0911  # one answer per state
-    request: SendRequest | MetaError, entry: Entry, owner: str, now: datetime, rules: Rules
+    request: SendRequest | MetaError, entry: Entry, owner: str, now: datetime, rules: Rules, silence: float
 ) -> Outcome | None:
     """What the journal alone decides; None when it leaves the way open for the next attempt."""
     match entry.state:
         case State.ACCEPTED:
-            return Sent(entry.wamid, entry.contact)
+            return Sent(entry.wamid, entry.contact, entry.message_status)
         case State.FAILED | State.EXPIRED | State.CANCELLED:
             return Dead(entry.error or MetaError(), letter=entry.letter, state=entry.state)
         case State.RETRYING | State.DEFERRED:
@@ -186,6 +191,9 @@ def _standing(  # noqa: PLR0911  # one answer per state
                 return _doubt(entry, _extended(entry, now, rules))
             if entry.due is not None and now < entry.due:
                 return InDoubt(entry.due, entry.error)
+            if (left := rules.in_doubt_seconds - silence) > 0:
+                # The clock stood meanwhile; this is the soonest that it can be over.
+                return InDoubt(now + timedelta(seconds=max(left, _LEAST_SECONDS)), entry.error)
             over = isinstance(request, SendRequest) and expired(request, now)
             return None if rules.in_doubt_resend and not over else Dead(_unresolved(entry), letter=True)
 
@@ -257,11 +265,13 @@ def _success(end: Answered) -> Sent | None:
         return None
     if answer.get("success") is True:
         return Sent(None)
-    wamid = _first(answer, "messages").get("id")
+    message = _first(answer, "messages")
+    wamid = message.get("id")
     if not isinstance(wamid, str):
         return None
-    contact = _contact(_first(answer, "contacts"), _text(_first(answer, "messages").get("group_id")))
-    return Sent(wamid, contact if contact.aliases() else None)
+    contact = _contact(_first(answer, "contacts"), _text(message.get("group_id")))
+    state = (_text(message.get("message_status")) or "")[:_MAX_WORD] or None
+    return Sent(wamid, contact if contact.aliases() else None, state)
 
 
 def _contact(person: dict[str, Any], group_id: str | None) -> Contact:

@@ -1,6 +1,7 @@
 """One send, one step: look it up, decide, claim, call Meta, decide, record."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -76,6 +77,11 @@ def to_millis(epoch_ns: int) -> datetime:
     return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
 
 
+def _silent(_: Entry) -> float:
+    """Where no clock is: the window alone counts."""
+    return math.inf
+
+
 @dataclass(slots=True)
 class Flow:
     """The collaborators of a step, shared by all sessions of the process."""
@@ -92,6 +98,7 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
     now: Callable[[], datetime] = utc_now
+    silence: Callable[[Entry], float] = _silent
     on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
 
     async def step(
@@ -113,7 +120,15 @@ class Flow:
                 move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
                 entry = await self.moves.submit(move)
                 continue
-            decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
+            decision = before(
+                job.request,
+                account,
+                entry,
+                owner=owner,
+                now=self.now(),
+                rules=self.rules,
+                silence=self.silence(entry) if entry is not None and entry.state is State.IN_DOUBT else 0.0,
+            )
             answered = False
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only

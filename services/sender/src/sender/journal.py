@@ -61,8 +61,9 @@ TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
 
-    `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
-    `replays` counts how often an operator had a dead letter sent again; `attempt` begins anew with each.
+    `due` is when a retry is due or a doubt may be given up, `doubted_at` when the doubt arose. `letter` says that the
+    end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
+    begins anew with each. `message_status` is Meta's word in its answer.
     """
 
     id: str
@@ -77,8 +78,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     phone_number_id: str | None = None
     due: datetime | None = None
+    doubted_at: datetime | None = None
     first_failed_at: datetime | None = None
     wamid: str | None = None
+    message_status: str | None = None
     contact: Contact | None = None
     error: MetaError | None = None
     letter: bool = False

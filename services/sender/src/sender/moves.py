@@ -49,6 +49,7 @@ def claim(
         token=token,
         at=now,
         due=None,
+        doubted_at=None,
     )
     return _move(entry, claimed)
 
@@ -57,12 +58,14 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
     entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
 ) -> Move | None:
     """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
-    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None)
+    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None)
     match outcome:
         case Sent():
             if entry is not None and entry.state is State.ACCEPTED:
                 return None
-            return _move(entry, _accepted(base, outcome.wamid, outcome.contact))
+            return _move(
+                entry, replace(_accepted(base, outcome.wamid, outcome.contact), message_status=outcome.message_status)
+            )
         case Dead():
             if entry is not None and entry.ended:
                 return None
@@ -73,7 +76,8 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
         case InDoubt():
             if entry is not None and entry.state is State.IN_DOUBT and entry.owner == owner:
                 return None
-            return _move(entry, _with_error(replace(base, state=State.IN_DOUBT, due=outcome.until), outcome.error, now))
+            doubt = replace(base, state=State.IN_DOUBT, due=outcome.until, doubted_at=_doubted_at(entry) or now)
+            return _move(entry, _with_error(doubt, outcome.error, now))
         case Defer():
             if entry is None or entry.state is not State.CLAIMED:
                 return None
@@ -91,7 +95,7 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
         return _move(entry, replace(entry, token=token, at=now, wamid=wamid))
     if entry.ended:
         return None
-    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None), wamid, contact))
+    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
 
 
 def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Move:
@@ -110,6 +114,13 @@ def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> M
     error = MetaError(reason="cancelled", details="cancelled before Meta took it")
     base = replace(entry or fresh, state=State.CANCELLED, error=error, token=token, at=now, due=None)
     return _move(entry, base)
+
+
+def _doubted_at(entry: Entry | None) -> datetime | None:
+    """When the doubt arose that another session left behind."""
+    if entry is None or entry.state is not State.IN_DOUBT:
+        return None
+    return entry.doubted_at or entry.at
 
 
 def _accepted(entry: Entry, wamid: str | None, contact: Contact | None) -> Entry:

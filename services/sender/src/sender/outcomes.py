@@ -17,10 +17,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Meta took it. A read mark has no `wamid`."""
+    """Meta took it. A read mark has no `wamid`; `message_status` is Meta's word for what it does with the message."""
 
     wamid: str | None
     contact: Contact | None = None
+    message_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
             phone_number_id=entry.phone_number_id,
             contact=entry.contact,
             wamid=entry.wamid,
+            message_status=entry.message_status,
             error=entry.error,
             request=job.body,
         ),

@@ -44,6 +44,9 @@ class Settings(
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
+    sender_conversation_group: Annotated[
+        str, Field(description="conversation's CONSUMER_GROUP: while it is behind, a doubt lasts longer")
+    ] = "conversation"
     sender_max_in_flight: Annotated[
         int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
     ] = 1_024
@@ -54,7 +57,7 @@ class Settings(
         float, Field(gt=0, description="what waits longer than this waits in MongoDB, not in memory")
     ] = 5.0
     sender_in_doubt_seconds: Annotated[
-        float, Field(gt=0, description="how long a status may settle a send whose answer was lost")
+        float, Field(gt=0, description="how long Meta has to be silent about a send whose answer was lost")
     ] = 30.0
     sender_in_doubt_policy: Annotated[
         Literal["resend", "fail"], Field(description="what to do when no status came in that time")

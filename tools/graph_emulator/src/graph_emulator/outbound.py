@@ -91,7 +91,7 @@ class Outbound:
             config=self._config,
         )
         self._schedule(Journey(entry, business, accepted, way))
-        return entry.wamid, answer(body, accepted, entry.wamid)
+        return entry.wamid, answer(body, accepted, entry.wamid, self._config.message_status)
 
     def mark_read(self, business: Business, body: Json) -> str:
         """A business marks a message, and all before it, as read; the wamid. GraphError when it does not exist."""
@@ -148,7 +148,7 @@ class Outbound:
             status=step.status,
             at_s=now // 1000,
             to_user_id=journey.accepted.to_user_id,
-            callback_data=entry.callback_data,
+            callback_data=None if self._config.omit_callback_data else entry.callback_data,
             billed=("regular", business.category(entry.body)) if step.priced else None,
             code=step.code,
         )

@@ -178,6 +178,8 @@ class SendResultData(Contract, frozen=True, kw_only=True):
 
     `journalId` is our id of the send, `messageId` the caller's. `request` is the request as given (camelCase).
     `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta.
+    `messageStatus` is what Meta said it does with a message that it accepted: `accepted`, `held_for_quality_assessment`
+    or `paused` (template pacing); it need not say anything.
     """
 
     journal_id: str
@@ -189,6 +191,7 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     phone_number_id: str | None = None
     contact: Contact | None = None
     wamid: str | None = None
+    message_status: str | None = None
     error: MetaError | None = None
     request: dict[str, Any] | None = None
 

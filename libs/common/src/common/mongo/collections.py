@@ -86,6 +86,8 @@ MESSAGES: Final = Collection(
     indexes=(
         # Not unique: what is named on one number must not keep a message of another from being stored.
         Index("by_wamid", (("wamid", ASCENDING),), only={"wamid": {"$exists": True}}),
+        # Of a send that Meta took twice after all; hardly any message has one.
+        Index("by_other_wamid", (("otherWamids", ASCENDING),), only={"otherWamids": {"$exists": True}}),
         # `place` is the order of arrival, because Meta's times are whole seconds.
         Index(
             "thread_by_place",
