@@ -54,6 +54,7 @@ from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.readings import ParkedReadings, Readings
+from sender.refused import RefusedSubjects
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.schedule import Scheduler
@@ -104,6 +105,7 @@ class Sender:
         self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
+        self.refused = RefusedSubjects(self._taken_again)
         self.number_store = NumberStore(self.mongo.database)
         self.paces = self._make_paces()
         self.throughput = Throughput(
@@ -158,6 +160,7 @@ class Sender:
             in_doubt_resend=settings.sender_in_doubt_policy == "resend",
             pause_seconds=settings.sender_pause_seconds,
             pause_cap_seconds=settings.sender_pause_cap_seconds,
+            hold_seconds=settings.sender_hold_seconds,
         )
         flow = Flow(
             accounts=self.accounts,
@@ -171,6 +174,7 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            refused=self.refused,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),
@@ -217,9 +221,13 @@ class Sender:
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
 
+    def _taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        self.worker.taken_again(chatbot_id, subject)
+
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
         self.throughput.account_changed(chatbot_id)
+        self.refused.release(chatbot_id)
         self.worker.account_changed(chatbot_id)
 
     def _number_changed(self, _: str, news: NumberNews | None) -> None:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,14 +19,27 @@ from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, sign_of
-from sender.core import EXPIRED, WINDOW_CLOSED, Rules, after, before, expired, is_repeatable, reopens, spared
+from sender.core import (
+    EXPIRED,
+    WINDOW_CLOSED,
+    Rules,
+    after,
+    before,
+    expired,
+    is_repeatable,
+    kept_apart,
+    reopens,
+    spared,
+)
 from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
-from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
+from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
+from sender.refused import RefusedSubjects, Waits
 from sender.requests import Job
+from sender.scopes import subject_of
 from sender.telemetry import GraphCall
 from sender.tokens import new_token
 from sender.windows import Windows, needs_window
@@ -48,7 +61,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """Attempt `number` of a job, by one owner."""
+    """Attempt `number` of a job, by one owner; `entry` is how it stood before."""
 
     job: Job
     request: SendRequest
@@ -56,6 +69,7 @@ class _Trial:
     owner: str
     strikes: int
     calling: Calling
+    entry: Entry | None
 
 
 def utc_now() -> datetime:
@@ -83,6 +97,7 @@ class Flow:
     breaker: Breaker
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
+    refused: RefusedSubjects = field(default_factory=RefusedSubjects)
     now: Callable[[], datetime] = utc_now
 
     async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
@@ -105,8 +120,9 @@ class Flow:
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling)
-                attempt = await self._attempt(trial, account, entry)
+                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling, entry)
+                waits = self._waits(trial)
+                attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
                     continue
@@ -174,6 +190,7 @@ class Flow:
             strikes=trial.strikes,
             now=self.now(),
             rules=self.rules,
+            request=trial.request,
         )
         had_links = isinstance(made, SendRequest) and made is not trial.request
         if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
@@ -181,12 +198,47 @@ class Flow:
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
         if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
             outcome = spared(outcome, self.now())
+        outcome = self._told_of(trial, outcome)
         if call is not None:
             call.ended(end, outcome)
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
         return outcome, isinstance(end, Answered)
+
+    def _waits(self, trial: _Trial) -> Apart | Dead | None:
+        """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
+        chatbot = trial.job.chatbot_id
+        if chatbot not in self.refused or (trial.entry is not None and trial.entry.state is State.IN_DOUBT):
+            return None
+        subject = subject_of(trial.request)
+        now = self.now()
+        waits = self.refused.wait(chatbot, subject, trial.job.item_id, now.timestamp()) if subject else None
+        return self._kept_apart(trial, waits, now) if waits is not None else None
+
+    def _told_of(self, trial: _Trial, outcome: Outcome) -> Outcome:
+        """The outcome of a call, with what it says of the template or kind of the message."""
+        hold = outcome.hold if isinstance(outcome, Defer) else None
+        apart = hold if hold is not None and hold.apart else None
+        chatbot, send = trial.job.chatbot_id, trial.job.item_id
+        if apart is None and chatbot not in self.refused:
+            return outcome
+        subject, now = subject_of(trial.request), self.now()
+        if subject is None:
+            return outcome
+        if apart is not None:
+            error = (outcome.error if isinstance(outcome, Defer) else None) or MetaError()
+            waits = self.refused.refuse(chatbot, subject, send, now.timestamp(), apart, error)
+            return self._kept_apart(trial, waits, now)
+        if isinstance(outcome, Sent | Dead):
+            self.refused.take(chatbot, subject)
+        else:
+            self.refused.give_up(chatbot, subject, send)
+        return outcome
+
+    def _kept_apart(self, trial: _Trial, waits: Waits, now: datetime) -> Apart | Dead:
+        due = to_millis(int(waits.due * 1e9))
+        return kept_apart(trial.request, trial.entry, due, waits.error, now=now, rules=self.rules)
 
     async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
         """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
@@ -261,6 +313,6 @@ def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> Non
             "ms": round(seconds * 1000, 1),
             "correlation_id": job.trace.correlation_id,
             **({"in_doubt_until": outcome.until} if isinstance(outcome, InDoubt) else {}),
-            **({"due": outcome.due} if isinstance(outcome, Retry) else {}),
+            **({"due": outcome.due} if isinstance(outcome, Retry | Apart) else {}),
         },
     )

@@ -1,5 +1,7 @@
 """Gates: a group of lanes that is held as a whole, and let go again one lane first. Synchronous, no IO.
 
+The first is one that somebody waits for, if there is any: campaigns come after conversations.
+
 Times are seconds of one clock that the caller passes in.
 """
 
@@ -15,6 +17,10 @@ class Holdable(Protocol):
     group: str
     held: bool
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it."""
+
 
 L = TypeVar("L", bound=Holdable)
 
@@ -26,7 +32,29 @@ class _Gate(Generic[L]):
     strikes: int = 0
     released: bool = False
     probe: str | None = None
-    waiting: deque[L] = field(default_factory=deque)
+    first: deque[L] = field(default_factory=deque)
+    later: deque[L] = field(default_factory=deque)
+
+    def pop(self) -> L | None:
+        """The next lane; those that were let go by their other entry are passed over."""
+        for lanes in (self.first, self.later):
+            while lanes:
+                lane = lanes.popleft()
+                if lane.held:
+                    return _freed(lane)
+        return None
+
+    def waiting(self) -> list[L]:
+        """All lanes that wait, each once."""
+        return [lane for lane in dict.fromkeys([*self.first, *self.later]) if lane.held]
+
+    def is_waited_at(self, *, awaited: bool) -> bool:
+        """Whether any lane waits here, or any that somebody waits for."""
+        while self.first and not self.first[0].held:
+            self.first.popleft()
+        while self.later and not self.later[0].held:
+            self.later.popleft()
+        return bool(self.first or (self.later and not awaited))
 
 
 class Gates(Generic[L]):
@@ -64,24 +92,33 @@ class Gates(Generic[L]):
     def open(self, group: str) -> list[L]:
         """The group does well: all lanes that waited."""
         gate = self._gates.pop(group, None)
-        return [_freed(lane) for lane in gate.waiting] if gate else []
+        return [_freed(lane) for lane in gate.waiting()] if gate else []
 
     def let_go(self, now: float) -> list[L]:
         """The lanes that may try as probes: one of each gate whose time is over."""
-        ready = [gate for gate in self._gates.values() if gate.waiting and gate.probe is None and now >= gate.until]
-        return [_freed(gate.waiting.popleft()) for gate in ready]
+        ready = [gate for gate in self._gates.values() if gate.probe is None and now >= gate.until]
+        return [lane for lane in (gate.pop() for gate in ready) if lane is not None]
 
     def passes(self, lane: L, now: float) -> bool:
-        """Whether this lane may go; else it waits from now on. The first after the time is the probe."""
+        """Whether this lane may go; else it waits from now on. The first after the time is the probe.
+
+        One that nobody waits for leaves that to another that somebody waits for.
+        """
         gate = self._gates.get(lane.group)
         if gate is None or gate.probe == lane.name:
             return True
-        if now >= gate.until and gate.probe is None:
+        if now >= gate.until and gate.probe is None and (lane.awaited or not gate.is_waited_at(awaited=True)):
             gate.probe = lane.name
             return True
         lane.held = True
-        gate.waiting.append(lane)
+        (gate.first if lane.awaited else gate.later).append(lane)
         return False
+
+    def prefer(self, lane: L) -> None:
+        """Somebody waits for this lane now."""
+        gate = self._gates.get(lane.group)
+        if gate is not None and lane.held:
+            gate.first.append(lane)
 
     def end_probe(self, lane: L) -> None:
         """This lane has had its try, however that went."""
@@ -102,7 +139,7 @@ class Gates(Generic[L]):
     def waiting(self, group: str) -> list[L]:
         """The lanes that wait at the gate of a group."""
         gate = self._gates.get(group)
-        return list(gate.waiting) if gate is not None else []
+        return gate.waiting() if gate is not None else []
 
     def refused(self, now: float) -> int:
         """How many groups may not go now because they are refused as a whole."""
@@ -110,7 +147,8 @@ class Gates(Generic[L]):
 
     def next_due(self) -> float | None:
         """When `let_go` may have something next; None when only an event can bring it."""
-        times = [gate.until for gate in self._gates.values() if gate.waiting and gate.probe is None]
+        waited = [gate for gate in self._gates.values() if gate.probe is None and gate.is_waited_at(awaited=False)]
+        times = [gate.until for gate in waited]
         return min(times, default=None)
 
 

@@ -24,10 +24,10 @@ from sender.intake import judge
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.letters import Letters
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces, Recent, Ticket
 from sender.parking import Parker, Parking, patiently
-from sender.requests import Job
+from sender.requests import SET_ASIDE, Job
 from sender.schedule import Release, Schedule
 from sender.settle import Watch
 from sender.slots import Slots
@@ -91,6 +91,12 @@ class SenderWorker:
         for session in self.sessions:
             session.release(chatbot_id)
 
+    def taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        """Meta takes a template or kind that it had refused (None: perhaps any of the chatbot's)."""
+        for session in self.sessions:
+            if session.owns(chatbot_id):
+                session.hasten(chatbot_id, subject)
+
     def meta_is_back(self) -> None:
         """What was not called because of an outage may go."""
         for session in self.sessions:
@@ -148,6 +154,10 @@ class _Session:
         """The account has changed."""
         self.lanes.release(chatbot_id, self._now())
         self.moved.set()
+
+    def hasten(self, chatbot_id: str, subject: str | None) -> None:
+        """What waits for a template or kind may go."""
+        self.crew.start(self.schedule.hasten(chatbot_id, subject), f"hasten {self.kafka.slot}")
 
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
@@ -302,12 +312,15 @@ class _Session:
         job, began = item.payload, time.time_ns()
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
-        look = known or item.id in self.in_doubt
+        look = known or item.id in self.in_doubt or SET_ASIDE in job.headers
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, calling=ticket.used)
         finally:
             ticket.close()
+        if isinstance(step.outcome, Apart):
+            # Before the lane goes on: until it is in the store, its record is all that there is of it.
+            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)
         self._apply(item, step)
         telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
         self._sweep()
@@ -344,6 +357,9 @@ class _Session:
                 self.in_doubt[item.id] = item.lane
                 self.tools.watch.add(job.journal_id, partial(self._settled, item.id))
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
+            case Apart():
+                self.lanes.finish(item)
+                self._write(item, *results.waiting(job, step, self.flow.now()))
             case Defer():
                 item.strikes += 1
                 if (hold := outcome.hold) is not None:

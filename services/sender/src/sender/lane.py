@@ -107,6 +107,11 @@ class Lane(Generic[T]):
     ready: bool = False
     tail: Tail | None = None
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
+        return (self.tail is not None and not self.tail.bulk) or any(not item.bulk for item in self.queue)
+
 
 def is_loadable(tail: Tail | None) -> bool:
     """Whether all of a tail is in the store, and nobody reads it now."""

@@ -100,8 +100,8 @@ class Lanes(Generic[T]):
             return False
         lane = self._lanes.get(item.lane)
         parked = self.shelf.park(item, lane)
-        if parked and lane is not None and lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if parked and lane is not None and not item.bulk:
+            self._hurry(lane)
         return parked
 
     def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
@@ -217,7 +217,7 @@ class Lanes(Generic[T]):
             head.due = may
             self._wait(lane, now)
             return
-        self._turns.add(lane, first=_is_awaited(lane))
+        self._turns.add(lane, first=lane.awaited)
 
     def _next_turn(self, now: float) -> Item[T] | None:
         while (lane := self._turns.next(now)) is not None:
@@ -231,6 +231,13 @@ class Lanes(Generic[T]):
             self._turns.went(lane.group, paced=lane.busy.paced)
             return lane.busy
         return None
+
+    def _hurry(self, lane: Lane[T]) -> None:
+        """Somebody waits for this lane: it goes before campaigns, to its turn and through a gate."""
+        if lane.ready:
+            self._turns.add(lane, first=True)
+        elif lane.held:
+            self._gates.prefer(lane)
 
     def _lane(self, name: str, group: str) -> Lane[T]:
         lane = self._lanes.get(name)
@@ -259,8 +266,8 @@ class Lanes(Generic[T]):
         item.lane = lane.name
         self._items[item.id] = item
         self.shelf.room.enter(item.group)
-        if lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if not item.bulk:
+            self._hurry(lane)
         self._set_timer(lane)
 
     def _prefer(self, present: Item[T], item: Item[T]) -> Item[T]:
@@ -316,8 +323,3 @@ class Lanes(Generic[T]):
         if not lane.held and (lane.queue or is_loadable(tail)):
             self._sequence += 1
             heapq.heappush(self._timers, (due, self._sequence, lane))
-
-
-def _is_awaited(lane: Lane[T]) -> bool:
-    """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
-    return (lane.tail is not None and not lane.tail.bulk) or any(not item.bulk for item in lane.queue)
