@@ -61,8 +61,9 @@ class FakeGraph:
             request.transport.abort()
             return web.Response()
         if answer is not None:
-            code, status = answer
-            return web.json_response({"error": {"message": "no", "code": code, "fbtrace_id": "T"}}, status=status)
+            code, status, *more = answer
+            error = {"message": "no", "code": code, "fbtrace_id": "T", **({"error_subcode": more[0]} if more else {})}
+            return web.json_response({"error": error}, status=status)
         wamid = f"wamid.{uuid.uuid4().hex}"
         recipient = {"wa_id": body["to"].lstrip("+")} if "to" in body else {"user_id": body.get("recipient")}
         return web.json_response({"messages": [{"id": wamid}], "contacts": [{"input": "x", **recipient}]})

@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 from aiokafka import TopicPartition
@@ -17,7 +18,7 @@ from sender.handlers import Limits, SenderWorker, Tools
 from sender.journal import Entry, State
 from sender.lane import Bounds
 from sender.letters import Letters
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces
 from sender.parked import Waiting
 from sender.parking import Parker
@@ -31,7 +32,13 @@ AT = TopicPartition(SEND, PARTITION)
 RETRY_AT = TopicPartition(RETRY, PARTITION)
 PATIENT = Bounds(long_seconds=1_000.0)  # nothing waits so long that it is parked
 ERROR = MetaError(code=131000, reason="something_went_wrong")
-STATES = {Sent: State.ACCEPTED, Retry: State.RETRYING, InDoubt: State.IN_DOUBT, Defer: State.DEFERRED}
+STATES = {
+    Sent: State.ACCEPTED,
+    Retry: State.RETRYING,
+    InDoubt: State.IN_DOUBT,
+    Defer: State.DEFERRED,
+    Apart: State.DEFERRED,
+}
 
 
 async def until(condition, seconds=10.0):
@@ -180,6 +187,8 @@ class Steps:
             wamid=getattr(outcome, "wamid", None),
             letter=isinstance(outcome, Dead) and outcome.letter,
             first_failed_at=now,
+            due=getattr(outcome, "due", None),
+            apart=getattr(outcome, "subject", ""),
         )
 
 
@@ -297,8 +306,16 @@ class ScheduleStore:
     async def put(self, sends):
         await self.gate.wait()
         self.events.append("put off")
-        self.sends.update({send.id: send for send in sends})
+        for send in sends:
+            stands = self.sends.get(send.id)
+            if stands is None or send.again or stands.offset >= send.offset:
+                self.sends[send.id] = send
         return [None] * len(sends)
+
+    async def hasten_apart(self, _partition, chatbot, subject):
+        for send in list(self.sends.values()):
+            if send.apart is not None and send.apart[0] == chatbot and subject in {None, send.apart[1]}:
+                self.sends[send.id] = replace(send, due=0.0)
 
     async def due_by(self, _partition, moment, limit):
         return sorted((s for s in self.sends.values() if s.due <= moment), key=lambda send: send.due)[:limit]

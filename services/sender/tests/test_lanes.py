@@ -119,6 +119,37 @@ def test_a_held_group_waits_and_sends_a_probe_first():
     assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
 
 
+def test_a_held_group_is_probed_by_what_somebody_waits_for():
+    campaign = [item(f"c{n}", f"c{n}", order=n, bulk=True) for n in range(3)]
+    lanes = filled(*campaign)
+    first = lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []  # all of them wait now
+    reply = item("reply", "person", order=9)
+    lanes.offer(reply)
+    assert taken(lanes, 0.6) == []
+    assert taken(lanes, 1.0) == ["reply"]
+    lanes.hold("g", now=1.0, base=1.0, cap=60.0)
+    lanes.block(reply, 1.0, 1.0)
+    lanes.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
+    assert taken(lanes, 3.0) == ["c1"]
+
+
+def test_a_campaign_does_not_take_the_probe_of_what_somebody_waits_for():
+    reply, campaign = item("reply", "person", order=1), item("c", "c", order=2, bulk=True)
+    lanes = filled(reply)
+    lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(reply, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []
+    lanes.offer(campaign)
+    assert taken(lanes, 5.0) == ["reply"]
+    lanes.open("g")
+    lanes.finish(reply)
+    assert taken(lanes, 5.0) == ["c"]
+
+
 def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
     first, second = item("1", "a"), item("2", "b", 1)
     lanes = filled(first, second)

@@ -187,7 +187,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
 def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     data = fact.event.data
     word = word_of(fact)
-    key = f"{fact.event.type}|{data.attempts}"
+    key = f"{fact.event.type}|{data.attempts}" + (f"|{data.due.isoformat()}" if data.due is not None else "")
     request = data.request or {}
     content = request.get("message")
     if isinstance(content, dict) and content.get("type") == "read":

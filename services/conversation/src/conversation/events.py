@@ -89,7 +89,7 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
 
 
 def word_of(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt."""
+    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 
@@ -141,6 +141,7 @@ def _from_sender(fact: Result, message: Message) -> StatusData:
         contact=data.contact or _recipient(data.to),
         timestamp=data.at,
         error=data.error,
+        due=data.due,
         metadata=(data.request or {}).get("metadata"),
     )
 

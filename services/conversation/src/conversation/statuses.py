@@ -10,6 +10,7 @@ from typing import Final
 
 RANKS: Final = MappingProxyType(
     {
+        "queued": 3,
         "in_doubt": 5,
         "accepted": 10,
         "sent": 20,
@@ -21,8 +22,8 @@ RANKS: Final = MappingProxyType(
         "played": 60,
     }
 )
-"""`in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and change
-nothing."""
+"""`queued`, `in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and
+change nothing."""
 
 UNKNOWN: Final = "unknown"
 

@@ -18,7 +18,7 @@ from common.meta.client import Answered, CallEnd, GraphClient
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit
-from sender.breaker import Breaker, sign_of
+from sender.breaker import Breaker, Sign, sign_of
 from sender.core import (
     EXPIRED,
     WINDOW_CLOSED,
@@ -132,7 +132,7 @@ class Flow:
                 return replace(step, answered=answered)
             entry = step
 
-    async def _attempt(
+    async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
         self, trial: _Trial, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
@@ -155,6 +155,9 @@ class Flow:
             return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
             return self._unprepared(made, trial), standing, False
+        waits = self._waits(trial)  # once more: others of its template may have been refused meanwhile
+        if waits is not None:
+            return waits, standing, False
         outcome, answered = await self._called(trial, made, credentials)
         return outcome, standing, answered
 
@@ -196,7 +199,9 @@ class Flow:
         if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
             # It had the id of a link that Meta has lost: the next attempt has another.
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
-        if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
+        sign = sign_of(end)
+        subject = subject_of(trial.request) if sign is not Sign.UP else None
+        if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())
         outcome = self._told_of(trial, outcome)
         if call is not None:
