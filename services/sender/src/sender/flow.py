@@ -190,10 +190,10 @@ class Flow:
             end,
             attempt=trial.number,
             repeatable=is_repeatable(trial.request) or isinstance(made, NotTaken),
+            request=trial.request,
             strikes=trial.strikes,
             now=self.now(),
             rules=self.rules,
-            request=trial.request,
         )
         had_links = isinstance(made, SendRequest) and made is not trial.request
         if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):

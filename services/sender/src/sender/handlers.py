@@ -312,7 +312,8 @@ class _Session:
         job, began = item.payload, time.time_ns()
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
-        look = known or item.id in self.in_doubt or SET_ASIDE in job.headers
+        known = known or SET_ASIDE in job.headers
+        look = known or item.id in self.in_doubt
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(job, owner=self.owner, strikes=item.strikes, look=look, calling=ticket.used)
@@ -350,6 +351,9 @@ class _Session:
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
                 self._write(item, results.retry(job, entry, outcome, self.partition))
+            case Apart():
+                self.lanes.finish(item)
+                self._write(item, *results.waiting(job, step, self.flow.now()))
             case InDoubt():
                 assert entry is not None  # noqa: S101  # so is a doubt
                 if step.recorded:
@@ -357,9 +361,6 @@ class _Session:
                 self.in_doubt[item.id] = item.lane
                 self.tools.watch.add(job.journal_id, partial(self._settled, item.id))
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
-            case Apart():
-                self.lanes.finish(item)
-                self._write(item, *results.waiting(job, step, self.flow.now()))
             case Defer():
                 item.strikes += 1
                 if (hold := outcome.hold) is not None:
