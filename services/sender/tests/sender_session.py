@@ -14,7 +14,7 @@ from common.contracts import topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.flow import utc_now
-from sender.handlers import Limits, SenderWorker, Tools
+from sender.handlers import SenderWorker
 from sender.journal import Entry, State
 from sender.lane import Bounds
 from sender.letters import Letters
@@ -24,6 +24,7 @@ from sender.parked import Waiting
 from sender.parking import Parker
 from sender.schedule import Scheduler
 from sender.slots import Slots
+from sender.tools import Limits, Tools
 from sender.turns import Shares
 
 SEND, RETRY, DLQ, RESULTS = topics.SEND.name, topics.SEND_RETRY_2S.name, topics.SEND_DLQ.name, topics.SEND_RESULTS.name
@@ -152,10 +153,10 @@ class Steps:
         self.recorded = self.answered = True
         self.letter = True
 
-    async def step(self, job, *, owner, strikes, look, calling):
+    async def step(self, job, *, owner, strikes, look, calling, refusal=None):
         self.taken.append(SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look))
         self.events.append(f"step {job.message_id}")
-        outcome = self.answer(job, self.ids.count(job.message_id))
+        outcome = Dead(refusal) if refusal is not None else self.answer(job, self.ids.count(job.message_id))
         if asyncio.iscoroutine(outcome):
             outcome = await outcome
         if isinstance(outcome, Exception):

@@ -316,6 +316,24 @@ async def test_a_number_that_is_refused_waits_as_a_whole_until_its_account_chang
         await world.until_done("m1", "m2")
 
 
+async def test_what_waits_for_a_refused_number_is_told_of_and_ends_in_the_end():
+    world = World(bounds=Bounds(long_seconds=1_000.0, most_seconds=0.4))
+    world.flow.answer = lambda _job, _nth: Defer(soon(), ERROR, HELD)
+    world.ask("m1", to=1)
+    async with world.running():
+        await until(world.kafka.results)
+        (queued,) = world.kafka.results()
+        assert (queued["type"], queued["data"]["error"]["code"]) == ("send.queued", ERROR.code)
+        assert queued["data"]["due"] > queued["data"]["at"]
+        world.ask("m2", to=2)
+        await until(lambda: len(world.kafka.results()) == 3)
+    ended = {
+        r["data"]["messageId"]: r["data"]["error"]["code"] for r in world.kafka.results() if r["type"] == "send.failed"
+    }
+    assert ended == {"m1": ERROR.code, "m2": ERROR.code}
+    assert world.kafka.to(DLQ) == []
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_number_is_let_go_as_a_whole_when_meta_answers(answered):
     world = World()

@@ -317,6 +317,7 @@ def _record(
             receivedAt=now,
             origin=origin,
             participant=participant,
+            due=fact.event.data.due if isinstance(fact, Result) else None,
             error=error_document(error) if error else None,
         )
     )

@@ -11,6 +11,7 @@ from common.contracts.messages import IncomingData, IncomingMessage, MessageStat
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
+from common.meta.errors import RULES
 from common.meta.payloads import read_json
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
@@ -94,15 +95,17 @@ def word_of(fact: Result) -> str:
 
 
 def status_error(fact: StatusSeen | Result) -> MetaError | None:
-    """Why it failed: Meta's first error, or the sender's."""
+    """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
     if isinstance(fact, Result):
         return fact.event.data.error
     for raw in fact.status.errors or ():
         error = read_json(raw)
         details = error.get("error_data")
         code, title = error.get("code"), error.get("title")
+        code = code if isinstance(code, int) and not isinstance(code, bool) else None
         return MetaError(
-            code=code if isinstance(code, int) else None,
+            code=code,
+            reason=RULES[code].reason if code is not None and code in RULES else None,
             title=title if isinstance(title, str) else None,
             details=str(details.get("details")) if isinstance(details, dict) and "details" in details else None,
         )

@@ -41,7 +41,7 @@ from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
 from sender.flow import Flow, utc_now
-from sender.handlers import Limits, SenderWorker, Tools
+from sender.handlers import SenderWorker
 from sender.journal import Entry, Move
 from sender.letters import Letters
 from sender.media_cache import MediaCache
@@ -66,6 +66,7 @@ from sender.store import JournalStore
 from sender.telemetry import timed
 from sender.throughput import Throughput
 from sender.tokens import new_token
+from sender.tools import Limits, Tools
 from sender.turns import Shares
 from sender.windows import Windows
 

@@ -100,10 +100,20 @@ class Flow:
     refused: RefusedSubjects = field(default_factory=RefusedSubjects)
     now: Callable[[], datetime] = utc_now
 
-    async def step(self, job: Job, *, owner: str, strikes: int, look: bool, calling: Calling = nullcontext) -> Step:
+    async def step(
+        self,
+        job: Job,
+        *,
+        owner: str,
+        strikes: int,
+        look: bool,
+        refusal: MetaError | None = None,
+        calling: Calling = nullcontext,
+    ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        A call to Meta is made within `calling`. Raises `Superseded` when the journal shows another owner at work.
+        With a `refusal` Meta is not called: the number was refused for too long, and the send ends. A call to Meta is
+        made within `calling`. Raises `Superseded` when the journal shows another owner at work.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -117,6 +127,8 @@ class Flow:
                 continue
             decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
             answered = False
+            if isinstance(decision, Call) and refusal is not None:
+                decision = Dead(refusal)
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests

@@ -16,6 +16,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from common.contracts.messages import MetaError
 from sender.gates import Gates
 from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, is_loadable
 from sender.shelf import Shelf
@@ -42,7 +43,7 @@ class Lanes(Generic[T]):
         self._lanes: dict[str, Lane[T]] = {}
         self._items: dict[str, Item[T]] = {}
         self._expecting: dict[str, Lane[T]] = {}
-        self._gates: Gates[Lane[T]] = Gates()
+        self._gates: Gates[Lane[T]] = Gates(self._bounds.most_seconds)
         self._turns: Turns[Lane[T]] = Turns(shares)
         self._timers: list[tuple[float, int, Lane[T]]] = []
         self._sequence = 0
@@ -174,13 +175,23 @@ class Lanes(Generic[T]):
             waiting.tail.due = min(waiting.tail.due, now)
         self._set_timer(waiting)
 
-    def hold(self, group: str, now: float, base: float, cap: float, *, refused: bool = False) -> None:
+    def hold(
+        self, group: str, now: float, base: float, cap: float, *, refused: bool = False, reason: MetaError | None = None
+    ) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
-        self._gates.hold(group, now, base, cap, refused=refused)
+        self._gates.hold(group, now, base, cap, refused=refused, reason=reason)
         if self._gates.wait(group, now) > self._bounds.long_seconds:
             for lane in self._gates.waiting(group):  # those that came when it was to be a short one
                 if lane.queue:
                     self._sweep(lane)
+
+    def until(self, group: str) -> float:
+        """When a group that is held may go."""
+        return self._gates.until(group)
+
+    def ends(self, item: Item[T], now: float) -> MetaError | None:
+        """Why this send, which has been taken, is to end without a try; None when it may be tried."""
+        return self._gates.ends(self._lanes[item.lane], now)
 
     def release(self, group: str, now: float) -> None:
         """Something changed: try the group again now, with one lane first."""

@@ -1,6 +1,6 @@
 """The records that a send leads to: results, retries and dead letters. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,14 +24,17 @@ _TYPES: Final = {
 }
 
 
-def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
+def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of an entry that has ended, is in doubt, or waits.
 
-    Its id follows from the entry, so that the same end published twice is the same event.
+    Its id follows from the entry, so that the same end published twice is the same event. `due` is when a send that
+    waits with its number is tried again, in Unix seconds.
     """
     kind = _TYPES[entry.state]
-    due = entry.due if entry.state is State.DEFERRED else None
-    until = (due.isoformat(),) if due is not None else ()
+    waits_until = entry.due if entry.state is State.DEFERRED else None
+    if due is not None:
+        waits_until = datetime.fromtimestamp(round(due, 3), UTC)
+    until = (waits_until.isoformat(),) if waits_until is not None else ()
     trace = job.trace.child()
     event = sends.SendResult(
         id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry), *until),
@@ -52,7 +55,7 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
             contact=entry.contact,
             wamid=entry.wamid,
             error=entry.error,
-            due=due,
+            due=waits_until,
             request=job.body,
         ),
     )

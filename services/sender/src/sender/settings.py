@@ -92,7 +92,11 @@ class Settings(
         """What the lanes of a partition may hold: no chatbot fills it alone, and no conversation its chatbot's part."""
         total = self.sender_session_records
         return Bounds(
-            lane=max(1, total // 20), group=max(2, total // 2), total=total, long_seconds=self.sender_park_seconds
+            lane=max(1, total // 20),
+            group=max(2, total // 2),
+            total=total,
+            long_seconds=self.sender_park_seconds,
+            most_seconds=self.sender_hold_seconds,
         )
 
     @model_validator(mode="after")

@@ -258,7 +258,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-defer-without-hold",
         _HANDLERS,
-        "                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)\n",
+        "                    self._hold(item, step, hold)\n",
         "                    pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "every message of a refused number is tried",
@@ -266,8 +266,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-hold-not-refused",
         _HANDLERS,
-        "hold.cap, refused=hold.refused)",
-        "hold.cap)",
+        "hold.cap, refused=hold.refused, reason=reason)",
+        "hold.cap, reason=reason)",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "no gauge tells that a number is refused",
     ),
