@@ -11,8 +11,8 @@ help: ## List the verbs
 setup: ## Make .venv from the lock (uv is installed from pip when missing)
 	@scripts/bootstrap.sh
 
-demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000
-	@$(PY) -m demo
+demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000: [DEMO_ARGS=--help]
+	@$(PY) -m demo $(DEMO_ARGS)
 
 demo-once: setup ## The same once; exits 0 only if every message got one reply that was read
 	@$(PY) -m demo --once
@@ -33,7 +33,7 @@ topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS
 
 test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
 	@[ -n "$(TEST_INFRA)" ] || $(PY) -m local_stack fetch
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@scripts/test.sh $(PY) $(PYTEST_ARGS)
 
 test-fast: setup ## The tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)

@@ -1,6 +1,6 @@
 """Writes docs/contracts, and the settings in docs/operations.md. `make contracts`; `--check` compares only.
 
-AsyncAPI of the topics, OpenAPI of each service, and a JSON Schema of each event and request.
+AsyncAPI of the topics, OpenAPI of each service and of all together, and a JSON Schema of each event and request.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -179,11 +180,31 @@ def openapi(service: str) -> dict[str, Any]:
     return schema
 
 
+def merged(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One document of the whole API. Raises `ValueError` when two services mean different things by one name."""
+    paths: dict[str, Any] = {}
+    components: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        _add(paths, document["paths"])
+        for kind, named in document.get("components", {}).items():
+            _add(components.setdefault(kind, {}), named)
+    about = {"title": "WhatsApp Cloud", "version": "1", "description": "Generated from the documents of the services."}
+    return {"openapi": documents[0]["openapi"], "info": about, "paths": paths, "components": components}
+
+
+def _add(to: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if to.setdefault(name, value) != value:
+            raise ValueError(f"two services mean different things by `{name}`")
+
+
 def documents() -> dict[str, str]:
     """File name → content."""
+    of_services = {name: openapi(name) for name in SERVICES}
     contents = {
         "asyncapi.json": asyncapi(),
-        **{f"openapi-{name}.json": openapi(name) for name in SERVICES},
+        "openapi.json": merged([*of_services.values()]),
+        **{f"openapi-{name}.json": document for name, document in of_services.items()},
         **schemas(),
     }
     page = settings_table.page(settings_table.PAGE.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from common.contracts.operators import LetterReplayed
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((CONTRACTS / "schemas").glob("*.json"))}
-OPENAPI = sorted(CONTRACTS.glob("openapi-*.json"))
+OPENAPI = sorted(CONTRACTS.glob("openapi*.json"))
 SEND = {"chatbotId": "bot", "to": "+491510000001", "message": "Hello", "messageId": "order-17"}
 
 

@@ -67,6 +67,17 @@ def test_the_proxy_of_the_compose_file_knows_every_path(service):
         assert max(under, key=lambda found: len(found[0]))[1] == service, path
 
 
+def test_kafka_is_on_localhost_where_programs_of_this_machine_look_for_it():
+    kafka = block(COMPOSE, "kafka")
+    (advertised,) = re.findall(r"^      KAFKA_ADVERTISED_LISTENERS: (\S+)", kafka, re.MULTILINE)
+    (listeners,) = re.findall(r"^      KAFKA_LISTENERS: (\S+)", kafka, re.MULTILINE)
+    (host, port, inside) = re.findall(r'^    ports: \["(\S+):(\d+):(\d+)"\]', kafka, re.MULTILINE)[0]
+    assert host == "127.0.0.1"
+    assert f"HOST://localhost:{port}" in advertised.split(",")
+    assert f"HOST://:{inside}" in listeners.split(",")
+    assert "PLAINTEXT://kafka:9092" in advertised.split(",")
+
+
 def test_kafka_writes_to_the_volume_that_stays():
     # Without KAFKA_LOG_DIRS the image writes below /tmp, whatever is mounted elsewhere.
     (volume,) = re.findall(r"^    volumes: \[kafka:(\S+)\]$", COMPOSE, re.MULTILINE)

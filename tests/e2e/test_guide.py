@@ -2,14 +2,22 @@
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
+import sys
+import uuid
+from html import escape, unescape
+from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
 from demo.client import eventually
 from demo.guide import addresses, curl_lines
-from demo.story import CHATBOT, NUMBER
+from demo.story import CHATBOT, LINES, NUMBER
+
+README = Path(__file__).parents[2] / "README.md"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -48,8 +56,52 @@ async def test_every_curl_line_works_as_printed(lines, client):
     await eventually("the message from curl is answered, and the send arrives", both)
 
 
-async def test_each_printed_api_document_opens(client, system):
-    links = [word for word in addresses(system.urls).split() if "/docs/" in word]
-    assert len(links) == 4
+def shown(system):
+    return addresses(
+        system.urls, system.secret, kafka=system.stack.kafka_bootstrap_servers, mongodb=system.stack.mongodb_uri
+    )
+
+
+async def opened(url):
+    async with ClientSession() as session, session.get(url) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/html"
+        return await answer.text()
+
+
+async def test_each_printed_page_opens_and_the_first_is_the_phone(system):
+    links = [word for word in shown(system).split() if word.startswith("http://")]
+    pages = [await opened(link) for link in links]
+    assert len(pages) == 6
+    assert "Emulated phone" in pages[0]
+    assert links[0].endswith(f"/?phone={LINES[0][0]}&number={NUMBER}")
+
+
+async def test_the_landing_page_has_every_address(system):
+    page = await opened(f"{system.urls['gateway']}/")
+    for text in (system.stack.kafka_bootstrap_servers, system.stack.mongodb_uri, system.secret.api_key):
+        assert escape(text) in page
+        assert text in shown(system)
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) == 5
     for link in links:
-        assert await client.status_of("GET", link.split("/whatsapp-cloud", 1)[1]) == 200
+        await opened(unescape(link))
+
+
+@pytest.mark.feature("outgoing")
+async def test_the_python_lines_of_the_readme_work_as_printed(system, client, lines):
+    asked = json.dumps({"from": "491510000001", "phoneNumberId": NUMBER, "text": "a window for the README"})
+    await client.control("POST", "inbound", json.loads(asked))
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    kafka = system.stack.kafka_bootstrap_servers
+    code = code.replace("localhost:9092", kafka).replace("order-17", f"order-{uuid.uuid4()}")
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+
+    async def arrived():
+        entries = await client.received(phone="491510000001")
+        return any(entry["body"]["text"]["body"] == "Hello" for entry in entries if entry["type"] == "text")
+
+    await eventually("the message of the README arrives", arrived)

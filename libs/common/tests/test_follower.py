@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.kafka import follower as module
+from common.kafka.decoding import Unreadable
 from common.kafka.follower import Follower
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -84,6 +85,15 @@ async def test_a_batch_is_committed_when_it_is_handled_up_to_what_is_next():
     async with following({ONE: 3, TWO: 1}) as consumer:
         await until(lambda: len(consumer.steps) == 2)
     assert consumer.steps == [("handle", [0, 1, 2, 0]), ("commit", {0: 3, 1: 1})]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_cannot_be_read_is_passed_over_and_committed(count):
+    async with following({ONE: 0}) as consumer:
+        lost = [Unreadable("t", 0, n, 0, 0, None, b"", None, -1, 0, (), n, "no") for n in (0, 2)]
+        consumer.records[ONE] = [lost[0], SimpleNamespace(offset=1), lost[1]][:count]
+        await until(lambda: consumer.committed_to.get(ONE) == count)
+    assert consumer.steps == [*([("handle", [1])] if count > 1 else []), ("commit", {0: count})]
 
 
 async def test_batches_have_their_bound():

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import inspect
+import itertools
 import re
 import threading
 import time
@@ -320,15 +321,105 @@ async def test_too_many_pipelined_requests_end_the_connection():
         assert len(it.app.seen) <= 1
 
 
-@pytest.mark.parametrize("method", [b"POST", b"GET", b"CONNECT"])
-async def test_the_body_of_an_upgrade_is_no_request(method):
+UPGRADES = {
+    "java": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABk\r\n",
+    "websocket": b"upgrade: websocket\r\nconnection: upgrade\r\n",
+    "unknown": b"connection: keep-alive, upgrade\r\nupgrade: fake/7, h2c\r\n",
+}
+LOOKS_LIKE_REQUESTS = b"GET /refused HTTP/1.1\r\n\r\n" * 4
+BODIES = {
+    "sized": b"content-length: 100\r\n\r\n" + LOOKS_LIKE_REQUESTS,
+    "chunked": b"transfer-encoding: chunked\r\n\r\n32\r\n"
+    + LOOKS_LIKE_REQUESTS[:50] + b"\r\n32\r\n" + LOOKS_LIKE_REQUESTS[50:] + b"\r\n0\r\nx-trailer: y\r\n\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"GET"])
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("body", BODIES)
+async def test_the_body_of_an_upgrade_is_no_request(method, upgrade, body):
     async with running() as it:
         async with connection(it.port) as (reader, writer):
-            writer.write(method + b" / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 200\r\n\r\n")
-            writer.write(b"GET /refused HTTP/1.1\r\n\r\n" * 4)
+            writer.write(
+                method + b" / HTTP/1.1\r\nhost: x\r\n" + UPGRADES[upgrade] + BODIES[body] + LOOKS_LIKE_REQUESTS
+            )
+            answer = await end_of(reader)
+        head, _, text = answer.partition(b"\r\n\r\n")
+        assert (head.split()[1], text) == (b"200", b"100")
+        assert b"connection: close" in head
+        assert [(scope["path"], dict(scope["headers"])[b"host"]) for scope in it.app.seen] == [("/", b"x")]
+
+
+@pytest.mark.parametrize(
+    ("method", "framing"),
+    [
+        *itertools.product([b"POST", b"GET", b"CONNECT"], [b"", b"content-length: 0\r\n"]),
+        (b"CONNECT", b"content-length: 100\r\n"),  # what follows a CONNECT is no body, whatever it says
+    ],
+)
+async def test_what_follows_an_upgrade_without_a_body_is_no_request(method, framing):
+    async with running() as it:
+        async with connection(it.port) as (reader, writer):
+            writer.write(method + b" / HTTP/1.1\r\n" + UPGRADES["java"] + framing + b"\r\n")
+            writer.write(LOOKS_LIKE_REQUESTS)
             answer = await end_of(reader)
         assert answer.startswith(b"HTTP/1.1 200")
-        assert "/refused" not in [scope["path"] for scope in it.app.seen]
+        assert answer.endswith(b"\r\n\r\n0")
+        assert len(it.app.seen) == 1
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_an_upgrade_is_ignored_wherever_its_bytes_are_divided(body):
+    request = b"POST / HTTP/1.1\r\n" + UPGRADES["java"] + BODIES[body]
+    async with running() as it:
+        for at in range(1, len(request), 7):
+            async with connection(it.port) as (reader, writer):
+                writer.write(post(size=1, body=b"x") + request[:at])
+                assert (await response(reader))[2] == b"1"
+                writer.write(request[at:])
+                assert (await response(reader))[2] == b"100"
+        assert {scope["path"] for scope in it.app.seen} == {"/"}
+
+
+async def test_what_comes_behind_the_body_of_an_upgrade_before_its_answer_is_no_request():
+    async with running() as it:
+        async with connection(it.port) as (reader, writer):
+            writer.write(b"POST /held_after HTTP/1.1\r\n" + UPGRADES["java"] + BODIES["sized"])
+            await until(lambda: it.app.held)
+            (ours,) = it.listener.open
+            writer.write(LOOKS_LIKE_REQUESTS)
+            await until(lambda: ours._moved or ours.pipeline)
+            it.let_go()
+            answer = await end_of(reader)
+        assert answer.endswith(b"\r\n\r\n100")
+        assert len(it.app.seen) == 1
+
+
+async def test_a_large_body_of_an_upgrade_arrives():
+    async with running() as it:
+        head = b"POST / HTTP/1.1\r\nexpect: 100-continue\r\n" + UPGRADES["java"] + b"content-length: 300000\r\n\r\n"
+        async with connection(it.port) as (reader, writer):
+            writer.write(head)
+            assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(bytes(300_000) + b"more")
+            assert (await response(reader))[2] == b"300000"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (b"content-length: 10\r\n\r\nabc", 408), (b"transfer-encoding: chunked\r\n\r\n5\r\nab", 408),
+        (b"transfer-encoding: chunked\r\n\r\nno size\r\n", 400), (b"transfer-encoding: gzip\r\n\r\nabc", 400),
+        (b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\nabc", 400),
+        (b"content-length: 3\r\ncontent-length: 4\r\n\r\nabcd", 400), (b"content-length: 3x\r\n\r\nabc", 400),
+        (b"transfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 3000, 400),
+    ],
+)  # fmt: skip
+async def test_the_body_of_an_upgrade_has_the_limits_of_others(rest, status):
+    async with running() as it:
+        got = await ask(it.port, b"POST / HTTP/1.1\r\n" + UPGRADES["java"] + rest)
+        plain = await ask(it.port, b"POST / HTTP/1.1\r\n" + rest)
+        assert got[0] == plain[0] == status
 
 
 # Slow requests

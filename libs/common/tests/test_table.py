@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from common.errors import InvalidInput
 from common.kafka import table as module
+from common.kafka.decoding import Unreadable
 from common.kafka.settings import KafkaSettings
 from common.kafka.table import Table
 
@@ -160,6 +161,14 @@ async def test_a_record_that_is_not_understood_is_passed_over(consumer):
         await until(lambda: table.ready)
         assert (table.get("a"), table.get("b")) == (None, "1")
         assert not consumer.stopped
+
+
+async def test_what_cannot_be_read_is_no_row(consumer):
+    consumer.written[ONE] = [Unreadable("t", 0, 0, 0, 0, None, b"batch", None, -1, 5, (), 0, "no")]
+    consumer.write(b"b", b"1")
+    async with following() as table:
+        await until(lambda: table.ready)
+        assert (table.values(), table.changes) == (["1"], [("b", "1")])
 
 
 @pytest.mark.parametrize("error", [KafkaError("away"), RuntimeError("a mistake")])

@@ -9,11 +9,12 @@ from conversation_builders import ADA, NOW, NUMBER, FakeRecord, Memory, again, m
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.contracts import sends, webhooks
+from common.contracts import sends, topics, webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.people import Contact
+from common.kafka.decoding import Unreadable
 from conversation.facts import Poison
 from conversation.statuses import RANKS, advance
 
@@ -286,6 +287,16 @@ def test_a_record_that_is_not_understood_is_poison_with_a_reason(value):
     assert isinstance(poison, Poison)
     assert poison.reason
     assert poison.code
+
+
+@pytest.mark.parametrize("topic", [topics.WEBHOOKS.name, topics.SEND_RESULTS.name])
+def test_what_cannot_be_read_is_poison_with_its_batch_and_the_reason(topic):
+    good = message("wamid.1").value
+    lost = Unreadable(topic, 3, 9, 0, 0, None, good, None, -1, len(good), (), 7, "BadGzipFile: no")
+    poison = read(lost)
+    assert isinstance(poison, Poison)
+    assert (poison.record.value, poison.code) == (good, "unreadable")
+    assert poison.reason == "records 7 to 9 cannot be read: BadGzipFile: no"
 
 
 def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
 from common.contracts import numbers, topics, webhooks
@@ -41,6 +42,12 @@ def test_a_change_of_limits_is_passed_on():
     assert (key, event.type) == ("2000", numbers.CHANGED)
     assert (event.data.display_phone_number, event.data.field) == ("49151", "phone_number_quality_update")
     ((_, event),) = told(change("business_capability_update", {"max_phone_numbers_per_business": 2}))
+    assert event.data.display_phone_number is None
+
+
+@pytest.mark.parametrize("display", ["", "9" * 65, "9" * 1_200_000, 49151, 10**30, None, True, ["49151"], {"a": 1}])
+def test_what_is_no_number_is_not_passed_on(display):
+    ((_, event),) = told(change("phone_number_quality_update", {"display_phone_number": display}))
     assert event.data.display_phone_number is None
 
 

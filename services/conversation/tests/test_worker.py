@@ -200,6 +200,17 @@ async def test_a_record_that_is_not_understood_is_a_dead_letter_with_all_that_is
     assert offsets == {PARTITION: 45}
 
 
+async def test_a_dead_letter_is_no_larger_than_its_topic_takes(room):
+    bad = broken()
+    bad.value, bad.key = b"x" * 9_000_000, b"\xff" * 3_000_000
+    bad.headers = (("traceparent", b"t" * 3_000_000), ("correlation-id", b"c" * 3_000_000), ("n" * 3_000_000, b""))
+    session = await room.work(batch_of(bad))
+    (letter,) = letters(session.committed[0][0])
+    headers = sum(len(name.encode()) + len(text) for name, text in letter.headers)
+    assert len(letter.key.encode()) + len(letter.value) + headers < topics.WEBHOOKS_DLQ.max_message_bytes
+    assert len(letter.value) > 6_000_000
+
+
 async def test_a_batch_of_nothing_but_bad_records_is_dead_letters_and_no_transaction(room):
     session = await room.work(batch_of(broken(), broken()))
     ((outgoing, offsets),) = session.committed

@@ -151,12 +151,15 @@ class Steps:
         self.now = utc_now
         self.breaker = Breaker(events)
         self.recorded = self.answered = True
+        self.contested = lambda _job: False
         self.letter = True
 
-    async def step(self, job, *, owner, strikes, look, calling, refusal=None):
-        self.taken.append(SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look))
+    async def step(self, job, *, owner, strikes, look, doubted, calling, ends=None):
+        self.taken.append(
+            SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look, doubted=doubted)
+        )
         self.events.append(f"step {job.message_id}")
-        outcome = Dead(refusal) if refusal is not None else self.answer(job, self.ids.count(job.message_id))
+        outcome = Dead(ends) if ends is not None else self.answer(job, self.ids.count(job.message_id))
         if asyncio.iscoroutine(outcome):
             outcome = await outcome
         if isinstance(outcome, Exception):
@@ -164,7 +167,13 @@ class Steps:
         if self.calls_meta(job):
             with calling():
                 await asyncio.sleep(0)
-        return Step(outcome, self._entry(job, outcome), recorded=self.recorded, answered=self.answered)
+        return Step(
+            outcome,
+            self._entry(job, outcome),
+            recorded=self.recorded,
+            answered=self.answered,
+            contested=self.contested(job),
+        )
 
     @property
     def ids(self):

@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
 from sender.commits import _MAX_EFFECTS, Commits, Effect
@@ -21,6 +21,7 @@ class Session:
         self.gate = asyncio.Event()
         self.gate.set()
         self.error = None
+        self.committed = {"send": 7}
 
     async def commit(self, outgoing, offsets):
         self.began.append(asyncio.get_running_loop().time())
@@ -200,3 +201,25 @@ async def test_a_transaction_that_fails_ends_it_and_tells_nobody():
     with pytest.raises(KafkaError):
         await ended(running)
     assert told.unparked == []
+
+
+async def test_a_session_proves_that_its_partition_is_its_own_by_a_transaction():
+    session, commits, _ = rig()
+    running = asyncio.create_task(commits.run())
+    commits.prove()
+    await reached(lambda: session.transactions)
+    commits.opened("send", 7)
+    commits.prove()
+    commits.write(effect(b"1", partition="send", offset=7))
+    await reached(lambda: len(session.transactions) == 2)
+    commits.close(discard=False)
+    await running
+    assert session.transactions[:2] == [([], {"send": 7}), ([b"1"], {"send": 8})]
+
+
+async def test_a_session_that_cannot_prove_it_ends():
+    session, commits, _ = rig()
+    session.error = ProducerFenced()
+    commits.prove()
+    with pytest.raises(ProducerFenced):
+        await commits.run()

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.contracts import topics
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
@@ -15,7 +17,17 @@ from common.kafka.partitions import TopicPartition
 from common.kafka.records import read_headers
 from sender.intake import item_of
 from sender.moves import blank
-from sender.requests import LAST_DUE, Job, Letter, Position, headers_of, read_record, rekeyed, released
+from sender.requests import (
+    LAST_DUE,
+    MAX_REQUEST_BYTES,
+    Job,
+    Letter,
+    Position,
+    headers_of,
+    read_record,
+    rekeyed,
+    released,
+)
 from sender.results import dead_letter, dead_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
@@ -49,8 +61,57 @@ def judged(value, headers, *, retried):
         headers_of(read, attempts=1, first_failed_at=None)
         made = [rekeyed(read, 1), released(read), dead_letter(read, entry)]
     for record in made:
-        assert sum(len(name) + len(text) for name, text in record.headers) < 40_000
+        assert sum(len(name.encode()) + len(text) for name, text in record.headers) < 40_000
+        assert size_of(record) <= next(topic for topic in topics.ALL if topic.name == record.topic).max_message_bytes
     return read
+
+
+def size_of(record):
+    """As the broker measures it, alone in its batch."""
+    return len(filled(record).build())
+
+
+def filled(record):
+    builder = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, 1 << 30)
+    builder.append(0, 1_700_000_000_000, record.key.encode(), record.value, list(record.headers))
+    return builder
+
+
+LARGE = json.dumps({**GOOD, "metadata": {"x": "y" * (MAX_REQUEST_BYTES - 200)}}).encode()
+HEAPS = {
+    "a long name": [("n" * 168_418, b"")],
+    "a name of many bytes": [("\U0001f642" * 40_000, b"x")],
+    "a long value": [("x-own", b"x" * 168_000)],
+    "values of many bytes": [(f"x-{n}", "\U0001f642".encode() * 500) for n in range(80)],
+    "many names": [(f"{n:04}" + "n" * 40, b"") for n in range(4_000)],
+    "bytes that become three each": [("x-own", b"\xff" * 100_000)],
+    "more than any topic takes": [("x-own", b"x" * 3_000_000), ("n" * 3_000_000, b"")],
+}
+
+
+@pytest.mark.parametrize("retried", [False, True])
+@pytest.mark.parametrize("what", HEAPS)
+def test_a_moved_record_is_no_larger_than_its_topic_takes(what, retried):
+    mine = [("replay", b"1"), ("correlation-id", b"c" * 200), ("rekeyed-from", b"whatsapp-cloud-send/1/2")]
+    for value in (json.dumps(GOOD).encode(), LARGE):
+        read = judged(value, [*mine, *HEAPS[what]], retried=retried)
+        assert (read.replay, read.trace.correlation_id) == (1, "c" * 200)
+        assert {name: read.headers[name].encode() for name, _ in mine} == dict(mine)
+
+
+def test_a_producers_headers_go_on_with_its_request_when_they_are_small():
+    own = [(f"x-{n}", ("\u00e4" * 100).encode()) for n in range(70)]
+    read = judged(LARGE, [("correlation-id", b"c"), *own], retried=False)
+    assert dict(rekeyed(read, 1).headers).items() >= dict(own).items()
+
+
+@pytest.mark.parametrize("size", [1_100_000, 5_000_000])
+def test_a_request_from_a_compressed_batch_may_be_larger_than_its_dead_letter(size):
+    value = json.dumps({**GOOD, "message": "x" * size}).encode()
+    read = judged(value, [], retried=False)
+    letter = dead_record(read, NOW)
+    assert value.startswith(letter.value)
+    assert len(letter.value) in {len(value), topics.SEND_DLQ.max_value_bytes}
 
 
 @pytest.mark.parametrize("retried", [False, True])

@@ -8,6 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from common.contracts import topics
+from common.kafka.decoding import Unreadable
 from common.kafka.partitioner import partition_of
 from common.kafka.records import Outgoing
 from sender.intake import judge
@@ -88,6 +89,19 @@ def test_a_record_that_was_moved_stays():
 
 def test_a_retry_is_never_moved():
     assert not isinstance(judged(REQUEST, partition=AWAY, topic=topics.SEND_RETRY_2S.name), Outgoing)
+
+
+@pytest.mark.parametrize("topic", [topics.SEND.name, topics.SEND_RETRY_2S.name])
+@pytest.mark.parametrize("value", [b"\0raw", json.dumps(REQUEST).encode()])
+def test_what_cannot_be_read_is_a_dead_letter_with_its_place_and_the_reason(topic, value):
+    tp = TopicPartition(topic, AWAY)
+    lost = Unreadable(topic, AWAY, 9, 0, 0, None, value, None, -1, 4, (), 7, "DecompressionError: no zstd")
+    letter = judge(tp, lost, partitions=12, now=NOW)
+    assert (letter.topic, letter.value) == (topics.SEND_DLQ.name, value)
+    headers = {name: text.decode() for name, text in letter.headers}
+    assert [headers[f"origin-{what}"] for what in ("topic", "partition", "offset")] == [topic, str(AWAY), "9"]
+    assert headers["reason"] == "unreadable"
+    assert headers["details"] == "records 7 to 9 cannot be read: DecompressionError: no zstd"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"no json", b"[]", {"to": "+49"}])

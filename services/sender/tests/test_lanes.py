@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -45,6 +46,30 @@ def test_one_message_of_each_lane_goes_at_a_time():
     assert taken(lanes) == ["1", "3"]
     lanes.finish(first)
     assert taken(lanes) == ["2"]
+
+
+@pytest.mark.parametrize("end", ["finish", "block", "expect"])
+def test_two_records_of_one_send_never_go_at_the_same_time(end):
+    first, replay = item("1"), item("1/1", "b", order=1)
+    lanes = filled(first, replay, item("2", "c", order=2), item("1/2", "d", order=3))
+    assert taken(lanes) == ["1", "2"]
+    if end == "finish":
+        lanes.finish(first)
+    elif end == "block":
+        lanes.block(first, 5.0, 0.0)
+    else:
+        lanes.expect(first, 1)
+    assert taken(lanes) == ["1/1"]
+    lanes.finish(replay)
+    assert taken(lanes) == ["1/2"]
+
+
+def test_a_record_that_waits_for_another_of_its_send_holds_up_no_other_lane_of_a_paused_number():
+    first = item("1")
+    lanes = filled(first, item("1/1", "b", order=1), item("2", "c", order=2))
+    assert lanes.take(0.0) is first
+    lanes.hold("g", 0.0, 1.0, 10.0)
+    assert taken(lanes, 2.0) == ["2"]  # the probe: not the replay, which could not go
 
 
 def test_a_lane_waits_for_its_blocked_head():

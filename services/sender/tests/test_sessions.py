@@ -55,6 +55,41 @@ async def test_nothing_is_committed_past_a_send_that_has_not_ended():
         await until(lambda: world.kafka.committed == {AT: 2})
 
 
+async def test_a_replay_and_its_send_are_never_worked_on_at_the_same_time():
+    world = World()
+    under_way, most = [], []
+
+    async def slow(job):
+        under_way.append(job.journal_id)
+        most.append(len(under_way) - len(set(under_way)))
+        await asyncio.sleep(0.01)
+        under_way.remove(job.journal_id)
+        return Sent("w")
+
+    world.flow.answer = lambda job, _nth: slow(job)
+    for to, headers in enumerate(([], [("replay", b"1")], [("replay", b"2")])):
+        world.ask("same", to=to, headers=headers)
+    world.ask("other", to=4)
+    async with world.running():
+        await until(lambda: world.kafka.committed == {AT: 4})
+    assert len(most) == 4
+    assert not any(most)
+
+
+async def test_a_send_that_another_session_works_on_stops_no_other_and_the_partition_is_proved():
+    world = World()
+    world.flow.contested = lambda job: job.message_id == "theirs"
+    world.flow.answer = lambda job, _nth: Defer(soon(60)) if job.message_id == "theirs" else Sent("w")
+    world.ask("first", to=2)
+    async with world.running():
+        await until(lambda: world.kafka.committed == {AT: 1})
+        world.ask("theirs", to=1)
+        await until(lambda: len(world.kafka.transactions) == 2)
+        world.ask("second", to=3)
+        await world.until_done("second")
+    assert world.kafka.transactions[1] == ([], {AT: 1})
+
+
 async def test_a_conversation_goes_one_message_at_a_time_and_in_order():
     world = World()
     gate, under_way = asyncio.Event(), []

@@ -19,7 +19,7 @@ from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
 from sender.breaker import Breaker, Sign
 from sender.core import Rules
-from sender.flow import CLAIM_FRESH_SECONDS, Flow, Superseded
+from sender.flow import CLAIM_FRESH_SECONDS, Flow
 from sender.journal import State
 from sender.media_failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
@@ -151,8 +151,10 @@ class World:
         yield
         self.events.append("end")
 
-    async def step(self, job=None, *, look=False, strikes=0, owner=ME):
-        return await self.flow.step(job or a_job(), owner=owner, strikes=strikes, look=look, calling=self.calling)
+    async def step(self, job=None, *, look=False, strikes=0, owner=ME, doubted=False):
+        return await self.flow.step(
+            job or a_job(), owner=owner, strikes=strikes, look=look, doubted=doubted, calling=self.calling
+        )
 
     @property
     def entry(self):
@@ -217,8 +219,7 @@ async def test_what_another_session_has_claimed_is_in_doubt_and_not_called():
     world = World()
     world.during_call = world.take_over
     world.answers = [refusal(131000, 500)]
-    with pytest.raises(Superseded):
-        await world.step()
+    await world.step()
     world.events.clear()
     step = await world.step(owner="a third")
     assert isinstance(step.outcome, InDoubt)
@@ -230,14 +231,47 @@ async def test_what_another_session_has_claimed_is_in_doubt_and_not_called():
     "answer", [refusal(131000, 500), refusal(131026), refusal(130429), LOST, NotSent("refused")],
     ids=["a failure", "a refusal", "a throttle", "no answer", "no connection"],
 )  # fmt: skip
-async def test_a_session_that_was_superseded_during_its_call_stops_and_changes_nothing(answer):
+@pytest.mark.parametrize("state", [State.CLAIMED, State.IN_DOUBT])
+async def test_a_send_that_another_session_took_over_during_the_call_is_left_to_it_alone(answer, state):
     world = World()
-    world.during_call = lambda: world.take_over(state=State.CLAIMED)
+    due = world.now + timedelta(seconds=40) if state is State.IN_DOUBT else None
+    world.during_call = lambda: world.take_over(state=state, due=due)
     world.answers = [answer]
-    with pytest.raises(Superseded):
-        await world.step()
+    step = await world.step()
+    assert (type(step.outcome), step.contested, step.recorded) == (Defer, True, False)
+    assert step.outcome.hold is None  # its number goes on
+    assert step.outcome.until == world.now + timedelta(seconds=41 if due else 31)
     assert world.entry.owner == OTHER
     assert world.entry.token.startswith("another's")
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.IN_DOUBT])
+async def test_a_doubt_that_another_session_took_over_is_left_to_it_until_its_window_is_over(state):
+    world = World()
+    world.answers = [LOST]
+    assert isinstance((await world.step()).outcome, InDoubt)
+    world.take_over(state=state, due=world.now + timedelta(seconds=50) if state is State.IN_DOUBT else None)
+    step = await world.step(look=True, doubted=True)
+    assert (type(step.outcome), step.contested, world.entry.owner) == (Defer, True, OTHER)
+    world.now = step.outcome.until
+    again = await world.step(look=True)
+    assert (type(again.outcome), again.contested, world.entry.owner) == (InDoubt, False, ME)  # the other has gone
+
+
+@pytest.mark.parametrize("resend", [True, False])
+async def test_two_sessions_at_one_send_do_not_keep_each_other_in_doubt_for_ever(resend):
+    world = World(in_doubt_resend=resend)
+    world.answers = [LOST]
+    sessions = {ME: await world.step(), OTHER: await world.step(owner=OTHER)}
+    for _ in range(12):
+        owner = min(sessions, key=lambda name: sessions[name].outcome.until)
+        world.now = max(world.now, sessions[owner].outcome.until)
+        doubted = isinstance(sessions[owner].outcome, InDoubt)
+        sessions[owner] = await world.step(look=True, owner=owner, doubted=doubted)
+        if world.entry.ended:
+            break
+    assert world.entry.state is (State.ACCEPTED if resend else State.FAILED)
+    assert len(world.calls) == (2 if resend else 1)
 
 
 async def test_that_meta_has_a_message_is_recorded_whoever_owns_it():
@@ -252,8 +286,7 @@ async def test_what_another_session_changes_while_we_look_is_decided_upon_again(
     world = World()
     world.answers = [refusal(131000, 500)]
     world.during_call = world.take_over
-    with pytest.raises(Superseded):
-        await world.step()
+    await world.step()
     world.during_call = lambda: None
 
     def the_other_goes_on(move):

@@ -279,3 +279,19 @@ async def test_replicas_that_are_all_down_are_a_502_and_are_asked_again_once_one
         assert (await client.post("/up")).status == 502
         async with TestServer(counting("back", Counter()), port=port):
             assert (await client.post("/up")).status == 200
+
+
+async def test_the_page_at_the_root_is_a_page_and_nothing_else_is():
+    async with TestClient(TestServer(build({"/up": ["http://127.0.0.1:1"]}, home="<!doctype html>hello"))) as client:
+        answer = await client.get("/")
+        assert (answer.status, answer.content_type, await answer.text()) == (200, "text/html", "<!doctype html>hello")
+        assert (await client.head("/")).status == 200
+        for method, path in (("POST", "/"), ("GET", "/index.html"), ("GET", "/other")):
+            assert (await client.request(method, path)).status == 404
+
+
+async def test_without_a_page_the_root_says_what_there_is():
+    async with TestClient(TestServer(build({"/up": ["http://127.0.0.1:1"]}))) as client:
+        answer = await client.get("/")
+        assert answer.status == 404
+        assert "/up" in (await answer.json())["error"]["message"]

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -128,3 +130,12 @@ def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
 def test_replicas_take_turns():
     assert [in_turn(["a", "b"], turn) for turn in range(3)] == [["a", "b"], ["b", "a"], ["a", "b"]]
     assert in_turn([], 5) == []
+
+
+@pytest.mark.parametrize("other", ["--once", "--traces"])
+def test_without_an_ai_there_is_no_conversation_to_prove(other):
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "--no-ai", other], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "--no-ai leaves nothing that answers" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from local_stack.cluster import Cluster, PortTaken
 from local_stack.errors import LocalStackError
+from local_stack.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
@@ -31,8 +32,13 @@ class Fake(Cluster):
     kind = "fake"
     ports_per_node = 1
 
-    def __init__(self, folder, nodes=1, *, code=SERVE, throw_away=False, boot_timeout=10.0, program=sys.executable):
-        super().__init__(folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout)
+    def __init__(
+        self, folder, nodes=1, *, code=SERVE, throw_away=False, boot_timeout=10.0, program=sys.executable, usual=None
+    ):
+        super().__init__(
+            folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout, prefer_usual_port=usual is not None
+        )
+        self.usual_port = usual
         self.code = code
         self.program = program
 
@@ -80,6 +86,22 @@ def test_a_killed_node_comes_back_on_its_port_with_its_log(fake):
     assert cluster.nodes[2].pid != pid
     assert cluster.nodes[2].log.read_text().count("listening") == 2
     assert cluster.nodes[2].said().count("listening") == 1
+
+
+def test_the_first_node_has_the_usual_port_when_it_is_free(fake):
+    (usual,) = free_ports(1)
+    cluster = fake(2, usual=usual)
+    cluster.start()
+    assert cluster.ports[1] == [usual]
+    assert cluster.ports[2] != [usual]
+
+
+def test_a_usual_port_that_is_taken_is_left_alone(fake):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        usual = other.getsockname()[1]
+        cluster = fake(usual=usual)
+        cluster.start()
+        assert cluster.ports[1] != [usual]
 
 
 def test_a_paused_node_is_stopped_and_resumes(fake, eventually):

@@ -12,8 +12,8 @@ later with a probe (`common.kafka.partitions.PartitionGroup`). Sentry's arroyo h
 - the letters of the failing tenants are more than `DLQ_LIMIT`. Of one tenant at most its part counts
   (`DLQ_LIMIT` / `DLQ_LIMIT_TENANTS`), so one tenant with many letters beside others with one does not suffice.
 
-Only accounts that exist are tenants of their own. All other records are of one pseudo tenant, `UNKNOWN`, so that ids
-which a client invents do not count as tenants.
+Only accounts that exist are tenants. All other records are of one pseudo tenant, `UNKNOWN`, which counts neither as
+failing nor as active: ids that a client invents halt nothing.
 """
 
 from collections import deque
@@ -83,9 +83,9 @@ class DeadLetterLimit:
             self._halted = letters > 0 and self._is_systemic()
         if self._halted and letters:
             raise Halted(
-                f"{len(self._failing)} of {len(self._totals)} active tenants fail: most of their records of the last"
-                " minute are dead letters. Look at them with `wa dlq list` and fix the cause; the consumer tries again"
-                " by itself (DLQ_LIMIT raises the limit)"
+                f"{len(self._failing - {UNKNOWN})} of {len(self._totals.keys() - {UNKNOWN})} active tenants fail: most"
+                " of their records of the last minute are dead letters. Look at them with `wa dlq list` and fix the"
+                " cause; the consumer tries again by itself (DLQ_LIMIT raises the limit)"
             )
 
     def _count(self, tenant: str, records: int, letters: int, now: float) -> None:
@@ -128,8 +128,9 @@ class DeadLetterLimit:
 
     def _is_systemic(self) -> bool:
         least = self._settings.dlq_limit_tenants
-        if len(self._failing) < least or 2 * len(self._failing) <= len(self._totals):
+        failing = self._failing - {UNKNOWN}
+        if len(failing) < least or 2 * len(failing) <= len(self._totals.keys() - {UNKNOWN}):
             return False
         limit = min(self._limit, _PROBE_LETTERS) if self._probing else self._limit
         part = limit // least + 1
-        return sum(min(self._totals[tenant][1], part) for tenant in self._failing) > limit
+        return sum(min(self._totals[tenant][1], part) for tenant in failing) > limit

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
 from pydantic import BaseModel, Field
 
+from accounts import examples
 from accounts.announcer import Announcer
 from accounts.core import (
     ACCESS_TOKEN,
@@ -23,6 +25,7 @@ from accounts.core import (
 )
 from accounts.proofs import ProofSlots, check_plan, needs_proof
 from accounts.store import AccountStore, Expected, unknown
+from common.http.answers import documented
 from common.http.auth import ApiKey, check_chatbot
 from common.http.documents import BY_API_KEY
 from common.meta.onboarding import Onboarding
@@ -39,6 +42,9 @@ _SAVING: Final = (
     " A change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
     " `number_taken`."
 )
+
+
+_UNKNOWN: Final = {404: "no account has this chatbotId"}
 
 
 class AccountAnswer(BaseModel):
@@ -70,10 +76,19 @@ def public_routes(
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
 
-    @post("/account", status_code=200, summary="Create or update an account", description=_SAVING)
+    @post(
+        "/account",
+        operation_id="saveAccount",
+        status_code=200,
+        summary="Create or update an account",
+        description=_SAVING,
+        responses=documented(
+            AccountAnswer, examples.SAVED, {409: "the number is another account's, or another change"}
+        ),
+    )
     async def save_account(
         request: Request[Any, Any, Any],
-        data: JSONBody[AccountRequest],
+        data: Annotated[AccountRequest, Body(examples=[Example(value=examples.REQUEST)])],
         verify: Annotated[
             bool, QueryParameter(description="ask Meta first whether the token reaches the number")
         ] = False,
@@ -95,12 +110,23 @@ def public_routes(
         await announcer.announce(data.chatbot_id)
         return _answer("Account updated" if stored else "Account created", document)
 
-    @get("/account/{chatbot_id:str}", summary="Get an account")
+    @get(
+        "/account/{chatbot_id:str}",
+        operation_id="getAccount",
+        summary="Get an account",
+        responses=documented(AccountAnswer, examples.FOUND, _UNKNOWN),
+    )
     async def get_account(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> AccountAnswer:
         check_chatbot(request, chatbot_id)
         return _answer("Account found", await store.get(chatbot_id))
 
-    @post("/account/{chatbot_id:str}/deactivate", status_code=200, summary="Deactivate an account")
+    @post(
+        "/account/{chatbot_id:str}/deactivate",
+        operation_id="deactivateAccount",
+        status_code=200,
+        summary="Deactivate an account",
+        responses=documented(AccountAnswer, examples.DEACTIVATED, _UNKNOWN),
+    )
     async def deactivate_account(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> AccountAnswer:
         check_chatbot(request, chatbot_id)
         document = await store.update(chatbot_id, deactivation(datetime.now(UTC)))

@@ -12,6 +12,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.people import Contact
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
+from common.kafka.decoding import Unreadable
 from common.kafka.records import read_headers, trace_of
 from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
 from common.security.callbacks import Callbacks
@@ -116,6 +117,8 @@ def origin_of(record: Record) -> str:
 
 def read(record: Record, callbacks: Callbacks) -> Fact | Poison:
     """What the record says; `callbacks` knows which callback data is ours."""
+    if isinstance(record, Unreadable):
+        return Poison(record, record.reason, "unreadable")
     try:
         if record.topic == topics.SEND_RESULTS.name:
             return _read_result(record)

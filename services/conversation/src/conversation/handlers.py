@@ -16,7 +16,7 @@ from common.contracts.topics import WEBHOOKS_DLQ
 from common.dead_letters import DeadLetterLimit
 from common.errors import Unavailable
 from common.kafka.partitions import PartitionSession
-from common.kafka.records import CORRELATION_ID, TRACEPARENT, Outgoing
+from common.kafka.records import CORRELATION_ID, MAX_CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
 from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
@@ -33,6 +33,7 @@ from conversation.traffic import news
 log = logging.getLogger(__name__)
 
 _KEPT_HEADERS: Final = (TRACEPARENT, CORRELATION_ID)
+_MAX_KEY: Final = 1_024  # characters
 _LOOK_SECONDS = 1.0
 _OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch comes again
 
@@ -153,9 +154,9 @@ def storable(record: Record, fact: Fact | Poison) -> Fact | Poison:
 
 
 def dead_letter(poison: Poison) -> Outgoing:
-    """The record as it came, with what is wrong and where it stood."""
+    """The record as it came, with what is wrong and where it stood; what the topic would not take is cut."""
     record, headers = poison.record, header_text(poison.record)
-    kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+    kept = {name: headers[name] for name in _KEPT_HEADERS if 0 < len(headers.get(name, "")) <= MAX_CORRELATION_ID}
     about = {
         **kept,
         "reason": poison.reason[:1000],
@@ -165,8 +166,9 @@ def dead_letter(poison: Poison) -> Outgoing:
         "origin-offset": str(record.offset),
         "first-failed-at": datetime.now(UTC).isoformat(),
     }
-    key = (record.key or b"").decode("utf-8", "replace")
-    return Outgoing(WEBHOOKS_DLQ.name, key, record.value or b"", [(name, v.encode()) for name, v in about.items()])
+    key = (record.key or b"").decode("utf-8", "replace")[:_MAX_KEY]
+    value = (record.value or b"")[: WEBHOOKS_DLQ.max_value_bytes - len(key.encode())]
+    return Outgoing(WEBHOOKS_DLQ.name, key, value, [(name, v.encode()) for name, v in about.items()])
 
 
 def code_of(letter: Outgoing) -> tuple[int, str]:

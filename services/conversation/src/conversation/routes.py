@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -10,10 +10,12 @@ from litestar.types import Guard
 from pydantic import BaseModel, Field
 
 from common.errors import Forbidden
+from common.http.answers import documented
 from common.http.auth import EVERY_CHATBOT, ApiKey
 from common.http.documents import BY_API_KEY
 from common.http.received import end_of_path
 from common.http.windows import MAX_PAIRS
+from conversation import answers
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
 from conversation.views import conversation_view, log_view, message_view
@@ -26,6 +28,9 @@ FirstDay = Annotated[str | None, QueryParameter(name="from", description="first 
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
 
 Answer = dict[str, Any]
+
+_UNKNOWN_CONVERSATION: Final = {404: "this API key reaches no conversation with this id"}
+_UNKNOWN_MESSAGE: Final = {404: "this API key reaches no message with this id"}
 
 
 class Pair(BaseModel):
@@ -44,25 +49,45 @@ class Pairs(BaseModel):
 def read_routes(reads: Reads, guard: Guard) -> Router:
     """All that people and producers may read, under `/whatsapp-cloud`: scope `read`."""
 
-    @get("/conversations", summary="Conversations, latest activity first")
+    @get(
+        "/conversations",
+        summary="Conversations, latest activity first",
+        operation_id="listConversations",
+        responses=documented(answers.ConversationPage, answers.CONVERSATIONS),
+    )
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
         page = await reads.conversations(_reach(request), chatbot_id, cursor, limit)
         return _page(page, partial(conversation_view, now=datetime.now(UTC)))
 
-    @get("/conversations/{conversation_id:str}", summary="One conversation")
+    @get(
+        "/conversations/{conversation_id:str}",
+        summary="One conversation",
+        operation_id="getConversation",
+        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, _UNKNOWN_CONVERSATION),
+    )
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
         document = await reads.conversation(_reach(request), conversation_id)
         return _answer(conversation_view(document, datetime.now(UTC)))
 
-    @get("/conversations/{conversation_id:str}/messages", summary="The messages of a conversation, newest first")
+    @get(
+        "/conversations/{conversation_id:str}/messages",
+        summary="The messages of a conversation, newest first",
+        operation_id="listMessages",
+        responses=documented(answers.MessagePage, answers.MESSAGES, _UNKNOWN_CONVERSATION),
+    )
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
         return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
 
-    @get("/messages/{message_id:path}", summary="One message with its status history")
+    @get(
+        "/messages/{message_id:path}",
+        summary="One message with its status history",
+        operation_id="getMessage",
+        responses=documented(answers.MessageAnswer, answers.MESSAGE, _UNKNOWN_MESSAGE),
+    )
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
@@ -70,19 +95,34 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
         message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
         return _answer(message_view(await reads.message(_reach(request), message_id, chatbot_id)))
 
-    @get("/webhook-events", summary="The webhook log, newest first")
+    @get(
+        "/webhook-events",
+        summary="The webhook log, newest first",
+        operation_id="listWebhookEvents",
+        responses=documented(answers.WebhookPage, answers.WEBHOOKS),
+    )
     async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
         if _reach(request).chatbots is not None:
             raise Forbidden("the webhook log is for API keys that reach every chatbot")
         return _page(await reads.webhook_events(limit, cursor), log_view)
 
-    @get("/usage", summary="The usage log, newest first")
+    @get(
+        "/usage",
+        summary="The usage log, newest first",
+        operation_id="listUsage",
+        responses=documented(answers.UsagePage, answers.USAGE),
+    )
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
         return _page(await reads.usage(_reach(request), chatbot_id, cursor, limit), log_view)
 
-    @get("/usage/summary", summary="Usage by chatbot, day and category, newest day first")
+    @get(
+        "/usage/summary",
+        summary="Usage by chatbot, day and category, newest day first",
+        operation_id="getUsageSummary",
+        responses=documented(answers.UsageSummary, answers.SUMMARY),
+    )
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
     ) -> Answer:

@@ -16,6 +16,9 @@ from conversation.facts import ChangeSeen, Fact, Inbound
 FRESH: Final = timedelta(seconds=2)
 """What came earlier than this before is of no interest to a limit per second."""
 
+_MAX_DISPLAY: Final = 64
+"""Characters of a number as people write it; Meta's have about twenty. What is longer is none, and is not passed on."""
+
 _LIMITS: Final = frozenset({"phone_number_quality_update", "business_capability_update"})
 """Meta's change fields that speak of limits (webhooks reference)."""
 
@@ -42,7 +45,7 @@ def _change(fact: ChangeSeen, now: datetime) -> Outgoing:
     data = numbers.NumberData(
         phone_number_id=told.phone_number_id,
         account_id=told.account_id,
-        display_phone_number=str(display) if display else None,
+        display_phone_number=display if isinstance(display, str) and 0 < len(display) <= _MAX_DISPLAY else None,
         field=told.field,
     )
     return _record(numbers.CHANGED, told.account_id or told.phone_number_id or "", fact, data, now)

@@ -2,9 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from litestar import Litestar, asgi
-from litestar.openapi.spec import OpenAPIResponse, OpenAPIType, Operation, Parameter, PathItem, Schema
+from litestar.openapi.spec import (
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    PathItem,
+    RequestBody,
+    Schema,
+)
 
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
@@ -19,6 +29,22 @@ from ingress.routes import PATH, WebhookRoute
 from ingress.settings import Settings
 from ingress.verification import Verification
 from ingress.verify_tokens import VerifyTokens
+
+_BODY: Final = Schema(type=OpenAPIType.OBJECT, description="as Meta sends it")
+_TAKEN: Final = Schema(
+    type=OpenAPIType.OBJECT, required=["success"], properties={"success": Schema(type=OpenAPIType.BOOLEAN, const=True)}
+)
+_TEXT: Final = Schema(type=OpenAPIType.STRING)
+_REFUSED: Final = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["success", "error"],
+    properties={
+        "success": Schema(type=OpenAPIType.BOOLEAN, const=False),
+        "error": Schema(
+            type=OpenAPIType.OBJECT, required=["code", "message"], properties={"code": _TEXT, "message": _TEXT}
+        ),
+    },
+)
 
 
 def build_app(settings: Settings) -> Litestar:
@@ -85,23 +111,36 @@ def _documented() -> PathItem:
     )
     return PathItem(
         get=Operation(
+            operation_id="verifyWebhook",
+            tags=["webhook"],
             summary="Meta's verification of the endpoint",
             parameters=list(query),
             responses={
-                "200": OpenAPIResponse(description="the challenge, as plain text"),
-                "403": OpenAPIResponse(description="the verify token is not known"),
+                "200": OpenAPIResponse(
+                    description="the challenge",
+                    content={"text/plain": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))},
+                ),
+                "403": _refusal("the verify token is not known"),
             },
         ),
         post=Operation(
+            operation_id="receiveWebhook",
+            tags=["webhook"],
             summary="Webhook updates from Meta, up to 3 MB, signed over the raw body",
             parameters=[signature],
+            request_body=RequestBody({"application/json": OpenAPIMediaType(schema=_BODY)}, required=True),
             responses={
-                "200": OpenAPIResponse(description="every event of the body is stored on all in-sync replicas"),
-                "400": OpenAPIResponse(description="the signature is missing or wrong"),
-                "413": OpenAPIResponse(description="the body is above 3 MB"),
-                "503": OpenAPIResponse(
-                    description="Kafka did not confirm in time, or too much waits for it; deliver again"
+                "200": OpenAPIResponse(
+                    description="every event of the body is stored on all in-sync replicas",
+                    content={"application/json": OpenAPIMediaType(schema=_TAKEN)},
                 ),
+                "400": _refusal("the signature is missing or wrong"),
+                "413": _refusal("the body is above 3 MB"),
+                "503": _refusal("Kafka did not confirm in time, or too much waits for it; deliver again"),
             },
         ),
     )
+
+
+def _refusal(description: str) -> OpenAPIResponse:
+    return OpenAPIResponse(description=description, content={"application/json": OpenAPIMediaType(schema=_REFUSED)})

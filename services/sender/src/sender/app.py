@@ -13,6 +13,7 @@ from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.numbers import NumberNews
+from common.contracts.sends import SendRequest
 from common.dead_letters import DeadLetterLimit
 from common.http.auth import require
 from common.http.credentials import CredentialsClient
@@ -36,6 +37,7 @@ from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from sender.batch import Batch
 from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
@@ -49,6 +51,7 @@ from sender.media_routes import UploadLimits, media_route
 from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
+from sender.operations import add_models
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
@@ -322,7 +325,7 @@ def build_app(settings: Settings) -> Litestar:
         },
         alive=lambda: sender.group.stuck_seconds() < _IDLE_SECONDS,
     )
-    return Litestar(
+    app = Litestar(
         [router, *health],
         lifespan=sender.lifespans(),
         middleware=[measured],
@@ -330,6 +333,8 @@ def build_app(settings: Settings) -> Litestar:
         openapi_config=documents("sender"),
         logging_config=None,
     )
+    add_models(app, SendRequest, Batch)
+    return app
 
 
 def _spool_of(settings: Settings) -> Room:

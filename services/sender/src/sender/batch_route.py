@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 
 from common.contracts.accounts import AccountData
 from common.errors import AppError, TooLarge, Unavailable
+from common.http.answers import documented
 from common.http.auth import ApiKey, check_chatbot
 from common.http.received import body_in_time
 from common.http.room import Room
@@ -20,7 +20,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.table import Table
 from common.telemetry.trace import Trace
-from sender import telemetry
+from sender import answers, telemetry
 from sender.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
 from sender.enqueue import ensure_sendable, entered, record_of
 from sender.operations import body_of
@@ -56,14 +56,20 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData], admission: A
 
     @post(
         "/send/batch",
+        operation_id="sendBatch",
         status_code=200,
         summary="Send many messages",
-        operation_class=body_of(Batch, "/whatsapp-cloud/send/batch"),
+        operation_class=body_of(Batch, answers.BATCH_EXAMPLES),
         request_max_body_size=MAX_BYTES,
-        responses={
-            429: ResponseSpec(dict[str, Any], description="too many batches are under way; repeat after `Retry-After`"),
-            503: ResponseSpec(dict[str, Any], description="Kafka did not confirm; repeat with the same ids"),
-        },
+        responses=documented(
+            answers.BatchAnswer,
+            answers.BATCHED,
+            {
+                413: "the batch is too large; `message` has the limit",
+                429: "too many batches are under way; repeat after `Retry-After` seconds",
+                503: "Kafka did not confirm; repeat with the same ids",
+            },
+        ),
     )
     async def batch(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check up to 1,000 messages and put the good ones on `whatsapp-cloud-send`, in their order.

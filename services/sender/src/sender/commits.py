@@ -49,6 +49,7 @@ class Commits:
         self._effects: list[Effect] = []
         self._given = asyncio.Event()
         self._closed = False
+        self._proof = False
 
     def opened(self, partition: Any, offset: int) -> None:
         """A record was read; nothing from it on is committed before an effect finishes it."""
@@ -57,6 +58,11 @@ class Commits:
     def write(self, effect: Effect) -> None:
         """Have `effect` written soon, with others."""
         self._effects.append(effect)
+        self._given.set()
+
+    def prove(self) -> None:
+        """Have the next transaction written even if it has nothing to say: it fails if the partition is not ours."""
+        self._proof = True
         self._given.set()
 
     def close(self, *, discard: bool) -> None:
@@ -82,13 +88,19 @@ class Commits:
             if self._effects:  # given meanwhile: the next takes them
                 self._given.set()
 
+    def _offsets(self) -> dict[Any, int]:
+        """What the next transaction commits; for a proof, what was committed before if there is nothing new."""
+        proof, self._proof = self._proof, False
+        new = self._prefixes.committable()
+        return dict(self._session.committed) if proof and not new else new
+
     async def _transaction(self) -> None:
         batch, self._effects = self._effects[:_MAX_EFFECTS], self._effects[_MAX_EFFECTS:]
         for effect in batch:
             if effect.partition is not None:
                 self._prefixes.done(effect.partition, effect.offset)
         outgoing = [record for effect in batch for record in effect.outgoing]
-        await self._session.commit(outgoing, self._prefixes.committable())
+        await self._session.commit(outgoing, self._offsets())
         unparked = [effect.parked for effect in batch if effect.parked is not None]
         if unparked:
             self._on_unparked(unparked)

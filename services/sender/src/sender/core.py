@@ -31,6 +31,8 @@ _OUTAGE_BASE_SECONDS: Final = 0.5
 _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
+_GRACE_SECONDS: Final = 1.0
+_CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
 EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
@@ -117,6 +119,21 @@ def after(
     if repeatable:
         return _retry(error, attempt, now)
     return InDoubt(now + timedelta(seconds=rules.in_doubt_seconds), error)
+
+
+def is_contested(entry: Entry, owner: str) -> bool:
+    """Whether another session works on a send that this one (`owner`) had begun, or waits for what became of it."""
+    return entry.owner != owner and entry.state in {State.CLAIMED, State.IN_DOUBT}
+
+
+def left_to_other(entry: Entry, now: datetime, rules: Rules) -> Defer:
+    """A contested send is left to the session that took it over, until that has had its window.
+
+    Both may be right: a record of any partition can name the same send. If each took it back from the other, each would
+    begin its window anew, for ever.
+    """
+    over = max(now, entry.due or now + timedelta(seconds=rules.in_doubt_seconds))
+    return Defer(over + timedelta(seconds=_GRACE_SECONDS), MetaError(reason="contested", details=_CONTESTED))
 
 
 def spared(outcome: Outcome, now: datetime) -> Outcome:

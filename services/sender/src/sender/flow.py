@@ -26,8 +26,10 @@ from sender.core import (
     after,
     before,
     expired,
+    is_contested,
     is_repeatable,
     kept_apart,
+    left_to_other,
     reopens,
     spared,
 )
@@ -53,10 +55,6 @@ CLAIM_FRESH_SECONDS: Final = 5.0
 
 _ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
 _CATCH_UP_SECONDS: Final = 2.0
-
-
-class Superseded(Exception):
-    """Another session has taken this send over; ours has lost its partitions and has to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +105,22 @@ class Flow:
         owner: str,
         strikes: int,
         look: bool,
-        refusal: MetaError | None = None,
+        doubted: bool = False,
+        ends: MetaError | None = None,
         calling: Calling = nullcontext,
     ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        With a `refusal` Meta is not called: the number was refused for too long, and the send ends. A call to Meta is
-        made within `calling`. Raises `Superseded` when the journal shows another owner at work.
+        `doubted`: this session has it in doubt. `ends`: its number was refused for too long, for this reason, and the
+        send ends without a call. A call to Meta is made within `calling`.
         """
         try:
             account = await self._account(job.chatbot_id)
         except Unavailable as error:
             return Step(self._accounts_away(error), None)
         entry = await self.loads.submit(job.journal_id) if look else None
+        if doubted and entry is not None and is_contested(entry, owner):
+            return self._left(entry)
         while True:
             if entry is not None and reopens(job.replay, entry):
                 move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
@@ -127,8 +128,8 @@ class Flow:
                 continue
             decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
             answered = False
-            if isinstance(decision, Call) and refusal is not None:
-                decision = Dead(refusal)
+            if isinstance(decision, Call) and ends is not None:
+                decision = Dead(ends)
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
@@ -297,8 +298,12 @@ class Flow:
             if standing.ended or not claimed:
                 return standing
             if not isinstance(outcome, Sent):
-                raise Superseded(f"another session took over {job.journal_id}")
+                return self._left(standing)
             entry = standing  # Meta has it, whoever owns it: that has to be known
+
+    def _left(self, entry: Entry) -> Step:
+        log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})
+        return Step(left_to_other(entry, self.now(), self.rules), entry, contested=True)
 
     async def _account(self, chatbot_id: str) -> AccountData | None:
         account = self.accounts.get(chatbot_id)

@@ -281,15 +281,18 @@ class _Session:
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
         known = known or SET_ASIDE in job.headers
-        look = known or item.id in self.in_doubt
-        refusal = self.lanes.ends(item, self._now())
+        doubted = item.id in self.in_doubt
+        look = known or doubted
+        ends = self.lanes.ends(item, self._now())
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(
-                job, owner=self.owner, strikes=item.strikes, look=look, refusal=refusal, calling=ticket.used
+                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used
             )
         finally:
             ticket.close()
+        if step.contested:
+            self.commits.prove()
         if isinstance(step.outcome, Apart):
             # Before the lane goes on: until it is in the store, its record is all that there is of it.
             await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)

@@ -5,11 +5,12 @@ from typing import Any
 
 from common.contracts import topics
 from common.contracts.sends import SendRequest
+from common.kafka.decoding import Unreadable
 from common.kafka.partitioner import partition_of
 from common.kafka.records import Outgoing, read_headers
 from sender import results
 from sender.lane import Item
-from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed
+from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable
 
 
 def judge(
@@ -17,13 +18,15 @@ def judge(
 ) -> Item[Job] | Job | Outgoing:
     """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
 
-    That is a dead letter for what cannot be understood, and for what its producer keyed by something else than the
-    chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the count
-    of partitions changes meanwhile, it stays where it was moved to. While the count is not known, nothing is moved.
+    That is a dead letter for what cannot be read or understood, and for what its producer keyed by something else than
+    the chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the
+    count of partitions changes meanwhile, it stays where it was moved to. While it is not known, nothing is moved.
     `sampled`: whether a send that begins its trace here is followed.
     """
     retried = tp.topic != topics.SEND.name
     position = Position(tp.topic, tp.partition, record.offset)
+    if isinstance(record, Unreadable):
+        return results.dead_record(unreadable(position, record.value or b"", record.reason), now)
     job = read_record(
         position,
         record.value,

@@ -39,6 +39,8 @@ class Bounds:
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
+    A replay has its own `id`, that of its send with `/` and a count behind it; `send` is the same for both.
+
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
     an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
     nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
@@ -60,6 +62,11 @@ class Item(Generic[T]):
     paced: bool = True
     backlog: bool = False
     expires: float = float("inf")
+
+    @property
+    def send(self) -> str:
+        """What its entry in the journal is called; no two records may work on one at a time."""
+        return self.id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Lanes(Generic[T]):
         self._lanes: dict[str, Lane[T]] = {}
         self._items: dict[str, Item[T]] = {}
         self._expecting: dict[str, Lane[T]] = {}
+        self._under_way: dict[str, list[Lane[T]]] = {}  # by send: the lanes whose head is another record of it
         self._gates: Gates[Lane[T]] = Gates(self._bounds.most_seconds)
         self._turns: Turns[Lane[T]] = Turns(shares)
         self._timers: list[tuple[float, int, Lane[T]]] = []
@@ -159,6 +160,7 @@ class Lanes(Generic[T]):
         """The send waits until then, and its lane with it; in the store, when that is long."""
         lane = self._lanes[item.lane]
         lane.busy = None
+        self._let_others(item)
         self._turns.ended(lane.group)
         item.due = until
         self._gates.end_probe(lane)
@@ -234,11 +236,16 @@ class Lanes(Generic[T]):
         while (lane := self._turns.next(now)) is not None:
             if lane.busy is not None or lane.expected is not None or not lane.queue or lane.queue[0].due > now:
                 continue
+            send = lane.queue[0].send
+            if (behind := self._under_way.get(send)) is not None:
+                behind.append(lane)
+                continue
             if not self._gates.passes(lane, now):
                 if self._gates.wait(lane.group, now) > self._bounds.long_seconds:
                     self._sweep(lane)
                 continue
             lane.busy = lane.queue[0]
+            self._under_way[send] = []
             self._turns.went(lane.group, paced=lane.busy.paced)
             return lane.busy
         return None
@@ -294,11 +301,17 @@ class Lanes(Generic[T]):
     def _release(self, item: Item[T]) -> Lane[T]:
         lane = self._lanes[item.lane]
         lane.busy = None
+        self._let_others(item)
         self._turns.ended(lane.group)
         lane.queue.remove(item)
         self._forget(item)
         self._gates.end_probe(lane)
         return lane
+
+    def _let_others(self, item: Item[T]) -> None:
+        """This record of a send is not under way any more: another one may be."""
+        for lane in self._under_way.pop(item.send, ()):
+            self._set_timer(lane)
 
     def _forget(self, item: Item[T]) -> None:
         del self._items[item.id]

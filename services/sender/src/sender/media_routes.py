@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final
 
 from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import QueryParameter
 
 from common.contracts.accounts import AccountData
 from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLarge, Unavailable, UnsupportedType
+from common.http.answers import documented
 from common.http.auth import check_chatbot
 from common.http.credentials import Credentials, CredentialsClient
 from common.http.form_file import form_file
@@ -24,6 +24,7 @@ from common.kafka.table import Table
 from common.meta.errors import GraphFailure, Klass
 from common.meta.media import LIFETIME, MediaClient, UploadFailed
 from common.meta.media_rules import MAX_BYTES, MediaRefused, told
+from sender import answers
 from sender.enqueue import check_id, ensure_sendable
 from sender.transfer import File, Uploaded, transfer
 
@@ -37,7 +38,10 @@ _FORM: Final = Schema(type=OpenAPIType.OBJECT, properties={"file": _FILE}, requi
 @dataclass
 class _WithFile(Operation):
     def __post_init__(self) -> None:
-        kinds = {"*/*": OpenAPIMediaType(schema=_FILE), "multipart/form-data": OpenAPIMediaType(schema=_FORM)}
+        kinds = {
+            "application/octet-stream": OpenAPIMediaType(schema=_FILE),  # and every type that WhatsApp carries
+            "multipart/form-data": OpenAPIMediaType(schema=_FORM),
+        }
         self.request_body = RequestBody(kinds, required=True)
 
 
@@ -63,19 +67,24 @@ def media_route(
 
     @post(
         "/media",
+        operation_id="uploadMedia",
         status_code=200,
         summary="Upload a file",
         operation_class=_WithFile,
         request_max_body_size=MAX_BYTES + _FORM_BYTES,
-        responses={
-            404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
-            409: ResponseSpec(dict[str, Any], description="the account is deactivated"),
-            413: ResponseSpec(dict[str, Any], description="larger than WhatsApp takes; `details` has the limit"),
-            429: ResponseSpec(dict[str, Any], description="too many uploads are under way; repeat after `Retry-After`"),
-            415: ResponseSpec(dict[str, Any], description="a type that WhatsApp does not carry"),
-            502: ResponseSpec(dict[str, Any], description="Meta refuses the file or the token; `details` has its code"),
-            503: ResponseSpec(dict[str, Any], description="Meta or the accounts are away; repeat"),
-        },
+        responses=documented(
+            answers.MediaAnswer,
+            answers.UPLOADED,
+            {
+                404: "no account has this chatbotId",
+                409: "the account is deactivated",
+                413: "larger than WhatsApp takes; `details` has the limit",
+                415: "a type that WhatsApp does not carry",
+                429: "too many uploads are under way; repeat after `Retry-After` seconds",
+                502: "Meta refuses the file or the token; `details` has its code",
+                503: "Meta or the accounts are away; repeat",
+            },
+        ),
     )
     async def media(
         request: Request[Any, Any, Any],

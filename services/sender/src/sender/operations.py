@@ -1,22 +1,38 @@
 """OpenAPI for handlers that read their body themselves, to name what is wrong field by field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody
+from litestar import Litestar
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Reference, RequestBody
 from pydantic import BaseModel
 
-_POINTER = "#/paths/{path}/post/requestBody/content/application~1json/schema/$defs/{{model}}"
+_AT: Final = "#/components/schemas/{model}"
 
 
-def body_of(model: type[BaseModel], path: str) -> type[Operation]:
-    """An operation of `POST path` whose body has the schema of `model`."""
-    template = _POINTER.format(path=path.replace("/", "~1"))
+def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> type[Operation]:
+    """An operation whose body has the schema of `model`, with written examples by their titles.
+
+    The application has to `add_models` for it.
+    """
 
     @dataclass
     class WithBody(Operation):
         def __post_init__(self) -> None:
-            schema: Any = model.model_json_schema(ref_template=template)
-            self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+            shown: Any = {title: Example(value=value) for title, value in examples.items()}
+            schema = Reference(ref=_AT.format(model=model.__name__))
+            self.request_body = RequestBody(
+                {"application/json": OpenAPIMediaType(schema=schema, examples=shown)}, required=True
+            )
 
     return WithBody
+
+
+def add_models(app: Litestar, *models: type[BaseModel]) -> None:
+    """Add the schemas of these models, and of all that they contain, to the application's document."""
+    schemas: dict[str, Any] = app.openapi_schema.components.schemas
+    for model in models:
+        schema = model.model_json_schema(ref_template=_AT)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema

@@ -95,9 +95,11 @@ class Step:
     """What came of a step: the outcome and the entry as it stands (None: there is none).
 
     `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.
+    `contested` says that another session works on the same send: it may have our partition.
     """
 
     outcome: Outcome
     entry: Entry | None
     recorded: bool = False
     answered: bool = False
+    contested: bool = False

@@ -21,7 +21,7 @@ from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
 from common.contracts.storable import Unstorable, unstorable
 from common.errors import InvalidInput, TooLarge
-from common.kafka.records import Outgoing, trace_of
+from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, trace_of
 from common.telemetry.trace import Trace
 from sender.shape import check_message, check_size
 
@@ -55,12 +55,15 @@ MAX_ID: Final = 128
 
 _NO_CHATBOT: Final = "chatbotId is missing, or no chatbot can have it"
 _MAX_TO: Final = 1_000
-_MAX_HEADER: Final = 2_048
-_MAX_HEADERS: Final = 16_384
+_MAX_HEADER: Final = 2_048  # bytes, of a name and its value together
+_MAX_HEADERS: Final = 16_384  # bytes, of all that go on with a record
+_MAX_CHARACTER: Final = 4  # bytes in UTF-8
 _MAX_DIGITS: Final = 15
 _MAX_TIME: Final = 40
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what Kafka allows
 _MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
+_OURS: Final = _MOVED | {MESSAGE_ID, TRACEPARENT, TRACESTATE, CORRELATION_ID}
+"""What a record on the send topic tells us by its headers; the others are its producer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,9 @@ class Job:
     `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId` (None: it cannot
     be stored, and so its result does not carry it); `value` the bytes as given. `attempts` is what the record says was
     spent; the journal knows better. `due` is in Unix seconds, and so is `written_at`, when the record was written (0:
-    not known). `trace` is the span of our work on it. `position` and `headers` are the record's own; `origin` is that
-    of the first record of the send. `replay` counts the times that operators have had it sent again after it had ended
-    as a dead letter.
+    not known). `trace` is the span of our work on it. `position` is the record's own; `origin` is that of the first
+    record of the send. `headers` are those that go on with it (`carried`). `replay` counts the times that operators
+    have had it sent again after it had ended as a dead letter.
     """
 
     journal_id: str
@@ -193,13 +196,19 @@ def read_record(
         trace=trace,
         origin=origin,
         position=position,
-        headers=headers,
+        headers=carried(headers),
         attempts=_number(ours.get(ATTEMPTS)),
         due=min(_number(ours.get(NOT_BEFORE)) / 1000, LAST_DUE),
         first_failed_at=_time(ours.get(FIRST_FAILED_AT)),
         replay=_number(headers.get(REPLAY)),
         written_at=written_at,
     )
+
+
+def unreadable(position: Position, value: bytes, reason: str) -> Letter:
+    """The letter of what Kafka keeps and no client can read: `value` is the batch, `reason` says what is wrong."""
+    trace = trace_of({}, fallback_correlation_id=_derived_id(position))
+    return Letter(value, position, MetaError(reason="unreadable", details=reason), trace)
 
 
 def rekeyed(job: Job, home: int) -> Outgoing:
@@ -216,17 +225,27 @@ def _moved(job: Job, marker: str, partition: int) -> Outgoing:
     """The same request in another place.
 
     Its value stays as it is; a header carries the `messageId` that its first place gave it, so that reading it again
-    there is the same send. Of a producer's own headers what is long is left out: the record must not outgrow its topic.
+    there is the same send.
     """
     at = job.position
-    kept = {name: text for name, text in job.headers.items() if len(text) <= _MAX_HEADER}
-    headers = {
-        **(kept if sum(map(len, kept.values())) <= _MAX_HEADERS else {}),
-        MESSAGE_ID: job.message_id,
-        marker: f"{at.topic}/{at.partition}/{at.offset}",
-    }
+    headers = {**job.headers, MESSAGE_ID: job.message_id, marker: f"{at.topic}/{at.partition}/{at.offset}"}
     pairs = [(name, text.encode()) for name, text in headers.items()]
     return Outgoing(at.topic, job.chatbot_id, job.value, pairs, partition=partition)
+
+
+def carried(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of a record's headers that go on with its request: at most 16 KiB in UTF-8, names and values.
+
+    What is long is left out, and then the producer's own: neither a record nor what is stored may grow too large. (A
+    compressed batch can hold headers that are larger than any topic takes.)
+    """
+    if _MAX_CHARACTER * sum(len(name) + len(text) for name, text in headers.items()) <= _MAX_HEADER:
+        return headers
+    sizes = {name: len(name.encode()) + len(text.encode()) for name, text in headers.items()}
+    kept = {name: headers[name] for name, size in sizes.items() if size <= _MAX_HEADER}
+    if sum(sizes[name] for name in kept) <= _MAX_HEADERS:
+        return kept
+    return {name: text for name, text in kept.items() if name in _OURS}
 
 
 def headers_of(job: Job, *, attempts: int, first_failed_at: datetime | None) -> dict[str, str]:

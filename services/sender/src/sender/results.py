@@ -120,7 +120,10 @@ def dead_letter(job: Job, entry: Entry) -> Outgoing:
 
 
 def dead_record(letter: Letter, now: datetime) -> Outgoing:
-    """The dead-letter record of what cannot be understood."""
+    """The dead-letter record of what cannot be understood; of what is larger than the topic takes, the beginning.
+
+    A record can be so large when it came in a compressed batch.
+    """
     origin = letter.origin
     event_id = ids.derive_id("send-dead", origin.topic, str(origin.partition), str(origin.offset))
     headers = {
@@ -133,7 +136,7 @@ def dead_record(letter: Letter, now: datetime) -> Outgoing:
     return Outgoing(
         topics.SEND_DLQ.name,
         "",
-        letter.value,
+        letter.value[: topics.SEND_DLQ.max_value_bytes],
         headers_for(trace, event_id=event_id, event_type="send.dead", extra=headers),
         trace=trace,
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Request, Router, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
@@ -17,12 +16,13 @@ from common.contracts import ids
 from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
+from common.http.answers import documented
 from common.http.auth import check_chatbot
 from common.http.documents import BY_API_KEY
 from common.http.received import body_in_time, correlation_id_of, end_of_path
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
-from sender import telemetry
+from sender import answers, telemetry
 from sender.batch_route import Admission, batch_route
 from sender.enqueue import check_id, ensure_sendable, entered, record_of
 from sender.journal import Entry, State
@@ -30,6 +30,8 @@ from sender.operations import body_of
 from sender.requests import LAST_DUE, MAX_ID, MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
+
+_UNKNOWN: Final = {404: "no message of this chatbot with this messageId has been taken up yet"}
 
 Load = Callable[[str], Awaitable[Entry | None]]
 DueOf = Callable[[str], Awaitable[float | None]]
@@ -72,14 +74,20 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
     @post(
         "/send",
         status_code=200,
+        operation_id="sendMessage",
         summary="Send a message",
-        operation_class=body_of(SendRequest, "/whatsapp-cloud/send"),
+        operation_class=body_of(SendRequest, answers.SEND_EXAMPLES),
         request_max_body_size=MAX_REQUEST_BYTES,
-        responses={
-            404: ResponseSpec(dict[str, Any], description="no account has this chatbotId"),
-            409: ResponseSpec(dict[str, Any], description="the account is deactivated"),
-            503: ResponseSpec(dict[str, Any], description="Kafka did not confirm; repeat with the same messageId"),
-        },
+        responses=documented(
+            answers.SendAnswer,
+            answers.SENT,
+            {
+                404: "no account has this chatbotId",
+                409: "the account is deactivated",
+                413: "the request is too large; `message` has the limit",
+                503: "Kafka did not confirm; repeat with the same messageId",
+            },
+        ),
     )
     async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
@@ -107,7 +115,12 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
 def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
     """`GET /send/{messageId}`."""
 
-    @get("/send/{message_id:path}", summary="How a send stands")
+    @get(
+        "/send/{message_id:path}",
+        operation_id="getSend",
+        summary="How a send stands",
+        responses=documented(answers.StandingAnswer, answers.STANDING, _UNKNOWN),
+    )
     async def standing(
         request: Request[Any, Any, Any],
         message_id: FromPath[str],
@@ -136,9 +149,14 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
 
     @delete(
         "/send/{message_id:path}",
+        operation_id="cancelSend",
         status_code=200,
         summary="Cancel a message that has not been sent",
-        responses={409: ResponseSpec(dict[str, Any], description="it was sent, or may have been")},
+        responses=documented(
+            answers.StandingAnswer,
+            answers.CANCELLED,
+            {409: "it was sent, or may have been; `details` says how it stands"},
+        ),
     )
     async def cancellation(
         request: Request[Any, Any, Any],
@@ -164,7 +182,12 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
 def number_route(number_of: NumberOf) -> HTTPRouteHandler:
     """`GET /numbers/{chatbotId}`."""
 
-    @get("/numbers/{chatbot_id:str}", summary="What Meta allows a chatbot's number")
+    @get(
+        "/numbers/{chatbot_id:str}",
+        operation_id="getNumber",
+        summary="What Meta allows a chatbot's number",
+        responses=documented(answers.NumberAnswer, answers.NUMBER, {404: "Meta has not been asked yet"}),
+    )
     async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
         """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
         check_id(chatbot_id)

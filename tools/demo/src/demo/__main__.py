@@ -25,28 +25,37 @@ from local_stack.ports import is_free
 console = Console(highlight=False)
 
 
-async def perform(system: System, *, once: bool, traces: str | None = None) -> None:
+async def perform(system: System, *, once: bool, ai: bool = True, traces: str | None = None) -> None:
     """Onboard, play, check; then, unless `once`, say how to go on. Raises `DemoFailed`.
 
-    `traces` is the receiver of traces: one exchange is drawn then.
+    Without the `ai` there is no conversation to play. `traces` is the receiver of traces: one exchange is drawn then.
     """
     async with ClientSession() as session:
         client = Client(session, system.urls, system.secret)
         account = await client.onboard(CHATBOT, NUMBER)
         console.print(f"\naccount: {account['message']}: {account['data']['chatbotId']}, number {NUMBER}\n")
-        story = Story(client, console)
-        started = time.monotonic()
-        await story.play()
-        await story.check()
-        system.timings["conversation"] = time.monotonic() - started
-        console.print(_table(system.timings, story.latencies))
-        console.print("every message got exactly one reply, in order, and every reply was read")
-        if traces is not None:
-            console.print(await drawn(session, traces), soft_wrap=True, markup=False)
+        if ai:
+            await _play(system, client)
+            if traces is not None:
+                console.print(await drawn(session, traces), soft_wrap=True, markup=False)
+        else:
+            console.print("no AI runs: consume `incoming-messages`, and answer on `whatsapp-cloud-send`")
         if not once:
-            console.print(f"\n{addresses(system.urls)}\n\n", soft_wrap=True)
+            stack = system.stack
+            at = addresses(system.urls, system.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
+            console.print(f"\n{at}\n\n", soft_wrap=True, markup=False)
             console.print(curl_lines(system.urls, system.secret, client), soft_wrap=True, markup=False)
             console.print("\nstays up until Ctrl-C; logs: " + str(system.folder))
+
+
+async def _play(system: System, client: Client) -> None:
+    story = Story(client, console)
+    started = time.monotonic()
+    await story.play()
+    await story.check()
+    system.timings["conversation"] = time.monotonic() - started
+    console.print(_table(system.timings, story.latencies))
+    console.print("every message got exactly one reply, in order, and every reply was read")
 
 
 def _table(timings: dict[str, float], latencies: list[float]) -> Table:
@@ -59,7 +68,7 @@ def _table(timings: dict[str, float], latencies: list[float]) -> Table:
     return table
 
 
-def run(*, port: int, once: bool, traces: bool) -> int:
+def run(*, port: int, once: bool, traces: bool, ai: bool = True) -> int:
     """The exit code: 0 when all went well."""
     if port and not is_free(port):
         console.print(f"port {port} is taken; end what listens there, or choose another with --port")
@@ -71,9 +80,14 @@ def run(*, port: int, once: bool, traces: bool) -> int:
     try:
         with (
             receiving() if traces else nullcontext() as receiver,
-            System(port=port, choices=_choices(receiver), say=lambda text: console.print(text, style="dim")) as system,
+            System(
+                port=port,
+                choices=_choices(receiver, ai=ai),
+                usual_ports=not once,
+                say=lambda text: console.print(text, style="dim"),
+            ) as system,
         ):
-            asyncio.run(perform(system, once=once, traces=receiver))
+            asyncio.run(perform(system, once=once, ai=ai, traces=receiver))
             if not once:
                 stopped.wait()
     except (DemoFailed, SystemFailed, LocalStackError, ClientError) as failure:
@@ -85,10 +99,11 @@ def run(*, port: int, once: bool, traces: bool) -> int:
     return 0
 
 
-def _choices(receiver: str | None) -> Choices:
+def _choices(receiver: str | None, *, ai: bool) -> Choices:
     """With a receiver of traces, every exchange is followed."""
     followed = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "TRACE_SAMPLE_RATIO": "1"} if receiver else {}
-    return Choices(extra=dict.fromkeys((*SERVICES, "ai_responder"), followed))
+    idle = () if ai else ("ai_responder",)
+    return Choices(extra=dict.fromkeys((*SERVICES, "ai_responder"), followed), idle=idle)
 
 
 def _interrupt(stopped: threading.Event) -> None:
@@ -104,8 +119,11 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end after the conversation; exit 0 only if all went well")
     parser.add_argument("--port", type=int, default=3000, help="of the gateway (default: 3000; 0 takes a free one)")
     parser.add_argument("--traces", action="store_true", help="follow every exchange, and draw one at the end")
+    parser.add_argument("--no-ai", action="store_true", help="leave the AI example out: yours answers instead")
     arguments = parser.parse_args()
-    return run(port=arguments.port, once=arguments.once, traces=arguments.traces)
+    if arguments.no_ai and (arguments.once or arguments.traces):
+        parser.error("--no-ai leaves nothing that answers: it goes neither with --once nor with --traces")
+    return run(port=arguments.port, once=arguments.once, traces=arguments.traces, ai=not arguments.no_ai)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import count
+from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector, web
@@ -32,6 +33,7 @@ _ROUTES: web.AppKey[Mapping[str, Sequence[str]]] = web.AppKey("routes")
 _TURNS: web.AppKey[MutableMapping[tuple[str, ...], Iterator[int]]] = web.AppKey("turns")
 _REFUSED: web.AppKey[MutableMapping[str, float]] = web.AppKey("refused")
 _CLIENT: web.AppKey[ClientSession] = web.AppKey("client")
+_HOME: web.AppKey[str] = web.AppKey("home")
 
 
 def targets_of(path: str, routes: Mapping[str, Sequence[str]]) -> Sequence[str]:
@@ -104,6 +106,8 @@ async def forward(request: web.Request) -> web.StreamResponse:
     refused = request.app[_REFUSED]
     # A count for each set of replicas: with one for all, two services that are asked alternately never change turns.
     targets = rested_first(in_turn(replicas, next(request.app[_TURNS][replicas])), refused, time.monotonic())
+    if not targets and path == "/" and request.method in {"GET", "HEAD"} and request.app[_HOME]:
+        return web.Response(text=request.app[_HOME], content_type="text/html")
     if not targets:
         return _error(404, "not_found", f"nothing lives here; try one of: {', '.join(sorted(routes))}")
     body = await request.read()
@@ -139,13 +143,17 @@ def _silent(request: web.Request, error: Exception) -> web.Response:
     return _error(502, "bad_gateway", message)
 
 
-def build(routes: Mapping[str, Sequence[str]], *, seconds: float = _DEFAULT_SECONDS) -> web.Application:
-    """The application; `routes` maps path prefixes to base URLs. An answer may take `seconds`."""
+def build(routes: Mapping[str, Sequence[str]], *, seconds: float = _DEFAULT_SECONDS, home: str = "") -> web.Application:
+    """The application; `routes` maps path prefixes to base URLs. An answer may take `seconds`.
+
+    `home` is the page at `/`.
+    """
     # aiohttp would decompress a body and leave its header.
     app = web.Application(client_max_size=MAX_BODY_BYTES, handler_args={"auto_decompress": False})
     app[_ROUTES] = routes
     app[_TURNS] = defaultdict[tuple[str, ...], Iterator[int]](count)
     app[_REFUSED] = {}
+    app[_HOME] = home
 
     async def client(app: web.Application):  # type: ignore[no-untyped-def]  # noqa: ANN202  # aiohttp's own signature
         timeout = ClientTimeout(total=seconds)
@@ -170,12 +178,18 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--route", action="append", required=True, metavar="PREFIX=URL", help="may be repeated")
     parser.add_argument("--timeout", type=float, default=_DEFAULT_SECONDS, help="seconds for an answer (%(default)s)")
+    parser.add_argument("--home", type=Path, metavar="FILE", help="an HTML page for the path /")
     arguments = parser.parse_args()
+    home = arguments.home.read_text(encoding="utf-8") if arguments.home else ""
     routes: dict[str, list[str]] = {}
     for prefix, url in (route.split("=", 1) for route in arguments.route):
         routes.setdefault(prefix, []).append(url)
     web.run_app(
-        build(routes, seconds=arguments.timeout), host=arguments.host, port=arguments.port, print=None, access_log=None
+        build(routes, seconds=arguments.timeout, home=home),
+        host=arguments.host,
+        port=arguments.port,
+        print=None,
+        access_log=None,
     )
     return 0
 

@@ -4,19 +4,31 @@ from collections.abc import Mapping
 
 from demo.client import Client, webhook_body
 from demo.plan import PREFIX, SERVICES, Credentials
-from demo.story import CHATBOT, NUMBER
+from demo.story import CHATBOT, LINES, NUMBER
 
 
-def addresses(urls: Mapping[str, str]) -> str:
-    """Where everything answers."""
-    base = f"{_public(urls)}{PREFIX}"
-    lines = [f"  API documents  {base}/docs/{service}" for service in SERVICES]
-    return "\n".join([*lines, f"  a phone        {urls['emulator']}/   (write to {NUMBER})"])
+def phone_page(urls: Mapping[str, str]) -> str:
+    """The emulator's page as the first customer of the story, with the demo's number chosen."""
+    return f"{public(urls, 'emulator')}/?phone={LINES[0][0]}&number={NUMBER}"
+
+
+def addresses(urls: Mapping[str, str], secret: Credentials, *, kafka: str, mongodb: str) -> str:
+    """Where everything answers: first what to open."""
+    base = f"{public(urls)}{PREFIX}"
+    rows = {
+        f"the phone of {LINES[0][1]}": phone_page(urls),
+        "everything": f"{public(urls)}/",
+        **{f"API of {service}": f"{base}/docs/{service}" for service in SERVICES},
+        "API key": secret.api_key,
+        "Kafka": kafka,
+        "MongoDB": mongodb,
+    }
+    return "\n".join(f"  {name:<21}{address}" for name, address in rows.items())
 
 
 def curl_lines(urls: Mapping[str, str], secret: Credentials, client: Client) -> str:
     """Lines to paste into a shell."""
-    base = f"{_public(urls)}{PREFIX}"
+    base = f"{public(urls)}{PREFIX}"
     body = webhook_body(NUMBER, "wamid.FROM_CURL_1", "Hello from curl").decode()
     key = f"-H 'Authorization: Bearer {secret.api_key}'"
     json_type = "-H 'Content-Type: application/json'"
@@ -42,5 +54,6 @@ def curl_lines(urls: Mapping[str, str], secret: Credentials, client: Client) -> 
     return "\n\n".join(f"# {title}\n{line}" for title, line in blocks.items())
 
 
-def _public(urls: Mapping[str, str]) -> str:
-    return urls["gateway"].replace("127.0.0.1", "localhost")
+def public(urls: Mapping[str, str], name: str = "gateway") -> str:
+    """The base URL of a process as people write it."""
+    return urls[name].replace("127.0.0.1", "localhost")

@@ -90,7 +90,7 @@ class Choices:
 
     `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
     Processes named in `idle` are planned and not started: `System.spawn` does that. `tenants` are callers with an API
-    key of their own (`Credentials.key_of`) that reaches these chatbots alone.
+    key of their own (`Credentials.key_of`) that reaches these chatbots alone. `home` is the gateway's page, a file.
     """
 
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -100,6 +100,7 @@ class Choices:
     gateway_seconds: float = 30.0
     idle: Collection[str] = ()
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    home: str = ""
 
 
 def processes(
@@ -205,9 +206,10 @@ def _gateway(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices
         for name in names_of(service, choices.replicas)
     ]
     command = [sys.executable, "-m", "demo.gateway", "--port", str(ports["gateway"])]
+    home = ["--home", choices.home] if choices.home else []
     return Process(
         "gateway",
-        [*command, "--timeout", str(choices.gateway_seconds), *routes],
+        [*command, *home, "--timeout", str(choices.gateway_seconds), *routes],
         {},
         f"{base['gateway']}{PREFIX}/docs/ingress/openapi.json",
     )

@@ -11,10 +11,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from demo.home import home_page
 from demo.plan import PEERS, Choices, Credentials, Process, listeners, names_of, processes, urls
 from local_stack import LocalStack
 from local_stack.node import Node
@@ -34,9 +36,9 @@ class SystemFailed(Exception):
 class System:
     """Start with `with System() as system`. `port` 0 takes a free one for the gateway.
 
-    `choices` say how it differs from the demo's; `partitions` and `replication` are those of the topics. `timings` says
-    how many seconds each stage took. The logs in `folder` go with the system, unless it ends by an error or `keep_logs`
-    is set.
+    `choices` say how it differs from the demo's; `partitions` and `replication` are those of the topics. With
+    `usual_ports` Kafka and MongoDB are on theirs when these are free. `timings` says how many seconds each stage took.
+    The logs in `folder` go with the system, unless it ends by an error or `keep_logs` is set.
     """
 
     def __init__(
@@ -47,10 +49,11 @@ class System:
         choices: Choices | None = None,
         partitions: int = PARTITIONS,
         replication: int = 1,
+        usual_ports: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._own_stack = stack is None
-        self.stack = stack or LocalStack()
+        self.stack = stack or LocalStack(usual_ports=usual_ports)
         self.secret = Credentials()
         self.timings: dict[str, float] = {}
         self.choices = choices or Choices()
@@ -99,7 +102,7 @@ class System:
                 self.secret,
                 kafka=self.stack.kafka_bootstrap_servers,
                 mongodb=self.stack.mongodb_uri,
-                choices=self.choices,
+                choices=replace(self.choices, home=self._write_home()),
             )
             self._plan = {process.name: process for process in plan}
             wanted = [name for name in self._plan if name not in self.choices.idle]
@@ -185,6 +188,14 @@ class System:
     def all_logs(self) -> dict[str, str]:
         """Everything every process has logged, over restarts."""
         return {name: node.log.read_text(errors="replace") for name, node in self._nodes.items() if node.log.exists()}
+
+    def _write_home(self) -> str:
+        page = self.folder / "home.html"
+        stack = self.stack
+        text = home_page(self.urls, self.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
+        page.touch(mode=0o600)
+        page.write_text(text, encoding="utf-8")
+        return str(page)
 
     def _make_topics(self) -> None:
         command = [sys.executable, "-m", "common.kafka.admin", "ensure", "--replication", str(self._replication)]

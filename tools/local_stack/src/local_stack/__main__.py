@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(dest="verb", required=True)
-    up = verbs.add_parser("up", help="start, print the addresses as export lines, stay until Ctrl-C")
+    up = verbs.add_parser(
+        "up", help="start, on 9092 and 27017 when free; print the addresses as export lines; stay until Ctrl-C"
+    )
     run = verbs.add_parser("run", help="start, run a command with the addresses in its environment, stop")
     for each in (up, run):
         each.add_argument("--kafka-nodes", type=int, choices=(1, 3), default=1, help="1 (default) or 3")
@@ -69,7 +71,13 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _stack(options: argparse.Namespace) -> LocalStack:
-    return LocalStack(options.kafka_nodes, options.mongo_nodes, options.data, fast_boot=not options.full_speed)
+    return LocalStack(
+        options.kafka_nodes,
+        options.mongo_nodes,
+        options.data,
+        fast_boot=not options.full_speed,
+        usual_ports=options.verb == "up",
+    )
 
 
 def _up(options: argparse.Namespace) -> int:

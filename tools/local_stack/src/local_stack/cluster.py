@@ -33,8 +33,12 @@ class Cluster(ABC):
 
     kind: str
     ports_per_node: int
+    usual_port: int
+    """Where clients look for the first node when they are told nothing else."""
 
-    def __init__(self, folder: Path, nodes: int, *, throw_away: bool, boot_timeout: float) -> None:
+    def __init__(
+        self, folder: Path, nodes: int, *, throw_away: bool, boot_timeout: float, prefer_usual_port: bool = False
+    ) -> None:
         self.folder = folder
         self.throw_away = throw_away
         self.boot_timeout = boot_timeout
@@ -42,6 +46,7 @@ class Cluster(ABC):
         names = [f"{self.kind}-{number}" for number in range(1, nodes + 1)]
         self.nodes = {number: Node(name, folder / name, remove) for number, name in enumerate(names, start=1)}
         self.ports: dict[int, list[int]] = {}
+        self._prefer_usual_port = prefer_usual_port
         self._closing = threading.Event()
 
     @abstractmethod
@@ -151,6 +156,8 @@ class Cluster(ABC):
         chosen = free_ports(len(self.nodes) * self.ports_per_node)
         step = self.ports_per_node
         self.ports = {number: chosen[(number - 1) * step : number * step] for number in self.nodes}
+        if self._prefer_usual_port and is_free(self.usual_port):
+            self.ports[1][0] = self.usual_port
         self.folder.mkdir(parents=True, exist_ok=True)
         self._ports_file.write_text(json.dumps(self.ports), encoding="utf-8")
         return True

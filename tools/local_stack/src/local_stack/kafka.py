@@ -28,6 +28,7 @@ class Kafka(Cluster):
 
     kind = "kafka"
     ports_per_node = 2
+    usual_port = 9092
 
     def __init__(
         self,
@@ -39,8 +40,11 @@ class Kafka(Cluster):
         heap_mb: int = 512,
         fast_boot: bool = True,
         boot_timeout: float = 90.0,
+        prefer_usual_port: bool = False,
     ) -> None:
-        super().__init__(folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout)
+        super().__init__(
+            folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout, prefer_usual_port=prefer_usual_port
+        )
         self._program = program
         self._heap_mb = heap_mb
         self._fast_boot = fast_boot

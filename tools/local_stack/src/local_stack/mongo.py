@@ -64,11 +64,21 @@ class Mongo(Cluster):
 
     kind = "mongo"
     ports_per_node = 1
+    usual_port = 27017
 
     def __init__(
-        self, mongod: Path, folder: Path, nodes: int = 1, *, throw_away: bool, boot_timeout: float = 60.0
+        self,
+        mongod: Path,
+        folder: Path,
+        nodes: int = 1,
+        *,
+        throw_away: bool,
+        boot_timeout: float = 60.0,
+        prefer_usual_port: bool = False,
     ) -> None:
-        super().__init__(folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout)
+        super().__init__(
+            folder, nodes, throw_away=throw_away, boot_timeout=boot_timeout, prefer_usual_port=prefer_usual_port
+        )
         self._mongod = mongod
 
     @property

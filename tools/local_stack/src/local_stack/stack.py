@@ -32,8 +32,9 @@ class LocalStack:
 
     `data` keeps their data in that folder; without it a temporary folder is used and removed. With
     KAFKA_BOOTSTRAP_SERVERS or MONGODB_URI set, that part is not started and the value is used. With TEST_INFRA=docker
-    both come from the official container images (one node each). `timings` has the seconds of each stage; `fast_boot`
-    and `kafka_heap_mb` are explained at `Kafka`.
+    both come from the official container images (one node each). With `usual_ports` the first nodes listen on 9092 and
+    27017 when these are free. `timings` has the seconds of each stage; `fast_boot` and `kafka_heap_mb` are explained at
+    `Kafka`.
 
     Blocks; from async code: `await asyncio.to_thread(stack.start)`. Raises LocalStackError when something cannot be
     started, and then leaves nothing running.
@@ -47,6 +48,7 @@ class LocalStack:
         *,
         fast_boot: bool = True,
         kafka_heap_mb: int = 512,
+        usual_ports: bool = False,
     ) -> None:
         self.timings: dict[str, float] = {}
         self._given = (os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""), os.environ.get("MONGODB_URI", ""))
@@ -56,6 +58,7 @@ class LocalStack:
         self._data = data.absolute() if data else None
         self._fast_boot = fast_boot
         self._heap_mb = kafka_heap_mb
+        self._usual_ports = usual_ports
         self._progress = Progress()
         self._folder: Path | None = None
         self._kafka_program: KafkaProgram | None = None
@@ -162,9 +165,16 @@ class LocalStack:
                 throw_away=throw_away,
                 heap_mb=self._heap_mb,
                 fast_boot=self._fast_boot,
+                prefer_usual_port=self._usual_ports,
             )
         if self._mongod:
-            self._mongo = Mongo(self._mongod, folder, self._mongo_nodes, throw_away=throw_away)
+            self._mongo = Mongo(
+                self._mongod,
+                folder,
+                self._mongo_nodes,
+                throw_away=throw_away,
+                prefer_usual_port=self._usual_ports,
+            )
 
     def _end_booting(self) -> None:
         for cluster in self.clusters:

@@ -6,7 +6,7 @@ The record on `whatsapp-cloud-send` is the one exception: it is the bare request
 """
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -57,13 +57,20 @@ def decode(wanted: msgspec.json.Decoder[E], value: bytes | None) -> E:
         raise InvalidInput(f"the record is not understood: {error}", code="undecodable_record") from error
 
 
+_LAST_SECONDS: Final = 221_845_392_000
+"""The year 9000. Days can be added to what lies before it, which `datetime` refuses after the year 9999."""
+
+
 def from_unix(seconds: str | float | None, *, fallback: datetime) -> datetime:
-    """Meta's timestamps as UTC time: seconds as a string or a number, sometimes milliseconds, sometimes absent."""
+    """Meta's timestamps as UTC time: seconds as a string or a number, sometimes milliseconds, sometimes absent.
+
+    The fallback stands in for what is no time, and for what lies beyond the year 9000.
+    """
     try:
         value = float(seconds)  # type: ignore[arg-type]  # None and junk fall through to the except branch
         if value > 100_000_000_000:  # beyond the year 5138 in seconds: these are milliseconds
             value /= 1000
-        return datetime.fromtimestamp(value, tz=UTC)
+        return datetime.fromtimestamp(value, tz=UTC) if value < _LAST_SECONDS else fallback
     except (TypeError, ValueError, OverflowError, OSError):
         return fallback
 

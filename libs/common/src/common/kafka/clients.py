@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from common.kafka.coordinator import heed_errors
+from common.kafka.decoding import read_all_that_can_be_read
 from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
 
@@ -72,6 +73,7 @@ def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int =
     there is plenty already. That is how late a lone record is at most.
     """
     heed_errors()
+    read_all_that_can_be_read()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -95,6 +97,7 @@ def make_reader(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
 
     Its `start` raises `UnknownTopicOrPartitionError` when one of them does not exist.
     """
+    read_all_that_can_be_read()
     return AIOKafkaConsumer(
         *topics,
         **connection(settings),

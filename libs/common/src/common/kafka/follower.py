@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.kafka.counting import GroupReadings, note_read
+from common.kafka.decoding import Unreadable
 from common.tasks import cancel
 from common.telemetry.failures import text_of
 from common.telemetry.metrics import SESSION_FAILURES
@@ -29,7 +30,8 @@ _CLOSE_SECONDS = 5.0
 class Follower:
     """One member of `group` that passes every record of `topics` to `handle`, in the order of each partition.
 
-    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat.
+    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat. What cannot be read
+    is passed over: it is in the log, and still in its topic.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class Follower:
             if batches:
                 note_read(batches)
                 self._at.update({tp: batch[0].offset for tp, batch in batches.items()})
-                await self._handle([record for batch in batches.values() for record in batch])
+                read = [record for batch in batches.values() for record in batch if not isinstance(record, Unreadable)]
+                if read:
+                    await self._handle(read)
                 offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
                 await consumer.commit(offsets)
                 self._at.update(offsets)

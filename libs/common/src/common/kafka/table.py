@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from common.errors import InvalidInput
 from common.kafka.clients import make_reader
+from common.kafka.decoding import Unreadable
 from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
 
@@ -122,7 +123,8 @@ class Table(Generic[V]):
             batch = await consumer.getmany(timeout_ms=1 if self._pending(ends) else _POLL_MS)
             for records in batch.values():
                 for record in records:
-                    self._apply(record.key, record.value)
+                    if not isinstance(record, Unreadable):
+                        self._apply(record.key, record.value)
             for tp in partitions:
                 self._positions[tp] = await consumer.position(tp)
             if not self._pending(ends):

@@ -22,13 +22,15 @@ FAULTS: Final = (
     Fault(
         "common/follower-commits-first",
         _FOLLOWER,
-        """                await self._handle([record for batch in batches.values() for record in batch])
+        """                if read:
+                    await self._handle(read)
                 offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
                 await consumer.commit(offsets)
 """,
         """                offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
                 await consumer.commit(offsets)
-                await self._handle([record for batch in batches.values() for record in batch])
+                if read:
+                    await self._handle(read)
 """,
         _FOLLOWER_TESTS,
         "what could not be handled is lost",

@@ -200,8 +200,8 @@ FAULTS: Final = (
     Fault(
         "conversation/letters-without-their-value",
         _HANDLERS,
-        'key, record.value or b"", [',
-        'key, b"", [',
+        '(record.value or b"")[',
+        'b""[',
         _WORKER,
         "a dead letter cannot be replayed",
     ),

@@ -13,6 +13,22 @@ _TESTS: Final = ("libs/common/tests/test_guard.py",)
 
 FAULTS: Final = (
     Fault(
+        "guard/upgrade-without-its-body",
+        _PROTOCOL,
+        "        if not framing:\n",
+        "        if True:\n",
+        _TESTS,
+        "a request of Java's HTTP client, which offers HTTP/2, arrives with an empty body",
+    ),
+    Fault(
+        "guard/upgrade-is-followed-by-requests",
+        _PROTOCOL,
+        "        self._deaf, self._moved = True, 0\n        raise _StopParsingError\n",
+        "        self.parser = httptools.HttpRequestParser(self)\n",
+        _TESTS,
+        "what a client sends in another protocol is taken for requests",
+    ),
+    Fault(
         "guard/headers-without-end",
         _PROTOCOL,
         "            if self._room == 0:\n",

@@ -21,8 +21,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-ticket-not-closed-on-failure",
         _HANDLERS,
-        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, refusal=refusal, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
-        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, refusal=refusal, calling=ticket.used\n        )\n        ticket.close()\n",
+        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
+        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n        )\n        ticket.close()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
         "a session that fails leaves its number slower",
     ),
@@ -297,8 +297,8 @@ FAULTS: Final = (
     Fault(
         "sender/commits-unparked-before",
         _COMMITS,
-        "        await self._session.commit(outgoing, self._prefixes.committable())\n        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n",
-        "        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n        await self._session.commit(outgoing, self._prefixes.committable())\n",
+        "        await self._session.commit(outgoing, self._offsets())\n        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n",
+        "        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n        await self._session.commit(outgoing, self._offsets())\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),
@@ -307,8 +307,8 @@ FAULTS: Final = (
     Fault(
         "sender/commits-released-before",
         _COMMITS,
-        "        await self._session.commit(outgoing, self._prefixes.committable())\n",
-        "        early = [effect.released for effect in batch if effect.released is not None]\n        if early:\n            self._on_released(early)\n        await self._session.commit(outgoing, self._prefixes.committable())\n",
+        "        await self._session.commit(outgoing, self._offsets())\n",
+        "        early = [effect.released for effect in batch if effect.released is not None]\n        if early:\n            self._on_released(early)\n        await self._session.commit(outgoing, self._offsets())\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send whose release was not committed is lost",
     ),

@@ -306,7 +306,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-look-never",
         _HANDLERS,
-        "        look = known or item.id in self.in_doubt\n",
+        "        look = known or doubted\n",
         "        look = False\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_failure_becomes_a_retry_record_of_the_same_partition_with_its_offset",),
         "a retry tries to claim what is claimed",
@@ -314,7 +314,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-look-always",
         _HANDLERS,
-        "        look = known or item.id in self.in_doubt\n",
+        "        look = known or doubted\n",
         "        look = True\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_failure_becomes_a_retry_record_of_the_same_partition_with_its_offset",),
         "every first send costs a read of MongoDB",
@@ -330,7 +330,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-look-not-in-doubt",
         _HANDLERS,
-        "        look = known or item.id in self.in_doubt\n",
+        "        look = known or doubted\n",
         "        look = known\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_doubt_is_told_of_watched_and_looked_at_again_when_it_is_settled",),
         "a settled doubt is claimed in vain before it is looked up",

@@ -26,6 +26,7 @@ from common.http.guard.limits import (
     Progress,
 )
 from common.http.guard.listener import Connection, Listener
+from common.http.guard.upgrades import BodyAlone, body_parser, framing_of
 
 # What a connection does. HEAD: new, or in the headers of a request; BODY: in its body; BUSY: the request is complete
 # and being answered; IDLE: between requests; ENDED: refused, and what still comes is discarded.
@@ -147,7 +148,7 @@ class GuardedProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
             except _PARSER_STOPS as error:
-                self._stop(error)
+                self._stop(error, data)
         else:
             self._feed_pieces(memoryview(data))
         if self._phase == BUSY:
@@ -290,14 +291,38 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # Parts
 
-    def _stop(self, error: Exception) -> None:
-        """The parser goes no further."""
+    def _stop(self, error: Exception, data: bytes | memoryview) -> None:
+        """The parser goes no further in `data`."""
         if isinstance(error, httptools.HttpParserUpgrade):
-            # To another protocol, which we do not speak. What follows may be the body or that protocol: not a request.
-            self._deaf = True
-            self.cycle.keep_alive = False
-        elif self._phase != ENDED:
+            self._ignore_upgrade(data[error.args[0] :])
+        elif self._phase != ENDED and not self._deaf:
             self._end(answers.MALFORMED)
+
+    def _ignore_upgrade(self, rest: bytes | memoryview) -> None:
+        """Go on without the protocol that a client offers; `rest` came behind the head.
+
+        Behind the body nothing is read: it may be in that other protocol, and is no request.
+        """
+        self.cycle.keep_alive = False
+        framing = framing_of(self.scope["method"], self.headers)
+        if not framing:
+            self._deaf = True
+            return
+        self.cycle.more_body = True  # the application has not begun
+        self.cycle.message_event.clear()
+        self._phase, self._progress = BODY, None
+        try:
+            self.parser = body_parser(BodyAlone(self.on_chunk_header, self.on_body, self._end_after_body), framing)
+            if rest:
+                self.parser.feed_data(rest)
+        except _PARSER_STOPS as error:
+            self._stop(error, rest)
+
+    def _end_after_body(self) -> None:
+        """The body of a request whose upgrade we ignored is complete: what else comes is discarded."""
+        self.on_message_complete()
+        self._deaf, self._moved = True, 0
+        raise _StopParsingError
 
     def _feed_pieces(self, data: memoryview) -> None:
         while data and not self._deaf and self._phase != ENDED:
@@ -309,7 +334,7 @@ class GuardedProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(piece)
             except _PARSER_STOPS as error:
-                self._stop(error)
+                self._stop(error, piece)
 
     def _discard(self, size: int) -> None:
         self._moved += size

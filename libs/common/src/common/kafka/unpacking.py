@@ -1,0 +1,93 @@
+"""Compressed batches, up to a size: a megabyte of zstd can become thirty gigabytes, of gzip one.
+
+aiokafka unpacks a batch in one piece, however large it becomes. A producer's batch is about a megabyte before it is
+compressed (`batch.size`, `message.max.bytes`), so what goes far beyond is no batch that an honest client has written.
+"""
+
+import gzip
+import io
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import cramjam
+from aiokafka.codec import lz4_decode, snappy_decode, zstd_decode
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
+
+MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
+"""Of one batch."""
+
+_MOST_TIMES: Final = 32 * 1_024  # as much larger a batch can become: four bytes of zstd stand for 128 KiB
+_USUAL_TIMES: Final = 16
+_XERIAL: Final = b"\x82SNAPPY\x00"
+_XERIAL_HEAD_BYTES: Final = 16
+
+
+def limit_unpacking() -> None:
+    """Have a batch that would become too large raise `CorruptRecordException` instead of taking all memory."""
+    for batch in (DefaultRecordBatch, _DefaultRecordBatchPy):
+        module = sys.modules[batch.__module__]  # of C, or of Python: each looks the decoders up in itself
+        for name, decode in (("gzip", _gzip), ("snappy", _snappy), ("lz4", _lz4), ("zstd", _zstd)):
+            setattr(module, f"{name}_decode", decode)
+
+
+def _gzip(data: Any) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+        unpacked = packed.read(MAX_UNPACKED_BYTES + 1)
+    _check(len(unpacked))
+    return unpacked
+
+
+def _lz4(data: bytes) -> bytes:
+    return _within(data, cramjam.lz4.decompress_into, lz4_decode)
+
+
+def _zstd(data: bytes) -> bytes:
+    return _within(data, cramjam.zstd.decompress_into, zstd_decode)
+
+
+def _snappy(data: bytes) -> bytes:
+    unpacked = 0
+    for block in _snappy_blocks(data):
+        unpacked += cramjam.snappy.decompress_raw_len(block)
+        _check(unpacked)
+    whole: bytes = snappy_decode(data)
+    return whole
+
+
+def _snappy_blocks(data: bytes) -> Iterator[bytes]:
+    """Each says how large it becomes. Many clients write blocks of 32 KiB, in the framing of xerial."""
+    if not data.startswith(_XERIAL):
+        yield data
+        return
+    at = _XERIAL_HEAD_BYTES
+    while at < len(data):
+        size = struct.unpack_from("!i", data, at)[0]
+        if size <= 0:
+            raise CorruptRecordException("a block of snappy without a length")
+        yield data[at + 4 : at + 4 + size]
+        at += 4 + size
+
+
+def _within(data: bytes, into: Callable[[bytes, bytearray], int], at_once: Callable[[bytes], bytes]) -> bytes:
+    if len(data) * _MOST_TIMES <= MAX_UNPACKED_BYTES:
+        return at_once(data)
+    usual = min(len(data) * _USUAL_TIMES, MAX_UNPACKED_BYTES)
+    try:
+        return _unpacked(data, into, usual)
+    except cramjam.DecompressionError:  # perhaps there was too little room
+        return _unpacked(data, into, MAX_UNPACKED_BYTES)
+
+
+def _unpacked(data: bytes, into: Callable[[bytes, bytearray], int], room: int) -> bytes:
+    """Raises `DecompressionError`, also when it has no room."""
+    buffer = bytearray(room)
+    size = into(data, buffer)
+    return bytes(memoryview(buffer)[:size])
+
+
+def _check(size: int) -> None:
+    if size > MAX_UNPACKED_BYTES:
+        raise CorruptRecordException(f"a batch unpacks to more than {MAX_UNPACKED_BYTES} bytes")

@@ -1,0 +1,30 @@
+"""Examples of the account API, as its documents have them. The secrets are fake."""
+
+from typing import Any, Final
+
+REQUEST: Final = {
+    "chatbotId": "shop-bot",
+    "phoneNumberId": "106540352242922",
+    "wabaId": "102290129340398",
+    "accessToken": "a-system-users-token",
+    "webhookVerifyToken": "a-verify-token-of-your-choice",
+}
+_ACCOUNT: Final[dict[str, Any]] = {
+    "chatbotId": "shop-bot",
+    "phoneNumberId": "106540352242922",
+    "wabaId": "102290129340398",
+    "status": "active",
+    "plan": "standard",
+    "tokenStatus": "rejected",
+    "tokenRejectedCode": 190,
+    "revision": 1,
+    "createdAt": "2026-11-01T09:30:00Z",
+    "updatedAt": "2026-11-01T09:30:00Z",
+}
+SAVED: Final = {"success": True, "message": "Account updated", "data": _ACCOUNT}
+FOUND: Final = {"success": True, "message": "Account found", "data": _ACCOUNT}
+DEACTIVATED: Final = {
+    "success": True,
+    "message": "Account deactivated",
+    "data": {**_ACCOUNT, "status": "deactivated", "revision": 2},
+}

@@ -1,0 +1,214 @@
+"""What the sender's API answers, with an example of each, as its documents have it."""
+
+from typing import Any, Final, Literal
+
+from common.contracts.envelope import Contract
+from common.http.answers import ErrorBody
+
+_MESSAGE_ID: Final = "order-17"
+
+
+class Enqueued(Contract, frozen=True, kw_only=True):
+    """The idempotency key of the message: the caller's, or a new one."""
+
+    message_id: str
+
+
+class SendAnswer(Contract, frozen=True, kw_only=True):
+    """The message is on `whatsapp-cloud-send`."""
+
+    success: Literal[True]
+    message: str
+    data: Enqueued
+
+
+class BatchResult(Contract, frozen=True, kw_only=True):
+    """What became of one message of a batch: its `messageId`, or its error."""
+
+    index: int
+    success: bool
+    message_id: str | None = None
+    error: ErrorBody | None = None
+
+
+class BatchData(Contract, frozen=True, kw_only=True):
+    """How many were taken, and each one's result, in order."""
+
+    enqueued: int
+    refused: int
+    results: list[BatchResult]
+
+
+class BatchAnswer(Contract, frozen=True, kw_only=True):
+    """The good messages are on `whatsapp-cloud-send`."""
+
+    success: Literal[True]
+    message: str
+    data: BatchData
+
+
+class Standing(Contract, frozen=True, kw_only=True):
+    """How a send stands. Times are RFC 3339 in UTC."""
+
+    message_id: str
+    chatbot_id: str
+    state: str
+    attempts: int | None = None
+    at: str | None = None
+    created_at: str | None = None
+    due: str | None = None
+    send_at: str | None = None
+    wamid: str | None = None
+    error: dict[str, Any] | None = None
+
+
+class StandingAnswer(Contract, frozen=True, kw_only=True):
+    """How a send stands."""
+
+    success: Literal[True]
+    data: Standing
+
+
+class Media(Contract, frozen=True, kw_only=True):
+    """A file in the media of a number: `size` in bytes, `sha256` in hex; messages name it by `id`."""
+
+    id: str
+    expires_at: str
+    mime_type: str
+    size: int
+    sha256: str
+
+
+class MediaAnswer(Contract, frozen=True, kw_only=True):
+    """The file is with Meta."""
+
+    success: Literal[True]
+    data: Media
+
+
+class Number(Contract, frozen=True, kw_only=True):
+    """What Meta last said of a number, at the time `at`."""
+
+    phone_number_id: str
+    chatbot_id: str
+    messages_per_second: float
+    at: str
+    display_phone_number: str | None = None
+    throughput_level: str | None = None
+    on_business_app: bool | None = None
+    quality_rating: str | None = None
+    messaging_limit: str | None = None
+
+
+class NumberAnswer(Contract, frozen=True, kw_only=True):
+    """What Meta allows a number."""
+
+    success: Literal[True]
+    data: Number
+
+
+SENT: Final = {
+    "success": True,
+    "message": "Message enqueued for sending",
+    "data": {"messageId": _MESSAGE_ID},
+}
+BATCHED: Final = {
+    "success": True,
+    "message": "1 messages enqueued for sending",
+    "data": {
+        "enqueued": 1,
+        "refused": 1,
+        "results": [
+            {"index": 0, "success": True, "messageId": _MESSAGE_ID},
+            {
+                "index": 1,
+                "success": False,
+                "error": {
+                    "code": "invalid_input",
+                    "message": "the message does not have the expected form",
+                    "details": [{"field": "to", "message": "Field required"}],
+                },
+            },
+        ],
+    },
+}
+STANDING: Final = {
+    "success": True,
+    "data": {
+        "messageId": _MESSAGE_ID,
+        "chatbotId": "shop-bot",
+        "state": "accepted",
+        "attempts": 1,
+        "at": "2026-11-01T09:30:01.250000+00:00",
+        "createdAt": "2026-11-01T09:30:01+00:00",
+        "wamid": "wamid.HBgMNDkxNTEwMDAwMDAxFQIAERgSRkFLRQA=",
+    },
+}
+CANCELLED: Final = {
+    "success": True,
+    "data": {
+        "messageId": _MESSAGE_ID,
+        "chatbotId": "shop-bot",
+        "state": "cancelled",
+        "attempts": 0,
+        "at": "2026-11-01T09:30:01.250000+00:00",
+        "createdAt": "2026-11-01T09:30:01.250000+00:00",
+    },
+}
+UPLOADED: Final = {
+    "success": True,
+    "data": {
+        "id": "1037543291543636",
+        "expiresAt": "2026-12-01T09:30:00+00:00",
+        "mimeType": "image/jpeg",
+        "size": 48213,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+}
+NUMBER: Final = {
+    "success": True,
+    "data": {
+        "phoneNumberId": "106540352242922",
+        "chatbotId": "shop-bot",
+        "displayPhoneNumber": "4930123456",
+        "messagesPerSecond": 80.0,
+        "throughputLevel": "STANDARD",
+        "qualityRating": "GREEN",
+        "messagingLimit": "TIER_1K",
+        "at": "2026-11-01T09:30:00+00:00",
+    },
+}
+
+_SALE: Final = {"type": "template", "template": {"name": "sale", "language": {"code": "en"}}}
+
+SEND_EXAMPLES: Final = {
+    "text": {"chatbotId": "shop-bot", "to": "+491510000001", "message": "Hello!", "metadata": {"orderId": 17}},
+    "template": {
+        "chatbotId": "shop-bot",
+        "to": "+491510000001",
+        "messageId": _MESSAGE_ID,
+        "message": {
+            "type": "template",
+            "template": {
+                "name": "order_shipped",
+                "language": {"code": "en"},
+                "components": [{"type": "body", "parameters": [{"type": "text", "text": "17"}]}],
+            },
+        },
+    },
+    "image by link": {
+        "chatbotId": "shop-bot",
+        "to": "+491510000001",
+        "message": {"type": "image", "link": "https://shop.example/blue.jpg", "caption": "The blue one"},
+    },
+}
+BATCH_EXAMPLES: Final = {
+    "two people": {
+        "chatbotId": "shop-bot",
+        "batchId": "campaign-2026-11",
+        "messages": [
+            {"to": "+491510000001", "message": _SALE},
+            {"to": "+491510000002", "message": _SALE},
+        ],
+    },
+}
