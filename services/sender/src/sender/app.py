@@ -12,6 +12,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.messages import StatusData
 from common.contracts.numbers import NumberNews
 from common.contracts.sends import SendRequest
 from common.dead_letters import DeadLetterLimit
@@ -52,6 +53,7 @@ from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
 from sender.operations import add_models
+from sender.optouts import OPTED_OUT, OptOuts
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
@@ -110,6 +112,7 @@ class Sender:
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
         self.refused = RefusedSubjects(self._taken_again)
+        self.opt_outs = OptOuts()
         self.number_store = NumberStore(self.mongo.database)
         self.paces = self._make_paces()
         self.throughput = Throughput(
@@ -132,7 +135,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves).handle,
+            handle=Settler(self.store, self.moves, self._status_seen).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -179,6 +182,7 @@ class Sender:
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
             refused=self.refused,
+            opt_outs=self.opt_outs,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),
@@ -237,6 +241,10 @@ class Sender:
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
         if news is not None:
             self.throughput.heard(news)
+
+    def _status_seen(self, status: StatusData) -> None:
+        if status.status == "failed" and status.error is not None and status.error.code == OPTED_OUT:
+            self.opt_outs.failed(status.journal_id or "", utc_now())
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""

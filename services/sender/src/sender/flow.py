@@ -37,6 +37,7 @@ from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
+from sender.optouts import FORBIDDEN, OPTED_OUT, OptOuts
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
 from sender.refused import RefusedSubjects, Waits
@@ -96,6 +97,7 @@ class Flow:
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
     refused: RefusedSubjects = field(default_factory=RefusedSubjects)
+    opt_outs: OptOuts = field(default_factory=OptOuts)
     now: Callable[[], datetime] = utc_now
 
     async def step(
@@ -217,12 +219,33 @@ class Flow:
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())
         outcome = self._told_of(trial, outcome)
+        if trial.request.kind == "template":
+            self._note_template(trial, outcome)
         if call is not None:
             call.ended(end, outcome)
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
         return outcome, isinstance(end, Answered)
+
+    async def _has_opted_out(self, trial: _Trial, number_id: str) -> bool:
+        """Whether it is a marketing template to a person who has stopped those, and has not written since."""
+        job, request = trial.job, trial.request
+        since = self.opt_outs.since(job.lane) if request.kind == "template" else None
+        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, subject_of(request) or "", self.now()):
+            return False
+        if await self.windows.wrote_since(number_id, request.to, since):
+            self.opt_outs.wrote(job.lane)
+            return False
+        return True
+
+    def _note_template(self, trial: _Trial, outcome: Outcome) -> None:
+        """Remember what may yet be said of a template, or was said of its recipient."""
+        job, subject = trial.job, subject_of(trial.request) or ""
+        if isinstance(outcome, Sent):
+            self.opt_outs.sent(job.journal_id, job.chatbot_id, job.lane, subject)
+        elif isinstance(outcome, Dead) and outcome.error.code == OPTED_OUT:
+            self.opt_outs.refused(job.chatbot_id, job.lane, subject, self.now())
 
     def _waits(self, trial: _Trial) -> Apart | Dead | None:
         """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
@@ -263,6 +286,8 @@ class Flow:
         request, number_id = trial.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
+        if await self._has_opted_out(trial, number_id):
+            return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
         except NotNow as failure:

@@ -27,16 +27,25 @@ class Settler:
     """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
 
     A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8).
+    that the number belongs to (P8). `on_status` is told of every status.
     """
 
-    def __init__(self, store: JournalStore, moves: GroupCommit[Move, Entry]) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        moves: GroupCommit[Move, Entry],
+        on_status: Callable[[StatusData], None] = lambda _status: None,
+    ) -> None:
         self._store = store
         self._moves = moves
+        self._on_status = on_status
 
     async def handle(self, batch: Batch) -> None:
         """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
-        seen = _seen(batch)
+        statuses = _statuses(batch)
+        for status in statuses:
+            self._on_status(status)
+        seen = _seen(statuses)
         if seen:
             entries = await self._store.unsettled_among(list(seen))
             found = [(entry, told_of(entry, seen[entry.id])) for entry in entries]
@@ -107,9 +116,9 @@ def told_of(entry: Entry, statuses: Sequence[StatusData]) -> StatusData | None:
     return None
 
 
-def _seen(batch: Batch) -> dict[str, list[StatusData]]:
+def _seen(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:
     seen: dict[str, list[StatusData]] = {}
-    for status in _statuses(batch):
+    for status in statuses:
         if status.journal_id is not None and status.wamid is not None:
             seen.setdefault(status.journal_id, []).append(status)
     return seen

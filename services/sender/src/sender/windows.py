@@ -7,7 +7,7 @@ a window is closed is asked again each time. While conversation does not answer,
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from common.contracts.sends import SendRequest
@@ -51,6 +51,13 @@ class Windows:
             return True
         self._remember(pair, found)
         return False
+
+    async def wrote_since(self, phone_number_id: str, to: str, moment: datetime) -> bool:
+        """Whether the person is known to have written after that moment (a window lasts 24 hours from then)."""
+        if self._client is None:
+            return False
+        found = await self._asking.submit((phone_number_id, to))
+        return isinstance(found, datetime) and found - timedelta(hours=24) > moment
 
     async def close(self) -> None:
         """Close the connections."""
