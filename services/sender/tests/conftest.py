@@ -146,7 +146,7 @@ class World:
             ]
         )
 
-    async def status(self, chatbot, message_id, *, wamid, status="delivered"):
+    async def status(self, chatbot, message_id, *, wamid, status="delivered", code=None):
         """What conversation says about one of our sends."""
         now = datetime.now(UTC)
         event = messages.MessageStatus(
@@ -159,6 +159,7 @@ class World:
             data=messages.StatusData(
                 status=status,
                 delivery_status=status,
+                error=messages.MetaError(code=code) if code is not None else None,
                 journal_id=ids.journal_id(chatbot, message_id),
                 wamid=wamid,
                 chatbot_id=chatbot,

@@ -7,6 +7,7 @@ import pytest
 
 from common.contracts import sends, topics
 from common.kafka.records import Outgoing
+from sender.requests import lane_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("outgoing")]
 
@@ -121,3 +122,22 @@ async def test_a_lost_number_is_held_and_its_account_is_told(world, eventually):
         world.graph.answer = lambda _body, _nth: None
         await world.account(chatbot=chatbot, revision=2)
         await world.until_results(chatbot, 3, sends.ACCEPTED)
+
+
+async def test_who_has_opted_out_gets_no_more_marketing_but_everything_else(world, eventually):
+    chatbot = await world.account()
+    async with world.running(sender_pair_pace=False) as sender:
+        await enqueue(world, chatbot, template("offer", person(1), "m1"))
+        await world.until_results(chatbot, 1, sends.ACCEPTED)
+        await world.status(chatbot, "m1", wamid="wamid.x", status="failed", code=131050)
+
+        async def learnt():
+            return sender.opt_outs.since(lane_of(chatbot, person(1))) is not None
+
+        await eventually(learnt)
+        await enqueue(world, chatbot, template("offer", person(1), "m2"), template("receipt", person(1), "m3"))
+        await enqueue(world, chatbot, {"to": person(1), "message": "reply"}, template("offer", person(2), "m4"))
+        (failed,) = await world.until_results(chatbot, 1, sends.FAILED)
+        accepted = await world.until_results(chatbot, 4, sends.ACCEPTED)
+    assert (failed.data.message_id, failed.data.error.reason) == ("m2", "recipient_opted_out")
+    assert {"m1", "m3", "m4"} < {result.data.message_id for result in accepted}
