@@ -182,6 +182,17 @@ async def test_each_kind_arrives_as_it_was_asked_for_and_is_read(name, bot):
     assert [call["path"].rpartition("/")[2] for call in await bot.calls()][-1] == "messages"
 
 
+async def test_metas_own_json_arrives_as_it_is_and_is_kept_with_its_type_and_text(bot):
+    hello = await greeted(bot)
+    content = {"link": "HTTPS://files.example/offer.pdf", "caption": "An offer"}
+    message = {"document": {**content, "id": None}, "context": {"message_id": hello}, "type": "document", "text": None}
+    journal = await post(bot, message)
+    wanted = expected(bot, journal, {"type": "document", **content, "filename": "offer.pdf"})
+    assert (await arrived(bot, journal))["body"] == {**wanted, "context": {"message_id": hello}}
+    stored = await ends_as(bot, journal, "read")
+    assert (stored["type"], stored["text"], stored["replyTo"]) == ("document", "An offer", hello)
+
+
 async def test_a_marketing_template_goes_by_the_marketing_messages_api(bot):
     message = template({"type": "body", "parameters": [text("Ada")]}, name="sale")
     journal = await post(bot, {**message, "marketing_lite": True})
@@ -369,6 +380,12 @@ WRONG = {
         "message.template.components.0.parameters.0.text",
         1,
     ),
+    "line break": (
+        template({"type": "body", "parameters": [text("Ada\nLovelace")]}),
+        "message.template.components.0.parameters.0.text",
+        None,
+    ),
+    "text in Meta's form": ({"type": "text", "text": {"body": ""}}, "message.text.body", 1),
     "unknown field": ({"type": "image", "link": FILE, "captoin": "c"}, "message.captoin", None),
     "unknown type": ({"type": "smoke_signal"}, "message", None),
 }

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from common.http.addresses import is_public
-from common.http.fetch import Fetcher, FetchFailed, FetchSettings, name_of
+from common.http.fetch import Fetcher, FetchFailed, FetchSettings, name_of, told_name
 
 PRIVATE = [
     *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
@@ -201,3 +201,25 @@ def test_names():
     assert name_of("/a/b%20c.pdf") == "b c.pdf"
     assert name_of("/") == ""
     assert name_of("/%2e%2e%2fetc") == "etc"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('attachment; filename="bill 17.pdf"', "bill 17.pdf"),
+        ("attachment; filename=bill.pdf", "bill.pdf"),
+        ("inline; filename*=UTF-8''Rechnung%20%C3%BC.pdf; filename=x.pdf", "Rechnung ü.pdf"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ('attachment; filename="C:\\\\plans\\\\a.pdf"', "a.pdf"),
+        ('attachment; filename="a\tb.pdf"', "ab.pdf"),
+        ("attachment", ""),
+        ("", ""),
+        ("filename*=", ""),
+        ("attachment; filename*=nonsense''%ff%fe", None),
+        (f'attachment; filename="{"x" * 500}.pdf"', "x" * 196 + ".pdf"),
+    ],
+)
+def test_the_name_that_a_server_tells(disposition, name):
+    told = told_name(disposition)
+    assert isinstance(told, str)
+    assert name in (None, told)

@@ -12,8 +12,8 @@ from common.meta.media_rules import (
     is_animated,
     kind_of,
     limit_of,
-    told,
 )
+from common.meta.media_types import told
 
 MB = 1024 * 1024
 

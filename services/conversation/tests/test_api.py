@@ -320,10 +320,10 @@ async def test_no_name_of_another_s_documents_leads_a_tenant_to_them(passed_on):
     paths += [f"/messages/{name}" for m in (text, sent) for name in (m["id"], m["wamid"])]
     for path in paths:
         assert (await room.get(path, "tenant")).status_code == 404
-        assert (await room.get(path, "tenant", cursor=cursor)).status_code == 404
-        assert (await room.get(path, "tenant", chatbotId="bot")).status_code == 404
         assert (await room.get(path)).status_code == 200
-    assert (await room.get("/messages/m1", "tenant", chatbotId="bot")).status_code == 404
+    assert (await room.get(f"/conversations/{ours}/messages", "tenant", cursor=cursor)).status_code == 404
+    for name in ("m1", text["id"], sent["id"]):
+        assert (await room.get(f"/messages/{name}", "tenant", chatbotId="bot")).status_code == 404
     for path in ("/conversations", "/usage"):
         everything = (await room.get(path, "tenant", chatbotId="bot")).json()
         assert (everything["data"], everything["cursor"]) == ([], None)
@@ -385,8 +385,31 @@ async def test_a_cursor_goes_on_where_the_page_before_has_ended(room):
         cursor = page["cursor"]
         if cursor is None:
             break
-    assert sorted(seen) == sorted(map(str, range(7)))
-    assert [int(text) // 2 for text in seen] == sorted((n // 2 for n in range(7)), reverse=True)
+    assert seen == [str(n) for n in reversed(range(7))]
+
+
+@pytest.mark.feature("automatic conversation")
+async def test_a_thread_is_complete_and_in_the_order_of_arrival_within_a_second(room):
+    said = [message(f"wamid.{n}", text=str(n), at=NOW) for n in range(50)]
+    for start in range(0, 50, 5):
+        foreign = status("delivered", wamid=f"wamid.THEIRS{start}", ours=False, at=NOW)
+        await room.apply(*said[start : start + 3], foreign, *said[start + 3 : start + 5])
+    (one,) = (await room.get("/conversations")).json()["data"]
+    seen, more = [], {}
+    while more is not None:
+        page = (await room.get(f"/conversations/{one['id']}/messages", limit=7, **more)).json()
+        seen += page["data"]
+        more = {"cursor": page["cursor"]} if page["cursor"] else None
+    assert len(seen) == len({m["id"] for m in seen}) == 60
+    assert [int(m["text"]) for m in seen if "text" in m] == list(reversed(range(50)))
+    assert [m["wamid"] for m in seen if "text" not in m] == [f"wamid.THEIRS{n}" for n in range(45, -1, -5)]
+    assert seen[-4]["wamid"] == "wamid.THEIRS0"
+
+
+@pytest.mark.parametrize("path", ["/conversations", "/usage/summary", "/messages/wamid.1", "/webhook-events"])
+async def test_a_filter_that_does_not_exist_is_refused(room, path):
+    answer = await room.get(path, chatbot="bot")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_parameter")
 
 
 # Indexes of earlier versions

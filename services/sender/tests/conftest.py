@@ -81,6 +81,7 @@ class FakeAccounts:
     def __init__(self):
         self.token = "EAAfake-first"
         self.rejected = []
+        self.accepted = []
         self.fetched = 0
         self.away = False
         self.phones = {}
@@ -98,11 +99,16 @@ class FakeAccounts:
                 "accessToken": self.token,
                 "revision": self.revision,
                 "status": "active",
+                "tokenRejected": len(self.rejected) > len(self.accepted),
             }
         )
 
     async def token_rejected(self, request):
         self.rejected.append((request.match_info["chatbot"], await request.json()))
+        return web.json_response({"success": True, "data": {}})
+
+    async def token_accepted(self, request):
+        self.accepted.append((request.match_info["chatbot"], await request.json()))
         return web.json_response({"success": True, "data": {}})
 
 
@@ -276,6 +282,7 @@ async def accounts_api():
     app = web.Application()
     app.router.add_get("/internal/accounts/{chatbot}/credentials", fake.credentials)
     app.router.add_post("/internal/accounts/{chatbot}/token-rejected", fake.token_rejected)
+    app.router.add_post("/internal/accounts/{chatbot}/token-accepted", fake.token_accepted)
     async with TestServer(app) as server:
         fake.url = str(server.make_url("")).rstrip("/")
         yield fake

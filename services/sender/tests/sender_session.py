@@ -293,6 +293,9 @@ class ParkStore:
                 groups[send.group].append(send.order)
         return [(group, max(orders)) for group, orders in groups.items()]
 
+    async def named(self, _partition):
+        return list({(send.named, send.lane, send.group) for send in self.sends.values() if send.named})
+
     async def waiting(self, _partition):
         lanes = defaultdict(list)
         for send in self.sends.values():
@@ -374,7 +377,8 @@ class World:
 
     def ask(self, message_id, *, to=1, bot="b", headers=(), tp=AT, **fields):
         """A request on the topic; its offset."""
-        body = {"chatbotId": bot, "to": f"+49151000000{to:02}", "message": "hi", "messageId": message_id, **fields}
+        recipient = to if isinstance(to, str) else f"+49151000000{to:02}"
+        body = {"chatbotId": bot, "to": recipient, "message": "hi", "messageId": message_id, **fields}
         return self.kafka.add(tp, json.dumps(body).encode(), headers, bot.encode())
 
     @property

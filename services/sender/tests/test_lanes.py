@@ -588,7 +588,9 @@ def is_new(batch):
 
 
 class Conversations(RuleBasedStateMachine):
-    """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost.
+    """Sends that end, fail, wait, are held and parked, in any order: each name keeps its own, and nothing is lost.
+
+    A send's id begins with the name that it was sent to.
 
     A session may end at any time, with whatever it has not committed, and a new one goes on.
     """
@@ -600,12 +602,13 @@ class Conversations(RuleBasedStateMachine):
         self.store, self.unremoved, self.copies = defaultdict(dict), [], 0
         self.offered, self.ended = defaultdict(list), defaultdict(list)
         self.unfinished, self.committed = {}, {"send": 0, "retry": 0}
+        self.known_as = {}
         self.begin()
 
     def begin(self):
         """A session, as the sender begins one: what is parked is marked, and retries are read first."""
         bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds), Prefixes()
+        self.lanes, self.prefixes = Lanes(bounds, named=lambda name: self.known_as.get(name, name)), Prefixes()
         self.busy, self.writing, self.loading, self.effects = [], [], [], []
         self.position = dict(self.committed)
         self.lanes.shelf.fall_behind()
@@ -615,6 +618,9 @@ class Conversations(RuleBasedStateMachine):
         for lane in {row.lane for row in rows if not row.backlog}:
             first = min((row for row in rows if row.lane == lane and not row.backlog), key=lambda row: row.order)
             self.lanes.shelf.mark(lane, first.group, first.due)
+        for row in rows:
+            if row.named is not None:
+                self.lanes.junctions.take(row.named, row.lane, row.group)
         self.known = max((row.order for row in rows), default=-1)
         while self.position["retry"] < len(self.topics["retry"]):
             self.reads_next("retry")
@@ -659,7 +665,7 @@ class Conversations(RuleBasedStateMachine):
         """What is being called ends as the journal says; of what is being written, some will be there."""
         for one in self.busy:
             if data.draw(st.booleans()):
-                self.ended[one.lane].append(one.id)
+                self.ended[one.id[0]].append(one.id)
         for batch in [batch for batch in self.writing if data.draw(st.booleans())]:
             self.put(batch)
         self.unfinished.clear()
@@ -711,7 +717,7 @@ class Conversations(RuleBasedStateMachine):
         elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
             assert one.due <= self.now
-            if one.id in self.ended[one.lane]:  # it was loaded while its copy was being removed: the journal knows
+            if one.id in self.ended[one.id[0]]:  # it was loaded while its copy was being removed: the journal knows
                 self.lanes.finish(one)
                 self.written(one)
             else:
@@ -748,11 +754,11 @@ class Conversations(RuleBasedStateMachine):
                     if one.due and row.parked == one.parked:
                         row.due, row.backlog = one.due, False
                 continue
-            there = [row for row in self.store[one.lane].values() if row.id == one.id]
+            there = [row for rows in self.store.values() for row in rows.values() if row.id == one.id]
             if any(row.order < one.order for row in there):
                 continue
             for row in there:
-                del self.store[one.lane][row.order]
+                del self.store[row.lane][row.order]
             self.copies += 1
             self.store[one.lane][one.order] = replace(one, partition=None, parked=f"copy {self.copies}")
 
@@ -788,7 +794,7 @@ class Conversations(RuleBasedStateMachine):
     def ends_quietly(self, data):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.finish(one)
-        self.ended[one.lane].append(one.id)
+        self.ended[one.id[0]].append(one.id)
         self.written(one)
 
     @rule(group=st.sampled_from("gh"))
@@ -805,7 +811,8 @@ class Conversations(RuleBasedStateMachine):
     def fails(self, data):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.expect(one, one.attempt + 1)
-        retry = item(one.id, one.lane, one.order, one.attempt + 1, due=self.now + 2, partition="retry", group=one.group)
+        again = one.attempt + 1
+        retry = item(one.id, one.id[0], one.order, again, due=self.now + 2, partition="retry", group=one.group)
         self.written(one, retry)
 
     @precondition(lambda self: self.busy)
@@ -862,11 +869,30 @@ class Conversations(RuleBasedStateMachine):
     def end(self, one):
         self.lanes.open(one.group)
         self.lanes.finish(one)
-        self.ended[one.lane].append(one.id)
+        self.ended[one.id[0]].append(one.id)
         self.written(one)
 
 
-TestConversations = Conversations.TestCase
-TestConversations.settings = settings(
+class Acquaintances(Conversations):
+    """The same with few names. That two are one person's becomes known at any time, and is forgotten again."""
+
+    @rule(name=st.sampled_from("abbb"), bulk=st.booleans())
+    def arrives(self, name, bulk):
+        send = f"{name}{len(self.topics['send'])}"
+        self.offered[name].append(send)
+        self.topics["send"].append(item(send, name, len(self.topics["send"]), group="g", bulk=bulk))
+
+    @rule()
+    def turns_out_to_be_one_person(self):
+        self.known_as["b"] = "a"
+
+    @precondition(lambda self: self.known_as)
+    @rule()
+    def is_forgotten(self):
+        self.known_as.clear()
+
+
+TestConversations, TestAcquaintances = Conversations.TestCase, Acquaintances.TestCase
+TestConversations.settings = TestAcquaintances.settings = settings(
     max_examples=200, stateful_step_count=80, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )

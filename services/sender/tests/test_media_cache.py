@@ -20,6 +20,8 @@ from sender.flow import utc_now
 from sender.media_cache import MediaCache
 from sender.media_failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.media_store import key_of
+from sender.payloads import payload
+from sender.uploads import Ready
 
 NUMBER, TOKEN = "200000000000001", "fake-token"
 GONE = Answered(400, b'{"error": {"code": 131053}}')
@@ -54,6 +56,7 @@ class World:
 
     def __init__(self):
         self.pages = {"/a.png": (b"x" * 1000, "image/png")}
+        self.headers = {}
         self.asked = []
         self.uploads = []
         self.answer = None
@@ -66,7 +69,9 @@ class World:
         self.asked.append(request.path)
         await self.gate.wait()
         body, kind = self.pages.get(request.path, (None, ""))
-        return web.Response(status=404) if body is None else web.Response(body=body, headers={"Content-Type": kind})
+        if body is None:
+            return web.Response(status=404)
+        return web.Response(body=body, headers={"Content-Type": kind, **self.headers})
 
     async def meta(self, request):
         body = await request.aread()
@@ -157,6 +162,63 @@ async def test_all_links_of_a_message_are_uploaded(world):
     assert ids[0] == ids[2]
     assert set(ids) == {"id-1", "id-2"}
     assert len(world.uploads) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "head", "mime_type", "taken"),
+    [
+        ("/a.jpg", "image", b"\xff\xd8\xff\xe0", "image/jpg", "image/jpeg"),
+        ("/object/17", "image", b"\x89PNG\r\n\x1a\n", "binary/octet-stream", "image/png"),
+        ("/a.jpg", "image", b"\x89PNG\r\n\x1a\n", "application/octet-stream", "image/png"),
+        ("/note", "audio", b"OggS" + b"\x00" * 24 + b"OpusHead", "application/octet-stream", "audio/ogg; codecs=opus"),
+        ("/note.opus", "audio", b"OggS", "application/ogg", "audio/ogg"),
+        ("/song", "audio", b"ID3\x04", "audio/mp3", "audio/mpeg"),
+        ("/bill", "document", b"%PDF-1.7", "", "application/pdf"),
+    ],
+)
+async def test_a_file_is_uploaded_as_the_type_that_it_has(world, path, kind, head, mime_type, taken):
+    world.pages[path] = (head + b"x" * 9_000, mime_type)
+    async with world.caching():
+        await world.prepared(path, kind=kind)
+    ((_, _, body),) = world.uploads
+    assert f"\r\n{taken}\r\n".encode() in body
+    assert head + b"x" * 9_000 in body
+    assert [kept.mime_type for kept in world.store.kept.values()] == [taken]
+
+
+async def test_what_a_file_is_decides_what_it_can_be_shown_as(world):
+    world.pages["/a"] = (b"%PDF-1.7", "binary/octet-stream")
+    async with world.caching():
+        with pytest.raises(Unusable) as failure:
+            await world.prepared("/a", kind="image")
+    assert failure.value.error.details == "image: the file has to be image/jpeg or image/png; given: application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "given", "shown"),
+    [
+        ("/files/bill%2017.pdf?sig=s", None, None, "bill 17.pdf"),
+        ("/files/17", 'attachment; filename="bill.pdf"', None, "bill.pdf"),
+        ("/files/a.pdf", "attachment; filename*=UTF-8''Rechnung%20%C3%BC.pdf", None, "Rechnung ü.pdf"),
+        ("/files/a.pdf", 'attachment; filename="b.pdf"', "mine.pdf", "mine.pdf"),
+        ("/files/eyJhbGciOiJIUzI1NiJ9", None, None, None),
+        ("/", None, None, None),
+    ],
+)
+async def test_a_file_behind_a_link_keeps_its_name(world, path, told, given, shown):
+    world.pages[path.partition("?")[0].replace("%20", " ")] = (b"%PDF-1.7", "application/pdf")
+    world.headers = {"Content-Disposition": told} if told else {}
+    source = {"link": world.link(path), "upload": True, **({"filename": given} if given else {})}
+    request = SendRequest.model_validate(
+        {"chatbotId": "b", "to": "+4915112345678", "message": {"type": "document", **source}}
+    )
+    async with world.caching():
+        for _ in range(2):  # the second time it is remembered
+            made = await world.cache.prepared(request, NUMBER, TOKEN)
+            assert made.message.filename == shown
+            document = json.loads(payload(made, "c"))["document"]
+            assert document == {"id": "id-1", **({"filename": shown} if shown else {})}
+    assert len(world.uploads) == 1
 
 
 FAILURES = {
@@ -318,5 +380,5 @@ async def test_without_mongodb_a_send_waits_and_what_is_uploaded_is_used(world):
             raise Unavailable("away")
 
         world.store.put = away
-        assert await world.cache.resolve(NUMBER, TOKEN, Kind.IMAGE, world.link()) == "id-1"
+        assert await world.cache.resolve(NUMBER, TOKEN, Kind.IMAGE, world.link()) == Ready("id-1", "a.png")
     assert key_of(NUMBER, world.link()) not in world.store.kept

@@ -99,6 +99,22 @@ def world():
     return World()
 
 
+@pytest.mark.parametrize(
+    ("mime_type", "head", "taken"),
+    [
+        ("image/jpg", b"\xff\xd8\xff", "image/jpeg"),
+        ("audio/x-m4a", b"abc", "audio/mp4"),
+        ("application/octet-stream", b"%PDF-1.7", "application/pdf"),
+        ("binary/octet-stream", b"\x89PNG\r\n\x1a\n", "image/png"),
+    ],
+)
+async def test_a_file_has_the_type_that_meta_has_a_name_for(world, mime_type, head, taken):
+    status, answer = await world.post(head, headers={"content-type": mime_type})
+    assert (status, answer["data"]["mimeType"], answer["data"]["size"]) == (200, taken, len(head))
+    status, answer = await world.post(files={"file": ("file", head, mime_type)})
+    assert (status, answer["data"]["mimeType"], answer["data"]["size"]) == (200, taken, len(head))
+
+
 async def test_a_file_gets_an_id_with_its_end_and_digest(world):
     status, answer = await world.post(b"abc", filename="a.png")
     assert status == 200

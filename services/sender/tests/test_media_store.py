@@ -33,7 +33,7 @@ async def store(mongo):
 
 def kept(media_id="1", at=None, life=timedelta(days=30)):
     at = at or utc_now()
-    return Kept(media_id, "image/png", at, at + life)
+    return Kept(media_id, "image/png", at, at + life, "a.png")
 
 
 async def test_an_upload_is_found_until_shortly_before_its_end(store):
@@ -46,6 +46,13 @@ async def test_an_upload_is_found_until_shortly_before_its_end(store):
     newer = replace(upload, media_id="2")
     await store.put(key, newer)
     assert await store.load(key, upload.at) == newer
+
+
+async def test_an_upload_that_was_kept_before_names_were_has_none(store, mongo):
+    key, upload = key_of("15", LINK), kept()
+    await store.put(key, upload)
+    await mongo.database[COLLECTION].update_one({"_id": key}, {"$unset": {"name": ""}})
+    assert await store.load(key, upload.at) == replace(upload, name="")
 
 
 async def test_each_number_has_its_own(store):

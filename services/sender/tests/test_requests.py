@@ -30,6 +30,24 @@ def test_a_request_becomes_a_job():
     assert (job.attempts, job.due, job.origin) == (0, 0.0, AT)
 
 
+def test_a_message_in_metas_form_is_kept_in_ours_and_moves_on_as_it_was_given():
+    message = {"type": "image", "image": {"id": "7", "caption": "A rose"}, "context": {"message_id": "wamid.x"}}
+    given = {**GOOD, "messageId": "m1", "message": message}
+    job = read(given)
+    assert job.request.kind == "image"
+    assert job.body["message"] == {"type": "image", "id": "7", "caption": "A rose"}
+    assert job.body["replyTo"] == "wamid.x"
+    assert json.loads(job.value) == given
+    (item,) = [Parsing(json.dumps({"messages": [given]}).encode()).item(0, "new")]
+    assert item.body["message"] == job.body["message"]
+
+
+def test_a_wrong_message_in_metas_form_keeps_its_kind_and_its_text():
+    job = read({**GOOD, "messageId": "m1", "message": {"text": {"body": "hi", "colour": "red"}}})
+    assert job.request.details.startswith("message.text.colour: ")
+    assert job.body["message"] == {"type": "text", "body": "hi", "colour": "red"}
+
+
 def test_a_request_without_an_id_has_the_same_one_each_time_it_is_read():
     first, again, other = read(GOOD), read(GOOD), read(GOOD, at=Position(AT.topic, 2, 18))
     assert first.message_id == again.message_id == first.body["messageId"]
@@ -72,7 +90,7 @@ def test_what_names_no_chatbot_is_a_letter(value):
         ({"message": "x" * 4097}, "message: String"),
         ({"message": {"type": "image"}}, "message: give exactly one"),
         ({"message": {"type": "text", "body": "x" * 4097}}, "message.body"),
-        ({"message": {"type": "fax"}}, "message: Input tag"),
+        ({"message": {"type": "fax"}}, "message: give a `type`"),
         ({"message": 7}, "give a string (a text) or an object with a `type`"),
         ({"messageId": "x" * 129}, "messageId"),
         ({"messageId": 5}, "messageId"),
@@ -138,6 +156,15 @@ def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     parsing = Parsing(json.dumps({"messages": messages}).encode())
     items = [parsing.item(place, "new") for place in range(len(parsing))]
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
+
+
+def test_null_is_absent_in_a_batch_and_in_its_messages():
+    item = {**GOOD, "chatbotId": None, "category": None, "messageId": None, "replyTo": None, "sendAt": None}
+    parsing = Parsing(json.dumps({"chatbotId": "b", "category": None, "batchId": None, "messages": [item]}).encode())
+    wanted = parsing.item(0, "new")
+    assert (wanted.chatbot_id, wanted.message_id, wanted.body["category"]) == ("b", "new", "campaign")
+    request, _ = parse(json.dumps({**item, "chatbotId": "b"}).encode())
+    assert (request.category, request.message_id, request.quoted) == ("conversation", None, None)
 
 
 def test_a_batch_is_not_nested_without_limit_either():

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, SEND, World, quiet, until
 
 from common.contracts import ids, topics
+from common.contracts.people import Contact
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import Halted
 from common.telemetry.tenants import UNKNOWN
@@ -464,6 +465,20 @@ async def test_what_meta_took_counts_for_the_pace_of_its_recipient():
     assert sorted(taken) == ["b|p:4915100000000", "b|p:4915100000001"]
 
 
+async def test_a_recipient_that_had_too_many_is_held_and_no_other():
+    world = World()
+    many = ERROR.__class__(code=131056, reason="pair_rate_limit")
+    refused = []
+    world.paces.pairs.refused = lambda lane, _now: refused.append(lane)
+    world.flow.answer = first_time(lambda: Defer(soon(), many))
+    world.flow.answered = True
+    world.ask("m1", to=1)
+    async with world.running():
+        await world.until_done("m1")
+    assert refused == ["b|p:4915100000001"]
+    assert world.paces.number("b").rate == 1_000
+
+
 async def test_a_number_that_is_too_fast_goes_slower():
     world = World()
     too_fast = ERROR.__class__(code=130429, reason="rate_limit")
@@ -779,3 +794,28 @@ async def test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_it
         await until(lambda: ours in dict(world.paces.numbers()))
     assert world.paces.number(ours).room(time.time()) < 1_000
     assert other not in dict(world.paces.numbers())
+
+
+async def test_once_meta_has_named_phone_and_bsuid_their_messages_go_one_after_the_other():
+    world = World()
+    phone, user = "+5215512345678", "MX.1349"
+    gate, under_way = asyncio.Event(), []
+
+    async def answered(job):
+        under_way.append(job.message_id)
+        if job.message_id != "first":
+            await gate.wait()
+        return Sent("w", Contact(user_id=user, wa_id="5215512345678"))
+
+    world.flow.answer = lambda job, _nth: answered(job)
+    world.ask("first", to=user)
+    async with world.running():
+        await world.until_done("first")
+        for message_id, to in (("a", user), ("b", phone), ("c", "+52 55 1234 5678"), ("other", "+525512345679")):
+            world.ask(message_id, to=to)
+        await until(lambda: "other" in under_way)
+        await quiet()
+        assert under_way == ["first", "a", "other"]
+        gate.set()
+        await world.until_done("a", "b", "c", "other")
+    assert [send for send in under_way if send != "other"] == ["first", "a", "b", "c"]

@@ -54,8 +54,19 @@ class Client:
         self.told = []
         self.failures = failures
 
+        self.dropped = []
+
+    def drop(self, chatbot_id):
+        self.dropped.append(chatbot_id)
+
     async def report_rejected(self, chatbot_id, *, code, revision):
-        self.told.append((chatbot_id, code, revision))
+        self._tell(chatbot_id, code, revision)
+
+    async def report_accepted(self, chatbot_id, *, revision):
+        self._tell(chatbot_id, "works", revision)
+
+    def _tell(self, *what):
+        self.told.append(what)
         if self.failures:
             self.failures -= 1
             raise Unavailable("away")
@@ -85,6 +96,31 @@ async def test_a_report_that_failed_is_made_again():
         await done(reports)
     assert len(client.told) == 2
     await reports.close()
+
+
+async def test_a_token_that_works_again_is_reported_once_and_may_be_refused_again():
+    client = Client()
+    reports = RejectionReports(client)
+    credentials = Credentials("15", SecretStr("EAAone"), 1, rejected=True)
+    reports.report("b", credentials, 190)
+    await done(reports)
+    assert client.dropped == ["b"]  # what is fetched next shows the mark
+    for _ in range(3):
+        reports.works("b", credentials)
+    await done(reports)
+    reports.report("b", credentials, 190)
+    await done(reports)
+    assert client.told == [("b", 190, 1), ("b", "works", 1), ("b", 190, 1)]
+    assert client.dropped == ["b", "b", "b"]
+
+
+async def test_a_token_whose_success_could_not_be_reported_is_reported_with_the_next():
+    client = Client(failures=1)
+    reports = RejectionReports(client)
+    for _ in range(2):
+        reports.works("b", Credentials("15", SecretStr("EAAone"), 1, rejected=True))
+        await done(reports)
+    assert (client.told, client.dropped) == ([("b", "works", 1)] * 2, ["b"])
 
 
 def record(value):

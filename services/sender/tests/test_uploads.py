@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from common.contracts.sends import SendRequest
 from common.meta.media_rules import Kind
 from sender.payloads import payload
-from sender.uploads import Linked, links_of, with_ids
+from sender.uploads import Linked, Ready, links_of, with_ids, with_uploads
 
 LINK, OTHER = "https://x.test/a?sig=s", "https://x.test/b"
 SOURCE = {"link": LINK, "upload": True}
@@ -65,6 +65,7 @@ def test_a_link_gives_way_to_its_id_wherever_it_stands(name):
     assert links_of(given.typed()) == [Linked(kind, LINK)]
     before = json.dumps(message)
     made = json.loads(payload(with_ids(given, {Linked(kind, LINK): "4711"}), "j"))
+    assert made.keys() == json.loads(payload(given, "j")).keys()
     sent = made[message["type"]]
     expected = json.loads(before.replace(json.dumps(SOURCE)[1:-1], '"id": "4711"'))
     expected = expected.get(message["type"], {name: value for name, value in expected.items() if name != "type"})
@@ -97,3 +98,13 @@ def test_messages_without_such_links(message):
 def test_what_has_an_id_is_not_uploaded():
     with pytest.raises(ValidationError, match="`upload` needs a `link`"):
         request({"type": "image", "id": "7", "upload": True})
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_name_is_shown_where_a_file_has_none_and_nowhere_else(name):
+    message, kind = MESSAGES[name]
+    made = json.loads(payload(with_uploads(request(message), {Linked(kind, LINK): Ready("4711", "bill.pdf")}), "j"))
+    text = json.dumps(made[message["type"]])
+    nameless = kind is Kind.DOCUMENT and "f.pdf" not in json.dumps(message)
+    assert ('"filename": "bill.pdf"' in text) is nameless
+    assert ('"filename": "f.pdf"' in text) is ("f.pdf" in json.dumps(message))

@@ -205,6 +205,7 @@ def template():
 
 async def test_outside_a_window_only_templates_go(world, conversation, checked):
     chatbot = await world.account()
+    conversation.until[TO] = soon(-1)
     async with world.running(**checked):
         await enqueued(world, request(chatbot, "refused"), request(chatbot, "news") | {"message": template()})
         results = {result.data.message_id: result for result in await world.until_results(chatbot, 2)}
@@ -222,9 +223,10 @@ async def test_outside_a_window_only_templates_go(world, conversation, checked):
     assert conversation.asked == asked
 
 
-async def test_while_windows_are_not_known_meta_decides(world, conversation, checked):
+@pytest.mark.parametrize("away", [True, False])
+async def test_while_windows_are_not_known_meta_decides(world, conversation, checked, away):
     chatbot = await world.account()
-    conversation.away = True
+    conversation.away = away
     async with world.running(**checked):
         await enqueued(world, request(chatbot, "tried"))
         (result,) = await world.until_results(chatbot, 1)

@@ -8,10 +8,14 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
 from pymongo import ReadPreference
 
 from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
+from common.contracts.envelope import encode
+from common.contracts.messages import MessageStatus, MetaError, StatusData
+from common.contracts.people import Contact
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings, digest
 from common.http.credentials import Credentials
@@ -20,6 +24,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
 from sender.app import Sender, build_app
+from sender.flow import utc_now
 from sender.settings import Settings
 
 GIVEN = {
@@ -253,9 +258,23 @@ async def test_the_policy_in_doubt(policy, resend):
 
 
 async def test_a_pace_per_recipient_is_kept_unless_that_is_switched_off():
-    made = Bench(sender_pair_pace=True)
+    made = Bench(sender_pair_pace="learned")
     assert made.sender.paces.pairs is not None
+    assert not made.sender.paces.pairs._strict
     await made.close()
+
+
+@pytest.mark.parametrize("asked", ["strict", "true", "1", True])
+async def test_a_pace_per_recipient_can_be_kept_for_all_messages(asked):
+    made = Bench(sender_pair_pace=asked)
+    assert made.sender.paces.pairs._strict
+    await made.close()
+
+
+@pytest.mark.parametrize("asked", ["sometimes", "", None])
+def test_a_pace_per_recipient_that_is_none_is_refused(asked):
+    with pytest.raises(ValidationError, match="sender_pair_pace"):
+        Bench(sender_pair_pace=asked)
 
 
 @pytest.mark.parametrize(("asked", "begins"), [(80.0, 20.0), (5.0, 5.0)])
@@ -268,6 +287,28 @@ async def test_a_number_begins_at_the_slowest_pace_that_meta_gives(asked, begins
 async def test_without_an_address_for_windows_none_is_checked():
     made = Bench(conversation_internal_url=None, conversation_internal_key=None)
     assert made.windows_client() is None
+    await made.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_each_status_tells_who_is_who_and_which_window_is_closed(known):
+    made = Bench()
+    status = StatusData(
+        status="failed",
+        delivery_status="failed",
+        chatbot_id="bot" if known else None,
+        phone_number_id="15",
+        contact=Contact(user_id="DE.1", wa_id="4915112345678"),
+        timestamp=utc_now(),
+        error=MetaError(code=131047),
+    )
+    event = MessageStatus(
+        id="e", type="message.status", version=1, occurred_at=utc_now(), recorded_at=utc_now(), correlation_id="c",
+        data=status,
+    )  # fmt: skip
+    await made.sender.statuses._handle([SimpleNamespace(value=encode(event), offset=1)])
+    assert made.sender.paces.persons.named("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
+    assert set(made.sender.windows._refused) == {"15|u:DE.1", "15|p:4915112345678"}
     await made.close()
 
 

@@ -59,6 +59,8 @@ REFUSED = {
     "context without id": (131008, message(text={"body": "x"}, context={})),
     "media without id or link": (131008, message(type="image", image={"caption": "x"})),
     "media with both": (100, message(type="image", image={"id": "1", "link": "https://example.org"})),
+    "unknown policy": (100, message(text={"body": "x"}, product_policy="LAX")),
+    "sharing of another kind": (100, message(text={"body": "x"}, message_activity_sharing="yes")),
     "long caption": (100, message(type="image", image={"id": "1", "caption": "x" * 1025})),
     "caption on audio": (100, message(type="audio", audio={"id": "1", "caption": "x"})),
     "filename on an image": (100, message(type="image", image={"id": "1", "filename": "x"})),

@@ -56,6 +56,12 @@ TAKEN = {
     "carousel": interactive("carousel", {"cards": [{"card_index": n, "body": {"text": "x" * 160}} for n in range(10)]}),
     "address": interactive("address_message", {"name": "address_message", "parameters": {"country": "IN"}}),
     "call permission": interactive("call_permission_request", {"name": "call_permission_request"}),
+    "call permission without words": interactive(
+        "call_permission_request", {"name": "call_permission_request"}, body=None
+    ),
+    "link in capitals": interactive(
+        "cta_url", {"name": "cta_url", "parameters": {"display_text": "x", "url": "HTTPS://e.org"}}
+    ),
     "contact request": interactive("request_contact_info", {"name": "request_contact_info"}),
 }
 

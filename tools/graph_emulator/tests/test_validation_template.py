@@ -44,6 +44,16 @@ TAKEN = {
     ),
     "upper case": template({"type": "BUTTON", "sub_type": "URL", "index": 0}),
     "carousel": template({"type": "carousel", "cards": [CARD] * 10}),
+    "boolean": with_parameter(type="text", text=True),
+    "number": with_parameter(type="text", text=12.5),
+    "four spaces": with_parameter(type="text", text="a    b"),
+    "call button without index": template({"type": "button", "sub_type": "voice_call"}),
+    "tap target": template(
+        {
+            "type": "tap_target_configuration",
+            "parameters": [{"type": "tap_target_configuration", "tap_target_configuration": [{"title": "x"}]}],
+        }
+    ),
 }
 
 REFUSED = {
@@ -56,6 +66,14 @@ REFUSED = {
     "unknown parameter": (100, with_parameter(type="number", number=1)),
     "text parameter without text": (131008, with_parameter(type="text")),
     "text parameter beyond the bound": (132012, with_parameter(type="text", text="x" * 32_769)),
+    "text parameter with a line break": (132018, with_parameter(type="text", text="a\nb")),
+    "preview of another kind": (100, with_parameter(type="text", text="a", payment_link_preview="yes")),
+    "text parameter with a tab": (132018, with_parameter(type="text", text="a\tb")),
+    "text parameter with five spaces": (132018, with_parameter(type="text", text="a     b")),
+    "button's text with a line break": (
+        132018,
+        template({"type": "button", "sub_type": "url", "index": 0, "parameters": [{"type": "text", "text": "a\r"}]}),
+    ),
     "image parameter without a source": (132012, with_parameter(type="image", image={})),
     "parameter without its value": (131008, with_parameter(type="payload")),
     "button without index": (131008, template({"type": "button", "sub_type": "url"})),

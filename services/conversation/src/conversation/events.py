@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from common.contracts import messages
 from common.contracts.envelope import encode, from_unix
 from common.contracts.ids import derive_id
@@ -12,7 +14,7 @@ from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
 from common.meta.errors import RULES
-from common.meta.payloads import read_json
+from common.meta.payloads import meta_error
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
 from conversation.state import Message
@@ -46,7 +48,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
             id=derive_id(messages.INCOMING, data.phone_number_id or "", fact.message.id),
             type=messages.INCOMING,
             version=messages.VERSION,
-            occurred_at=fact.event.occurred_at,
+            occurred_at=fact.at,
             recorded_at=now,
             correlation_id=fact.trace.correlation_id,
             causation_id=fact.event.id,
@@ -98,18 +100,9 @@ def status_error(fact: StatusSeen | Result) -> MetaError | None:
     """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
     if isinstance(fact, Result):
         return fact.event.data.error
-    for raw in fact.status.errors or ():
-        error = read_json(raw)
-        details = error.get("error_data")
-        code, title = error.get("code"), error.get("title")
-        code = code if isinstance(code, int) and not isinstance(code, bool) else None
-        return MetaError(
-            code=code,
-            reason=RULES[code].reason if code is not None and code in RULES else None,
-            title=title if isinstance(title, str) else None,
-            details=str(details.get("details")) if isinstance(details, dict) and "details" in details else None,
-        )
-    return None
+    error = meta_error(fact.status.errors[0]) if fact.status.errors else None
+    rule = RULES.get(error.code) if error is not None and error.code is not None else None
+    return replace(error, reason=rule.reason) if error is not None and rule is not None else error
 
 
 def _from_meta(fact: StatusSeen, message: Message) -> StatusData:

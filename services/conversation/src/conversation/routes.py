@@ -145,7 +145,7 @@ def internal_routes(reads: Reads, guard: Guard) -> Router:
 
     @post("/windows", status_code=200)
     async def windows(data: JSONBody[Pairs]) -> Answer:
-        found = await reads.last_inbound([(pair.phone_number_id, pair.to) for pair in data.pairs])
+        found = await reads.windows([(pair.phone_number_id, pair.to) for pair in data.pairs])
         return _answer([answer_of(document) for document in found])
 
     return Router("/internal", route_handlers=[windows], guards=[guard])

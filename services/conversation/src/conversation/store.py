@@ -19,7 +19,7 @@ from common.mongo import (
 )
 from common.mongo.indexes import ensure_indexes
 from conversation.core import Keys, Plan
-from conversation.state import Conversation, Known, Message
+from conversation.state import Conversation, Known, Message, Working
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ class ConversationStore:
     async def _write(self, plan: Plan, session: Any, *, again: bool) -> None:
         working = plan.working
         writes = [
-            # A merged conversation gives its aliases up before another one takes them, so these are in order.
-            (self.conversations, [*_merges(working.merges), *map(_conversation, working.conversations.values())], True),
+            # Aliases are given up before another conversation takes them, so these are in order.
+            (self.conversations, _of_conversations(working), True),
             (self.messages, [*_moved(working.merges), *map(_message, working.messages.values())], True),
             (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
             (self.usage_logs, [_once(document, again=True) for document in plan.usage], False),
@@ -99,6 +99,17 @@ class ConversationStore:
             if wanted:
                 with is_duplicate():
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
+
+
+def _of_conversations(working: Working) -> list[Any]:
+    conversations = working.conversations.values()
+    return [*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]
+
+
+def _released(conversation: Conversation) -> Any:
+    if conversation.new or conversation.merged_into is not None or not conversation.lost:
+        return None
+    return UpdateOne({"_id": conversation.document["_id"]}, {"$pull": {"aliases": {"$in": conversation.lost}}})
 
 
 def _conversation(conversation: Conversation) -> Any:

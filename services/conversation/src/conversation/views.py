@@ -8,15 +8,17 @@ from typing import Any, Final
 import msgspec
 
 from common.errors import InvalidInput
-from conversation.state import Document
+from common.meta.torn import shown_text
+from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.windows import window_of
 
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id have a fifth of that."""
 
+
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
+_HIDDEN = frozenset({"_id", "origin", "deliveryRank", CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, "aliases"})
 
 
 def conversation_view(document: Document, now: datetime) -> Document:
@@ -25,7 +27,7 @@ def conversation_view(document: Document, now: datetime) -> Document:
 
 
 def message_view(document: Document) -> Document:
-    """A message with its status history; `raw` is Meta's JSON as an object."""
+    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is no Unicode."""
     view = {"id": document["_id"], **_shown(document)}
     if isinstance(view.get("raw"), str):
         view["raw"] = _json(view["raw"])
@@ -67,6 +69,6 @@ def _shown(document: Document) -> Document:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(shown_text(text) if "\\" in text else text)
     except ValueError:
         return text

@@ -64,7 +64,7 @@ def build_front(settings: Settings) -> Front:
     token = settings.whatsapp_verify_token
     verification = Verification(token.get_secret_value() if token else None, tokens)
     webhook = WebhookRoute(
-        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
+        settings.app_secrets(),
         publisher.publish,
         verification,
         for_large.publish,

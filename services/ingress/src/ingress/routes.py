@@ -17,7 +17,7 @@ from common.contracts.ids import random_id
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.security.signature import is_signed, looks_signed
-from ingress import telemetry
+from ingress import notices, telemetry
 from ingress.core import LARGE_BODY_BYTES
 from ingress.flight import InFlight
 from ingress.records import records, records_in_slices
@@ -95,9 +95,11 @@ class WebhookRoute:
             return
         if body is None:
             telemetry.TOO_LARGE.inc()
+            notices.refused.note(notices.TOO_LARGE)
             await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
         elif not is_signed(body, signature, self._secrets):
             telemetry.REFUSED.inc()
+            notices.refused.note(notices.why_refused(signature, self._secrets))
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
             await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)

@@ -73,12 +73,13 @@ from sender.throughput import Throughput
 from sender.tokens import new_token
 from sender.tools import Limits, Tools
 from sender.turns import Shares
-from sender.windows import Windows
+from sender.windows import CLOSED, Windows
 
 log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
+_STATUS_FAILED = "failed"
 _IDLE_SECONDS = 60.0
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
 _APART_SECONDS = 0.05
@@ -183,6 +184,7 @@ class Sender:
             callbacks=settings.callbacks(),
             refused=self.refused,
             opt_outs=self.opt_outs,
+            on_accepted=self.reports.works,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),
@@ -212,7 +214,7 @@ class Sender:
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
             most=max(1, settings.sender_max_in_flight // 2),
-            pairs=Pairs() if settings.sender_pair_pace else None,
+            pairs=_pairs_of(settings),
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -245,6 +247,11 @@ class Sender:
     def _status_seen(self, status: StatusData) -> None:
         if status.status == "failed" and status.error is not None and status.error.code == OPTED_OUT:
             self.opt_outs.failed(status.journal_id or "", utc_now())
+        if status.chatbot_id is not None:
+            self.paces.met(status.chatbot_id, None, status.contact)
+        closed = status.status == _STATUS_FAILED and status.error is not None and status.error.code == CLOSED
+        if closed and status.phone_number_id and status.contact and status.timestamp:
+            self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
@@ -343,6 +350,11 @@ def build_app(settings: Settings) -> Litestar:
     )
     add_models(app, SendRequest, Batch)
     return app
+
+
+def _pairs_of(settings: Settings) -> Pairs | None:
+    pace = settings.sender_pair_pace
+    return None if pace == "off" else Pairs(strict=pace == "strict")
 
 
 def _spool_of(settings: Settings) -> Room:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from common.contracts.ids import CHATBOT_ID, derive_id
+from common.contracts.outbound import plain_json
 from common.contracts.refusals import MOST, refusals
 from common.contracts.sends import SendRequest
 from common.errors import AppError, InvalidInput, TooLarge
@@ -84,7 +85,7 @@ class Parsing:
         request = SendRequest.model_validate(body)
         batch = self._batch
         derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
-        return Wanted(body, request.chatbot_id, request.message_id or derived)
+        return Wanted(plain_json(body), request.chatbot_id, request.message_id or derived)
 
     def _body(self, place: int) -> dict[str, Any]:
         batch, value = self._batch, bytes(self._messages[place])
@@ -94,7 +95,7 @@ class Parsing:
         given = read_object(value)
         check_message(given, value)
         chatbot = {"chatbotId": batch.chatbot_id} if batch.chatbot_id else {}
-        return {**chatbot, "category": batch.category, **given}
+        return {**chatbot, "category": batch.category, **_without_nulls(given)}
 
 
 def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
@@ -110,9 +111,14 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     except JSON_ERRORS as error:
         raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
     try:
-        return _Terms.model_validate(body), _counted(messages)
+        return _Terms.model_validate(_without_nulls(body)), _counted(messages)
     except ValidationError as error:
         raise InvalidInput("the batch does not have the expected form", details=refusals(error, body)) from None
+
+
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """What is null is absent: it does not hide what the batch says for all its messages."""
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:

@@ -34,6 +34,7 @@ _MAX_WINDOWS: Final = 3
 _GRACE_SECONDS: Final = 1.0
 _CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
+_PAIR_LIMIT: Final = 131056
 _TOO_FAST: Final = frozenset({4, 80007, 130429})
 EXPIRED: Final = Dead(MetaError(reason="expired", details="expiresAt passed before Meta took it"), state=State.EXPIRED)
 WINDOW_CLOSED: Final = Dead(
@@ -179,6 +180,11 @@ def is_too_fast(error: MetaError | None) -> bool:
     return error is not None and error.code in _TOO_FAST
 
 
+def is_pair_limit(error: MetaError | None) -> bool:
+    """Whether Meta said that this recipient had too many messages of this number."""
+    return error is not None and error.code == _PAIR_LIMIT
+
+
 def expired(request: SendRequest, now: datetime) -> bool:
     """Whether the producer does not want it sent any more."""
     return request.expires_at is not None and request.expires_at <= now
@@ -300,9 +306,18 @@ def _success(end: Answered) -> Sent | None:
     wamid = _first(answer, "messages").get("id")
     if not isinstance(wamid, str):
         return None
-    person = _first(answer, "contacts")
-    contact = Contact(user_id=_text(person.get("user_id")), wa_id=_text(person.get("wa_id")))
+    contact = _contact(_first(answer, "contacts"), _text(_first(answer, "messages").get("group_id")))
     return Sent(wamid, contact if contact.aliases() else None)
+
+
+def _contact(person: dict[str, Any], group_id: str | None) -> Contact:
+    """Whom the answer names. In the answer to a send to a group `wa_id` is the id of the group (Meta, "Groups")."""
+    wa_id = _text(person.get("wa_id"))
+    if group_id is None and wa_id is not None and not wa_id.isdigit():
+        group_id = wa_id
+    if group_id is not None:
+        return Contact(group_id=group_id)
+    return Contact(user_id=_text(person.get("user_id")), wa_id=wa_id)
 
 
 def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from sender.requests import Job
 from sender.scopes import subject_of
 from sender.telemetry import GraphCall
 from sender.tokens import new_token
-from sender.windows import Windows, needs_window
+from sender.windows import CLOSED, Windows, needs_window
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ class Flow:
     refused: RefusedSubjects = field(default_factory=RefusedSubjects)
     opt_outs: OptOuts = field(default_factory=OptOuts)
     now: Callable[[], datetime] = utc_now
+    on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
 
     async def step(
         self,
@@ -223,9 +224,13 @@ class Flow:
             self._note_template(trial, outcome)
         if call is not None:
             call.ended(end, outcome)
+        if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
+            self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
+        if credentials.rejected and isinstance(outcome, Sent):
+            self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
     async def _has_opted_out(self, trial: _Trial, number_id: str) -> bool:

@@ -15,7 +15,7 @@ from common.tasks import cancel
 from common.telemetry import tracing
 from sender import results, telemetry
 from sender.commits import Commits, Effect
-from sender.core import is_too_fast
+from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
 from sender.intake import judge
 from sender.lane import Item, Load, LoadBacklog
@@ -82,7 +82,9 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
+        self.lanes: Lanes[Job] = Lanes(
+            tools.limits.bounds, tools.shares, tools.paces.pair_ready_at, tools.paces.persons.named
+        )
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
@@ -306,7 +308,7 @@ class _Session:
         self.tools.limits.slots.release()
         self.moved.set()
 
-    def _apply(self, item: Item[Job], step: Step) -> None:
+    def _apply(self, item: Item[Job], step: Step) -> None:  # noqa: C901  # one branch per outcome
         """Let the lane go on or wait, and write what the world should know."""
         job, entry, outcome = item.payload, step.entry, step.outcome
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
@@ -314,6 +316,8 @@ class _Session:
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
         self._keep_pace(item, step)
+        if isinstance(outcome, Sent) and step.recorded:
+            self.tools.paces.met(job.chatbot_id, job.to, outcome.contact)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
@@ -355,6 +359,8 @@ class _Session:
             paces.taken(item.lane, self._now())
         elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
             paces.number(item.group).too_fast(self._now())
+        elif isinstance(outcome, Defer) and step.answered and is_pair_limit(outcome.error):
+            paces.pair_refused(item.lane, self._now())
 
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""

@@ -41,6 +41,7 @@ class Item(Generic[T]):
 
     A replay has its own `id`, that of its send with `/` and a count behind it; `send` is the same for both.
 
+    `named` is the name that it was sent to, where its lane has another name of the same person.
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
     an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
     nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
@@ -62,6 +63,7 @@ class Item(Generic[T]):
     paced: bool = True
     backlog: bool = False
     expires: float = float("inf")
+    named: str | None = None
 
     @property
     def send(self) -> str:

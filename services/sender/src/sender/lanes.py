@@ -14,10 +14,11 @@ Times are seconds of one clock that the caller passes in.
 import heapq
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from common.contracts.messages import MetaError
 from sender.gates import Gates
+from sender.junctions import Junctions
 from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, is_loadable
 from sender.shelf import Shelf
 from sender.turns import Shares, Turns
@@ -25,18 +26,32 @@ from sender.turns import Shares, Turns
 T = TypeVar("T")
 
 
-def _at_once(_lane: str, now: float) -> float:
+class PairReadyAt(Protocol):
+    """When the next message to the recipient of a lane may go: now, or later (Unix seconds)."""
+
+    def __call__(self, lane: str, now: float, /, *, campaign: bool) -> float: ...
+
+
+def _at_once(_lane: str, now: float, /, *, campaign: bool) -> float:  # noqa: ARG001  # as PairReadyAt has it
     return now
 
 
+def _itself(name: str) -> str:
+    return name
+
+
 class Lanes(Generic[T]):
-    """All lanes of one session. `pair` says when the next send of a lane may go, by the pace of its recipient."""
+    """All lanes of one session. `pair` says when the next send of a lane may go, by the pace of its recipient.
+
+    `named` gives the lane's name of a person who may have several; it may know more each time it is asked.
+    """
 
     def __init__(
         self,
         bounds: Bounds | None = None,
         shares: Shares | None = None,
-        pair: Callable[[str, float], float] = _at_once,
+        pair: PairReadyAt = _at_once,
+        named: Callable[[str], str] = _itself,
     ) -> None:
         self._bounds = bounds or Bounds()
         self._pair = pair
@@ -49,6 +64,7 @@ class Lanes(Generic[T]):
         self._timers: list[tuple[float, int, Lane[T]]] = []
         self._sequence = 0
         self.shelf: Shelf[T] = Shelf(self._bounds, self._gates, self._lane, self._set_timer)
+        self.junctions = Junctions(named, self._lanes, self.shelf.backlogs)
 
     @property
     def size(self) -> int:
@@ -89,6 +105,7 @@ class Lanes(Generic[T]):
         present = self._items.get(item.id)
         if present is not None:
             return self._prefer(present, item)
+        self._join(item)
         self._insert(self._lane(item.lane, item.group), item)
         return None
 
@@ -100,6 +117,7 @@ class Lanes(Generic[T]):
         """
         if item.id in self._expecting or item.id in self._items:
             return False
+        self._join(item)
         lane = self._lanes.get(item.lane)
         parked = self.shelf.park(item, lane)
         if parked and lane is not None and not item.bulk:
@@ -132,6 +150,7 @@ class Lanes(Generic[T]):
             if lane.tail is None and not self._take_in(lane, item):
                 superfluous.append(item)
             self._set_timer(lane)
+        self.junctions.backlog_ended(load.group)
         return [item for item in superfluous if not self._is_twin(item)]
 
     def take(self, now: float) -> Item[T] | Load | LoadBacklog | None:
@@ -226,7 +245,7 @@ class Lanes(Generic[T]):
         head = lane.queue[0]
         if head.due > now or lane.ready:
             return  # another timer of this lane is set for then
-        if head.paced and now < head.expires and (may := self._pair(lane.name, now)) > now:
+        if head.paced and now < head.expires and (may := self._pair(lane.name, now, campaign=head.bulk)) > now:
             head.due = may
             self._wait(lane, now)
             return
@@ -263,6 +282,14 @@ class Lanes(Generic[T]):
             lane = self._lanes[name] = Lane(name, group)
         return lane
 
+    def _join(self, item: Item[T]) -> None:
+        """Have a send go where the others to its recipient are."""
+        self._put(item, self.junctions.lane_of(item.lane, item.group))
+
+    def _put(self, item: Item[T], lane: str) -> None:
+        if item.lane != lane:
+            item.lane, item.named = lane, item.lane
+
     def _take_in(self, lane: Lane[T], item: Item[T]) -> bool:
         """Queue what was loaded; not what is here already, or has just ended."""
         if item.id in self._items or item.id in self._expecting or self.shelf.is_leftover(item):
@@ -281,7 +308,7 @@ class Lanes(Generic[T]):
         if lane.busy is not None and lane.queue[0] is item:
             lane.queue.remove(item)
             lane.queue.insert(1, item)
-        item.lane = lane.name
+        self._put(item, lane.name)
         self._items[item.id] = item
         self.shelf.room.enter(item.group)
         if not item.bulk:
@@ -293,7 +320,8 @@ class Lanes(Generic[T]):
         if lane.busy is present or item.attempt <= present.attempt:
             return item
         lane.queue[lane.queue.index(present)] = item
-        item.lane, item.order = present.lane, present.order
+        self._put(item, present.lane)
+        item.order = present.order
         self._items[item.id] = item
         self._set_timer(lane)
         return present
@@ -343,6 +371,7 @@ class Lanes(Generic[T]):
         else:
             if self._lanes.get(lane.name) is lane:
                 del self._lanes[lane.name]
+                self.junctions.emptied(lane.name)
             return
         if not lane.held and (lane.queue or is_loadable(tail)):
             self._sequence += 1

@@ -14,12 +14,12 @@ from common.http.fetch import Fetcher
 from common.http.room import Room
 from common.meta.client import CallEnd
 from common.meta.media import LIFETIME, MediaClient
-from common.meta.media_rules import Kind, check_kind, told
+from common.meta.media_rules import Kind, check_kind
 from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
 from sender.media_store import Kept, MediaStore, key_of
 from sender.shared import Shared
-from sender.transfer import File, Uploaded, transfer
-from sender.uploads import Linked, links_of, with_ids
+from sender.transfer import File, Uploaded, recognised_file, transfer
+from sender.uploads import Linked, Ready, links_of, with_uploads
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class MediaCache:
         self._seconds = seconds
         self._now = now
         self._spool = spool
-        self._shared: Shared[str] = Shared(patience=patience, lasting=lambda error: isinstance(error, Unusable))
+        self._shared: Shared[Ready] = Shared(patience=patience, lasting=lambda error: isinstance(error, Unusable))
         self._all = asyncio.Semaphore(_AT_ONCE)
         self._numbers: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_OF_ONE_NUMBER))
 
@@ -75,11 +75,11 @@ class MediaCache:
         failures = [end for end in ends if isinstance(end, BaseException)]
         if failures:
             raise next((error for error in failures if isinstance(error, Unusable)), failures[0])
-        ids = {linked: end for linked, end in zip(links, ends, strict=True) if isinstance(end, str)}
-        return with_ids(request, ids)
+        ready = {linked: end for linked, end in zip(links, ends, strict=True) if isinstance(end, Ready)}
+        return with_uploads(request, ready)
 
-    async def resolve(self, phone_number_id: str, token: str, kind: Kind, source: str) -> str:
-        """The number's media id of a link, whose file is to be shown as `kind`. Raises `MediaFailure`."""
+    async def resolve(self, phone_number_id: str, token: str, kind: Kind, source: str) -> Ready:
+        """The number's upload of a link, whose file is to be shown as `kind`. Raises `MediaFailure`."""
         try:
             return await self._shared.get(
                 (phone_number_id, kind, source), lambda: self._found(phone_number_id, token, kind, source)
@@ -106,33 +106,33 @@ class MediaCache:
         """Give up what is on its way."""
         await self._shared.close()
 
-    async def _found(self, number: str, token: str, kind: Kind, link: str) -> str:
+    async def _found(self, number: str, token: str, kind: Kind, link: str) -> Ready:
         """From the store or by uploading: every error that belongs here as a `MediaFailure`."""
         try:
             key = key_of(number, link)
             kept = await self._store.load(key, self._now())
             if kept is not None:
                 check_kind(kind, kept.mime_type)
-                return kept.media_id
+                return Ready(kept.media_id, kept.name)
             async with self._numbers[number], self._all, asyncio.timeout(self._seconds):
-                uploaded = await self._carry(number, token, kind, link)
-            await self._keep(key, uploaded)
+                uploaded, name = await self._carry(number, token, kind, link)
+            await self._keep(key, uploaded, name)
         except Exception as error:
             failure = failure_of(error)
             if failure is None:
                 raise
             self._log(number, kind, failure)
             raise failure from None
-        return uploaded.id
+        return Ready(uploaded.id, name)
 
-    async def _carry(self, number: str, token: str, kind: Kind, link: str) -> Uploaded:
+    async def _carry(self, number: str, token: str, kind: Kind, link: str) -> tuple[Uploaded, str]:
+        """The upload, and the name of the file."""
         async with self._fetcher.open(link) as source:
-            mime_type = told(source.mime_type, source.name)
-            check_kind(kind, mime_type)
-            file = File(mime_type, source.name, source.size, source.chunks)
+            file = await recognised_file(File(source.mime_type, source.name, source.size, source.chunks))
+            check_kind(kind, file.mime_type)
             uploaded = await transfer(self._client, number, token, file, self._spool)
         log.info("link uploaded", extra={"phone_number_id": number, "kind": kind, "bytes": uploaded.size})
-        return uploaded
+        return uploaded, file.name
 
     def _log(self, number: str, kind: Kind, failure: MediaFailure) -> None:
         """Without the link, which may hold a secret."""
@@ -140,10 +140,10 @@ class MediaCache:
         fields = {"phone_number_id": number, "kind": kind, "reason": error.reason, "details": error.details}
         log.warning("link not uploaded", extra=fields)
 
-    async def _keep(self, key: str, uploaded: Uploaded) -> None:
+    async def _keep(self, key: str, uploaded: Uploaded, name: str) -> None:
         at = self._now()
         try:
-            await self._store.put(key, Kept(uploaded.id, uploaded.mime_type, at, at + LIFETIME))
+            await self._store.put(key, Kept(uploaded.id, uploaded.mime_type, at, at + LIFETIME, name))
         except Unavailable as error:  # the id is good all the same; the next message uploads again
             log.warning("an upload was not remembered", extra={"error": error.message})
 

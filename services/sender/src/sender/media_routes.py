@@ -23,10 +23,10 @@ from common.http.room import Room
 from common.kafka.table import Table
 from common.meta.errors import GraphFailure, Klass
 from common.meta.media import LIFETIME, MediaClient, UploadFailed
-from common.meta.media_rules import MAX_BYTES, MediaRefused, told
+from common.meta.media_rules import MAX_BYTES, MediaRefused
 from sender import answers
 from sender.enqueue import check_id, ensure_sendable
-from sender.transfer import File, Uploaded, transfer
+from sender.transfer import File, Uploaded, recognised_file, transfer
 
 _FORM_BYTES: Final = 1 << 20
 _MAX_NAME: Final = 240
@@ -136,15 +136,15 @@ async def _file_of(request: Request[Any, Any, Any], filename: str | None) -> Fil
     given, options = request.content_type
     if given != "multipart/form-data":
         header = request.headers.get("content-type", "")
-        return _file(header, filename or "", request.content_length, stream_of(request))
+        return await _file(header, filename or "", request.content_length, stream_of(request))
     if not options.get("boundary"):
         raise InvalidInput("the Content-Type multipart/form-data has no boundary")
     part = await form_file(stream_of(request), options["boundary"])
-    return _file(part.mime_type, filename or part.filename, None, part.chunks)
+    return await _file(part.mime_type, filename or part.filename, None, part.chunks)
 
 
-def _file(mime_type: str, name: str, size: int | None, chunks: AsyncIterator[bytes]) -> File:
-    return File(told(mime_type, name), name[-_MAX_NAME:], size, chunks)
+async def _file(mime_type: str, name: str, size: int | None, chunks: AsyncIterator[bytes]) -> File:
+    return await recognised_file(File(mime_type, name[-_MAX_NAME:], size, chunks))
 
 
 def refused(error: MediaRefused) -> AppError:

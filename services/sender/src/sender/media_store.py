@@ -18,12 +18,13 @@ MARGIN: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The media id of a link, the type of its file, and from when to when Meta has it."""
+    """The media id of a link, the type and the name of its file, and from when to when Meta has it."""
 
     media_id: str
     mime_type: str
     at: datetime
     expires_at: datetime
+    name: str = ""
 
 
 def key_of(phone_number_id: str, link: str) -> str:
@@ -48,7 +49,8 @@ class MediaStore:
             document = await self._collection.find_one({"_id": key, "expiresAt": {"$gt": now + MARGIN}})
         if document is None:
             return None
-        return Kept(document["mediaId"], document["mimeType"], document["at"], document["expiresAt"])
+        at, expires_at, name = document["at"], document["expiresAt"], document.get("name", "")
+        return Kept(document["mediaId"], document["mimeType"], at, expires_at, name)
 
     async def put(self, key: str, kept: Kept) -> None:
         """Remember an upload, in place of an earlier one."""
@@ -57,6 +59,7 @@ class MediaStore:
             "mimeType": kept.mime_type,
             "at": kept.at,
             "expiresAt": kept.expires_at,
+            "name": kept.name,
         }
         with or_unavailable():
             await self._collection.replace_one({"_id": key}, fields, upsert=True)

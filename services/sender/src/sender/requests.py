@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
+from common.contracts.notations import canonical
+from common.contracts.outbound import plain_json
 from common.contracts.people import contact_of_recipient
 from common.contracts.refusals import as_sentence, refusals
 from common.contracts.sends import SendRequest
@@ -79,12 +81,12 @@ class Position:
 class Job:
     """A send to be brought to an end.
 
-    `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId` (None: it cannot
-    be stored, and so its result does not carry it); `value` the bytes as given. `attempts` is what the record says was
-    spent; the journal knows better. `due` is in Unix seconds, and so is `written_at`, when the record was written (0:
-    not known). `trace` is the span of our work on it. `position` is the record's own; `origin` is that of the first
-    record of the send. `headers` are those that go on with it (`carried`). `replay` counts the times that operators
-    have had it sent again after it had ended as a dead letter.
+    `request` is a `MetaError` when it is invalid. `body` is the request as given, with its `messageId` and its message
+    in the form that is kept (None: it cannot be stored, and so its result does not carry it); `value` the bytes as
+    given. `attempts` is what the record says was spent; the journal knows better. `due` is in Unix seconds, and so is
+    `written_at`, when the record was written (0: not known). `trace` is the span of our work on it. `position` is the
+    record's own; `origin` is that of the first record of the send. `headers` are those that go on with it (`carried`).
+    `replay` counts the times that operators have had it sent again after it had ended as a dead letter.
     """
 
     journal_id: str
@@ -132,23 +134,37 @@ class Letter:
 
 
 def lane_of(chatbot_id: str, to: str) -> str:
-    """The conversation of a chatbot with whom `to` names."""
-    aliases = contact_of_recipient(to).aliases()
+    """The conversation of a chatbot with whom `to` names: the same for all notations of a phone number."""
+    contact = contact_of_recipient(to)
+    if contact.wa_id:
+        return lane_of_phone(chatbot_id, contact.wa_id)
+    aliases = contact.aliases()
     return f"{chatbot_id}|{aliases[0] if aliases else to}"
+
+
+def lane_of_phone(chatbot_id: str, digits: str) -> str:
+    """The conversation of a chatbot with the phone that has this number."""
+    return f"{chatbot_id}|p:{canonical(digits)}"
+
+
+def lane_today(lane: str) -> str:
+    """The name that a lane has now: earlier versions had one lane for each notation of a number."""
+    chatbot_id, _, phone = lane.partition("|p:")
+    return lane_of_phone(chatbot_id, phone) if phone.isdigit() else lane
 
 
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     """A request and the JSON object it came from.
 
     Raises `TooLarge`, or `InvalidInput` when it is no JSON object, holds what cannot be stored, or has a wrong field:
-    its details say which and why.
+    its details say which and why. In the JSON the message is in the one form that is kept (`outbound.nested`).
     """
     check_size(value)  # a record of a producer's is decoded all the same: it is to end as a failed send
     body = _request_object(value)
     ensure_storable(body)  # it names the field: first
     check_message(body, value)
     try:
-        return SendRequest.model_validate(body), body
+        return SendRequest.model_validate(body), plain_json(body)
     except ValidationError as error:
         raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
 
@@ -191,7 +207,7 @@ def read_record(
         message_id=message_id,
         to=to[:_MAX_TO] if isinstance(to, str) else "",  # what is longer is invalid, and is told so
         request=request,
-        body=None if problem else {**body, "messageId": message_id},
+        body=None if problem else plain_json({**body, "messageId": message_id}),
         value=value,
         trace=trace,
         origin=origin,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
@@ -20,6 +20,12 @@ from sender.batch import MAX_BYTES
 from sender.flow import CLAIM_FRESH_SECONDS
 from sender.lane import Bounds
 from sender.pace import DEFAULT_RATE
+
+
+def pair_pace_of(value: object) -> object:
+    """`SENDER_PAIR_PACE` was a switch once: on is `strict`."""
+    text = str(value).lower()
+    return "strict" if text in {"true", "1", "on", "yes"} else "off" if text in {"false", "0", "no"} else value
 
 
 class Settings(
@@ -64,11 +70,19 @@ class Settings(
         float, Field(gt=0, description="messages of one number per second, where Meta has told no other limit")
     ] = DEFAULT_RATE
     sender_pair_pace: Annotated[
-        bool, Field(description="keep Meta's limit per recipient (1 message in 6 s, 45 at once); off: run into it")
-    ] = True
+        Literal["learned", "strict", "off"],
+        BeforeValidator(pair_pace_of),
+        Field(
+            description="Meta's limit per recipient (1 message in 6 s, 45 at once): kept after Meta has refused one,"
+            " and by campaigns; strict: kept by all; off: left to Meta"
+        ),
+    ] = "learned"
     sender_plan_weights: Annotated[
         dict[str, Annotated[float, Field(gt=0)]],
-        Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
+        Field(
+            min_length=1,
+            description='shares of the plans, as JSON: {"free": 1, "premium": 16}; an unknown plan has the least',
+        ),
     ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_batch_bytes: Annotated[
         int, Field(ge=MAX_BYTES, description="bytes of batches worked on at one time, per process; beyond: 429")

@@ -21,11 +21,12 @@ COLLECTION: Final = collections.SEND_JOURNAL.name
 
 @dataclass(frozen=True, slots=True)
 class Lately:
-    """When messages went to one recipient, in order."""
+    """When messages went to one recipient, in order, and whom Meta named in its last answer."""
 
     chatbot_id: str
     to: str
     times: Sequence[datetime]
+    contact: Contact | None = None
 
 
 class JournalStore:
@@ -79,11 +80,20 @@ class JournalStore:
             # By the one index on times that there is.
             {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
             {"$sort": {"expireAt": 1}},
-            {"$group": {"_id": {"chatbotId": "$chatbotId", "to": "$to"}, "times": {"$push": "$at"}}},
+            {
+                "$group": {
+                    "_id": {"chatbotId": "$chatbotId", "to": "$to"},
+                    "times": {"$push": "$at"},
+                    "contact": {"$last": "$contact"},
+                }
+            },
         ]
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
-            return [Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"]) async for row in cursor]
+            return [
+                Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"], _read(row.get("contact"), Contact))
+                async for row in cursor
+            ]
 
     def _document(self, entry: Entry) -> Document:
         return {

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.http.room import Room
 from common.http.spool import spooled
+from common.meta import media_types
 from common.meta.media import MediaClient
 from common.meta.media_rules import HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of
 
@@ -52,6 +53,18 @@ class _Counted:
         return self._hash.hexdigest()
 
 
+async def recognised_file(file: File) -> File:
+    """The same file under the type that Meta has a name for. Its first bytes are read only where nobody told its type.
+
+    Raises what `file.chunks` raises.
+    """
+    if media_types.bare(file.mime_type) not in media_types.UNTOLD:
+        return replace(file, mime_type=media_types.told(file.mime_type, file.name))
+    head, chunks = await _peeked(file.chunks, media_types.HEAD_BYTES)
+    mime_type = media_types.recognised(file.mime_type, file.name, head[: media_types.HEAD_BYTES])
+    return replace(file, mime_type=mime_type, chunks=chunks)
+
+
 async def transfer(
     client: MediaClient, phone_number_id: str, token: str, file: File, spool: Room | None = None
 ) -> Uploaded:
@@ -62,7 +75,7 @@ async def transfer(
     """
     most = limit_of(file.mime_type, animated=True)  # what is too large either way is not begun
     check_size(file.size or 0, most)
-    head, chunks = await _peeked(file.chunks)
+    head, chunks = await _peeked(file.chunks, HEAD_BYTES)
     if not head:
         raise MediaRefused("size", "larger than nothing", 0)
     limit = limit_of(file.mime_type, animated=is_animated(head))
@@ -86,12 +99,12 @@ async def _as_told(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[tup
     yield size, chunks
 
 
-async def _peeked(chunks: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes, and the whole again."""
+async def _peeked(chunks: AsyncIterator[bytes], least: int) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The first bytes, at least so many where there are as many, and the whole again."""
     head = b""
     async for chunk in chunks:
         head += chunk
-        if len(head) >= HEAD_BYTES:
+        if len(head) >= least:
             break
     return head, _after(head, chunks)
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from common.contracts.outbound import TypedMessage
-from common.contracts.outbound.media import Source
+from common.contracts.outbound.media import FileSource, Source, is_file_name
 from common.contracts.sends import SendRequest
 from common.meta.media_rules import Kind
 
@@ -20,6 +20,14 @@ class Linked:
     link: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What Meta has of a link: its media id, and the name of its file (empty: it has none)."""
+
+    id: str
+    name: str = ""
+
+
 def links_of(message: TypedMessage) -> list[Linked]:
     """Every link with `upload` in the message, its headers, cards and parameters: each once, in order."""
     return list(dict.fromkeys(_found(message, message.type)))
@@ -27,8 +35,16 @@ def links_of(message: TypedMessage) -> list[Linked]:
 
 def with_ids(request: SendRequest, ids: Mapping[Linked, str]) -> SendRequest:
     """The request with media ids in place of these links."""
+    return with_uploads(request, {linked: Ready(media_id) for linked, media_id in ids.items()})
+
+
+def with_uploads(request: SendRequest, ready: Mapping[Linked, Ready]) -> SendRequest:
+    """The request with uploads in place of these links.
+
+    A file that was given no name shows the one that it has behind its link: with the id alone it would have none.
+    """
     message = request.typed()
-    return request.model_copy(update={"message": _changed(message, message.type, ids)})
+    return request.model_copy(update={"message": _changed(message, message.type, ready)})
 
 
 def _found(value: Any, name: str) -> Iterator[Linked]:
@@ -43,16 +59,22 @@ def _found(value: Any, name: str) -> Iterator[Linked]:
             yield from _found(item, name)
 
 
-def _changed(value: Any, name: str, ids: Mapping[Linked, str]) -> Any:
+def _changed(value: Any, name: str, ids: Mapping[Linked, Ready]) -> Any:
     if isinstance(value, Source):
-        media_id = ids.get(Linked(_kind(name), value.link)) if value.upload and value.link else None
-        return value.model_copy(update={"id": media_id, "link": None, "upload": False}) if media_id else value
+        ready = ids.get(Linked(_kind(name), value.link)) if value.upload and value.link else None
+        return value.model_copy(update=_in_place_of(value, ready)) if ready else value
     if isinstance(value, BaseModel):
         fields = {field: getattr(value, field) for field in type(value).model_fields}
         return value.model_copy(update={field: _changed(inner, field, ids) for field, inner in fields.items()})
     if isinstance(value, list):
         return [_changed(item, name, ids) for item in value]
     return value
+
+
+def _in_place_of(source: Source, ready: Ready) -> dict[str, Any]:
+    update = {"id": ready.id, "link": None, "upload": False}
+    is_nameless = isinstance(source, FileSource) and source.filename is None and is_file_name(ready.name)
+    return {**update, "filename": ready.name} if is_nameless else update
 
 
 def _kind(name: str) -> Kind:

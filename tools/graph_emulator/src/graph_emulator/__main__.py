@@ -20,6 +20,7 @@ from graph_emulator.fault_plans import parse_plan
 from graph_emulator.faults import FaultPlan
 from graph_emulator.journal import Journal, restore
 from graph_emulator.misuse import Misuse
+from graph_emulator.pair_limit import READINGS
 from graph_emulator.scenes import display_number
 
 _EPILOG = """\
@@ -65,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
         default=frozenset(),
         metavar="LIMIT,…",
         help=f"which of Meta's limits refuse messages: all, none, or some of {','.join(LIMITS)} (default: none)",
+    )
+    make.add_argument(
+        "--pair-reading",
+        choices=READINGS,
+        default=READINGS[0],
+        help="how the limit per person is counted: as Meta writes it, or as a store that fills up (default: burst)",
     )
     _add_timing(make, Config())
     return make
@@ -139,6 +146,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
         ordered=not options.unordered,
         retry_delays_ms=options.retry_delays_ms,
         limits=options.limits,
+        pair_reading=options.pair_reading,
     )
     emulator = Emulator(config, seed=options.seed)
     if options.faults is not None:

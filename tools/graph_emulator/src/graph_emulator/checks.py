@@ -92,8 +92,8 @@ def known_keys(parent: Json, allowed: Collection[str], path: str = "") -> None:
 
 
 def web_link(value: str, path: str) -> None:
-    """An absolute http(s) address."""
-    if not value.startswith(("https://", "http://")):
+    """An absolute http(s) address; its scheme may be in any case."""
+    if not value.lower().startswith(("https://", "http://")):
         raise GraphError(INVALID, f"Param {path} must be an http or https URL.")
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
 from graph_emulator.misuse import Misuse
+from graph_emulator.pair_limit import READINGS
 
 Json = dict[str, Any]
 
@@ -49,6 +50,8 @@ class Config:
     signup_code_ms: int = 30_000
     limits: frozenset[str] = frozenset()
     """Which of LIMITS refuse messages."""
+    pair_reading: str = READINGS[0]
+    """How the limit per person is counted: one of pair_limit's READINGS."""
 
     def public(self) -> Json:
         """Everything but the secrets, in camelCase."""
@@ -87,6 +90,8 @@ def _typed(name: str, value: Any) -> Any:
     expected = _TYPES[name]
     if name == "limits":
         return limits_in(value)
+    if name == "pair_reading" and value not in READINGS:
+        raise Misuse(f"pairReading must be one of {', '.join(READINGS)}")
     if name == "retry_delays_ms":
         if not isinstance(value, list | tuple) or not value or not all(_natural(item) for item in value):
             raise Misuse("retryDelaysMs must be a non-empty list of milliseconds")

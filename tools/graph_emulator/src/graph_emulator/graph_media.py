@@ -4,7 +4,7 @@ from aiohttp import BodyPartReader, web
 
 from graph_emulator.directory import Business
 from graph_emulator.graph_errors import GraphError, unknown_object
-from graph_emulator.media import Media, size_limit
+from graph_emulator.media import DOCUMENT_MAX, Media, size_limit
 from graph_emulator.serving import Call, success
 
 _CHUNK = 1 << 16
@@ -46,7 +46,7 @@ async def _parts(request: web.Request) -> tuple[dict[str, str], str, bytes | Non
 
 async def _content(part: BodyPartReader) -> bytes:
     """The file, read no further than the largest limit."""
-    most = size_limit("application/octet-stream")
+    most = DOCUMENT_MAX
     content = bytearray()
     while chunk := await part.read_chunk(_CHUNK):
         content += chunk

@@ -19,6 +19,7 @@ _AUDIO = frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/
 _IMAGES = frozenset({"image/jpeg", "image/png"})
 _VIDEOS = frozenset({"video/mp4", "video/3gpp"})
 _STICKER = "image/webp"
+_UNKNOWN = frozenset({"application/octet-stream", "application/ogg"})
 DOWNLOAD_PATH = "/whatsapp_business/attachments/"
 
 
@@ -44,7 +45,7 @@ def size_limit(mime_type: str) -> int:
         return 5 * _MB
     if bare == _STICKER:
         return 500 * 1024
-    if bare.startswith(("application/", "text/")):
+    if bare.startswith(("application/", "text/")) and bare not in _UNKNOWN:
         return DOCUMENT_MAX
     raise GraphError(131053, f"Files of type {mime_type!r} are not supported.")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from graph_emulator.checks import (
     INVALID,
     Json,
+    flag_if_given,
     known_keys,
     need,
     need_list,
@@ -19,6 +20,7 @@ from graph_emulator.graph_errors import GraphError
 
 _HEADERS = frozenset({"text", "image", "video", "document"})
 _LONG_BODY = frozenset({"list"})
+_WORDLESS = frozenset({"product", "call_permission_request"})
 # Their shape is only known from SDKs: the action must be there, its inside is taken as it is.
 _LOOSE = frozenset(
     {
@@ -52,7 +54,7 @@ def _frame(interactive: Json, kind: str) -> None:
             need_text(header, "text", "header", 60, INVALID)
         else:
             need_object(header, style, "header")
-    if kind != "product" or "body" in interactive:
+    if kind not in _WORDLESS or "body" in interactive:
         most = 4096 if kind in _LONG_BODY else 1024
         need_text(need_object(interactive, "body", "interactive"), "text", "body", most, INVALID)
     if "footer" in interactive:
@@ -95,6 +97,7 @@ def _cta_url(action: Json) -> None:
     parameters = need_object(action, "parameters", "action")
     need_text(parameters, "display_text", "parameters", 20, INVALID)
     web_link(need_text(parameters, "url", "parameters", 2000, INVALID), "parameters['url']")
+    flag_if_given(parameters, "payment_link_preview", "parameters")
 
 
 def _flow(action: Json) -> None:

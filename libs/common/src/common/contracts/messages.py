@@ -17,8 +17,9 @@ class IncomingData(Contract, frozen=True, kw_only=True):
     """A customer's message.
 
     `message` is Meta's message object, unmodified; `text` is what the customer said, where the type has words (text,
-    caption, button or list title, reaction emoji); `replyTo` is the wamid it answers. `chatbotId` is absent while no
-    account is connected to the number.
+    caption, button or list title, reaction emoji); `replyTo` is the wamid it answers. `contact` is who wrote it, as
+    they are to be written to: of a `system` message about a new phone number or BSUID, with the new one. `chatbotId` is
+    absent while no account is connected to the number.
     """
 
     message_id: str

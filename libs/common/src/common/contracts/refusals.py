@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from common.contracts.outbound.shape import BRANCH
+
 MOST: Final = 10
 """Fields that one answer lists, where the caller of `refusals` says nothing else."""
 
@@ -28,9 +30,9 @@ Refusal = dict[str, Any]
 def refusals(error: ValidationError, given: object = None, *, most: int = MOST) -> list[Refusal]:
     """One entry per wrong field: `field`, `message`, `given` (shortened) and, where there is one, `limit`.
 
-    There are at most `most` of them; one more entry then says in `omitted` how many are left out. With what was `given`
-    as a whole, a field's path is that of the JSON; without it the names of pydantic's branches (which kind of message
-    was meant) stand in between.
+    There are at most `most` of them; one more entry then says in `omitted` how many are left out. A field's path is
+    that of the JSON which the caller wrote: it leaves out the branches of our own unions (`BRANCH`) and, with what was
+    `given` as a whole, the names that pydantic gives to other branches.
     """
     if most <= 0:  # to list errors is what costs
         return omitted(error.error_count())
@@ -73,9 +75,10 @@ def as_sentence(found: Sequence[Refusal]) -> str:
     )
 
 
-def _path(loc: Sequence[int | str], given: object, kind: str) -> str:
+def _path(steps: Sequence[int | str], given: object, kind: str) -> str:
     parts = []
     at = given
+    loc = [part for part in steps if not (isinstance(part, str) and part.startswith(BRANCH))]
     for number, part in enumerate(loc, start=1):
         if given is not None and not _leads_on(at, part):
             if number < len(loc) or kind not in _OF_A_NAME:

@@ -15,18 +15,22 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
     Tag,
     field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from common.contracts.envelope import Contract, Event
 from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
 from common.contracts.outbound import Reaction, Text, TypedMessage
-from common.contracts.outbound.shape import MAX_TEXT
-from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.outbound.envelope import Sent
+from common.contracts.outbound.nested import GivenMessage, plain
+from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
+from common.contracts.people import Contact, contact_of_recipient, recipient
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -48,8 +52,8 @@ class _Model(BaseModel):
 def _form(message: object) -> str | None:
     """Which of the two forms was meant, so that an error speaks of that one only."""
     if isinstance(message, str):
-        return "string"
-    return "object" if isinstance(message, dict | BaseModel) else None
+        return f"{BRANCH}string"
+    return f"{BRANCH}object" if isinstance(message, dict | BaseModel) else None
 
 
 def _counted_in_utc(at: datetime) -> datetime:
@@ -63,8 +67,9 @@ def _counted_in_utc(at: datetime) -> datetime:
     return at
 
 
-Message = Annotated[
-    Annotated[str, Field(min_length=1, max_length=MAX_TEXT), Tag("string")] | Annotated[TypedMessage, Tag("object")],
+_Given = Annotated[
+    Annotated[str, Field(min_length=1, max_length=MAX_TEXT), Tag("\0string")]
+    | Annotated[GivenMessage, Tag("\0object")],
     Discriminator(
         _form,
         custom_error_type="message_form",
@@ -73,14 +78,28 @@ Message = Annotated[
 ]
 
 
+class _Plain:
+    """Validates any form in which a message is given, and makes the one form of it that is used from here on."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(plain, handler.generate_schema(_Given))
+
+
+Message = Annotated[str | TypedMessage, _Plain]
+
+
 class SendRequest(_Model):
     """One message to send.
 
-    `to` is a phone number (E.164, the `+` may be missing) or a BSUID. `messageId` is the caller's idempotency key,
-    unique per chatbot: a repeated one is not sent again. `replyTo` quotes a wamid. `metadata` is the caller's own and
-    comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
-    conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
-    in the conversation only then.
+    `to` is a phone number with its country code (E.164; the `+` may be missing), a BSUID or the id of a group.
+    `messageId` is the caller's idempotency key, unique per chatbot: a repeated one is not sent again. `replyTo` quotes
+    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after what
+    somebody waits for, the same chatbot's conversations. After `expiresAt` it is not sent any more; before `sendAt` it
+    is not sent yet, and takes its place in the conversation only then. What is null is absent.
+
+    A `message` may have Meta's own form, with its content under the name of its kind; what Meta has around it (`to`,
+    `recipient_type`, `context`) has to say the same as the request.
 
     All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
     bits, at most 80 levels of nesting and 20,000 values.
@@ -96,20 +115,38 @@ class SendRequest(_Model):
     send_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
     expires_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        message = given.get("message")
+        told = {name: value for name, value in given.items() if value is not None}
+        return {**told, "message": without_nulls(message)} if isinstance(message, dict) else told
+
     @field_validator("to")
     @classmethod
     def _names_somebody(cls, to: str) -> str:
         if not contact_of_recipient(to).aliases():
-            raise ValueError("give a phone number (E.164, e.g. +4915112345678) or a BSUID (e.g. DE.1349…)")
+            recipient(to)  # says what is wrong with it
         return to
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.reply_to is not None and isinstance(self.message, Reaction):
+        if self.quoted is not None and isinstance(self.message, Reaction):
             raise ValueError("a reaction cannot have `replyTo`: it is on its `message_id`")
+        if isinstance(self.message, Sent):
+            _check_envelope(self, self.message)
         if self.send_at is not None and self.expires_at is not None and self.expires_at <= self.send_at:
             raise ValueError("`expiresAt` has to be after `sendAt`")
         return self
+
+    @property
+    def quoted(self) -> str | None:
+        """The message (a wamid) that this one answers, wherever that is said."""
+        if self.reply_to is None and isinstance(self.message, Sent) and self.message.context is not None:
+            return self.message.context.message_id
+        return self.reply_to
 
     @property
     def kind(self) -> str:
@@ -119,6 +156,22 @@ class SendRequest(_Model):
     def typed(self) -> TypedMessage:
         """The message as a typed object, also when it was given as a plain string."""
         return Text(type="text", body=self.message) if isinstance(self.message, str) else self.message
+
+
+def _check_envelope(request: SendRequest, message: Sent) -> None:
+    """What Meta's JSON says around a message, and the request says itself, has to be the same."""
+    wanted = contact_of_recipient(request.to)
+    name, to = ("to", message.to) if message.to is not None else ("recipient", message.recipient)  # to Meta `to` wins
+    if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
+        raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
+    kind = "group" if wanted.group_id else "individual"
+    if message.recipient_type not in {None, kind}:
+        raise ValueError(
+            f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}"
+        )
+    quotes = message.context.message_id if message.context else None
+    if None not in {quotes, request.reply_to} and quotes != request.reply_to:
+        raise ValueError("`message.context` and `replyTo` quote different messages; give one of them")
 
 
 class SendResultData(Contract, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 """Fetching files from URLs that callers name: streamed, and never from inside our own network."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Annotated, Final
 from urllib.parse import unquote
@@ -20,6 +22,8 @@ _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 15.0
 _MAX_NAME: Final = 200
 _MAX_PORT: Final = 65_535
+_EXTENDED: Final = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
+_NO_LINES: Final = dict.fromkeys([*range(32), 127])
 _PASSING: Final = frozenset({408, 425, 429})
 
 
@@ -80,7 +84,7 @@ class Fetcher:
             _judge(response)
             yield Opened(
                 mime_type=response.headers.get("content-type", ""),
-                name=name_of(response.url.path),
+                name=told_name(response.headers.get("content-disposition", "")) or name_of(response.url.path),
                 size=_size_of(response),
                 chunks=_chunks(response),
             )
@@ -120,6 +124,18 @@ class _Transport(httpx.AsyncHTTPTransport):
             max_keepalive_connections=0,  # a link is fetched once
             network_backend=network,
         )
+
+
+def told_name(disposition: str) -> str:
+    """The file name of a `Content-Disposition`, without folders; empty when there is none.
+
+    `filename*` counts for more than `filename` (RFC 6266, 4.3).
+    """
+    extended = _EXTENDED.search(disposition)
+    header = Message()
+    header["Content-Disposition"] = disposition.translate(_NO_LINES)
+    told = unquote(extended[1], errors="replace") if extended else header.get_filename("")
+    return told.translate(_NO_LINES).replace("\\", "/").rpartition("/")[2].strip()[-_MAX_NAME:]
 
 
 def name_of(path: str) -> str:

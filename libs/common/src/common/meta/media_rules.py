@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from common.meta.media_types import UNTOLD, bare
+
 _KB: Final = 1024
 _MB: Final = 1024 * _KB
 
@@ -51,32 +53,7 @@ HEAD_BYTES: Final = 21
 """How much of a file tells whether it moves."""
 
 _KIND_OF: Final = {mime_type: kind for kind, types in TYPES.items() for mime_type in types}
-_SUFFIXES: Final = """
-aac audio/aac
-amr audio/amr
-mp3 audio/mpeg
-m4a audio/mp4
-ogg audio/ogg
-jpg image/jpeg
-jpeg image/jpeg
-png image/png
-webp image/webp
-mp4 video/mp4
-3gp video/3gpp
-txt text/plain
-pdf application/pdf
-doc application/msword
-xls application/vnd.ms-excel
-ppt application/vnd.ms-powerpoint
-docx application/vnd.openxmlformats-officedocument.wordprocessingml.document
-xlsx application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
-pptx application/vnd.openxmlformats-officedocument.presentationml.presentation
-"""
-_BY_SUFFIX: Final = dict(line.split() for line in _SUFFIXES.strip().splitlines())
-_UNTOLD: Final = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded"})
-"""What clients and servers say when they do not know; the last is what `curl --data-binary` says."""
-
-_NO_DOCUMENTS: Final = _UNTOLD | {"text/html"}  # a page that says why there is no file
+_NO_DOCUMENTS: Final = UNTOLD | {"text/html"}  # a page that says why there is no file
 _ANIMATION: Final = 0x02
 
 
@@ -95,20 +72,6 @@ class MediaRefused(Exception):
     def too_large(self) -> bool:
         """Whether it is the size; otherwise it is the type."""
         return isinstance(self.limit, int)
-
-
-def bare(mime_type: str) -> str:
-    """The type alone, without parameters (`audio/ogg; codecs=opus`)."""
-    return mime_type.partition(";")[0].strip().lower()
-
-
-def told(mime_type: str, name: str) -> str:
-    """The type that was given, or the one that the file's name speaks of; of its parameters only `codecs` stays."""
-    given = bare(mime_type)
-    if given in _UNTOLD:
-        return _BY_SUFFIX.get(name.rpartition(".")[2].lower(), given)
-    codecs = [text.strip() for text in mime_type.split(";")[1:] if text.strip().lower().startswith("codecs=")]
-    return "; ".join([given, *codecs])
 
 
 def kind_of(mime_type: str) -> Kind:

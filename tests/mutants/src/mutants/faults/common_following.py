@@ -128,8 +128,8 @@ FAULTS: Final = (
     Fault(
         "common/publisher-always-reachable",
         _PUBLISHER,
-        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
-        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return False",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return True",
         (f"{_TESTS}/test_reachable.py",),
         "ingress is ready while Kafka is away",
     ),

@@ -9,6 +9,7 @@ _TESTS: Final = "services/conversation/tests"
 _CORE: Final = f"{_SOURCE}/core.py"
 _STORE: Final = f"{_SOURCE}/store.py"
 _STATE: Final = f"{_SOURCE}/state.py"
+_PEOPLE: Final = f"{_SOURCE}/people.py"
 _STATUSES: Final = f"{_SOURCE}/statuses.py"
 _EVENTS: Final = f"{_SOURCE}/events.py"
 _TRAFFIC: Final = f"{_SOURCE}/traffic.py"
@@ -86,8 +87,8 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/merges-are-not-made",
-        _CORE,
-        "    for other in found[1:]:\n        working.merge(conversation, other)\n",
+        _PEOPLE,
+        "    for other in mine[1:]:\n        working.merge(conversation, other)\n",
         "",
         _PLAN,
         "one person has two threads",
@@ -111,8 +112,8 @@ FAULTS: Final = (
     Fault(
         "conversation/merge-order-is-left-to-chance",
         _STORE,
-        "[*_merges(working.merges), *map(_conversation, working.conversations.values())]",
-        "[*map(_conversation, working.conversations.values()), *_merges(working.merges)]",
+        "[*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]",
+        "[*map(_conversation, conversations), *_merges(working.merges), *map(_released, conversations)]",
         _STORED,
         "a merge meets the unique index, and its batch is tried without end",
     ),
@@ -223,15 +224,15 @@ FAULTS: Final = (
     Fault(
         "conversation/system-aliases-are-not-looked-up",
         _CORE,
-        "fact.contact, fact.content.system_ids))\n            case StatusSeen",
-        "fact.contact))\n            case StatusSeen",
+        "aliases.update(sender_of(fact).aliases)",
+        "aliases.update(sender_of(fact).aliases[-1:])",
         _STORED,
         "a person whose id changes gets a second thread, in the store alone",
     ),
     Fault(
         "conversation/recipients-are-not-looked-up",
         _CORE,
-        "aliases.update(aliases_of(fact.event.data.phone_number_id, *_recipients(fact)))",
+        "aliases.update(addressee_of(fact).aliases)",
         "pass",
         _STORED,
         "a send to a person that is known makes a second thread, and meets the unique index",
@@ -287,7 +288,7 @@ FAULTS: Final = (
     Fault(
         "conversation/windows-are-opened-by-meta",
         _WINDOWS,
-        'frozenset({"system"})',
+        'frozenset({"system", "request_welcome", "edit", "revoke"})',
         "frozenset()",
         _WINDOW_TESTS,
         "we send outside the window, and Meta refuses",

@@ -140,8 +140,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-pair-pace",
         _APP,
-        "pairs=Pairs() if settings.sender_pair_pace else None",
-        "pairs=Pairs()",
+        'None if pace == "off" else Pairs(strict=pace == "strict")',
+        "Pairs()",
         (_TESTS_OF_WIRING,),
         "a setting is ignored",
     ),

@@ -2,42 +2,47 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from common.contracts.outbound.shape import MAX_TEXT, Shape, Wamid
+from common.contracts.outbound.envelope import Sent
+from common.contracts.outbound.shape import MAX_TEXT, Open, Shape, Wamid
 
 
-class Text(Shape):
+class TextContent(Shape):
     """A text; `preview_url` asks WhatsApp to show a preview of its first link."""
 
-    type: Literal["text"]
     body: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     preview_url: bool = False
 
 
-class Location(Shape):
+class Text(TextContent, Sent):
+    """A text; `preview_url` asks WhatsApp to show a preview of its first link."""
+
+    type: Literal["text"]
+
+
+class LocationContent(Shape):
     """A place; latitude and longitude in degrees."""
 
-    type: Literal["location"]
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
     name: Annotated[str | None, Field(max_length=1_000)] = None
     address: Annotated[str | None, Field(max_length=1_000)] = None
 
 
-class _Open(Shape):
-    """Cards have many optional fields, which Meta may add to."""
+class Location(LocationContent, Sent):
+    """A place; latitude and longitude in degrees."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    type: Literal["location"]
 
 
-class CardName(_Open):
+class CardName(Open):
     """Whose card it is; `formatted_name` is what is shown."""
 
     formatted_name: Annotated[str, Field(min_length=1, max_length=1_024)]
 
 
-class Card(_Open):
+class Card(Open):
     """One contact card: a name, and phones, emails, urls, addresses, org or birthday as Meta shapes them."""
 
     name: CardName
@@ -49,19 +54,24 @@ class Card(_Open):
     birthday: Annotated[str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = None
 
 
-class Contacts(Shape):
+class Contacts(Sent):
     """Contact cards."""
 
-    type: Literal["contacts"]
+    type: Literal["contacts"] = "contacts"
     contacts: Annotated[list[Card], Field(min_length=1, max_length=257)]
 
 
-class Reaction(Shape):
+class ReactionContent(Shape):
+    """An emoji on an earlier message (a wamid); an empty emoji takes it back."""
+
+    message_id: Wamid
+    emoji: Annotated[str, Field(max_length=32)]
+
+
+class Reaction(ReactionContent, Sent):
     """An emoji on an earlier message (a wamid); an empty emoji takes it back."""
 
     type: Literal["reaction"]
-    message_id: Wamid
-    emoji: Annotated[str, Field(max_length=32)]
 
 
 class MarkAsRead(Shape):

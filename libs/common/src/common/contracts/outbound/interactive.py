@@ -6,70 +6,82 @@ describe are taken with their frame checked and their `action` as given.
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from common.contracts.outbound.media import FileSource, Source
-from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, Shape
+from common.contracts.outbound.envelope import Sent
+from common.contracts.outbound.media import PartFile, PartSource
+from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, Open, Shape, WebLink, branch_by
 
 Title20 = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 Title24 = Annotated[str, StringConstraints(min_length=1, max_length=24)]
 
 
-class TextPart(Shape):
+class TextPart(Open):
     """A body."""
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_BODY)]
 
 
-class LongTextPart(Shape):
+class LongTextPart(Open):
     """The body of a list, which may be longer."""
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
-class CardText(Shape):
+class CardText(Open):
     """The body of a carousel's card."""
 
     text: Annotated[str, Field(min_length=1, max_length=160)]
 
 
-class Footer(Shape):
+class Footer(Open):
     """A line below."""
 
     text: Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class TextHeader(Shape):
+class TextHeader(Open):
     """A line above."""
 
     type: Literal["text"]
     text: Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class ImageHeader(Shape):
+class ImageHeader(Open):
     """An image above."""
 
     type: Literal["image"]
-    image: Source
+    image: PartSource
 
 
-class VideoHeader(Shape):
+class VideoHeader(Open):
     """A video above."""
 
     type: Literal["video"]
-    video: Source
+    video: PartSource
 
 
-class DocumentHeader(Shape):
+class DocumentHeader(Open):
     """A file above."""
 
     type: Literal["document"]
-    document: FileSource
+    document: PartFile
 
 
-Header = Annotated[TextHeader | ImageHeader | VideoHeader | DocumentHeader, Field(discriminator="type")]
+_HEADERS: Final = ("text", "image", "video", "document")
+Header = Annotated[
+    Annotated[TextHeader, Tag("\0text")]
+    | Annotated[ImageHeader, Tag("\0image")]
+    | Annotated[VideoHeader, Tag("\0video")]
+    | Annotated[DocumentHeader, Tag("\0document")],
+    Discriminator(
+        branch_by(lambda kind: kind if kind in _HEADERS else None),
+        custom_error_type="header_type",
+        custom_error_message=f"give a `type`: one of {', '.join(_HEADERS)}",
+    ),
+]
 
 
 class _Framed(Shape):
@@ -78,21 +90,21 @@ class _Framed(Shape):
     footer: Footer | None = None
 
 
-class Reply(Shape):
+class Reply(Open):
     """What a button says (20 characters), and the id that comes back (256)."""
 
     id: Annotated[str, Field(min_length=1, max_length=256)]
     title: Title20
 
 
-class ReplyButton(Shape):
+class ReplyButton(Open):
     """A quick answer."""
 
     type: Literal["reply"]
     reply: Reply
 
 
-class ButtonAction(Shape):
+class ButtonAction(Open):
     """One to three of them."""
 
     buttons: Annotated[list[ReplyButton], Field(min_length=1, max_length=3)]
@@ -111,7 +123,7 @@ class Buttons(_Framed):
     action: ButtonAction
 
 
-class Row(Shape):
+class Row(Open):
     """One choice of a list."""
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
@@ -119,14 +131,14 @@ class Row(Shape):
     description: Annotated[str | None, Field(max_length=72)] = None
 
 
-class Section(Shape):
+class Section(Open):
     """Some choices of a list under a title, which may only be missing where there is one section."""
 
     title: Annotated[str | None, Field(max_length=24)] = None
     rows: Annotated[list[Row], Field(min_length=1, max_length=10)]
 
 
-class ListAction(Shape):
+class ListAction(Open):
     """What the button says that opens the list, and its sections: at most ten rows in all."""
 
     button: Title20
@@ -153,14 +165,15 @@ class ListMessage(Shape):
     action: ListAction
 
 
-class UrlParameters(Shape):
-    """What the button says, and where it leads."""
+class UrlParameters(Open):
+    """What the button says, and where it leads; `payment_link_preview` asks WhatsApp to show it as a payment."""
 
     display_text: Title20
-    url: Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://")]
+    url: Annotated[WebLink, Field(max_length=2_000)]
+    payment_link_preview: bool | None = None
 
 
-class UrlAction(Shape):
+class UrlAction(Open):
     """A link."""
 
     name: Literal["cta_url"]
@@ -174,10 +187,10 @@ class UrlButton(_Framed):
     action: UrlAction
 
 
-class FlowParameters(Shape):
+class FlowParameters(Open):
     """Which flow, by `flow_id` or `flow_name`, how it starts, and what the button says (30 characters)."""
 
-    flow_message_version: Annotated[str, Field(min_length=1, max_length=16)]
+    flow_message_version: Annotated[str, Field(min_length=1, max_length=16, coerce_numbers_to_str=True)]
     flow_id: str | None = None
     flow_name: str | None = None
     flow_cta: Annotated[str, Field(min_length=1, max_length=30)]
@@ -193,7 +206,7 @@ class FlowParameters(Shape):
         return self
 
 
-class FlowAction(Shape):
+class FlowAction(Open):
     """A flow."""
 
     name: Literal["flow"]
@@ -207,7 +220,7 @@ class FlowMessage(_Framed):
     action: FlowAction
 
 
-class LocationRequestAction(Shape):
+class LocationRequestAction(Open):
     """Ask where somebody is."""
 
     name: Literal["send_location"]
@@ -221,7 +234,7 @@ class LocationRequest(Shape):
     action: LocationRequestAction
 
 
-class ProductAction(Shape):
+class ProductAction(Open):
     """One product of a catalogue."""
 
     catalog_id: Annotated[str, Field(min_length=1, max_length=256)]
@@ -237,20 +250,20 @@ class Product(Shape):
     action: ProductAction
 
 
-class ProductItem(Shape):
+class ProductItem(Open):
     """A product by its id in the catalogue."""
 
     product_retailer_id: Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class ProductSection(Shape):
+class ProductSection(Open):
     """Products under a title."""
 
     title: Annotated[str | None, Field(max_length=24)] = None
     product_items: Annotated[list[ProductItem], Field(min_length=1, max_length=30)]
 
 
-class ProductListAction(Shape):
+class ProductListAction(Open):
     """Sections of products of a catalogue: at most thirty in all."""
 
     catalog_id: Annotated[str, Field(min_length=1, max_length=256)]
@@ -274,7 +287,7 @@ class ProductList(Shape):
     action: ProductListAction
 
 
-class CarouselCard(Shape):
+class CarouselCard(Open):
     """One card: Meta's own shape but for the length of its text."""
 
     card_index: Annotated[int, Field(ge=0, le=9)]
@@ -284,7 +297,7 @@ class CarouselCard(Shape):
     action: dict[str, Any] | None = None
 
 
-class CarouselAction(Shape):
+class CarouselAction(Open):
     """Two to ten cards."""
 
     cards: Annotated[list[CarouselCard], Field(min_length=2, max_length=10)]
@@ -311,23 +324,53 @@ class Other(_Framed):
         "order_details",
         "order_status",
         "address_message",
-        "call_permission_request",
         "voice_call",
         "request_contact_info",
     ]
     action: dict[str, Any]
 
 
+class CallPermission(Shape):
+    """A question whether the business may call; its text may be left to WhatsApp."""
+
+    type: Literal["call_permission_request"]
+    header: Header | None = None
+    body: TextPart | None = None
+    footer: Footer | None = None
+    action: dict[str, Any]
+
+
+_OTHERS: Final = (
+    *("catalog_message", "order_details", "order_status", "address_message", "voice_call", "request_contact_info"),
+)
+_OWN: Final = (
+    *("button", "list", "cta_url", "flow", "location_request_message", "product", "product_list", "carousel"),
+    "call_permission_request",
+)
+
 InteractiveContent = Annotated[
-    Buttons | ListMessage | UrlButton | FlowMessage | LocationRequest | Product | ProductList | Carousel | Other,
-    Field(discriminator="type"),
+    Annotated[Buttons, Tag("\0button")]
+    | Annotated[ListMessage, Tag("\0list")]
+    | Annotated[UrlButton, Tag("\0cta_url")]
+    | Annotated[FlowMessage, Tag("\0flow")]
+    | Annotated[LocationRequest, Tag("\0location_request_message")]
+    | Annotated[Product, Tag("\0product")]
+    | Annotated[ProductList, Tag("\0product_list")]
+    | Annotated[Carousel, Tag("\0carousel")]
+    | Annotated[CallPermission, Tag("\0call_permission_request")]
+    | Annotated[Other, Tag("\0other")],
+    Discriminator(
+        branch_by(lambda kind: kind if kind in _OWN else "other" if kind in _OTHERS else None),
+        custom_error_type="interactive_type",
+        custom_error_message=f"give a `type`: one of {', '.join((*_OWN, *_OTHERS))}",
+    ),
 ]
 
 
-class Interactive(Shape):
+class Interactive(Sent):
     """An interactive message: `interactive` is Meta's object."""
 
-    type: Literal["interactive"]
+    type: Literal["interactive"] = "interactive"
     interactive: InteractiveContent
 
 
