@@ -62,8 +62,9 @@ class FakeGraph:
             request.transport.abort()
             return web.Response()
         if answer is not None:
-            code, status = answer
-            return web.json_response({"error": {"message": "no", "code": code, "fbtrace_id": "T"}}, status=status)
+            code, status, *more = answer
+            error = {"message": "no", "code": code, "fbtrace_id": "T", **({"error_subcode": more[0]} if more else {})}
+            return web.json_response({"error": error}, status=status)
         wamid = f"wamid.{uuid.uuid4().hex}"
         recipient = {"wa_id": body["to"].lstrip("+")} if "to" in body else {"user_id": body.get("recipient")}
         return web.json_response({"messages": [{"id": wamid}], "contacts": [{"input": "x", **recipient}]})
@@ -152,7 +153,7 @@ class World:
             ]
         )
 
-    async def status(self, chatbot, message_id, *, wamid, status="delivered"):
+    async def status(self, chatbot, message_id, *, wamid, status="delivered", code=None):
         """What conversation says about one of our sends."""
         now = datetime.now(UTC)
         event = messages.MessageStatus(
@@ -165,6 +166,7 @@ class World:
             data=messages.StatusData(
                 status=status,
                 delivery_status=status,
+                error=messages.MetaError(code=code) if code is not None else None,
                 journal_id=ids.journal_id(chatbot, message_id),
                 wamid=wamid,
                 chatbot_id=chatbot,

@@ -222,7 +222,7 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
 def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     data = fact.event.data
     word = word_of(fact)
-    key = f"{fact.event.type}|{data.attempts}"
+    key = f"{fact.event.type}|{data.attempts}" + (f"|{data.due.isoformat()}" if data.due is not None else "")
     request = data.request or {}
     content = request.get("message")
     if isinstance(content, dict) and content.get("type") == "read":
@@ -362,6 +362,7 @@ def _record(
             receivedAt=now,
             origin=origin,
             participant=participant,
+            due=fact.event.data.due if isinstance(fact, Result) else None,
             error=error_document(error) if error else None,
         )
     )

@@ -13,6 +13,7 @@ from common.contracts.messages import IncomingData, IncomingMessage, MessageStat
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
+from common.meta.errors import RULES
 from common.meta.payloads import meta_error
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
@@ -117,15 +118,17 @@ def _status_event(
 
 
 def word_of(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt."""
+    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 
 def status_error(fact: StatusSeen | Result) -> MetaError | None:
-    """Why it failed: Meta's first error, or the sender's."""
+    """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
     if isinstance(fact, Result):
         return fact.event.data.error
-    return meta_error(fact.status.errors[0]) if fact.status.errors else None
+    error = meta_error(fact.status.errors[0]) if fact.status.errors else None
+    rule = RULES.get(error.code) if error is not None and error.code is not None else None
+    return replace(error, reason=rule.reason) if error is not None and rule is not None else error
 
 
 def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
@@ -161,6 +164,7 @@ def _from_sender(fact: Result, message: Message) -> StatusData:
         contact=data.contact or _recipient(data.to),
         timestamp=data.at,
         error=data.error,
+        due=data.due,
         metadata=(data.request or {}).get("metadata"),
     )
 

@@ -14,6 +14,7 @@ from conversation.state import Message
 
 RANKS: Final = MappingProxyType(
     {
+        "queued": 3,
         "in_doubt": 5,
         "accepted": 10,
         "sent": 20,
@@ -25,8 +26,8 @@ RANKS: Final = MappingProxyType(
         "played": 60,
     }
 )
-"""`in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and change
-nothing."""
+"""`queued`, `in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and
+change nothing."""
 
 UNKNOWN: Final = "unknown"
 

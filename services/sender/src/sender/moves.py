@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from sender.journal import Entry, Move, State
-from sender.outcomes import Dead, Defer, InDoubt, Outcome, Retry, Sent
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 
 def blank(
@@ -50,15 +50,16 @@ def claim(
         at=now,
         due=None,
         doubted_at=None,
+        apart="",
     )
     return _move(entry, claimed)
 
 
-def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has it already
+def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journal has it already
     entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
 ) -> Move | None:
     """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
-    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None)
+    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None, apart="")
     match outcome:
         case Sent():
             if entry is not None and entry.state is State.ACCEPTED:
@@ -84,6 +85,12 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
             # The attempt is given back: it did not count.
             waiting = replace(base, state=State.DEFERRED, attempt=entry.attempt - 1, due=outcome.until)
             return _move(entry, replace(waiting, error=outcome.error))
+        case Apart():
+            if entry is not None and entry.apart and entry.due == outcome.due:
+                return None
+            attempt = base.attempt - (entry is not None and entry.state is State.CLAIMED)
+            waiting = replace(base, state=State.DEFERRED, attempt=attempt, due=outcome.due, apart=outcome.subject)
+            return _move(entry, _with_error(waiting, outcome.error, now))
 
 
 def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Move | None:

@@ -118,6 +118,7 @@ class JournalStore:
                 error=msgspec.to_builtins(entry.error),
                 letter=entry.letter or None,
                 replays=entry.replays or None,
+                apart=entry.apart or None,
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -157,6 +158,7 @@ def _entry(document: Document) -> Entry:
         error=_read(document.get("error"), MetaError),
         letter=document.get("letter", False),
         replays=document.get("replays", 0),
+        apart=document.get("apart", ""),
     )
 
 

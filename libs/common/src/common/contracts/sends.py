@@ -38,6 +38,7 @@ FAILED: Final = "send.failed"
 EXPIRED: Final = "send.expired"
 CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
+QUEUED: Final = "send.queued"
 
 
 _LAST_YEAR: Final = 9998
@@ -177,9 +178,10 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     """How a send stands.
 
     `journalId` is our id of the send, `messageId` the caller's. `request` is the request as given (camelCase).
-    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta.
-    `messageStatus` is what Meta said it does with a message that it accepted: `accepted`, `held_for_quality_assessment`
-    or `paused` (template pacing); it need not say anything.
+    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta. `due` is
+    when a send that waits is tried again, and `error` then says what it waits for. `messageStatus` is what Meta said it
+    does with a message that it accepted: `accepted`, `held_for_quality_assessment` or `paused` (template pacing); it
+    need not say anything.
     """
 
     journal_id: str
@@ -193,10 +195,11 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     wamid: str | None = None
     message_status: str | None = None
     error: MetaError | None = None
+    due: datetime | None = None
     request: dict[str, Any] | None = None
 
 
 class SendResult(Event, frozen=True, kw_only=True):
-    """A send's outcome; `type` is one of this module's five."""
+    """A send's outcome; `type` is one of this module's six."""
 
     data: SendResultData
