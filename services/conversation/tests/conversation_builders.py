@@ -131,16 +131,18 @@ class Memory:
     def __init__(self):
         self.messages, self.conversations = {}, {}
 
-    def run(self, *records, chatbots=BOT, silent=frozenset()):
+    def run(self, *records, chatbots=BOT, silent=frozenset(), now=NOW):
         known = Known(
             {k: self.copy(v) for k, v in self.messages.items()},
             [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
         )
-        done = plan([read(record) for record in records], known, chatbots, NOW, silent)
+        done = plan([read(record) for record in records], known, chatbots, now, silent)
         for m in done.working.messages.values():
             if m.conversation_id is not None:  # absent rather than null, as the store has it
                 m.document["conversationId"] = m.conversation_id
             self.messages[m.document["_id"]] = m.document
+        for m in done.working.absorbed:
+            self.messages.pop(m.document["_id"], None)
         for c in done.working.conversations.values():
             self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
         return [pending.record(NOW) for pending in done.events], done

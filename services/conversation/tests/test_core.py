@@ -1,10 +1,11 @@
 """The plan of a batch: what is written, what is published."""
 
 import itertools
+from datetime import timedelta
 
 import msgspec
 import pytest
-from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, read, result, status, webhook
+from conversation_builders import ADA, NOW, NUMBER, FakeRecord, Memory, again, message, read, result, status, webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -240,6 +241,24 @@ def test_results_that_are_not_success_are_told(memory, kind, word):
     assert (data.status, data.delivery_status, data.error.code) == (word, word, 131026)
 
 
+def test_what_waits_is_told_each_time_that_it_is_put_off_and_accepted_in_the_end(memory):
+    waits = [result(sends.QUEUED, attempts=0, due=NOW + timedelta(minutes=n)) for n in (1, 2)]
+    events, _ = memory.run(*waits, again(waits[0]), result(sends.IN_DOUBT), result())
+    told = [decode(status_decoder, event.value).data for event in events]
+    assert [data.status for data in told] == ["queued", "queued", "in_doubt", "accepted"]
+    assert [data.due for data in told[:2]] == [NOW + timedelta(minutes=n) for n in (1, 2)]
+    assert told[0].error.code == 131026
+    assert memory.messages[OURS]["deliveryStatus"] == "accepted"
+
+
+def test_meta_s_reason_has_our_name_too(memory):
+    (event,), _ = memory.run(status("failed", errors=[{"code": 131026, "title": "Message undeliverable"}]))
+    error = decode(status_decoder, event.value).data.error
+    assert (error.code, error.reason, error.title) == (131026, "undeliverable", "Message undeliverable")
+    (event,), _ = memory.run(status("failed", wamid="wamid.OTHER", errors=[{"code": 7, "title": "New"}]))
+    assert decode(status_decoder, event.value).data.error.reason is None
+
+
 def test_in_doubt_is_settled_by_a_status(memory):
     memory.run(result(sends.IN_DOUBT), status("sent"), result(attempts=2))
     assert memory.messages[OURS]["deliveryStatus"] == "sent"
@@ -336,6 +355,14 @@ def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):
 def test_the_words_of_every_type(memory, raw, text):
     (event,), _ = memory.run(webhook(webhooks.MESSAGE, {"id": "wamid.T", **raw}, contact=ADA, wamid="wamid.T"))
     assert decode(incoming_decoder, event.value).data.text == text
+
+
+def test_what_meta_does_with_a_message_that_it_accepted_is_told_and_kept(memory):
+    (event,), _ = memory.run(result(message_status="held_for_quality_assessment"))
+    assert decode(status_decoder, event.value).data.message_status == "held_for_quality_assessment"
+    (event,), _ = memory.run(status("delivered"))
+    assert decode(status_decoder, event.value).data.message_status is None  # it is on its way now
+    assert memory.messages[OURS]["messageStatus"] == "held_for_quality_assessment"
 
 
 def test_another_content_under_the_id_of_a_send_is_told_and_changes_no_message(memory):

@@ -323,3 +323,15 @@ def test_each_owner_of_a_number_has_a_conversation_of_their_own_also_when_the_on
     assert met == []  # so MongoDB finds none
     third = plan([read(message("wamid.3", contact=Contact(wa_id=PHONE)))], Known(), BOT, NOW + 2 * MINUTE)
     assert first not in third.working.conversations
+
+
+def test_a_person_whose_first_name_was_forgotten_can_be_met_by_it_again(memory):
+    write(memory, Contact(user_id="DE.0"))
+    for n in range(60):
+        changed = {"user_id": f"DE.{n + 1}", "previous_user_id": f"DE.{n}"}
+        system(memory, Contact(user_id=f"DE.{n}"), kind="user_changed_user_id", **changed)
+    (before,) = standing(memory)
+    assert f"{NUMBER}|u:DE.0" not in before["aliases"]
+    _, done = memory.run(message(next(_wamids), contact=Contact(user_id="DE.0")), now=NOW + MINUTE)
+    (made,) = [one for one in done.working.conversations.values() if one.new]
+    assert made.id != before["_id"]

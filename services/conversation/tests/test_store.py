@@ -154,6 +154,21 @@ SEQUENCES = {
     "doubt, then a status": lambda: [[result(sends.IN_DOUBT)], [status("sent")], [result(attempts=2)]],
     "a second wamid": lambda: [[result()], [status("sent", wamid="wamid.LATE")], [status("read", wamid="wamid.LATE")]],
     "somebody else's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
+    "unsigned statuses, then result": lambda: [
+        [status("sent", ours=False, pricing=PRICING)],
+        [status("failed", ours=False, contact=None)],
+        [result()],
+        [status("delivered", ours=False, pricing=PRICING)],
+    ],
+    "unsigned statuses and the result in one batch": lambda: [
+        [status("sent", ours=False), result(), status("read", ours=False)],
+        [status("delivered")],
+    ],
+    "a doubt, unsigned statuses, then the result": lambda: [
+        [result(sends.IN_DOUBT)],
+        [status("sent", ours=False)],
+        [result(attempts=2)],
+    ],
     "a group": lambda: [
         [status("delivered", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
         [status("read", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
@@ -284,6 +299,22 @@ async def test_two_processes_that_meet_one_person_at_once_make_one_conversation(
             await asyncio.gather(*both)
         (conversation,) = [c async for c in room.store.conversations.find({"aliases": f"{NUMBER}|u:DE.{turn}"})]
         assert conversation["inboundCount"] == 4
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_result_and_a_status_that_only_knows_its_wamid_meet_at_once_and_are_one_message(room, known):
+    if known:
+        await room.apply(message("wamid.1"))
+    other = ConversationStore(room.mongo)
+    for n in range(5):
+        wamid, message_id = f"wamid.OUT{n}", f"m{n}"
+        await asyncio.gather(
+            room.apply(result(message_id=message_id, wamid=wamid)),
+            room.apply(status("sent", wamid, message_id, ours=False), store=other, slot="other"),
+        )
+    messages = [one for one in (await room.all_of(room.store.messages)).values() if one["direction"] == "outbound"]
+    assert sorted(one["messageId"] for one in messages) == [f"m{n}" for n in range(5)]
+    assert all(len(one["statuses"]) == 2 for one in messages)
 
 
 async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_days(room):

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestServer
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from common.contracts import accounts, ids, messages, sends, topics
+from common.contracts import accounts, ids, messages, reports, sends, topics
 from common.contracts.envelope import decode, decoder, encode
+from common.contracts.reports import IngressReport, ReportData
 from common.http.auth import digest
 from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.publisher import Publisher
@@ -62,8 +63,9 @@ class FakeGraph:
             request.transport.abort()
             return web.Response()
         if answer is not None:
-            code, status = answer
-            return web.json_response({"error": {"message": "no", "code": code, "fbtrace_id": "T"}}, status=status)
+            code, status, *more = answer
+            error = {"message": "no", "code": code, "fbtrace_id": "T", **({"error_subcode": more[0]} if more else {})}
+            return web.json_response({"error": error}, status=status)
         wamid = f"wamid.{uuid.uuid4().hex}"
         recipient = {"wa_id": body["to"].lstrip("+")} if "to" in body else {"user_id": body.get("recipient")}
         return web.json_response({"messages": [{"id": wamid}], "contacts": [{"input": "x", **recipient}]})
@@ -152,7 +154,7 @@ class World:
             ]
         )
 
-    async def status(self, chatbot, message_id, *, wamid, status="delivered"):
+    async def status(self, chatbot, message_id, *, wamid, status="delivered", code=None):
         """What conversation says about one of our sends."""
         now = datetime.now(UTC)
         event = messages.MessageStatus(
@@ -165,6 +167,7 @@ class World:
             data=messages.StatusData(
                 status=status,
                 delivery_status=status,
+                error=messages.MetaError(code=code) if code is not None else None,
                 journal_id=ids.journal_id(chatbot, message_id),
                 wamid=wamid,
                 chatbot_id=chatbot,
@@ -212,10 +215,34 @@ class World:
         return found
 
     @asynccontextmanager
+    async def ingress(self):
+        """A replica of ingress that takes everything, and has done so for a minute."""
+        replica = uuid.uuid4().hex
+        now = datetime.now(UTC)
+        past = [now - timedelta(seconds=second) for second in range(60, 0, -2)]
+        await self.publisher.publish([report(ReportData(replica=replica), at) for at in past])
+        reporter = asyncio.create_task(self._report(replica))
+        try:
+            yield
+        finally:
+            reporter.cancel()
+            await self.publisher.publish([report(ReportData(replica=replica, leaving=True), datetime.now(UTC))])
+
+    async def _report(self, replica):
+        while True:
+            await self.publisher.publish([report(ReportData(replica=replica), datetime.now(UTC))])
+            await asyncio.sleep(0.2)
+
+    async def conversation_reads_all(self):
+        """Conversation has read everything that ingress has written."""
+        await skip_to_end(self.settings, self.settings.sender_conversation_group, [topics.WEBHOOKS.name])
+
+    @asynccontextmanager
     async def running(self, **changes):
         """A sender that works, with these settings changed."""
         sender = Sender(self.settings.model_copy(update=changes))
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.ingress())
             for lifespan in sender.lifespans():
                 await stack.enter_async_context(lifespan(None))
             await eventually(lambda: ready(sender))
@@ -234,6 +261,20 @@ class World:
 
             await eventually(healthy)
             yield api
+
+
+def report(data, at):
+    """What ingress writes about itself."""
+    event = IngressReport(
+        id=uuid.uuid4().hex,
+        type=reports.REPORT,
+        version=1,
+        occurred_at=at,
+        recorded_at=at,
+        correlation_id="c",
+        data=data,
+    )
+    return Outgoing(topics.INGRESS_REPORTS.name, data.replica, encode(event))
 
 
 async def ready(sender):
@@ -303,6 +344,7 @@ async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
         mongodb_database=f"sender_test_{name}",
         sender_group=f"sender-{name}",
         sender_status_group=f"sender-status-{name}",
+        sender_conversation_group=f"conversation-{name}",
         graph_base_url=graph.url,
         accounts_internal_url=accounts_api.url,
         accounts_internal_key="wk_fake_internal",
@@ -312,6 +354,7 @@ async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
     )
     await skip_to_end(settings, settings.sender_group, [topic.name for topic in topics.SEND_FAMILY])
     await skip_to_end(settings, settings.sender_status_group, [topics.MESSAGE_STATUS.name])
+    await skip_to_end(settings, settings.sender_conversation_group, [topics.WEBHOOKS.name])
     publisher = Publisher(settings)
     await publisher.start()
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from common.contracts.messages import MetaError
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.prefix import Prefixes
@@ -142,6 +143,94 @@ def test_a_held_group_waits_and_sends_a_probe_first():
     assert lanes.next_due() is None
     lanes.open("g")
     assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
+
+
+def test_a_held_group_is_probed_by_what_somebody_waits_for():
+    campaign = [item(f"c{n}", f"c{n}", order=n, bulk=True) for n in range(3)]
+    lanes = filled(*campaign)
+    first = lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []  # all of them wait now
+    reply = item("reply", "person", order=9)
+    lanes.offer(reply)
+    assert taken(lanes, 0.6) == []
+    assert taken(lanes, 1.0) == ["reply"]
+    lanes.hold("g", now=1.0, base=1.0, cap=60.0)
+    lanes.block(reply, 1.0, 1.0)
+    lanes.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
+    assert taken(lanes, 3.0) == ["c1"]
+
+
+def test_a_campaign_does_not_take_the_probe_of_what_somebody_waits_for():
+    reply, campaign = item("reply", "person", order=1), item("c", "c", order=2, bulk=True)
+    lanes = filled(reply)
+    lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(reply, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []
+    lanes.offer(campaign)
+    assert taken(lanes, 5.0) == ["reply"]
+    lanes.open("g")
+    lanes.finish(reply)
+    assert taken(lanes, 5.0) == ["c"]
+
+
+def test_what_waits_for_a_number_that_is_refused_too_long_is_ended_and_the_number_still_probed():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    items = [item(str(n), str(n), order=n) for n in range(3)]
+    for one in items:
+        lanes.offer(one)
+    first, reason = lanes.take(0.0), MetaError(code=131042)
+    lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=reason)
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 59.0) == []
+    probe = lanes.take(60.0)
+    assert lanes.ends(probe, 60.0) is None
+    lanes.hold("g", now=60.0, base=60.0, cap=60.0, refused=True, reason=reason)
+    lanes.block(probe, 60.0, 60.0)
+    assert taken(lanes, 99.9) == []
+    assert lanes.next_due() == 100.0
+    ended = [lanes.take(100.0) for _ in range(3)]
+    assert {lanes.ends(one, 100.0) for one in ended} == {reason}
+    for one in ended:
+        lanes.finish(one)
+    late = item("late", "late", order=9)
+    lanes.offer(late)
+    assert lanes.ends(lanes.take(110.0), 110.0) is reason
+    lanes.finish(late)
+    again = item("again", "again", order=10)
+    lanes.offer(again)
+    assert lanes.ends(lanes.take(120.0), 120.0) is None  # the probe
+    lanes.open("g")
+    lanes.finish(again)
+    lanes.offer(item("then", "then", order=11))
+    assert lanes.ends(lanes.take(120.0), 120.0) is None
+
+
+def test_a_changed_account_is_no_reason_to_end_what_waits():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    lanes.offer(item("1"))
+    first = lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=MetaError(code=190))
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 1.0) == []
+    lanes.release("g", 99.0)
+    lanes.offer(item("2", "b", order=2))
+    probe = lanes.take(150.0)
+    assert lanes.take(150.0) is None
+    assert lanes.ends(probe, 150.0) is None
+
+
+def test_a_pace_is_never_a_reason_to_end_what_waits():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    lanes.offer(item("1"))
+    for now in (0.0, 60.0, 120.0):
+        one = lanes.take(now)
+        assert lanes.ends(one, now) is None
+        lanes.hold("g", now=now, base=60.0, cap=60.0)
+        lanes.block(one, now, now)
+    assert taken(lanes, 170.0) == []
 
 
 def test_holds_double_in_a_row_and_not_for_calls_already_under_way():

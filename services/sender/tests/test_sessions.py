@@ -16,7 +16,7 @@ from common.kafka.partitioner import partition_of
 from common.kafka.partitions import Halted
 from common.telemetry.tenants import UNKNOWN
 from sender.lane import Bounds
-from sender.outcomes import Dead, Defer, Hold, InDoubt, Retry, Sent
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
 from sender.store import Lately
 
 
@@ -352,6 +352,24 @@ async def test_a_number_that_is_refused_waits_as_a_whole_until_its_account_chang
         await world.until_done("m1", "m2")
 
 
+async def test_what_waits_for_a_refused_number_is_told_of_and_ends_in_the_end():
+    world = World(bounds=Bounds(long_seconds=1_000.0, most_seconds=0.4))
+    world.flow.answer = lambda _job, _nth: Defer(soon(), ERROR, HELD)
+    world.ask("m1", to=1)
+    async with world.running():
+        await until(world.kafka.results)
+        (queued,) = world.kafka.results()
+        assert (queued["type"], queued["data"]["error"]["code"]) == ("send.queued", ERROR.code)
+        assert queued["data"]["due"] > queued["data"]["at"]
+        world.ask("m2", to=2)
+        await until(lambda: len(world.kafka.results()) == 3)
+    ended = {
+        r["data"]["messageId"]: r["data"]["error"]["code"] for r in world.kafka.results() if r["type"] == "send.failed"
+    }
+    assert ended == {"m1": ERROR.code, "m2": ERROR.code}
+    assert world.kafka.to(DLQ) == []
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_number_is_let_go_as_a_whole_when_meta_answers(answered):
     world = World()
@@ -606,6 +624,76 @@ async def test_a_scheduled_send_stays_in_its_store_until_its_release_is_committe
         await until(lambda: world.scheduled.sends == {})
 
 
+def apart(seconds, *, news=True):
+    return Apart(soon(seconds), ERROR, "template a", news)
+
+
+async def test_a_refused_template_leaves_its_conversation_is_told_of_and_comes_back():
+    world = World()
+    world.flow.answer = lambda job, nth: apart(0.4) if (job.message_id, nth) == ("refused", 1) else Sent("w")
+    world.ask("refused")
+    world.ask("reply")  # to the same person
+    async with world.running():
+        await world.until_done("reply")
+        assert world.flow.ids == ["refused", "reply"]
+        assert [send.apart for send in world.scheduled.sends.values()] == [("b", "template a")]
+        await until(lambda: world.kafka.committed.get(AT) == 2)
+        await until(lambda: len(world.kafka.results()) == 3)
+        await until(lambda: world.scheduled.sends == {})
+    queued, _, _ = sorted(world.kafka.results(), key=lambda result: result["type"], reverse=True)
+    assert (queued["type"], queued["data"]["error"]["code"]) == ("send.queued", 131000)
+    assert queued["data"]["due"] > queued["data"]["at"]
+    again = world.flow.taken[-1]
+    assert (again.id, again.look) == ("refused", True)
+
+
+async def test_a_refused_template_is_stored_before_its_record_is_committed():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(0.2) if nth < 3 else Sent("w")
+    world.scheduled.gate.clear()
+    world.ask("refused")
+    async with world.running():
+        await until(lambda: world.flow.ids == ["refused"])
+        await quiet()
+        assert world.kafka.committed == {}
+        world.scheduled.gate.set()
+        await until(lambda: len(world.flow.ids) == 3)
+        await until(lambda: world.scheduled.sends == {})
+    assert [result["type"] for result in world.kafka.results()].count("send.accepted") == 1
+
+
+async def test_what_is_no_news_is_not_told_again():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(0.1, news=False) if nth == 1 else Sent("w")
+    world.ask("refused")
+    async with world.running():
+        await world.until_done("refused")
+    assert [result["type"] for result in world.kafka.results()] == ["send.accepted"]
+
+
+async def test_what_waits_apart_comes_back_when_meta_takes_its_template_again():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(600) if nth == 1 else Sent("w")
+    world.ask("refused")
+    async with world.running():
+        await until(lambda: world.scheduled.sends)
+        world.worker.taken_again("b", "another template")
+        await quiet()
+        assert world.flow.ids == ["refused"]
+        world.worker.taken_again("b", "template a")
+        await until(lambda: world.flow.ids == ["refused", "refused"])
+
+
+async def test_a_retry_whose_template_is_refused_then_waits_apart_too():
+    world = World()
+    answers = {1: lambda: Retry(soon(), ERROR, 1), 2: lambda: apart(0.1)}
+    world.flow.answer = lambda _job, nth: answers.get(nth, lambda: Sent("w"))()
+    world.ask("m1")
+    async with world.running():
+        await until(lambda: [result["type"] for result in world.kafka.results()][-1:] == ["send.accepted"])
+    assert [taken.job.attempts for taken in world.flow.taken] == [0, 1, 1]
+
+
 SMALL = Bounds(lane=2, group=100, total=100, load=2, long_seconds=0.05)
 
 
@@ -632,7 +720,7 @@ async def test_what_waits_long_is_stored_before_its_record_is_committed_and_take
     (told,) = world.kafka.results(waiting=True)
     assert (told["data"]["messageId"], told["data"]["attempts"]) == ("m1", 0)
     assert told["data"]["due"] > told["data"]["at"]
-    assert told["data"]["waitsFor"]
+    assert told["data"]["error"]["reason"]
 
 
 async def test_what_a_lane_has_no_room_for_is_stored_and_keeps_its_order():

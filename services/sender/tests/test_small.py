@@ -17,7 +17,7 @@ from common.http.credentials import Credentials
 from sender.moves import blank
 from sender.reports import RejectionReports
 from sender.settings import Settings
-from sender.settle import _seen, told_of
+from sender.settle import _seen, _statuses, told_of
 from sender.tokens import new_token
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
@@ -138,7 +138,7 @@ def test_only_statuses_of_ours_with_a_wamid_say_something():
         record(b"junk"),
         record(None),
     ]
-    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(batch).items()}
+    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(_statuses(batch)).items()}
     assert seen == {"j1": ["w1", "w2"]}
 
 

@@ -55,6 +55,7 @@ GIVEN = {
     "mongodb_uri": "mongodb://127.0.0.1:9/?replicaSet=rs0",
     "sender_batch_bytes": 9_000_001,
     "sender_group": "group of sends",
+    "sender_hold_seconds": 86_401.0,
     "sender_in_doubt_policy": "fail",
     "sender_in_doubt_seconds": 31.0,
     "sender_journal_days": 29,
@@ -62,6 +63,7 @@ GIVEN = {
     "sender_messages_per_second": 17.0,
     "sender_pair_pace": False,
     "sender_park_seconds": 5.5,
+    "sender_conversation_group": "group of conversation",
     "sender_pause_cap_seconds": 301.0,
     "sender_pause_seconds": 32.0,
     "sender_plan_weights": {"gold": 7.0, "tin": 2.0},
@@ -169,6 +171,7 @@ PLACES = {
     "mongodb_uri": lambda b: ("127.0.0.1", 9) in b.sender.mongo.client._topology_settings.seeds,
     "sender_batch_bytes": lambda b: b.routed().batches._room._most == 9_000_001,
     "sender_group": lambda b: b.sender.group._group == "group of sends",
+    "sender_hold_seconds": lambda b: b.rules.hold_seconds == 86_401.0,
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
     "sender_journal_days": lambda b: b.sender.store._retention == timedelta(days=29),
@@ -187,7 +190,8 @@ PLACES = {
         )
         == (2_200, 1_100, 110)
     ),
-    "sender_status_group": lambda b: b.sender.statuses._group == "group of statuses",
+    "sender_conversation_group": lambda b: b.sender.clock._stages[0][0] == "group of conversation",
+    "sender_status_group": lambda b: b.sender.statuses._group == b.sender.clock._stages[1][0] == "group of statuses",
     "sender_spool_bytes": lambda b: (
         is_all((b.sender.media._spool, b.routed().limits.spool), b.sender.spool)
         and (b.sender.spool._most, b.sender.spool._each) == (300_000_001, 150_000_000)
@@ -363,6 +367,9 @@ async def test_a_step_works_with_the_parts_of_its_sender(still):
     names = ("accounts", "credentials", "graph", "media", "windows", "moves", "loads", "breaker")
     assert [name for name in names if getattr(flow, name) is not getattr(sender, name)] == []
     assert flow.on_rejected == sender.reports.report
+    assert flow.silence == sender.clock.silence
+    assert sender.clock._some is sender.watch.some
+    assert sender.clock._window.total_seconds() == still.rules.in_doubt_seconds
     assert (tools.watch, tools.parker, tools.paces) == (sender.watch, sender.parker, sender.paces)
     assert tools.recent._store is sender.store
     assert tools.shares.terms == sender.paces.terms
@@ -496,8 +503,8 @@ async def test_all_indexes_are_created(bench, monkeypatch):
 
 async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypatch):
     sender, told = bench.sender, []
-    started = ("indexes", "accounts", "publisher", "throughput", "numbers", "watch", "statuses", "group", "readings")
-    started = (*started, "parked", "depth")
+    started = ("indexes", "accounts", "publisher", "throughput", "numbers", "watch", "clock", "statuses", "group")
+    started = (*started, "readings", "parked", "depth")
     closed = ("mongo", "credentials", "graph", "moves", "loads", "parker", "scheduler", "reports", "media_client")
     closed = (*closed, "fetcher", "media", "windows")
     for name in started:
@@ -516,7 +523,14 @@ async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypa
     assert sorted(stops) == sorted([f"stop {name}" for name in started] + [f"close {name}" for name in closed])
     # Sessions end with what they need still there: clients, the journal, and the producers' Kafka.
     at = {what: place for place, what in enumerate(stops)}
-    for needed in ("stop statuses", "stop watch", "stop publisher", "stop accounts", *(f"close {n}" for n in closed)):
+    for needed in (
+        "stop statuses",
+        "stop watch",
+        "stop clock",
+        "stop publisher",
+        "stop accounts",
+        *(f"close {n}" for n in closed),
+    ):
         assert at["stop group"] < at[needed]
     assert stops[-1] == "close mongo"
     assert at["close media"] < at["close fetcher"] < at["close media_client"]

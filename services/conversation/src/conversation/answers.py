@@ -65,6 +65,8 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`).
 
     One that waits to be sent is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    `messageStatus` is Meta's word in its answer to a send, where it had one: `accepted`, `held_for_quality_assessment`
+    or `paused`.
     """
 
     id: str
@@ -75,6 +77,7 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     wamid: str | None = None
     other_wamids: list[str] | None = None
     message_id: str | None = None
+    message_status: str | None = None
     to: str | None = None
     type: str | None = None
     text: str | None = None

@@ -21,8 +21,9 @@ from common.contracts.ids import inbound_message_id, message_id_before, outbound
 from common.contracts.messages import MetaError
 from common.contracts.webhooks import original_of
 from common.meta.torn import kept_text
+from conversation.absorbing import absorb, retold
 from conversation.documents import contact_document, error_document, present
-from conversation.events import Pending, incoming, status_changed, status_error, word_of
+from conversation.events import Pending, incoming, status_changed, status_error, status_retold, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
 from conversation.people import (
@@ -78,16 +79,17 @@ def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
                 messages.update((inbound_message_id(number, wamid), message_id_before(wamid)))
                 aliases.update(sender_of(fact).aliases)
             case StatusSeen():
-                if fact.journal_id is not None:
-                    messages.add(fact.journal_id)
-                else:
-                    number, wamid = fact.event.data.phone_number_id, fact.status.id
-                    owner = chatbots.get(number or "")
-                    messages.update((outbound_message_id(number, owner, wamid), message_id_before(wamid)))
+                number, wamid = fact.event.data.phone_number_id, fact.status.id
+                messages.add(outbound_message_id(number, chatbots.get(number or ""), wamid))
+                messages.add(fact.journal_id or message_id_before(wamid))
+                if fact.journal_id is None:
                     wamids.add(wamid)
                 aliases.update(recipient_of(fact).aliases)
             case Result():
-                messages.add(fact.event.data.journal_id)
+                data = fact.event.data
+                messages.add(data.journal_id)
+                if data.wamid:
+                    messages.add(outbound_message_id(data.phone_number_id, data.chatbot_id, data.wamid))
                 aliases.update(addressee_of(fact).aliases)
             case ChangeSeen():
                 for call in fact.calls:
@@ -207,18 +209,20 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     message = _message_of(result.working, fact, owner, now)
     chatbot = message.document.get("chatbotId", owner)
     _note_wamid(result.working, message, status.id)
+    absorb(result.working, message, status.id, origin=fact.origin, most=MAX_STATUSES)
     _note_time(message, fact.at)
     _join(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
     result.usage.extend(usage_of_pricing(fact, message))
     key = status_key(message, status)
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
 
 
 def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     data = fact.event.data
     word = word_of(fact)
-    key = f"{fact.event.type}|{data.attempts}"
+    key = f"{fact.event.type}|{data.attempts}" + (f"|{data.due.isoformat()}" if data.due is not None else "")
     if fact.event.type == sends.DUPLICATE:
         _note_duplicate(result, fact, key, now)
         return
@@ -234,11 +238,13 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     _fill(message, fact, content)
     if data.wamid:
         _note_wamid(result.working, message, data.wamid)
+        absorb(result.working, message, data.wamid, origin=fact.origin, most=MAX_STATUSES)
     _join(result.working, message, addressee_of(fact), data.chatbot_id, now, error=data.error)
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
     if _record(message, key, word, fact.origin, data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
 
 
 def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:
@@ -259,6 +265,7 @@ def _fill(message: Message, fact: Result, content: object) -> None:
     message.set("chatbotId", data.chatbot_id)
     message.set("phoneNumberId", data.phone_number_id)
     message.set("to", data.to)
+    message.set("messageStatus", data.message_status)
     message.set("type", content.get("type") if isinstance(content, dict) else "text")
     message.set("text", text)
     message.set("request", request)
@@ -271,7 +278,8 @@ def _fill(message: Message, fact: Result, content: object) -> None:
         )  # it stands where it was sent, not where it was asked for
     _note_time(message, data.at)
     message.set("due", data.due)
-    message.set("reason", data.waits_for)
+    if fact.event.type == sends.QUEUED and data.error is not None:
+        message.set("reason", data.error.reason)
     if data.error is not None:
         message.set("error", error_document(data.error))
 
@@ -312,7 +320,8 @@ def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: date
     before = working.messages.get(message_id_before(fact.status.id))
     for message in (*working.of_wamid(number, fact.status.id), *([before] if before else [])):
         of_owner = message.document.get("chatbotId") == owner
-        if of_owner and not _is_inbound(message) and _is_at(message, number, owner):
+        stands_in = message.document["_id"] == of_another_system
+        if of_owner and not stands_in and not _is_inbound(message) and _is_at(message, number, owner):
             return message
     return _outbound(working, of_another_system, number, owner, now)
 
@@ -328,9 +337,11 @@ def _note_wamid(working: Working, message: Message, wamid: str) -> None:
     first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
         message.set("wamid", wamid)
-        working.note_wamid(message)
     elif first != wamid and wamid not in others and len(others) < MAX_OTHER_WAMIDS:
         message.set("otherWamids", [*others, wamid])
+    else:
+        return
+    working.note_wamid(message, wamid)
 
 
 def _join(
@@ -373,6 +384,7 @@ def _record(
             receivedAt=now,
             origin=origin,
             participant=participant,
+            due=fact.event.data.due if isinstance(fact, Result) else None,
             error=error_document(error) if error else None,
         )
     )

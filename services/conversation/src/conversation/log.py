@@ -6,6 +6,7 @@ from common.contracts.ids import derive_id
 from common.contracts.webhooks import WebhookData, original_of
 from common.meta.payloads import read_json
 from common.meta.torn import kept_text
+from conversation.absorbing import STOOD_IN, stand_in_id
 from conversation.documents import present
 from conversation.facts import ChangeSeen, Inbound, Result, StatusSeen
 from conversation.state import Document, Message
@@ -39,10 +40,12 @@ def usage_of_pricing(fact: StatusSeen, message: Message) -> list[Document]:
     pricing = read_json(fact.status.pricing)
     if not pricing:
         return []
+    wamid = fact.status.id
+    priced = stand_in_id(message, wamid) if message.document.get(STOOD_IN) else message.document["_id"]
     return [
         present(
-            **_usage("pricing", f"{message.document['_id']}|{fact.status.id}", message, fact.at),
-            wamid=fact.status.id,
+            **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
+            wamid=wamid,
             category=_text(pricing.get("category")),
             pricingType=_text(pricing.get("type")),
             pricingModel=_text(pricing.get("pricing_model")),

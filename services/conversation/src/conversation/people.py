@@ -121,7 +121,9 @@ def _resolved(
     aliases = _own(working, named, others)
     if not mine:
         document = present(
-            _id=derive_id("conversation", chatbot or "", aliases[0], *_turn(aliases[0], now)),
+            # The time, because an alias can begin more than one: a phone number with each of its owners, a BSUID when
+            # its person had so many names since that it was forgotten.
+            _id=derive_id("conversation", chatbot or "", aliases[0], now.isoformat()),
             phoneNumberId=phone_number_id,
             chatbotId=chatbot,
             aliases=[],
@@ -134,11 +136,6 @@ def _resolved(
     _add_aliases(working, conversation, aliases, chatbot)
     conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
     return conversation
-
-
-def _turn(alias: str, now: datetime) -> tuple[str, ...]:
-    """A phone number begins a conversation with each of its owners: their ids must differ."""
-    return (now.isoformat(),) if "|p:" in alias else ()
 
 
 def note_sender(conversation: Conversation, named: Named) -> None:

@@ -86,6 +86,12 @@ class Message:
     changed: Document = field(default_factory=dict)
     pushed: list[Document] = field(default_factory=list)
     conversation: Conversation | None = None
+    absorbed_into: "Message | None" = None
+
+    @property
+    def root(self) -> "Message":
+        """The one that stays."""
+        return self if self.absorbed_into is None else self.absorbed_into.root
 
     def set(self, name: str, value: object) -> None:
         """Set a field, if that changes it."""
@@ -146,6 +152,7 @@ class Working:
     by_alias: dict[Owned, Conversation] = field(default_factory=dict)
     by_wamid: dict[Owned, list[Message]] = field(default_factory=dict)
     merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
+    absorbed: list[Message] = field(default_factory=list)
 
     @classmethod
     def of(cls, known: Known) -> "Working":
@@ -167,16 +174,26 @@ class Working:
         return conversation
 
     def add_message(self, message: Message) -> Message:
-        """Take a message in, under its id and, when it has one, its wamid."""
+        """Take a message in, under its id and its wamids."""
         self.messages[message.document["_id"]] = message
-        if "wamid" in message.document:
-            self.note_wamid(message)
+        for wamid in (message.document.get("wamid"), *message.document.get("otherWamids", ())):
+            if wamid is not None:
+                self.note_wamid(message, wamid)
         return message
 
-    def note_wamid(self, message: Message) -> None:
-        """Have a message found by the wamid that it has."""
-        name = message.document.get("phoneNumberId"), message.document["wamid"]
+    def note_wamid(self, message: Message, wamid: str) -> None:
+        """Have a message found by a wamid that it has."""
+        name = message.document.get("phoneNumberId"), wamid
         self.by_wamid.setdefault(name, []).append(message)
+
+    def absorb(self, message: Message, stand_in: Message) -> None:
+        """Two messages are one: from now on only the first is found."""
+        stand_in.absorbed_into = message
+        del self.messages[stand_in.document["_id"]]
+        for found in self.by_wamid.values():
+            if stand_in in found:
+                found.remove(stand_in)
+        self.absorbed.append(stand_in)
 
     def of_wamid(self, phone_number_id: str | None, wamid: str) -> list[Message]:
         """The messages of a business number that have this wamid."""

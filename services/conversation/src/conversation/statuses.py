@@ -14,7 +14,7 @@ from conversation.state import Message
 
 RANKS: Final = MappingProxyType(
     {
-        "queued": 1,
+        "queued": 3,
         "in_doubt": 5,
         "accepted": 10,
         "sent": 20,

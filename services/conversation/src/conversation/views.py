@@ -9,6 +9,7 @@ import msgspec
 
 from common.errors import InvalidInput
 from common.meta.torn import shown_text
+from conversation.absorbing import STOOD_IN
 from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.statuses import QUEUED
 from conversation.windows import window_of
@@ -19,7 +20,10 @@ _MAX_CURSOR: Final = 1_000
 
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, "aliases"})
+_GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
+_HIDDEN = frozenset(
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+)
 
 
 def conversation_view(document: Document, now: datetime) -> Document:
@@ -34,7 +38,9 @@ def message_view(document: Document) -> Document:
         view["raw"] = _json(view["raw"])
     if view.get("deliveryStatus") != QUEUED:  # what it once waited for is over
         view.pop("due", None)
-        view.pop("reason", None)
+        waited = view.pop("reason", None)
+        if waited and view.get("deliveryStatus") in _GONE_OUT and view.get("error", {}).get("reason") == waited:
+            view.pop("error")
     if "statuses" in view:
         view["statuses"] = [
             {name: value for name, value in entry.items() if name not in ("key", "origin")}

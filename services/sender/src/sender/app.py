@@ -45,9 +45,10 @@ from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
+from sender.doubt_clock import DoubtClock
 from sender.ended import Endings
 from sender.flow import Flow, utc_now
-from sender.handlers import Limits, SenderWorker, Tools
+from sender.handlers import SenderWorker
 from sender.journal import Entry, Move
 from sender.letters import Letters
 from sender.media_cache import MediaCache
@@ -56,11 +57,13 @@ from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
 from sender.operations import add_models
+from sender.optouts import OPTED_OUT, OptOuts
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.readings import ParkedReadings, Readings
+from sender.refused import RefusedSubjects
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.schedule import Scheduler
@@ -73,6 +76,7 @@ from sender.store import JournalStore
 from sender.telemetry import timed
 from sender.throughput import Throughput
 from sender.tokens import new_token
+from sender.tools import Limits, Tools
 from sender.turns import Shares
 from sender.windows import CLOSED, Windows
 
@@ -109,10 +113,20 @@ class Sender:
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.watch = Watch(self.store)
+        self.clock = DoubtClock(
+            settings,
+            conversation_group=settings.sender_conversation_group,
+            status_group=settings.sender_status_group,
+            some=self.watch.some,
+            window_seconds=settings.sender_in_doubt_seconds,
+            now=utc_now,
+        )
         self.parker = Parker(ParkStore(self.mongo.database))
         self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
+        self.refused = RefusedSubjects(self._taken_again)
+        self.opt_outs = OptOuts()
         self.number_store = NumberStore(self.mongo.database)
         self.paces = self._make_paces()
         self.throughput = Throughput(
@@ -169,6 +183,7 @@ class Sender:
             in_doubt_resend=settings.sender_in_doubt_policy == "resend",
             pause_seconds=settings.sender_pause_seconds,
             pause_cap_seconds=settings.sender_pause_cap_seconds,
+            hold_seconds=settings.sender_hold_seconds,
         )
         flow = Flow(
             accounts=self.accounts,
@@ -182,6 +197,9 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            silence=self.clock.silence,
+            refused=self.refused,
+            opt_outs=self.opt_outs,
             on_accepted=self.reports.works,
         )
         limits = Limits(
@@ -230,9 +248,13 @@ class Sender:
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
 
+    def _taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        self.worker.taken_again(chatbot_id, subject)
+
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
         self.throughput.account_changed(chatbot_id)
+        self.refused.release(chatbot_id)
         self.worker.account_changed(chatbot_id)
 
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
@@ -240,6 +262,8 @@ class Sender:
             self.throughput.heard(news)
 
     def _status_seen(self, status: StatusData) -> None:
+        if status.status == "failed" and status.error is not None and status.error.code == OPTED_OUT:
+            self.opt_outs.failed(status.journal_id or "", utc_now())
         if status.chatbot_id is not None:
             self.paces.met(status.chatbot_id, None, status.contact)
         closed = status.status == _STATUS_FAILED and status.error is not None and status.error.code == CLOSED
@@ -271,6 +295,7 @@ class Sender:
             _around(self.throughput),
             _around(self.numbers),
             _around(self.watch),
+            _around(self.clock),
             _around(self.statuses),
             _around(self.group),
             _around(self.readings),

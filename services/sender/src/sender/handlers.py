@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,28 +15,21 @@ from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.tasks import cancel
 from common.telemetry import tracing
-from common.telemetry.tenants import Tenants
 from sender import results, telemetry
 from sender.advice import differs, digest_of
 from sender.commits import Commits, Effect
 from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
-from sender.ended import Endings
-from sender.flow import Flow
 from sender.intake import judge
 from sender.journal import Entry
-from sender.lane import Bounds, Item, Load, LoadBacklog
+from sender.lane import Item, Load, LoadBacklog
 from sender.lanes import Lanes
-from sender.letters import Letters
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
-from sender.paces import Paces, Recent, Ticket
-from sender.parking import Parker, Parking, patiently
-from sender.requests import Job
-from sender.schedule import Release, Schedule
-from sender.settle import Watch
-from sender.slots import Slots
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
+from sender.paces import Ticket
+from sender.parking import Parking, patiently
+from sender.requests import SET_ASIDE, Job
 from sender.standing import BEHIND_OTHERS, SCHEDULED, moment
-from sender.turns import Shares
+from sender.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -48,32 +40,6 @@ _TOGETHER_SECONDS: Final = 0.03
 _BACKLOG_TIMEOUT_MS: Final = 100
 _AWAY_POLL_SECONDS: Final = 0.25
 _ALIVE_SECONDS: Final = 5.0
-
-
-@dataclass(slots=True)
-class Limits:
-    """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
-
-    slots: Slots
-    bounds: Bounds
-    drain_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What all sessions of a process share."""
-
-    flow: Flow
-    watch: Watch
-    parker: Parker
-    letters: Letters
-    limits: Limits
-    paces: Paces
-    shares: Shares
-    recent: Recent
-    schedules: Callable[[int, Release], Schedule]
-    tenants: Tenants
-    endings: Endings = field(default_factory=Endings)
 
 
 class SenderWorker:
@@ -104,6 +70,12 @@ class SenderWorker:
         """Whether Meta refuses the chatbot's number or token, as far as this process knows."""
         now = self._tools.flow.now().timestamp()
         return any(session.lanes.is_held(chatbot_id, now) for session in self.sessions)
+
+    def taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        """Meta takes a template or kind that it had refused (None: perhaps any of the chatbot's)."""
+        for session in self.sessions:
+            if session.owns(chatbot_id):
+                session.hasten(chatbot_id, subject)
 
     def meta_is_back(self) -> None:
         """What was not called because of an outage may go."""
@@ -164,6 +136,10 @@ class _Session:
         """The account has changed."""
         self.lanes.release(chatbot_id, self._now())
         self.moved.set()
+
+    def hasten(self, chatbot_id: str, subject: str | None) -> None:
+        """What waits for a template or kind may go."""
+        self.crew.start(self.schedule.hasten(chatbot_id, subject), f"hasten {self.kafka.slot}")
 
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
@@ -261,7 +237,7 @@ class _Session:
             return ()
         account, now = self.flow.accounts.get(job.chatbot_id), self.flow.now()
         number = account.phone_number_id if account is not None else None
-        return (results.waiting(job, number, due=max(now, moment(due)), reason=reason, now=now),)
+        return (results.stored(job, number, due=max(now, moment(due)), reason=reason, now=now),)
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -327,17 +303,22 @@ class _Session:
         job, began = item.payload, time.time_ns()
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
+        known = known or SET_ASIDE in job.headers
         doubted = item.id in self.in_doubt
         look = known or doubted
+        ends = self.lanes.ends(item, self._now())
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(
-                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used
+                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used
             )
         finally:
             ticket.close()
         if step.contested:
             self.commits.prove()
+        if isinstance(step.outcome, Apart):
+            # Before the lane goes on: until it is in the store, its record is all that there is of it.
+            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)
         self._apply(item, step)
         telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
         self.tools.endings.note(job, step)
@@ -349,7 +330,7 @@ class _Session:
         self.tools.limits.slots.release()
         self.moved.set()
 
-    def _apply(self, item: Item[Job], step: Step) -> None:
+    def _apply(self, item: Item[Job], step: Step) -> None:  # noqa: C901  # one branch per outcome
         """Let the lane go on or wait, and write what the world should know."""
         job, entry, outcome = item.payload, step.entry, step.outcome
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
@@ -369,6 +350,9 @@ class _Session:
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
                 self._write(item, results.retry(job, entry, outcome, self.partition))
+            case Apart():
+                self.lanes.finish(item)
+                self._write(item, *results.waiting(job, step, self.flow.now()))
             case InDoubt():
                 assert entry is not None  # noqa: S101  # so is a doubt
                 if step.recorded:
@@ -380,7 +364,7 @@ class _Session:
                 item.strikes += 1
                 item.reason = outcome.error.reason if outcome.error is not None else None
                 if (hold := outcome.hold) is not None:
-                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
+                    self._hold(item, step, hold)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
 
     def _tell_end(self, item: Item[Job], entry: Entry, *, recorded: bool) -> None:
@@ -394,6 +378,14 @@ class _Session:
             return
         letters = (results.dead_letter(job, entry),) if entry.letter else ()
         self._write(item, results.result(job, entry, now), *letters)
+
+    def _hold(self, item: Item[Job], step: Step, hold: Hold) -> None:
+        """Have the number wait; the producer learns of the first time that this message is refused with it."""
+        reason = step.entry.error if step.entry is not None else None
+        self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
+        if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:
+            due = self.lanes.until(item.group)
+            self.commits.write(Effect((results.result(item.payload, step.entry, self.flow.now(), due=due),)))
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:
         paces, outcome = self.tools.paces, step.outcome

@@ -16,6 +16,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from common.contracts.messages import MetaError
 from sender.gates import Gates
 from sender.junctions import Junctions
 from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, is_loadable
@@ -58,7 +59,7 @@ class Lanes(Generic[T]):
         self._items: dict[str, Item[T]] = {}
         self._expecting: dict[str, Lane[T]] = {}
         self._under_way: dict[str, list[Lane[T]]] = {}  # by send: the lanes whose head is another record of it
-        self._gates: Gates[Lane[T]] = Gates()
+        self._gates: Gates[Lane[T]] = Gates(self._bounds.most_seconds)
         self._turns: Turns[Lane[T]] = Turns(shares)
         self._timers: list[tuple[float, int, Lane[T]]] = []
         self._sequence = 0
@@ -123,8 +124,8 @@ class Lanes(Generic[T]):
         self._join(item)
         lane = self._lanes.get(item.lane)
         parked = self.shelf.park(item, lane)
-        if parked and lane is not None and lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if parked and lane is not None and not item.bulk:
+            self._hurry(lane)
         return parked
 
     def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
@@ -199,13 +200,23 @@ class Lanes(Generic[T]):
             waiting.tail.due = min(waiting.tail.due, now)
         self._set_timer(waiting)
 
-    def hold(self, group: str, now: float, base: float, cap: float, *, refused: bool = False) -> None:
+    def hold(
+        self, group: str, now: float, base: float, cap: float, *, refused: bool = False, reason: MetaError | None = None
+    ) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
-        self._gates.hold(group, now, base, cap, refused=refused)
+        self._gates.hold(group, now, base, cap, refused=refused, reason=reason)
         if self._gates.wait(group, now) > self._bounds.long_seconds:
             for lane in self._gates.waiting(group):  # those that came when it was to be a short one
                 if lane.queue:
                     self._sweep(lane)
+
+    def until(self, group: str) -> float:
+        """When a group that is held may go."""
+        return self._gates.until(group)
+
+    def ends(self, item: Item[T], now: float) -> MetaError | None:
+        """Why this send, which has been taken, is to end without a try; None when it may be tried."""
+        return self._gates.ends(self._lanes[item.lane], now)
 
     def release(self, group: str, now: float) -> None:
         """Something changed: try the group again now, with one lane first."""
@@ -242,7 +253,7 @@ class Lanes(Generic[T]):
             head.due = may
             self._wait(lane, now)
             return
-        self._turns.add(lane, first=_is_awaited(lane))
+        self._turns.add(lane, first=lane.awaited)
 
     def _next_turn(self, now: float) -> Item[T] | None:
         while (lane := self._turns.next(now)) is not None:
@@ -261,6 +272,13 @@ class Lanes(Generic[T]):
             self._turns.went(lane.group, paced=lane.busy.paced)
             return lane.busy
         return None
+
+    def _hurry(self, lane: Lane[T]) -> None:
+        """Somebody waits for this lane: it goes before campaigns, to its turn and through a gate."""
+        if lane.ready:
+            self._turns.add(lane, first=True)
+        elif lane.held:
+            self._gates.prefer(lane)
 
     def _lane(self, name: str, group: str) -> Lane[T]:
         lane = self._lanes.get(name)
@@ -297,8 +315,8 @@ class Lanes(Generic[T]):
         self._put(item, lane.name)
         self._items[item.id] = item
         self.shelf.room.enter(item.group)
-        if lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if not item.bulk:
+            self._hurry(lane)
         self._set_timer(lane)
 
     def _prefer(self, present: Item[T], item: Item[T]) -> Item[T]:
@@ -362,8 +380,3 @@ class Lanes(Generic[T]):
         if not lane.held and (lane.queue or is_loadable(tail)):
             self._sequence += 1
             heapq.heappush(self._timers, (due, self._sequence, lane))
-
-
-def _is_awaited(lane: Lane[T]) -> bool:
-    """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
-    return (lane.tail is not None and not lane.tail.bulk) or any(not item.bulk for item in lane.queue)

@@ -1,6 +1,6 @@
 """The records that a send leads to: results, retries and dead letters. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from common.contracts.people import contact_key, contact_of_recipient
 from common.kafka.records import Outgoing, headers_for
 from common.telemetry.trace import Trace
 from sender.journal import Entry, State
-from sender.outcomes import Retry
+from sender.outcomes import Apart, Retry, Step
 from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
 
 _TYPES: Final = {
@@ -21,18 +21,24 @@ _TYPES: Final = {
     State.EXPIRED: sends.EXPIRED,
     State.CANCELLED: sends.CANCELLED,
     State.IN_DOUBT: sends.IN_DOUBT,
+    State.DEFERRED: sends.QUEUED,
 }
 
 
-def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
-    """The `whatsapp-cloud-send-results` record of an entry that has ended or is in doubt.
+def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of an entry that has ended, is in doubt, or waits.
 
-    Its id follows from the entry, so that the same end published twice is the same event.
+    Its id follows from the entry, so that the same end published twice is the same event. `due` is when a send that
+    waits with its number is tried again, in Unix seconds.
     """
     kind = _TYPES[entry.state]
+    waits_until = entry.due if entry.state is State.DEFERRED else None
+    if due is not None:
+        waits_until = datetime.fromtimestamp(round(due, 3), UTC)
+    until = (waits_until.isoformat(),) if waits_until is not None else ()
     trace = job.trace.child()
     event = sends.SendResult(
-        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry)),
+        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry), *until),
         type=kind,
         version=sends.VERSION,
         occurred_at=entry.at,
@@ -49,7 +55,9 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
             phone_number_id=entry.phone_number_id,
             contact=entry.contact,
             wamid=entry.wamid,
+            message_status=entry.message_status,
             error=entry.error,
+            due=waits_until,
             request=job.body,
         ),
     )
@@ -96,7 +104,7 @@ def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
     return _result_record(event, trace)
 
 
-def waiting(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
+def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of a send that waits in a store; `number` is its account's.
 
     It has the key of the result that will follow, so that the two are read in their order.
@@ -120,10 +128,17 @@ def waiting(job: Job, number: str | None, *, due: datetime, reason: str, now: da
             phone_number_id=number,
             request=job.body,
             due=due,
-            waits_for=reason,
+            error=MetaError(reason=reason),
         ),
     )
     return _result_record(event, trace)
+
+
+def waiting(job: Job, step: Step, now: datetime) -> tuple[Outgoing, ...]:
+    """What a producer should learn of a send that waits because Meta refuses its template or kind."""
+    outcome = step.outcome
+    news = isinstance(outcome, Apart) and outcome.news and step.recorded
+    return (result(job, step.entry, now),) if news and step.entry is not None else ()
 
 
 def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:

@@ -44,6 +44,9 @@ class Settings(
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
+    sender_conversation_group: Annotated[
+        str, Field(description="conversation's CONSUMER_GROUP: while it is behind, a doubt lasts longer")
+    ] = "conversation"
     sender_max_in_flight: Annotated[
         int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
     ] = 1_024
@@ -54,7 +57,7 @@ class Settings(
         float, Field(gt=0, description="what waits longer than this waits in MongoDB, not in memory")
     ] = 5.0
     sender_in_doubt_seconds: Annotated[
-        float, Field(gt=0, description="how long a status may settle a send whose answer was lost")
+        float, Field(gt=0, description="how long Meta has to be silent about a send whose answer was lost")
     ] = 30.0
     sender_in_doubt_policy: Annotated[
         Literal["resend", "fail"], Field(description="what to do when no status came in that time")
@@ -63,6 +66,9 @@ class Settings(
         float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; it doubles")
     ] = 30.0
     sender_pause_cap_seconds: Annotated[float, Field(gt=0, description="longest such pause")] = 300.0
+    sender_hold_seconds: Annotated[
+        float, Field(gt=0, description="how long a message waits while Meta refuses it; then it ends as failed")
+    ] = 86_400.0
     sender_messages_per_second: Annotated[
         float, Field(gt=0, description="messages of one number per second, where Meta has told no other limit")
     ] = DEFAULT_RATE
@@ -103,7 +109,11 @@ class Settings(
         """What the lanes of a partition may hold: no chatbot fills it alone, and no conversation its chatbot's part."""
         total = self.sender_session_records
         return Bounds(
-            lane=max(1, total // 20), group=max(2, total // 2), total=total, long_seconds=self.sender_park_seconds
+            lane=max(1, total // 20),
+            group=max(2, total // 2),
+            total=total,
+            long_seconds=self.sender_park_seconds,
+            most_seconds=self.sender_hold_seconds,
         )
 
     @model_validator(mode="after")

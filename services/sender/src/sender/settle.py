@@ -26,6 +26,7 @@ _STATUS: Final = decoder(MessageStatus)
 class Settler:
     """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
 
+    It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
     that the number belongs to (P8). `on_status` is told of every status.
     """
@@ -66,13 +67,13 @@ class Settler:
 class Watch:
     """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
 
-    Asks the journal only while somebody waits, for all of them at once.
+    Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
     """
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
         self._waiting: dict[str, Callable[[str], None]] = {}
-        self._some = asyncio.Event()
+        self.some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -86,7 +87,7 @@ class Watch:
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""
         self._waiting[journal_id] = on_settled
-        self._some.set()
+        self.some.set()
 
     def remove(self, journal_id: str) -> None:
         """Nobody waits for it any more."""
@@ -94,7 +95,7 @@ class Watch:
 
     async def _look(self) -> None:
         while True:
-            await self._some.wait()
+            await self.some.wait()
             try:
                 for journal_id in await self._store.ended_among(list(self._waiting)):
                     on_settled = self._waiting.pop(journal_id, None)
@@ -103,7 +104,7 @@ class Watch:
             except Unavailable as error:
                 log.warning("cannot look for settled sends", extra={"error": error.message})
             if not self._waiting:
-                self._some.clear()
+                self.some.clear()
             await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -90,6 +90,13 @@ class Windows:
             _remember(self._open, name, found)
         return False
 
+    async def wrote_since(self, phone_number_id: str, to: str, moment: datetime) -> bool:
+        """Whether the person is known to have written after that moment (a window lasts 24 hours from then)."""
+        if self._client is None:
+            return False
+        found = await self._asking.submit((phone_number_id, to))
+        return isinstance(found, datetime) and found - timedelta(hours=24) > moment
+
     def refused(self, phone_number_id: str, to: str, now: datetime) -> None:
         """Meta has refused a message to this recipient because the window is closed (131047)."""
         self._refuse(lane_of(phone_number_id, to), now, now)

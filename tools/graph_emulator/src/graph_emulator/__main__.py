@@ -96,6 +96,11 @@ def _add_timing(make: argparse.ArgumentParser, config: Config) -> None:
         f"(default: {','.join(map(str, config.retry_delays_ms))})",
     )
     make.add_argument(
+        "--omit-callback-data",
+        action="store_true",
+        help="leave biz_opaque_callback_data out of statuses, as Meta may",
+    )
+    make.add_argument(
         "--unordered",
         action="store_true",
         help="let webhooks of one conversation overtake each other, as Meta reserves the right to",
@@ -144,6 +149,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
         webhook_concurrency=max(1, options.webhook_concurrency),
         webhook_batch=options.webhook_batch,
         ordered=not options.unordered,
+        omit_callback_data=options.omit_callback_data,
         retry_delays_ms=options.retry_delays_ms,
         limits=options.limits,
         pair_reading=options.pair_reading,

@@ -62,7 +62,7 @@ def accept(
     )
 
 
-def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
+def answer(body: Json, accepted: Accepted, wamid: str, message_status: str) -> Json:
     """The body of a 200: `user_id` only for a message to a BSUID, `wa_id` unless it is withheld."""
     contact: Json = {"input": str(body["to"] if body.get("to") is not None else body["recipient"])}
     if not (accepted.to_user_id and accepted.customer.withhold_phone):
@@ -73,7 +73,7 @@ def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
     if accepted.customer.is_group:
         message["group_id"] = accepted.customer.wa_id
     if accepted.type == "template":
-        message["message_status"] = "accepted"
+        message["message_status"] = message_status
     return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
 
 

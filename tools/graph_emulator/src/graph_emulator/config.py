@@ -44,6 +44,10 @@ class Config:
     retry_delays_ms: tuple[int, ...] = (0, 500, 1_000, 2_000, 4_000, 8_000)
     """Waits before each repeat of a refused webhook; the last one repeats until the span ends."""
     retry_span_ms: int = 7 * 86_400_000
+    omit_callback_data: bool = False
+    """Leave `biz_opaque_callback_data` out of statuses, as Meta may."""
+    message_status: str = "accepted"
+    """`message_status` in the answer to a template: accepted, held_for_quality_assessment or paused."""
     media_url_ms: int = 300_000
     media_upload_ms: int = 30 * 86_400_000
     media_inbound_ms: int = 7 * 86_400_000

@@ -179,8 +179,10 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     """How a send stands.
 
     `journalId` is our id of the send, `messageId` the caller's. `request` is the request as given (camelCase).
-    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta. Of a send
-    that is queued, `due` says when it is looked at next and `waitsFor` what it waits for.
+    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta. `due` is
+    when a send that waits is tried again, and `error` then says what it waits for. `messageStatus` is what Meta said it
+    does with a message that it accepted: `accepted`, `held_for_quality_assessment` or `paused` (template pacing); it
+    need not say anything.
     """
 
     journal_id: str
@@ -192,10 +194,10 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     phone_number_id: str | None = None
     contact: Contact | None = None
     wamid: str | None = None
+    message_status: str | None = None
     error: MetaError | None = None
-    request: dict[str, Any] | None = None
     due: datetime | None = None
-    waits_for: str | None = None
+    request: dict[str, Any] | None = None
 
 
 class SendResult(Event, frozen=True, kw_only=True):

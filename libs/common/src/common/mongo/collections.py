@@ -97,6 +97,8 @@ MESSAGES: Final = Collection(
             ),
             only={"deliveryStatus": {"$exists": True}},
         ),
+        # Of a send that Meta took twice after all; hardly any message has one.
+        Index("by_other_wamid", (("otherWamids", ASCENDING),), only={"otherWamids": {"$exists": True}}),
         # `place` is the order of arrival, because Meta's times are whole seconds.
         Index(
             "thread_by_place",

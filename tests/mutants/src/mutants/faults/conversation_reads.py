@@ -190,8 +190,8 @@ FAULTS: Final = (
     Fault(
         "conversation/aliases-are-shown",
         _VIEWS,
-        'AWAITED, "aliases"})',
-        '"deliveryRank"})',
+        '"deliveryRank", "aliases", STOOD_IN,',
+        '"deliveryRank", STOOD_IN,',
         _ROUTE_TESTS,
         "callers see, and rely on, what is ours",
     ),

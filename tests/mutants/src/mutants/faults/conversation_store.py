@@ -96,8 +96,8 @@ FAULTS: Final = (
     Fault(
         "conversation/merged-messages-stay-behind",
         _STORE,
-        "[*_moved(working.merges), *map(_message, working.messages.values())]",
-        "[*map(_message, working.messages.values())]",
+        "[*_moved(working.merges), *_gone(working.absorbed), *map(_message, working.messages.values())]",
+        "[*_gone(working.absorbed), *map(_message, working.messages.values())]",
         _STORED,
         "the older messages of a merged conversation are in no thread",
     ),
@@ -216,8 +216,8 @@ FAULTS: Final = (
     Fault(
         "conversation/known-messages-are-not-read",
         _STORE,
-        "            if wanted:\n                query: Document = {name",
-        "            if False:\n                query: Document = {name",
+        "        if ways:\n",
+        "        if False:\n",
         _STORED,
         "a status of a message that is there meets its _id, and fails for ever",
     ),
@@ -240,7 +240,7 @@ FAULTS: Final = (
     Fault(
         "conversation/results-are-not-looked-up",
         _CORE,
-        "messages.add(fact.event.data.journal_id)",
+        "messages.add(data.journal_id)",
         "pass",
         _STORED,
         "a result of a message that is there meets its _id, and fails for ever",
@@ -320,8 +320,8 @@ FAULTS: Final = (
     Fault(
         "conversation/status-events-without-their-conversation",
         _EVENTS,
-        'return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or document["_id"], event',
-        'return MESSAGE_STATUS, document["_id"], event',
+        "return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or message_id, event",
+        "return MESSAGE_STATUS, message_id, event",
         (f"{_TESTS}/test_worker.py",),
         "statuses and messages of a conversation are in no order",
     ),

@@ -39,7 +39,7 @@ FAULTS: Final = (
     Fault(
         "identity/owners-share-a-conversation-id",
         _PEOPLE,
-        "aliases[0], *_turn(aliases[0], now)),",
+        "aliases[0], now.isoformat()),",
         "aliases[0]),",
         _OF_PEOPLE,
         "the next owner of an erased person's number meets an id that is there, and the message is a dead letter",

@@ -21,8 +21,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-ticket-not-closed-on-failure",
         _HANDLERS,
-        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
-        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used\n        )\n        ticket.close()\n",
+        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
+        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n        )\n        ticket.close()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
         "a session that fails leaves its number slower",
     ),

@@ -170,8 +170,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-end-does-not-free-lane",
         _HANDLERS,
-        "                self.lanes.finish(item)\n",
-        "                self.lanes.block(item, self._now() + 3600, self._now())\n",
+        "                self.lanes.finish(item)\n                self._write(item, results.result(",
+        "                self.lanes.block(item, self._now() + 3600, self._now())\n                self._write(item, results.result(",
         (f"{_TESTS_OF_SESSIONS}::test_a_conversation_goes_one_message_at_a_time_and_in_order",),
         "a conversation stops after its first message",
     ),
@@ -258,7 +258,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-defer-without-hold",
         _HANDLERS,
-        "                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)\n",
+        "                    self._hold(item, step, hold)\n",
         "                    pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "every message of a refused number is tried",
@@ -266,8 +266,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-hold-not-refused",
         _HANDLERS,
-        "hold.cap, refused=hold.refused)",
-        "hold.cap)",
+        "hold.cap, refused=hold.refused, reason=reason)",
+        "hold.cap, reason=reason)",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "no gauge tells that a number is refused",
     ),
