@@ -137,9 +137,13 @@ class Kafka:
         return {tp: offset for _, offsets in self.transactions for tp, offset in offsets.items()}
 
     def results(self, *, waiting=False):
-        """How sends have ended or are in doubt; with `waiting`, what was told of those that wait."""
+        """How sends have ended, or stand with Meta; with `waiting`, what was told of those put into a store."""
         told = [json.loads(record.value) for record in self.to(RESULTS)]
-        return [result for result in told if (result["type"] == sends.QUEUED) == waiting]
+        return [result for result in told if _is_stored(result) == waiting]
+
+
+def _is_stored(result):
+    return result["type"] == sends.QUEUED and result["data"]["attempts"] == 0
 
 
 class Steps:

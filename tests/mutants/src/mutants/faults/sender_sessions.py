@@ -170,8 +170,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-end-does-not-free-lane",
         _HANDLERS,
-        "                self.lanes.finish(item)\n                self._write(item, results.result(",
-        "                self.lanes.block(item, self._now() + 3600, self._now())\n                self._write(item, results.result(",
+        "                self.lanes.finish(item)\n                self._tell_end(",
+        "                self.lanes.block(item, self._now() + 3600, self._now())\n                self._tell_end(",
         (f"{_TESTS_OF_SESSIONS}::test_a_conversation_goes_one_message_at_a_time_and_in_order",),
         "a conversation stops after its first message",
     ),
