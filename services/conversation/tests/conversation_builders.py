@@ -107,9 +107,7 @@ def result(kind=sends.ACCEPTED, message_id="m1", wamid="wamid.OUT1", attempts=1,
             wamid=wamid if kind == sends.ACCEPTED else None,
             request={"chatbotId": "bot", "to": to, "message": body, "metadata": {"orderId": 17}},
             **{
-                "error": None
-                if kind in (sends.ACCEPTED, sends.QUEUED)
-                else MetaError(code=131026, title="Undeliverable"),
+                "error": None if kind == sends.ACCEPTED else MetaError(code=131026, title="Undeliverable"),
                 **more,
             },
         ),
