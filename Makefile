@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,10 @@ bench-goals: setup ## Each goal with its ratio; fails when one that must hold fa
 flood: setup ## How long a quiet tenant waits beside one that floods, per plan: MESSAGES=50000 [FLOOD_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m flood --messages $(or $(MESSAGES),50000) $(FLOOD_ARGS)
+
+lively: setup ## How long replies wait in lively chats, however Meta counts messages to one person: [LIVELY_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m flood.lively $(LIVELY_ARGS)
 
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
 	@$(PY) scripts/contracts.py --check

@@ -52,8 +52,14 @@ def _no_settings_from_outside() -> Iterator[None]:
         *("SENDER_", "CONVERSATION_", "WINDOWS_", "FETCH_", "INTERNAL_", "CALLBACK_", "VERIFY_"),
     )
     removed = {n: os.environ.pop(n) for n in list(os.environ) if n.startswith(prefixes) and n not in kept}
+    env_file = os.environ.get("ENV_FILE")
+    os.environ["ENV_FILE"] = ""  # no `.env` of the developer either
     yield
     os.environ.update(removed)
+    if env_file is None:
+        del os.environ["ENV_FILE"]
+    else:
+        os.environ["ENV_FILE"] = env_file
 
 
 _stack_seconds: dict[str, float] = {}

@@ -20,11 +20,12 @@ import settings_table
 from pydantic import BaseModel
 
 from accounts.core import AccountRequest
-from common.contracts import accounts, messages, numbers, sends, topics, webhooks
+from common.contracts import accounts, messages, numbers, reports, sends, topics, webhooks
 from common.contracts.accounts import AccountChanged
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.numbers import NumberNews
 from common.contracts.operators import LetterReplayed
+from common.contracts.reports import IngressReport
 from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived
 from sender.batch import Batch
@@ -39,6 +40,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     topics.SEND_RESULTS.name: SendResult,
     topics.ACCOUNTS.name: AccountChanged,
     topics.NUMBERS.name: NumberNews,
+    topics.INGRESS_REPORTS.name: IngressReport,
     topics.DLQ_AUDIT.name: LetterReplayed,
 }
 VERSIONS: dict[type[msgspec.Struct], int] = {
@@ -48,6 +50,7 @@ VERSIONS: dict[type[msgspec.Struct], int] = {
     SendResult: sends.VERSION,
     AccountChanged: accounts.VERSION,
     NumberNews: numbers.VERSION,
+    IngressReport: reports.VERSION,
     LetterReplayed: 1,
 }
 REQUESTS: dict[str, type[BaseModel]] = {

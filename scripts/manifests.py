@@ -39,18 +39,28 @@ class User:
 
 
 USERS: Final[Mapping[str, User]] = {
-    "ingress": User(reads=[topics.ACCOUNTS], writes=[topics.WEBHOOKS]),
+    "ingress": User(reads=[topics.ACCOUNTS], writes=[topics.WEBHOOKS, topics.INGRESS_REPORTS]),
     "conversation": User(
-        reads=[topics.WEBHOOKS, topics.SEND_RESULTS, topics.ACCOUNTS],
+        reads=[topics.WEBHOOKS, topics.SEND_RESULTS, topics.ACCOUNTS, *topics.SEND_FAMILY],
         writes=[topics.INCOMING_MESSAGES, topics.MESSAGE_STATUS, topics.WEBHOOKS_DLQ, topics.NUMBERS],
         groups=["conversation"],
+        watched_groups=["sender"],  # what of the sends is not finished
         transactions=["conversation-"],
     ),
     "sender": User(
-        reads=[*topics.SEND_FAMILY, topics.MESSAGE_STATUS, topics.ACCOUNTS, topics.NUMBERS],
+        reads=[
+            *topics.SEND_FAMILY,
+            topics.MESSAGE_STATUS,
+            topics.ACCOUNTS,
+            topics.NUMBERS,
+            topics.INGRESS_REPORTS,
+        ],
         writes=[*topics.SEND_FAMILY, topics.SEND_RESULTS, topics.SEND_DLQ],
         groups=["sender", "sender-status"],
         transactions=["sender-"],
+        # While a send is in doubt: whether its status may still be on its way.
+        watches=[topics.WEBHOOKS],
+        watched_groups=["conversation"],
     ),
     "accounts": User(reads=[topics.ACCOUNTS], writes=[topics.ACCOUNTS]),
     "topics": User(reads=topics.ALL, creates=True),

@@ -72,6 +72,7 @@ async def test_every_answer_is_as_documented(told, client, bot):
     thread = await told("GET", "/conversations/{conversation_id}/messages", conversation_id=conversation["id"])
     assert {message["direction"] for message in thread} == {"inbound", "outbound"}
     await told("GET", "/messages/{message_id}", message_id=thread[0]["id"])
+    assert await told("GET", "/messages", query=f"{chatbot}&status=read&since=2026-01-01T00:00:00Z")
     assert await told("GET", "/webhook-events")
     assert await told("GET", "/usage", query=chatbot)
     assert (await told("GET", "/usage/summary", query=chatbot))["rows"]
@@ -85,5 +86,6 @@ async def test_every_error_is_as_documented(told):
     await told("POST", "/send", {"chatbotId": "nobody", "to": "+491510000001", "message": "x"}, status=404)
     await told("GET", "/conversations", status=400, query="?limit=0")
     await told("GET", "/messages/{message_id}", status=404, message_id="none")
+    await told("GET", "/messages", status=400, query="?status=failed&since=yesterday")
     await told("GET", "/account/{chatbot_id}", status=404, chatbot_id="nobody")
     await told("POST", "/account", {"chatbotId": "x"}, status=400)

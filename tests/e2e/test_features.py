@@ -41,6 +41,27 @@ async def test_a_customer_s_message_makes_a_conversation_and_gets_a_reply(bot, c
 
 
 @pytest.mark.feature("incoming")
+async def test_half_an_emoji_and_odd_types_hide_no_message(bot, client):
+    """One body: a text that was cut within an emoji, and beside it a message and values of other types than documented."""
+    torn, odd = f"wamid.TORN-{bot.base}", f"wamid.ODD-{bot.base}"
+    body = json.loads(webhook_body(bot.number, torn, "cut HALF", bot.phone(0)))
+    value = body["entry"][0]["changes"][0]["value"]
+    value["messages"].append({**value["messages"][0], "id": odd, "from": int(bot.phone(0)), "context": {"id": 5}})
+    value["metadata"]["phone_number_id"] = int(bot.number)
+    body["entry"][0]["time"] = "1793525400"
+    sent = json.dumps(body).encode().replace(b"cut HALF", rb"cut \ud83d", 1)
+    assert await client.deliver(sent) == (200, {"success": True})
+
+    async def stored():
+        found = [await client.api("GET", f"/messages/{wamid}", expect=None) for wamid in (torn, odd)]
+        return found if all("data" in one for one in found) else None
+
+    first, second = [one["data"] for one in await eventually("both messages are stored", stored)]
+    assert (first["text"], first["raw"]["text"]["body"], second["text"]) == ("cut \ufffd", "cut \ufffd", "cut HALF")
+    assert first["conversationId"] == second["conversationId"]
+
+
+@pytest.mark.feature("incoming")
 async def test_meta_s_repetitions_do_not_repeat_the_reply(bot, client):
     await client.control("POST", "faults", {"rules": [{"fault": {"kind": "duplicate", "copies": 3}}]})
     await bot.converse(3, 2)

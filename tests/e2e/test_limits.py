@@ -53,7 +53,7 @@ async def standing(bot, message_id):
 
 async def scheduled(bot, message_id):
     async def so():
-        return (await standing(bot, message_id)).get("state") == "scheduled"
+        return (await standing(bot, message_id)).get("reason") == "scheduled"
 
     await eventually(f"{message_id} is scheduled", so)
 

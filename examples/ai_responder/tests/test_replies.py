@@ -1,13 +1,15 @@
 """From an event to a send request."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ai_responder.brain import RULES, by_rules, rule_answer
 from ai_responder.replies import SILENT, WITHOUT_WORDS, Incoming, read, reply_to
 
-USER, PHONE = "DE.1234567890", "15551230001"
+USER, PHONE, GROUP = "DE.1234567890", "15551230001", "Y2FwaV9ncm91cDpmYWtl"
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def event_of(event_id="event-1", **changes):
@@ -26,7 +28,7 @@ def event_of(event_id="event-1", **changes):
 
 
 async def reply(event_id="event-1", **changes):
-    return await reply_to(Incoming(event_of(event_id, **changes), {}), by_rules)
+    return await reply_to(Incoming(event_of(event_id, **changes), {}), by_rules, "a-group")
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,62 @@ async def test_the_business_scoped_id_is_preferred_to_the_phone_number(contact, 
     assert (await reply(contact=contact))["to"] == to
 
 
-async def test_a_group_is_not_answered():
-    assert await reply(contact={"groupId": "fake-group"}) is None
+@pytest.mark.parametrize(
+    ("contact", "message"),
+    [
+        ({"groupId": GROUP, "userId": USER, "waId": PHONE}, {}),
+        ({"groupId": GROUP}, {"group_id": "fake-other"}),
+        ({"userId": USER, "waId": PHONE}, {"group_id": GROUP}),
+    ],
+)
+async def test_what_is_asked_in_a_group_is_answered_there_and_not_in_private(contact, message):
+    assert (await reply(contact=contact, message=message))["to"] == GROUP
+    assert await reply(contact=contact, message=message, messageType="image", text=None) is None
+
+
+@pytest.mark.parametrize("contact", [{"groupId": 7, "waId": PHONE}, {"waId": 7}, {"name": "Ada"}, {"userId": ""}])
+async def test_who_cannot_be_written_to_is_not_answered(contact):
+    assert await reply(contact=contact) is None
+
+
+async def test_two_consumer_groups_give_two_replies_and_one_gives_the_same_again():
+    async def ids_of(*groups):
+        asked = [await reply_to(Incoming(event_of(), {}), by_rules, group) for group in groups]
+        return [request["messageId"] for request in asked]
+
+    first, again, other, odd = await ids_of("a", "a", "b", 'a", "b')
+    assert first == again
+    assert len({first, other, odd}) == 3
+
+
+@pytest.mark.parametrize(
+    ("occurred", "recorded", "stored", "written"),
+    [
+        ("2026-11-30T10:00:00Z", "2026-11-30T10:00:01Z", NOON, "2026-11-30T10:00:00Z"),
+        ("2026-11-24T10:00:00Z", "2026-11-30T10:00:01Z", NOON, "2026-11-24T10:00:00Z"),  # Meta came again
+        ("2009-02-13T23:31:30Z", "2026-11-30T10:00:01Z", NOON, "2026-11-30T10:00:01Z"),  # cannot be true
+        ("2026-12-24T10:00:00Z", "2026-11-30T10:00:01Z", NOON, "2026-11-30T10:00:01Z"),  # nor this
+        (None, None, NOON, NOON.isoformat()),
+        ("2026-11-30T10:00:00Z", None, None, "2026-11-30T10:00:00Z"),
+        ("yesterday", 7, NOON, NOON.isoformat()),
+        ("2026-11-30T10:00:00", "2026-11-30T10:00:01", NOON, "2026-11-30T10:00:00Z"),
+    ],
+)
+def test_when_a_message_was_written(occurred, recorded, stored, written):
+    event = event_of() | {"occurredAt": occurred, "recordedAt": recorded}
+    assert read(json.dumps(event).encode(), {}, stored).written == datetime.fromisoformat(written)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "older"), [(3_599, False), (3_600, False), (3_601, True), (7 * 86_400, True), (-5, False)]
+)
+def test_what_is_older_than_the_limit_is_too_old(seconds, older):
+    incoming = Incoming(event_of(), {}, NOON)
+    assert incoming.is_older(timedelta(hours=1), NOON + timedelta(seconds=seconds)) is older
+
+
+def test_what_has_no_time_is_not_too_old():
+    assert not Incoming(event_of(), {}).is_older(timedelta(hours=1), NOON)
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -92,7 +148,7 @@ async def test_a_brain_may_say_nothing(answer):
     async def silent(text, data):
         return answer
 
-    assert await reply_to(Incoming(event_of(), {}), silent) is None
+    assert await reply_to(Incoming(event_of(), {}), silent, "a-group") is None
 
 
 def test_an_event_is_read_with_its_headers():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -49,7 +50,7 @@ def broker(monkeypatch):
     )
 
 
-def record(number, *, conversation="c", text="hello there", value=None):
+def record(number, *, conversation="c", text="hello there", value=None, age=0.0):
     data = {
         "messageId": f"m-{number}",
         "wamid": f"wamid.{number}",
@@ -61,7 +62,12 @@ def record(number, *, conversation="c", text="hello there", value=None):
     }
     value = value or json.dumps({"id": f"event-{number}", "data": data}).encode()
     return SimpleNamespace(
-        value=value, headers=[("correlation-id", b"c-1")], topic=INCOMING, partition=0, offset=number
+        value=value,
+        headers=[("correlation-id", b"c-1")],
+        topic=INCOMING,
+        partition=0,
+        offset=number,
+        timestamp=int(1000 * (time.time() - age)),
     )
 
 
@@ -113,12 +119,20 @@ async def test_a_conversation_is_answered_in_order_and_beside_the_others(broker)
         [read(record(n, conversation=name, text=text).value, {}) for n, text in enumerate(texts)]
         for name, texts in (("c", ["slow", "after"]), ("d", ["quick"]))
     ]
-    answering = asyncio.create_task(answer_all(broker, brain, incoming))
+    answering = asyncio.create_task(answer_all(broker, brain, incoming, "a group"))
     await asyncio.sleep(0.05)
     assert order == ["quick"]
     first.set()
     await answering
     assert order == ["quick", "slow", "after"]
+
+
+async def test_a_new_group_does_not_answer_what_is_old(broker, caplog):
+    caplog.set_level("INFO")
+    week = [record(number, age=7 * 86_400 - number, conversation=f"c{number}") for number in range(20)]
+    await broker.handler([*week, record(20, age=3_700), record(21, age=3_500), record(22)])
+    assert [request["replyTo"] for _, _, request, _ in broker.published] == ["wamid.21", "wamid.22"]
+    assert "not answered, because they are older than AI_MAX_AGE_SECONDS: 21 messages" in caplog.text
 
 
 async def test_a_record_that_is_no_event_holds_nothing_up(broker):

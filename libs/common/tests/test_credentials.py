@@ -112,6 +112,64 @@ async def test_a_rejected_token_is_reported(client, accounts):
     assert request.content == b'{"code":190,"revision":3}'
 
 
+async def test_a_token_that_works_again_is_reported(client, accounts):
+    accounts.answer = httpx.Response(200, json={"success": True})
+    await client.report_accepted("b", revision=3)
+    request = accounts.requests[0]
+    assert (request.method, request.url.path) == ("POST", "/internal/accounts/b/token-accepted")
+    assert request.content == b'{"revision":3}'
+
+
+@pytest.mark.parametrize(
+    ("told", "rejected"), [({}, False), ({"tokenRejected": True}, True), ({"tokenRejected": 1}, False)]
+)
+async def test_the_mark_of_a_refused_token_comes_with_it(client, accounts, told, rejected):
+    answer = {"phoneNumberId": "15", "accessToken": "EAAfake", "revision": 3, **told}
+    accounts.answer = httpx.Response(200, json=answer)
+    assert (await client.get("b", revision=1)).rejected is rejected
+
+
+async def test_the_cache_is_bounded_and_the_oldest_makes_room(client, accounts):
+    client._at_most = 3
+    for name in ("a", "b", "c", "a", "d"):  # the second `a` is from memory
+        await client.get(name, revision=3)
+    assert (list(client._kept), len(accounts.requests)) == (["b", "c", "d"], 4)
+    client.drop("b")
+    await client.get("b", revision=3)
+    await client.get("e", revision=3)
+    assert list(client._kept) == ["d", "b", "e"]
+
+
+async def test_a_token_leaves_the_memory_when_its_time_is_over(client, accounts, clock):
+    await client.get("a", revision=3)
+    clock[0] += 30
+    await client.get("b", revision=3)
+    assert client._expiry is not None
+    clock[0] += 31
+    client._expire()
+    assert list(client._kept) == ["b"]
+    assert client._expiry is not None  # it comes again for `b`
+    clock[0] += 30
+    client._expire()
+    assert (client._kept, client._expiry) == ({}, None)
+
+
+async def test_nobody_has_to_ask_for_it(accounts):
+    settings = CredentialsSettings(
+        accounts_internal_url="http://accounts",
+        accounts_internal_key=SecretStr("wk_fake"),
+        credentials_ttl_seconds=0.05,
+    )
+    client = CredentialsClient(settings)
+    await client._client.aclose()
+    client._client = httpx.AsyncClient(base_url="http://accounts", transport=httpx.MockTransport(accounts))
+    await client.get("b", revision=3)
+    async with asyncio.timeout(10):
+        while client._kept:
+            await asyncio.sleep(0.01)
+    await client.close()
+
+
 async def test_many_accounts_are_asked_for_a_few_at_a_time_and_in_time(client, accounts, monkeypatch):
     under_way, most, gate = 0, 0, asyncio.Event()
 

@@ -59,7 +59,7 @@ def test_keys_rotate():
 @pytest.mark.parametrize(
     ("value", "primary", "says"),
     [
-        ({}, "", "0 keys"),
+        ({}, "", "it has no key"),
         ({"a": OLD, "b": NEW}, "", "2 keys"),
         ({"a": OLD}, "b", "`b` is not among"),
         ({"a": b"short"}, "", "5 bytes"),

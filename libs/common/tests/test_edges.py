@@ -2,12 +2,13 @@
 
 import json
 import logging
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from litestar import Litestar, get, post
 from litestar.connection import Request
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 from pydantic import BaseModel, ValidationError
 
 from common.contracts.refusals import refusals
@@ -71,6 +72,38 @@ async def test_a_key_reaches_its_scopes_and_chatbots_only(scope, chatbot, status
     answer = await call(handler, headers={"authorization": "Bearer fake-key"})
     assert answer.status_code == status
     assert answer.json() == {"key": "shop"} if status == 200 else answer.json()["error"]["code"] == Forbidden.code
+
+
+@pytest.mark.parametrize(
+    ("query", "unknown"),
+    [
+        ("", None),
+        ("chatbotId=a&limit=2", None),
+        ("chatbotID=a", "chatbotID"),
+        ("chatbot=a", "chatbot"),
+        ("limit=2&Limit=3", "Limit"),
+        ("limit=2&", None),
+        ("=1", ""),
+        ("%24where=1", "$where"),
+        ("%ff=1", "\ufffd"),
+        ("a" * 5_000 + "=1", "a" * 64),
+    ],
+)
+async def test_a_query_parameter_that_a_route_does_not_have_is_refused(query, unknown):
+    @get("/", guards=[require("read", [KEY.model_copy(update={"scopes": frozenset({"read"})})])], sync_to_thread=False)
+    def handler(
+        chatbot: Annotated[str | None, QueryParameter(name="chatbotId")] = None,
+        limit: Annotated[int, QueryParameter(ge=1)] = 5,
+    ) -> dict[str, Any]:
+        return {"chatbot": chatbot, "limit": limit}
+
+    answer = await call(handler, path=f"/?{query}", headers={"authorization": "Bearer fake-key"})
+    assert answer.status_code == (200 if unknown is None else 400)
+    if unknown is not None:
+        error = answer.json()["error"]
+        assert (error["code"], error["details"]) == ("unknown_parameter", [{"field": unknown, "message": "unknown"}])
+        assert error["message"].endswith("there is: `chatbotId`, `limit`")
+    assert (await call(handler, path=f"/?{query}")).status_code == 401  # whoever has no key is told nothing
 
 
 class Body(BaseModel):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.meta.errors import RULES, Klass, Scope, classify
+from common.meta.errors import RULES, SUBCODES, Klass, Scope, classify, rule_of
 
 
 def answer(code, **fields):
@@ -48,10 +48,13 @@ def test_every_rule_is_tested():
 @pytest.mark.parametrize(
     ("code", "scope"),
     [(4, Scope.APP), (613, Scope.APP), (80007, Scope.WABA), (130429, Scope.NUMBER), (131056, Scope.PAIR),
-     (190, Scope.NUMBER), (131042, Scope.NUMBER), (131048, Scope.NUMBER), (131049, Scope.MESSAGE)],
+     (190, Scope.NUMBER), (131042, Scope.NUMBER), (131048, Scope.NUMBER), (131049, Scope.MESSAGE),
+     (131063, Scope.CATEGORY), (134011, Scope.CATEGORY), (131044, Scope.CATEGORY), (200, Scope.CATEGORY),
+     (10, Scope.CATEGORY), (131005, Scope.CATEGORY), (134102, Scope.TEMPLATE), (134101, Scope.TEMPLATE),
+     (132069, Scope.TEMPLATE), (131207, Scope.GROUP), (131208, Scope.GROUP), (999_999, Scope.MESSAGE)],
 )  # fmt: skip
 def test_how_far_an_error_reaches(code, scope):
-    assert RULES[code].scope is scope
+    assert rule_of(code).scope is scope
 
 
 def test_waits_are_in_seconds():
@@ -110,3 +113,26 @@ def test_without_a_readable_code_the_status_decides(status, klass, reason, body)
 @pytest.mark.parametrize("data", ["text", None, [], {"details": 7}])
 def test_odd_details_do_no_harm(data):
     assert classify(400, answer(100, error_data=data)).details is None
+
+
+@pytest.mark.parametrize(("code", "subcode"), SUBCODES)
+def test_a_subcode_holds_the_number_and_says_what_to_do(code, subcode):
+    for given in (subcode, str(subcode)):
+        failure = classify(400, answer(code, error_subcode=given))
+        assert (failure.code, failure.subcode, failure.klass, failure.known) == (code, subcode, Klass.AUTH, True)
+        assert (failure.rule.scope, failure.rule.reason) == (Scope.NUMBER, SUBCODES[code, subcode].reason)
+        assert " " in (failure.advice or "")
+
+
+def test_the_reasons_of_subcodes_differ_from_one_another():
+    lost = classify(400, answer(100, error_subcode=33))
+    assert lost.rule.reason == "number_lost"
+    assert classify(400, answer(190, error_subcode=460)).rule.reason == "password_changed"
+    assert classify(400, answer(190, error_subcode=463)).rule.reason == "token_expired"
+
+
+@pytest.mark.parametrize("odd", [None, True, "x", "", "-3", 2494055, [], {}, 1.5, "9" * 5_000, "\u0663\u0663"])
+@pytest.mark.parametrize("code", [100, 190, 130429, 999_999])
+def test_an_odd_or_unknown_subcode_changes_nothing(code, odd):
+    with_it, without = classify(400, answer(code, error_subcode=odd)), classify(400, answer(code))
+    assert (with_it.rule, with_it.known, with_it.advice) == (without.rule, without.known, None)

@@ -230,7 +230,7 @@ def test_settings_refuse_a_primary_key_that_is_not_there():
 
 def test_settings_want_to_know_which_of_several_keys_seals():
     keks = {"old": text_of(OLD), "new": text_of(NEW)}
-    with pytest.raises(ValidationError, match="ACCOUNTS_PRIMARY_KEK must name one of the 2 keys"):
+    with pytest.raises(ValidationError, match="ACCOUNTS_PRIMARY_KEK must name one of its 2 keys"):
         KeyRingSettings(accounts_keks=keks)
     assert KeyRingSettings(accounts_keks=keks, accounts_primary_kek="new").key_ring().primary == "new"
 

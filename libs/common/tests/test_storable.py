@@ -39,8 +39,9 @@ def nested(levels):
     ("bad", "path", "why"),
     [
         ({"a": {"b\0c": 1}}, "a.b\\u0000c", "NUL"),
-        ({"a": [1, {"$ref": "x", "$id": 1}]}, "a.1.$ref", "begins with `$`"),
-        ({"$": 1}, "$", "begins with `$`"),
+        ({"a": [1, {"$ref": "x", "$id": 1}]}, "a.1.$ref", "reserves"),
+        ({"a": {"$id": 1}}, "a.$id", "reserves"),
+        ({"a": {"$db": 1}}, "a.$db", "reserves"),
         ({"a": 2**63}, "a", "64 bits"),
         ({"a": [-(2**63) - 1]}, "a.0", "64 bits"),
         ({"a": float("nan")}, "a", "not finite"),

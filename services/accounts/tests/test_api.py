@@ -175,6 +175,12 @@ async def test_a_rejected_token_is_marked_until_there_is_another(api, names):
     await api.call("POST", path, {"code": 190, "revision": 1}, key="sender", internal=True)
     data = (await api.call("GET", f"/whatsapp-cloud/account/{bot}")).json()["data"]
     assert (data["tokenStatus"], data["tokenRejectedCode"]) == ("rejected", 190)
+    accepted = f"/internal/accounts/{bot}/token-accepted"
+    for revision, cleared in ((2, False), (1, True), (1, False)):
+        answer = await api.call("POST", accepted, {"revision": revision}, key="sender", internal=True)
+        assert answer.json()["data"] == {"cleared": cleared}
+    assert (await api.call("GET", f"/whatsapp-cloud/account/{bot}")).json()["data"]["tokenStatus"] == "unknown"
+    await api.call("POST", path, {"code": 190, "revision": 1}, key="sender", internal=True)
     data = (await api.save(bot, number, accessToken="fake-new-token")).json()["data"]
     assert data["tokenStatus"] == "unknown"
     for mark in ({"code": 2**64, "revision": 1}, {"code": 190, "revision": 2**64}):

@@ -100,6 +100,11 @@ class Store:
         row["tokenRejected"] = mark
         return True
 
+    async def clear_rejected(self, chatbot, revision):
+        row = self.rows.get(chatbot, {})
+        self.events.append(f"accept {revision}")
+        return row.get("revision") == revision and row.pop("tokenRejected", None) is not None
+
     async def published(self, chatbot, revision):
         self.events.append(f"published {revision}")
         if self.rows[chatbot]["revision"] != revision:
@@ -213,6 +218,7 @@ PUBLIC = {
 INTERNAL = {
     ("GET", "/internal/accounts/{chatbot_id:str}/credentials"): None,
     ("POST", "/internal/accounts/{chatbot_id:str}/token-rejected"): lambda _bot: {"code": 190, "revision": 1},
+    ("POST", "/internal/accounts/{chatbot_id:str}/token-accepted"): lambda _bot: {"revision": 1},
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
 
@@ -389,6 +395,7 @@ async def test_credentials_are_those_of_the_account_as_it_is(known):
         "accessToken": "fake-second-token",
         "revision": 2,
         "status": "active",
+        "tokenRejected": False,
     }
 
 
@@ -400,6 +407,49 @@ async def test_only_the_token_that_was_refused_is_marked_and_nobody_is_told(know
     assert known.events == [f"reject {revision}"]
     shown = (await known.call("GET", f"/whatsapp-cloud/account/{OURS}")).json()["data"]
     assert shown["tokenStatus"] == ("rejected" if marked else "unknown")
+
+
+@pytest.mark.parametrize(("revision", "cleared"), [(1, True), (2, False)])
+async def test_the_mark_goes_when_the_sender_says_that_the_token_works(known, revision, cleared):
+    path = f"/internal/accounts/{OURS}"
+    await known.call("POST", f"{path}/token-rejected", {"code": 190, "revision": 1}, key="sender", internal=True)
+    given = (await known.call("GET", f"{path}/credentials", key="sender", internal=True)).json()
+    assert given["tokenRejected"] is True
+    answer = await known.call("POST", f"{path}/token-accepted", {"revision": revision}, key="sender", internal=True)
+    assert answer.json()["data"] == {"cleared": cleared}
+    shown = (await known.call("GET", f"/whatsapp-cloud/account/{OURS}")).json()["data"]
+    assert shown["tokenStatus"] == ("unknown" if cleared else "rejected")
+    assert known.topic.told == []  # others would take it for a new token
+
+
+def stored_secret(known, field):
+    return known.settings.key_ring().open(known.store.rows[OURS][field], place_of(OURS, field))
+
+
+@pytest.mark.parametrize("field", ["accessToken", "webhookVerifyToken"])
+@pytest.mark.parametrize("around", [" ", "\n", "\r\n", "\t", "\u00a0", "\u200b", "\ufeff"])
+async def test_white_space_around_a_secret_is_dropped_and_inside_refused(known, field, around):
+    assert (await known.save(**{field: f"{around}fake-pasted{around}"})).status_code == 200
+    assert stored_secret(known, field) == "fake-pasted"
+    answer = await known.save(**{field: f"fake{around}pasted"})
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
+    assert "pasted" not in answer.text
+    assert (await known.save(**{field: around})).status_code == 400
+    assert stored_secret(known, field) == "fake-pasted"
+
+
+async def test_an_access_token_that_fits_no_header_is_refused_and_a_verify_token_may_have_any_letter(known):
+    assert (await known.save(accessToken="EAAfäke")).status_code == 400
+    assert (await known.save(webhookVerifyToken="pässwort")).status_code == 200
+
+
+@pytest.mark.parametrize("refusal", [None, InvalidInput("no")])
+async def test_the_mark_goes_when_meta_confirms_the_stored_token(known, refusal):
+    known.store.rows[OURS]["tokenRejected"] = {"code": 190}
+    known.meta.refusal = refusal
+    await known.save(params={"verify": "true"}, plan="free")
+    shown = (await known.call("GET", f"/whatsapp-cloud/account/{OURS}")).json()["data"]
+    assert shown["tokenStatus"] == ("rejected" if refusal else "unknown")
 
 
 async def test_a_new_token_is_not_a_rejected_one(known):

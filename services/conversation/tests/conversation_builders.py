@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from common.contracts import sends, topics, webhooks
-from common.contracts.envelope import encode
+from common.contracts.envelope import decode, decoder, encode
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
+from common.meta.torn import readable
 from common.security.callbacks import CallbackSettings
 from conversation.core import plan
 from conversation.facts import read as read_fact
@@ -44,13 +46,13 @@ def read(record):
     return read_fact(record, CALLBACKS)
 
 
-def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, **data):
+def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, received=None, **data):
     event = webhooks.WebhookReceived(
         id=derive_id(kind, json.dumps(raw, sort_keys=True)),
         type=kind,
         version=1,
         occurred_at=at,
-        recorded_at=NOW,
+        recorded_at=received or at,
         correlation_id="c1",
         data=webhooks.WebhookData(
             arrival=webhooks.Arrival(body_id="b", body_bytes=1, position=0, count=1),
@@ -65,9 +67,17 @@ def webhook(kind, raw, contact=None, wamid=None, number=NUMBER, at=NOW, **data):
     return FakeRecord(encode(event))
 
 
-def message(wamid="wamid.IN1", text="Hello", contact=ADA, number=NUMBER, at=NOW, **more):
+def message(wamid="wamid.IN1", text="Hello", contact=ADA, number=NUMBER, at=NOW, received=None, **more):
     raw = {"id": wamid, "type": "text", "timestamp": str(int(at.timestamp())), "text": {"body": text}, **more}
-    return webhook(webhooks.MESSAGE, raw, contact=contact, wamid=wamid, number=number, at=at)
+    return webhook(webhooks.MESSAGE, raw, contact=contact, wamid=wamid, number=number, at=at, received=received)
+
+
+def torn(raw, kind=webhooks.MESSAGE, contact=ADA):
+    """A record of a fragment that is no Unicode, as ingress writes it."""
+    wamid = msgspec.json.decode(readable(raw)).get("id")
+    event = decode(decoder(webhooks.WebhookReceived), webhook(kind, {}, contact=contact, wamid=wamid).value)
+    both = {"raw": msgspec.Raw(readable(raw)), "raw_base64": base64.b64encode(raw).decode()}
+    return FakeRecord(encode(replace(event, data=replace(event.data, **both))))
 
 
 def status(word, wamid="wamid.OUT1", message_id="m1", contact=ADA, at=NOW, number=NUMBER, ours=True, **more):
@@ -95,9 +105,11 @@ def result(kind=sends.ACCEPTED, message_id="m1", wamid="wamid.OUT1", attempts=1,
             at=NOW,
             phone_number_id=NUMBER,
             wamid=wamid if kind == sends.ACCEPTED else None,
-            error=None if kind == sends.ACCEPTED else MetaError(code=131026, title="Undeliverable"),
             request={"chatbotId": "bot", "to": to, "message": body, "metadata": {"orderId": 17}},
-            **more,
+            **{
+                "error": None if kind == sends.ACCEPTED else MetaError(code=131026, title="Undeliverable"),
+                **more,
+            },
         ),
     )
     return FakeRecord(encode(event), topic=topics.SEND_RESULTS.name)
@@ -117,16 +129,18 @@ class Memory:
     def __init__(self):
         self.messages, self.conversations = {}, {}
 
-    def run(self, *records, chatbots=BOT):
+    def run(self, *records, chatbots=BOT, silent=frozenset(), now=NOW):
         known = Known(
             {k: self.copy(v) for k, v in self.messages.items()},
             [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
         )
-        done = plan([read(record) for record in records], known, chatbots, NOW)
+        done = plan([read(record) for record in records], known, chatbots, now, silent)
         for m in done.working.messages.values():
             if m.conversation_id is not None:  # absent rather than null, as the store has it
                 m.document["conversationId"] = m.conversation_id
             self.messages[m.document["_id"]] = m.document
+        for m in done.working.absorbed:
+            self.messages.pop(m.document["_id"], None)
         for c in done.working.conversations.values():
             self.conversations[c.document["_id"]] = c.document | ({"mergedInto": c.id} if c.merged_into else {})
         return [pending.record(NOW) for pending in done.events], done

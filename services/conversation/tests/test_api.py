@@ -2,20 +2,25 @@
 
 import asyncio
 import base64
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import msgspec
 import pytest
-from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, again, message, read, result, status
+from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, FakeRecord, again, message, read, result, status
 from litestar import Litestar
 
+from common.contracts import sends
 from common.contracts.ids import message_id_before
+from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.errors import Unavailable
 from common.http.auth import digest, require
 from common.http.problems import exception_handlers
 from common.http.windows import MAX_PAIRS, WindowsClient, WindowsSettings
+from common.kafka.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
 from conversation.core import keys_of, plan
@@ -56,10 +61,15 @@ class Room:
             callback_keys=CALLBACK_KEYS,
         )
         self.mongo = Mongo(self.settings)
+        self.sought, self.unfinished = [], None  # what was looked for on Kafka, and what is there
         self.store = ConversationStore(self.mongo)
         reads, keys = Reads(self.store), self.settings.api_keys
-        self.public = self.listener(read_routes(reads, require("read", keys)))
+        self.public = self.listener(read_routes(reads, require("read", keys), self.find))
         self.internal = self.listener(internal_routes(reads, require("windows", keys)))
+
+    async def find(self, chatbot_id, message_id):
+        self.sought.append((chatbot_id, message_id))
+        return self.unfinished
 
     @staticmethod
     def listener(routes):
@@ -320,10 +330,10 @@ async def test_no_name_of_another_s_documents_leads_a_tenant_to_them(passed_on):
     paths += [f"/messages/{name}" for m in (text, sent) for name in (m["id"], m["wamid"])]
     for path in paths:
         assert (await room.get(path, "tenant")).status_code == 404
-        assert (await room.get(path, "tenant", cursor=cursor)).status_code == 404
-        assert (await room.get(path, "tenant", chatbotId="bot")).status_code == 404
         assert (await room.get(path)).status_code == 200
-    assert (await room.get("/messages/m1", "tenant", chatbotId="bot")).status_code == 404
+    assert (await room.get(f"/conversations/{ours}/messages", "tenant", cursor=cursor)).status_code == 404
+    for name in ("m1", text["id"], sent["id"]):
+        assert (await room.get(f"/messages/{name}", "tenant", chatbotId="bot")).status_code == 404
     for path in ("/conversations", "/usage"):
         everything = (await room.get(path, "tenant", chatbotId="bot")).json()
         assert (everything["data"], everything["cursor"]) == ([], None)
@@ -385,8 +395,31 @@ async def test_a_cursor_goes_on_where_the_page_before_has_ended(room):
         cursor = page["cursor"]
         if cursor is None:
             break
-    assert sorted(seen) == sorted(map(str, range(7)))
-    assert [int(text) // 2 for text in seen] == sorted((n // 2 for n in range(7)), reverse=True)
+    assert seen == [str(n) for n in reversed(range(7))]
+
+
+@pytest.mark.feature("automatic conversation")
+async def test_a_thread_is_complete_and_in_the_order_of_arrival_within_a_second(room):
+    said = [message(f"wamid.{n}", text=str(n), at=NOW) for n in range(50)]
+    for start in range(0, 50, 5):
+        foreign = status("delivered", wamid=f"wamid.THEIRS{start}", ours=False, at=NOW)
+        await room.apply(*said[start : start + 3], foreign, *said[start + 3 : start + 5])
+    (one,) = (await room.get("/conversations")).json()["data"]
+    seen, more = [], {}
+    while more is not None:
+        page = (await room.get(f"/conversations/{one['id']}/messages", limit=7, **more)).json()
+        seen += page["data"]
+        more = {"cursor": page["cursor"]} if page["cursor"] else None
+    assert len(seen) == len({m["id"] for m in seen}) == 60
+    assert [int(m["text"]) for m in seen if "text" in m] == list(reversed(range(50)))
+    assert [m["wamid"] for m in seen if "text" not in m] == [f"wamid.THEIRS{n}" for n in range(45, -1, -5)]
+    assert seen[-4]["wamid"] == "wamid.THEIRS0"
+
+
+@pytest.mark.parametrize("path", ["/conversations", "/usage/summary", "/messages/wamid.1", "/webhook-events"])
+async def test_a_filter_that_does_not_exist_is_refused(room, path):
+    answer = await room.get(path, chatbot="bot")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_parameter")
 
 
 # Indexes of earlier versions
@@ -418,3 +451,150 @@ async def test_what_an_earlier_version_stored_is_known_again(room):
     await room.apply(again(record), late)
     assert await room.store.messages.count_documents({}) == 2
     assert (await room.store.messages.find_one({"wamid": "wamid.APP"}))["deliveryStatus"] == "read"
+
+
+# What has failed: by status, in the order of coming to be in it
+
+
+@pytest.fixture
+async def ended(room):
+    """Of three chatbots and of no account forty messages each, a tenth of which has failed."""
+    bots = ("bot-1", "bot-2", "other-bot", None)
+    await room.store.messages.insert_many(
+        {
+            "_id": f"{bot}-{n:02d}",
+            **({"chatbotId": bot} if bot else {}),
+            "direction": "outbound",
+            "deliveryStatus": "failed" if n % 10 == 0 else "read",
+            "statusAt": NOW + n * HOUR,
+            "createdAt": NOW,
+        }
+        for bot in bots
+        for n in range(40)
+    )
+    return room
+
+
+async def found_ids(room, key="reader", **query):
+    """All pages of a question, two on each."""
+    ids, cursor = [], {}
+    while True:
+        answer = await room.get("/messages", key, status="failed", limit=2, **query, **cursor)
+        assert answer.status_code == 200, answer.text
+        ids += [item["id"] for item in answer.json()["data"]]
+        if answer.json()["cursor"] is None:
+            return ids
+        cursor = {"cursor": answer.json()["cursor"]}
+
+
+async def test_what_has_failed_is_listed_newest_first_page_by_page(ended):
+    assert await found_ids(ended, chatbotId="bot-1") == ["bot-1-30", "bot-1-20", "bot-1-10", "bot-1-00"]
+    everything = await found_ids(ended)
+    assert len(everything) == len(set(everything)) == 16
+    assert {id_[-2:] for id_ in everything[:4]} == {"30"}
+    since, until = (NOW + 10 * HOUR).isoformat(), (NOW + 30 * HOUR).isoformat()
+    assert await found_ids(ended, chatbotId="bot-2", since=since, until=until) == ["bot-2-20", "bot-2-10"]
+    assert (await ended.get("/messages", status="failed", since="yesterday")).status_code == 400
+    assert (await ended.get("/messages")).status_code == 400
+    assert (await ended.get("/messages/bot-1-30")).json()["data"]["deliveryStatus"] == "failed"
+
+
+async def test_what_has_failed_is_for_its_tenant_alone(ended):
+    own = [f"other-bot-{n}" for n in ("30", "20", "10", "00")]
+    assert await found_ids(ended, "tenant") == await found_ids(ended, "tenant", chatbotId="other-bot") == own
+    assert await found_ids(ended, "tenant", chatbotId="bot-1") == []
+    assert (await ended.get("/messages", "sender", status="failed")).status_code == 403
+
+
+@pytest.mark.parametrize("chatbots", ["bot-1", {"$in": ["bot-1", "bot-2", None]}], ids=["one", "several"])
+async def test_what_has_failed_is_found_by_the_index(ended, chatbots):
+    query = {"deliveryStatus": "failed", "chatbotId": chatbots, "statusAt": {"$gte": NOW}}
+    found = ended.store.messages.find(query).sort([("statusAt", -1), ("_id", -1)]).limit(2)
+    stats = (await found.explain())["executionStats"]
+    assert stats["totalDocsExamined"] == 2
+    assert stats["totalKeysExamined"] <= 6
+
+
+async def test_a_status_that_changes_nothing_leaves_the_time_of_the_one_that_counts(room):
+    await room.apply(result(), status("delivered"))
+    first = (await room.get("/messages", status="delivered")).json()["data"]
+    await room.apply(status("sent"))
+    assert (await room.get("/messages", status="delivered")).json()["data"][0]["statusAt"] == first[0]["statusAt"]
+
+
+# What waits to be sent
+
+
+def waiting(message_id="m1", **more):
+    return result(
+        sends.QUEUED, message_id, wamid=None, attempts=0, due=NOW + HOUR, error=MetaError(reason="scheduled"), **more
+    )
+
+
+async def test_a_send_that_waits_is_queued_until_it_is_sent(room):
+    await room.apply(waiting())
+    shown = (await room.get("/messages/m1", chatbotId="bot")).json()["data"]
+    assert (shown["deliveryStatus"], shown["reason"]) == ("queued", "scheduled")
+    assert datetime.fromisoformat(shown["due"]) == NOW + HOUR
+    assert len((await room.get("/messages", status="queued")).json()["data"]) == 1
+    await room.apply(result())
+    shown = (await room.get("/messages/m1", chatbotId="bot")).json()["data"]
+    assert shown["deliveryStatus"] == "accepted"
+    assert not {"due", "reason", "error"} & shown.keys()
+    assert (await room.get("/messages", status="queued")).json()["data"] == []
+
+
+async def test_a_send_that_only_kafka_knows_is_queued_for_its_tenant_alone(room):
+    room.unfinished = Unfinished(NOW)
+    shown = (await room.get("/messages/m/1", chatbotId="bot")).json()["data"]
+    assert (shown["messageId"], shown["deliveryStatus"], shown["reason"]) == ("m/1", "queued", "not_taken_up")
+    assert datetime.fromisoformat(shown["due"]) == NOW
+    assert (await room.get("/messages/m/1", "tenant", chatbotId="bot")).status_code == 404
+    assert (await room.get("/messages/m/1")).status_code == 404
+    assert room.sought == [("bot", "m/1")]
+    room.unfinished = None
+    assert (await room.get("/messages/m/1", chatbotId="bot")).status_code == 404
+
+
+# Metadata comes back as it was given
+
+
+def deep(levels):
+    value = 1
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+ODD = {
+    "a.b": {"": 1, ".": 2, "$set": {"deliveryStatus": "read"}, "$where": "1", "__proto__": {}, "_id": {"$oid": 1}},
+    "numbers": [2**63 - 1, -(2**63), 2**31, 2**53 + 1, 1e308, -0.0, 5e-324, 1.0, 0, True],
+    "empty": [{}, [], None, "", "a\0b"],
+    "deep": deep(97),
+}
+
+
+def odd_result(kind):
+    record = result(kind, "odd", wamid="wamid.odd")
+    return FakeRecord(record.value.replace(b'{"orderId":17}', msgspec.json.encode(ODD)), topic=record.topic)
+
+
+@pytest.mark.parametrize("first", [sends.ACCEPTED, sends.QUEUED], ids=["inserted", "updated"])
+async def test_what_can_be_stored_comes_back_unchanged_in_events_and_reads(room, first):
+    events = []
+
+    async def apply(record):
+        facts = [read(record)]
+        async with OwnedSession(room.mongo, "test") as owned:
+            done = await room.store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, NOW))
+        events.extend(json.loads(pending.record(NOW).value)["data"] for pending in done.events)
+
+    for record in (odd_result(first), odd_result(sends.ACCEPTED), status("read", "wamid.odd", "odd")):
+        await apply(record)
+    given = json.dumps(ODD)  # as text, `-0.0` and `1.0` are told from `0` and `1`
+    assert [json.dumps(event["metadata"]) for event in events] == [given] * len(events)
+    assert events[-1]["status"] == "read"
+    shown = (await room.get("/messages/odd", chatbotId="bot")).json()["data"]
+    (listed,) = (await room.get(f"/conversations/{shown['conversationId']}/messages")).json()["data"]
+    for found in (shown, listed):
+        assert json.dumps(found["metadata"]) == json.dumps(found["request"]["metadata"]) == given

@@ -1,10 +1,11 @@
 """The plan of a batch: what is written, what is published."""
 
 import itertools
+from datetime import timedelta
 
 import msgspec
 import pytest
-from conversation_builders import ADA, NUMBER, FakeRecord, Memory, again, message, read, result, status, webhook
+from conversation_builders import ADA, NOW, NUMBER, FakeRecord, Memory, again, message, read, result, status, webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,25 @@ def test_a_changed_user_id_stays_in_its_conversation(memory):
 def test_a_number_without_an_account_still_has_its_messages_published(memory):
     (event,), _ = memory.run(message(), chatbots={})
     assert decode(incoming_decoder, event.value).data.chatbot_id is None
+
+
+@pytest.mark.feature("incoming")
+def test_what_comes_in_for_a_deactivated_account_is_kept_and_not_published_even_after_it_is_active_again(memory):
+    record = message("wamid.1", text="Anybody?")
+    assert memory.run(record, silent={NUMBER})[0] == []
+    (kept,) = memory.messages.values()
+    assert (kept["text"], kept["published"], kept["chatbotId"]) == ("Anybody?", False, "bot")
+    assert memory.run(record)[0] == []  # a replay, after a crash, with the account active again
+    assert memory.run(again(record))[0] == []
+    assert len(memory.run(message("wamid.2"))[0]) == 1
+    assert len(memory.run(status("sent"), silent={NUMBER})[0]) == 1  # producers are told of what they have sent
+
+
+def test_what_was_taken_before_a_deactivation_is_published_by_its_replay(memory):
+    record = message()
+    memory.run(record)
+    assert len(memory.run(record, silent={NUMBER})[0]) == 1
+    assert len(memory.run(message("wamid.2"), silent={"another number"})[0]) == 1
 
 
 WORDS = ("sent", "delivered", "read", "played", "failed")
@@ -221,6 +241,24 @@ def test_results_that_are_not_success_are_told(memory, kind, word):
     assert (data.status, data.delivery_status, data.error.code) == (word, word, 131026)
 
 
+def test_what_waits_is_told_each_time_that_it_is_put_off_and_accepted_in_the_end(memory):
+    waits = [result(sends.QUEUED, attempts=0, due=NOW + timedelta(minutes=n)) for n in (1, 2)]
+    events, _ = memory.run(*waits, again(waits[0]), result(sends.IN_DOUBT), result())
+    told = [decode(status_decoder, event.value).data for event in events]
+    assert [data.status for data in told] == ["queued", "queued", "in_doubt", "accepted"]
+    assert [data.due for data in told[:2]] == [NOW + timedelta(minutes=n) for n in (1, 2)]
+    assert told[0].error.code == 131026
+    assert memory.messages[OURS]["deliveryStatus"] == "accepted"
+
+
+def test_meta_s_reason_has_our_name_too(memory):
+    (event,), _ = memory.run(status("failed", errors=[{"code": 131026, "title": "Message undeliverable"}]))
+    error = decode(status_decoder, event.value).data.error
+    assert (error.code, error.reason, error.title) == (131026, "undeliverable", "Message undeliverable")
+    (event,), _ = memory.run(status("failed", wamid="wamid.OTHER", errors=[{"code": 7, "title": "New"}]))
+    assert decode(status_decoder, event.value).data.error.reason is None
+
+
 def test_in_doubt_is_settled_by_a_status(memory):
     memory.run(result(sends.IN_DOUBT), status("sent"), result(attempts=2))
     assert memory.messages[OURS]["deliveryStatus"] == "sent"
@@ -317,3 +355,23 @@ def test_a_message_of_a_shape_we_do_not_know_has_no_words_and_goes_on(memory):
 def test_the_words_of_every_type(memory, raw, text):
     (event,), _ = memory.run(webhook(webhooks.MESSAGE, {"id": "wamid.T", **raw}, contact=ADA, wamid="wamid.T"))
     assert decode(incoming_decoder, event.value).data.text == text
+
+
+def test_what_meta_does_with_a_message_that_it_accepted_is_told_and_kept(memory):
+    (event,), _ = memory.run(result(message_status="held_for_quality_assessment"))
+    assert decode(status_decoder, event.value).data.message_status == "held_for_quality_assessment"
+    (event,), _ = memory.run(status("delivered"))
+    assert decode(status_decoder, event.value).data.message_status is None  # it is on its way now
+    assert memory.messages[OURS]["messageStatus"] == "held_for_quality_assessment"
+
+
+def test_another_content_under_the_id_of_a_send_is_told_and_changes_no_message(memory):
+    memory.run(result(message_id="m1"))
+    (before,) = [memory.copy(document) for document in memory.messages.values()]
+    events, _ = memory.run(result(sends.DUPLICATE, "m1", body="another text", to="+491519999999"))
+    (after,) = memory.messages.values()
+    (told,) = [msgspec.json.decode(event.value)["data"] for event in events]
+    assert (told["status"], told["deliveryStatus"], told["messageId"]) == ("duplicate", "accepted", "m1")
+    assert {name for name in after if after[name] != before.get(name)} == {"statuses"}
+    assert len(memory.conversations) == 1
+    assert memory.run(result(sends.DUPLICATE, "unheard-of"))[0] == []

@@ -116,3 +116,22 @@ async def test_while_kafka_is_away_it_is_asked_again(room):
     assert await room.owner() is None
     room.reachable = True
     assert await room.owner() == "bot"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "silent"),
+    [
+        ([], False),
+        ([account("a")], False),
+        ([account("a", active=False)], True),
+        ([account("a", active=False), account("b", active=False)], True),
+        ([account("a", active=False, revision=9), account("b")], False),
+        ([account("a", active=False), account("a", revision=2)], False),
+        ([account("a"), account("a", active=False, revision=2)], True),
+        ([account("a", active=False), account("a", number="2", active=False)], False),
+    ],
+)
+def test_a_number_is_silent_when_all_of_its_accounts_are_deactivated(room, accounts, silent):
+    for one in accounts:
+        room.numbers.changed(one.chatbot_id, one)
+    assert room.numbers.silent(["1", "3"]) == ({"1"} if silent else set())

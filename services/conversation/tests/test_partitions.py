@@ -200,7 +200,7 @@ async def test_who_has_written_is_known_to_have_once_the_event_is_out(room):
         async with asyncio.timeout(60):
             while len(asked) < 60:
                 new = [event for event in await room.events() if event.data.wamid not in asked]
-                told = await reads.last_inbound([(room.number, event.data.contact.user_id) for event in new])
+                told = await reads.windows([(room.number, event.data.contact.user_id) for event in new])
                 unseen += [event for event, times in zip(new, told, strict=True) if "lastInboundAt" not in times]
                 asked |= {event.data.wamid for event in new}
     assert unseen == []

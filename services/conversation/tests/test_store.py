@@ -3,10 +3,11 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import pytest
-from conversation_builders import BOT, NOW, NUMBER, Memory, again, message, read, result, status, webhook
+from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, torn, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.people import Contact
@@ -87,6 +88,16 @@ def system_change():
     return webhook(webhooks.MESSAGE, raw, contact=Contact(user_id="DE.2"), wamid="wamid.SYS")
 
 
+SECOND = Contact(user_id="DE.2", wa_id=ADA.wa_id)
+MOVED = Contact(user_id="DE.3", wa_id="491510000003")
+CALLED = {"calls": [{"from": ADA.wa_id, "direction": "USER_INITIATED"}]}
+
+
+def new_number():
+    system = {"type": "user_changed_number", "wa_id": MOVED.wa_id}
+    return webhook(webhooks.MESSAGE, {"id": "wamid.SYS", "type": "system", "system": system}, ADA, "wamid.SYS")
+
+
 def replayed():
     first, second = message("wamid.1"), status("sent", pricing=PRICING)
     return [[first, second], [first, second], [again(first), again(second)], [second]]
@@ -119,6 +130,20 @@ SEQUENCES = {
         [system_change()],
         [message("wamid.2", contact=Contact(user_id="DE.2"))],
     ],
+    "a recycled number": lambda: [
+        [message("wamid.1")],
+        [message("wamid.2", contact=SECOND), message("wamid.3", contact=Contact(wa_id=ADA.wa_id))],
+        [message("wamid.4", contact=BSUID)],
+    ],
+    "two who exchange their numbers": lambda: [
+        [message("wamid.1"), message("wamid.2", contact=Contact(user_id="DE.2", wa_id="491510000002"))],
+        [
+            message("wamid.3", contact=Contact(user_id="DE.1001", wa_id="491510000002")),
+            message("wamid.4", contact=SECOND),
+        ],
+    ],
+    "a new number": lambda: [[message("wamid.1")], [new_number()], [message("wamid.2", contact=MOVED)]],
+    "a call": lambda: [[webhook(webhooks.CHANGE, CALLED)], [message("wamid.1"), webhook(webhooks.CHANGE, CALLED)]],
     "result, then statuses": lambda: [
         [result()],
         [status("sent", pricing=PRICING), status("delivered", pricing=PRICING)],
@@ -129,6 +154,21 @@ SEQUENCES = {
     "doubt, then a status": lambda: [[result(sends.IN_DOUBT)], [status("sent")], [result(attempts=2)]],
     "a second wamid": lambda: [[result()], [status("sent", wamid="wamid.LATE")], [status("read", wamid="wamid.LATE")]],
     "somebody else's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
+    "unsigned statuses, then result": lambda: [
+        [status("sent", ours=False, pricing=PRICING)],
+        [status("failed", ours=False, contact=None)],
+        [result()],
+        [status("delivered", ours=False, pricing=PRICING)],
+    ],
+    "unsigned statuses and the result in one batch": lambda: [
+        [status("sent", ours=False), result(), status("read", ours=False)],
+        [status("delivered")],
+    ],
+    "a doubt, unsigned statuses, then the result": lambda: [
+        [result(sends.IN_DOUBT)],
+        [status("sent", ours=False)],
+        [result(attempts=2)],
+    ],
     "a group": lambda: [
         [status("delivered", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
         [status("read", recipient_participant_user_id=f"DE.{n}") for n in range(3)],
@@ -261,9 +301,75 @@ async def test_two_processes_that_meet_one_person_at_once_make_one_conversation(
         assert conversation["inboundCount"] == 4
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_result_and_a_status_that_only_knows_its_wamid_meet_at_once_and_are_one_message(room, known):
+    if known:
+        await room.apply(message("wamid.1"))
+    other = ConversationStore(room.mongo)
+    for n in range(5):
+        wamid, message_id = f"wamid.OUT{n}", f"m{n}"
+        await asyncio.gather(
+            room.apply(result(message_id=message_id, wamid=wamid)),
+            room.apply(status("sent", wamid, message_id, ours=False), store=other, slot="other"),
+        )
+    messages = [one for one in (await room.all_of(room.store.messages)).values() if one["direction"] == "outbound"]
+    assert sorted(one["messageId"] for one in messages) == [f"m{n}" for n in range(5)]
+    assert all(len(one["statuses"]) == 2 for one in messages)
+
+
 async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_days(room):
     for collection in (collections.CONVERSATIONS, collections.MESSAGES, collections.USAGE_LOGS):
         standing = await compare_indexes(room.mongo.database, collection)
         assert set(standing.values()) == {Standing.AS_DECLARED}
     indexes = await room.store.webhook_events.index_information()
     assert timedelta(seconds=indexes["kept"]["expireAfterSeconds"]) == timedelta(days=3)
+
+
+def identities(person):
+    """A phone in two notations, a BSUID, and both, which shows that they are one."""
+    other, today, user_id = f"5541{80_000_000 + person}", f"55419{80_000_000 + person}", f"BR.{person}"
+    both = Contact(user_id=user_id, wa_id=other)
+    return [Contact(wa_id=other), Contact(wa_id=today), Contact(user_id=user_id), both]
+
+
+async def at_once(room, records, processes=4, size=20):
+    """The records, by several processes at the same time, each with its part in batches."""
+
+    async def work(slot):
+        own = records[slot::processes]
+        for start in range(0, len(own), size):
+            await room.apply(*own[start : start + size], slot=f"slot-{slot}")
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(work, range(processes)))
+    return [c async for c in room.store.conversations.find({"mergedInto": {"$exists": False}})]
+
+
+async def test_forty_people_with_three_identities_each_stay_forty_when_several_processes_meet_them_at_once(room):
+    named = [contact for person in range(40) for contact in identities(person)]
+    random.Random(7).shuffle(named)
+    records = [message(f"wamid.{n}", contact=contact) for n, contact in enumerate(named)]
+    standing = await at_once(room, records)
+    assert [c["inboundCount"] for c in standing] == [4] * 40
+    kept = Counter([m["conversationId"] async for m in room.store.messages.find({})])
+    assert kept == dict.fromkeys((c["_id"] for c in standing), 4)
+
+
+async def test_forty_owners_of_one_number_stay_forty_when_several_processes_meet_them_at_once(room):
+    owners = [Contact(user_id=f"DE.{n}", wa_id=ADA.wa_id) for n in range(40)]
+    records = [message(f"wamid.{n}", contact=one, at=NOW + timedelta(seconds=n)) for n, one in enumerate(owners)]
+    standing = await at_once(room, records, size=3)
+    assert [c["inboundCount"] for c in standing] == [1] * 40
+    (last,) = [c for c in standing if f"{NUMBER}|p:{ADA.wa_id}" in c["aliases"]]
+    assert f"{NUMBER}|u:DE.39" in last["aliases"]
+
+
+async def test_odd_and_torn_messages_and_two_failures_are_stored_as_in_memory(room):
+    odd = webhook(
+        webhooks.MESSAGE, {"id": 7, "type": None, "text": {"body": 17}, "errors": {"code": "x"}}, contact=BSUID
+    )
+    failures = [status("failed", errors=[{"code": code}]) for code in (131026, "131047", 10**40)]
+    await room.same(status("sent", wamid="wamid.SAME", ours=False), message("wamid.SAME"), odd, *failures)
+    await room.same(torn(rb'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}'), torn(b'{"id":"wamid.U","x":"\xff\\u0000"}'))
+    kept = [document["raw"] async for document in room.store.messages.find({"wamid": {"$in": ["wamid.T", "wamid.U"]}})]
+    assert sorted(kept) == [r'{"id":"wamid.T","text":{"body":"Hi \ud83d"}}', r'{"id":"wamid.U","x":"\xff\u0000"}']

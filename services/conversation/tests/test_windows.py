@@ -1,18 +1,21 @@
 """Meta's windows: what opens them, how long, and what a conversation remembers of it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from conversation_builders import ADA, BOT, NOW, Memory, message, webhook
+from conversation_builders import ADA, BOT, NOW, Memory, message, result, status, webhook
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.contracts import webhooks
+from common.contracts import sends, webhooks
+from common.contracts.envelope import decode, decoder
+from common.contracts.messages import IncomingMessage, MetaError
 from common.contracts.people import Contact
+from conversation.reads import times_of
 from conversation.views import conversation_view
 from conversation.windows import answer_of, open_until, window_of
 
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 AD = {"source_type": "ad", "source_id": "1", "ctwa_clid": "fake"}
 
 
@@ -34,6 +37,7 @@ def test_who_never_wrote_has_no_window():
     assert window_of({}, NOW) == {"open": False}
     assert open_until({}) is None
     assert answer_of({}) == {"lastInboundAt": None, "until": None}
+    assert answer_of({"lastMessageAt": NOW})["until"] is None  # we have written to them: it may be open all the same
 
 
 def test_a_free_entry_lasts_three_days_and_opens_nothing_by_itself():
@@ -97,6 +101,129 @@ def test_what_meta_says_about_a_person_opens_nothing():
     memory.run(webhook(webhooks.MESSAGE, raw, contact=ADA, wamid="wamid.S"), chatbots=BOT)
     assert "lastInboundAt" not in kept(memory)
     assert kept(memory)["lastMessageAt"] == NOW
+
+
+@pytest.mark.feature("windows")
+@pytest.mark.parametrize("kind", ["request_welcome", "edit", "revoke", "system"])
+@pytest.mark.parametrize("passed_on", [True, False])
+def test_what_is_no_message_of_a_person_opens_nothing(kind, passed_on):
+    memory = Memory()
+    memory.run(message(type=kind) if passed_on else message(type="unsupported", unsupported={"type": kind}))
+    assert "lastInboundAt" not in kept(memory)
+    assert answer_of(kept(memory))["until"] is None
+
+
+UNTRUE = [datetime(2009, 2, 13, 23, 31, 30, tzinfo=UTC), NOW - 8 * 24 * HOUR, NOW + HOUR, NOW + 9_000 * HOUR]
+
+
+@pytest.mark.feature("windows")
+@pytest.mark.parametrize("told", UNTRUE)
+def test_a_time_that_cannot_be_true_counts_as_that_of_receipt(told):
+    memory = Memory()
+    (event,), _ = memory.run(message(at=told, received=NOW, referral=AD))
+    assert answer_of(kept(memory))["until"] == NOW + 24 * HOUR
+    assert (kept(memory)["lastMessageAt"], kept(memory)["freeEntryAt"]) == (NOW, NOW)
+    assert {m["timestamp"] for m in memory.messages.values()} == {NOW}
+    assert decode(decoder(IncomingMessage), event.value).occurred_at == NOW
+
+
+@pytest.mark.parametrize("ago", [7 * 24 * HOUR, HOUR, 0 * HOUR, -4 * MINUTE])
+def test_a_time_that_can_be_true_counts(ago):
+    memory = Memory()
+    memory.run(message(at=NOW - ago, received=NOW))
+    assert kept(memory)["lastInboundAt"] == NOW - ago
+
+
+def call(*calls, people=(), field="calls", received=NOW):
+    value = {"metadata": {"display_phone_number": "+1 555 000-0001"}, "contacts": list(people), "calls": list(calls)}
+    return webhook(webhooks.CHANGE, value, received=received)
+
+
+def ring(at=NOW, **more):
+    timestamp = str(int(at.timestamp()))
+    return {"id": "wacid.1", "event": "connect", "timestamp": timestamp, "direction": "USER_INITIATED", **more}
+
+
+@pytest.mark.feature("windows")
+@pytest.mark.parametrize(
+    ("made", "people"),
+    [
+        (ring(**{"from": ADA.wa_id}), ()),
+        (ring(**{"from": f"+{ADA.wa_id}"}), ()),
+        (ring(from_user_id=ADA.user_id), ()),
+        (ring(), [{"wa_id": ADA.wa_id, "user_id": ADA.user_id, "profile": {"name": ""}}]),
+        (ring(**{"from": int(ADA.wa_id or 0)}), [{"wa_id": "1"}, {"wa_id": ADA.wa_id, "user_id": ADA.user_id}]),
+        ({"from": ADA.wa_id, "timestamp": 1_234_567_890}, 7),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_call_of_a_person_opens_the_window(made, people, known):
+    memory = Memory()
+    if known:
+        memory.run(message(at=NOW - 30 * HOUR))
+    events, _ = memory.run(call(made, people=people if isinstance(people, list) else []))
+    assert events == []
+    assert answer_of(kept(memory))["until"] == NOW + 24 * HOUR
+    assert window_of(kept(memory), NOW)["open"]
+    assert kept(memory).get("name", "Ada") == "Ada"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ring(direction="BUSINESS_INITIATED", **{"from": "15550000001", "to": ADA.wa_id}),
+        {"from": "15550000001", "to": ADA.wa_id},
+        ring(),
+        ring(**{"from": {}}),
+        7,
+        None,
+    ],
+)
+def test_a_call_of_ours_or_of_nobody_opens_nothing(made):
+    memory = Memory()
+    memory.run(message(at=NOW - 30 * HOUR), call(made))
+    assert answer_of(kept(memory))["until"] == NOW - 6 * HOUR
+
+
+def test_a_call_that_has_ended_counts_from_its_beginning():
+    memory = Memory()
+    ended = {"event": "terminate", "start_time": str(int((NOW - HOUR).timestamp()))}
+    memory.run(call(ring(**ended, **{"from": ADA.wa_id})))
+    assert answer_of(kept(memory))["until"] == NOW + 23 * HOUR
+
+
+@pytest.mark.feature("windows")
+@pytest.mark.parametrize("how", ["result", "status"])
+def test_meta_s_refusal_is_remembered_until_the_person_writes(how):
+    memory, closed = Memory(), {"code": 131047, "title": "Re-engagement message"}
+    if how == "result":
+        memory.run(result(sends.FAILED, error=MetaError(**closed)))
+    else:
+        memory.run(status("failed", errors=[closed]))
+    assert answer_of(kept(memory))["until"] == NOW
+    memory.run(message(at=NOW - MINUTE))  # and this was under way
+    assert answer_of(kept(memory))["until"] == NOW - MINUTE + 24 * HOUR
+
+
+@pytest.mark.parametrize("code", [131026, None])
+def test_another_refusal_says_nothing_of_the_window(code):
+    memory = Memory()
+    memory.run(result(sends.FAILED, error=MetaError(code=code)))
+    assert answer_of(kept(memory))["until"] is None
+
+
+def test_of_several_conversations_of_a_person_the_latest_times_count():
+    first = {"aliases": ["1|p:49"], "lastInboundAt": NOW}
+    second = {"aliases": ["1|p:49", "1|u:DE.1"], "lastInboundAt": NOW - HOUR, "windowClosedAt": NOW}
+    found = times_of([["1|p:49"], ["1|u:DE.1"], ["1|p:50"]], [first, second])
+    assert [answer_of(times)["until"] for times in found] == [NOW + 24 * HOUR, NOW + 23 * HOUR, None]
+
+
+@pytest.mark.parametrize("what", [None, 7, [], {}, {"type": None}, {"type": ["edit"]}, {"type": "poll"}])
+def test_a_message_that_meta_does_not_pass_on_opens_it_all_the_same(what):
+    memory = Memory()
+    memory.run(message(type="unsupported", unsupported=what))
+    assert kept(memory)["lastInboundAt"] == NOW
 
 
 @pytest.mark.parametrize("kind", ["text", "reaction", "button", "unsupported", "hologram"])

@@ -141,6 +141,7 @@ PUBLIC = {
     "/whatsapp-cloud/conversations",
     "/whatsapp-cloud/conversations/{conversation_id:str}",
     "/whatsapp-cloud/conversations/{conversation_id:str}/messages",
+    "/whatsapp-cloud/messages",
     "/whatsapp-cloud/messages/{message_id:path}",
     "/whatsapp-cloud/webhook-events",
     "/whatsapp-cloud/usage",

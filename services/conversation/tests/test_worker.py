@@ -80,11 +80,14 @@ class Session:
 
 class Numbers:
     def __init__(self):
-        self.asked = []
+        self.asked, self.deactivated = [], set()
 
     async def chatbots(self, numbers):
         self.asked.append(set(numbers))
         return dict.fromkeys(numbers, "bot")
+
+    def silent(self, numbers):
+        return self.deactivated & set(numbers)
 
     def tenant(self, _key):
         return "bot"
@@ -314,6 +317,13 @@ async def test_numbers_are_looked_up_and_their_messages_belong_to_their_chatbots
     assert room.numbers.asked == [{NUMBER, "15"}]
     events = [r for r in session.committed[0][0] if r.topic == topics.INCOMING_MESSAGES.name]
     assert [decode(incoming, r.value).data.chatbot_id for r in events] == ["bot", "bot"]
+
+
+async def test_messages_for_a_deactivated_account_are_stored_and_not_published(room):
+    room.numbers.deactivated = {"15"}
+    session = await room.work(batch_of(message("wamid.1"), message("wamid.2", number="15")))
+    events = [r for r in session.committed[0][0] if r.topic == topics.INCOMING_MESSAGES.name]
+    assert [decode(incoming, r.value).data.wamid for r in events] == ["wamid.1"]
 
 
 async def test_what_meta_changes_of_a_number_is_passed_on(room):

@@ -14,7 +14,7 @@ from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import WEBHOOKS
 from ingress.core import cut, facts_of
-from ingress.records import BODY_TIMES, BYTES_AROUND, records, records_in_slices
+from ingress.records import BODY_TIMES, BYTES_AROUND, TORN_BYTES, records, records_in_slices
 from ingress.routes import MAX_BODY_BYTES
 from ingress.shapes import LONGEST_ID, LONGEST_NAME, MAX_FACTS, TooMuch
 from ingress.telemetry import begin
@@ -58,6 +58,7 @@ def times(part, count):
 
 LONG = b"x" * 1_000_000
 MEGABYTES_3 = 3_000_000
+TORN = rb',{"id":"w","x":"\ud83d"}'
 
 # A whole body is one fact that is not understood; its reason has these words.
 WHOLE = {
@@ -159,6 +160,14 @@ PARTS = {
     "messages with huge times": (in_value(times(b'{"id":"w","timestamp":' + b"9" * 4_300 + b"}", 600)), 600),
     "messages that are none, each large": (in_value(times(b'{"x":"' + b"y" * 1_400 + b'"}', 2_000)), 2_000),
     "messages that are no text": (in_value(times(b'{"id":"w","x":"' + b"\xff" * 1_400 + b'"}', 2_000)), 2_000),
+    "messages of torn texts": (in_value(times(b'{"id":"w","x":"' + rb"\ud83d" * 200 + b'"}', 2_000)), 2_000),
+    "messages of escapes, one torn": (
+        in_value(times(b'{"id":"w","x":"' + rb"\\\n" * 300 + b'"}', 1_999) + TORN),
+        2_000,
+    ),
+    "a torn text of a megabyte": (in_value(b'{"id":"w","x":"' + rb"\udc00" * 170_000 + b'"}'), 1),
+    "a torn text of three": (in_value(b'{"id":"w","x":"' + rb"\udc00" * 500_000 + b'"}'), 1),
+    "bytes that are marks": (in_value(b'{"id":"w","x":"' + b"\xfe\xff" * 400_000 + rb"\udc00" + b'"}'), 1),
     "a message and errors": (
         in_value(b'{"id":"w","x":"' + b"y" * MEGABYTES_3 + b'"}', b',"errors":[{"code":1}]'),
         2,
@@ -173,7 +182,10 @@ def written(body):
     """The events of a body's records, after some rules that hold for every body."""
     found = records(body, begin("body-1", None), now=NOW)
     assert 1 <= len(found) <= MAX_FACTS
-    assert sum(len(record.value) for record in found) <= BODY_TIMES * len(body) + BYTES_AROUND * len(found)
+    most = (
+        BODY_TIMES * len(body) + BYTES_AROUND * len(found) + (TORN_BYTES if b"\\ud" in body or b"\xff" in body else 0)
+    )
+    assert sum(len(record.value) for record in found) <= most
     for record in found:
         assert len(record.value) + len(record.key.encode()) <= WEBHOOKS.max_value_bytes
     return [decode(received, record.value) for record in found]

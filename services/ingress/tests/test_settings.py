@@ -8,7 +8,7 @@ from ingress.settings import Settings
 
 def secrets_of(text, monkeypatch):
     monkeypatch.setenv("WHATSAPP_APP_SECRETS", text)
-    return [secret.get_secret_value() for secret in Settings().whatsapp_app_secrets]
+    return Settings().app_secrets()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,40 @@ def test_app_secrets_that_cannot_be_read_are_refused_and_not_shown(text, monkeyp
 
 
 def test_without_app_secrets_there_are_none():
-    assert Settings().whatsapp_app_secrets == []
+    assert Settings().app_secrets() == []
+
+
+@pytest.mark.parametrize(
+    ("single", "several", "secrets"),
+    [
+        ("fake-one", None, ["fake-one"]),
+        (" fake-one\n", "", ["fake-one"]),
+        ("fake-one", "fake-two,fake-one", ["fake-one", "fake-two"]),
+        ("", "fake-two", ["fake-two"]),
+        ("", "", []),
+        ("fake-one, fake-two", None, ["fake-one", "fake-two"]),
+    ],
+)
+def test_the_app_secret_and_several_of_them_count_together(single, several, secrets, monkeypatch):
+    monkeypatch.setenv("WHATSAPP_APP_SECRET", single)
+    if several is not None:
+        monkeypatch.setenv("WHATSAPP_APP_SECRETS", several)
+    assert Settings().app_secrets() == secrets
+
+
+@pytest.mark.parametrize("name", ["WHATSAPP_APP_SECRET", "WHATSAPP_APP_SECRETS"])
+def test_an_app_secret_with_white_space_inside_is_refused_and_not_shown(name, monkeypatch):
+    monkeypatch.setenv(name, "fake one")
+    with pytest.raises(ValidationError, match="white space") as caught:
+        Settings()
+    assert "fake one" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "token"), [(" fake-token\n", "fake-token"), ("two words", "two words"), (" ", None)])
+def test_the_verify_token_is_trimmed_and_an_empty_one_is_none(given, token, monkeypatch):
+    monkeypatch.setenv("WHATSAPP_VERIFY_TOKEN", given)
+    found = Settings().whatsapp_verify_token
+    assert (found.get_secret_value() if found else None) == token
 
 
 def test_secrets_are_not_shown(monkeypatch):

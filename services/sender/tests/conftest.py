@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestServer
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from common.contracts import accounts, ids, messages, sends, topics
+from common.contracts import accounts, ids, messages, reports, sends, topics
 from common.contracts.envelope import decode, decoder, encode
+from common.contracts.reports import IngressReport, ReportData
 from common.http.auth import digest
 from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.publisher import Publisher
@@ -30,6 +31,7 @@ CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 CALLBACKS = CallbackSettings(callback_keys=CALLBACK_KEYS).callbacks()
 KEY = "wk_test_key"
 RESULT = decoder(sends.SendResult)
+ENDS = (sends.ACCEPTED, sends.FAILED, sends.EXPIRED, sends.CANCELLED, sends.IN_DOUBT)
 
 
 class FakeGraph:
@@ -61,8 +63,9 @@ class FakeGraph:
             request.transport.abort()
             return web.Response()
         if answer is not None:
-            code, status = answer
-            return web.json_response({"error": {"message": "no", "code": code, "fbtrace_id": "T"}}, status=status)
+            code, status, *more = answer
+            error = {"message": "no", "code": code, "fbtrace_id": "T", **({"error_subcode": more[0]} if more else {})}
+            return web.json_response({"error": error}, status=status)
         wamid = f"wamid.{uuid.uuid4().hex}"
         recipient = {"wa_id": body["to"].lstrip("+")} if "to" in body else {"user_id": body.get("recipient")}
         return web.json_response({"messages": [{"id": wamid}], "contacts": [{"input": "x", **recipient}]})
@@ -80,6 +83,7 @@ class FakeAccounts:
     def __init__(self):
         self.token = "EAAfake-first"
         self.rejected = []
+        self.accepted = []
         self.fetched = 0
         self.away = False
         self.phones = {}
@@ -97,11 +101,16 @@ class FakeAccounts:
                 "accessToken": self.token,
                 "revision": self.revision,
                 "status": "active",
+                "tokenRejected": len(self.rejected) > len(self.accepted),
             }
         )
 
     async def token_rejected(self, request):
         self.rejected.append((request.match_info["chatbot"], await request.json()))
+        return web.json_response({"success": True, "data": {}})
+
+    async def token_accepted(self, request):
+        self.accepted.append((request.match_info["chatbot"], await request.json()))
         return web.json_response({"success": True, "data": {}})
 
 
@@ -145,7 +154,7 @@ class World:
             ]
         )
 
-    async def status(self, chatbot, message_id, *, wamid, status="delivered"):
+    async def status(self, chatbot, message_id, *, wamid, status="delivered", code=None):
         """What conversation says about one of our sends."""
         now = datetime.now(UTC)
         event = messages.MessageStatus(
@@ -158,6 +167,7 @@ class World:
             data=messages.StatusData(
                 status=status,
                 delivery_status=status,
+                error=messages.MetaError(code=code) if code is not None else None,
                 journal_id=ids.journal_id(chatbot, message_id),
                 wamid=wamid,
                 chatbot_id=chatbot,
@@ -183,18 +193,18 @@ class World:
         return [(read_headers(record.headers), record.value) for record in records]
 
     async def results(self, chatbot):
-        """The send results of a chatbot, in the order of each partition."""
+        """The ends and doubts of a chatbot's sends, in the order of each partition; not that some wait."""
         # Other tests may have left anything on the topic.
         named = [value for _, value in await self.read(topics.SEND_RESULTS) if value and chatbot.encode() in value]
         events = [decode(RESULT, value) for value in named]
-        return [event for event in events if event.data.chatbot_id == chatbot]
+        return [event for event in events if event.data.chatbot_id == chatbot and event.type in ENDS]
 
     async def letters(self, chatbot):
         """The dead letters that name a chatbot."""
         return [(h, v) for h, v in await self.read(topics.SEND_DLQ) if chatbot.encode() in v]
 
     async def until_results(self, chatbot, count, *kinds, seconds=30):
-        """Wait for `count` different results of these types (of any, by default); repeats are returned too."""
+        """Wait for `count` different results of these types (of any end, and of doubts, by default); repeats are returned too."""
         found = []
 
         async def enough():
@@ -205,10 +215,34 @@ class World:
         return found
 
     @asynccontextmanager
+    async def ingress(self):
+        """A replica of ingress that takes everything, and has done so for a minute."""
+        replica = uuid.uuid4().hex
+        now = datetime.now(UTC)
+        past = [now - timedelta(seconds=second) for second in range(60, 0, -2)]
+        await self.publisher.publish([report(ReportData(replica=replica), at) for at in past])
+        reporter = asyncio.create_task(self._report(replica))
+        try:
+            yield
+        finally:
+            reporter.cancel()
+            await self.publisher.publish([report(ReportData(replica=replica, leaving=True), datetime.now(UTC))])
+
+    async def _report(self, replica):
+        while True:
+            await self.publisher.publish([report(ReportData(replica=replica), datetime.now(UTC))])
+            await asyncio.sleep(0.2)
+
+    async def conversation_reads_all(self):
+        """Conversation has read everything that ingress has written."""
+        await skip_to_end(self.settings, self.settings.sender_conversation_group, [topics.WEBHOOKS.name])
+
+    @asynccontextmanager
     async def running(self, **changes):
         """A sender that works, with these settings changed."""
         sender = Sender(self.settings.model_copy(update=changes))
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.ingress())
             for lifespan in sender.lifespans():
                 await stack.enter_async_context(lifespan(None))
             await eventually(lambda: ready(sender))
@@ -227,6 +261,20 @@ class World:
 
             await eventually(healthy)
             yield api
+
+
+def report(data, at):
+    """What ingress writes about itself."""
+    event = IngressReport(
+        id=uuid.uuid4().hex,
+        type=reports.REPORT,
+        version=1,
+        occurred_at=at,
+        recorded_at=at,
+        correlation_id="c",
+        data=data,
+    )
+    return Outgoing(topics.INGRESS_REPORTS.name, data.replica, encode(event))
 
 
 async def ready(sender):
@@ -274,6 +322,7 @@ async def accounts_api():
     app = web.Application()
     app.router.add_get("/internal/accounts/{chatbot}/credentials", fake.credentials)
     app.router.add_post("/internal/accounts/{chatbot}/token-rejected", fake.token_rejected)
+    app.router.add_post("/internal/accounts/{chatbot}/token-accepted", fake.token_accepted)
     async with TestServer(app) as server:
         fake.url = str(server.make_url("")).rstrip("/")
         yield fake
@@ -295,6 +344,7 @@ async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
         mongodb_database=f"sender_test_{name}",
         sender_group=f"sender-{name}",
         sender_status_group=f"sender-status-{name}",
+        sender_conversation_group=f"conversation-{name}",
         graph_base_url=graph.url,
         accounts_internal_url=accounts_api.url,
         accounts_internal_key="wk_fake_internal",
@@ -304,6 +354,7 @@ async def world(kafka_bootstrap, mongodb_uri, graph, accounts_api):
     )
     await skip_to_end(settings, settings.sender_group, [topic.name for topic in topics.SEND_FAMILY])
     await skip_to_end(settings, settings.sender_status_group, [topics.MESSAGE_STATUS.name])
+    await skip_to_end(settings, settings.sender_conversation_group, [topics.WEBHOOKS.name])
     publisher = Publisher(settings)
     await publisher.start()
 

@@ -17,10 +17,13 @@ from common.http.measured import measured
 from common.http.problems import exception_handlers
 from common.http.room import Room
 from common.meta.media import MediaClient, MediaSettings
+from sender.advice import Advice
 from sender.batch_route import Admission
+from sender.flow import utc_now
 from sender.media_routes import UploadLimits, media_route
 from sender.moves import blank
 from sender.routes import send_router
+from sender.standing import Standings
 
 NUMBER = "200000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +52,7 @@ class Behind:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.due = None
+        self.window_closed, self.held = False, set()
         self.accounts = Accounts(
             bot=AccountData(chatbot_id="bot", phone_number_id=NUMBER, status=ACTIVE, revision=1),
             other=AccountData(chatbot_id="other", phone_number_id=NUMBER, status=ACTIVE, revision=1),
@@ -66,6 +70,12 @@ class Behind:
 
     async def due_of(self, _journal_id):
         return self.due
+
+    async def closed(self, _number, _to, _now):
+        return self.window_closed
+
+    async def nowhere(self, *_named):
+        return None
 
     async def cancel(self, chatbot, message_id):
         self.cancelled.append((chatbot, message_id))
@@ -95,8 +105,8 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            load=self.load,
-            due_of=self.due_of,
+            advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load, now=utc_now),
+            standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere),
             cancel=self.cancel,
             number_of=self.number_of,
             media=media,

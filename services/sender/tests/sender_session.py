@@ -5,24 +5,26 @@ import json
 import time
 from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 from aiokafka import TopicPartition
 
-from common.contracts import topics
+from common.contracts import sends, topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.flow import utc_now
-from sender.handlers import Limits, SenderWorker, Tools
+from sender.handlers import SenderWorker
 from sender.journal import Entry, State
 from sender.lane import Bounds
 from sender.letters import Letters
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.paces import Paces
 from sender.parked import Waiting
 from sender.parking import Parker
 from sender.schedule import Scheduler
 from sender.slots import Slots
+from sender.tools import Limits, Tools
 from sender.turns import Shares
 
 SEND, RETRY, DLQ, RESULTS = topics.SEND.name, topics.SEND_RETRY_2S.name, topics.SEND_DLQ.name, topics.SEND_RESULTS.name
@@ -31,7 +33,13 @@ AT = TopicPartition(SEND, PARTITION)
 RETRY_AT = TopicPartition(RETRY, PARTITION)
 PATIENT = Bounds(long_seconds=1_000.0)  # nothing waits so long that it is parked
 ERROR = MetaError(code=131000, reason="something_went_wrong")
-STATES = {Sent: State.ACCEPTED, Retry: State.RETRYING, InDoubt: State.IN_DOUBT, Defer: State.DEFERRED}
+STATES = {
+    Sent: State.ACCEPTED,
+    Retry: State.RETRYING,
+    InDoubt: State.IN_DOUBT,
+    Defer: State.DEFERRED,
+    Apart: State.DEFERRED,
+}
 
 
 async def until(condition, seconds=10.0):
@@ -128,8 +136,14 @@ class Kafka:
     def committed(self):
         return {tp: offset for _, offsets in self.transactions for tp, offset in offsets.items()}
 
-    def results(self):
-        return [json.loads(record.value) for record in self.to(RESULTS)]
+    def results(self, *, waiting=False):
+        """How sends have ended, or stand with Meta; with `waiting`, what was told of those put into a store."""
+        told = [json.loads(record.value) for record in self.to(RESULTS)]
+        return [result for result in told if _is_stored(result) == waiting]
+
+
+def _is_stored(result):
+    return result["type"] == sends.QUEUED and result["data"]["attempts"] == 0
 
 
 class Steps:
@@ -139,6 +153,7 @@ class Steps:
         self.events = events
         self.taken = []
         self.answer = lambda _job, _nth: Sent("wamid.1")
+        self.accounts = {}
         self.calls_meta = lambda _job: True
         self.now = utc_now
         self.breaker = Breaker(events)
@@ -146,12 +161,12 @@ class Steps:
         self.contested = lambda _job: False
         self.letter = True
 
-    async def step(self, job, *, owner, strikes, look, doubted, calling):
+    async def step(self, job, *, owner, strikes, look, doubted, calling, ends=None):
         self.taken.append(
             SimpleNamespace(id=job.message_id, job=job, owner=owner, strikes=strikes, look=look, doubted=doubted)
         )
         self.events.append(f"step {job.message_id}")
-        outcome = self.answer(job, self.ids.count(job.message_id))
+        outcome = Dead(ends) if ends is not None else self.answer(job, self.ids.count(job.message_id))
         if asyncio.iscoroutine(outcome):
             outcome = await outcome
         if isinstance(outcome, Exception):
@@ -189,6 +204,8 @@ class Steps:
             wamid=getattr(outcome, "wamid", None),
             letter=isinstance(outcome, Dead) and outcome.letter,
             first_failed_at=now,
+            due=getattr(outcome, "due", None),
+            apart=getattr(outcome, "subject", ""),
         )
 
 
@@ -283,6 +300,9 @@ class ParkStore:
                 groups[send.group].append(send.order)
         return [(group, max(orders)) for group, orders in groups.items()]
 
+    async def named(self, _partition):
+        return list({(send.named, send.lane, send.group) for send in self.sends.values() if send.named})
+
     async def waiting(self, _partition):
         lanes = defaultdict(list)
         for send in self.sends.values():
@@ -306,8 +326,16 @@ class ScheduleStore:
     async def put(self, sends):
         await self.gate.wait()
         self.events.append("put off")
-        self.sends.update({send.id: send for send in sends})
+        for send in sends:
+            stands = self.sends.get(send.id)
+            if stands is None or send.again or stands.offset >= send.offset:
+                self.sends[send.id] = send
         return [None] * len(sends)
+
+    async def hasten_apart(self, _partition, chatbot, subject):
+        for send in list(self.sends.values()):
+            if send.apart is not None and send.apart[0] == chatbot and subject in {None, send.apart[1]}:
+                self.sends[send.id] = replace(send, due=0.0)
 
     async def due_by(self, _partition, moment, limit):
         return sorted((s for s in self.sends.values() if s.due <= moment), key=lambda send: send.due)[:limit]
@@ -356,7 +384,8 @@ class World:
 
     def ask(self, message_id, *, to=1, bot="b", headers=(), tp=AT, **fields):
         """A request on the topic; its offset."""
-        body = {"chatbotId": bot, "to": f"+49151000000{to:02}", "message": "hi", "messageId": message_id, **fields}
+        recipient = to if isinstance(to, str) else f"+49151000000{to:02}"
+        body = {"chatbotId": bot, "to": recipient, "message": "hi", "messageId": message_id, **fields}
         return self.kafka.add(tp, json.dumps(body).encode(), headers, bot.encode())
 
     @property

@@ -71,3 +71,27 @@ async def test_refusals_say_what_to_do(world):
         assert (await refused(b'"' + b"x" * 1_000_000 + b'"'))[0] == 413
         assert (await refused(good, headers={"authorization": "Bearer wrong"}))[0] == 401
     assert world.graph.calls == []
+
+
+async def test_an_accepted_send_is_found_at_once_and_after_a_restart_and_an_unknown_one_is_not(world):
+    """Its sends wait behind one that Meta does not answer, so nothing but Kafka knows them."""
+    chatbot = await world.account()
+    where = {"chatbotId": chatbot}
+    ids = [f"m{n}" for n in range(30)]
+    world.graph.delay = 1.0
+    async with world.api() as api:
+        for message_id in ids:
+            body = {**where, "to": TO, "message": "hi", "messageId": message_id}
+            assert (await api.post("/whatsapp-cloud/send", json=body)).status_code == 200
+            shown = await api.get(f"/whatsapp-cloud/send/{message_id}", params=where)
+            assert shown.status_code == 200, shown.text
+        assert {shown.json()["data"]["state"], "queued"} == {"queued"}
+        assert shown.json()["data"]["due"]
+        assert (await api.get("/whatsapp-cloud/send/none", params=where)).status_code == 404
+    async with world.api() as api:
+        for message_id in ids:
+            shown = await api.get(f"/whatsapp-cloud/send/{message_id}", params=where)
+            assert (shown.status_code, shown.json()["data"]["state"] in ("queued", "accepted", "claimed")) == (
+                200,
+                True,
+            )

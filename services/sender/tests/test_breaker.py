@@ -58,6 +58,27 @@ def test_what_makes_an_outage(calls, count):
     assert outage_after(*calls) == count
 
 
+@pytest.mark.parametrize(
+    ("subjects", "is_outage"),
+    [
+        ("ttt", False),
+        ("tttttttt", False),
+        ("ttttx", True),  # a text is not of the template
+        ("tux", True),
+        ("ttu", True),
+        ("xxx", True),
+    ],
+)
+def test_a_template_that_fails_alone_is_no_outage(subjects, is_outage):
+    breaker = Breaker()
+    found = [
+        breaker.note(f"m{n}", "g", Sign.PERHAPS, 0.0, None if subject == "x" else subject)
+        for n, subject in enumerate(subjects)
+    ]
+    assert (found[-1], breaker.open) == (is_outage, is_outage)
+    assert not any(found[:-1])
+
+
 def test_a_number_may_be_away_while_meta_is_not():
     breaker = Breaker()
     for send in ("a", "b"):

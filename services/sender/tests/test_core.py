@@ -1,6 +1,7 @@
 """The decisions, as tables."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,8 +39,8 @@ def entry(state, attempt=1, *, owner=ME, due=None, **fields):
     )  # fmt: skip
 
 
-def decide(entry=None, account=ACCOUNT, rules=RULES, the_request=None, now=NOW):
-    return before(the_request or request(), account, entry, owner=ME, now=now, rules=rules)
+def decide(entry=None, account=ACCOUNT, rules=RULES, the_request=None, now=NOW, silence=math.inf):
+    return before(the_request or request(), account, entry, owner=ME, now=now, rules=rules, silence=silence)
 
 
 def test_a_new_request_is_called_once():
@@ -100,6 +101,18 @@ def test_a_doubt_waits_for_its_window_and_then_for_the_policy():
     assert (failed.letter, failed.error.reason) == (True, "in_doubt_unresolved")
 
 
+@pytest.mark.parametrize("rules", [RULES, FAIL_RULES])
+@pytest.mark.parametrize(("silence", "waits"), [(0.0, 30.0), (12.5, 17.5), (29.9, 0.5)])
+def test_a_doubt_whose_silence_was_ours_is_neither_resent_nor_failed(rules, silence, waits):
+    doubt = entry(State.IN_DOUBT, due=at(-3600), error=ERROR)
+    assert decide(doubt, rules=rules, silence=silence) == InDoubt(at(waits), ERROR)
+    assert not isinstance(decide(doubt, rules=rules, silence=30.0), InDoubt)
+    # Its end is no reason to give it up sooner: Meta may have it.
+    assert decide(doubt, the_request=request(expiresAt=at(-1).isoformat()), silence=silence) == InDoubt(
+        at(waits), ERROR
+    )
+
+
 def test_a_doubt_is_not_resent_after_its_expiry_nor_called_expired():
     decision = decide(entry(State.IN_DOUBT, due=NOW), the_request=request(expiresAt=at(-1).isoformat()))
     assert isinstance(decision, Dead)
@@ -146,7 +159,10 @@ def meaning(end, attempt=1, *, repeatable=False, strikes=0):
     [
         ({"messages": [{"id": "w"}], "contacts": [{"wa_id": "49"}]}, Sent("w", Contact(wa_id="49"))),
         ({"messages": [{"id": "w"}], "contacts": [{"user_id": "DE.1"}]}, Sent("w", Contact(user_id="DE.1"))),
-        ({"messages": [{"id": "w", "message_status": "paused"}]}, Sent("w")),
+        ({"messages": [{"id": "w", "message_status": "paused"}]}, Sent("w", None, "paused")),
+        ({"messages": [{"id": "w", "message_status": "held_" * 99}]}, Sent("w", None, ("held_" * 99)[:64])),
+        ({"messages": [{"id": "w", "message_status": ["paused"]}]}, Sent("w")),
+        ({"messages": [{"id": "w", "message_status": ""}]}, Sent("w")),
         ({"messages": [{"id": "w"}], "contacts": [{"input": "49"}]}, Sent("w")),
         ({"messages": [{"id": "w"}], "contacts": "?"}, Sent("w")),
         ({"success": True}, Sent(None)),
@@ -190,7 +206,7 @@ def test_transient_errors_are_tried_again_after_2_4_and_8_seconds(code, attempt,
     assert outcome.error.code == code
 
 
-@pytest.mark.parametrize("code", [100, 131008, 131026, 131047, 131049, 131050, 132001, 132069])
+@pytest.mark.parametrize("code", [100, 131008, 131026, 131047, 131049, 131050, 131207, 132001])
 def test_permanent_errors_end_without_a_letter(code):
     outcome = meaning(refused(code))
     assert isinstance(outcome, Dead)

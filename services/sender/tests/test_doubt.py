@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.contracts import sends
+from common.contracts import sends, topics
 from common.kafka.partitions import PartitionSession
+from common.kafka.records import Outgoing
 from sender.journal import State
 
 pytestmark = pytest.mark.integration
@@ -43,9 +45,28 @@ async def test_silence_for_the_window_means_sending_again(world):
         await world.send(chatbot, (TO, "first", "m1"), (TO, "second", "m2"))
         results = await world.until_results(chatbot, 2, sends.ACCEPTED)
     one, two = world.graph.times("first")
-    assert 5.6 <= two - one < 7
+    assert 5.6 <= two - one < 9
     assert world.graph.texts() == ["first", "first", "second"]
     assert {r.data.message_id: r.data.attempts for r in results} == {"m1": 2, "m2": 1}
+
+
+async def test_silence_does_not_count_while_a_status_may_be_on_its_way_through_conversation(world, eventually):
+    chatbot = await world.account()
+    world.graph.answer = lose("first")
+    async with world.running(**QUICK) as sender:
+        await world.publisher.publish([Outgoing(topics.WEBHOOKS.name, "k", b"{}")])
+        await world.send(chatbot, (TO, "first", "m1"))
+        (doubt,) = await world.until_results(chatbot, 1, sends.IN_DOUBT)
+
+        async def looked_at_again():
+            (entry,) = await sender.store.load([doubt.data.journal_id])
+            return datetime.now(UTC) - entry.due > timedelta(seconds=2)
+
+        await eventually(looked_at_again)
+        assert world.graph.texts() == ["first"]
+        await world.conversation_reads_all()
+        await world.until_results(chatbot, 1, sends.ACCEPTED)
+    assert world.graph.texts() == ["first", "first"]
 
 
 async def test_the_policy_may_be_to_fail(world, eventually):

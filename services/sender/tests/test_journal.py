@@ -9,7 +9,7 @@ from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from sender.journal import ENDED, TRANSITIONS, Entry, Move, State
 from sender.moves import blank, claim, record, reopen, settle
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=2)
@@ -23,10 +23,10 @@ def standing(state, attempt=1, owner="me"):
 
 
 ALLOWED = {
-    None: {"claimed", "failed", "expired", "cancelled"},
+    None: {"claimed", "deferred", "failed", "expired", "cancelled"},
     "claimed": {"claimed", "retrying", "deferred", "in_doubt", "accepted", "failed", "expired", "cancelled"},
-    "retrying": {"claimed", "accepted", "failed", "expired", "cancelled"},
-    "deferred": {"claimed", "accepted", "failed", "expired", "cancelled"},
+    "retrying": {"claimed", "deferred", "accepted", "failed", "expired", "cancelled"},
+    "deferred": {"claimed", "deferred", "accepted", "failed", "expired", "cancelled"},
     "in_doubt": {"in_doubt", "claimed", "accepted", "failed"},
     "accepted": set(),
     "failed": {"retrying", "failed"},
@@ -65,6 +65,20 @@ def test_a_sent_message_is_accepted_and_its_old_error_forgotten():
     assert (entry.state, entry.wamid, entry.contact, entry.error, entry.due) == (
         State.ACCEPTED, "w", Contact(wa_id="49"), None, None,
     )  # fmt: skip
+
+
+def test_metas_word_for_an_accepted_message_is_kept_and_settling_knows_none():
+    assert write(standing(State.CLAIMED), Sent("w", None, "paused")).entry.message_status == "paused"
+    assert settle(standing(State.IN_DOUBT), "w", None, token="new", now=LATER).entry.message_status is None
+
+
+def test_a_doubt_that_another_session_left_behind_arose_when_it_arose():
+    first = write(standing(State.CLAIMED), InDoubt(LATER)).entry
+    taken_over = write(replace(first, owner="other", doubted_at=NOW), InDoubt(LATER)).entry
+    of_earlier_version = write(replace(first, owner="other", doubted_at=None, at=NOW), InDoubt(LATER)).entry
+    assert (first.doubted_at, taken_over.doubted_at, of_earlier_version.doubted_at) == (LATER, NOW, NOW)
+    assert write(replace(first, state=State.CLAIMED), InDoubt(LATER)).entry.doubted_at == LATER
+    assert write(first, Sent("w")).entry.doubted_at is None
 
 
 def test_a_failed_attempt_counts_and_the_first_failure_is_remembered():
@@ -128,3 +142,25 @@ def test_a_reopened_dead_letter_has_all_its_attempts_again():
 
 def test_entries_know_whether_they_ended():
     assert {state for state in State if Entry.ended.fget(standing(state))} == ENDED
+
+
+@pytest.mark.parametrize(
+    ("before", "attempt"),
+    [
+        (None, 0),
+        (standing(State.CLAIMED, 2), 1),
+        (standing(State.RETRYING, 2), 2),
+        (standing(State.DEFERRED, 1), 1),
+    ],
+)
+def test_what_waits_apart_says_for_what_since_when_and_spends_nothing(before, attempt):
+    entry = write(before, Apart(LATER + timedelta(seconds=9), ERROR, "template a")).entry
+    assert (entry.state, entry.attempt, entry.apart, entry.error) == (State.DEFERRED, attempt, "template a", ERROR)
+    assert (entry.due, entry.first_failed_at) == (LATER + timedelta(seconds=9), LATER)
+    again = record(entry, FRESH, Apart(entry.due, ERROR, "template a"), owner="o", token="x", now=LATER)
+    assert again is None
+    later = record(entry, FRESH, Apart(entry.due + timedelta(days=1), ERROR, "template a"),
+                   owner="o", token="x", now=entry.due)  # fmt: skip
+    assert later.entry.first_failed_at == LATER
+    claimed = claim(entry, FRESH, 1, phone_number_id="15", owner="me", token="new", now=LATER).entry
+    assert claimed.apart == ""

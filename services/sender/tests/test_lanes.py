@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from common.contracts.messages import MetaError
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.prefix import Prefixes
@@ -142,6 +143,94 @@ def test_a_held_group_waits_and_sends_a_probe_first():
     assert lanes.next_due() is None
     lanes.open("g")
     assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
+
+
+def test_a_held_group_is_probed_by_what_somebody_waits_for():
+    campaign = [item(f"c{n}", f"c{n}", order=n, bulk=True) for n in range(3)]
+    lanes = filled(*campaign)
+    first = lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []  # all of them wait now
+    reply = item("reply", "person", order=9)
+    lanes.offer(reply)
+    assert taken(lanes, 0.6) == []
+    assert taken(lanes, 1.0) == ["reply"]
+    lanes.hold("g", now=1.0, base=1.0, cap=60.0)
+    lanes.block(reply, 1.0, 1.0)
+    lanes.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
+    assert taken(lanes, 3.0) == ["c1"]
+
+
+def test_a_campaign_does_not_take_the_probe_of_what_somebody_waits_for():
+    reply, campaign = item("reply", "person", order=1), item("c", "c", order=2, bulk=True)
+    lanes = filled(reply)
+    lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=1.0, cap=60.0)
+    lanes.block(reply, 0.0, 0.0)
+    assert taken(lanes, 0.5) == []
+    lanes.offer(campaign)
+    assert taken(lanes, 5.0) == ["reply"]
+    lanes.open("g")
+    lanes.finish(reply)
+    assert taken(lanes, 5.0) == ["c"]
+
+
+def test_what_waits_for_a_number_that_is_refused_too_long_is_ended_and_the_number_still_probed():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    items = [item(str(n), str(n), order=n) for n in range(3)]
+    for one in items:
+        lanes.offer(one)
+    first, reason = lanes.take(0.0), MetaError(code=131042)
+    lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=reason)
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 59.0) == []
+    probe = lanes.take(60.0)
+    assert lanes.ends(probe, 60.0) is None
+    lanes.hold("g", now=60.0, base=60.0, cap=60.0, refused=True, reason=reason)
+    lanes.block(probe, 60.0, 60.0)
+    assert taken(lanes, 99.9) == []
+    assert lanes.next_due() == 100.0
+    ended = [lanes.take(100.0) for _ in range(3)]
+    assert {lanes.ends(one, 100.0) for one in ended} == {reason}
+    for one in ended:
+        lanes.finish(one)
+    late = item("late", "late", order=9)
+    lanes.offer(late)
+    assert lanes.ends(lanes.take(110.0), 110.0) is reason
+    lanes.finish(late)
+    again = item("again", "again", order=10)
+    lanes.offer(again)
+    assert lanes.ends(lanes.take(120.0), 120.0) is None  # the probe
+    lanes.open("g")
+    lanes.finish(again)
+    lanes.offer(item("then", "then", order=11))
+    assert lanes.ends(lanes.take(120.0), 120.0) is None
+
+
+def test_a_changed_account_is_no_reason_to_end_what_waits():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    lanes.offer(item("1"))
+    first = lanes.take(0.0)
+    lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=MetaError(code=190))
+    lanes.block(first, 0.0, 0.0)
+    assert taken(lanes, 1.0) == []
+    lanes.release("g", 99.0)
+    lanes.offer(item("2", "b", order=2))
+    probe = lanes.take(150.0)
+    assert lanes.take(150.0) is None
+    assert lanes.ends(probe, 150.0) is None
+
+
+def test_a_pace_is_never_a_reason_to_end_what_waits():
+    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    lanes.offer(item("1"))
+    for now in (0.0, 60.0, 120.0):
+        one = lanes.take(now)
+        assert lanes.ends(one, now) is None
+        lanes.hold("g", now=now, base=60.0, cap=60.0)
+        lanes.block(one, now, now)
+    assert taken(lanes, 170.0) == []
 
 
 def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
@@ -499,7 +588,9 @@ def is_new(batch):
 
 
 class Conversations(RuleBasedStateMachine):
-    """Sends that end, fail, wait, are held and parked, in any order: lanes keep theirs, and nothing is lost.
+    """Sends that end, fail, wait, are held and parked, in any order: each name keeps its own, and nothing is lost.
+
+    A send's id begins with the name that it was sent to.
 
     A session may end at any time, with whatever it has not committed, and a new one goes on.
     """
@@ -511,12 +602,13 @@ class Conversations(RuleBasedStateMachine):
         self.store, self.unremoved, self.copies = defaultdict(dict), [], 0
         self.offered, self.ended = defaultdict(list), defaultdict(list)
         self.unfinished, self.committed = {}, {"send": 0, "retry": 0}
+        self.known_as = {}
         self.begin()
 
     def begin(self):
         """A session, as the sender begins one: what is parked is marked, and retries are read first."""
         bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds), Prefixes()
+        self.lanes, self.prefixes = Lanes(bounds, named=lambda name: self.known_as.get(name, name)), Prefixes()
         self.busy, self.writing, self.loading, self.effects = [], [], [], []
         self.position = dict(self.committed)
         self.lanes.shelf.fall_behind()
@@ -526,6 +618,9 @@ class Conversations(RuleBasedStateMachine):
         for lane in {row.lane for row in rows if not row.backlog}:
             first = min((row for row in rows if row.lane == lane and not row.backlog), key=lambda row: row.order)
             self.lanes.shelf.mark(lane, first.group, first.due)
+        for row in rows:
+            if row.named is not None:
+                self.lanes.junctions.take(row.named, row.lane, row.group)
         self.known = max((row.order for row in rows), default=-1)
         while self.position["retry"] < len(self.topics["retry"]):
             self.reads_next("retry")
@@ -570,7 +665,7 @@ class Conversations(RuleBasedStateMachine):
         """What is being called ends as the journal says; of what is being written, some will be there."""
         for one in self.busy:
             if data.draw(st.booleans()):
-                self.ended[one.lane].append(one.id)
+                self.ended[one.id[0]].append(one.id)
         for batch in [batch for batch in self.writing if data.draw(st.booleans())]:
             self.put(batch)
         self.unfinished.clear()
@@ -622,7 +717,7 @@ class Conversations(RuleBasedStateMachine):
         elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
             assert one.due <= self.now
-            if one.id in self.ended[one.lane]:  # it was loaded while its copy was being removed: the journal knows
+            if one.id in self.ended[one.id[0]]:  # it was loaded while its copy was being removed: the journal knows
                 self.lanes.finish(one)
                 self.written(one)
             else:
@@ -659,11 +754,11 @@ class Conversations(RuleBasedStateMachine):
                     if one.due and row.parked == one.parked:
                         row.due, row.backlog = one.due, False
                 continue
-            there = [row for row in self.store[one.lane].values() if row.id == one.id]
+            there = [row for rows in self.store.values() for row in rows.values() if row.id == one.id]
             if any(row.order < one.order for row in there):
                 continue
             for row in there:
-                del self.store[one.lane][row.order]
+                del self.store[row.lane][row.order]
             self.copies += 1
             self.store[one.lane][one.order] = replace(one, partition=None, parked=f"copy {self.copies}")
 
@@ -699,7 +794,7 @@ class Conversations(RuleBasedStateMachine):
     def ends_quietly(self, data):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.finish(one)
-        self.ended[one.lane].append(one.id)
+        self.ended[one.id[0]].append(one.id)
         self.written(one)
 
     @rule(group=st.sampled_from("gh"))
@@ -716,7 +811,8 @@ class Conversations(RuleBasedStateMachine):
     def fails(self, data):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.expect(one, one.attempt + 1)
-        retry = item(one.id, one.lane, one.order, one.attempt + 1, due=self.now + 2, partition="retry", group=one.group)
+        again = one.attempt + 1
+        retry = item(one.id, one.id[0], one.order, again, due=self.now + 2, partition="retry", group=one.group)
         self.written(one, retry)
 
     @precondition(lambda self: self.busy)
@@ -773,11 +869,30 @@ class Conversations(RuleBasedStateMachine):
     def end(self, one):
         self.lanes.open(one.group)
         self.lanes.finish(one)
-        self.ended[one.lane].append(one.id)
+        self.ended[one.id[0]].append(one.id)
         self.written(one)
 
 
-TestConversations = Conversations.TestCase
-TestConversations.settings = settings(
+class Acquaintances(Conversations):
+    """The same with few names. That two are one person's becomes known at any time, and is forgotten again."""
+
+    @rule(name=st.sampled_from("abbb"), bulk=st.booleans())
+    def arrives(self, name, bulk):
+        send = f"{name}{len(self.topics['send'])}"
+        self.offered[name].append(send)
+        self.topics["send"].append(item(send, name, len(self.topics["send"]), group="g", bulk=bulk))
+
+    @rule()
+    def turns_out_to_be_one_person(self):
+        self.known_as["b"] = "a"
+
+    @precondition(lambda self: self.known_as)
+    @rule()
+    def is_forgotten(self):
+        self.known_as.clear()
+
+
+TestConversations, TestAcquaintances = Conversations.TestCase, Acquaintances.TestCase
+TestConversations.settings = TestAcquaintances.settings = settings(
     max_examples=200, stateful_step_count=80, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )

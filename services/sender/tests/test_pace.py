@@ -1,9 +1,10 @@
 """The pace: never above the limit in any second, and not needlessly below it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.pace import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, PairPace
+from sender.pace import PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberPace, PairPace, Pairs
 
 
 def run(pace, wishes):
@@ -106,15 +107,152 @@ def test_a_limit_that_meta_tells_is_taken():
     assert pace.rate == 20
 
 
+class Strict(PairPace):
+    """As a campaign keeps it."""
+
+    def ready_at(self, now):
+        return super().ready_at(now, strict=True)
+
+
+class Literal:
+    """Meta, as it writes its rule down."""
+
+    def __init__(self):
+        self.bursts = []
+
+    def takes(self, now):
+        since, count = self.bursts[-1] if self.bursts else (float("-inf"), 0)
+        if now >= since + 6 * count:
+            self.bursts.append((now, 1))
+        elif now < since + 6 and count < 45:
+            self.bursts[-1] = (since, count + 1)
+        else:
+            return False
+        return True
+
+
+class Bucket:
+    """Meta, as a reader may hope: 45 at any time, and another one each six seconds."""
+
+    def __init__(self):
+        self.paid = float("-inf")
+
+    def takes(self, now):
+        paid = max(self.paid, now) + 6
+        if paid - now > 45 * 6:
+            return False
+        self.paid = paid
+        return True
+
+
+class Lenient:
+    """Meta without the rule."""
+
+    def takes(self, _now):
+        return True
+
+
+def chat(meta, wishes, *, campaign=False):
+    """When each message went, and how many Meta refused: a refused one is tried again when the pace says so."""
+    pairs, now, went, refused = Pairs(), 0.0, [], 0
+    for wish in wishes:
+        now = max(now, wish)
+        while True:
+            while (ready := pairs.ready_at("lane", now, campaign=campaign)) > now:
+                now = ready
+            if meta.takes(now):
+                break
+            refused += 1
+            pairs.refused("lane", now)
+            assert pairs.ready_at("lane", now, campaign=False) > now
+        pairs.went("lane", now)
+        went.append(now)
+    return went, refused
+
+
+LIVELY = [2.0 * n for n in range(8)]
+EVERY_SECOND = [1.0 * n for n in range(20)]
+
+
+@pytest.mark.parametrize("wishes", [LIVELY, EVERY_SECOND])
+@pytest.mark.parametrize("meta", [Lenient, Bucket])
+def test_a_lively_chat_does_not_wait_where_meta_takes_it(wishes, meta):
+    assert chat(meta(), wishes) == (wishes, 0)
+
+
+def test_where_meta_keeps_the_rule_one_refusal_is_enough_to_learn_it():
+    went, refused = chat(Literal(), LIVELY)
+    assert went == [0.0, 2.0, 4.0, 18.0, 18.0, 18.0, 18.0, 18.0]  # what the rule allows, and no later
+    assert refused == 1
+
+
+@given(st.lists(st.floats(0, 900), max_size=120).map(sorted))
+@pytest.mark.parametrize("meta", [Literal, Bucket, Lenient])
+def test_nothing_is_refused_twice_in_a_row_and_refusals_stay_rare(meta, wishes):
+    went, refused = chat(meta(), wishes)
+    assert went == sorted(went)
+    lasted = went[-1] - went[0] if went else 0
+    assert refused <= 1 + lasted / QUIET_SECONDS
+
+
+@given(st.lists(st.floats(0, 900), max_size=120).map(sorted))
+def test_a_campaign_is_never_refused_by_the_strictest_reading(wishes):
+    assert chat(Literal(), wishes, campaign=True)[1] == 0
+
+
+def test_a_refusal_is_forgotten_after_a_quiet_minute_and_not_before():
+    pair = PairPace()
+    for second in range(3):
+        pair.went(2.0 * second)
+    assert pair.ready_at(6.0, strict=False) == 6.0
+    pair.refused(6.0)
+    assert pair.ready_at(6.0, strict=False) == 18.0
+    pair.went(18.0)
+    pair.went(20.0)
+    assert pair.ready_at(25.0, strict=False) == 30.0  # still the rule
+    assert not pair.idle(30.0 + QUIET_SECONDS - 1)
+    assert pair.idle(30.0 + QUIET_SECONDS)
+    for second in range(3):
+        pair.went(100.0 + 2.0 * second)
+    assert pair.ready_at(106.0, strict=False) == 106.0
+    assert pair.ready_at(106.0, strict=True) == 118.0
+
+
+def test_two_names_of_one_recipient_share_a_refusal():
+    pairs = Pairs()
+    for second in range(3):
+        pairs.went("a", 2.0 * second)
+        pairs.went("b", 2.0 * second)
+    pairs.refused("b", 6.0)
+    pairs.join("b", "a")
+    assert pairs.ready_at("a", 6.0, campaign=False) == 36.0
+
+
+def test_a_refusal_that_our_own_count_does_not_explain_holds_for_six_seconds():
+    pairs = Pairs()
+    pairs.refused("lane", 100.0)
+    assert pairs.ready_at("lane", 100.0, campaign=False) == 100.0 + PAIR_SECONDS
+    assert pairs.ready_at("lane", 106.0, campaign=False) == 106.0
+    assert pairs.ready_at("another", 100.0, campaign=False) == 100.0
+
+
+def test_strict_pairs_keep_the_rule_for_every_message():
+    pairs = Pairs(strict=True)
+    for second in range(3):
+        pairs.went("lane", 2.0 * second)
+    assert pairs.ready_at("lane", 6.0, campaign=False) == 18.0
+    assert Pairs().ready_at("lane", 6.0, campaign=False) == 6.0
+
+
 def test_a_burst_to_one_recipient_is_paid_for_by_silence():
-    went = run(PairPace(), [0.0] * 46)
+    went = run(Strict(), [0.0] * 46)
     assert went[:PAIR_BURST] == [0.0] * PAIR_BURST
     assert went[-1] == PAIR_BURST * PAIR_SECONDS
 
 
 @given(st.lists(st.floats(0, 400), max_size=80))
 def test_one_recipient_gets_no_more_than_borrowed_and_one_in_six_seconds_on_average(wishes):
-    went = run(PairPace(), wishes)
+    went = run(Strict(), wishes)
     assert most_in_a_window(went, PAIR_SECONDS) <= PAIR_BURST + 1
     # From the beginning of any burst on, what went was paid for before the next burst began.
     for index in range(len(went) - PAIR_BURST):

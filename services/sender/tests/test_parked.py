@@ -65,3 +65,11 @@ async def test_a_lane_is_known_by_its_first_send(store):
     await store.park([parked("a", 2, due=50.0), parked("b", 4, due=10.0), parked("x", 3, "other", due=7.0)])
     found = sorted(await store.waiting(1), key=lambda waiting: waiting.lane)
     assert [(waiting.lane, waiting.due) for waiting in found] == [("a", 50.0), ("other", 7.0)]
+
+
+async def test_the_names_in_lanes_of_another_name_are_told_once_each(store):
+    named = {"lane": "bot|p:1", "named": "bot|u:DE.1"}
+    await store.park([parked("a", 2, **named), parked("b", 3, backlog=True, **named), parked("c", 4), parked("d", 5)])
+    assert await store.named(1) == [("bot|u:DE.1", "bot|p:1", "bot")]
+    assert (await store.first(1, "bot|p:1", -1, 1))[0].named == "bot|u:DE.1"
+    assert await store.named(2) == []

@@ -8,6 +8,7 @@ from common.contracts.sends import SendRequest
 from sender.payloads import payload, recipient
 
 CALLBACK = "wce:11111111-2222-5333-8444-555555555555.k.d1"
+GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMQZD"
 
 
 def sent(message, **fields):
@@ -80,6 +81,16 @@ def test_a_read_mark_is_no_message(typing):
     assert sent({"type": "read", "message_id": "wamid.x", "typing": typing}) == expected
 
 
+@pytest.mark.parametrize(
+    ("to", "kind"), [("+4915112345678", "individual"), ("DE.1349", "individual"), (GROUP, "group")]
+)
+def test_only_a_group_is_sent_to_as_a_group(to, kind):
+    request = SendRequest.model_validate({"chatbotId": "b", "to": to, "message": "hi"})
+    body = json.loads(payload(request, CALLBACK))
+    assert body["recipient_type"] == kind
+    assert ("to" in body) is not ("recipient" in body)
+
+
 def test_a_reply_names_what_it_answers():
     assert sent("hi", replyTo="wamid.x")["context"] == {"message_id": "wamid.x"}
     assert "context" not in sent("hi")
@@ -91,9 +102,11 @@ def test_a_reply_names_what_it_answers():
         ("4915112345678", {"to": "+4915112345678"}),
         ("+49 (151) 1234-5678", {"to": "+4915112345678"}),
         ("DE.13491208655302741918", {"recipient": "DE.13491208655302741918"}),
+        (GROUP, {"recipient_type": "group", "to": GROUP}),
+        ("+5215512345678", {"to": "+5215512345678"}),
     ],
 )
-def test_a_recipient_is_a_number_with_its_plus_or_a_bsuid(to, expected):
+def test_a_recipient_is_a_number_with_its_plus_or_a_bsuid_or_a_group(to, expected):
     assert recipient(to) == expected
 
 

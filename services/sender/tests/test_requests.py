@@ -129,7 +129,7 @@ UNSTORABLE = [
     ({"metadata": {"a": {"$ref": "x", "$id": 1}}}, "metadata.a.$ref"),
     ({"metadata": {"n": 2**70}}, "metadata.n"),
     ({"metadata": {"n\0": 1}}, "metadata.n"),
-    ({"message": {"type": "text", "body": "x", "$set": 1}}, "message.$set"),
+    ({"message": {"type": "text", "body": "x", "$ref": 1}}, "message.$ref"),
     (DEEP, "metadata.a.0"),
     ({"surprise": [0] * 30_000}, "surprise"),
 ]

@@ -34,12 +34,13 @@ ENTRY = replace(blank(JOB.journal_id, "b", "m1", JOB.to, NOW, "15"), attempt=2, 
     ],
 )
 def test_a_result_says_how_the_send_stands(state, kind):
-    entry = replace(ENTRY, state=state, wamid="w", contact=Contact(wa_id="49151123"))
+    entry = replace(ENTRY, state=state, wamid="w", message_status="paused", contact=Contact(wa_id="49151123"))
     out = results.result(JOB, entry, NOW)
     event = decode(decoder(sends.SendResult), out.value)
     assert (out.topic, out.key) == ("whatsapp-cloud-send-results", "15:p:49151123")
     assert (event.type, event.occurred_at, event.correlation_id, event.causation_id) == (kind, NOW, "c", entry.id)
     data = event.data
+    assert data.message_status == "paused"
     assert (data.journal_id, data.message_id, data.attempts, data.wamid) == (entry.id, "m1", 2, "w")
     assert data.request == json.loads(VALUE)
     assert read_headers(out.headers)["event-id"] == event.id

@@ -152,6 +152,30 @@ async def test_a_refused_token_pauses_the_number_until_the_account_changes(world
     assert {(r.type, r.data.attempts) for r in results} == {(sends.ACCEPTED, 1)}
 
 
+async def test_a_token_that_meta_takes_again_is_reported_once(world, eventually):
+    chatbot = await world.account()
+    working = False
+    world.graph.answer = lambda _body, _nth: None if working else (190, 401)
+    async with world.running(sender_pause_seconds=0.3, sender_pause_cap_seconds=0.3):
+        await world.send(chatbot, *[(number(n), f"t{n}", f"m{n}") for n in range(3)])
+
+        async def refused():
+            return world.accounts.rejected
+
+        await eventually(refused)
+        working = True
+
+        async def told():
+            return world.accounts.accepted
+
+        await world.until_results(chatbot, 3)
+        await eventually(told)
+    assert (world.accounts.rejected, world.accounts.accepted) == (
+        [(chatbot, {"code": 190, "revision": 1})],
+        [(chatbot, {"revision": 1})],
+    )
+
+
 async def test_accounts_away_holds_messages_and_spends_nothing(world, eventually):
     chatbot = await world.account()
     world.accounts.away = True

@@ -11,11 +11,12 @@ from aiokafka.errors import KafkaError
 from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, SEND, World, quiet, until
 
 from common.contracts import ids, topics
+from common.contracts.people import Contact
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import Halted
 from common.telemetry.tenants import UNKNOWN
 from sender.lane import Bounds
-from sender.outcomes import Dead, Defer, Hold, InDoubt, Retry, Sent
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
 from sender.store import Lately
 
 
@@ -351,6 +352,24 @@ async def test_a_number_that_is_refused_waits_as_a_whole_until_its_account_chang
         await world.until_done("m1", "m2")
 
 
+async def test_what_waits_for_a_refused_number_is_told_of_and_ends_in_the_end():
+    world = World(bounds=Bounds(long_seconds=1_000.0, most_seconds=0.4))
+    world.flow.answer = lambda _job, _nth: Defer(soon(), ERROR, HELD)
+    world.ask("m1", to=1)
+    async with world.running():
+        await until(world.kafka.results)
+        (queued,) = world.kafka.results()
+        assert (queued["type"], queued["data"]["error"]["code"]) == ("send.queued", ERROR.code)
+        assert queued["data"]["due"] > queued["data"]["at"]
+        world.ask("m2", to=2)
+        await until(lambda: len(world.kafka.results()) == 3)
+    ended = {
+        r["data"]["messageId"]: r["data"]["error"]["code"] for r in world.kafka.results() if r["type"] == "send.failed"
+    }
+    assert ended == {"m1": ERROR.code, "m2": ERROR.code}
+    assert world.kafka.to(DLQ) == []
+
+
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_number_is_let_go_as_a_whole_when_meta_answers(answered):
     world = World()
@@ -444,6 +463,20 @@ async def test_what_meta_took_counts_for_the_pace_of_its_recipient():
         await until(lambda: len(world.flow.taken) == 4)
         await world.until_done("sent", "doubt", "failed")
     assert sorted(taken) == ["b|p:4915100000000", "b|p:4915100000001"]
+
+
+async def test_a_recipient_that_had_too_many_is_held_and_no_other():
+    world = World()
+    many = ERROR.__class__(code=131056, reason="pair_rate_limit")
+    refused = []
+    world.paces.pairs.refused = lambda lane, _now: refused.append(lane)
+    world.flow.answer = first_time(lambda: Defer(soon(), many))
+    world.flow.answered = True
+    world.ask("m1", to=1)
+    async with world.running():
+        await world.until_done("m1")
+    assert refused == ["b|p:4915100000001"]
+    assert world.paces.number("b").rate == 1_000
 
 
 async def test_a_number_that_is_too_fast_goes_slower():
@@ -591,6 +624,76 @@ async def test_a_scheduled_send_stays_in_its_store_until_its_release_is_committe
         await until(lambda: world.scheduled.sends == {})
 
 
+def apart(seconds, *, news=True):
+    return Apart(soon(seconds), ERROR, "template a", news)
+
+
+async def test_a_refused_template_leaves_its_conversation_is_told_of_and_comes_back():
+    world = World()
+    world.flow.answer = lambda job, nth: apart(0.4) if (job.message_id, nth) == ("refused", 1) else Sent("w")
+    world.ask("refused")
+    world.ask("reply")  # to the same person
+    async with world.running():
+        await world.until_done("reply")
+        assert world.flow.ids == ["refused", "reply"]
+        assert [send.apart for send in world.scheduled.sends.values()] == [("b", "template a")]
+        await until(lambda: world.kafka.committed.get(AT) == 2)
+        await until(lambda: len(world.kafka.results()) == 3)
+        await until(lambda: world.scheduled.sends == {})
+    queued, _, _ = sorted(world.kafka.results(), key=lambda result: result["type"], reverse=True)
+    assert (queued["type"], queued["data"]["error"]["code"]) == ("send.queued", 131000)
+    assert queued["data"]["due"] > queued["data"]["at"]
+    again = world.flow.taken[-1]
+    assert (again.id, again.look) == ("refused", True)
+
+
+async def test_a_refused_template_is_stored_before_its_record_is_committed():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(0.2) if nth < 3 else Sent("w")
+    world.scheduled.gate.clear()
+    world.ask("refused")
+    async with world.running():
+        await until(lambda: world.flow.ids == ["refused"])
+        await quiet()
+        assert world.kafka.committed == {}
+        world.scheduled.gate.set()
+        await until(lambda: len(world.flow.ids) == 3)
+        await until(lambda: world.scheduled.sends == {})
+    assert [result["type"] for result in world.kafka.results()].count("send.accepted") == 1
+
+
+async def test_what_is_no_news_is_not_told_again():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(0.1, news=False) if nth == 1 else Sent("w")
+    world.ask("refused")
+    async with world.running():
+        await world.until_done("refused")
+    assert [result["type"] for result in world.kafka.results()] == ["send.accepted"]
+
+
+async def test_what_waits_apart_comes_back_when_meta_takes_its_template_again():
+    world = World()
+    world.flow.answer = lambda _job, nth: apart(600) if nth == 1 else Sent("w")
+    world.ask("refused")
+    async with world.running():
+        await until(lambda: world.scheduled.sends)
+        world.worker.taken_again("b", "another template")
+        await quiet()
+        assert world.flow.ids == ["refused"]
+        world.worker.taken_again("b", "template a")
+        await until(lambda: world.flow.ids == ["refused", "refused"])
+
+
+async def test_a_retry_whose_template_is_refused_then_waits_apart_too():
+    world = World()
+    answers = {1: lambda: Retry(soon(), ERROR, 1), 2: lambda: apart(0.1)}
+    world.flow.answer = lambda _job, nth: answers.get(nth, lambda: Sent("w"))()
+    world.ask("m1")
+    async with world.running():
+        await until(lambda: [result["type"] for result in world.kafka.results()][-1:] == ["send.accepted"])
+    assert [taken.job.attempts for taken in world.flow.taken] == [0, 1, 1]
+
+
 SMALL = Bounds(lane=2, group=100, total=100, load=2, long_seconds=0.05)
 
 
@@ -614,6 +717,10 @@ async def test_what_waits_long_is_stored_before_its_record_is_committed_and_take
         await until(lambda: world.parked.sends == {})
     assert [taken.look for taken in world.flow.taken] == [False, True]
     assert len(world.kafka.results()) == 1
+    (told,) = world.kafka.results(waiting=True)
+    assert (told["data"]["messageId"], told["data"]["attempts"]) == ("m1", 0)
+    assert told["data"]["due"] > told["data"]["at"]
+    assert told["data"]["error"]["reason"]
 
 
 async def test_what_a_lane_has_no_room_for_is_stored_and_keeps_its_order():
@@ -691,3 +798,28 @@ async def test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_it
         await until(lambda: ours in dict(world.paces.numbers()))
     assert world.paces.number(ours).room(time.time()) < 1_000
     assert other not in dict(world.paces.numbers())
+
+
+async def test_once_meta_has_named_phone_and_bsuid_their_messages_go_one_after_the_other():
+    world = World()
+    phone, user = "+5215512345678", "MX.1349"
+    gate, under_way = asyncio.Event(), []
+
+    async def answered(job):
+        under_way.append(job.message_id)
+        if job.message_id != "first":
+            await gate.wait()
+        return Sent("w", Contact(user_id=user, wa_id="5215512345678"))
+
+    world.flow.answer = lambda job, _nth: answered(job)
+    world.ask("first", to=user)
+    async with world.running():
+        await world.until_done("first")
+        for message_id, to in (("a", user), ("b", phone), ("c", "+52 55 1234 5678"), ("other", "+525512345679")):
+            world.ask(message_id, to=to)
+        await until(lambda: "other" in under_way)
+        await quiet()
+        assert under_way == ["first", "a", "other"]
+        gate.set()
+        await world.until_done("a", "b", "c", "other")
+    assert [send for send in under_way if send != "other"] == ["first", "a", "b", "c"]

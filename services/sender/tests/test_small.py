@@ -17,7 +17,7 @@ from common.http.credentials import Credentials
 from sender.moves import blank
 from sender.reports import RejectionReports
 from sender.settings import Settings
-from sender.settle import _seen, told_of
+from sender.settle import _seen, _statuses, told_of
 from sender.tokens import new_token
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
@@ -54,8 +54,19 @@ class Client:
         self.told = []
         self.failures = failures
 
+        self.dropped = []
+
+    def drop(self, chatbot_id):
+        self.dropped.append(chatbot_id)
+
     async def report_rejected(self, chatbot_id, *, code, revision):
-        self.told.append((chatbot_id, code, revision))
+        self._tell(chatbot_id, code, revision)
+
+    async def report_accepted(self, chatbot_id, *, revision):
+        self._tell(chatbot_id, "works", revision)
+
+    def _tell(self, *what):
+        self.told.append(what)
         if self.failures:
             self.failures -= 1
             raise Unavailable("away")
@@ -87,6 +98,31 @@ async def test_a_report_that_failed_is_made_again():
     await reports.close()
 
 
+async def test_a_token_that_works_again_is_reported_once_and_may_be_refused_again():
+    client = Client()
+    reports = RejectionReports(client)
+    credentials = Credentials("15", SecretStr("EAAone"), 1, rejected=True)
+    reports.report("b", credentials, 190)
+    await done(reports)
+    assert client.dropped == ["b"]  # what is fetched next shows the mark
+    for _ in range(3):
+        reports.works("b", credentials)
+    await done(reports)
+    reports.report("b", credentials, 190)
+    await done(reports)
+    assert client.told == [("b", 190, 1), ("b", "works", 1), ("b", 190, 1)]
+    assert client.dropped == ["b", "b", "b"]
+
+
+async def test_a_token_whose_success_could_not_be_reported_is_reported_with_the_next():
+    client = Client(failures=1)
+    reports = RejectionReports(client)
+    for _ in range(2):
+        reports.works("b", Credentials("15", SecretStr("EAAone"), 1, rejected=True))
+        await done(reports)
+    assert (client.told, client.dropped) == ([("b", "works", 1)] * 2, ["b"])
+
+
 def record(value):
     return SimpleNamespace(value=value, offset=1)
 
@@ -102,7 +138,7 @@ def test_only_statuses_of_ours_with_a_wamid_say_something():
         record(b"junk"),
         record(None),
     ]
-    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(batch).items()}
+    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(_statuses(batch)).items()}
     assert seen == {"j1": ["w1", "w2"]}
 
 

@@ -62,13 +62,14 @@ class World:
         self.forgets = False
         self.forgotten = []
         self.notes = []
-        self.rejected = []
+        self.rejected, self.accepted = [], []
+        self.marked = False
         self.flow = Flow(
             accounts=SimpleNamespace(get=self.row, catch_up=self.catch_up),
             credentials=SimpleNamespace(get=self.credentials),
             graph=SimpleNamespace(send=self.send),
             media=SimpleNamespace(prepared=self.prepared, forget=self.forget),
-            windows=SimpleNamespace(is_closed=self.is_closed),
+            windows=SimpleNamespace(is_closed=self.is_closed, refused=self.refused),
             moves=SimpleNamespace(submit=self.move),
             loads=SimpleNamespace(submit=self.load),
             rules=Rules(
@@ -82,6 +83,7 @@ class World:
             ),
             breaker=breaker or self.breaker(),
             on_rejected=lambda *told: self.rejected.append(told),
+            on_accepted=lambda *told: self.accepted.append(told),
             callbacks=CALLBACKS,
             now=lambda: self.now,
         )
@@ -106,7 +108,7 @@ class World:
         self.asked_for.append((chatbot, revision))
         if self.credentials_error is not None:
             raise self.credentials_error
-        return Credentials(NUMBER, self.token, revision)
+        return Credentials(NUMBER, self.token, revision, rejected=self.marked)
 
     async def send(self, number, token, body, *, edge):
         self.events.append("call")
@@ -129,6 +131,9 @@ class World:
     async def is_closed(self, number, to, now):
         self.windows_asked.append((number, to, now))
         return (number, to) in self.closed
+
+    def refused(self, number, to, _now):
+        self.closed.add((number, to))
 
     async def load(self, journal_id):
         self.events.append("look")
@@ -434,6 +439,16 @@ async def test_outside_its_window_a_message_is_neither_claimed_nor_called():
     assert (world.events, world.windows_asked) == (["failed"], [(NUMBER, TO, world.now)])
 
 
+@pytest.mark.parametrize(("code", "again"), [(131047, "window_closed"), (131026, None)])
+async def test_after_meta_has_said_that_the_window_is_closed_it_is_not_called_again(code, again):
+    world = World()
+    world.answers = [refusal(code)]
+    assert (await world.step()).outcome.error.code == code
+    step = await world.step(a_job(messageId="m2"))
+    assert (step.outcome.error.reason if again else None) == again
+    assert len(world.calls) == (1 if again else 2)
+
+
 @pytest.mark.parametrize("message", [TEMPLATE, READ], ids=["template", "read mark"])
 async def test_what_needs_no_window_does_not_ask_for_one(message):
     world = World()
@@ -573,6 +588,17 @@ async def test_what_does_not_speak_of_the_token_is_not_reported(answer):
     world.answers = [answer]
     await world.step()
     assert world.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("marked", "answer", "told"),
+    [(True, TAKEN, True), (False, TAKEN, False), (True, refusal(190, 401), False), (True, refusal(131026), False)],
+)
+async def test_a_marked_token_that_meta_takes_is_reported(marked, answer, told):
+    world = World()
+    world.marked, world.answers = marked, [answer]
+    await world.step()
+    assert [(bot, credentials.revision) for bot, credentials in world.accepted] == [("b", 3)] * told
 
 
 async def test_a_lost_answer_is_a_doubt_for_the_configured_time_and_is_then_sent_again():

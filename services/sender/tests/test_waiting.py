@@ -46,7 +46,7 @@ async def test_a_scheduled_message_goes_at_its_time_and_holds_nobody_up(world, p
         await world.until_results(chatbot, 1)
         assert world.graph.texts() == ["now"]
         shown = (await api.get("/whatsapp-cloud/send/later", params={"chatbotId": chatbot})).json()["data"]
-        assert shown["state"] == "scheduled"
+        assert (shown["state"], shown["reason"], shown["due"]) == ("queued", "scheduled", shown["sendAt"])
         await world.until_results(chatbot, 2, sends.ACCEPTED)
     assert world.graph.texts() == ["now", "later"]
     assert world.graph.times("later")[0] >= due - 0.05
@@ -88,7 +88,8 @@ async def all_scheduled(api, chatbot, count):
     for n in range(count):
         while True:
             answer = await api.get(f"/whatsapp-cloud/send/m{n}", params={"chatbotId": chatbot})
-            if answer.status_code == 200:
+            assert answer.status_code == 200, answer.text
+            if answer.json()["data"]["reason"] == "scheduled":
                 break
 
 
@@ -205,6 +206,7 @@ def template():
 
 async def test_outside_a_window_only_templates_go(world, conversation, checked):
     chatbot = await world.account()
+    conversation.until[TO] = soon(-1)
     async with world.running(**checked):
         await enqueued(world, request(chatbot, "refused"), request(chatbot, "news") | {"message": template()})
         results = {result.data.message_id: result for result in await world.until_results(chatbot, 2)}
@@ -222,9 +224,10 @@ async def test_outside_a_window_only_templates_go(world, conversation, checked):
     assert conversation.asked == asked
 
 
-async def test_while_windows_are_not_known_meta_decides(world, conversation, checked):
+@pytest.mark.parametrize("away", [True, False])
+async def test_while_windows_are_not_known_meta_decides(world, conversation, checked, away):
     chatbot = await world.account()
-    conversation.away = True
+    conversation.away = away
     async with world.running(**checked):
         await enqueued(world, request(chatbot, "tried"))
         (result,) = await world.until_results(chatbot, 1)

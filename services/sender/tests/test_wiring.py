@@ -8,10 +8,14 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
 from pymongo import ReadPreference
 
 from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
+from common.contracts.envelope import encode
+from common.contracts.messages import MessageStatus, MetaError, StatusData
+from common.contracts.people import Contact
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings, digest
 from common.http.credentials import Credentials
@@ -20,6 +24,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
 from sender.app import Sender, build_app
+from sender.flow import utc_now
 from sender.settings import Settings
 
 GIVEN = {
@@ -50,6 +55,7 @@ GIVEN = {
     "mongodb_uri": "mongodb://127.0.0.1:9/?replicaSet=rs0",
     "sender_batch_bytes": 9_000_001,
     "sender_group": "group of sends",
+    "sender_hold_seconds": 86_401.0,
     "sender_in_doubt_policy": "fail",
     "sender_in_doubt_seconds": 31.0,
     "sender_journal_days": 29,
@@ -57,6 +63,7 @@ GIVEN = {
     "sender_messages_per_second": 17.0,
     "sender_pair_pace": False,
     "sender_park_seconds": 5.5,
+    "sender_conversation_group": "group of conversation",
     "sender_pause_cap_seconds": 301.0,
     "sender_pause_seconds": 32.0,
     "sender_plan_weights": {"gold": 7.0, "tin": 2.0},
@@ -164,6 +171,7 @@ PLACES = {
     "mongodb_uri": lambda b: ("127.0.0.1", 9) in b.sender.mongo.client._topology_settings.seeds,
     "sender_batch_bytes": lambda b: b.routed().batches._room._most == 9_000_001,
     "sender_group": lambda b: b.sender.group._group == "group of sends",
+    "sender_hold_seconds": lambda b: b.rules.hold_seconds == 86_401.0,
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
     "sender_journal_days": lambda b: b.sender.store._retention == timedelta(days=29),
@@ -182,7 +190,8 @@ PLACES = {
         )
         == (2_200, 1_100, 110)
     ),
-    "sender_status_group": lambda b: b.sender.statuses._group == "group of statuses",
+    "sender_conversation_group": lambda b: b.sender.clock._stages[0][0] == "group of conversation",
+    "sender_status_group": lambda b: b.sender.statuses._group == b.sender.clock._stages[1][0] == "group of statuses",
     "sender_spool_bytes": lambda b: (
         is_all((b.sender.media._spool, b.routed().limits.spool), b.sender.spool)
         and (b.sender.spool._most, b.sender.spool._each) == (300_000_001, 150_000_000)
@@ -251,9 +260,23 @@ async def test_the_policy_in_doubt(policy, resend):
 
 
 async def test_a_pace_per_recipient_is_kept_unless_that_is_switched_off():
-    made = Bench(sender_pair_pace=True)
+    made = Bench(sender_pair_pace="learned")
     assert made.sender.paces.pairs is not None
+    assert not made.sender.paces.pairs._strict
     await made.close()
+
+
+@pytest.mark.parametrize("asked", ["strict", "true", "1", True])
+async def test_a_pace_per_recipient_can_be_kept_for_all_messages(asked):
+    made = Bench(sender_pair_pace=asked)
+    assert made.sender.paces.pairs._strict
+    await made.close()
+
+
+@pytest.mark.parametrize("asked", ["sometimes", "", None])
+def test_a_pace_per_recipient_that_is_none_is_refused(asked):
+    with pytest.raises(ValidationError, match="sender_pair_pace"):
+        Bench(sender_pair_pace=asked)
 
 
 @pytest.mark.parametrize(("asked", "begins"), [(80.0, 20.0), (5.0, 5.0)])
@@ -266,6 +289,28 @@ async def test_a_number_begins_at_the_slowest_pace_that_meta_gives(asked, begins
 async def test_without_an_address_for_windows_none_is_checked():
     made = Bench(conversation_internal_url=None, conversation_internal_key=None)
     assert made.windows_client() is None
+    await made.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_each_status_tells_who_is_who_and_which_window_is_closed(known):
+    made = Bench()
+    status = StatusData(
+        status="failed",
+        delivery_status="failed",
+        chatbot_id="bot" if known else None,
+        phone_number_id="15",
+        contact=Contact(user_id="DE.1", wa_id="4915112345678"),
+        timestamp=utc_now(),
+        error=MetaError(code=131047),
+    )
+    event = MessageStatus(
+        id="e", type="message.status", version=1, occurred_at=utc_now(), recorded_at=utc_now(), correlation_id="c",
+        data=status,
+    )  # fmt: skip
+    await made.sender.statuses._handle([SimpleNamespace(value=encode(event), offset=1)])
+    assert made.sender.paces.persons.named("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
+    assert set(made.sender.windows._refused) == {"15|u:DE.1", "15|p:4915112345678"}
     await made.close()
 
 
@@ -322,6 +367,9 @@ async def test_a_step_works_with_the_parts_of_its_sender(still):
     names = ("accounts", "credentials", "graph", "media", "windows", "moves", "loads", "breaker")
     assert [name for name in names if getattr(flow, name) is not getattr(sender, name)] == []
     assert flow.on_rejected == sender.reports.report
+    assert flow.silence == sender.clock.silence
+    assert sender.clock._some is sender.watch.some
+    assert sender.clock._window.total_seconds() == still.rules.in_doubt_seconds
     assert (tools.watch, tools.parker, tools.paces) == (sender.watch, sender.parker, sender.paces)
     assert tools.recent._store is sender.store
     assert tools.shares.terms == sender.paces.terms
@@ -455,8 +503,8 @@ async def test_all_indexes_are_created(bench, monkeypatch):
 
 async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypatch):
     sender, told = bench.sender, []
-    started = ("indexes", "accounts", "publisher", "throughput", "numbers", "watch", "statuses", "group", "readings")
-    started = (*started, "parked", "depth")
+    started = ("indexes", "accounts", "publisher", "throughput", "numbers", "watch", "clock", "statuses", "group")
+    started = (*started, "readings", "parked", "depth")
     closed = ("mongo", "credentials", "graph", "moves", "loads", "parker", "scheduler", "reports", "media_client")
     closed = (*closed, "fetcher", "media", "windows")
     for name in started:
@@ -475,7 +523,14 @@ async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypa
     assert sorted(stops) == sorted([f"stop {name}" for name in started] + [f"close {name}" for name in closed])
     # Sessions end with what they need still there: clients, the journal, and the producers' Kafka.
     at = {what: place for place, what in enumerate(stops)}
-    for needed in ("stop statuses", "stop watch", "stop publisher", "stop accounts", *(f"close {n}" for n in closed)):
+    for needed in (
+        "stop statuses",
+        "stop watch",
+        "stop clock",
+        "stop publisher",
+        "stop accounts",
+        *(f"close {n}" for n in closed),
+    ):
         assert at["stop group"] < at[needed]
     assert stops[-1] == "close mongo"
     assert at["close media"] < at["close fetcher"] < at["close media_client"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chaos.__main__ import arguments, options_of
 from chaos.broken import BUILDS, command
 from chaos.lateness import lateness, summary
-from chaos.plan import STORMS, Profile, plan
+from chaos.plan import OUTAGES, STORMS, WINDOW_SECONDS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line
 from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
 from chaos.witness import halts_in, secrets_in
@@ -42,6 +42,7 @@ def test_faults_leave_what_they_hit_time_to_come_back(seed, kafka, mongo):
     assert names <= {
         *("ingress", "ingress-2", "conversation", "conversation-2", "sender", "sender-2", "accounts", "ai_responder"),
         *("emulator", "meta", "mongo-primary", "kafka-1"),
+        *OUTAGES,
         *(("kafka-2", "kafka-3") if kafka == 3 else ()),
         *(("mongo-secondary",) if mongo == 3 else ()),
     }
@@ -53,6 +54,24 @@ def test_a_long_plan_has_every_kind():
     assert {(kind, "meta") for kind in STORMS} <= kinds
     assert {("kill", "kafka"), ("pause", "kafka"), ("stop", "kafka"), ("kill", "mongo"), ("pause", "mongo")} <= kinds
     assert {("scale", "sender"), ("pause", "conversation"), ("pause", "emulator"), ("kill", "ai_responder")} <= kinds
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_long_run_has_each_outage_of_the_way_back_once_and_one_at_a_time(seed):
+    outages = [fault for fault in plan(seed, 120, PROFILE) if fault.kind == "outage"]
+    assert sorted(fault.target for fault in outages) == sorted(OUTAGES)
+    assert all(fault.seconds > WINDOW_SECONDS for fault in outages)
+    assert all(before.end_s < then.at_s for before, then in pairwise(outages))
+
+
+def test_a_short_run_has_one_outage_that_costs_it_little():
+    outages = [fault for fault in plan(243, 18, PROFILE) if fault.kind == "outage"]
+    assert [(fault.target, fault.number) for fault in outages] == [("conversation", 1)]
+    assert not any(fault.kind == "outage" for fault in plan(3, 18, replace(PROFILE, kinds=frozenset({"kill"}))))
+    alone = plan(3, 5, replace(PROFILE, kinds=frozenset({"outage"})))
+    assert {fault.target for fault in alone} == set(OUTAGES)
+    chosen = plan(3, 4, replace(PROFILE, kinds=frozenset({"outage:kafka"})))
+    assert {fault.target for fault in chosen} == {"kafka"}
 
 
 def test_kinds_can_be_chosen():

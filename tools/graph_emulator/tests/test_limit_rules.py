@@ -5,7 +5,7 @@ import pytest
 from graph_emulator.config import LIMITS, Config, limits_in
 from graph_emulator.media_ids import media_ids
 from graph_emulator.misuse import Misuse
-from graph_emulator.pair_limit import next_burst
+from graph_emulator.pair_limit import READINGS, next_burst, next_owed
 from graph_emulator.service_window import ServiceWindow, takes
 from graph_emulator.throughput import Second, Traffic, messages_per_second
 
@@ -189,3 +189,32 @@ IMAGE = {"type": "image", "image": {"id": "1"}}
 )
 def test_which_files_a_message_names(kind, content, expected):
     assert list(media_ids(kind, {"type": kind, kind: content})) == expected
+
+
+def taken(reading, times):
+    owed, took = None, []
+    for at in times:
+        made = next_owed(reading, owed, at)
+        took.append(made is not None)
+        owed = made or owed
+    return took
+
+
+def test_a_lively_chat_is_refused_by_the_letter_and_taken_from_a_store():
+    chat = range(0, 16_000, 2_000)
+    assert taken("burst", chat) == [True] * 3 + [False] * 5
+    assert taken("bucket", chat) == [True] * 8
+
+
+def test_a_store_has_forty_five_and_gets_one_back_each_six_seconds():
+    assert taken("bucket", [0] * 46) == [True] * 45 + [False]
+    assert taken("bucket", [*[0] * 45, 5_999, 6_000, 6_001, 12_000]) == [True] * 45 + [False, True, False, True]
+
+
+def test_a_reading_is_one_of_two():
+    config = Config()
+    for reading in READINGS:
+        config.change({"pairReading": reading})
+        assert config.pair_reading == reading
+    with pytest.raises(Misuse, match="pairReading"):
+        config.change({"pairReading": "strict"})

@@ -47,6 +47,9 @@ async def test_a_template_says_its_message_status(rig):
     template = {"name": "hello", "language": {"code": "de"}}
     _, answer = await rig.send(type="template", text=None, template=template)
     assert answer["messages"][0]["message_status"] == "accepted"
+    await rig.control("config", {"messageStatus": "held_for_quality_assessment"})
+    _, answer = await rig.send(type="template", text=None, template=template)
+    assert answer["messages"][0]["message_status"] == "held_for_quality_assessment"
 
 
 async def test_a_refusal_has_metas_shape(rig):
@@ -228,6 +231,33 @@ async def test_an_injected_error(rig, kind, more, status, code):
     assert (got, answer["error"]["code"]) == (status, code)
     assert (await rig.control("ledger"))["entries"] == []
     await rig.accepted()
+
+
+@pytest.mark.parametrize(("code", "subcode"), [(190, 463), (100, 33), (0, 1), (131063, None), (7, 2494055)])
+async def test_an_injected_error_with_a_subcode(rig, code, subcode):
+    await fault(rig, "error", code=code, **({"subcode": subcode} if subcode else {}))
+    _, answer = await rig.send()
+    assert (answer["error"]["code"], answer["error"].get("error_subcode")) == (code, subcode)
+    await rig.accepted()
+
+
+async def test_an_error_of_one_template_spares_the_others(rig):
+    rule = {"match": {"template": "offer"}, "fault": {"kind": "error", "code": 131063}}
+    await rig.control("faults", {"rules": [rule]})
+    for name, status in (("offer", 400), ("receipt", 200), ("offer", 400)):
+        template = {"name": name, "language": {"code": "en_US"}}
+        assert (await rig.send(type="template", template=template))[0] == status
+    await rig.accepted()
+
+
+async def test_an_accepted_message_that_fails_later(rig):
+    await fault(rig, "fail_later", code=131050)
+    assert (await rig.send())[0] == 200
+    await rig.quiet()
+    (status,) = rig.receiver.statuses
+    assert (status["status"], status["errors"][0]["code"]) == ("failed", 131050)
+    (entry,) = (await rig.control("ledger"))["entries"]
+    assert not entry["reached"]
 
 
 async def test_an_error_that_lies(rig):

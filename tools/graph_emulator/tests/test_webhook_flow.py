@@ -114,6 +114,18 @@ async def test_a_dropped_status(rig):
     assert [status["outcome"] for status in entry["statuses"]] == ["delivered", "dropped", "delivered"]
 
 
+async def test_statuses_may_come_without_callback_data(rig):
+    await rig.accepted(biz_opaque_callback_data="told")
+    await rig.quiet()
+    await rig.control("config", {"omitCallbackData": True})
+    await rig.accepted(biz_opaque_callback_data="not told")
+    await rig.quiet()
+    told = [status.get("biz_opaque_callback_data") for status in rig.receiver.statuses]
+    assert told == ["told"] * 3 + [None] * 3
+    kept = [entry["callbackData"] for entry in (await rig.control("ledger"))["entries"]]
+    assert kept == ["told", "not told"]
+
+
 async def test_seeded_faults_lose_no_customer_message(rig):
     await rig.control(
         "faults", {"seed": 7, "probabilities": {"duplicate": 0.3, "reorder": 0.3, "batch": 0.3, "delay": 0.1}}

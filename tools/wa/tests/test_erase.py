@@ -423,12 +423,22 @@ async def test_nor_under_a_name_that_was_found_only_then(world, erase):
     assert await world.documents() == before
 
 
-@pytest.mark.parametrize(
-    "contact", ["", "ann", "12345", "DE.1", "+49 151 zero", "0049 151 0007001", "0151 0007001", "+0151 0007001"]
-)
+@pytest.mark.parametrize("contact", ["", "ann", "12345", "DE.1", "+49 151 zero", "0151 0007001", "+0151 0007001"])
 def test_who_could_not_be_found_safely_or_at_all_is_refused(contact):
     with pytest.raises(ValueError, match="neither a phone number"):
         Person.named(contact)
+
+
+@pytest.mark.parametrize("to", ["+49 (0)151 0007001", "0049 151 000-7001", "491510007001", "+491510007001"])
+def test_a_send_is_found_in_the_notations_that_it_may_be_written_in(to):
+    assert Person.named("0049 151 0007001").is_recipient(to)
+    assert not Person.named("+491510007002").is_recipient(to)
+
+
+def test_a_phone_with_two_notations_is_found_under_both():
+    person = Person.named("+5215512345678")
+    assert person.is_recipient("+52 55 1234 5678")
+    assert all(re.search(person.as_alias, f"b|p:{digits}") for digits in ("5215512345678", "525512345678"))
 
 
 @pytest.mark.parametrize(

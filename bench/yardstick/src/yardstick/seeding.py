@@ -23,11 +23,11 @@ from common.security.digests import DigestKeys
 from conversation.core import plan
 from conversation.documents import aliases_of, contact_document
 from conversation.facts import read
-from conversation.state import Document, Known
+from conversation.state import CONTACT_AT, PHONE_AT, Document, Known
 from conversation.store import ConversationStore
 from yardstick.sender import chatbot
 from yardstick.stand import Stand
-from yardstick.webhooks import NUMBERS, webhook_records
+from yardstick.webhooks import NUMBERS, webhook_records, written_at
 
 _BATCH: Final = 10_000
 _THREADS: Final = 2
@@ -53,7 +53,7 @@ class _Consumed:
 
 def planned(customer: int, now: datetime) -> tuple[Document, Document]:
     """The conversation and the message that the service itself makes of a customer's first message."""
-    (record,) = webhook_records(1, customers=customer + 1, first=customer)
+    (record,) = webhook_records(1, customers=customer + 1, first=customer, now=written_at(customer))
     fact = read(_Consumed(record.topic, record.key.encode(), record.value, record.headers), _CALLBACKS)
     number = customer % NUMBERS
     working = plan([fact], Known(), {f"1065403522{number:05}": chatbot(number)}, now).working  # type: ignore[list-item]  # it is not poison
@@ -78,7 +78,7 @@ class Seeds:
         conversation_id = derive_id("conversation", whose["chatbotId"], aliases[0])
         at = self._message["timestamp"] + timedelta(seconds=customer // 1000)
         known_as = {"contact": contact_document(contact), **whose}
-        moments = {"lastMessageAt": at, "lastInboundAt": at}
+        moments = dict.fromkeys(("lastMessageAt", "lastInboundAt", CONTACT_AT, PHONE_AT), at)
         conversation = {**self._conversation, **known_as, **moments, "_id": conversation_id, "aliases": aliases}
         message = {
             **self._message,

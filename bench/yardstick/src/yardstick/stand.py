@@ -50,6 +50,7 @@ class Stand:
             "MONGODB_URI": self.mongodb,
             "HTTP_HOST": "127.0.0.1",
             "LOG_LEVEL": "WARNING",
+            "ENV_FILE": "",  # no `.env` of the developer
             **more,
         }
 

@@ -63,9 +63,16 @@ def request(content: bytes, host: str = "127.0.0.1") -> bytes:
     return head.encode() + content
 
 
-def webhook_records(count: int, *, customers: int, first: int = 0, followed: float = 0.0) -> Iterator[Outgoing]:
-    """What ingress writes for that many messages, of which a share is followed by a trace."""
-    now, every = datetime.now(UTC), round(1 / followed) if followed else 0
+def written_at(number: int) -> datetime:
+    """When a message was written, as its body says."""
+    return datetime.fromtimestamp(_TIME + number // 1000, UTC)
+
+
+def webhook_records(
+    count: int, *, customers: int, first: int = 0, followed: float = 0.0, now: datetime | None = None
+) -> Iterator[Outgoing]:
+    """What ingress writes for that many messages, received `now`, of which a share is followed by a trace."""
+    now, every = now or datetime.now(UTC), round(1 / followed) if followed else 0
     for number in range(first, first + count):
         caller = _FOLLOWED % (number + 1) if every and number % every == 0 else None
         yield from records(body(number, customers=customers), begin(random_id(), caller), now=now)

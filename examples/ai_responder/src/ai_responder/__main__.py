@@ -3,12 +3,15 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
+import time
 from contextlib import suppress
 
 import httpx
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
+from pydantic import ValidationError
 
 from ai_responder.app import INCOMING, build_broker
 from ai_responder.brain import by_llm, by_rules
@@ -18,6 +21,30 @@ from ai_responder.tracing import exported
 log = logging.getLogger("ai_responder")
 
 _RETRY_SECONDS = 1.0
+_LINE_SECONDS = 60.0
+_NO_ANSWER = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, OSError)
+_AWAY = "Kafka is away, trying again: %s"
+
+
+class OutageLines(logging.Filter):
+    """One line a minute while Kafka is away: the driver has several for each attempt, ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged."""
+        of_driver = record.name.startswith("aiokafka") and record.levelno >= logging.WARNING
+        lost = of_driver and any(isinstance(value, _NO_ANSWER) for value in record.args or ())
+        if time.monotonic() - self._last < _LINE_SECONDS:
+            return not of_driver and record.msg != _AWAY
+        if not lost and record.msg != _AWAY:
+            return True
+        self._last = time.monotonic()
+        if lost:
+            record.msg, record.args = _AWAY, (record.getMessage(),)
+        return True
 
 
 async def run(settings: Settings) -> None:
@@ -39,7 +66,7 @@ async def run(settings: Settings) -> None:
                 log.info("answering %s as group %s", INCOMING, settings.ai_group)
                 await asyncio.Event().wait()
             except KafkaError as error:
-                log.warning("Kafka is away, trying again: %s", type(error).__name__)
+                log.warning(_AWAY, type(error).__name__)
             finally:
                 await broker.stop()
             await asyncio.sleep(_RETRY_SECONDS)
@@ -47,16 +74,25 @@ async def run(settings: Settings) -> None:
 
 def main() -> int:
     """The command line."""
-    names = "\n".join(f"  {name.upper()}" for name in Settings.model_fields)
+    fields = Settings.model_fields.items()
+    names = "\n".join(f"  {name.upper():30} {field.description or ''}" for name, field in fields)
     argparse.ArgumentParser(
         prog="python -m ai_responder",
         description="Answers customers: an example consumer of incoming-messages.",
         epilog=f"settings (environment variables):\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
+    try:
+        settings = Settings(_env_file=os.environ.get("ENV_FILE", ".env") or None)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            print(f"ai_responder: {str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
+        return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OutageLines())
     with exported(), suppress(asyncio.CancelledError):
-        asyncio.run(run(Settings()))
+        asyncio.run(run(settings))
     return 0
 
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
@@ -38,6 +39,7 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         apply_types=False,  # records are read as they are
     )
     skipped = itertools.count(1)
+    max_age = timedelta(seconds=settings.ai_max_age_seconds)
 
     async def raw_records(message: Any) -> Sequence[ConsumerRecord[bytes, bytes]]:
         records: Sequence[ConsumerRecord[bytes, bytes]] = message.raw_message
@@ -60,7 +62,8 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
     )
     async def on_messages(records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         try:
-            await answer_all(broker, brain, _conversations(records, skipped))
+            fresh = _fresh(_conversations(records, skipped), max_age, datetime.now(UTC))
+            await answer_all(broker, brain, fresh, settings.ai_group)
         except Exception:
             await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # NACK_ON_ERROR itself comes back at once
             raise
@@ -68,17 +71,21 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
     return broker
 
 
-async def answer_all(broker: KafkaBroker, brain: Brain, conversations: Sequence[Sequence[Incoming]]) -> None:
+async def answer_all(
+    broker: KafkaBroker, brain: Brain, conversations: Sequence[Sequence[Incoming]], consumer_group: str
+) -> None:
     """Answer all conversations side by side, and the messages of each one after another."""
     async with asyncio.TaskGroup() as group:
         for conversation in conversations:
-            group.create_task(_answer_in_order(broker, brain, conversation))
+            group.create_task(_answer_in_order(broker, brain, conversation, consumer_group))
 
 
-async def _answer_in_order(broker: KafkaBroker, brain: Brain, conversation: Sequence[Incoming]) -> None:
+async def _answer_in_order(
+    broker: KafkaBroker, brain: Brain, conversation: Sequence[Incoming], consumer_group: str
+) -> None:
     for incoming in conversation:
         with processing(INCOMING, incoming.headers):
-            request = await reply_to(incoming, brain)
+            request = await reply_to(incoming, brain, consumer_group)
             if request is not None:
                 await _send(broker, request, incoming.headers)
 
@@ -90,10 +97,20 @@ async def _send(broker: KafkaBroker, request: Mapping[str, Any], given: Mapping[
         await broker.publish(value, SEND, key=key, headers=headers)
 
 
+def _fresh(conversations: Sequence[Sequence[Incoming]], max_age: timedelta, now: datetime) -> list[list[Incoming]]:
+    """Without what is too old to be answered; a new consumer group reads what the topic has kept."""
+    fresh = [[one for one in conversation if not one.is_older(max_age, now)] for conversation in conversations]
+    old = sum(map(len, conversations)) - sum(map(len, fresh))
+    if old:
+        log.info("not answered, because they are older than AI_MAX_AGE_SECONDS: %s messages", old)
+    return [conversation for conversation in fresh if conversation]
+
+
 def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]], skipped: Iterator[int]) -> list[list[Incoming]]:
     conversations: dict[str, list[Incoming]] = {}
     for record in records:
-        incoming = read(record.value, {name: value.decode("utf-8", "replace") for name, value in record.headers})
+        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        incoming = read(record.value, headers, datetime.fromtimestamp(record.timestamp / 1000, UTC))
         if incoming is None:
             place = (record.topic, record.partition, record.offset)
             log.warning("not an event, skipped (the %s. since the start): %s/%s at %s", next(skipped), *place)

@@ -11,11 +11,11 @@ A document of `whatsapp_cloud_accounts` (by chatbot id):
 `unpublished` is there from a change until Kafka has it: a document is its own outbox.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
 from common.contracts.accounts import (
@@ -33,12 +33,14 @@ from common.contracts.ids import derive_id
 from common.errors import InvalidInput
 from common.security.digests import DigestKeys
 from common.security.envelope import KeyRing, Sealed, place_of
+from common.security.pasted import clean
 from common.security.verify_tokens import sign_token
 
 ACCESS_TOKEN: Final = "accessToken"  # noqa: S105  # the name of a field
 VERIFY_TOKEN: Final = "webhookVerifyToken"  # noqa: S105  # the name of a field
 SECRETS: Final = (ACCESS_TOKEN, VERIFY_TOKEN)
 
+REJECTED: Final = "tokenRejected"
 DIGEST: Final = "verifyDigest"
 SALTED_DIGEST: Final = "verifyTokenDigest"
 
@@ -58,6 +60,19 @@ class AccountRequest(BaseModel):
     webhook_verify_token: Annotated[SecretStr | None, Field(min_length=1, max_length=VERIFY_TOKEN_MAX)] = None
     waba_id: Annotated[str | None, Field(pattern=r"^[0-9]{5,20}$")] = None
     plan: Plan | None = None
+
+    @field_validator("access_token", "webhook_verify_token")
+    @classmethod
+    def _as_pasted(cls, value: SecretStr | None) -> SecretStr | None:
+        """Without the white space that was copied with it; Meta would refuse every call, or ingress every challenge."""
+        return value if value is None else SecretStr(clean(value.get_secret_value()))
+
+    @field_validator("access_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().isascii():
+            raise ValueError("it has a character beyond ASCII, which no access token of Meta has; copy it again")
+        return value
 
 
 class AccountView(BaseModel):
@@ -110,7 +125,7 @@ def change_for(request: AccountRequest, keys: Keys, now: datetime, *, existing: 
     for name, secret in given.items():
         if secret is not None:
             fields[name] = keys.ring.seal(secret.get_secret_value(), place_of(request.chatbot_id, name))
-    removed = ["tokenRejected"] * (request.access_token is not None)
+    removed = [REJECTED] * (request.access_token is not None)
     if request.webhook_verify_token is not None:
         fields[DIGEST] = _digest(keys.digests, request.webhook_verify_token.get_secret_value())
         removed.append(SALTED_DIGEST)
@@ -140,6 +155,11 @@ def deactivation(now: datetime) -> Change:
     return Change({"status": DEACTIVATED, "updatedAt": now})
 
 
+def confirmed(change: Change) -> Change:
+    """The same change when Meta has taken the access token: the mark that it was refused goes."""
+    return replace(change, removed=tuple(dict.fromkeys([*change.removed, REJECTED])))
+
+
 def rejection(code: int | None, now: datetime) -> Document:
     """The mark that Meta refuses the access token."""
     return {"code": code, "at": now}
@@ -155,7 +175,7 @@ def rewrapped(document: Document, keys: KeyRing) -> dict[str, Sealed]:
 
 def view_of(document: Document) -> AccountView:
     """The account without its secrets."""
-    rejected = document.get("tokenRejected")
+    rejected = document.get(REJECTED)
     return AccountView(
         chatbot_id=document["_id"],
         phone_number_id=document["phoneNumberId"],

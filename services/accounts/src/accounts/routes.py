@@ -14,11 +14,13 @@ from accounts import examples
 from accounts.announcer import Announcer
 from accounts.core import (
     ACCESS_TOKEN,
+    REJECTED,
     AccountRequest,
     AccountView,
     Document,
     Keys,
     change_for,
+    confirmed,
     deactivation,
     rejection,
     view_of,
@@ -53,6 +55,12 @@ class AccountAnswer(BaseModel):
     success: bool = True
     message: str
     data: AccountView
+
+
+class Acceptance(BaseModel):
+    """Meta takes the access token of `revision`."""
+
+    revision: Annotated[int, Field(ge=1, le=_INT64_MAX)]
 
 
 class Rejection(BaseModel):
@@ -101,6 +109,7 @@ def public_routes(
         change = change_for(data, keys, now, existing=stored is not None)
         proof = needs_proof(data, stored, key)
         asked = proof or verify or verification.always
+        change = confirmed(change) if asked else change  # which is stored only if Meta confirms it
         if asked:
             with verification.slots.taken(key):
                 await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)
@@ -158,6 +167,7 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
             "accessToken": keys.open(document[ACCESS_TOKEN], place_of(chatbot_id, ACCESS_TOKEN)),
             "revision": document["revision"],
             "status": document["status"],
+            "tokenRejected": REJECTED in document,
         }
 
     @post("/{chatbot_id:str}/token-rejected", status_code=200)
@@ -169,7 +179,14 @@ def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
         TOKENS_REFUSED.inc(marked)
         return {"success": True, "data": {"marked": marked}}
 
-    return Router("/internal/accounts", route_handlers=[credentials, token_rejected], guards=[guard])
+    @post("/{chatbot_id:str}/token-accepted", status_code=200)
+    async def token_accepted(
+        request: Request[Any, Any, Any], chatbot_id: FromPath[str], data: JSONBody[Acceptance]
+    ) -> dict[str, Any]:
+        check_chatbot(request, chatbot_id)
+        return {"success": True, "data": {"cleared": await store.clear_rejected(chatbot_id, data.revision)}}
+
+    return Router("/internal/accounts", route_handlers=[credentials, token_rejected, token_accepted], guards=[guard])
 
 
 async def _ask_meta(

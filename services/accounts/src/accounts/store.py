@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from accounts.core import DEFAULT_PLAN, DIGEST, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
+from accounts.core import DEFAULT_PLAN, DIGEST, REJECTED, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
 from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, collections, or_unavailable
 from common.mongo.indexes import ensure_indexes
@@ -91,7 +91,15 @@ class AccountStore:
         """
         with or_unavailable():
             result = await self._accounts.update_one(
-                {"_id": chatbot_id, "revision": revision}, {"$set": {"tokenRejected": mark}}
+                {"_id": chatbot_id, "revision": revision}, {"$set": {REJECTED: mark}}
+            )
+        return bool(result.matched_count)
+
+    async def clear_rejected(self, chatbot_id: str, revision: int) -> bool:
+        """Note that Meta takes the token of `revision` again; False when there was no mark, or another token by now."""
+        with or_unavailable():
+            result = await self._accounts.update_one(
+                {"_id": chatbot_id, "revision": revision, REJECTED: {"$exists": True}}, {"$unset": {REJECTED: ""}}
             )
         return bool(result.matched_count)
 

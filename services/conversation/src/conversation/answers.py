@@ -62,7 +62,12 @@ class StatusShown(Contract, frozen=True, kw_only=True):
 
 
 class MessageShown(Contract, frozen=True, kw_only=True):
-    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`)."""
+    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`).
+
+    One that waits to be sent is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    `messageStatus` is Meta's word in its answer to a send, where it had one: `accepted`, `held_for_quality_assessment`
+    or `paused`.
+    """
 
     id: str
     direction: Literal["inbound", "outbound"]
@@ -72,6 +77,7 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     wamid: str | None = None
     other_wamids: list[str] | None = None
     message_id: str | None = None
+    message_status: str | None = None
     to: str | None = None
     type: str | None = None
     text: str | None = None
@@ -84,6 +90,9 @@ class MessageShown(Contract, frozen=True, kw_only=True):
     delivery_status: str | None = None
     statuses: list[StatusShown] | None = None
     error: ErrorShown | None = None
+    status_at: datetime | None = None
+    due: datetime | None = None
+    reason: str | None = None
     timestamp: datetime | None = None
     created_at: datetime | None = None
 
@@ -239,6 +248,7 @@ _OUTBOUND: Final = {
     "wamid": "wamid.HBgMNDkxNTEwMDAwMDAxFQIAERgSRkFLRQA=",
     "attempts": 1,
     "deliveryStatus": "delivered",
+    "statusAt": "2026-11-01T09:30:02.300000Z",
     "statuses": [
         {"status": "accepted", "timestamp": "2026-11-01T09:30:01Z", "receivedAt": "2026-11-01T09:30:01.100000Z"},
         {"status": "delivered", "timestamp": "2026-11-01T09:30:02Z", "receivedAt": "2026-11-01T09:30:02.300000Z"},
@@ -247,11 +257,32 @@ _OUTBOUND: Final = {
     "timestamp": "2026-11-01T09:30:01Z",
     "createdAt": "2026-11-01T09:30:01.100000Z",
 }
+_UNDELIVERABLE: Final = {"code": 131026, "title": "Message undeliverable"}
 
 CONVERSATION: Final = {"success": True, "data": _CONVERSATION}
 CONVERSATIONS: Final = {"success": True, "data": [_CONVERSATION], "cursor": _CURSOR}
 MESSAGE: Final = {"success": True, "data": _OUTBOUND}
 MESSAGES: Final = {"success": True, "data": [_OUTBOUND, _INBOUND], "cursor": _CURSOR}
+FOUND: Final = {
+    "success": True,
+    "data": [
+        {
+            **{name: value for name, value in _OUTBOUND.items() if name not in {"wamid", "statuses"}},
+            "deliveryStatus": "failed",
+            "statusAt": "2026-11-01T09:30:01.100000Z",
+            "statuses": [
+                {
+                    "status": "failed",
+                    "timestamp": "2026-11-01T09:30:01Z",
+                    "receivedAt": "2026-11-01T09:30:01.100000Z",
+                    "error": _UNDELIVERABLE,
+                }
+            ],
+            "error": _UNDELIVERABLE,
+        }
+    ],
+    "cursor": _CURSOR,
+}
 WEBHOOKS: Final = {
     "success": True,
     "data": [

@@ -19,6 +19,7 @@ from common.http.problems import exception_handlers
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.depths import DeadLetterDepth
 from common.kafka.partitions import PartitionGroup
+from common.kafka.unfinished import UnfinishedSends
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
@@ -62,6 +63,7 @@ def build_apps(settings: Settings) -> Apps:
         on_probe=letters.probe,
     )
 
+    unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
     @asynccontextmanager
@@ -73,6 +75,7 @@ def build_apps(settings: Settings) -> Apps:
         try:
             yield
         finally:
+            await unfinished.close()
             await depth.stop()
             await group.stop()
             await numbers.table.stop()
@@ -81,7 +84,7 @@ def build_apps(settings: Settings) -> Apps:
 
     reads, health = Reads(store), _health(settings, mongo, indexes, numbers, group)
     public = Litestar(
-        route_handlers=[read_routes(reads, require("read", settings.api_keys)), *health],
+        route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
         lifespan=[clients],
         middleware=[measured],
         exception_handlers=exception_handlers(),

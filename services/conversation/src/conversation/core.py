@@ -10,22 +10,35 @@ is missing; and a repetition by Meta, which has another origin, publishes nothin
 same rule, entry by entry of a message's history.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
 from common.contracts import sends
 from common.contracts.envelope import from_unix
-from common.contracts.ids import derive_id, inbound_message_id, message_id_before, outbound_message_id
-from common.contracts.people import Contact, contact_of_recipient
-from conversation.documents import aliases_of, contact_document, error_document, present
-from conversation.events import Pending, incoming, status_changed, status_error, word_of
+from common.contracts.ids import inbound_message_id, message_id_before, outbound_message_id
+from common.contracts.messages import MetaError
+from common.contracts.webhooks import original_of
+from common.meta.torn import kept_text
+from conversation.absorbing import absorb, retold
+from conversation.documents import contact_document, error_document, present
+from conversation.events import Pending, incoming, status_changed, status_error, status_retold, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
-from conversation.state import Chatbots, Conversation, Document, Known, Message, Working, newest_aliases
-from conversation.statuses import advance
-from conversation.windows import FREE_ENTRY_AT, LAST_INBOUND, opens
+from conversation.people import (
+    Named,
+    addressee_of,
+    caller_of,
+    conversation_of,
+    note_recipient,
+    note_sender,
+    recipient_of,
+    sender_of,
+)
+from conversation.state import PLACE, Chatbots, Conversation, Document, Known, Message, Working
+from conversation.statuses import QUEUED, advance, status_key
+from conversation.windows import CLOSED, CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens
 
 INBOUND = "inbound"
 OUTBOUND = "outbound"
@@ -64,39 +77,46 @@ def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
             case Inbound():
                 number, wamid = fact.event.data.phone_number_id, fact.message.id
                 messages.update((inbound_message_id(number, wamid), message_id_before(wamid)))
-                aliases.update(aliases_of(fact.event.data.phone_number_id, fact.contact, fact.content.system_ids))
+                aliases.update(sender_of(fact).aliases)
             case StatusSeen():
-                if fact.journal_id is not None:
-                    messages.add(fact.journal_id)
-                else:
-                    number, wamid = fact.event.data.phone_number_id, fact.status.id
-                    owner = chatbots.get(number or "")
-                    messages.update((outbound_message_id(number, owner, wamid), message_id_before(wamid)))
+                number, wamid = fact.event.data.phone_number_id, fact.status.id
+                messages.add(outbound_message_id(number, chatbots.get(number or ""), wamid))
+                messages.add(fact.journal_id or message_id_before(wamid))
+                if fact.journal_id is None:
                     wamids.add(wamid)
-                aliases.update(aliases_of(fact.event.data.phone_number_id, fact.event.data.contact or Contact()))
+                aliases.update(recipient_of(fact).aliases)
             case Result():
-                messages.add(fact.event.data.journal_id)
-                aliases.update(aliases_of(fact.event.data.phone_number_id, *_recipients(fact)))
+                data = fact.event.data
+                messages.add(data.journal_id)
+                if data.wamid:
+                    messages.add(outbound_message_id(data.phone_number_id, data.chatbot_id, data.wamid))
+                aliases.update(addressee_of(fact).aliases)
             case ChangeSeen():
-                pass
+                for call in fact.calls:
+                    aliases.update(caller_of(call, fact.event.data.phone_number_id).aliases)
             case _:
                 assert_never(fact)
     return Keys(frozenset(messages), frozenset(wamids), frozenset(aliases))
 
 
-def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime) -> Plan:
-    """Apply the facts in their order. `chatbots` knows the number of every fact that has an account."""
+def plan(
+    facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime, silent: Collection[str] = frozenset()
+) -> Plan:
+    """Apply the facts in their order. `chatbots` knows the number of every fact that has an account.
+
+    What comes in on a number that is `silent`, because its account is deactivated, is kept and never published.
+    """
     result = Plan(Working.of(known))
     for fact in facts:
         match fact:
             case Inbound():
-                _apply_inbound(result, fact, chatbots, now)
+                _apply_inbound(result, fact, chatbots, now, silent=fact.event.data.phone_number_id in silent)
             case StatusSeen():
                 _apply_status(result, fact, chatbots, now)
             case Result():
                 _apply_result(result, fact, now)
             case ChangeSeen():
-                pass
+                _apply_calls(result, fact, chatbots, now)
             case _:
                 assert_never(fact)
         if not isinstance(fact, Result):
@@ -104,19 +124,23 @@ def plan(facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime)
     return result
 
 
-def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime) -> None:
+def _apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime, *, silent: bool) -> None:
     data, working = fact.event.data, result.working
     chatbot = chatbots.get(data.phone_number_id or "")
     message_id = inbound_message_id(data.phone_number_id, fact.message.id)
     message = working.messages.get(message_id) or _stored_before(working, fact, chatbot)
     if message is None:
-        aliases = aliases_of(data.phone_number_id, fact.contact, fact.content.system_ids)
-        conversation = _conversation(working, data.phone_number_id, aliases, chatbot, now)
+        sender = sender_of(fact)
+        conversation = conversation_of(working, data.phone_number_id, sender, chatbot, now)
         message = working.add_message(_new_inbound(message_id, fact, conversation, chatbot, now))
-        _note_inbound(conversation, fact)
+        if conversation is not None:
+            _note_inbound(conversation, fact, sender)
+            message.set(PLACE, conversation.next_place())
+        message.set("published", False if silent else None)
     elif message.document.get("origin") != fact.origin:
         return  # Meta's repetition: the first record of it has published, or will
-    result.events.append(incoming(fact, message))
+    if message.document.get("published", True):
+        result.events.append(incoming(fact, message))
 
 
 def _stored_before(working: Working, fact: Inbound, owner: str | None) -> Message | None:
@@ -150,24 +174,33 @@ def _new_inbound(
         text=content.text,
         replyTo=content.reply_to,
         contact=contact_document(fact.contact),
-        raw=bytes(fact.raw).decode(),
-        timestamp=fact.event.occurred_at,
+        raw=kept_text(original_of(data)),
+        timestamp=fact.at.replace(microsecond=0),
         createdAt=now,
         origin=fact.origin,
     )
     return Message(document, new=True, conversation=conversation)
 
 
-def _note_inbound(conversation: Conversation | None, fact: Inbound) -> None:
-    if conversation is None:
-        return
-    conversation.set("contact", {**conversation.document.get("contact", {}), **contact_document(fact.contact)})
-    conversation.latest("lastMessageAt", fact.event.occurred_at)
-    if opens(fact.message.type):
-        conversation.latest(LAST_INBOUND, fact.event.occurred_at)
+def _note_inbound(conversation: Conversation, fact: Inbound, sender: Named) -> None:
+    note_sender(conversation, sender)
+    conversation.latest("lastMessageAt", fact.at)
+    if opens(fact.kind):
+        conversation.latest(LAST_INBOUND, fact.at)
     if fact.referred:
-        conversation.latest(FREE_ENTRY_AT, fact.event.occurred_at)
+        conversation.latest(FREE_ENTRY_AT, fact.at)
     conversation.count("inboundCount")
+
+
+def _apply_calls(result: Plan, fact: ChangeSeen, chatbots: Chatbots, now: datetime) -> None:
+    """A person's call is no message, and opens the window as one does."""
+    number = fact.event.data.phone_number_id
+    for call in fact.calls:
+        caller = caller_of(call, number)
+        conversation = conversation_of(result.working, number, caller, chatbots.get(number or ""), now)
+        if conversation is not None:
+            note_sender(conversation, caller)
+            conversation.latest(LAST_CALL, call.at)
 
 
 def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datetime) -> None:
@@ -176,18 +209,23 @@ def _apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: datet
     message = _message_of(result.working, fact, owner, now)
     chatbot = message.document.get("chatbotId", owner)
     _note_wamid(result.working, message, status.id)
-    contact = data.contact or Contact()
-    _join(result.working, message, aliases_of(data.phone_number_id, contact), contact, chatbot, now)
+    absorb(result.working, message, status.id, origin=fact.origin, most=MAX_STATUSES)
+    _note_time(message, fact.at)
+    _join(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
     result.usage.extend(usage_of_pricing(fact, message))
-    key = f"{status.id}|{status.status}|{status.participant or ''}"
+    key = status_key(message, status)
     if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
 
 
 def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     data = fact.event.data
     word = word_of(fact)
-    key = f"{fact.event.type}|{data.attempts}"
+    key = f"{fact.event.type}|{data.attempts}" + (f"|{data.due.isoformat()}" if data.due is not None else "")
+    if fact.event.type == sends.DUPLICATE:
+        _note_duplicate(result, fact, key, now)
+        return
     request = data.request or {}
     content = request.get("message")
     if isinstance(content, dict) and content.get("type") == "read":
@@ -200,11 +238,21 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     _fill(message, fact, content)
     if data.wamid:
         _note_wamid(result.working, message, data.wamid)
-    aliases = aliases_of(data.phone_number_id, *_recipients(fact))
-    _join(result.working, message, aliases, data.contact or contact_of_recipient(data.to), data.chatbot_id, now)
+        absorb(result.working, message, data.wamid, origin=fact.origin, most=MAX_STATUSES)
+    _join(result.working, message, addressee_of(fact), data.chatbot_id, now, error=data.error)
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
     if _record(message, key, word, fact.origin, data.at, fact, now):
+        result.events.append(status_changed(fact, message, key))
+    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
+
+
+def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:
+    """Another content came under the id of a send: it is in its history, and its producer is told."""
+    message = result.working.messages.get(fact.event.data.journal_id)
+    if message is None or not _is_of(message, fact.event.data.phone_number_id, fact.event.data.chatbot_id):
+        return
+    if _record(message, key, word_of(fact), fact.origin, fact.event.data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
 
 
@@ -217,15 +265,28 @@ def _fill(message: Message, fact: Result, content: object) -> None:
     message.set("chatbotId", data.chatbot_id)
     message.set("phoneNumberId", data.phone_number_id)
     message.set("to", data.to)
+    message.set("messageStatus", data.message_status)
     message.set("type", content.get("type") if isinstance(content, dict) else "text")
     message.set("text", text)
     message.set("request", request)
     message.set("metadata", request.get("metadata"))
     message.set("replyTo", request.get("replyTo"))
     message.set("attempts", max(data.attempts, message.document.get("attempts", 0)))
-    message.set("timestamp", message.document.get("timestamp") or data.at)
+    if message.document.get("deliveryStatus") == QUEUED and fact.event.type != sends.QUEUED:
+        message.set(
+            "timestamp", data.at.replace(microsecond=0)
+        )  # it stands where it was sent, not where it was asked for
+    _note_time(message, data.at)
+    message.set("due", data.due)
+    if fact.event.type == sends.QUEUED and data.error is not None:
+        message.set("reason", data.error.reason)
     if data.error is not None:
         message.set("error", error_document(data.error))
+
+
+def _note_time(message: Message, at: datetime) -> None:
+    """Its place among the others of a thread, for good: in whole seconds, because Meta's times have no more."""
+    message.set("timestamp", message.document.get("timestamp") or at.replace(microsecond=0))
 
 
 def _text_of(content: object) -> str | None:
@@ -259,7 +320,8 @@ def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: date
     before = working.messages.get(message_id_before(fact.status.id))
     for message in (*working.of_wamid(number, fact.status.id), *([before] if before else [])):
         of_owner = message.document.get("chatbotId") == owner
-        if of_owner and not _is_inbound(message) and _is_at(message, number, owner):
+        stands_in = message.document["_id"] == of_another_system
+        if of_owner and not stands_in and not _is_inbound(message) and _is_at(message, number, owner):
             return message
     return _outbound(working, of_another_system, number, owner, now)
 
@@ -275,26 +337,28 @@ def _note_wamid(working: Working, message: Message, wamid: str) -> None:
     first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
         message.set("wamid", wamid)
-        working.note_wamid(message)
     elif first != wamid and wamid not in others and len(others) < MAX_OTHER_WAMIDS:
         message.set("otherWamids", [*others, wamid])
+    else:
+        return
+    working.note_wamid(message, wamid)
 
 
 def _join(
-    working: Working, message: Message, aliases: Sequence[str], contact: Contact, chatbot: str | None, now: datetime
+    working: Working, message: Message, to: Named, chatbot: str | None, now: datetime, *, error: MetaError | None
 ) -> None:
     """Put an outbound message into its conversation, which comes to be if need be."""
-    number = message.document.get("phoneNumberId")
-    if not aliases or number is None:
-        return
-    conversation = _conversation(working, number, aliases, chatbot, now)
+    conversation = conversation_of(working, message.document.get("phoneNumberId"), to, chatbot, now)
     if conversation is None:
         return
-    conversation.set("contact", {**contact_document(contact), **conversation.document.get("contact", {})})
+    note_recipient(conversation, to)
+    if error is not None and error.code == CLOSED:
+        conversation.latest(CLOSED_AT, to.at)
     if message.conversation is None and "conversationId" not in message.document:
         message.conversation = conversation
         conversation.count("outboundCount")
         conversation.latest("lastMessageAt", message.document["createdAt"])
+        message.set(PLACE, conversation.next_place())
 
 
 def _record(
@@ -304,7 +368,10 @@ def _record(
     entry = message.status_entry(key)
     if entry is not None:
         return bool(entry["origin"] == origin)
-    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))
+    before = message.document.get("deliveryStatus")
+    message.set("deliveryStatus", advance(before, word))
+    if message.document["deliveryStatus"] != before:
+        message.set("statusAt", now)
     if len(message.document.get("statuses", ())) >= MAX_STATUSES:
         return False
     error = status_error(fact)
@@ -317,45 +384,10 @@ def _record(
             receivedAt=now,
             origin=origin,
             participant=participant,
+            due=fact.event.data.due if isinstance(fact, Result) else None,
             error=error_document(error) if error else None,
         )
     )
     if error is not None and message.document["deliveryStatus"] == word:
         message.set("error", error_document(error))
     return True
-
-
-def _conversation(
-    working: Working, phone_number_id: str | None, aliases: Sequence[str], chatbot: str | None, now: datetime
-) -> Conversation | None:
-    """The conversation of these aliases (strongest first), made or merged as needed."""
-    if phone_number_id is None or not aliases:
-        return None
-    found = working.found(chatbot, aliases)
-    if not found:
-        document = present(
-            _id=derive_id("conversation", chatbot or "", aliases[0]),
-            phoneNumberId=phone_number_id,
-            chatbotId=chatbot,
-            aliases=[],
-            createdAt=now,
-        )
-        found = [working.add(Conversation(document, new=True))]
-    conversation = found[0]
-    for other in found[1:]:
-        working.merge(conversation, other)
-    known = conversation.document["aliases"]
-    missing = [alias for alias in dict.fromkeys(aliases) if alias not in known]
-    if missing:
-        others = [alias for alias in known if alias not in aliases]
-        conversation.set("aliases", newest_aliases([*others, *dict.fromkeys(aliases)]))
-        working.by_alias.update(dict.fromkeys([(chatbot, alias) for alias in missing], conversation))
-    conversation.set("updatedAt", now)
-    return conversation
-
-
-def _recipients(fact: Result) -> tuple[Contact, ...]:
-    """Whom Meta named, and whom the producer named: both are the same person."""
-    given = contact_of_recipient(fact.event.data.to)
-    named = fact.event.data.contact
-    return (named, given) if named is not None else (given,)

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
+from common.contracts.people import Contact, named
 
 Document = dict[str, Any]
 
@@ -17,6 +17,7 @@ def present(**fields: object) -> Document:
 
 def contact_document(contact: Contact) -> Document:
     """A contact as it is stored."""
+    contact = named(contact)
     return present(
         userId=contact.user_id,
         waId=contact.wa_id,
@@ -27,12 +28,14 @@ def contact_document(contact: Contact) -> Document:
     )
 
 
-def aliases_of(phone_number_id: str | None, *contacts: Contact | tuple[str, ...]) -> list[str]:
+def aliases_of(phone_number_id: str | None, *contacts: Contact) -> list[str]:
     """Under what a conversation is found: aliases are per business number; the strongest first, each once."""
     if phone_number_id is None:
         return []
-    names = [name for c in contacts for name in (c.aliases() if isinstance(c, Contact) else c)]
-    return [f"{phone_number_id}|{name}" for name in dict.fromkeys(names)]
+    if len(contacts) == 1:  # as nearly always
+        return [f"{phone_number_id}|{name}" for name in contacts[0].aliases()]
+    names = dict.fromkeys(name for contact in contacts for name in contact.aliases())
+    return [f"{phone_number_id}|{name}" for name in names]
 
 
 def error_document(error: MetaError) -> Document:

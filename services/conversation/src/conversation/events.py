@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from common.contracts import messages
 from common.contracts.envelope import encode, from_unix
 from common.contracts.ids import derive_id
@@ -11,10 +13,11 @@ from common.contracts.messages import IncomingData, IncomingMessage, MessageStat
 from common.contracts.people import Contact, contact_of_recipient
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
-from common.meta.payloads import read_json
+from common.meta.errors import RULES
+from common.meta.payloads import meta_error
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
-from conversation.state import Message
+from conversation.state import Document, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def incoming(fact: Inbound, message: Message) -> Pending:
             id=derive_id(messages.INCOMING, data.phone_number_id or "", fact.message.id),
             type=messages.INCOMING,
             version=messages.VERSION,
-            occurred_at=fact.event.occurred_at,
+            occurred_at=fact.at,
             recorded_at=now,
             correlation_id=fact.trace.correlation_id,
             causation_id=fact.event.id,
@@ -71,42 +74,61 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
     """What became of an outbound message. `key` tells this status from the others of the message."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
-        document = message.document
-        data = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
-        event = MessageStatus(
-            id=derive_id(messages.STATUS, document["_id"], key),
-            type=messages.STATUS,
-            version=messages.VERSION,
-            occurred_at=data.timestamp or now,
-            recorded_at=now,
-            correlation_id=fact.trace.correlation_id,
-            causation_id=fact.event.id,
-            data=data,
-        )
-        return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or document["_id"], event
+        standing = message.root
+        data = _from_meta(fact, standing) if isinstance(fact, StatusSeen) else _from_sender(fact, standing)
+        return _status_event(fact, standing, key, data, now)
 
     return Pending(fact.trace, write)
 
 
+def status_retold(fact: StatusSeen | Result, message: Message, entry: Document) -> Pending:
+    """A status that came before anybody could say whose message it was; `fact` says so."""
+
+    def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
+        standing = message.root
+        own = _from_meta(fact, standing) if isinstance(fact, StatusSeen) else _from_sender(fact, standing)
+        error = entry.get("error")
+        data = replace(
+            own,
+            status=entry["status"],
+            message_status=None,
+            timestamp=entry["timestamp"],
+            error=MetaError(**error) if error is not None else None,
+        )
+        return _status_event(fact, standing, entry["key"], data, now)
+
+    return Pending(fact.trace, write)
+
+
+def _status_event(
+    fact: StatusSeen | Result, message: Message, key: str, data: StatusData, now: datetime
+) -> tuple[Topic, str, MessageStatus]:
+    message_id = message.document["_id"]
+    event = MessageStatus(
+        id=derive_id(messages.STATUS, message_id, key),
+        type=messages.STATUS,
+        version=messages.VERSION,
+        occurred_at=data.timestamp or now,
+        recorded_at=now,
+        correlation_id=fact.trace.correlation_id,
+        causation_id=fact.event.id,
+        data=data,
+    )
+    return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or message_id, event
+
+
 def word_of(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt."""
+    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 
 def status_error(fact: StatusSeen | Result) -> MetaError | None:
-    """Why it failed: Meta's first error, or the sender's."""
+    """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
     if isinstance(fact, Result):
         return fact.event.data.error
-    for raw in fact.status.errors or ():
-        error = read_json(raw)
-        details = error.get("error_data")
-        code, title = error.get("code"), error.get("title")
-        return MetaError(
-            code=code if isinstance(code, int) else None,
-            title=title if isinstance(title, str) else None,
-            details=str(details.get("details")) if isinstance(details, dict) and "details" in details else None,
-        )
-    return None
+    error = meta_error(fact.status.errors[0]) if fact.status.errors else None
+    rule = RULES.get(error.code) if error is not None and error.code is not None else None
+    return replace(error, reason=rule.reason) if error is not None and rule is not None else error
 
 
 def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
@@ -138,9 +160,11 @@ def _from_sender(fact: Result, message: Message) -> StatusData:
         journal_id=data.journal_id,
         message_id=data.message_id,
         wamid=data.wamid,
+        message_status=data.message_status,
         contact=data.contact or _recipient(data.to),
         timestamp=data.at,
         error=data.error,
+        due=data.due,
         metadata=(data.request or {}).get("metadata"),
     )
 

@@ -8,13 +8,15 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from common.contracts import topics, webhooks
-from common.contracts.envelope import decode, decoder
-from common.contracts.people import Contact
+from common.contracts.envelope import believable, decode, decoder
+from common.contracts.people import Contact, named
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.decoding import Unreadable
 from common.kafka.records import read_headers, trace_of
-from common.meta.payloads import Content, Message, Status, read_content, read_message, read_status
+from common.meta.calls import Call, calls_of
+from common.meta.identities import NOTHING, Identity, read_identity
+from common.meta.payloads import Content, Message, Status, read_content, read_json, read_message, read_status
 from common.security.callbacks import Callbacks
 from common.telemetry.trace import Trace
 
@@ -32,7 +34,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A customer's message."""
+    """A customer's message. `contact` is who wrote it, as they are to be written to from now on."""
 
     origin: str
     trace: Trace
@@ -40,11 +42,22 @@ class Inbound:
     message: Message
     content: Content
     raw: msgspec.Raw
+    contact: Contact
+    identity: Identity
 
     @property
-    def contact(self) -> Contact:
-        """Who wrote it, as far as Meta says."""
-        return self.event.data.contact or Contact()
+    def at(self) -> datetime:
+        """When it was written; when we received it, where Meta's time cannot be true."""
+        return believable(self.event.occurred_at, received=self.event.recorded_at)
+
+    @property
+    def kind(self) -> str:
+        """What it is: its type, and of what is `unsupported` the type that it would have had, where Meta says so."""
+        if self.message.type != UNSUPPORTED:
+            return self.message.type
+        unsupported = read_json(self.raw).get(UNSUPPORTED)
+        kind = unsupported.get("type") if isinstance(unsupported, dict) else None
+        return kind if isinstance(kind, str) else UNSUPPORTED
 
     @property
     def referred(self) -> bool:
@@ -66,13 +79,22 @@ class StatusSeen:
     raw: msgspec.Raw
     journal_id: str | None = None
 
+    @property
+    def at(self) -> datetime:
+        """When it was so; when we received it, where Meta's time cannot be true."""
+        return believable(self.event.occurred_at, received=self.event.recorded_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeSeen:
-    """Any other change, or a part of a body that ingress did not understand: kept in the webhook log."""
+    """Any other change, or a part of a body that ingress did not understand: kept in the webhook log.
+
+    `calls` are those that people have made.
+    """
 
     origin: str
     event: webhooks.WebhookReceived
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +116,9 @@ class Poison:
 
 
 Fact = Inbound | StatusSeen | ChangeSeen | Result
+
+UNSUPPORTED: Final = "unsupported"
+"""The type of a message that Meta does not pass on (131051), or only to numbers in coexistence."""
 
 _MAX_STATUS: Final = 64
 """Characters of a status word; Meta's longest has nine. What is longer goes into the webhook log alone."""
@@ -143,16 +168,28 @@ def _read_webhook(record: Record, callbacks: Callbacks) -> Fact:
     event = decode(_webhook, record.value)
     origin, raw = origin_of(record), event.data.raw
     if event.type == webhooks.MESSAGE:
-        return Inbound(origin, _trace(record, event), event, read_message(raw), read_content(raw), raw)
+        return _read_inbound(record, event)
     if event.type == webhooks.STATUS:
         status = read_status(raw)
         if len(status.status) > _MAX_STATUS:
             return ChangeSeen(origin, event)
         ours = callbacks.journal_id_of(status.biz_opaque_callback_data, event.data.phone_number_id)
         return StatusSeen(origin, _trace(record, event), event, status, raw, ours)
-    if event.type in (webhooks.CHANGE, webhooks.UNPARSED):
+    if event.type == webhooks.CHANGE:
+        return ChangeSeen(origin, event, calls_of(raw, event.recorded_at))
+    if event.type == webhooks.UNPARSED:
         return ChangeSeen(origin, event)
     raise InvalidInput(f"the record type `{event.type}` is not known", code="unknown_type")
+
+
+def _read_inbound(record: Record, event: webhooks.WebhookReceived) -> Inbound:
+    raw, sender = event.data.raw, event.data.contact or Contact()
+    message = read_message(raw)
+    identity = read_identity(message.type, raw)
+    contact = sender if identity is NOTHING else identity.applied_to(sender)
+    return Inbound(
+        origin_of(record), _trace(record, event), event, message, read_content(raw), raw, named(contact), identity
+    )
 
 
 def _trace(record: Record, event: Any) -> Trace:

@@ -122,8 +122,11 @@ class ConversationWorker:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
         chatbots = await self._numbers.chatbots(numbers)
+        silent = self._numbers.silent(chatbots)
         now, began = datetime.now(UTC), time.time_ns()
-        done = await self._store.apply(owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now))
+        done = await self._store.apply(
+            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, silent)
+        )
         batch.stored(facts, began)
         note_facts(facts, chatbots, self._tenants)
         return [*(pending.record(now) for pending in done.events), *news(facts, now)]

@@ -1,10 +1,12 @@
 """The webhook log and the usage log: documents that are written once. Pure."""
 
-import base64
 from typing import Any
 
 from common.contracts.ids import derive_id
+from common.contracts.webhooks import WebhookData, original_of
 from common.meta.payloads import read_json
+from common.meta.torn import kept_text
+from conversation.absorbing import STOOD_IN, stand_in_id
 from conversation.documents import present
 from conversation.facts import ChangeSeen, Inbound, Result, StatusSeen
 from conversation.state import Document, Message
@@ -28,7 +30,7 @@ def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen) -> Document:
         wamid=data.wamid,
         status=fact.status.status if isinstance(fact, StatusSeen) else None,
         reason=data.reason,
-        raw=None if isinstance(fact, Inbound) else _raw(data.raw, data.raw_base64),
+        raw=None if isinstance(fact, Inbound) else _raw(data),
         receivedAt=fact.event.recorded_at,
     )
 
@@ -38,10 +40,12 @@ def usage_of_pricing(fact: StatusSeen, message: Message) -> list[Document]:
     pricing = read_json(fact.status.pricing)
     if not pricing:
         return []
+    wamid = fact.status.id
+    priced = stand_in_id(message, wamid) if message.document.get(STOOD_IN) else message.document["_id"]
     return [
         present(
-            **_usage("pricing", f"{message.document['_id']}|{fact.status.id}", message, fact.event.occurred_at),
-            wamid=fact.status.id,
+            **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
+            wamid=wamid,
             category=_text(pricing.get("category")),
             pricingType=_text(pricing.get("type")),
             pricingModel=_text(pricing.get("pricing_model")),
@@ -77,8 +81,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _raw(raw: Any, encoded: str | None) -> str | None:
-    """The part as text: JSON as it came, other bytes as base64 (their `reason` says that they are not JSON)."""
-    if bytes(raw):
-        return bytes(raw).decode()
-    return base64.b64decode(encoded).decode("utf-8", "backslashreplace") if encoded is not None else None
+def _raw(data: WebhookData) -> str | None:
+    """The part as text, with nothing lost: JSON as it came, other bytes escaped (`kept_text`)."""
+    original = original_of(data)
+    return kept_text(original) if original or data.raw_base64 is not None else None

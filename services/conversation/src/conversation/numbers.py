@@ -53,6 +53,14 @@ class Numbers:
         found = {number: self._owner(number) for number in wanted}
         return {number: owner for number, owner in found.items() if owner is not None}
 
+    def silent(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Those of which every account is deactivated: nothing that comes in on them is published."""
+        return frozenset(
+            number
+            for number in numbers
+            if (owners := self._accounts.get(number)) and not any(account.active for account in owners.values())
+        )
+
     def tenant(self, key: bytes | None) -> str:
         """The chatbot whose record has this Kafka key: that of its number, or of its chatbot id; else `UNKNOWN`.
 

@@ -1,8 +1,8 @@
 """The reads of the API: newest first, by cursor. Every one is limited to the caller's chatbots."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.contracts.ids import journal_id
@@ -10,13 +10,15 @@ from common.contracts.people import contact_of_recipient
 from common.errors import NotFound
 from common.mongo import DESCENDING, Document, or_unavailable
 from conversation.documents import aliases_of
+from conversation.find import Wanted
+from conversation.state import PLACE
 from conversation.store import ConversationStore
 from conversation.usage import Days, pipeline
 from conversation.views import decode_cursor, encode_cursor
-from conversation.windows import LAST_INBOUND
+from conversation.windows import TIMES, latest
 
+_PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
 _SUMMARY_MS: Final = 10_000
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Reach:
     """The chatbots whose data may be read; None: all."""
 
     chatbots: frozenset[str] | None
+
+    def includes(self, chatbot_id: str) -> bool:
+        """Whether this chatbot's data may be read."""
+        return self.chatbots is None or chatbot_id in self.chatbots
 
     def query(self, chatbot_id: str | None = None) -> Document:
         """The part of every query that keeps tenants apart."""
@@ -60,10 +66,10 @@ class Reads:
         return document if merged is None else await self.conversation(reach, merged)
 
     async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
-        """The messages of a conversation, newest first. Raises `NotFound`."""
+        """The messages of a conversation, newest first; of one second, in the order of arrival. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
         query = {"conversationId": conversation["_id"], **reach.query()}
-        return await _page(self._store.messages, query, "timestamp", cursor, limit)
+        return await _page(self._store.messages, query, "timestamp", cursor, limit, placed=True)
 
     async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
         """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
@@ -72,6 +78,17 @@ class Reads:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
         return await _one(self._store.messages, query, "message")
+
+    async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
+        """Messages in a delivery status; those that came to be in it last are first."""
+        mine = reach.query(chatbot_id) or await self._of_all(wanted.status)
+        return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
+
+    async def _of_all(self, status: str) -> Document:
+        """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
+        with or_unavailable():
+            chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
+        return {"chatbotId": {"$in": [*chatbots, None]}}
 
     async def webhook_events(self, limit: int, cursor: str | None) -> Page:
         """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""
@@ -88,8 +105,8 @@ class Reads:
             found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
             return [group async for group in found]
 
-    async def last_inbound(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
-        """For each business number and recipient (`to`) the conversation's times; an empty document if there is none.
+    async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
+        """For each business number and recipient (`to`) the times of `windows.TIMES` that are known.
 
         Of all accounts that have had the number, because Meta's window is one of the person and the number.
         Read with majority from the primary, so a message is in it once its event is published: that came after.
@@ -97,23 +114,18 @@ class Reads:
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
         with or_unavailable():
-            found = self._store.conversations.find(query, {"aliases": 1, LAST_INBOUND: 1})
+            found = self._store.conversations.find(query, {"aliases": 1, **dict.fromkeys(TIMES, 1)})
             known = [document async for document in found]
-        return latest_of(asked, known)
+        return times_of(asked, known)
 
 
-def latest_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
-    """For each person, by aliases, the conversation in which they wrote last; an empty document if there is none."""
-    ordered = sorted(conversations, key=_wrote_at)
-    by_alias = {alias: document for document in ordered for alias in document["aliases"]}
-    return [
-        max((by_alias[alias] for alias in aliases if alias in by_alias), key=_wrote_at, default={}) for aliases in asked
-    ]
-
-
-def _wrote_at(conversation: Document) -> datetime:
-    at: datetime = conversation.get(LAST_INBOUND, _NEVER)
-    return at
+def times_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
+    """For each person, by aliases, the latest times of all conversations with them; an empty document if none."""
+    by_alias: dict[str, list[Document]] = {}
+    for document in conversations:
+        for alias in document["aliases"]:
+            by_alias.setdefault(alias, []).append(document)
+    return [latest(document for alias in aliases for document in by_alias.get(alias, ())) for aliases in asked]
 
 
 async def _one(collection: Any, query: Document, what: str) -> Document:
@@ -124,19 +136,40 @@ async def _one(collection: Any, query: Document, what: str) -> Document:
     return document
 
 
-async def _page(collection: Any, query: Document, order: str, cursor: str | None, limit: int) -> Page:
+async def _page(
+    collection: Any, query: Document, time: str, cursor: str | None, limit: int, *, placed: bool = False
+) -> Page:
+    """In the order of `time`; with `placed`, those of one time in the order of their place."""
+    order = (time, PLACE) if placed else (time,)
     if cursor is not None:
-        position, last_id = decode_cursor(cursor)
-        query = {**query, "$or": _behind(order, position, last_id)}
+        moment, last = decode_cursor(cursor)
+        place, last_id = _placed(last) if placed else (None, last)
+        query = {**query, "$or": _behind(dict(zip(order, (moment, place), strict=False)), last_id)}
     with or_unavailable():
-        found = collection.find(query).sort([(order, DESCENDING), ("_id", DESCENDING)]).limit(limit + 1)
+        found = collection.find(query).sort([(name, DESCENDING) for name in (*order, "_id")]).limit(limit + 1)
         documents = [document async for document in found]
     items = documents[:limit]
     more = len(documents) > limit
-    return Page(items, encode_cursor(items[-1].get(order), items[-1]["_id"]) if more else None)
+    return Page(items, encode_cursor(items[-1].get(time), _name_of(items[-1], placed=placed)) if more else None)
 
 
-def _behind(order: str, moment: datetime | None, last_id: str) -> list[Document]:
-    """What comes later on the pages. Documents without a time, of which only a status is known, come last of all."""
-    behind: list[Document] = [{order: moment, "_id": {"$lt": last_id}}]
-    return behind if moment is None else [{order: {"$lt": moment}}, *behind, {order: None}]
+def _name_of(document: Document, *, placed: bool) -> str:
+    """By what a cursor names the last document of a page: its id, after its place if it has one."""
+    name: str = document["_id"]
+    return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
+
+
+def _placed(name: str) -> tuple[int | None, str]:
+    place, _, last_id = name.partition(":")
+    return (int(place), last_id) if _PLACE.fullmatch(place) and last_id else (None, name)
+
+
+def _behind(position: Document, last_id: str) -> list[Document]:
+    """What comes later on the pages. What has no time, or no place, comes last of all, or of those of its time."""
+    behind: list[Document] = []
+    same: Document = {}
+    for name, value in position.items():
+        if value is not None:
+            behind += [{**same, name: {"$lt": value}}, {**same, name: None}]
+        same = {**same, name: value}
+    return [*behind, {**same, "_id": {"$lt": last_id}}]

@@ -16,9 +16,11 @@ from common.http.documents import BY_API_KEY
 from common.http.received import end_of_path
 from common.http.windows import MAX_PAIRS
 from conversation import answers
+from conversation.find import STATUSES, wanted
 from conversation.reads import Page, Reach, Reads
 from conversation.usage import days_of, rows_of
 from conversation.views import conversation_view, log_view, message_view
+from conversation.waiting import Find, Messages
 from conversation.windows import answer_of
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
@@ -26,6 +28,9 @@ Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page 
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
 FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
+Status = Annotated[str | None, QueryParameter(description=f"one of {', '.join(STATUSES)}; required")]
+Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
+Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
 
 Answer = dict[str, Any]
 
@@ -46,8 +51,12 @@ class Pairs(BaseModel):
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
-def read_routes(reads: Reads, guard: Guard) -> Router:
-    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`."""
+def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
+    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
+
+    `find` looks on Kafka for a send that is in no store yet.
+    """
+    messages = Messages(reads, find)
 
     @get(
         "/conversations",
@@ -91,9 +100,35 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
-        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request."""
+        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request.
+
+        With `chatbotId` a message is found from the moment that it was accepted: while it waits it is `queued`.
+        """
         message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
-        return _answer(message_view(await reads.message(_reach(request), message_id, chatbot_id)))
+        return _answer(await messages.one(_reach(request), message_id, chatbot_id))
+
+    @get(
+        "/messages",
+        summary="Messages in a delivery status, newest first",
+        operation_id="findMessages",
+        responses=documented(answers.MessagePage, answers.FOUND),
+    )
+    async def found(
+        request: Request[Any, Any, Any],
+        status: Status = None,
+        since: Since = None,
+        until: Until = None,
+        chatbot_id: ChatbotId = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Answer:
+        """For example what has failed since a moment: `status=failed&since=2026-11-01T09:30:00Z`.
+
+        The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
+        the last question misses nothing.
+        """
+        page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
+        return _page(page, message_view)
 
     @get(
         "/webhook-events",
@@ -133,7 +168,7 @@ def read_routes(reads: Reads, guard: Guard) -> Router:
 
     return Router(
         "/whatsapp-cloud",
-        route_handlers=[conversations, conversation, thread, message, webhook_events, usage, usage_summary],
+        route_handlers=[conversations, conversation, thread, found, message, webhook_events, usage, usage_summary],
         guards=[guard],
         tags=["read"],
         security=BY_API_KEY,
@@ -145,7 +180,7 @@ def internal_routes(reads: Reads, guard: Guard) -> Router:
 
     @post("/windows", status_code=200)
     async def windows(data: JSONBody[Pairs]) -> Answer:
-        found = await reads.last_inbound([(pair.phone_number_id, pair.to) for pair in data.pairs])
+        found = await reads.windows([(pair.phone_number_id, pair.to) for pair in data.pairs])
         return _answer([answer_of(document) for document in found])
 
     return Router("/internal", route_handlers=[windows], guards=[guard])

@@ -2,14 +2,19 @@
 
 Meta promises no order, may skip `delivered`, and may report both `delivered` and `failed` for one message (several
 devices); Meta says to trust the delivered one (WhatsApp Business support, "Message delivery"). So every status has a
-rank, and the highest rank seen is the state, whatever the order of arrival.
+rank, and the highest rank seen is the state, whatever the order of arrival. Two failures with different codes are two
+statuses: both are told, and both are in the history.
 """
 
 from types import MappingProxyType
 from typing import Final
 
+from common.meta.payloads import Status
+from conversation.state import Message
+
 RANKS: Final = MappingProxyType(
     {
+        "queued": 3,
         "in_doubt": 5,
         "accepted": 10,
         "sent": 20,
@@ -21,9 +26,10 @@ RANKS: Final = MappingProxyType(
         "played": 60,
     }
 )
-"""`in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and change
-nothing."""
+"""`queued`, `in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and
+change nothing."""
 
+QUEUED: Final = "queued"
 UNKNOWN: Final = "unknown"
 
 
@@ -37,3 +43,19 @@ def advance(current: str | None, status: str) -> str:
     if current is None:
         return status if rank_of(status) else UNKNOWN
     return status if rank_of(status) > rank_of(current) else current
+
+
+def status_key(message: Message, status: Status) -> str:
+    """What tells a status from the others of its message: its word, in a group its participant, and why it failed.
+
+    Earlier versions left the reason out. An entry of theirs that has this reason keeps its key, so that a repetition
+    or a replay of it is still one.
+    """
+    key = f"{status.id}|{status.status}|{status.participant or ''}"
+    failure = status.failure
+    if not failure:
+        return key
+    before = message.status_entry(key)
+    error = before.get("error", {}) if before is not None else {}
+    known = str(error.get("code") or error.get("title") or "")
+    return key if known and known == failure.partition("+")[0] else f"{key}|{failure}"

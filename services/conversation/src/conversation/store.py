@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from common.mongo import (
+    DeleteOne,
     Document,
     DuplicateKeyError,
     InsertOne,
@@ -19,7 +20,7 @@ from common.mongo import (
 )
 from common.mongo.indexes import ensure_indexes
 from conversation.core import Keys, Plan
-from conversation.state import Conversation, Known, Message
+from conversation.state import Conversation, Known, Message, Working
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +76,12 @@ class ConversationStore:
 
     async def _known(self, keys: Keys, session: Any) -> Known:
         known = Known()
-        for name, wanted in (("_id", keys.message_ids), ("wamid", keys.wamids)):
-            if wanted:
-                query: Document = {name: {"$in": list(wanted)}}
-                async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
-                    known.messages[document["_id"]] = document
+        wanted = {"_id": keys.message_ids, "wamid": keys.wamids, "otherWamids": keys.wamids}
+        ways: list[Document] = [{name: {"$in": list(values)}} for name, values in wanted.items() if values]
+        if ways:
+            query: Document = {"$or": ways} if len(ways) > 1 else ways[0]
+            async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
+                known.messages[document["_id"]] = document
         if keys.aliases:
             query = {"aliases": {"$in": list(keys.aliases)}}
             known.conversations = [d async for d in self.conversations.find(query, session=session)]
@@ -88,9 +90,13 @@ class ConversationStore:
     async def _write(self, plan: Plan, session: Any, *, again: bool) -> None:
         working = plan.working
         writes = [
-            # A merged conversation gives its aliases up before another one takes them, so these are in order.
-            (self.conversations, [*_merges(working.merges), *map(_conversation, working.conversations.values())], True),
-            (self.messages, [*_moved(working.merges), *map(_message, working.messages.values())], True),
+            # Aliases are given up before another conversation takes them, so these are in order.
+            (self.conversations, _of_conversations(working), True),
+            (
+                self.messages,
+                [*_moved(working.merges), *_gone(working.absorbed), *map(_message, working.messages.values())],
+                True,
+            ),
             (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
             (self.usage_logs, [_once(document, again=True) for document in plan.usage], False),
         ]
@@ -99,6 +105,17 @@ class ConversationStore:
             if wanted:
                 with is_duplicate():
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
+
+
+def _of_conversations(working: Working) -> list[Any]:
+    conversations = working.conversations.values()
+    return [*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]
+
+
+def _released(conversation: Conversation) -> Any:
+    if conversation.new or conversation.merged_into is not None or not conversation.lost:
+        return None
+    return UpdateOne({"_id": conversation.document["_id"]}, {"$pull": {"aliases": {"$in": conversation.lost}}})
 
 
 def _conversation(conversation: Conversation) -> Any:
@@ -144,6 +161,10 @@ def _moved(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
         for winner, loser in merges
         if not loser.new
     ]
+
+
+def _gone(absorbed: Iterable[Message]) -> list[Any]:
+    return [DeleteOne({"_id": message.document["_id"]}) for message in absorbed if not message.new]
 
 
 def _once(document: Document, *, again: bool) -> Any:

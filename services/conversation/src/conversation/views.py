@@ -8,15 +8,22 @@ from typing import Any, Final
 import msgspec
 
 from common.errors import InvalidInput
-from conversation.state import Document
+from common.meta.torn import shown_text
+from conversation.absorbing import STOOD_IN
+from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
+from conversation.statuses import QUEUED
 from conversation.windows import window_of
 
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id have a fifth of that."""
 
+
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
-_HIDDEN = frozenset({"_id", "origin", "deliveryRank", "aliases"})
+_GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
+_HIDDEN = frozenset(
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+)
 
 
 def conversation_view(document: Document, now: datetime) -> Document:
@@ -25,10 +32,15 @@ def conversation_view(document: Document, now: datetime) -> Document:
 
 
 def message_view(document: Document) -> Document:
-    """A message with its status history; `raw` is Meta's JSON as an object."""
+    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is no Unicode."""
     view = {"id": document["_id"], **_shown(document)}
     if isinstance(view.get("raw"), str):
         view["raw"] = _json(view["raw"])
+    if view.get("deliveryStatus") != QUEUED:  # what it once waited for is over
+        view.pop("due", None)
+        waited = view.pop("reason", None)
+        if waited and view.get("deliveryStatus") in _GONE_OUT and view.get("error", {}).get("reason") == waited:
+            view.pop("error")
     if "statuses" in view:
         view["statuses"] = [
             {name: value for name, value in entry.items() if name not in ("key", "origin")}
@@ -67,6 +79,6 @@ def _shown(document: Document) -> Document:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(shown_text(text) if "\\" in text else text)
     except ValueError:
         return text

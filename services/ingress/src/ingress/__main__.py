@@ -1,17 +1,30 @@
 """`python -m ingress`: run the service."""
 
+import logging
 import sys
 
 from common.http.command import run_service
 from ingress.app import build_front
 from ingress.settings import Settings
 
+log = logging.getLogger("ingress")
+
+
+def _listeners(settings: Settings) -> list[tuple[object, int]]:
+    if not settings.app_secrets():
+        log.warning(
+            "no app secret: every webhook is refused; set WHATSAPP_APP_SECRET (App settings, Basic, App secret in the"
+            " dashboard of the Meta app)"
+        )
+    return [(build_front(settings), settings.http_port)]
+
+
 if __name__ == "__main__":
     sys.exit(
         run_service(
             "ingress",
             Settings,
-            lambda settings: [(build_front(settings), settings.http_port)],
+            _listeners,
             "Takes Meta's webhooks: verifies them, cuts them into facts, stores those on Kafka, answers.",
         )
     )

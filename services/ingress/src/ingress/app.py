@@ -25,6 +25,8 @@ from common.http.problems import exception_handlers
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from ingress.front import Front
+from ingress.refusals import Refused
+from ingress.reporter import Reporter
 from ingress.routes import PATH, WebhookRoute
 from ingress.settings import Settings
 from ingress.verification import Verification
@@ -58,27 +60,35 @@ def build_front(settings: Settings) -> Front:
     changes = decoder(AccountChanged)
     keys = settings.digest_keys() if settings.verify_digest_keys else None
     tokens = VerifyTokens(keys, lambda seconds: accounts.catch_up(seconds))  # noqa: PLW0108  # it is made after this
-    accounts: Table[AccountData] = Table(
-        settings, ACCOUNTS.name, lambda value: decode(changes, value).data, tokens.changed
-    )
+    refused = Refused()
+
+    def changed(chatbot_id: str, account: AccountData | None) -> None:
+        tokens.changed(chatbot_id, account)
+        refused.account_changed(chatbot_id, account)
+
+    accounts: Table[AccountData] = Table(settings, ACCOUNTS.name, lambda value: decode(changes, value).data, changed)
     token = settings.whatsapp_verify_token
     verification = Verification(token.get_secret_value() if token else None, tokens)
     webhook = WebhookRoute(
-        [secret.get_secret_value() for secret in settings.whatsapp_app_secrets],
+        settings.app_secrets(),
         publisher.publish,
         verification,
         for_large.publish,
+        refused,
     )
+    reporter = Reporter(refused, publisher.publish, takes=bool(settings.whatsapp_app_secrets))
 
     @asynccontextmanager
     async def kafka(_: Litestar) -> AsyncIterator[None]:
         await publisher.start()
         await for_large.start()
         await accounts.start()
+        await reporter.start()
         try:
             yield
         finally:
             await verification.stop()
+            await reporter.stop()
             await accounts.stop()
             await for_large.stop()
             await publisher.stop()

@@ -1,9 +1,14 @@
-"""The people of a change, found by their ids. Pure."""
+"""The people of a change, found by their ids, and whom its messages and statuses are about. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from ingress.shapes import Person
+import msgspec
+
+from common.contracts.people import Contact
+from common.meta.lenient import BAD
+from ingress import shapes
+from ingress.shapes import Message, Person, Profile, Status, System, read
 
 _FEW: Final = 8  # up to this many are looked through; nearly every change has one
 _UNKNOWN: Final = Person()
@@ -16,11 +21,12 @@ class People:
     them for each message would take seconds.
     """
 
-    __slots__ = ("_index", "_people")
+    __slots__ = ("_index", "_only", "_people")
 
     def __init__(self, people: Sequence[Person]) -> None:
         self._people = people
         self._index: _Index | None = None
+        self._only: Person | None = None
 
     def match(self, user_id: str | None, wa_id: str | None) -> Person:
         """The first person with one of the ids; one without any when there is none."""
@@ -31,6 +37,13 @@ class People:
             if (user_id and person.user_id == user_id) or (wa_id and person.wa_id == wa_id):
                 return person
         return _UNKNOWN
+
+    def only(self) -> Person:
+        """The one person that all of them name; one without any id when there is none, or more than one."""
+        if self._only is None:
+            named = {(one.user_id, one.wa_id): one for one in self._people if one.user_id or one.wa_id}
+            self._only = next(iter(named.values())) if len(named) == 1 else _UNKNOWN
+        return self._only
 
 
 class _Index:
@@ -50,3 +63,45 @@ class _Index:
         nowhere = len(self._people)
         place = min(self._by_user_id.get(user_id or "", nowhere), self._by_wa_id.get(wa_id or "", nowhere))
         return self._people[place] if place < nowhere else _UNKNOWN
+
+
+def sender_of(message: Message, raw: msgspec.Raw, people: People) -> Contact:
+    """Who wrote a message: whom it names, else whom its `system` part is about, else the only contact beside it."""
+    user_id, wa_id = message.from_user_id, message.sender
+    if not (user_id or wa_id):
+        user_id, wa_id = _named_by_system(raw)
+    person = people.match(user_id, wa_id) if user_id or wa_id else people.only()
+    profile = person.profile or Profile()
+    return Contact(
+        user_id=user_id or person.user_id,
+        wa_id=wa_id or person.wa_id,
+        parent_user_id=message.from_parent_user_id or person.parent_user_id,
+        group_id=message.group_id,
+        name=profile.name,
+        username=profile.username,
+    )
+
+
+def recipient_of(status: Status, people: People) -> Contact:
+    """Whom a status is about: whom it names, else the only contact beside it."""
+    if status.recipient_type == "group" and status.recipient_id:
+        return Contact(group_id=status.recipient_id)
+    named = status.recipient_user_id or status.recipient_id
+    person = people.match(status.recipient_user_id, status.recipient_id) if named else people.only()
+    profile = person.profile or Profile()
+    return Contact(
+        user_id=status.recipient_user_id or person.user_id,
+        wa_id=status.recipient_id or person.wa_id,
+        parent_user_id=status.recipient_parent_user_id or person.parent_user_id,
+        name=profile.name,
+        username=profile.username,
+    )
+
+
+def _named_by_system(raw: msgspec.Raw) -> tuple[str | None, str | None]:
+    """User id and phone number of the person that a system message is about (Meta, "system messages webhook")."""
+    try:
+        system = read(shapes.SYSTEM, raw).system or System()
+    except BAD:
+        return None, None
+    return system.user_id or system.previous_user_id, system.wa_id or system.new_wa_id or system.customer

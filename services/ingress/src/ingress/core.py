@@ -20,29 +20,19 @@ from common.contracts import webhooks
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id
 from common.contracts.people import Contact, contact_key
+from common.meta.lenient import BAD
+from common.meta.payloads import failure_key
+from common.meta.torn import Marked, marked, readable
 from ingress import shapes
-from ingress.contacts import People
-from ingress.shapes import (
-    BAD,
-    MAX_FACTS,
-    Entry,
-    Message,
-    Number,
-    Person,
-    Profile,
-    Status,
-    TooMuch,
-    check_number,
-    is_odd,
-    items,
-    read,
-)
+from ingress.contacts import People, recipient_of, sender_of
+from ingress.shapes import MAX_FACTS, Entry, Number, Person, TooMuch, Value, check_number, is_odd, items, read, read_all
 
 MESSAGES_FIELD: Final = "messages"
 LARGE_BODY_BYTES: Final = 16 * 1024
 """Up to this a body is cut in one go. The work on a larger one takes longer than others can wait."""
 _MAX_REASON: Final = 300  # characters
 _LEVELS_AROUND: Final = 200  # of JSON and of calls, where a record is read that has the fragment in it
+_MAX_TORN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
 _SHALLOW_BYTES: Final = 1_000  # too little for a depth that msgspec would refuse (1,000 calls)
 
 
@@ -91,7 +81,7 @@ def facts_of(body: bytes, now: datetime) -> Iterator[Fact]:
 
 def whole(body: bytes, reason: str, now: datetime) -> Fact:
     """All of a body as one fact that is not understood."""
-    return _unparsed(body, reason, now)
+    return _unparsed(body, reason, _Place(None, None, now))
 
 
 _SKIP: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -126,52 +116,101 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
+    torn = None
     try:
-        entries = items(read(shapes.BODY, body).entry, "entry")
+        try:
+            found = read(shapes.BODY, body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # Perhaps for the half of an emoji, anywhere in it: the rest of the body can be understood all the same.
+            torn = marked(body)
+            if torn is None:
+                raise
+            found = read(shapes.BODY, torn.body)
+        entries = items(found.entry, "entry")
     except BAD as error:
-        yield _unparsed(body, str(error), now)
+        yield _unparsed(body, str(error), _Place(None, None, now))
         return
     if not entries:
-        yield _unparsed(body, "the body has no entry", now)
+        yield _unparsed(body, "the body has no entry", _Place(None, None, now))
     for entry in entries:
-        yield from _cut_entry(entry, now)
+        yield from _cut_entry(entry, now, torn)
 
 
-def _cut_entry(raw: msgspec.Raw, now: datetime) -> Iterator[Fact]:
+def _cut_entry(raw: msgspec.Raw, now: datetime, torn: Marked | None) -> Iterator[Fact]:
     try:
         entry = read(shapes.ENTRY, raw)
         changes = items(entry.changes, "changes")
     except BAD as error:
-        yield _unparsed(bytes(raw), str(error), now)
+        yield _unparsed(raw, str(error), _Place(None, None, now, torn=torn))
         return
     if not changes:
-        yield _unparsed(bytes(raw), "the entry has no change", now)
+        yield _unparsed(raw, "the entry has no change", _Place(None, None, now, torn=torn))
     for change in changes:
-        yield from _cut_change(change, entry, now)
+        yield from _cut_change(change, entry, now, torn)
 
 
-def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime) -> Iterator[Fact]:
-    place = _Place(account_id=None if entry.id is None else str(entry.id), entry_time=entry.time, now=now)
+def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime, torn: Marked | None) -> Iterator[Fact]:
+    place = _Place(None if entry.id is None else str(entry.id), entry.time, now, torn=torn)
     try:
         change = read(shapes.CHANGE, raw)
         place.field = change.field
-        if change.field != MESSAGES_FIELD:
+        if change.field is not None and change.field != MESSAGES_FIELD:
             place.number = _number_of(change.value)
             yield _change_fact(change.value, place)
             return
-        value = read(shapes.VALUE, change.value)
+        value, complete = read_all(shapes.VALUE, change.value)
         check_number(value.metadata)
-        contacts, messages = items(value.contacts, "contacts"), items(value.messages, "messages")
-        statuses, errors = items(value.statuses, "statuses"), items(value.errors, "errors")
+        if change.field is None and not (_is_given(value.messages) or _is_given(value.statuses)):
+            raise msgspec.ValidationError("the change has no field")
     except BAD as error:
-        yield _unparsed(bytes(raw), str(error), now, place)
+        yield _unparsed(raw, str(error), place)
         return
-    place.number = value.metadata or Number()
-    people = People([person for person in map(_read_person, contacts) if person is not None])
-    yield from (_message_fact(fragment, people, place) for fragment in messages)
-    yield from (_status_fact(fragment, people, place) for fragment in statuses)
-    if errors or not (messages or statuses):
-        yield _change_fact(change.value, place)
+    place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
+    yield from _cut_value(change.value, value, place, complete=complete)
+
+
+def _cut_value(raw: msgspec.Raw, value: Value, place: "_Place", *, complete: bool) -> Iterator[Fact]:
+    """The messages and statuses; the value itself too, where it says more than they and their contacts do."""
+    lists = {name: _items_of(value, name) for name in ("contacts", "messages", "statuses", "errors")}
+    people, known = _people(lists["contacts"] or (), place)
+    complete = complete and known and lists["contacts"] is not None and lists["errors"] == ()
+    for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):
+        found = lists[name]
+        if found is None:
+            yield _unparsed(getattr(value, name), f"{name} are no list", place)
+        else:
+            yield from (cut_one(fragment, people, place) for fragment in found)
+    if not complete or (lists["messages"], lists["statuses"]) == ((), ()):
+        yield _change_fact(raw, place)
+
+
+def _items_of(value: Value, name: str) -> Sequence[msgspec.Raw] | None:
+    """The items of one of the value's lists; None when it is no list."""
+    try:
+        return items(getattr(value, name), name)
+    except BAD:
+        return None
+
+
+def _people(contacts: Sequence[msgspec.Raw], place: "_Place") -> tuple[People, bool]:
+    """Those that can be read, and whether all that is said of them was."""
+    people: list[Person] = []
+    all_known = True
+    for raw in contacts:
+        try:
+            readable_raw, original = _readable(raw, place)
+            person, known = read_all(shapes.PERSON, readable_raw)
+            people.append(person)
+            all_known = all_known and known and original is None
+        except BAD:
+            all_known = False
+    return People(people), all_known
+
+
+def _is_given(raw: msgspec.Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) in (b"[", b"{")
 
 
 @dataclass(slots=True)
@@ -183,6 +222,7 @@ class _Place:
     now: datetime
     field: str | None = None
     number: Number | None = None
+    torn: Marked | None = None
 
     def data(self, **more: object) -> webhooks.WebhookData:
         number = self.number or Number()
@@ -199,61 +239,64 @@ class _Place:
 
 def _message_fact(raw: msgspec.Raw, people: People, place: _Place) -> Fact:
     try:
-        message = read(shapes.MESSAGE, raw)
-        _check_text(raw)
+        text, original = _readable(raw, place)
+        message = read(shapes.MESSAGE, text)
     except BAD as error:
-        return _unparsed(bytes(raw), str(error), place.now, place)
-    contact = _sender_of(message, people)
+        return _unparsed(raw, str(error), place)
+    contact = sender_of(message, text, people)
+    number = place.number.phone_number_id if place.number else None
     return Fact(
         type=webhooks.MESSAGE,
-        id=derive_id(webhooks.MESSAGE, message.id),
+        id=derive_id(webhooks.MESSAGE, number or "", message.id),
         key=_key(place, contact),
         occurred_at=from_unix(message.timestamp, fallback=place.now),
-        data=place.data(contact=contact, wamid=message.id, raw=raw),
+        data=place.data(contact=contact, wamid=message.id, raw=text, raw_base64=original),
     )
 
 
 def _status_fact(raw: msgspec.Raw, people: People, place: _Place) -> Fact:
     try:
-        status = read(shapes.STATUS, raw)
-        _check_text(raw)
+        text, original = _readable(raw, place)
+        status = read(shapes.STATUS, text)
     except BAD as error:
-        return _unparsed(bytes(raw), str(error), place.now, place)
+        return _unparsed(raw, str(error), place)
     participant = status.recipient_participant_user_id or status.recipient_participant_id or ""
-    contact = _recipient_of(status, people)
+    failure = failure_key(status.errors)
+    contact = recipient_of(status, people)
+    number = place.number.phone_number_id if place.number else None
     return Fact(
         type=webhooks.STATUS,
-        id=derive_id(webhooks.STATUS, status.id, status.status, participant),
+        id=derive_id(webhooks.STATUS, number or "", status.id, status.status, participant, failure),
         key=_key(place, contact),
         occurred_at=from_unix(status.timestamp, fallback=place.now),
-        data=place.data(contact=contact, wamid=status.id, raw=raw),
+        data=place.data(contact=contact, wamid=status.id, raw=text, raw_base64=original),
     )
 
 
 def _change_fact(raw: msgspec.Raw, place: _Place) -> Fact:
     try:
-        _check_text(raw)
+        text, original = _readable(raw, place)
     except BAD as error:
-        return _unparsed(bytes(raw), str(error), place.now, place)
-    digest = hashlib.sha256(raw).hexdigest()
+        return _unparsed(raw, str(error), place)
+    digest = hashlib.sha256(_bytes_of(raw, place)).hexdigest()
     return Fact(
         type=webhooks.CHANGE,
         id=derive_id(webhooks.CHANGE, place.account_id or "", str(place.entry_time), place.field or "", digest),
         key=_key(place, None),
         occurred_at=from_unix(place.entry_time, fallback=place.now),
-        data=place.data(raw=raw),
+        data=place.data(raw=text, raw_base64=original),
     )
 
 
-def _unparsed(raw: bytes, reason: str, now: datetime, place: _Place | None = None) -> Fact:
+def _unparsed(part: bytes | msgspec.Raw, reason: str, place: _Place) -> Fact:
     """The part that was not understood, all of it: as JSON where it is JSON, as base64 where it is not."""
-    place = place or _Place(account_id=None, entry_time=None, now=now)
+    raw = _bytes_of(part, place)
     json_text = _is_json(raw)
     return Fact(
         type=webhooks.UNPARSED,
         id=derive_id(webhooks.UNPARSED, hashlib.sha256(raw).hexdigest()),
         key=_key(place, None),
-        occurred_at=now,
+        occurred_at=place.now,
         data=place.data(
             raw=msgspec.Raw(raw) if json_text else webhooks.NO_JSON,
             raw_base64=None if json_text else base64.b64encode(raw).decode(),
@@ -262,14 +305,29 @@ def _unparsed(raw: bytes, reason: str, now: datetime, place: _Place | None = Non
     )
 
 
-def _check_text(raw: msgspec.Raw) -> None:
-    """Raises one of `BAD`: msgspec skips over strings that it need not read, whatever bytes they hold.
+def _bytes_of(part: bytes | msgspec.Raw, place: _Place) -> bytes:
+    """A part of the body as Meta wrote it."""
+    raw = bytes(part)
+    return place.torn.original(raw) if place.torn is not None else raw
 
-    Also when it is nested so deeply that those who read the record would fail at it.
+
+def _readable(raw: msgspec.Raw, place: _Place) -> tuple[msgspec.Raw, str | None]:
+    """A fragment as JSON that every reader takes; and what Meta wrote, as base64, where that is not the same.
+
+    msgspec skips over strings that it need not read, whatever bytes they hold. Raises one of `BAD` when the fragment
+    is nested so deeply that those who read the record would fail at it, or is too large to be kept twice.
     """
-    str(raw, "utf-8")
+    original = None
+    try:
+        str(raw, "utf-8")
+    except UnicodeDecodeError:
+        given = _bytes_of(raw, place)
+        if len(given) > _MAX_TORN_BYTES:
+            raise
+        raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()
     if len(raw) > _SHALLOW_BYTES:
         _check_depth(bytes(raw))
+    return raw, original
 
 
 def _check_depth(raw: bytes) -> None:
@@ -311,30 +369,3 @@ def _read_person(raw: msgspec.Raw) -> Person | None:
         return read(shapes.PERSON, raw)
     except BAD:
         return None
-
-
-def _sender_of(message: Message, people: People) -> Contact:
-    person = people.match(message.from_user_id, message.sender)
-    profile = person.profile or Profile()
-    return Contact(
-        user_id=message.from_user_id or person.user_id,
-        wa_id=message.sender or person.wa_id,
-        parent_user_id=message.from_parent_user_id or person.parent_user_id,
-        group_id=message.group_id,
-        name=profile.name,
-        username=profile.username,
-    )
-
-
-def _recipient_of(status: Status, people: People) -> Contact:
-    if status.recipient_type == "group":
-        return Contact(group_id=status.recipient_id)
-    person = people.match(status.recipient_user_id, status.recipient_id)
-    profile = person.profile or Profile()
-    return Contact(
-        user_id=status.recipient_user_id or person.user_id,
-        wa_id=status.recipient_id or person.wa_id,
-        parent_user_id=status.recipient_parent_user_id or person.parent_user_id,
-        name=profile.name,
-        username=profile.username,
-    )

@@ -2,7 +2,7 @@
 
 Invariants:
 - The values of all records of a body take at most twice the body and 2 KiB for each record. A body that would
-  need more is kept whole, in one record. So 3 MB become at most 10 MB.
+  need more is kept whole, in one record. So 3 MB become at most 10 MB; with texts that are no Unicode 14 MB.
 - The record of a whole body fits into its topic: ids and names are short (`ingress.shapes`), and base64 makes four
   bytes of three.
 - The work on a large body is cut into slices of about 2 ms, between which other requests have their turn.
@@ -25,6 +25,7 @@ from ingress.telemetry import Request
 
 BODY_TIMES: Final = 2  # its bytes may stand in two records: a message in its own, and in that of a value with errors
 BYTES_AROUND: Final = 2 * 1024  # of a fact's record; usual are 700
+TORN_BYTES: Final = 4 * 1024 * 1024  # more for texts that are no Unicode, which are kept as they came and readable
 _SLICE_SECONDS: Final = 0.002
 _TOPIC: Final = WEBHOOKS.name
 _MANY_TIMES: Final = "what stands beside the body's facts is many times as long as the body"
@@ -37,7 +38,7 @@ def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
     body_id = request.trace.correlation_id
     facts = cut(body, body_id=body_id, now=now)
     values = [_value(fact, body_id, now) for fact in facts]
-    if sum(map(len, values)) > BODY_TIMES * len(body) + BYTES_AROUND * len(facts):
+    if sum(map(len, values)) > BODY_TIMES * len(body) + BYTES_AROUND * len(facts) + _kept_twice(facts):
         facts, values = _all_in_one(body, _MANY_TIMES, body_id, now)
     # What is counted of facts is counted last, when it is certain which they are.
     return list(map(_record, facts, values, repeat(request)))
@@ -66,9 +67,15 @@ async def _in_slices(steps: Iterable[T]) -> list[T]:
     return found
 
 
+def _kept_twice(facts: Iterable[Fact]) -> int:
+    """Bytes that readable texts and their originals may take in addition."""
+    torn = [data for fact in facts if (data := fact.data).raw_base64 is not None and data.reason is None]
+    return min(sum(len(data.raw_base64 or "") + len(data.raw) for data in torn), TORN_BYTES) if torn else 0
+
+
 def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> Iterator[bytes]:
     """The record values. Raises `TooMuch` as soon as they are too large together."""
-    left = BODY_TIMES * size
+    left = BODY_TIMES * size + _kept_twice(facts)
     for fact in facts:
         value = _value(fact, body_id, now)
         left += BYTES_AROUND - len(value)

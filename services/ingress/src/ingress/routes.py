@@ -17,10 +17,11 @@ from common.contracts.ids import random_id
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.security.signature import is_signed, looks_signed
-from ingress import telemetry
+from ingress import notices, telemetry
 from ingress.core import LARGE_BODY_BYTES
 from ingress.flight import InFlight
 from ingress.records import records, records_in_slices
+from ingress.refusals import Refused
 from ingress.telemetry import Request
 from ingress.verification import Verification
 
@@ -56,12 +57,14 @@ class WebhookRoute:
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         verification: Verification,
         publish_large: Callable[[Sequence[Outgoing]], Awaitable[None]] | None = None,
+        refused: Refused | None = None,
     ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
         self._publish_large = publish_large or publish
         self._small, self._large = InFlight(), InFlight()
+        self._refused = refused or Refused()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -95,9 +98,12 @@ class WebhookRoute:
             return
         if body is None:
             telemetry.TOO_LARGE.inc()
+            notices.refused.note(notices.TOO_LARGE)
             await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
         elif not is_signed(body, signature, self._secrets):
             telemetry.REFUSED.inc()
+            notices.refused.note(notices.why_refused(signature, self._secrets))
+            self._refused.note_unsigned(body, datetime.now(UTC))
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:
             await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)
@@ -115,13 +121,17 @@ class WebhookRoute:
             await publish(batch)
         except Unavailable as error:
             request.ended(telemetry.UNAVAILABLE)
+            self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 503, error.error_code, error.message)
         except Exception:
             log.exception("a webhook was not taken")
             request.ended(telemetry.FAILED)
+            self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 500, "internal_error", "something went wrong; deliver again")
         else:
             request.ended(telemetry.TAKEN)
+            if self._refused.doubted:
+                self._refused.note_taken([record.key for record in batch], datetime.now(UTC))
             await send(_TAKEN)
             await send(_TAKEN_BODY)
         finally:

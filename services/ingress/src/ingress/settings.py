@@ -20,12 +20,15 @@ class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
     whatsapp_verify_token: Annotated[
         SecretStr | None, Field(description="the verify token of the app's own webhook; accounts may have others")
     ] = None
+    whatsapp_app_secret: Annotated[
+        SecretStr | None, Field(description="the app secret of the Meta app; without one, every webhook is refused")
+    ] = None
     whatsapp_app_secrets: Annotated[
         list[Annotated[SecretStr, Field(min_length=1)]],  # anybody can sign with an empty one
         NoDecode,
         Field(
             default_factory=list,
-            description="app secrets, comma separated or as JSON, several while rotating; with none, all is refused",
+            description="more app secrets, while rotating or for several apps: comma separated or as a JSON array",
         ),
     ]
     publish_timeout_seconds: Annotated[
@@ -36,3 +39,23 @@ class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return app_secrets(value) if isinstance(value, str) else value
+
+    @field_validator("whatsapp_app_secret")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            app_secrets(value.get_secret_value())
+        return value
+
+    @field_validator("whatsapp_verify_token")
+    @classmethod
+    def _trimmed(cls, value: SecretStr | None) -> SecretStr | None:
+        """An empty one is none: otherwise a caller who gives no token would give the right one."""
+        token = value.get_secret_value().strip() if value is not None else ""
+        return SecretStr(token) if token else None
+
+    def app_secrets(self) -> list[str]:
+        """Every app secret, each once: whatever one of them signs is Meta's."""
+        single = self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else ""
+        several = [secret.get_secret_value() for secret in self.whatsapp_app_secrets]
+        return list(dict.fromkeys([*app_secrets(single), *several]))

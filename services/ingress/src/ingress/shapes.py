@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from common.meta.lenient import Lenient, is_too_long
+
 MAX_FACTS: Final = 2_000
 """Facts of one body, and items of one list in it. Meta sends at most 1,000 updates in one ("Webhooks overview")."""
 LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of that
@@ -27,9 +29,6 @@ Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
 Timestamp = Id | int | float
-
-BAD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises when it does not understand its input."""
 
 
 class TooMuch(Exception):  # not an error: the body is taken, as one fact
@@ -46,12 +45,14 @@ _Items: Any = msgspec.defstruct(
 
 
 def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
-    """The items of the JSON array `name`; of `null` or of one that is absent, none.
+    """The items of the JSON array `name`; of `null` or of one that is absent, none; an object is its only item.
 
-    Raises one of `BAD` when it is no array, `TooMuch` when it has more than `MAX_FACTS` items.
+    Raises one of `lenient.BAD` when it is neither, `TooMuch` when it has more than `MAX_FACTS` items.
     """
     if array is _ABSENT:
         return ()
+    if bytes(memoryview(array)[:1]) == b"{":
+        return (array,)
     try:
         found = _ITEMS.decode(array)
     except msgspec.ValidationError as error:
@@ -64,17 +65,27 @@ def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
     return tuple(takewhile(lambda item: item is not _ABSENT, all_items))
 
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
-def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
-    """What `raw` says. Raises one of `BAD`, or `TooMuch` when an id or a name is too long."""
+def read(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> T:
+    """What `raw` says. Raises one of `lenient.BAD`, or `TooMuch` when an id or a name is too long."""
     try:
-        return decoder.decode(raw)
+        return lenient.decode(raw)
     except msgspec.ValidationError as error:
-        if "of length <=" in str(error):  # msgspec has one class and no code for all that may be wrong
-            raise TooMuch(f"an id or a name is too long: {error}") from None
-        raise
+        raise _judged(error) from None
+
+
+def read_all(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> tuple[T, bool]:
+    """The same, and whether nothing in `raw` is unknown or not understood."""
+    try:
+        return lenient.read(raw)
+    except msgspec.ValidationError as error:
+        raise _judged(error) from None
+
+
+def _judged(error: msgspec.ValidationError) -> Exception:
+    return TooMuch(f"an id or a name is too long: {error}") if is_too_long(error) else error
 
 
 class Body(msgspec.Struct):
@@ -92,13 +103,13 @@ class Entry(msgspec.Struct):
 
 
 class Change(msgspec.Struct):
-    """One change, whatever its value is."""
+    """One change, whatever its value is. One without a field may still be understood by its value."""
 
-    field: Id
     value: msgspec.Raw
+    field: Id | None = None
 
 
-class Number(msgspec.Struct):
+class Number(msgspec.Struct, forbid_unknown_fields=True):
     """The business number that a change is about."""
 
     phone_number_id: Id | None = None
@@ -122,11 +133,11 @@ def check_number(number: Number | None) -> None:
         raise msgspec.ValidationError("the phone number id has characters that are none of an id")
 
 
-class Value(msgspec.Struct):
-    """What a change value may have in common; everything is optional, for fields differ and grow."""
+class Value(msgspec.Struct, forbid_unknown_fields=True):
+    """A value of the field `messages`, whatever its parts are. What else it has is kept in a record of its own."""
 
+    messaging_product: msgspec.Raw = _ABSENT
     metadata: Number | None = None
-    recipient: Number | None = None  # `messaging_handovers` names the number here
     contacts: msgspec.Raw = _ABSENT
     messages: msgspec.Raw = _ABSENT
     statuses: msgspec.Raw = _ABSENT
@@ -137,17 +148,17 @@ class NumberOnly(msgspec.Struct):
     """The number in a value of any field."""
 
     metadata: Number | None = None
-    recipient: Number | None = None
+    recipient: Number | None = None  # `messaging_handovers` names the number here
 
 
-class Profile(msgspec.Struct):
+class Profile(msgspec.Struct, forbid_unknown_fields=True):
     """How a person wants to be called."""
 
     name: Name | None = None
     username: Name | None = None
 
 
-class Person(msgspec.Struct):
+class Person(msgspec.Struct, forbid_unknown_fields=True):
     """One of a value's `contacts`."""
 
     wa_id: Id | None = None
@@ -167,6 +178,22 @@ class Message(msgspec.Struct, rename={"sender": "from"}):
     timestamp: Timestamp | None = None
 
 
+class System(msgspec.Struct):
+    """Whom a `system` message is about, in Meta's present form and in its older ones."""
+
+    user_id: Id | None = None
+    previous_user_id: Id | None = None
+    wa_id: Id | None = None
+    new_wa_id: Id | None = None
+    customer: Id | None = None
+
+
+class AboutSystem(msgspec.Struct):
+    """The part of a message that says whom it is about, where it has no sender."""
+
+    system: System | None = None
+
+
 class Status(msgspec.Struct):
     """What ingress reads of a status."""
 
@@ -179,13 +206,14 @@ class Status(msgspec.Struct):
     recipient_participant_id: Id | None = None
     recipient_participant_user_id: Id | None = None
     timestamp: Timestamp | None = None
+    errors: msgspec.Raw = _ABSENT
 
 
-class PlainValue(msgspec.Struct):
+class PlainValue(msgspec.Struct, forbid_unknown_fields=True):
     """A value of messages and statuses alone."""
 
+    messaging_product: msgspec.Raw = _ABSENT
     metadata: Number | None = None
-    recipient: Number | None = None  # unused, as in `Value`; but one that is malformed is not plain
     contacts: list[Person] | None = None
     messages: list[msgspec.Raw] | None = None
     statuses: list[msgspec.Raw] | None = None
@@ -215,11 +243,12 @@ class PlainBody(msgspec.Struct):
 
 _ITEMS: Final = msgspec.json.Decoder(_Items | None)
 PLAIN: Final = msgspec.json.Decoder(PlainBody)
-BODY: Final = msgspec.json.Decoder(Body)
-ENTRY: Final = msgspec.json.Decoder(Entry)
-CHANGE: Final = msgspec.json.Decoder(Change)
-VALUE: Final = msgspec.json.Decoder(Value)
-NUMBER_ONLY: Final = msgspec.json.Decoder(NumberOnly)
-PERSON: Final = msgspec.json.Decoder(Person)
-MESSAGE: Final = msgspec.json.Decoder(Message)
-STATUS: Final = msgspec.json.Decoder(Status)
+BODY: Final = Lenient(Body)
+ENTRY: Final = Lenient(Entry)
+CHANGE: Final = Lenient(Change)
+VALUE: Final = Lenient(Value)
+NUMBER_ONLY: Final = Lenient(NumberOnly)
+PERSON: Final = Lenient(Person)
+MESSAGE: Final = Lenient(Message)
+SYSTEM: Final = Lenient(AboutSystem)
+STATUS: Final = Lenient(Status)

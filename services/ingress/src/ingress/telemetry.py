@@ -14,6 +14,7 @@ from common.contracts.ids import traceparent_in
 from common.telemetry import metrics, tracing
 from common.telemetry.trace import Trace, enter
 from common.telemetry.tracing import SpanKind
+from ingress import notices
 from ingress.core import Fact
 
 TAKEN, REFUSED, TOO_LARGE, UNAVAILABLE, FAILED = (
@@ -41,6 +42,8 @@ class Request:
     def publishes(self, fact: Fact) -> Trace:
         """The span of the fact's record; one exchange is followed from its first message, which names it."""
         _FACTS[fact.type].inc()
+        if fact.type == webhooks.UNPARSED:
+            notices.unparsed.note("see its reason there", example=fact.data.reason, recordId=fact.id)
         request = self._continued(fact) or self.trace
         if request.sampled:
             self._spans[request] = None

@@ -14,12 +14,20 @@ class Enqueued(Contract, frozen=True, kw_only=True):
     message_id: str
 
 
+class Warned(Contract, frozen=True, kw_only=True):
+    """A problem that is known when a message is accepted: `window_closed`, `number_held` or `duplicate`."""
+
+    code: str
+    message: str
+
+
 class SendAnswer(Contract, frozen=True, kw_only=True):
-    """The message is on `whatsapp-cloud-send`."""
+    """The message is on `whatsapp-cloud-send`. `warnings` is there when a problem is known already."""
 
     success: Literal[True]
     message: str
     data: Enqueued
+    warnings: list[Warned] | None = None
 
 
 class BatchResult(Contract, frozen=True, kw_only=True):
@@ -48,11 +56,15 @@ class BatchAnswer(Contract, frozen=True, kw_only=True):
 
 
 class Standing(Contract, frozen=True, kw_only=True):
-    """How a send stands. Times are RFC 3339 in UTC."""
+    """How a send stands. Times are RFC 3339 in UTC.
+
+    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    """
 
     message_id: str
     chatbot_id: str
     state: str
+    reason: str | None = None
     attempts: int | None = None
     at: str | None = None
     created_at: str | None = None

@@ -12,6 +12,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.messages import StatusData
 from common.contracts.numbers import NumberNews
 from common.contracts.sends import SendRequest
 from common.dead_letters import DeadLetterLimit
@@ -30,6 +31,7 @@ from common.kafka.follower import Follower
 from common.kafka.partitions import PartitionGroup
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
+from common.kafka.unfinished import UnfinishedSends
 from common.meta.client import GraphClient
 from common.meta.media import MediaClient
 from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
@@ -37,13 +39,16 @@ from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from sender.advice import Advice
 from sender.batch import Batch
 from sender.batch_route import Admission
 from sender.batching import GroupCommit
 from sender.breaker import Breaker
 from sender.core import Rules
+from sender.doubt_clock import DoubtClock
+from sender.ended import Endings
 from sender.flow import Flow, utc_now
-from sender.handlers import Limits, SenderWorker, Tools
+from sender.handlers import SenderWorker
 from sender.journal import Entry, Move
 from sender.letters import Letters
 from sender.media_cache import MediaCache
@@ -52,11 +57,13 @@ from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
 from sender.operations import add_models
+from sender.optouts import OPTED_OUT, OptOuts
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore
 from sender.parking import Parker
 from sender.readings import ParkedReadings, Readings
+from sender.refused import RefusedSubjects
 from sender.reports import RejectionReports
 from sender.routes import send_router
 from sender.schedule import Scheduler
@@ -64,17 +71,20 @@ from sender.scheduled import ScheduleStore
 from sender.settings import Settings
 from sender.settle import Settler, Watch
 from sender.slots import Slots
+from sender.standing import Standings
 from sender.store import JournalStore
 from sender.telemetry import timed
 from sender.throughput import Throughput
 from sender.tokens import new_token
+from sender.tools import Limits, Tools
 from sender.turns import Shares
-from sender.windows import Windows
+from sender.windows import CLOSED, Windows
 
 log = logging.getLogger(__name__)
 
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
+_STATUS_FAILED = "failed"
 _IDLE_SECONDS = 60.0
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
 _APART_SECONDS = 0.05
@@ -103,10 +113,20 @@ class Sender:
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.watch = Watch(self.store)
+        self.clock = DoubtClock(
+            settings,
+            conversation_group=settings.sender_conversation_group,
+            status_group=settings.sender_status_group,
+            some=self.watch.some,
+            window_seconds=settings.sender_in_doubt_seconds,
+            now=utc_now,
+        )
         self.parker = Parker(ParkStore(self.mongo.database))
         self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
         self.breaker = Breaker(on_close=self._meta_is_back)
+        self.refused = RefusedSubjects(self._taken_again)
+        self.opt_outs = OptOuts()
         self.number_store = NumberStore(self.mongo.database)
         self.paces = self._make_paces()
         self.throughput = Throughput(
@@ -121,6 +141,8 @@ class Sender:
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
         self.tenants = Tenants(settings.metrics_tenants)
+        self.endings = Endings()
+        self.unfinished = UnfinishedSends(settings, settings.sender_group)
         self.worker = self._make_worker()
         self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
         self.parked = ParkedReadings(self.mongo.database)
@@ -129,7 +151,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves).handle,
+            handle=Settler(self.store, self.moves, self._status_seen).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -161,6 +183,7 @@ class Sender:
             in_doubt_resend=settings.sender_in_doubt_policy == "resend",
             pause_seconds=settings.sender_pause_seconds,
             pause_cap_seconds=settings.sender_pause_cap_seconds,
+            hold_seconds=settings.sender_hold_seconds,
         )
         flow = Flow(
             accounts=self.accounts,
@@ -174,6 +197,10 @@ class Sender:
             breaker=self.breaker,
             on_rejected=self.reports.report,
             callbacks=settings.callbacks(),
+            silence=self.clock.silence,
+            refused=self.refused,
+            opt_outs=self.opt_outs,
+            on_accepted=self.reports.works,
         )
         limits = Limits(
             slots=Slots(settings.sender_max_in_flight),
@@ -192,6 +219,7 @@ class Sender:
                 recent=Recent(self.store),
                 schedules=self.scheduler.of_partition,
                 tenants=self.tenants,
+                endings=self.endings,
             )
         )
 
@@ -203,7 +231,7 @@ class Sender:
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
             most=max(1, settings.sender_max_in_flight // 2),
-            pairs=Pairs() if settings.sender_pair_pace else None,
+            pairs=_pairs_of(settings),
         )
 
     def _plan_of(self, chatbot_id: str) -> str:
@@ -220,14 +248,27 @@ class Sender:
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()
 
+    def _taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        self.worker.taken_again(chatbot_id, subject)
+
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
         self.throughput.account_changed(chatbot_id)
+        self.refused.release(chatbot_id)
         self.worker.account_changed(chatbot_id)
 
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
         if news is not None:
             self.throughput.heard(news)
+
+    def _status_seen(self, status: StatusData) -> None:
+        if status.status == "failed" and status.error is not None and status.error.code == OPTED_OUT:
+            self.opt_outs.failed(status.journal_id or "", utc_now())
+        if status.chatbot_id is not None:
+            self.paces.met(status.chatbot_id, None, status.contact)
+        closed = status.status == _STATUS_FAILED and status.error is not None and status.error.code == CLOSED
+        if closed and status.phone_number_id and status.contact and status.timestamp:
+            self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
@@ -245,6 +286,8 @@ class Sender:
                 self.fetcher.close,
                 self.media.close,
                 self.windows.close,
+                self.endings.close,
+                self.unfinished.close,
             ),
             _around(self.indexes),
             _around(self.accounts),
@@ -252,6 +295,7 @@ class Sender:
             _around(self.throughput),
             _around(self.numbers),
             _around(self.watch),
+            _around(self.clock),
             _around(self.statuses),
             _around(self.group),
             _around(self.readings),
@@ -263,6 +307,16 @@ class Sender:
         """One journal entry, for the API. Raises `Unavailable`."""
         (entry,) = await self.store.load([journal_id])
         return entry
+
+    def standings(self) -> Standings:
+        """How sends stand, for the API."""
+        scheduled, parked = self.scheduler.store.due_of, self.parker.store.due_of
+        return Standings(self.load, scheduled, parked, self.unfinished.find)
+
+    def advice(self) -> Advice:
+        """What `POST /send` warns of."""
+        is_closed, is_held = self.windows.is_closed, self.worker.is_held
+        return Advice(is_closed=is_closed, is_held=is_held, load=self.loads.submit, now=utc_now)
 
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
         """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
@@ -286,8 +340,8 @@ def build_app(settings: Settings) -> Litestar:
     router = send_router(
         publisher=sender.publisher,
         accounts=sender.accounts,
-        load=sender.load,
-        due_of=sender.scheduler.store.due_of,
+        standings=sender.standings(),
+        advice=sender.advice(),
         cancel=sender.cancel,
         number_of=sender.number_store.of_chatbot,
         media=media_route(
@@ -326,6 +380,11 @@ def build_app(settings: Settings) -> Litestar:
     )
     add_models(app, SendRequest, Batch)
     return app
+
+
+def _pairs_of(settings: Settings) -> Pairs | None:
+    pace = settings.sender_pair_pace
+    return None if pace == "off" else Pairs(strict=pace == "strict")
 
 
 def _spool_of(settings: Settings) -> Room:

@@ -25,7 +25,7 @@ class Backlogs:
     def __init__(self) -> None:
         self._backlogs: dict[str, Backlog] = {}
 
-    def __contains__(self, group: str) -> bool:
+    def __contains__(self, group: object) -> bool:
         return group in self._backlogs
 
     def __iter__(self) -> Iterator[str]:

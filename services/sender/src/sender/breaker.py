@@ -2,8 +2,9 @@
 
 What tells an outage from a message that fails: calls that end without a word of Meta's (no connection, no answer, a
 gateway's 5xx), three in a row; answers that say so ("service unavailable"), three in a row of at least two messages;
-and answers that might be the message's own fault (131000 "something went wrong", 1) for three messages in a row. So
-one message alone, answered by Meta, spends its attempts and ends. Any other answer ends the row: then Meta is there,
+and answers that might be the message's own fault (131000 "something went wrong", 1) for three messages in a row that
+are not all of one template or kind. So one message alone, and one template alone, answered by Meta, spend their
+attempts and end. Any other answer ends the row: then Meta is there,
 whatever it says. (The pattern is M. Nygard's circuit breaker, "Release It!".)
 """
 
@@ -49,24 +50,34 @@ class Row:
 
     away: int = 0
     down: int = 0
-    sends: set[str] = field(default_factory=set)
+    sends: dict[str, str | None] = field(default_factory=dict)
 
-    def add(self, sign: Sign, send: str) -> None:
-        """One more call of `send` has ended."""
+    def add(self, sign: Sign, send: str, subject: str | None = None) -> None:
+        """One more call of `send` has ended; `subject` is its template or kind, None for a text."""
         if sign is Sign.UP:
             self.away = self.down = 0
             self.sends.clear()
             return
         self.away += sign is Sign.AWAY
         self.down += sign is not Sign.PERHAPS
-        if len(self.sends) < _IN_A_ROW:
-            self.sends.add(send)
+        if len(self.sends) < _IN_A_ROW or not self._are_mixed:
+            self.sends.pop(send, None)
+            if len(self.sends) >= _IN_A_ROW:
+                del self.sends[next(iter(self.sends))]
+            self.sends[send] = subject
 
     @property
     def is_outage(self) -> bool:
         """Whether there are too many of them."""
         several = len(self.sends) > 1
-        return self.away >= _IN_A_ROW or (self.down >= _IN_A_ROW and several) or len(self.sends) >= _IN_A_ROW
+        perhaps = len(self.sends) >= _IN_A_ROW and self._are_mixed
+        return self.away >= _IN_A_ROW or (self.down >= _IN_A_ROW and several) or perhaps
+
+    @property
+    def _are_mixed(self) -> bool:
+        """Whether what failed has no more in common than being of this number."""
+        subjects = set(self.sends.values())
+        return None in subjects or len(subjects) > 1
 
 
 class Breaker:
@@ -114,11 +125,14 @@ class Breaker:
             if self._until is not None:
                 self._until = max(self._until, now)
 
-    def note(self, send: str, group: str, sign: Sign, now: float) -> bool:
-        """How a call for a number (`group`) ended; whether that number, or Meta as a whole, is away."""
+    def note(self, send: str, group: str, sign: Sign, now: float, subject: str | None = None) -> bool:
+        """How a call for a number (`group`) ended; whether that number, or Meta as a whole, is away.
+
+        `subject` is the template or kind of the message.
+        """
         row = self._rows.setdefault(group, Row())
         for each in (self._row, row):
-            each.add(sign, send)
+            each.add(sign, send, subject)
         if sign is Sign.UP:
             del self._rows[group]
             self._close(now)

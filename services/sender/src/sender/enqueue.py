@@ -26,8 +26,8 @@ def check_id(chatbot_id: str) -> None:
         raise InvalidInput("no chatbot can have this chatbotId", details=[wrong])
 
 
-async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None:
-    """Raises `NotFound`, `Conflict` or `Unavailable` unless the chatbot's account may send now."""
+async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> AccountData:
+    """The chatbot's account. Raises `NotFound`, `Conflict` or `Unavailable` unless it may send now."""
     account = accounts.get(chatbot_id)
     if account is None:
         if not await accounts.catch_up(_CATCH_UP_SECONDS):
@@ -37,6 +37,7 @@ async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> None
         raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
     if not account.active:
         raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
+    return account
 
 
 def entered(headers: Mapping[str, str]) -> Trace:

@@ -1,10 +1,11 @@
 """One send, one step: look it up, decide, claim, call Meta, decide, record."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,8 +18,9 @@ from common.kafka.table import Table
 from common.meta.client import Answered, CallEnd, GraphClient
 from common.security.callbacks import Callbacks
 from sender import telemetry
+from sender.advice import digest_of
 from sender.batching import GroupCommit
-from sender.breaker import Breaker, sign_of
+from sender.breaker import Breaker, Sign, sign_of
 from sender.core import (
     EXPIRED,
     WINDOW_CLOSED,
@@ -28,6 +30,7 @@ from sender.core import (
     expired,
     is_contested,
     is_repeatable,
+    kept_apart,
     left_to_other,
     reopens,
     spared,
@@ -36,12 +39,15 @@ from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
-from sender.outcomes import Call, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
+from sender.optouts import FORBIDDEN, OPTED_OUT, OptOuts
+from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
+from sender.refused import RefusedSubjects, Waits
 from sender.requests import Job
+from sender.scopes import subject_of
 from sender.telemetry import GraphCall
 from sender.tokens import new_token
-from sender.windows import Windows, needs_window
+from sender.windows import CLOSED, Windows, needs_window
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +62,7 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """Attempt `number` of a job, by one owner."""
+    """Attempt `number` of a job, by one owner; `entry` is how it stood before."""
 
     job: Job
     request: SendRequest
@@ -64,6 +70,7 @@ class _Trial:
     owner: str
     strikes: int
     calling: Calling
+    entry: Entry | None
 
 
 def utc_now() -> datetime:
@@ -74,6 +81,11 @@ def utc_now() -> datetime:
 def to_millis(epoch_ns: int) -> datetime:
     """The moment as MongoDB keeps it: what is read back is what was written."""
     return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
+
+
+def _silent(_: Entry) -> float:
+    """Where no clock is: the window alone counts."""
+    return math.inf
 
 
 @dataclass(slots=True)
@@ -91,14 +103,27 @@ class Flow:
     breaker: Breaker
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
+    refused: RefusedSubjects = field(default_factory=RefusedSubjects)
+    opt_outs: OptOuts = field(default_factory=OptOuts)
     now: Callable[[], datetime] = utc_now
+    silence: Callable[[Entry], float] = _silent
+    on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
 
     async def step(
-        self, job: Job, *, owner: str, strikes: int, look: bool, doubted: bool = False, calling: Calling = nullcontext
+        self,
+        job: Job,
+        *,
+        owner: str,
+        strikes: int,
+        look: bool,
+        doubted: bool = False,
+        ends: MetaError | None = None,
+        calling: Calling = nullcontext,
     ) -> Step:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
-        `doubted`: this session has it in doubt. A call to Meta is made within `calling`.
+        `doubted`: this session has it in doubt. `ends`: its number was refused for too long, for this reason, and the
+        send ends without a call. A call to Meta is made within `calling`.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -112,13 +137,24 @@ class Flow:
                 move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
                 entry = await self.moves.submit(move)
                 continue
-            decision = before(job.request, account, entry, owner=owner, now=self.now(), rules=self.rules)
+            decision = before(
+                job.request,
+                account,
+                entry,
+                owner=owner,
+                now=self.now(),
+                rules=self.rules,
+                silence=self.silence(entry) if entry is not None and entry.state is State.IN_DOUBT else 0.0,
+            )
             answered = False
+            if isinstance(decision, Call) and ends is not None:
+                decision = Dead(ends)
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling)
-                attempt = await self._attempt(trial, account, entry)
+                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling, entry)
+                waits = self._waits(trial)
+                attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
                     continue
@@ -128,7 +164,7 @@ class Flow:
                 return replace(step, answered=answered)
             entry = step
 
-    async def _attempt(
+    async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
         self, trial: _Trial, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
@@ -151,6 +187,9 @@ class Flow:
             return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
             return self._unprepared(made, trial), standing, False
+        waits = self._waits(trial)  # once more: others of its template may have been refused meanwhile
+        if waits is not None:
+            return waits, standing, False
         outcome, answered = await self._called(trial, made, credentials)
         return outcome, standing, answered
 
@@ -158,7 +197,15 @@ class Flow:
         job, now = trial.job, self.now()
         return claim(
             entry,
-            blank(job.journal_id, job.chatbot_id, job.message_id, job.to, now, replays=job.replay),
+            blank(
+                job.journal_id,
+                job.chatbot_id,
+                job.message_id,
+                job.to,
+                now,
+                replays=job.replay,
+                digest=digest_of(job.body),
+            ),
             trial.number,
             phone_number_id=credentials.phone_number_id,
             owner=trial.owner,
@@ -183,6 +230,7 @@ class Flow:
             end,
             attempt=trial.number,
             repeatable=is_repeatable(trial.request) or isinstance(made, NotTaken),
+            request=trial.request,
             strikes=trial.strikes,
             now=self.now(),
             rules=self.rules,
@@ -191,20 +239,84 @@ class Flow:
         if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
             # It had the id of a link that Meta has lost: the next attempt has another.
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
-        if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):
+        sign = sign_of(end)
+        subject = subject_of(trial.request) if sign is not Sign.UP else None
+        if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())
+        outcome = self._told_of(trial, outcome)
+        if trial.request.kind == "template":
+            self._note_template(trial, outcome)
         if call is not None:
             call.ended(end, outcome)
+        if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
+            self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
         _log_attempt(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
+        if credentials.rejected and isinstance(outcome, Sent):
+            self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
+
+    async def _has_opted_out(self, trial: _Trial, number_id: str) -> bool:
+        """Whether it is a marketing template to a person who has stopped those, and has not written since."""
+        job, request = trial.job, trial.request
+        since = self.opt_outs.since(job.lane) if request.kind == "template" else None
+        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, subject_of(request) or "", self.now()):
+            return False
+        if await self.windows.wrote_since(number_id, request.to, since):
+            self.opt_outs.wrote(job.lane)
+            return False
+        return True
+
+    def _note_template(self, trial: _Trial, outcome: Outcome) -> None:
+        """Remember what may yet be said of a template, or was said of its recipient."""
+        job, subject = trial.job, subject_of(trial.request) or ""
+        if isinstance(outcome, Sent):
+            self.opt_outs.sent(job.journal_id, job.chatbot_id, job.lane, subject)
+        elif isinstance(outcome, Dead) and outcome.error.code == OPTED_OUT:
+            self.opt_outs.refused(job.chatbot_id, job.lane, subject, self.now())
+
+    def _waits(self, trial: _Trial) -> Apart | Dead | None:
+        """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
+        chatbot = trial.job.chatbot_id
+        if chatbot not in self.refused or (trial.entry is not None and trial.entry.state is State.IN_DOUBT):
+            return None
+        subject = subject_of(trial.request)
+        now = self.now()
+        waits = self.refused.wait(chatbot, subject, trial.job.item_id, now.timestamp()) if subject else None
+        return self._kept_apart(trial, waits, now) if waits is not None else None
+
+    def _told_of(self, trial: _Trial, outcome: Outcome) -> Outcome:
+        """The outcome of a call, with what it says of the template or kind of the message."""
+        hold = outcome.hold if isinstance(outcome, Defer) else None
+        apart = hold if hold is not None and hold.apart else None
+        chatbot, send = trial.job.chatbot_id, trial.job.item_id
+        if apart is None and chatbot not in self.refused:
+            return outcome
+        subject, now = subject_of(trial.request), self.now()
+        if subject is None:
+            return outcome
+        if apart is not None:
+            error = (outcome.error if isinstance(outcome, Defer) else None) or MetaError()
+            waits = self.refused.refuse(chatbot, subject, send, now.timestamp(), apart, error)
+            return self._kept_apart(trial, waits, now)
+        if isinstance(outcome, Sent | Dead):
+            self.refused.take(chatbot, subject)
+        else:
+            self.refused.give_up(chatbot, subject, send)
+        return outcome
+
+    def _kept_apart(self, trial: _Trial, waits: Waits, now: datetime) -> Apart | Dead:
+        due = to_millis(int(waits.due * 1e9))
+        return kept_apart(trial.request, trial.entry, due, waits.error, now=now, rules=self.rules)
 
     async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
         """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
         request, number_id = trial.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
+        if await self._has_opted_out(trial, number_id):
+            return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
         except NotNow as failure:
@@ -230,7 +342,10 @@ class Flow:
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
-            fresh = blank(job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay)
+            digest = digest_of(job.body)
+            fresh = blank(
+                job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay, digest
+            )
             move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
             if move is None:
                 return Step(outcome, entry)
@@ -277,6 +392,6 @@ def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> Non
             "ms": round(seconds * 1000, 1),
             "correlation_id": job.trace.correlation_id,
             **({"in_doubt_until": outcome.until} if isinstance(outcome, InDoubt) else {}),
-            **({"due": outcome.due} if isinstance(outcome, Retry) else {}),
+            **({"due": outcome.due} if isinstance(outcome, Retry | Apart) else {}),
         },
     )

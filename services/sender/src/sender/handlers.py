@@ -1,37 +1,37 @@
 """The sender's work on its partitions: read, keep lanes, start steps, commit what is finished."""
 
 import asyncio
+import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
+from common.contracts.sends import SendRequest
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.tasks import cancel
 from common.telemetry import tracing
-from common.telemetry.tenants import Tenants
 from sender import results, telemetry
+from sender.advice import differs, digest_of
 from sender.commits import Commits, Effect
-from sender.core import is_too_fast
+from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
-from sender.flow import Flow
 from sender.intake import judge
-from sender.lane import Bounds, Item, Load, LoadBacklog
+from sender.journal import Entry
+from sender.lane import Item, Load, LoadBacklog
 from sender.lanes import Lanes
-from sender.letters import Letters
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
-from sender.paces import Paces, Recent, Ticket
-from sender.parking import Parker, Parking, patiently
-from sender.requests import Job
-from sender.schedule import Release, Schedule
-from sender.settle import Watch
-from sender.slots import Slots
-from sender.turns import Shares
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
+from sender.paces import Ticket
+from sender.parking import Parking, patiently
+from sender.requests import SET_ASIDE, Job
+from sender.standing import BEHIND_OTHERS, SCHEDULED, moment
+from sender.tools import Tools
+
+log = logging.getLogger(__name__)
 
 _FETCH_RECORDS: Final = 500
 _TOGETHER_SECONDS: Final = 0.03
@@ -40,31 +40,6 @@ _TOGETHER_SECONDS: Final = 0.03
 _BACKLOG_TIMEOUT_MS: Final = 100
 _AWAY_POLL_SECONDS: Final = 0.25
 _ALIVE_SECONDS: Final = 5.0
-
-
-@dataclass(slots=True)
-class Limits:
-    """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
-
-    slots: Slots
-    bounds: Bounds
-    drain_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What all sessions of a process share."""
-
-    flow: Flow
-    watch: Watch
-    parker: Parker
-    letters: Letters
-    limits: Limits
-    paces: Paces
-    shares: Shares
-    recent: Recent
-    schedules: Callable[[int, Release], Schedule]
-    tenants: Tenants
 
 
 class SenderWorker:
@@ -91,6 +66,17 @@ class SenderWorker:
         for session in self.sessions:
             session.release(chatbot_id)
 
+    def is_held(self, chatbot_id: str) -> bool:
+        """Whether Meta refuses the chatbot's number or token, as far as this process knows."""
+        now = self._tools.flow.now().timestamp()
+        return any(session.lanes.is_held(chatbot_id, now) for session in self.sessions)
+
+    def taken_again(self, chatbot_id: str, subject: str | None) -> None:
+        """Meta takes a template or kind that it had refused (None: perhaps any of the chatbot's)."""
+        for session in self.sessions:
+            if session.owns(chatbot_id):
+                session.hasten(chatbot_id, subject)
+
     def meta_is_back(self) -> None:
         """What was not called because of an outage may go."""
         for session in self.sessions:
@@ -108,7 +94,9 @@ class _Session:
         self.partition: int = next(iter(kafka.partitions)).partition
         self.retries = [tp for tp in kafka.partitions if tp.topic != topics.SEND.name]
         self.partitions: int | None = None
-        self.lanes: Lanes[Job] = Lanes(tools.limits.bounds, tools.shares, tools.paces.pair_ready_at)
+        self.lanes: Lanes[Job] = Lanes(
+            tools.limits.bounds, tools.shares, tools.paces.pair_ready_at, tools.paces.persons.named
+        )
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
@@ -148,6 +136,10 @@ class _Session:
         """The account has changed."""
         self.lanes.release(chatbot_id, self._now())
         self.moved.set()
+
+    def hasten(self, chatbot_id: str, subject: str | None) -> None:
+        """What waits for a template or kind may go."""
+        self.crew.start(self.schedule.hasten(chatbot_id, subject), f"hasten {self.kafka.slot}")
 
     async def _read(self) -> None:
         # Know which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
@@ -229,14 +221,23 @@ class _Session:
         await self._store(self.parking.park(items))
         for item in items:
             if item.parked is None:
-                self.commits.write(Effect((), item.partition, item.offset))
+                told = self._waiting(item.payload, item.due, item.reason or BEHIND_OTHERS)
+                self.commits.write(Effect(told, item.partition, item.offset))
         self.moved.set()
 
     async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
         """Until their time comes; in the store they are safe, too."""
         await self._store(self.schedule.put([job for _, job in sends]))
         for tp, job in sends:
-            self.commits.write(Effect((), tp, job.position.offset))
+            self.commits.write(Effect(self._waiting(job, job.send_at, SCHEDULED), tp, job.position.offset))
+
+    def _waiting(self, job: Job, due: float, reason: str) -> tuple[Outgoing, ...]:
+        """What the world is told of a send that now waits in a store. Read marks are no messages."""
+        if isinstance(job.request, SendRequest) and job.request.kind == "read":
+            return ()
+        account, now = self.flow.accounts.get(job.chatbot_id), self.flow.now()
+        number = account.phone_number_id if account is not None else None
+        return (results.stored(job, number, due=max(now, moment(due)), reason=reason, now=now),)
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -302,19 +303,25 @@ class _Session:
         job, began = item.payload, time.time_ns()
         tracing.follow(job.trace)
         known = item.attempt > 0 or item.strikes > 0 or item.parked is not None or job.replay > 0
+        known = known or SET_ASIDE in job.headers
         doubted = item.id in self.in_doubt
         look = known or doubted
+        ends = self.lanes.ends(item, self._now())
         ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(
-                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used
+                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used
             )
         finally:
             ticket.close()
         if step.contested:
             self.commits.prove()
+        if isinstance(step.outcome, Apart):
+            # Before the lane goes on: until it is in the store, its record is all that there is of it.
+            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)
         self._apply(item, step)
         telemetry.note_step(job, step, self.tools.tenants, self.kafka.group, began)
+        self.tools.endings.note(job, step)
         self._sweep()
 
     def _step_done(self, send: str, task: "asyncio.Task[None]") -> None:
@@ -323,7 +330,7 @@ class _Session:
         self.tools.limits.slots.release()
         self.moved.set()
 
-    def _apply(self, item: Item[Job], step: Step) -> None:
+    def _apply(self, item: Item[Job], step: Step) -> None:  # noqa: C901  # one branch per outcome
         """Let the lane go on or wait, and write what the world should know."""
         job, entry, outcome = item.payload, step.entry, step.outcome
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
@@ -331,17 +338,21 @@ class _Session:
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
         self._keep_pace(item, step)
+        if isinstance(outcome, Sent) and step.recorded:
+            self.tools.paces.met(job.chatbot_id, job.to, outcome.contact)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
-                letters = (results.dead_letter(job, entry),) if entry.letter else ()
                 self.tools.letters.ended(job.chatbot_id, entry, self._now())
                 self.lanes.finish(item)
-                self._write(item, results.result(job, entry, self.flow.now()), *letters)
+                self._tell_end(item, entry, recorded=step.recorded)
             case Retry():
                 assert entry is not None  # noqa: S101  # so is a failure
                 self.lanes.expect(item, outcome.attempt)
                 self._write(item, results.retry(job, entry, outcome, self.partition))
+            case Apart():
+                self.lanes.finish(item)
+                self._write(item, *results.waiting(job, step, self.flow.now()))
             case InDoubt():
                 assert entry is not None  # noqa: S101  # so is a doubt
                 if step.recorded:
@@ -351,9 +362,30 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
+                item.reason = outcome.error.reason if outcome.error is not None else None
                 if (hold := outcome.hold) is not None:
-                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)
+                    self._hold(item, step, hold)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
+
+    def _tell_end(self, item: Item[Job], entry: Entry, *, recorded: bool) -> None:
+        """How it ended; or that its id belongs to another content, whose results are its own to tell."""
+        job, now = item.payload, self.flow.now()
+        if not recorded and differs(entry, digest_of(job.body)):
+            log.info(
+                "another content has this message id", extra={"journal_id": entry.id, "chatbot_id": job.chatbot_id}
+            )
+            self._write(item, results.duplicate(job, entry, now))
+            return
+        letters = (results.dead_letter(job, entry),) if entry.letter else ()
+        self._write(item, results.result(job, entry, now), *letters)
+
+    def _hold(self, item: Item[Job], step: Step, hold: Hold) -> None:
+        """Have the number wait; the producer learns of the first time that this message is refused with it."""
+        reason = step.entry.error if step.entry is not None else None
+        self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
+        if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:
+            due = self.lanes.until(item.group)
+            self.commits.write(Effect((results.result(item.payload, step.entry, self.flow.now(), due=due),)))
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:
         paces, outcome = self.tools.paces, step.outcome
@@ -361,6 +393,8 @@ class _Session:
             paces.taken(item.lane, self._now())
         elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
             paces.number(item.group).too_fast(self._now())
+        elif isinstance(outcome, Defer) and step.answered and is_pair_limit(outcome.error):
+            paces.pair_refused(item.lane, self._now())
 
     def _write(self, item: Item[Job], *outgoing: Outgoing) -> None:
         """What a record, or a parked send, has led to; with that it is finished."""

@@ -38,14 +38,19 @@ class State(StrEnum):
 
 ENDED: Final = frozenset({State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED})
 
+_WAITED: Final = frozenset(
+    {State.CLAIMED, State.DEFERRED, State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED}
+)
+
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
-        None: frozenset({State.CLAIMED, State.FAILED, State.EXPIRED, State.CANCELLED}),
+        # What was never tried is deferred where Meta refuses its template.
+        None: frozenset({State.CLAIMED, State.DEFERRED, State.FAILED, State.EXPIRED, State.CANCELLED}),
         # A claim is claimed again only where a second call does no harm (mark as read).
         State.CLAIMED: frozenset(State),
         # A status may arrive for a call that we took for failed.
-        State.RETRYING: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED}),
-        State.DEFERRED: frozenset({State.CLAIMED, State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED}),
+        State.RETRYING: _WAITED,
+        State.DEFERRED: _WAITED,
         # A new owner begins the window again: nobody listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
         State.ACCEPTED: frozenset(),
@@ -61,8 +66,11 @@ TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
 
-    `due` is when a retry is due or a doubt is given up. `letter` says that the end belongs in the dead-letter queue.
-    `replays` counts how often an operator had a dead letter sent again; `attempt` begins anew with each.
+    `due` is when a retry is due or a doubt may be given up, `doubted_at` when the doubt arose. `letter` says that the
+    end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
+    begins anew with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
+    refuses, and because of which it waits beside its conversation. `digest` tells the content apart from another that
+    comes under the same message id.
     """
 
     id: str
@@ -77,12 +85,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     phone_number_id: str | None = None
     due: datetime | None = None
+    doubted_at: datetime | None = None
     first_failed_at: datetime | None = None
     wamid: str | None = None
+    message_status: str | None = None
     contact: Contact | None = None
     error: MetaError | None = None
     letter: bool = False
     replays: int = 0
+    apart: str = ""
+    digest: str | None = None
 
     @property
     def ended(self) -> bool:

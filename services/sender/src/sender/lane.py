@@ -12,7 +12,8 @@ class Bounds:
     """How much may be in memory, in counts: by lane, by group, in all, and by one load of a lane or of a backlog.
 
     `bulk` is the part of a group's room that its campaigns may have, `least` what a group may have when the others have
-    filled all of it. `long_seconds` is what wait is a long one.
+    filled all of it. `long_seconds` is what wait is a long one, `most_seconds` how long anything
+    waits for a group that is refused.
     """
 
     lane: int = 100
@@ -21,6 +22,7 @@ class Bounds:
     load: int = 20
     chunk: int = 200
     long_seconds: float = 5.0
+    most_seconds: float = float("inf")
 
     @property
     def bulk(self) -> int:
@@ -39,10 +41,11 @@ class Item(Generic[T]):
 
     A replay has its own `id`, that of its send with `/` and a count behind it; `send` is the same for both.
 
+    `named` is the name that it was sent to, where its lane has another name of the same person.
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
     an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
     nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
-    says that it is being parked for want of room.
+    says that it is being parked for want of room, `reason` why it was deferred.
     """
 
     id: str
@@ -60,6 +63,8 @@ class Item(Generic[T]):
     paced: bool = True
     backlog: bool = False
     expires: float = float("inf")
+    named: str | None = None
+    reason: str | None = None
 
     @property
     def send(self) -> str:
@@ -113,6 +118,11 @@ class Lane(Generic[T]):
     held: bool = False
     ready: bool = False
     tail: Tail | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
+        return (self.tail is not None and not self.tail.bulk) or any(not item.bulk for item in self.queue)
 
 
 def is_loadable(tail: Tail | None) -> bool:

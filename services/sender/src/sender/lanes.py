@@ -14,9 +14,11 @@ Times are seconds of one clock that the caller passes in.
 import heapq
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from common.contracts.messages import MetaError
 from sender.gates import Gates
+from sender.junctions import Junctions
 from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, is_loadable
 from sender.shelf import Shelf
 from sender.turns import Shares, Turns
@@ -24,18 +26,32 @@ from sender.turns import Shares, Turns
 T = TypeVar("T")
 
 
-def _at_once(_lane: str, now: float) -> float:
+class PairReadyAt(Protocol):
+    """When the next message to the recipient of a lane may go: now, or later (Unix seconds)."""
+
+    def __call__(self, lane: str, now: float, /, *, campaign: bool) -> float: ...
+
+
+def _at_once(_lane: str, now: float, /, *, campaign: bool) -> float:  # noqa: ARG001  # as PairReadyAt has it
     return now
 
 
+def _itself(name: str) -> str:
+    return name
+
+
 class Lanes(Generic[T]):
-    """All lanes of one session. `pair` says when the next send of a lane may go, by the pace of its recipient."""
+    """All lanes of one session. `pair` says when the next send of a lane may go, by the pace of its recipient.
+
+    `named` gives the lane's name of a person who may have several; it may know more each time it is asked.
+    """
 
     def __init__(
         self,
         bounds: Bounds | None = None,
         shares: Shares | None = None,
-        pair: Callable[[str, float], float] = _at_once,
+        pair: PairReadyAt = _at_once,
+        named: Callable[[str], str] = _itself,
     ) -> None:
         self._bounds = bounds or Bounds()
         self._pair = pair
@@ -43,11 +59,12 @@ class Lanes(Generic[T]):
         self._items: dict[str, Item[T]] = {}
         self._expecting: dict[str, Lane[T]] = {}
         self._under_way: dict[str, list[Lane[T]]] = {}  # by send: the lanes whose head is another record of it
-        self._gates: Gates[Lane[T]] = Gates()
+        self._gates: Gates[Lane[T]] = Gates(self._bounds.most_seconds)
         self._turns: Turns[Lane[T]] = Turns(shares)
         self._timers: list[tuple[float, int, Lane[T]]] = []
         self._sequence = 0
         self.shelf: Shelf[T] = Shelf(self._bounds, self._gates, self._lane, self._set_timer)
+        self.junctions = Junctions(named, self._lanes, self.shelf.backlogs)
 
     @property
     def size(self) -> int:
@@ -57,6 +74,10 @@ class Lanes(Generic[T]):
     def sizes(self) -> Mapping[str, int]:
         """The same by group."""
         return self.shelf.room.sizes()
+
+    def is_held(self, group: str, now: float) -> bool:
+        """Whether a group is held because it is refused as a whole."""
+        return self._gates.is_refused(group, now)
 
     def held(self, now: float) -> int:
         """How many groups are held because they are refused as a whole."""
@@ -88,6 +109,7 @@ class Lanes(Generic[T]):
         present = self._items.get(item.id)
         if present is not None:
             return self._prefer(present, item)
+        self._join(item)
         self._insert(self._lane(item.lane, item.group), item)
         return None
 
@@ -99,10 +121,11 @@ class Lanes(Generic[T]):
         """
         if item.id in self._expecting or item.id in self._items:
             return False
+        self._join(item)
         lane = self._lanes.get(item.lane)
         parked = self.shelf.park(item, lane)
-        if parked and lane is not None and lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if parked and lane is not None and not item.bulk:
+            self._hurry(lane)
         return parked
 
     def loaded(self, load: Load, items: Sequence[Item[T]], *, more: bool, upto: int | None = None) -> list[Item[T]]:
@@ -131,6 +154,7 @@ class Lanes(Generic[T]):
             if lane.tail is None and not self._take_in(lane, item):
                 superfluous.append(item)
             self._set_timer(lane)
+        self.junctions.backlog_ended(load.group)
         return [item for item in superfluous if not self._is_twin(item)]
 
     def take(self, now: float) -> Item[T] | Load | LoadBacklog | None:
@@ -176,13 +200,23 @@ class Lanes(Generic[T]):
             waiting.tail.due = min(waiting.tail.due, now)
         self._set_timer(waiting)
 
-    def hold(self, group: str, now: float, base: float, cap: float, *, refused: bool = False) -> None:
+    def hold(
+        self, group: str, now: float, base: float, cap: float, *, refused: bool = False, reason: MetaError | None = None
+    ) -> None:
         """Let no lane of the group go for `base` seconds, doubled each time in a row, at most `cap`."""
-        self._gates.hold(group, now, base, cap, refused=refused)
+        self._gates.hold(group, now, base, cap, refused=refused, reason=reason)
         if self._gates.wait(group, now) > self._bounds.long_seconds:
             for lane in self._gates.waiting(group):  # those that came when it was to be a short one
                 if lane.queue:
                     self._sweep(lane)
+
+    def until(self, group: str) -> float:
+        """When a group that is held may go."""
+        return self._gates.until(group)
+
+    def ends(self, item: Item[T], now: float) -> MetaError | None:
+        """Why this send, which has been taken, is to end without a try; None when it may be tried."""
+        return self._gates.ends(self._lanes[item.lane], now)
 
     def release(self, group: str, now: float) -> None:
         """Something changed: try the group again now, with one lane first."""
@@ -215,11 +249,11 @@ class Lanes(Generic[T]):
         head = lane.queue[0]
         if head.due > now or lane.ready:
             return  # another timer of this lane is set for then
-        if head.paced and now < head.expires and (may := self._pair(lane.name, now)) > now:
+        if head.paced and now < head.expires and (may := self._pair(lane.name, now, campaign=head.bulk)) > now:
             head.due = may
             self._wait(lane, now)
             return
-        self._turns.add(lane, first=_is_awaited(lane))
+        self._turns.add(lane, first=lane.awaited)
 
     def _next_turn(self, now: float) -> Item[T] | None:
         while (lane := self._turns.next(now)) is not None:
@@ -239,11 +273,26 @@ class Lanes(Generic[T]):
             return lane.busy
         return None
 
+    def _hurry(self, lane: Lane[T]) -> None:
+        """Somebody waits for this lane: it goes before campaigns, to its turn and through a gate."""
+        if lane.ready:
+            self._turns.add(lane, first=True)
+        elif lane.held:
+            self._gates.prefer(lane)
+
     def _lane(self, name: str, group: str) -> Lane[T]:
         lane = self._lanes.get(name)
         if lane is None:
             lane = self._lanes[name] = Lane(name, group)
         return lane
+
+    def _join(self, item: Item[T]) -> None:
+        """Have a send go where the others to its recipient are."""
+        self._put(item, self.junctions.lane_of(item.lane, item.group))
+
+    def _put(self, item: Item[T], lane: str) -> None:
+        if item.lane != lane:
+            item.lane, item.named = lane, item.lane
 
     def _take_in(self, lane: Lane[T], item: Item[T]) -> bool:
         """Queue what was loaded; not what is here already, or has just ended."""
@@ -263,11 +312,11 @@ class Lanes(Generic[T]):
         if lane.busy is not None and lane.queue[0] is item:
             lane.queue.remove(item)
             lane.queue.insert(1, item)
-        item.lane = lane.name
+        self._put(item, lane.name)
         self._items[item.id] = item
         self.shelf.room.enter(item.group)
-        if lane.ready and not item.bulk:
-            self._turns.add(lane, first=True)
+        if not item.bulk:
+            self._hurry(lane)
         self._set_timer(lane)
 
     def _prefer(self, present: Item[T], item: Item[T]) -> Item[T]:
@@ -275,7 +324,8 @@ class Lanes(Generic[T]):
         if lane.busy is present or item.attempt <= present.attempt:
             return item
         lane.queue[lane.queue.index(present)] = item
-        item.lane, item.order = present.lane, present.order
+        self._put(item, present.lane)
+        item.order = present.order
         self._items[item.id] = item
         self._set_timer(lane)
         return present
@@ -325,12 +375,8 @@ class Lanes(Generic[T]):
         else:
             if self._lanes.get(lane.name) is lane:
                 del self._lanes[lane.name]
+                self.junctions.emptied(lane.name)
             return
         if not lane.held and (lane.queue or is_loadable(tail)):
             self._sequence += 1
             heapq.heappush(self._timers, (due, self._sequence, lane))
-
-
-def _is_awaited(lane: Lane[T]) -> bool:
-    """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
-    return (lane.tail is not None and not lane.tail.bulk) or any(not item.bulk for item in lane.queue)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from sender.journal import Entry, Move, State
-from sender.outcomes import Dead, Defer, InDoubt, Outcome, Retry, Sent
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 
 def blank(
@@ -18,6 +18,7 @@ def blank(
     now: datetime,
     phone_number_id: str | None = None,
     replays: int = 0,
+    digest: str | None = None,
 ) -> Entry:
     """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
     return Entry(
@@ -33,6 +34,7 @@ def blank(
         to=to,
         phone_number_id=phone_number_id,
         replays=replays,
+        digest=digest,
     )
 
 
@@ -49,20 +51,24 @@ def claim(
         token=token,
         at=now,
         due=None,
+        doubted_at=None,
+        apart="",
     )
     return _move(entry, claimed)
 
 
-def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has it already
+def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journal has it already
     entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
 ) -> Move | None:
     """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
-    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None)
+    base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None, apart="")
     match outcome:
         case Sent():
             if entry is not None and entry.state is State.ACCEPTED:
                 return None
-            return _move(entry, _accepted(base, outcome.wamid, outcome.contact))
+            return _move(
+                entry, replace(_accepted(base, outcome.wamid, outcome.contact), message_status=outcome.message_status)
+            )
         case Dead():
             if entry is not None and entry.ended:
                 return None
@@ -73,13 +79,20 @@ def record(  # noqa: PLR0911  # one answer per outcome, and when the journal has
         case InDoubt():
             if entry is not None and entry.state is State.IN_DOUBT and entry.owner == owner:
                 return None
-            return _move(entry, _with_error(replace(base, state=State.IN_DOUBT, due=outcome.until), outcome.error, now))
+            doubt = replace(base, state=State.IN_DOUBT, due=outcome.until, doubted_at=_doubted_at(entry) or now)
+            return _move(entry, _with_error(doubt, outcome.error, now))
         case Defer():
             if entry is None or entry.state is not State.CLAIMED:
                 return None
             # The attempt is given back: it did not count.
             waiting = replace(base, state=State.DEFERRED, attempt=entry.attempt - 1, due=outcome.until)
             return _move(entry, replace(waiting, error=outcome.error))
+        case Apart():
+            if entry is not None and entry.apart and entry.due == outcome.due:
+                return None
+            attempt = base.attempt - (entry is not None and entry.state is State.CLAIMED)
+            waiting = replace(base, state=State.DEFERRED, attempt=attempt, due=outcome.due, apart=outcome.subject)
+            return _move(entry, _with_error(waiting, outcome.error, now))
 
 
 def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Move | None:
@@ -91,7 +104,7 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
         return _move(entry, replace(entry, token=token, at=now, wamid=wamid))
     if entry.ended:
         return None
-    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None), wamid, contact))
+    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
 
 
 def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Move:
@@ -110,6 +123,13 @@ def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> M
     error = MetaError(reason="cancelled", details="cancelled before Meta took it")
     base = replace(entry or fresh, state=State.CANCELLED, error=error, token=token, at=now, due=None)
     return _move(entry, base)
+
+
+def _doubted_at(entry: Entry | None) -> datetime | None:
+    """When the doubt arose that another session left behind."""
+    if entry is None or entry.state is not State.IN_DOUBT:
+        return None
+    return entry.doubted_at or entry.at
 
 
 def _accepted(entry: Entry, wamid: str | None, contact: Contact | None) -> Entry:

@@ -1,4 +1,4 @@
-"""What can be decided about a send: `Call` Meta, or one of the five outcomes that a step ends in."""
+"""What can be decided about a send: `Call` Meta, or one of the six outcomes that a step ends in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Meta took it. A read mark has no `wamid`."""
+    """Meta took it. A read mark has no `wamid`; `message_status` is Meta's word for what it does with the message."""
 
     wamid: str | None
     contact: Contact | None = None
+    message_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,16 @@ class InDoubt:
 class Hold:
     """The whole number waits: `base` seconds, doubled each time in a row, at most `cap`.
 
-    `rejected` is set when Meta refuses the access token, which its owner should learn; `refused` when Meta refuses the
-    number as a whole: its token, its account, or itself. Other waits pass by themselves.
+    With `apart` it is not the number that waits, but the template or kind of the message that was refused. `rejected`
+    is set when Meta refuses the access token, which its owner should learn; `refused` when Meta refuses the number as a
+    whole: its token, its account, or itself. Other waits pass by themselves.
     """
 
     base: float
     cap: float
     rejected: bool = False
     refused: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,20 @@ class Defer:
     hold: Hold | None = None
 
 
-Outcome = Sent | Retry | Dead | InDoubt | Defer
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Not before `due`, because Meta refuses its template or kind: it leaves its conversation until then.
+
+    `subject` names that. `news` says that its producer should learn of it: the first time, and when the wait doubles.
+    """
+
+    due: datetime
+    error: MetaError | None = None
+    subject: str = ""
+    news: bool = False
+
+
+Outcome = Sent | Retry | Dead | InDoubt | Defer | Apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ recipient one message in six seconds, or up to 45 at once that are borrowed from
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 DEFAULT_RATE: Final = 80
 PAIR_SECONDS: Final = 6.0
 PAIR_BURST: Final = 45
+QUIET_SECONDS: Final = 60.0
+"""Without a message to a recipient, after which a refusal of Meta's is forgotten."""
 WINDOW_SECONDS: Final = 1.02
 """A little more than the second that Meta counts in."""
 
@@ -130,50 +132,99 @@ class NumberPace:
 
 @dataclass(slots=True)
 class PairPace:
-    """One message in six seconds to one recipient; up to 45 within six seconds, paid for by silence after them."""
+    """The pace of one recipient, learnt from what Meta takes and refuses (docs/decisions/0029).
+
+    **The rule**, as Meta writes it down: one message in six seconds; or up to 45 within six seconds, paid for by
+    silence after them. Campaigns keep it always. Others go at once, because Meta does not say how strictly it counts;
+    but after a 131056, by which nothing was sent, they keep the rule too, until the recipient has had a quiet minute.
+
+    What Meta took beyond the rule shows that it counts less strictly: the debt by the rule begins anew with it.
+    """
 
     _since: float = float("-inf")
     _count: int = 0
+    _held_at: float | None = None
+    _refused_at: float = float("-inf")
 
-    def ready_at(self, now: float) -> float:
+    def ready_at(self, now: float, *, strict: bool) -> float:
         """When the next message may go: now, or later."""
-        paid = self._since + self._count * PAIR_SECONDS
-        if now >= paid or (now < self._since + PAIR_SECONDS and self._count < PAIR_BURST):
-            return now
-        return paid
+        return now if not strict and not self._is_held(now) else self._by_the_rule(now)
 
     def went(self, now: float) -> None:
         """A message went out."""
-        if now >= self._since + self._count * PAIR_SECONDS:
-            self._since, self._count = now, 0
-        self._count += 1
+        if self._held_at is not None:
+            self._held_at = now if self._is_held(now) else None
+        if now < self._since + PAIR_SECONDS and self._count < PAIR_BURST:
+            self._count += 1
+        else:
+            self._since, self._count = now, 1
+
+    def refused(self, now: float) -> None:
+        """Meta has refused a message for this limit."""
+        if self._paid() <= now:  # Meta knows of more than we do: what another sender sent, or we forgot
+            self._since, self._count = now, 1
+        self._held_at = self._refused_at = now
+
+    def joined(self, other: "PairPace") -> "PairPace":
+        """As if all had been one: since the earlier of the two that is not over when the later one begins."""
+        first, second = sorted((self, other), key=lambda pair: pair._since)  # noqa: SLF001  # they are of one class
+        held = max((pair._held_at for pair in (first, second) if pair._held_at is not None), default=None)  # noqa: SLF001
+        if first._paid() <= second._since:  # noqa: SLF001  # the same
+            return replace(second, _held_at=held)
+        return replace(first, _count=first._count + second._count, _held_at=held)  # noqa: SLF001  # the same
 
     def idle(self, now: float) -> bool:
         """Whether it says nothing any more that a new one would not say."""
-        return now >= self._since + self._count * PAIR_SECONDS
+        return now >= self._paid() and not self._is_held(now)
+
+    def _by_the_rule(self, now: float) -> float:
+        paid = self._paid()
+        borrows = now < self._since + PAIR_SECONDS and self._count < PAIR_BURST and self._refused_at < self._since
+        return now if now >= paid or borrows else paid
+
+    def _paid(self) -> float:
+        return self._since + self._count * PAIR_SECONDS
+
+    def _is_held(self, now: float) -> bool:
+        return self._held_at is not None and now < max(self._held_at, self._paid()) + QUIET_SECONDS
 
 
 class Pairs:
-    """The pace of every recipient that somebody wrote to lately, by lane."""
+    """The pace of every recipient that was written to lately, by lane. `strict`: all messages keep Meta's rule."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
         self._pairs: dict[str, PairPace] = {}
         self._most = _MANY
 
-    def ready_at(self, lane: str, now: float) -> float:
-        """When the next message to this recipient may go."""
+    def ready_at(self, lane: str, now: float, *, campaign: bool) -> float:
+        """When the next message to this recipient may go; a `campaign`'s keeps Meta's rule."""
         pair = self._pairs.get(lane)
-        return pair.ready_at(now) if pair is not None else now
+        return pair.ready_at(now, strict=campaign or self._strict) if pair is not None else now
 
     def went(self, lane: str, now: float) -> None:
         """A message to this recipient goes out now."""
+        self._of(lane, now).went(now)
+
+    def refused(self, lane: str, now: float) -> None:
+        """Meta has refused a message to this recipient, because it had many (131056)."""
+        self._of(lane, now).refused(now)
+
+    def _of(self, lane: str, now: float) -> PairPace:
         pair = self._pairs.get(lane)
         if pair is None:
             pair = self._pairs[lane] = PairPace()
-        pair.went(now)
         if len(self._pairs) > self._most:
             self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.idle(now)}
             self._most = max(_MANY, 2 * len(self._pairs))
+            self._pairs[lane] = pair
+        return pair
+
+    def join(self, lane: str, other: str) -> None:
+        """Two lanes have turned out to be one recipient's: what went to either went to `other`."""
+        pair = self._pairs.pop(lane, None)
+        if pair is not None:
+            self._pairs[other] = pair.joined(self._pairs[other]) if other in self._pairs else pair
 
     def learn(self, lane: str, times: Iterable[float]) -> None:
         """When messages went to this recipient, in order, whoever sent them."""

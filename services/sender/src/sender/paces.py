@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+from common.contracts.people import Contact
 from sender.pace import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
+from sender.persons import Persons
 from sender.requests import lane_of
 from sender.store import JournalStore, Lately
 from sender.turns import Terms
@@ -34,6 +36,7 @@ class Paces:
     most: int
     pairs: Pairs | None = field(default_factory=Pairs)
     on_new: Callable[[str], None] = lambda _chatbot_id: None
+    persons: Persons = field(default_factory=Persons)
     _numbers: dict[str, NumberPace] = field(default_factory=dict)
 
     def terms(self, group: str) -> Terms:
@@ -53,23 +56,41 @@ class Paces:
         """Every chatbot whose number was used here, and its pace."""
         return self._numbers.items()
 
-    def pair_ready_at(self, lane: str, now: float) -> float:
+    def pair_ready_at(self, lane: str, now: float, *, campaign: bool) -> float:
         """When the next message to a recipient may go."""
-        return self.pairs.ready_at(lane, now) if self.pairs is not None else now
+        if self.pairs is None:
+            return now
+        return self.pairs.ready_at(self.persons.named(lane), now, campaign=campaign)
 
     def taken(self, lane: str, now: float) -> None:
         """Meta took a message to a recipient, or may have."""
         if self.pairs is not None:
-            self.pairs.went(lane, now)
+            self.pairs.went(self.persons.named(lane), now)
+
+    def pair_refused(self, lane: str, now: float) -> None:
+        """Meta has refused a message, because its recipient had too many (131056)."""
+        if self.pairs is not None:
+            self.pairs.refused(self.persons.named(lane), now)
+
+    def met(self, chatbot_id: str, to: str | None, contact: Contact | None) -> None:
+        """Meta has named a contact, maybe in answer to a send to `to`: other names of the same person share a pace."""
+        for name, known_as in self.persons.met(chatbot_id, to, contact):
+            if self.pairs is not None:
+                self.pairs.join(name, self.persons.named(known_as))
 
     def learn(self, lately: Sequence[Lately], now: float) -> None:
         """What was sent lately by whoever had these numbers before."""
+        by_lane: dict[str, list[float]] = {}
+        for sent in lately:
+            self.persons.met(sent.chatbot_id, sent.to, sent.contact)
         for sent in lately:
             times = [at.timestamp() for at in sent.times]
             # Counted as if now: it may have reached Meta later than its sender thought.
             self.number(sent.chatbot_id).came(now, sum(now - at < WINDOW_SECONDS for at in times))
-            if self.pairs is not None:
-                self.pairs.learn(lane_of(sent.chatbot_id, sent.to), times)
+            by_lane.setdefault(self.persons.named(lane_of(sent.chatbot_id, sent.to)), []).extend(times)
+        if self.pairs is not None:
+            for lane, times in by_lane.items():
+                self.pairs.learn(lane, sorted(times))
 
 
 class Ticket:

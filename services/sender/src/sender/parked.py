@@ -30,7 +30,8 @@ class Parked:
     """One parked send. `token` is new each time it is parked; times are in Unix seconds, `order` as in the lane.
 
     `topic`, `offset`, `headers` and `value` are the record's. `in_doubt`: somebody has to ask what became of it.
-    `backlog`: it waits for nothing but room.
+    `backlog`: it waits for nothing but room. `named` is the name that it was sent to, where its lane has another name
+    of the same person.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Parked:
     headers: Mapping[str, str]
     value: bytes
     backlog: bool = False
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,12 @@ class ParkStore:
             )
         return [None] * len(sends)
 
+    async def due_of(self, send: str) -> float | None:
+        """When a parked send is looked at next, in Unix seconds; None when it is not parked."""
+        with or_unavailable():
+            document = await self._collection.find_one({"_id": send}, {"due": 1})
+        return document["due"] if document is not None else None
+
     async def first(self, partition: int, lane: str, after: int, limit: int) -> list[Parked]:
         """The first sends of a lane whose order is above `after`, in order."""
         query = {"partition": partition, "lane": lane, "order": {"$gt": after}}
@@ -138,6 +146,16 @@ class ParkStore:
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
             return [(row["_id"], row["last"]) async for row in cursor]
+
+    async def named(self, partition: int) -> list[tuple[str, str, str]]:
+        """(name, lane, group) of every name whose sends are parked in the lane of another name."""
+        pipeline: list[Document] = [
+            {"$match": {"partition": partition, "named": {"$exists": True}}},
+            {"$group": {"_id": {"named": "$named", "lane": "$lane", "group": "$group"}}},
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
+            return [(row["_id"]["named"], row["_id"]["lane"], row["_id"]["group"]) async for row in cursor]
 
     async def waiting(self, partition: int) -> list[Waiting]:
         """Every lane of a partition whose parked sends wait for more than room."""
@@ -177,6 +195,7 @@ def _document(send: Parked) -> Document:
         "headers": [[name, value] for name, value in send.headers.items()],
         "value": send.value,
         "backlog": send.backlog,
+        **({"named": send.named} if send.named is not None else {}),
     }
 
 
@@ -196,4 +215,5 @@ def _parked(document: Document) -> Parked:
         headers={name: value for name, value in document["headers"]},  # noqa: C416  # pairs are lists here
         value=bytes(document["value"]),
         backlog=document.get("backlog", False),
+        named=document.get("named"),
     )

@@ -13,7 +13,7 @@ from sender.intake import item_of
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore
-from sender.requests import Job, Letter, Position, read_record
+from sender.requests import Job, Letter, Position, lane_today, read_record
 from sender.tokens import new_token
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ class Parking:
         waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
         for lane in waiting:
             self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+            self._lanes.junctions.take(lane_today(lane.lane), lane.lane, lane.group)
+        for name, of, group in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
+            self._lanes.junctions.take(name, of, group)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
         return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
@@ -132,6 +135,7 @@ class Parking:
             headers=job.headers,
             value=job.value,
             backlog=item.backlog,
+            named=item.named,
         )
 
 
@@ -161,5 +165,5 @@ def _item(parked: Parked) -> Item[Job] | None:
         strikes=parked.strikes,
         parked=parked.token,
     )
-    item.lane = parked.lane
+    item.lane, item.named = parked.lane, parked.named
     return item

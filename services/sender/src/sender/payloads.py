@@ -41,8 +41,10 @@ def edge_of(request: SendRequest) -> str:
 
 
 def recipient(to: str) -> dict[str, str]:
-    """`recipient` for a BSUID, `to` for a phone number; never both, for `to` silently wins."""
+    """`recipient` for a BSUID, `to` for a phone number or a group; never both, for `to` silently wins."""
     contact = contact_of_recipient(to)
+    if contact.group_id:
+        return {"recipient_type": "group", "to": contact.group_id}
     if contact.user_id:
         return {"recipient": contact.user_id}
     # Without the `+` Meta may put the business's own country code in front.

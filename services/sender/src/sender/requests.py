@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
+from common.contracts.notations import canonical
 from common.contracts.outbound import plain_json
 from common.contracts.people import contact_of_recipient
 from common.contracts.refusals import as_sentence, refusals
@@ -42,6 +43,9 @@ REPLAY: Final = "replay"
 REPLAYS: Final = "replays"
 REKEYED_FROM: Final = "rekeyed-from"
 RELEASED_FROM: Final = "released-from"
+SET_ASIDE: Final = "set-aside"
+"""Says of a record that its send has waited beside its conversation; the journal knows since when."""
+
 ORIGIN_TOPIC: Final = "origin-topic"
 ORIGIN_PARTITION: Final = "origin-partition"
 ORIGIN_OFFSET: Final = "origin-offset"
@@ -130,9 +134,23 @@ class Letter:
 
 
 def lane_of(chatbot_id: str, to: str) -> str:
-    """The conversation of a chatbot with whom `to` names."""
-    aliases = contact_of_recipient(to).aliases()
+    """The conversation of a chatbot with whom `to` names: the same for all notations of a phone number."""
+    contact = contact_of_recipient(to)
+    if contact.wa_id:
+        return lane_of_phone(chatbot_id, contact.wa_id)
+    aliases = contact.aliases()
     return f"{chatbot_id}|{aliases[0] if aliases else to}"
+
+
+def lane_of_phone(chatbot_id: str, digits: str) -> str:
+    """The conversation of a chatbot with the phone that has this number."""
+    return f"{chatbot_id}|p:{canonical(digits)}"
+
+
+def lane_today(lane: str) -> str:
+    """The name that a lane has now: earlier versions had one lane for each notation of a number."""
+    chatbot_id, _, phone = lane.partition("|p:")
+    return lane_of_phone(chatbot_id, phone) if phone.isdigit() else lane
 
 
 def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The records that a send leads to: results, retries and dead letters. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -10,8 +10,9 @@ from common.contracts.envelope import encode
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_key, contact_of_recipient
 from common.kafka.records import Outgoing, headers_for
+from common.telemetry.trace import Trace
 from sender.journal import Entry, State
-from sender.outcomes import Retry
+from sender.outcomes import Apart, Retry, Step
 from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
 
 _TYPES: Final = {
@@ -20,18 +21,24 @@ _TYPES: Final = {
     State.EXPIRED: sends.EXPIRED,
     State.CANCELLED: sends.CANCELLED,
     State.IN_DOUBT: sends.IN_DOUBT,
+    State.DEFERRED: sends.QUEUED,
 }
 
 
-def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
-    """The `whatsapp-cloud-send-results` record of an entry that has ended or is in doubt.
+def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of an entry that has ended, is in doubt, or waits.
 
-    Its id follows from the entry, so that the same end published twice is the same event.
+    Its id follows from the entry, so that the same end published twice is the same event. `due` is when a send that
+    waits with its number is tried again, in Unix seconds.
     """
     kind = _TYPES[entry.state]
+    waits_until = entry.due if entry.state is State.DEFERRED else None
+    if due is not None:
+        waits_until = datetime.fromtimestamp(round(due, 3), UTC)
+    until = (waits_until.isoformat(),) if waits_until is not None else ()
     trace = job.trace.child()
     event = sends.SendResult(
-        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry)),
+        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry), *until),
         type=kind,
         version=sends.VERSION,
         occurred_at=entry.at,
@@ -48,19 +55,90 @@ def result(job: Job, entry: Entry, now: datetime) -> Outgoing:
             phone_number_id=entry.phone_number_id,
             contact=entry.contact,
             wamid=entry.wamid,
+            message_status=entry.message_status,
             error=entry.error,
+            due=waits_until,
             request=job.body,
         ),
     )
-    value = encode(event)
+    return _result_record(event, trace)
+
+
+def _result_record(event: sends.SendResult, trace: Trace) -> Outgoing:
+    data, value = event.data, encode(event)
     if (
         len(value) > topics.SEND_RESULTS.max_value_bytes
     ):  # numbers can grow when they are written anew: 1e15 becomes 17 digits
         value = encode(replace(event, data=replace(event.data, request=None)))
     # Without an account there is no number, and the chatbot is the nearest thing to it.
-    key = contact_key(entry.phone_number_id or job.chatbot_id, contact_of_recipient(job.to))
-    sent = headers_for(trace, event_id=event.id, event_type=kind)
+    key = contact_key(data.phone_number_id or data.chatbot_id, contact_of_recipient(data.to))
+    sent = headers_for(trace, event_id=event.id, event_type=event.type)
     return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
+
+
+def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of a request that came under the id of another content.
+
+    It is told beside the send that has the id, and has none of the content that is not sent.
+    """
+    trace = job.trace.child()
+    event = sends.SendResult(
+        id=ids.derive_id("send-result", entry.id, sends.DUPLICATE, str(job.position.offset)),
+        type=sends.DUPLICATE,
+        version=sends.VERSION,
+        occurred_at=now,
+        recorded_at=now,
+        correlation_id=trace.correlation_id,
+        causation_id=entry.id,
+        data=sends.SendResultData(
+            journal_id=entry.id,
+            chatbot_id=entry.chatbot_id,
+            message_id=entry.message_id,
+            to=entry.to,
+            attempts=entry.attempt,
+            at=now,
+            phone_number_id=entry.phone_number_id,
+            error=MetaError(reason="duplicate", details="another content has this messageId; this one was not sent"),
+        ),
+    )
+    return _result_record(event, trace)
+
+
+def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of a send that waits in a store; `number` is its account's.
+
+    It has the key of the result that will follow, so that the two are read in their order.
+    """
+    trace = job.trace.child()
+    event = sends.SendResult(
+        id=ids.derive_id("send-result", job.journal_id, sends.QUEUED, str(job.attempts)),
+        type=sends.QUEUED,
+        version=sends.VERSION,
+        occurred_at=now,
+        recorded_at=now,
+        correlation_id=trace.correlation_id,
+        causation_id=job.journal_id,
+        data=sends.SendResultData(
+            journal_id=job.journal_id,
+            chatbot_id=job.chatbot_id,
+            message_id=job.message_id,
+            to=job.to,
+            attempts=job.attempts,
+            at=now,
+            phone_number_id=number,
+            request=job.body,
+            due=due,
+            error=MetaError(reason=reason),
+        ),
+    )
+    return _result_record(event, trace)
+
+
+def waiting(job: Job, step: Step, now: datetime) -> tuple[Outgoing, ...]:
+    """What a producer should learn of a send that waits because Meta refuses its template or kind."""
+    outcome = step.outcome
+    news = isinstance(outcome, Apart) and outcome.news and step.recorded
+    return (result(job, step.entry, now),) if news and step.entry is not None else ()
 
 
 def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:

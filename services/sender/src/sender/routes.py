@@ -3,16 +3,13 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-import msgspec
 from litestar import Request, Router, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
-from common.contracts import ids
 from common.contracts.accounts import AccountData
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
@@ -23,18 +20,18 @@ from common.http.received import body_in_time, correlation_id_of, end_of_path
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from sender import answers, telemetry
+from sender.advice import Advice
 from sender.batch_route import Admission, batch_route
 from sender.enqueue import check_id, ensure_sendable, entered, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
-from sender.requests import LAST_DUE, MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.requests import MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.standing import Standings, shown
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
-_UNKNOWN: Final = {404: "no message of this chatbot with this messageId has been taken up yet"}
+_UNKNOWN: Final = {404: "no message of this chatbot with this messageId was accepted"}
 
-Load = Callable[[str], Awaitable[Entry | None]]
-DueOf = Callable[[str], Awaitable[float | None]]
 Cancel = Callable[[str, str], Awaitable[Entry]]
 NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
 ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
@@ -44,23 +41,23 @@ def send_router(
     *,
     publisher: Publisher,
     accounts: Table[AccountData],
-    load: Load,
-    due_of: DueOf,
+    standings: Standings,
+    advice: Advice,
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
     batches: Admission,
     guard: Guard,
 ) -> Router:
-    """The routes; `load` reads a journal entry by its id, `due_of` when a scheduled send is due (Unix seconds).
+    """The routes; `standings` says how a send stands, `advice` what is to be warned of.
 
     `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
     said of a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
-        send_route(publisher, accounts),
+        send_route(publisher, accounts, advice),
         batch_route(publisher, accounts, batches),
-        standing_route(load, due_of),
+        standing_route(standings),
         cancel_route(cancel),
         number_route(number_of),
         media,
@@ -68,7 +65,7 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteHandler:
+def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(
@@ -92,27 +89,35 @@ def send_route(publisher: Publisher, accounts: Table[AccountData]) -> HTTPRouteH
     async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
 
-        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe.
+        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe. `warnings`
+        name problems that are known already; the message is accepted all the same.
         """
         trace, began = entered(request.headers), time.time_ns()
         correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
         send_request, body = parse(bytes(await body_in_time(request)))
         check_chatbot(request, send_request.chatbot_id)
-        await ensure_sendable(accounts, send_request.chatbot_id)
+        account = await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
         record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
-        await publisher.publish([record])
+        looking = advice.begin(send_request, account.phone_number_id, body)
+        try:
+            await publisher.publish([record])
+        except BaseException:
+            looking.cancel()
+            raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
+        warnings = await advice.result_of(looking)
         return {
             "success": True,
             "message": "Message enqueued for sending",
             "data": {"messageId": message_id},
+            **({"warnings": warnings} if warnings else {}),
         }
 
     return send
 
 
-def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
+def standing_route(standings: Standings) -> HTTPRouteHandler:
     """`GET /send/{messageId}`."""
 
     @get(
@@ -126,20 +131,17 @@ def standing_route(load: Load, due_of: DueOf) -> HTTPRouteHandler:
         message_id: FromPath[str],
         chatbot: ChatbotId,
     ) -> dict[str, Any]:
-        """The sender's own record of a message: its state, attempts, wamid or error."""
+        """The sender's own record of a message: its state, attempts, wamid or error.
+
+        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted.
+        """
         check_id(chatbot)
         check_chatbot(request, chatbot)
         message_id = _message_id(request)
-        journal_id = ids.journal_id(chatbot, message_id)
-        entry = await load(journal_id)
-        if entry is not None:
-            return {"success": True, "data": _shown(entry)}
-        due = await due_of(journal_id)
-        if due is None:
-            raise NotFound("no message of this chatbot with this messageId has been taken up yet")
-        send_at = datetime.fromtimestamp(min(due, LAST_DUE), UTC).isoformat()
-        data = {"messageId": message_id, "chatbotId": chatbot, "state": "scheduled", "sendAt": send_at}
-        return {"success": True, "data": data}
+        found = await standings.of(chatbot, message_id)
+        if found is None:
+            raise NotFound("no message of this chatbot with this messageId was accepted")
+        return {"success": True, "data": found}
 
     return standing
 
@@ -173,8 +175,8 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
         message_id = _message_id(request)
         entry = await cancel(chatbot, message_id)
         if entry.state is not State.CANCELLED:
-            raise Conflict(_too_late(entry.state), code="not_cancellable", details=_shown(entry))
-        return {"success": True, "data": _shown(entry)}
+            raise Conflict(_too_late(entry.state), code="not_cancellable", details=shown(entry))
+        return {"success": True, "data": shown(entry)}
 
     return cancellation
 
@@ -218,18 +220,3 @@ def _too_late(state: State) -> str:
             return "Meta may have this message already"
         case _:
             return f"this message has ended as {state}"
-
-
-def _shown(entry: Entry) -> dict[str, Any]:
-    fields = {
-        "messageId": entry.message_id,
-        "chatbotId": entry.chatbot_id,
-        "state": str(entry.state),
-        "attempts": entry.attempt,
-        "at": entry.at.isoformat(),
-        "createdAt": entry.created_at.isoformat(),
-        "due": entry.due.isoformat() if entry.due else None,
-        "wamid": entry.wamid,
-        "error": msgspec.to_builtins(entry.error),
-    }
-    return {name: value for name, value in fields.items() if value is not None}

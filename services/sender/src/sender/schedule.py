@@ -8,14 +8,16 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from common.contracts import topics
 from common.kafka.records import Outgoing
 from sender import results
 from sender.batching import GroupCommit
 from sender.parking import patiently
-from sender.requests import Job, Letter, Position, read_record, released
+from sender.requests import RELEASED_FROM, SET_ASIDE, Job, Letter, Position, read_record, released
 from sender.scheduled import Scheduled, ScheduleStore
 from sender.tokens import new_token
 
@@ -56,7 +58,20 @@ class Schedule:
 
     async def put(self, jobs: Sequence[Job]) -> None:
         """Have these in the store."""
-        sends = [self._scheduled(job) for job in jobs]
+        await self._put([self._scheduled(job) for job in jobs])
+
+    async def set_aside(self, job: Job, due: float, subject: str) -> None:
+        """Have a send in the store until `due` (Unix seconds), because Meta refuses its template or kind."""
+        again = bool(job.replay or job.attempts or RELEASED_FROM in job.headers)
+        headers, apart = {**job.headers, SET_ASIDE: "1"}, (job.chatbot_id, subject)
+        await self._put([replace(self._scheduled(job), due=due, again=again, headers=headers, apart=apart)])
+
+    async def hasten(self, chatbot: str, subject: str | None) -> None:
+        """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
+        await patiently(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
+        self._changed.set()
+
+    async def _put(self, sends: Sequence[Scheduled]) -> None:
         await asyncio.gather(*map(self._scheduler.puts.submit, sends))
         if any(send.due < time.time() + _HORIZON_SECONDS for send in sends):
             self._changed.set()
@@ -100,7 +115,7 @@ class Schedule:
 def _record(send: Scheduled) -> Outgoing:
     """What stands in the topic in its place."""
     position = Position(send.topic, send.partition, send.offset)
-    job = read_record(position, send.value, send.headers, retried=False)
+    job = read_record(position, send.value, send.headers, retried=send.topic != topics.SEND.name)
     if isinstance(job, Letter):
         return results.dead_record(job, datetime.now(UTC))
     return released(job)

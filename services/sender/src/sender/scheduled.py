@@ -17,7 +17,11 @@ COLLECTION: Final = collections.SEND_SCHEDULED.name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
-    """One of them. `id` is its journal id, `due` in Unix seconds; the rest is the record's."""
+    """One of them. `id` is its journal id, `due` in Unix seconds; the rest is the record's.
+
+    `apart` is (chatbot id, template or kind) of one that waits because Meta refuses that. `again` says that the send
+    was here before, and what is left of that is out of date.
+    """
 
     id: str
     token: str
@@ -27,6 +31,8 @@ class Scheduled:
     offset: int
     headers: Mapping[str, str]
     value: bytes
+    apart: tuple[str, str] | None = None
+    again: bool = False
 
 
 class ScheduleStore:
@@ -41,9 +47,13 @@ class ScheduleStore:
         await ensure_indexes(self._database, collections.SEND_SCHEDULED)
 
     async def put(self, sends: Sequence[Scheduled]) -> Sequence[None]:
-        """Put these in; of two with one id, the one that was asked for first stays."""
+        """Put these in; of two with one id, the one that was asked for first stays, but for one that comes `again`."""
         writes = [
-            ReplaceOne({"_id": send.id, "offset": {"$gte": send.offset}}, _document(send), upsert=True)
+            ReplaceOne(
+                {"_id": send.id} if send.again else {"_id": send.id, "offset": {"$gte": send.offset}},
+                _document(send),
+                upsert=True,
+            )
             for send in sends
         ]
         with or_unavailable():
@@ -73,6 +83,14 @@ class ScheduleStore:
         with or_unavailable():
             await self._collection.update_one({"_id": send}, {"$set": {"due": 0.0}})
 
+    async def hasten_apart(self, partition: int, chatbot: str, subject: str | None) -> None:
+        """Have those looked at now that wait because Meta refused a template or kind; None: any of the chatbot's."""
+        query = {"partition": partition, "apart.chatbot": chatbot}
+        with or_unavailable():
+            await self._collection.update_many(
+                query | ({"apart.subject": subject} if subject is not None else {}), {"$set": {"due": 0.0}}
+            )
+
     async def due_of(self, send: str) -> float | None:
         """When a send is due; None when it is not scheduled."""
         with or_unavailable():
@@ -90,6 +108,7 @@ def _document(send: Scheduled) -> Document:
         "offset": send.offset,
         "headers": [[name, value] for name, value in send.headers.items()],
         "value": send.value,
+        **({"apart": {"chatbot": send.apart[0], "subject": send.apart[1]}} if send.apart is not None else {}),
     }
 
 

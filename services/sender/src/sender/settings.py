@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from common.dead_letters import DeadLetterSettings
 from common.http.auth import ApiKeySettings
@@ -22,6 +22,12 @@ from sender.lane import Bounds
 from sender.pace import DEFAULT_RATE
 
 
+def pair_pace_of(value: object) -> object:
+    """`SENDER_PAIR_PACE` was a switch once: on is `strict`."""
+    text = str(value).lower()
+    return "strict" if text in {"true", "1", "on", "yes"} else "off" if text in {"false", "0", "no"} else value
+
+
 class Settings(
     KafkaSettings,
     MongoSettings,
@@ -38,6 +44,9 @@ class Settings(
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
+    sender_conversation_group: Annotated[
+        str, Field(description="conversation's CONSUMER_GROUP: while it is behind, a doubt lasts longer")
+    ] = "conversation"
     sender_max_in_flight: Annotated[
         int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
     ] = 1_024
@@ -48,7 +57,7 @@ class Settings(
         float, Field(gt=0, description="what waits longer than this waits in MongoDB, not in memory")
     ] = 5.0
     sender_in_doubt_seconds: Annotated[
-        float, Field(gt=0, description="how long a status may settle a send whose answer was lost")
+        float, Field(gt=0, description="how long Meta has to be silent about a send whose answer was lost")
     ] = 30.0
     sender_in_doubt_policy: Annotated[
         Literal["resend", "fail"], Field(description="what to do when no status came in that time")
@@ -57,15 +66,26 @@ class Settings(
         float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; it doubles")
     ] = 30.0
     sender_pause_cap_seconds: Annotated[float, Field(gt=0, description="longest such pause")] = 300.0
+    sender_hold_seconds: Annotated[
+        float, Field(gt=0, description="how long a message waits while Meta refuses it; then it ends as failed")
+    ] = 86_400.0
     sender_messages_per_second: Annotated[
         float, Field(gt=0, description="messages of one number per second, where Meta has told no other limit")
     ] = DEFAULT_RATE
     sender_pair_pace: Annotated[
-        bool, Field(description="keep Meta's limit per recipient (1 message in 6 s, 45 at once); off: run into it")
-    ] = True
+        Literal["learned", "strict", "off"],
+        BeforeValidator(pair_pace_of),
+        Field(
+            description="Meta's limit per recipient (1 message in 6 s, 45 at once): kept after Meta has refused one,"
+            " and by campaigns; strict: kept by all; off: left to Meta"
+        ),
+    ] = "learned"
     sender_plan_weights: Annotated[
         dict[str, Annotated[float, Field(gt=0)]],
-        Field(min_length=1, description="shares of the customer plans, as JSON; an unknown plan has the least"),
+        Field(
+            min_length=1,
+            description='shares of the plans, as JSON: {"free": 1, "premium": 16}; an unknown plan has the least',
+        ),
     ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_batch_bytes: Annotated[
         int, Field(ge=MAX_BYTES, description="bytes of batches worked on at one time, per process; beyond: 429")
@@ -89,7 +109,11 @@ class Settings(
         """What the lanes of a partition may hold: no chatbot fills it alone, and no conversation its chatbot's part."""
         total = self.sender_session_records
         return Bounds(
-            lane=max(1, total // 20), group=max(2, total // 2), total=total, long_seconds=self.sender_park_seconds
+            lane=max(1, total // 20),
+            group=max(2, total // 2),
+            total=total,
+            long_seconds=self.sender_park_seconds,
+            most_seconds=self.sender_hold_seconds,
         )
 
     @model_validator(mode="after")

@@ -26,17 +26,27 @@ _STATUS: Final = decoder(MessageStatus)
 class Settler:
     """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
 
+    It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8).
+    that the number belongs to (P8). `on_status` is told of every status.
     """
 
-    def __init__(self, store: JournalStore, moves: GroupCommit[Move, Entry]) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        moves: GroupCommit[Move, Entry],
+        on_status: Callable[[StatusData], None] = lambda _status: None,
+    ) -> None:
         self._store = store
         self._moves = moves
+        self._on_status = on_status
 
     async def handle(self, batch: Batch) -> None:
         """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
-        seen = _seen(batch)
+        statuses = _statuses(batch)
+        for status in statuses:
+            self._on_status(status)
+        seen = _seen(statuses)
         if seen:
             entries = await self._store.unsettled_among(list(seen))
             found = [(entry, told_of(entry, seen[entry.id])) for entry in entries]
@@ -57,13 +67,13 @@ class Settler:
 class Watch:
     """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
 
-    Asks the journal only while somebody waits, for all of them at once.
+    Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
     """
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
         self._waiting: dict[str, Callable[[str], None]] = {}
-        self._some = asyncio.Event()
+        self.some = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,7 +87,7 @@ class Watch:
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""
         self._waiting[journal_id] = on_settled
-        self._some.set()
+        self.some.set()
 
     def remove(self, journal_id: str) -> None:
         """Nobody waits for it any more."""
@@ -85,7 +95,7 @@ class Watch:
 
     async def _look(self) -> None:
         while True:
-            await self._some.wait()
+            await self.some.wait()
             try:
                 for journal_id in await self._store.ended_among(list(self._waiting)):
                     on_settled = self._waiting.pop(journal_id, None)
@@ -94,7 +104,7 @@ class Watch:
             except Unavailable as error:
                 log.warning("cannot look for settled sends", extra={"error": error.message})
             if not self._waiting:
-                self._some.clear()
+                self.some.clear()
             await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -107,9 +117,9 @@ def told_of(entry: Entry, statuses: Sequence[StatusData]) -> StatusData | None:
     return None
 
 
-def _seen(batch: Batch) -> dict[str, list[StatusData]]:
+def _seen(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:
     seen: dict[str, list[StatusData]] = {}
-    for status in _statuses(batch):
+    for status in statuses:
         if status.journal_id is not None and status.wamid is not None:
             seen.setdefault(status.journal_id, []).append(status)
     return seen

@@ -8,7 +8,7 @@ Times are seconds of one clock that the caller passes in.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Generic, TypeVar
 
 from sender.backlogs import Backlogs
@@ -87,6 +87,11 @@ class Shelf(Generic[T]):
         lanes, self._behind = self._behind or [], None
         for lane in lanes:
             self._changed(lane)
+
+    @property
+    def backlogs(self) -> Container[str]:
+        """The groups that have one."""
+        return self._backlogs
 
     @property
     def is_behind(self) -> bool:

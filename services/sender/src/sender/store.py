@@ -21,11 +21,12 @@ COLLECTION: Final = collections.SEND_JOURNAL.name
 
 @dataclass(frozen=True, slots=True)
 class Lately:
-    """When messages went to one recipient, in order."""
+    """When messages went to one recipient, in order, and whom Meta named in its last answer."""
 
     chatbot_id: str
     to: str
     times: Sequence[datetime]
+    contact: Contact | None = None
 
 
 class JournalStore:
@@ -79,11 +80,20 @@ class JournalStore:
             # By the one index on times that there is.
             {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
             {"$sort": {"expireAt": 1}},
-            {"$group": {"_id": {"chatbotId": "$chatbotId", "to": "$to"}, "times": {"$push": "$at"}}},
+            {
+                "$group": {
+                    "_id": {"chatbotId": "$chatbotId", "to": "$to"},
+                    "times": {"$push": "$at"},
+                    "contact": {"$last": "$contact"},
+                }
+            },
         ]
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
-            return [Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"]) async for row in cursor]
+            return [
+                Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"], _read(row.get("contact"), Contact))
+                async for row in cursor
+            ]
 
     def _document(self, entry: Entry) -> Document:
         return {
@@ -100,12 +110,16 @@ class JournalStore:
             **_present(
                 phoneNumberId=entry.phone_number_id,
                 due=entry.due,
+                doubtedAt=entry.doubted_at,
                 firstFailedAt=entry.first_failed_at,
                 wamid=entry.wamid,
+                messageStatus=entry.message_status,
                 contact=msgspec.to_builtins(entry.contact),
                 error=msgspec.to_builtins(entry.error),
                 letter=entry.letter or None,
                 replays=entry.replays or None,
+                apart=entry.apart or None,
+                digest=entry.digest,
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -137,12 +151,16 @@ def _entry(document: Document) -> Entry:
         to=document["to"],
         phone_number_id=document.get("phoneNumberId"),
         due=document.get("due"),
+        doubted_at=document.get("doubtedAt"),
         first_failed_at=document.get("firstFailedAt"),
         wamid=document.get("wamid"),
+        message_status=document.get("messageStatus"),
         contact=_read(document.get("contact"), Contact),
         error=_read(document.get("error"), MetaError),
         letter=document.get("letter", False),
         replays=document.get("replays", 0),
+        apart=document.get("apart", ""),
+        digest=document.get("digest"),
     )
 
 

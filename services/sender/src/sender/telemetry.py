@@ -18,7 +18,7 @@ from common.telemetry.metrics import OTHER
 from common.telemetry.tenants import Tenants
 from common.telemetry.trace import Trace
 from common.telemetry.tracing import SpanKind
-from sender.outcomes import Dead, Defer, InDoubt, Outcome, Retry, Sent, Step
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, Step
 from sender.requests import Job
 
 K = TypeVar("K")
@@ -156,6 +156,8 @@ def outcome_name(outcome: Outcome) -> str:
             return "retry"
         case Defer():
             return "deferred"
+        case Apart():
+            return "queued"
 
 
 def reason_of(error: MetaError | None) -> str:

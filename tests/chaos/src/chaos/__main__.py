@@ -34,7 +34,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     number("--kafka-nodes", type=int, default=3, choices=(1, 3), help="brokers (default: %(default)s)")
     number("--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the set (default: %(default)s)")
     number("--quiet-seconds", type=float, help="how long to wait for the end (default: 240, of a broken build 75)")
-    number("--kinds", help="only these, by comma: kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …")
+    number(
+        "--kinds",
+        help="only these, by comma: outage, outage:kafka, kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …",
+    )
     number(
         "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
     )

@@ -60,10 +60,10 @@ def origin_off() -> None:
 
     apply = core._apply_inbound  # breaking in is the point
 
-    def every_record(result: Any, fact: Any, chatbots: Any, now: Any) -> None:
+    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, silent: bool) -> None:
         for message in result.working.of_wamid(fact.event.data.phone_number_id, fact.message.id):
             message.document["origin"] = fact.origin
-        apply(result, fact, chatbots, now)
+        apply(result, fact, chatbots, now, silent=silent)
 
     core._apply_inbound = every_record
 

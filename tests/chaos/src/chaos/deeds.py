@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from chaos.plan import Fault
@@ -15,6 +16,8 @@ from local_stack.cluster import Cluster
 log = logging.getLogger(__name__)
 
 _READY_SECONDS: Final = 90.0
+_LOSE_SECONDS: Final = 2.0
+"""For so long before an outage, and after its beginning, half of all answers are lost."""
 STATUSES: Final = ("sent", "delivered", "read")
 
 
@@ -72,9 +75,25 @@ class Deeds:
         return f"{fault.kind}: {head}"
 
     def _deeds(self) -> Mapping[str, Callable[[Fault], Awaitable[None]]]:
-        return {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop} | dict.fromkeys(
-            ("lose_answer", "reset", "http_5xx", "error", "throttle", "slow", "duplicate", "reorder", "batch", "delay"),
-            self._storm,
+        deeds = {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop}
+        return (
+            deeds
+            | {"outage": self._outage}
+            | dict.fromkeys(
+                (
+                    "lose_answer",
+                    "reset",
+                    "http_5xx",
+                    "error",
+                    "throttle",
+                    "slow",
+                    "duplicate",
+                    "reorder",
+                    "batch",
+                    "delay",
+                ),
+                self._storm,
+            )
         )
 
     async def _kill(self, fault: Fault) -> None:
@@ -112,6 +131,44 @@ class Deeds:
         await asyncio.sleep(fault.seconds)
         await self._start(fault.target)
 
+    async def _outage(self, fault: Fault) -> None:
+        """Take a part of the way of a status away as a whole, with answers lost at its beginning."""
+        await self._set_storm(-fault.number, [{"fault": {"kind": "lose_answer"}, "match": {"probability": 0.5}}])
+        await asyncio.sleep(_LOSE_SECONDS)
+        undo = await self._take_away(fault.target)
+        await asyncio.sleep(_LOSE_SECONDS)
+        await self._set_storm(-fault.number, None)
+        await asyncio.sleep(fault.seconds - _LOSE_SECONDS)
+        await undo()
+
+    async def _take_away(self, target: str) -> Callable[[], Awaitable[Any]]:
+        """Do so; what is returned brings it back."""
+        system, stack = self._system, self._system.stack
+        if target == "secret":
+            await self._client.control("POST", "config", {"appSecret": "fake-secret-of-another-app"})
+            return partial(self._client.control, "POST", "config", {"appSecret": system.secret.app_secret})
+        if target in ("kafka", "mongo"):
+            cluster = stack.kafka if target == "kafka" else stack.mongo
+            for number in cluster.nodes:
+                cluster.pause(number)
+            return partial(_resume, cluster)
+        names = system.names(target)
+        for name in names:
+            if target == "ingress":
+                await asyncio.to_thread(system.kill, name)
+            else:
+                system.pause(name)
+        return partial(self._bring_back, target, names)
+
+    async def _bring_back(self, target: str, names: Sequence[str]) -> None:
+        for name in names:
+            if target == "ingress":
+                await asyncio.to_thread(self._system.spawn, name)
+            else:
+                self._system.resume(name)
+        for name in names:
+            await asyncio.to_thread(self._system.wait_ready, name, _READY_SECONDS)
+
     async def _start(self, name: str) -> None:
         await asyncio.to_thread(self._system.spawn, name)
         await asyncio.to_thread(self._system.wait_ready, name, _READY_SECONDS)
@@ -135,12 +192,17 @@ class Deeds:
         if fault.kind == "reorder":
             # Meta's order of a customer's messages is the one that is promised: only statuses overtake one another.
             rules = [{**rule, "match": {**rule["match"], "type": status}} for status in STATUSES]
-        async with self._rules:
-            self._storms[fault.number] = {"rules": rules}
-            await self._set_rules()
+        await self._set_storm(fault.number, rules)
         await asyncio.sleep(fault.seconds)
+        await self._set_storm(fault.number, None)
+
+    async def _set_storm(self, number: int, rules: list[dict[str, Any]] | None) -> None:
+        """Begin a storm, or (None) end it."""
         async with self._rules:
-            self._storms.pop(fault.number, None)
+            if rules is None:
+                self._storms.pop(number, None)
+            else:
+                self._storms[number] = {"rules": rules}
             await self._set_rules()
 
     async def _set_rules(self) -> None:
@@ -151,3 +213,8 @@ class Deeds:
                 self.struck[kind] = self.struck.get(kind, 0) + rule["fired"]
         rules = [rule for storm in self._storms.values() for rule in storm["rules"]]
         await self._client.control("POST", "faults", {"rules": rules, "seed": len(self.done) + sum(self._storms)})
+
+
+async def _resume(cluster: Cluster) -> None:
+    for number in cluster.nodes:
+        cluster.resume(number)

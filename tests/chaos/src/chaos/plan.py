@@ -41,6 +41,14 @@ _DEEDS: Final[Mapping[tuple[str, str], int]] = {
     ("kill", "mongo-secondary"): 1,
     ("pause", "mongo-primary"): 1,
 }
+WINDOW_SECONDS: Final = 30.0
+"""How long a doubt lasts, as in production."""
+OUTAGES: Final = ("ingress", "secret", "conversation", "kafka", "mongo")
+"""What of the way of a status is away as a whole, and for longer than the window, while answers are lost. `secret`: Meta
+signs with another one than ingress knows, so that all webhooks are refused."""
+_LONG: Final = 60
+"""A run of so many faults has every kind. A shorter one has the outage that costs it the least time."""
+_SHORT_OUTAGE: Final = "conversation"
 _ZOMBIE_SECONDS: Final = 12.0
 """Longer than the consumers' session time-out of a run: the group goes on without it, and it comes back."""
 _RESTS: Final = {"sender": 15.0, "conversation": 15.0, "kafka": 20.0, "mongo": 20.0}
@@ -99,8 +107,10 @@ class _Planner:
         now = 2.0
         deck = list(self.weights)
         self.rng.shuffle(deck)
+        if faults < _LONG and self.profile.kinds is None:
+            self.made.append(self._made(now, "outage", _SHORT_OUTAGE))
         while len(self.made) < faults:
-            first = deck.pop() if deck and faults >= 60 else None
+            first = deck.pop() if deck and (faults >= _LONG or not any(self.weights.values())) else None
             fault = self._next(now, first)
             if fault is not None:
                 self.made.append(fault)
@@ -129,10 +139,13 @@ class _Planner:
         return None
 
     def _choose(self) -> tuple[str, str]:
-        return self.rng.choices(list(self.weights), list(self.weights.values()))[0]
+        weights = list(self.weights.values())
+        return self.rng.choices(list(self.weights), weights if any(weights) else None)[0]
 
     def _made(self, now: float, kind: str, target: str) -> Fault:
         rng, number = self.rng, len(self.made) + 1
+        if kind == "outage":
+            return Fault(number, now, kind, target, WINDOW_SECONDS + rng.uniform(2, 5))
         if target == "meta":
             return Fault(number, now, kind, target, rng.uniform(2, 6), self._detail(kind))
         party = target.split("-", maxsplit=1)[0]
@@ -177,6 +190,8 @@ class _Planner:
         for other in reversed(self.made):
             if fault.at_s - other.at_s > 120:
                 break
+            if fault.kind == other.kind == "outage" and fault.at_s < other.end_s + _RESTS["kafka"]:
+                return False
             if other.target == "meta" or fault.target == "meta":
                 continue
             if fault.party == other.party:
@@ -188,4 +203,5 @@ class _Planner:
 
 
 def _choices() -> dict[tuple[str, str], int]:
-    return {**_DEEDS, **{(kind, "meta"): weight for kind, weight in STORMS.items()}}
+    outages = {("outage", target): 0 for target in OUTAGES}  # each once, by the deck
+    return {**_DEEDS, **{(kind, "meta"): weight for kind, weight in STORMS.items()}, **outages}

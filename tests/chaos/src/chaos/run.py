@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from chaos import broken, rolling, witness
 from chaos.attacker import NUMBER, TENANTS, Attacker, own_session
 from chaos.deeds import Deeds
-from chaos.plan import Fault, Profile, plan
+from chaos.plan import WINDOW_SECONDS, Fault, Profile, plan
 from chaos.rolling import Rolled
 from chaos.traffic import Bot, Traffic
 from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
@@ -32,13 +32,13 @@ Json = dict[str, Any]
 
 REPLICAS: Final = {"ingress": 2, "conversation": 2, "sender": 2}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    # Sooner than in production, and the same code: a dead owner is noticed after 6 s. The window for doubts outlasts
-    # every outage of the run, for a status that cannot come is no silence.
+    # Sooner than in production, and the same code: a dead owner is noticed after 6 s. The window for doubts is that of
+    # production, and shorter than the outages of the run.
     "sender": {
         "KAFKA_SESSION_TIMEOUT_MS": "6000",
         "KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
         "GRAPH_TOTAL_SECONDS": "4",
-        "SENDER_IN_DOUBT_SECONDS": "50",
+        "SENDER_IN_DOUBT_SECONDS": f"{WINDOW_SECONDS:g}",
         "SENDER_PAUSE_SECONDS": "2",
         "SENDER_PARK_SECONDS": "3",
         # A handful of phones stands for many, and writes more than one message in six seconds.

@@ -15,6 +15,7 @@ INCOMING: Final = "incoming-messages"
 SEND: Final = "whatsapp-cloud-send"
 RESULTS: Final = "whatsapp-cloud-send-results"
 LETTERS: Final = ("whatsapp-cloud-send-dlq", "whatsapp-cloud-webhooks-dlq")
+_DOUBT: Final = "send.in_doubt"
 _ENDS: Final = frozenset({"send.accepted", "send.failed", "send.expired", "send.cancelled"})
 
 
@@ -61,7 +62,7 @@ async def ended_sends(kafka: str, chatbots: Collection[str]) -> tuple[dict[str, 
         if kind in _ENDS:
             ends.setdefault(journal, kind)
             attempts[journal] = tried
-        else:
+        elif kind == _DOUBT:
             doubts[journal] = max(tried, doubts.get(journal, 0))
     return ends, {
         journal: _settled(ends.get(journal), attempts.get(journal, 0) > doubts[journal]) for journal in doubts

@@ -108,7 +108,12 @@ def processes(
 ) -> list[Process]:
     """All processes. `ports` has one for each of `listeners`."""
     base = urls(ports)
-    common = {"KAFKA_BOOTSTRAP_SERVERS": kafka, "MONGODB_URI": mongodb, "HTTP_HOST": "127.0.0.1"}
+    common = {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "MONGODB_URI": mongodb,
+        "HTTP_HOST": "127.0.0.1",
+        "ENV_FILE": "",  # the demo has keys of its own, which do not go with those of a `.env`
+    }
     extra = choices.extra
     services = [
         Process(

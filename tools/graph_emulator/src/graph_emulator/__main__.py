@@ -20,6 +20,7 @@ from graph_emulator.fault_plans import parse_plan
 from graph_emulator.faults import FaultPlan
 from graph_emulator.journal import Journal, restore
 from graph_emulator.misuse import Misuse
+from graph_emulator.pair_limit import READINGS
 from graph_emulator.scenes import display_number
 
 _EPILOG = """\
@@ -66,6 +67,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="LIMIT,…",
         help=f"which of Meta's limits refuse messages: all, none, or some of {','.join(LIMITS)} (default: none)",
     )
+    make.add_argument(
+        "--pair-reading",
+        choices=READINGS,
+        default=READINGS[0],
+        help="how the limit per person is counted: as Meta writes it, or as a store that fills up (default: burst)",
+    )
     _add_timing(make, Config())
     return make
 
@@ -87,6 +94,11 @@ def _add_timing(make: argparse.ArgumentParser, config: Config) -> None:
         metavar="MS,MS,…",
         help="waits before each repeat of a refused webhook, the last one again and again "
         f"(default: {','.join(map(str, config.retry_delays_ms))})",
+    )
+    make.add_argument(
+        "--omit-callback-data",
+        action="store_true",
+        help="leave biz_opaque_callback_data out of statuses, as Meta may",
     )
     make.add_argument(
         "--unordered",
@@ -137,8 +149,10 @@ def _emulator(options: argparse.Namespace) -> Emulator:
         webhook_concurrency=max(1, options.webhook_concurrency),
         webhook_batch=options.webhook_batch,
         ordered=not options.unordered,
+        omit_callback_data=options.omit_callback_data,
         retry_delays_ms=options.retry_delays_ms,
         limits=options.limits,
+        pair_reading=options.pair_reading,
     )
     emulator = Emulator(config, seed=options.seed)
     if options.faults is not None:

@@ -7,7 +7,8 @@ from typing import Any
 from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.graph_errors import GraphError
 from graph_emulator.media_ids import media_ids
-from graph_emulator.validation import check_message, recipient_of
+from graph_emulator.validation import check_message, is_to_group, recipient_of
+from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]
 
@@ -43,7 +44,7 @@ def accept(
     """
     kind = check_message(body)
     customer, to_user_id = _recipient(body, directory)
-    if customer.wa_id == business.display_phone_number:
+    if customer.wa_id == wa_id_of(business.display_phone_number):
         raise GraphError(131021, "The recipient is the sending phone number itself.")
     if not business.registered:
         raise GraphError(133010, "Register the phone number before sending from it.")
@@ -61,7 +62,7 @@ def accept(
     )
 
 
-def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
+def answer(body: Json, accepted: Accepted, wamid: str, message_status: str) -> Json:
     """The body of a 200: `user_id` only for a message to a BSUID, `wa_id` unless it is withheld."""
     contact: Json = {"input": str(body["to"] if body.get("to") is not None else body["recipient"])}
     if not (accepted.to_user_id and accepted.customer.withhold_phone):
@@ -69,13 +70,17 @@ def answer(body: Json, accepted: Accepted, wamid: str) -> Json:
     if accepted.to_user_id:
         contact["user_id"] = accepted.customer.user_id
     message: Json = {"id": wamid}
+    if accepted.customer.is_group:
+        message["group_id"] = accepted.customer.wa_id
     if accepted.type == "template":
-        message["message_status"] = "accepted"
+        message["message_status"] = message_status
     return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}
 
 
 def _recipient(body: Json, directory: Directory) -> tuple[Customer, bool]:
     name, is_user_id = recipient_of(body)
+    if is_to_group(body):
+        return directory.group(name), False
     if not is_user_id:
         return directory.customer(name), False
     customer = directory.customer_by_user_id(name)

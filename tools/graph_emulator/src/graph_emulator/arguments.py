@@ -5,6 +5,7 @@ from typing import Any
 from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
 from graph_emulator.misuse import Misuse
+from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]
 
@@ -27,11 +28,11 @@ def text_in(arguments: Json, key: str) -> str:
 
 
 def phone_in(arguments: Json, key: str) -> str:
-    """The digits of a phone number."""
+    """The `wa_id` of a phone number."""
     digits = text_in(arguments, key).lstrip("+")
     if not digits.isdigit():
         raise Misuse(f"{key} must be a phone number in digits")
-    return digits
+    return wa_id_of(digits)
 
 
 def number_in(arguments: Json, key: str, default: int | None = 0) -> int:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
 from graph_emulator.misuse import Misuse
+from graph_emulator.pair_limit import READINGS
 
 Json = dict[str, Any]
 
@@ -43,12 +44,18 @@ class Config:
     retry_delays_ms: tuple[int, ...] = (0, 500, 1_000, 2_000, 4_000, 8_000)
     """Waits before each repeat of a refused webhook; the last one repeats until the span ends."""
     retry_span_ms: int = 7 * 86_400_000
+    omit_callback_data: bool = False
+    """Leave `biz_opaque_callback_data` out of statuses, as Meta may."""
+    message_status: str = "accepted"
+    """`message_status` in the answer to a template: accepted, held_for_quality_assessment or paused."""
     media_url_ms: int = 300_000
     media_upload_ms: int = 30 * 86_400_000
     media_inbound_ms: int = 7 * 86_400_000
     signup_code_ms: int = 30_000
     limits: frozenset[str] = frozenset()
     """Which of LIMITS refuse messages."""
+    pair_reading: str = READINGS[0]
+    """How the limit per person is counted: one of pair_limit's READINGS."""
 
     def public(self) -> Json:
         """Everything but the secrets, in camelCase."""
@@ -87,6 +94,8 @@ def _typed(name: str, value: Any) -> Any:
     expected = _TYPES[name]
     if name == "limits":
         return limits_in(value)
+    if name == "pair_reading" and value not in READINGS:
+        raise Misuse(f"pairReading must be one of {', '.join(READINGS)}")
     if name == "retry_delays_ms":
         if not isinstance(value, list | tuple) or not value or not all(_natural(item) for item in value):
             raise Misuse("retryDelaysMs must be a non-empty list of milliseconds")

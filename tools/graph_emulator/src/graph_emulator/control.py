@@ -17,6 +17,7 @@ from graph_emulator.fault_plans import parse_plan, show_plan
 from graph_emulator.misuse import Misuse
 from graph_emulator.scenes import change_customer, inbound_message, made_business, show_business, wanted_token
 from graph_emulator.serving import EMULATOR, success
+from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]
 
@@ -178,14 +179,18 @@ async def _webhook(emulator: Emulator, body: Json) -> Json:
     return {"webhook": emulator.inbound.change(waba_id, number, text_in(body, "field"), value).view()}
 
 
+def _phone(query: Json) -> str | None:
+    return wa_id_of(query["phone"]) if "phone" in query else None
+
+
 async def _ledger(emulator: Emulator, query: Json) -> Json:
-    entries = emulator.ledger.received_after(query.get("phone"), number_in(query, "after"))
+    entries = emulator.ledger.received_after(_phone(query), number_in(query, "after"))
     number = query.get("phoneNumberId")
     return {"entries": [entry.view() for entry in entries if number in {None, entry.phone_number_id}]}
 
 
 async def _outbox(emulator: Emulator, query: Json) -> Json:
-    entries = emulator.ledger.sent_after(query.get("phone"), number_in(query, "after"))
+    entries = emulator.ledger.sent_after(_phone(query), number_in(query, "after"))
     number = query.get("phoneNumberId")
     return {"entries": [entry.view() for entry in entries if number in {None, entry.phone_number_id}]}
 

@@ -6,6 +6,7 @@ from typing import Any
 from graph_emulator.config import camel
 from graph_emulator.ids import bsuid
 from graph_emulator.throughput import messages_per_second
+from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]
 
@@ -78,6 +79,7 @@ class Customer:
     chat_open: bool = False
     """True: `delivered` is skipped, only `read` comes."""
     identity_key_hash: str = ""
+    is_group: bool = False
     delivered_after_ms: int | None = None
     read_after_ms: int | None = None
 
@@ -102,6 +104,8 @@ class Directory:
         self.token_ends: dict[str, int] = {}
         """Access token → Unix seconds after which it is no longer valid; others do not expire."""
         self.customers: dict[str, Customer] = {}
+        self.groups: dict[str, Customer] = {}
+        """By their ids."""
         self._by_user_id: dict[str, Customer] = {}
 
     def add_business(self, business: Business) -> None:
@@ -131,7 +135,8 @@ class Directory:
         return self.tokens.pop(token, None) is not None
 
     def customer(self, wa_id: str) -> Customer:
-        """The customer with this phone number, known from now on."""
+        """The customer with this phone number, in any notation, known from now on."""
+        wa_id = wa_id_of(wa_id)
         known = self.customers.get(wa_id)
         if known is None:
             known = Customer(wa_id, bsuid(wa_id), profile_name=f"Customer {wa_id[-4:]}")
@@ -141,7 +146,14 @@ class Directory:
 
     def known_customer(self, name: str) -> Customer | None:
         """The customer with this phone number or BSUID, if there is one already."""
-        return self.customers.get(name) or self._by_user_id.get(name)
+        return self.customers.get(wa_id_of(name)) or self.groups.get(name) or self._by_user_id.get(name)
+
+    def group(self, group_id: str) -> Customer:
+        """The group with this id, known from now on: any id will do. It stands in for its members' phones."""
+        known = self.groups.get(group_id)
+        if known is None:
+            known = self.groups[group_id] = Customer(group_id, group_id, profile_name="Group", is_group=True)
+        return known
 
     def customer_by_user_id(self, user_id: str) -> Customer | None:
         """The customer with this BSUID, if the emulator has met them."""
@@ -150,6 +162,7 @@ class Directory:
     def forget_customers(self) -> None:
         """Every phone behaves by default again."""
         self.customers.clear()
+        self.groups.clear()
         self._by_user_id.clear()
 
     def business_by_number(self, display_phone_number: str) -> Business | None:

@@ -67,8 +67,8 @@ def _check_fault(fault: Fault) -> None:
     known = CALL_KINDS | WEBHOOK_KINDS
     if fault.kind not in known:
         raise Misuse(f"unknown fault kind {fault.kind!r}; known: {', '.join(sorted(known))}")
-    if fault.kind == "error" and not fault.code:
-        raise Misuse("a fault of kind 'error' needs a code")
+    if fault.kind in {"error", "fail_later"} and fault.code is None:
+        raise Misuse(f"a fault of kind '{fault.kind}' needs a code")
     if fault.mode not in {"close", "half", "hang"}:
         raise Misuse("fault.mode must be close, half or hang")
     if fault.shape not in {*SHAPES, "mixed"}:

@@ -8,7 +8,7 @@ the same seed and the same sequence of events give the same faults.
 import random
 from dataclasses import dataclass
 
-CALL_KINDS = frozenset({"lose_answer", "reset", "error", "http_5xx", "throttle", "slow"})
+CALL_KINDS = frozenset({"lose_answer", "reset", "error", "http_5xx", "throttle", "fail_later", "slow"})
 WEBHOOK_KINDS = frozenset({"duplicate", "reorder", "batch", "delay", "drop_status"})
 
 _SERVER_CODES = (131000, 131016, 2)
@@ -21,8 +21,10 @@ class Fault:
     """What goes wrong; which fields matter depends on `kind`. Times in milliseconds."""
 
     kind: str
-    code: int = 0
-    """error, http_5xx, throttle: Meta's code; 0 lets the last two draw one."""
+    code: int | None = None
+    """error, http_5xx, throttle, fail_later: Meta's code; without one, http_5xx and throttle draw it."""
+    subcode: int = 0
+    """error, http_5xx, throttle: Meta's subcode; 0: the answer has none."""
     html: bool = False
     """http_5xx: answer a page of HTML, as a proxy in between does, instead of Meta's JSON."""
     status: int = 0
@@ -57,6 +59,8 @@ class Match:
     """The customer: phone number or BSUID, as recipient of a call or as subject of a webhook."""
     type: str | None = None
     """Message type; for status webhooks the status, for other webhooks the field."""
+    template: str | None = None
+    """Name of the template of a call."""
     nth: int | None = None
     """Only the nth event (from 1) among those that match the rest."""
     probability: float = 1.0
@@ -70,6 +74,7 @@ class Event:
     contacts: tuple[str, ...]
     type: str
     is_status: bool = False
+    template: str | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +93,8 @@ class Rule:
         if match.phone not in {None, event.phone} or match.type not in {None, event.type}:
             return False
         if match.to is not None and match.to not in event.contacts:
+            return False
+        if match.template not in {None, event.template}:
             return False
         self.seen += 1
         if match.nth not in {None, self.seen} or (self.times is not None and self.fired >= self.times):
@@ -175,8 +182,8 @@ class FaultPlan:
 
     def _drawn(self, fault: Fault) -> tuple[int, int | None]:
         status = fault.status or None
-        if fault.code or fault.kind not in {"http_5xx", "throttle"}:
-            return fault.code, status
+        if fault.code is not None or fault.kind not in {"http_5xx", "throttle"}:
+            return fault.code or 0, status
         if fault.kind == "http_5xx":
             return self._rng.choice(_SERVER_CODES), status
         code, own = self._rng.choice(_THROTTLES)

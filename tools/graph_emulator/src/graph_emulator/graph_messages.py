@@ -33,9 +33,12 @@ async def post_message(call: Call) -> web.StreamResponse:
         return success(reply)
     call.notes["fault"] = fault.kind
     call.emulator.ledger.counters[f"fault_{fault.kind}"] += 1
-    reply = _take(call, business, body) if fault.kind == "lose_answer" or fault.accepted else {}
+    taken = fault.accepted or fault.kind in {"lose_answer", "fail_later"}
+    reply = _take(call, business, body, failure=decision.code if fault.kind == "fail_later" else 0) if taken else {}
     if decision.after_ms:
         await asyncio.sleep(decision.after_ms / 1000)
+    if fault.kind == "fail_later":
+        return success(reply)
     return await _fail(call, fault, decision, reply)
 
 
@@ -48,11 +51,12 @@ async def post_marketing_message(call: Call) -> web.StreamResponse:
     return await post_message(call)
 
 
-def _take(call: Call, business: Business, body: Json) -> Json:
+def _take(call: Call, business: Business, body: Json, *, failure: int = 0) -> Json:
+    """Accept it; `failure` is the code that its status will fail with, 0 for what follows by itself."""
     if "status" in body:
         call.notes["read"] = call.emulator.outbound.mark_read(business, body)
         return {"success": True}
-    wamid, reply = call.emulator.outbound.send(business, body)
+    wamid, reply = call.emulator.outbound.send(business, body, failure=failure)
     call.notes["wamid"] = wamid
     return reply
 
@@ -63,7 +67,9 @@ def _event(call: Call, body: Json) -> Event:
     digits = str(to or "").lstrip("+")
     customer = call.emulator.directory.known_customer(digits)
     contacts = (customer.wa_id, customer.user_id) if customer else (digits,)
-    return Event(str(call.request.match_info["id"]), contacts, kind)
+    template = body.get("template")
+    name = template.get("name") if isinstance(template, dict) else None
+    return Event(str(call.request.match_info["id"]), contacts, kind, template=name if isinstance(name, str) else None)
 
 
 async def _fail(call: Call, fault: Fault, decision: CallDecision, reply: Json) -> web.StreamResponse:
@@ -73,7 +79,9 @@ async def _fail(call: Call, fault: Fault, decision: CallDecision, reply: Json) -
         return await _lose(call.request, fault, reply)
     if fault.html:
         return web.Response(status=decision.status or 502, text=_BAD_GATEWAY, content_type="text/html")
-    raise GraphError(decision.code, "Injected by the fault plan.", status=decision.status)
+    raise GraphError(
+        decision.code, "Injected by the fault plan.", subcode=fault.subcode or None, status=decision.status
+    )
 
 
 async def _lose(request: web.Request, fault: Fault, reply: Json) -> web.StreamResponse:

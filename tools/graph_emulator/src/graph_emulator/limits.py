@@ -13,7 +13,7 @@ from graph_emulator.config import LIMITS, PAIR, THROUGHPUT, WINDOW, Config
 from graph_emulator.directory import Business, Customer
 from graph_emulator.graph_errors import GraphError
 from graph_emulator.ledger import Sent
-from graph_emulator.pair_limit import Burst, next_burst
+from graph_emulator.pair_limit import Owed, next_owed
 from graph_emulator.service_window import ServiceWindow, takes
 from graph_emulator.throughput import Traffic
 
@@ -39,33 +39,36 @@ class Limits:
     def clear(self) -> None:
         """Forget what was counted: every window is closed, nothing is owed."""
         self._traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
-        self._bursts: dict[Pair, Burst] = {}
+        self._owed: dict[Pair, Owed] = {}
         self._windows: dict[Pair, ServiceWindow] = {}
 
     def admit(self, business: Business, customer: Customer, kind: str) -> None:
         """Count a message of type `kind` from a business; GraphError, and nothing counted, when a limit refuses it."""
         pair, now = (business.phone_number_id, customer.wa_id), self._clock.monotonic_ms()
         traffic = self._traffic[business.phone_number_id]
-        burst = next_burst(self._bursts.get(pair), now) if PAIR in self._config.limits else None
+        owed = next_owed(self._config.pair_reading, self._owed.get(pair), now) if PAIR in self._config.limits else None
         free = business.messages_per_second - traffic.last_second(now)
-        refusing = self._refusing(free, burst, kind, pair)
+        refusing = self._refusing(free, owed, kind, pair)
         if refusing is not None:
             traffic.refused[refusing] += 1
             code, details = _REFUSALS[refusing]
             raise GraphError(code, details)
         traffic.count(now, inbound=False)
-        if burst is not None:
-            self._bursts[pair] = burst
+        if owed is not None:
+            self._owed[pair] = owed
 
     def received(self, business: Business, customer: Customer, message: Json) -> None:
-        """Count a message from a person, which opens the window. It is never refused, but leaves less for others."""
+        """Count a message from a person, which opens the window: the group's, when it was written there.
+
+        It is never refused, but leaves less for others.
+        """
         self._traffic[business.phone_number_id].count(self._clock.monotonic_ms(), inbound=True)
-        self._open((business.phone_number_id, customer.wa_id), message, self._clock.now_ms())
+        self._open((business.phone_number_id, message.get("group_id", customer.wa_id)), message, self._clock.now_ms())
 
     def remember(self, entries: Iterable[Sent]) -> None:
         """Open the windows of messages that an earlier run took, given in their order. They count for no second."""
         for entry in entries:
-            self._open((entry.phone_number_id, entry.phone), entry.message, entry.at_ms)
+            self._open((entry.phone_number_id, entry.message.get("group_id", entry.phone)), entry.message, entry.at_ms)
 
     def window(self, pair: Pair) -> ServiceWindow:
         """The customer service window of a business number and a person."""
@@ -89,11 +92,11 @@ class Limits:
             "refused": {name: traffic.refused[name] for name in LIMITS},
         }
 
-    def _refusing(self, free: int, burst: Burst | None, kind: str, pair: Pair) -> str | None:
+    def _refusing(self, free: int, owed: Owed | None, kind: str, pair: Pair) -> str | None:
         enforced = self._config.limits
         if THROUGHPUT in enforced and free < 1:
             return THROUGHPUT
-        if PAIR in enforced and burst is None:
+        if PAIR in enforced and owed is None:
             return PAIR
         if WINDOW in enforced and not takes(kind, self.window(pair), self._clock.now_ms()):
             return WINDOW

@@ -1,6 +1,6 @@
 """Messages from businesses: accepted, entered in the ledger, and followed by their statuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graph_emulator.acceptance import Accepted, accept, answer
@@ -71,8 +71,11 @@ class Outbound:
         self._timers.clear()
         self._offline.clear()
 
-    def send(self, business: Business, body: Json) -> tuple[str, Json]:
-        """A business sends a message: (wamid, the body of the 200). GraphError when it is refused."""
+    def send(self, business: Business, body: Json, *, failure: int = 0) -> tuple[str, Json]:
+        """A business sends a message: (wamid, the body of the 200). GraphError when it is refused.
+
+        `failure` is the code that its status fails with, 0 for what follows by itself.
+        """
         accepted = accept(
             body,
             business,
@@ -80,6 +83,8 @@ class Outbound:
             has_media=lambda media_id: self._media.owned_by(media_id, business.phone_number_id),
             is_message=self._ledger.is_message,
         )
+        if failure:
+            accepted = replace(accepted, failure=failure)
         self._limits.admit(business, accepted.customer, accepted.type)
         entry = self._entry(business, body, accepted)
         self._ledger.add_received(entry)
@@ -91,7 +96,7 @@ class Outbound:
             config=self._config,
         )
         self._schedule(Journey(entry, business, accepted, way))
-        return entry.wamid, answer(body, accepted, entry.wamid)
+        return entry.wamid, answer(body, accepted, entry.wamid, self._config.message_status)
 
     def mark_read(self, business: Business, body: Json) -> str:
         """A business marks a message, and all before it, as read; the wamid. GraphError when it does not exist."""
@@ -148,7 +153,7 @@ class Outbound:
             status=step.status,
             at_s=now // 1000,
             to_user_id=journey.accepted.to_user_id,
-            callback_data=entry.callback_data,
+            callback_data=None if self._config.omit_callback_data else entry.callback_data,
             billed=("regular", business.category(entry.body)) if step.priced else None,
             code=step.code,
         )

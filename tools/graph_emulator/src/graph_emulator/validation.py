@@ -31,6 +31,8 @@ _ID_MAX = 512
 _LINK_MAX = 2048
 _BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
+_NOT_FOR_GROUPS = frozenset({"interactive", "location", "contacts"})
+_GROUP = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{8,}={0,2}")
 _PUNCTUATION = str.maketrans("", "", " -().")
 
 
@@ -56,10 +58,22 @@ def check_read(body: Json) -> str:
     return need_text(body, "message_id", "", _ID_MAX)
 
 
+def is_to_group(body: Json) -> bool:
+    """Whether `to` is the id of a group."""
+    return body.get("recipient_type") == "group"
+
+
 def recipient_of(body: Json) -> tuple[str, bool]:
-    """Who gets the message: (digits of a phone number, False) or (BSUID, True). With both given, `to` wins."""
+    """Who gets the message: (digits of a phone number or the id of a group, False) or (BSUID, True).
+
+    With `to` and `recipient` given, `to` wins.
+    """
     if body.get("to") is not None:
         to = body["to"]
+        if is_to_group(body):
+            if not isinstance(to, str) or not _GROUP.fullmatch(to):
+                raise GraphError(PARAMETER, f"Param 'to' must be the id of a group, got {to!r}.")
+            return to, False
         digits = str(to).translate(_PUNCTUATION) if isinstance(to, str | int) else ""
         if not _PHONE.fullmatch(digits):
             raise GraphError(INVALID, f"Param 'to' must be a phone number with country code, got {to!r}.")
@@ -93,7 +107,7 @@ def _check_product(body: Json) -> None:
 
 def _check_envelope(body: Json) -> None:
     _check_product(body)
-    one_of(body.get("recipient_type", "individual"), {"individual"}, "recipient_type")
+    one_of(body.get("recipient_type", "individual"), {"individual", "group"}, "recipient_type")
     text_if_given(body, "biz_opaque_callback_data", "", CALLBACK_DATA_MAX)
     text_if_given(body, "recipient_identity_key_hash", "", _ID_MAX)
     one_of(body.get("product_policy", "STRICT"), {"CLOUD_API_FALLBACK", "STRICT"}, "product_policy")
@@ -101,6 +115,8 @@ def _check_envelope(body: Json) -> None:
     if "context" in body:
         need_text(need_object(body, "context"), "message_id", "context", _ID_MAX)
     recipient_of(body)
+    if is_to_group(body) and body.get("type") in _NOT_FOR_GROUPS:
+        raise GraphError(INVALID, f"Messages of type {body['type']} cannot be sent to a group.")
 
 
 def _text(body: Json) -> None:

@@ -86,7 +86,9 @@ def status_value(business: Business, customer: Customer, facts: StatusFacts) -> 
     status: Json = {"id": facts.wamid, "status": facts.status, "timestamp": str(facts.at_s)}
     if not withheld:
         status["recipient_id"] = customer.wa_id
-    if not failed or facts.to_user_id:
+    if customer.is_group:
+        status["recipient_type"] = "group"
+    elif not failed or facts.to_user_id:
         status["recipient_user_id"] = customer.user_id
     if facts.callback_data is not None:
         status["biz_opaque_callback_data"] = facts.callback_data
@@ -96,7 +98,7 @@ def status_value(business: Business, customer: Customer, facts: StatusFacts) -> 
     value = _value(business)
     if failed:
         status["errors"] = [webhook_error(facts.code)]
-    else:
+    elif not customer.is_group:
         value["contacts"] = [_contact(customer, withheld, with_username=facts.status != "sent")]
     value["statuses"] = [status]
     return value

@@ -18,7 +18,7 @@ from common.errors import AppError, Unavailable
 from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoError
-from wa import indexes, journal, keys, topics
+from wa import indexes, init, journal, keys, topics
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
@@ -28,6 +28,7 @@ _AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
 """Nobody has answered; other errors that are not worth repeating are answers."""
 
 GROUPS: Final = (
+    init.register,
     doctor.register,
     topics.register,
     indexes.register,
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="wa",
         description=__doc__,
-        epilog="`wa GROUP COMMAND --help` says more, with an example. To begin with: wa doctor",
+        epilog="`wa GROUP COMMAND --help` says more, with an example. To begin with: wa init, wa doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     groups = made.add_subparsers(dest="group", required=True, metavar="GROUP")

@@ -32,6 +32,7 @@ _STATES: Final[Mapping[str, str]] = MappingProxyType(
         sends.EXPIRED: "expired",
         sends.CANCELLED: "cancelled",
         sends.IN_DOUBT: "in_doubt",
+        sends.QUEUED: "deferred",
     }
 )
 _ENDED: Final = ("accepted", "failed", "expired", "cancelled")
@@ -99,6 +100,9 @@ async def restore(
         except InvalidInput as error:  # conversation has made a dead letter of it
             _say(f"{record.topic}/{record.partition}/{record.offset} is not understood: {error.message}")
             continue
+        if batch[-1].type not in _STATES:  # one that waits is in a store of its own; a duplicate is no send
+            batch.pop()
+            continue
         seen += 1
         if len(batch) == _AT_ONCE:
             entered += 0 if dry else await _enter(database, batch, keep)
@@ -144,7 +148,7 @@ def entry_of(result: SendResult, keep: timedelta) -> dict[str, Any]:
         "contact": msgspec.to_builtins(data.contact),
         "error": msgspec.to_builtins(data.error),
         # Whoever takes it over lets the window for a status begin again.
-        "due": data.at if state == "in_doubt" else None,
+        "due": data.at if state == "in_doubt" else data.due,
         "expireAt": data.at + keep if state in _ENDED else None,
     }
     return {name: value for name, value in fields.items() if value is not None}

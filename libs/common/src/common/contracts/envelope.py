@@ -5,12 +5,18 @@ changes of that type; adding a field is compatible, readers ignore what they do 
 The record on `whatsapp-cloud-send` is the one exception: it is the bare request that producers write by hand.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 import msgspec
 
 from common.errors import InvalidInput
+
+REDELIVERY: Final = timedelta(days=7)
+"""For so long Meta repeats a webhook that was not taken (Meta, "Webhooks": up to 7 days)."""
+
+SKEW: Final = timedelta(minutes=5)
+"""So far may Meta's clock be ahead of ours."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -73,6 +79,11 @@ def from_unix(seconds: str | float | None, *, fallback: datetime) -> datetime:
         return datetime.fromtimestamp(value, tz=UTC) if value < _LAST_SECONDS else fallback
     except (TypeError, ValueError, OverflowError, OSError):
         return fallback
+
+
+def believable(moment: datetime, *, received: datetime) -> datetime:
+    """When something happened that we were told of at `received`: then, where Meta's time cannot be true."""
+    return moment if received - REDELIVERY <= moment <= received + SKEW else received
 
 
 _encoder = msgspec.json.Encoder()

@@ -17,8 +17,9 @@ class IncomingData(Contract, frozen=True, kw_only=True):
     """A customer's message.
 
     `message` is Meta's message object, unmodified; `text` is what the customer said, where the type has words (text,
-    caption, button or list title, reaction emoji); `replyTo` is the wamid it answers. `chatbotId` is absent while no
-    account is connected to the number.
+    caption, button or list title, reaction emoji); `replyTo` is the wamid it answers. `contact` is who wrote it, as
+    they are to be written to: of a `system` message about a new phone number or BSUID, with the new one. `chatbotId` is
+    absent while no account is connected to the number.
     """
 
     message_id: str
@@ -51,9 +52,12 @@ class MetaError(Contract, frozen=True, kw_only=True):
 class StatusData(Contract, frozen=True, kw_only=True):
     """What became of one outbound message.
 
-    `status` is Meta's word (sent, delivered, read, played, failed: an open set) or ours (accepted, in_doubt,
-    expired, cancelled, failed). `messageId` and `metadata` are the producer's own, when the send was ours; `journalId`
-    is our id of it. `deliveryStatus` is the message's state after this one: it never goes backwards.
+    `status` is Meta's word (sent, delivered, read, played, failed: an open set) or ours (accepted, queued,
+    in_doubt, expired, cancelled, failed). `messageId` and `metadata` are the producer's own, when the send was ours;
+    `journalId` is our id of it. `deliveryStatus` is the message's state after this one: it never goes backwards. What
+    is `queued` waits for the reason that `error` gives, and is tried again at `due`. `messageStatus` is Meta's word in
+    its answer, with `accepted` alone: `held_for_quality_assessment` and `paused` say that the message is not on its way
+    yet.
     """
 
     status: str
@@ -64,9 +68,11 @@ class StatusData(Contract, frozen=True, kw_only=True):
     journal_id: str | None = None
     message_id: str | None = None
     wamid: str | None = None
+    message_status: str | None = None
     contact: Contact | None = None
     timestamp: datetime | None = None
     error: MetaError | None = None
+    due: datetime | None = None
     metadata: dict[str, Any] | None = None
 
 

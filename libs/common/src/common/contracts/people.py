@@ -4,7 +4,23 @@ Since 2026 Meta identifies people by a business-scoped user id (BSUID, `user_id`
 alias that may be missing, may change, and may be all that is known when we write first. Groups have their own id.
 """
 
+import re
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
 from common.contracts.envelope import Contract
+from common.contracts.notations import notations
+from common.contracts.phones import digits_of
+
+WRITE: Final = (
+    "write a phone number with its country code (+4915112345678), a BSUID (DE.1349…) or the id of a group (Y2Fw…)"
+)
+
+_REMEMBERED: Final = 8_192
+_BSUID: Final = re.compile(r"[A-Z]{2}\.[A-Za-z0-9_-]{1,128}(?:\.[A-Za-z0-9_-]{1,128})?")
+_GROUP: Final = re.compile(r"(?=.*[A-Z])(?=.*[0-9])[A-Za-z][A-Za-z0-9_-]{11,}={0,2}")
 
 
 class Contact(Contract, frozen=True, kw_only=True):
@@ -18,34 +34,52 @@ class Contact(Contract, frozen=True, kw_only=True):
     username: str | None = None
 
     def aliases(self) -> tuple[str, ...]:
-        """The ids under which this contact is known, the strongest first: `g:…`, else `u:…` and `p:…`."""
+        """The ids under which this contact is known, the strongest first: `g:…`, else `u:…` and `p:…`.
+
+        A phone number is there in all of its notations, the canonical one first.
+        """
         if self.group_id:
             return (f"g:{self.group_id}",)
         strong = (f"u:{self.user_id}",) if self.user_id else ()
-        return (*strong, f"p:{self.wa_id}") if self.wa_id else strong
+        return (*strong, *[f"p:{number}" for number in notations(self.wa_id)]) if self.wa_id else strong
 
 
-def contact_of_recipient(to: str) -> Contact:
-    """The contact named by the `to` of a send request: a BSUID (`CC.…`) or a phone number in any notation.
+def named(contact: Contact) -> Contact:
+    """The contact without an empty name: one that says nothing must not stand in the place of one that is known."""
+    name, username = contact.name, contact.username
+    if (name is None or name.strip()) and (username is None or username.strip()):
+        return contact
+    return msgspec.structs.replace(
+        contact,
+        name=name if name and name.strip() else None,
+        username=username if username and username.strip() else None,
+    )
 
-    Digits are those of ASCII, as Meta has them. A number with those of other scripts names nobody: to leave them out
-    would name another person.
+
+def recipient(to: str) -> Contact:
+    """The one that the `to` of a send request names: a phone number in any notation, a BSUID or a group.
+
+    A BSUID is a country, a dot, and letters and digits (Meta, "Business-scoped user ids"). A group id is opaque: Meta's
+    are base64, and have capitals, which usernames have not. Raises `ValueError` with a sentence for the caller.
     """
-    if not to.isascii():
-        return _of_foreign(to)
-    if "." in to and to.split(".", 1)[0].isalpha():
-        return Contact(user_id=to)
-    plain = to.removeprefix("+")
-    if plain.isdigit():  # as nearly every caller writes it
-        return Contact(wa_id=plain)
-    return Contact(wa_id="".join(filter(str.isdigit, to)))
+    named = to.strip()
+    if _BSUID.fullmatch(named):
+        return Contact(user_id=named)
+    if _GROUP.fullmatch(named):
+        return Contact(group_id=named)
+    try:
+        return Contact(wa_id=digits_of(named))
+    except ValueError as error:
+        raise ValueError(f"{error}; {WRITE}") from None
 
 
-def _of_foreign(to: str) -> Contact:
-    """With characters beyond ASCII: dashes and spaces of typography may stand between the digits."""
-    if any(character.isalnum() and not character.isascii() for character in to):
+@lru_cache(maxsize=_REMEMBERED)
+def contact_of_recipient(to: str) -> Contact:
+    """The same, where it is known to be right or nothing can be done about it: what names no recipient has no alias."""
+    try:
+        return recipient(to)
+    except ValueError:
         return Contact()
-    return contact_of_recipient("".join(filter(str.isascii, to)))
 
 
 def contact_key(phone_number_id: str, contact: Contact) -> str:

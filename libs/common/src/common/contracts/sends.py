@@ -30,7 +30,7 @@ from common.contracts.outbound import Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
-from common.contracts.people import Contact, contact_of_recipient
+from common.contracts.people import Contact, contact_of_recipient, recipient
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -38,6 +38,8 @@ FAILED: Final = "send.failed"
 EXPIRED: Final = "send.expired"
 CANCELLED: Final = "send.cancelled"
 IN_DOUBT: Final = "send.in_doubt"
+QUEUED: Final = "send.queued"
+DUPLICATE: Final = "send.duplicate"
 
 
 _LAST_YEAR: Final = 9998
@@ -91,17 +93,17 @@ Message = Annotated[str | TypedMessage, _Plain]
 class SendRequest(_Model):
     """One message to send.
 
-    `to` is a phone number (E.164, the `+` may be missing) or a BSUID. `messageId` is the caller's idempotency key,
-    unique per chatbot: a repeated one is not sent again. `replyTo` quotes a wamid. `metadata` is the caller's own and
-    comes back in every `message-status` event. A `campaign` goes after what somebody waits for, the same chatbot's
-    conversations. After `expiresAt` it is not sent any more; before `sendAt` it is not sent yet, and takes its place
-    in the conversation only then. What is null is absent.
+    `to` is a phone number with its country code (E.164; the `+` may be missing), a BSUID or the id of a group.
+    `messageId` is the caller's idempotency key, unique per chatbot: a repeated one is not sent again. `replyTo` quotes
+    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after what
+    somebody waits for, the same chatbot's conversations. After `expiresAt` it is not sent any more; before `sendAt` it
+    is not sent yet, and takes its place in the conversation only then. What is null is absent.
 
     A `message` may have Meta's own form, with its content under the name of its kind; what Meta has around it (`to`,
     `recipient_type`, `context`) has to say the same as the request.
 
-    All of it has to be storable: no key with a NUL character or with `$` at its beginning, no whole number beyond 64
-    bits, at most 80 levels of nesting and 20,000 values.
+    All of it has to be storable: no key with a NUL character, no key `$ref`, `$id` or `$db`, no whole number beyond
+    64 bits, at most 100 levels of nesting and 20,000 values. What is open (`metadata`) comes back unchanged.
     """
 
     chatbot_id: Annotated[str, Field(pattern=CHATBOT_ID)]
@@ -127,7 +129,7 @@ class SendRequest(_Model):
     @classmethod
     def _names_somebody(cls, to: str) -> str:
         if not contact_of_recipient(to).aliases():
-            raise ValueError("give a phone number (E.164, e.g. +4915112345678) or a BSUID (e.g. DE.1349…)")
+            recipient(to)  # says what is wrong with it
         return to
 
     @model_validator(mode="after")
@@ -177,7 +179,10 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     """How a send stands.
 
     `journalId` is our id of the send, `messageId` the caller's. `request` is the request as given (camelCase).
-    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta.
+    `contact` is who Meta says the recipient is, which may differ from `to`. `attempts` counts calls to Meta. `due` is
+    when a send that waits is tried again, and `error` then says what it waits for. `messageStatus` is what Meta said it
+    does with a message that it accepted: `accepted`, `held_for_quality_assessment` or `paused` (template pacing); it
+    need not say anything.
     """
 
     journal_id: str
@@ -189,11 +194,13 @@ class SendResultData(Contract, frozen=True, kw_only=True):
     phone_number_id: str | None = None
     contact: Contact | None = None
     wamid: str | None = None
+    message_status: str | None = None
     error: MetaError | None = None
+    due: datetime | None = None
     request: dict[str, Any] | None = None
 
 
 class SendResult(Event, frozen=True, kw_only=True):
-    """A send's outcome; `type` is one of this module's five."""
+    """A send's outcome; `type` is one of this module's seven."""
 
     data: SendResultData

@@ -4,15 +4,17 @@ BSON and MongoDB refuse some JSON, and the driver reads some back as another thi
 found out late, when its message may be on the phone already. So each way in asks here first. The rules:
 
 - A key has no NUL character (the BSON specification, `cstring`).
-- A key does not begin with `$`. MongoDB reserves such names: it refuses `$id` and `$db` in some places, and drivers
-  read an object with `$ref` and `$id` as a reference to another document (MongoDB manual, "Field Names with Periods
-  and Dollar Signs").
+- A key is not `$ref`, `$id` or `$db`. MongoDB refuses them in some places, and drivers read an object with `$ref` and
+  `$id` as a reference to another document (MongoDB manual, "Field Names with Periods and Dollar Signs" and "Database
+  References").
 - A whole number fits into 64 bits, signed. A number is neither NaN nor infinite.
 - Keys and texts are Unicode: they have no lone surrogates.
-- Objects and lists are nested at most `MAX_DEPTH` deep. MongoDB documents 100 levels for a whole document.
+- Objects and lists are nested at most `MAX_DEPTH` deep. MongoDB 8 refuses what has more than 180 levels as a
+  whole (`BSONDepth::getMaxDepthForUserStorage`).
 - There are at most `MAX_VALUES` values, so that the check takes bounded time and the document stays below 16 MiB.
 
-Empty keys, keys with dots and long keys can be stored.
+Empty keys, keys with dots, other keys with `$` and long keys can be stored: below the first level of a document they
+mean nothing to MongoDB (since version 5).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,12 +22,13 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
-MAX_DEPTH: Final = 80
-"""Levels of objects and lists, the request itself included: leaves 20 for the document and the command around it."""
+MAX_DEPTH: Final = 100
+"""Levels of objects and lists, the request itself included."""
 
 MAX_VALUES: Final = 20_000
 """Members of all objects and elements of all lists together."""
 
+_RESERVED: Final = frozenset({"$ref", "$id", "$db"})
 _INT64: Final = 2**63
 _SHOWN_STEP: Final = 40
 _SHOWN_PATH: Final = 200
@@ -77,8 +80,8 @@ def _look(path: _Path, container: Any, inner: list[tuple[_Path, Any]]) -> Unstor
 def _of_key(key: object) -> str | None:
     if not isinstance(key, str):
         return "a key is not a text"
-    if key.startswith("$"):
-        return "a key begins with `$`, which MongoDB reserves; rename it"
+    if key in _RESERVED:
+        return f"MongoDB reserves the key `{key}`; rename it"
     if "\0" in key:
         return "a key has a NUL character; remove it"
     return "a key has a lone surrogate; give valid Unicode" if _is_torn(key) else None

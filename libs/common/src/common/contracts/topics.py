@@ -132,6 +132,14 @@ NUMBERS: Final = Topic(
     partitions=1,
     retention_ms=60 * 60 * 1000,
 )
+INGRESS_REPORTS: Final = Topic(
+    "whatsapp-cloud-ingress-reports",
+    key="replica of ingress",
+    owner="ingress",
+    purpose="Whether each ingress takes Meta's webhooks, every two seconds: when it does not, no status can come.",
+    partitions=1,
+    retention_ms=60 * 60 * 1000,
+)
 DLQ_AUDIT: Final = Topic(
     "whatsapp-cloud-dlq-audit",
     key="position of the dead letter: topic/partition/offset",
@@ -157,5 +165,6 @@ ALL: Final = (
     SEND_RESULTS,
     ACCOUNTS,
     NUMBERS,
+    INGRESS_REPORTS,
     DLQ_AUDIT,
 )

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.errors import Forbidden, Unauthenticated
+from common.http.queries import refuse_unknown
 
 Scope = Literal["accounts", "send", "read", "credentials", "windows"]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
@@ -52,7 +53,16 @@ class ApiKey(BaseModel):
 class ApiKeySettings(BaseSettings):
     """The keys that a service accepts; none by default, so nothing is open by accident."""
 
-    api_keys: Annotated[list[ApiKey], Field(description="accepted API keys, as JSON")] = []
+    # A refused setting is otherwise shown with what was given.
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
+
+    api_keys: Annotated[
+        list[ApiKey],
+        Field(
+            description='accepted API keys, as JSON: [{"name": "ops", "sha256": "<64 hex digits>", "scopes": ["send",'
+            ' "read"]}], also "chatbots": ["<id>"] to limit one'
+        ),
+    ] = []
 
 
 def digest(key: str) -> str:
@@ -75,14 +85,19 @@ def authenticate(header: str | None, keys: dict[str, ApiKey]) -> ApiKey:
 
 
 def require(scope: Scope, keys: Iterable[ApiKey]) -> Guard:
-    """A Litestar guard: the caller's key must have `scope`. The key is left in `connection.state.api_key`."""
+    """A Litestar guard: the caller's key must have `scope`. The key is left in `connection.state.api_key`.
+
+    A query parameter that the route does not have is refused here too, because every route of ours has this guard.
+    """
     by_digest = {key.sha256: key for key in keys}
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         key = authenticate(connection.headers.get("authorization"), by_digest)
         if scope not in key.scopes:
             raise Forbidden(f"this API key does not have the scope `{scope}`")
         connection.state.api_key = key
+        if isinstance(handler, HTTPRouteHandler):
+            refuse_unknown(connection, handler)
 
     return guard
 

@@ -2,19 +2,26 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
+from common.environment import EnvFileError, load_env_file, unknown_variables
+from common.http.bound import NoPort
+from common.http.complaints import complaints, not_json
 from common.http.serve import HttpSettings, serve
 from common.telemetry import tracing
 from common.telemetry.logs import configure_logging
 
 S = TypeVar("S", bound=HttpSettings)
 T = TypeVar("T", bound=BaseSettings)
+
+_PORTS: Final = ("HTTP_PORT", "INTERNAL_PORT")
+"""The setting of each listener's port, in their order."""
 
 
 def settings_help(settings: type[HttpSettings]) -> str:
@@ -27,15 +34,20 @@ def settings_help(settings: type[HttpSettings]) -> str:
 
 
 def read_settings(name: str, settings_type: type[T]) -> T | None:
-    """The settings of program `name`, or None after each one that is missing or wrong was named on stderr."""
+    """The settings of program `name`, or None after each one that is missing or wrong was named on stderr.
+
+    They come from the environment, and from `.env` in the working directory.
+    """
     try:
+        load_env_file()
         return settings_type()
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            setting = ".".join(map(str, problem["loc"])).upper()
-            _complain(f"{name}: {setting + ': ' if setting else ''}{problem['msg'].removeprefix('Value error, ')}")
-    except SettingsError as error:  # a setting that should be JSON and is not
+    except EnvFileError as error:
         _complain(f"{name}: {error}")
+    except ValidationError as error:
+        for sentence in complaints(error, settings_type):
+            _complain(f"{name}: {sentence}")
+    except SettingsError as error:
+        _complain(f"{name}: {not_json(error, settings_type)}")
     return None
 
 
@@ -52,8 +64,8 @@ def run_service(
 ) -> int:
     """Run one service until SIGTERM or SIGINT; the exit code.
 
-    `listeners` makes the (ASGI application, port) pairs from the settings. Settings that are missing or wrong end the
-    process at once, each named.
+    `listeners` makes the (ASGI application, port) pairs from the settings: the public one, then the internal one.
+    Settings that are missing or wrong, and a port that is taken, end the process at once, each named.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {name}",
@@ -66,9 +78,9 @@ def run_service(
     if settings is None:
         return 2
     configure_logging(name, settings.log_level)
+    for sentence in unknown_variables(os.environ):
+        logging.getLogger(name).warning(sentence)
     pairs = listeners(settings)
-    for _, port in pairs:
-        logging.getLogger(name).info("serving", extra={"url": f"http://{settings.http_host}:{port}"})
     tracing.start(name, settings)
     try:
         serve(
@@ -76,6 +88,9 @@ def run_service(
             shutdown_seconds=settings.shutdown_seconds,
             limits=settings.http_limits(),
         )
+    except NoPort as error:
+        _complain(f"{name}: {_PORTS[error.position]}: {error}")
+        return 1
     finally:
         tracing.stop()
     return 0

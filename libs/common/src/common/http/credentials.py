@@ -26,6 +26,12 @@ _TIMEOUT_SECONDS: Final = 3.0
 _AT_ONCE: Final = 16
 """Fetches under way: httpx's pool looks at all that wait with each answer, so with a thousand it does nothing else."""
 
+_KEPT_AT_MOST: Final = 10_000
+"""Tokens in memory: about 10 MB. With more accounts at work, some are fetched again before their time."""
+
+_EXPIRY_SECONDS: Final = 1.0
+"""Between two looks for tokens whose time is over, so that many accounts do not cost a timer each."""
+
 
 class CredentialsSettings(BaseSettings):
     """How to reach the internal listener of accounts."""
@@ -41,11 +47,12 @@ class CredentialsSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What is needed to call Meta for an account, as of `revision`."""
+    """What is needed to call Meta for an account, as of `revision`; `rejected` when Meta has refused the token."""
 
     phone_number_id: str
     token: SecretStr
     revision: int
+    rejected: bool = False
 
 
 @dataclass(slots=True)
@@ -57,13 +64,18 @@ class _Kept:
 class CredentialsClient:
     """Credentials by chatbot id: cached, fetched once for all who wait, dropped when the account has changed.
 
-    `now` is a monotonic clock in seconds.
+    **Invariants:** a token whose time is over leaves the memory by itself, and no more than `at_most` are in it; the
+    oldest makes room, because it would have been the first to expire. `now` is a monotonic clock in seconds.
     """
 
-    def __init__(self, settings: CredentialsSettings, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: CredentialsSettings, *, now: Callable[[], float] = time.monotonic, at_most: int = _KEPT_AT_MOST
+    ) -> None:
         self._ttl = settings.credentials_ttl_seconds
         self._now = now
-        self._kept: dict[str, _Kept] = {}
+        self._at_most = at_most
+        self._kept: dict[str, _Kept] = {}  # the one that expires first is the first: all have the same time
+        self._expiry: asyncio.TimerHandle | None = None
         self._fetching: dict[str, asyncio.Task[Credentials]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._client = internal_client(settings.accounts_internal_url, settings.accounts_internal_key, _TIMEOUT_SECONDS)
@@ -88,9 +100,15 @@ class CredentialsClient:
         """Tell accounts that Meta refuses the token of `revision`. Raises `Unavailable`."""
         await self._call("POST", f"{_path(chatbot_id)}/token-rejected", json={"code": code, "revision": revision})
 
+    async def report_accepted(self, chatbot_id: str, *, revision: int) -> None:
+        """Tell accounts that Meta takes the token of `revision`. Raises `Unavailable`."""
+        await self._call("POST", f"{_path(chatbot_id)}/token-accepted", json={"revision": revision})
+
     async def close(self) -> None:
         """Forget everything and close the connections."""
         self._kept.clear()
+        if self._expiry is not None:
+            self._expiry.cancel()
         for task in list(self._fetching.values()):
             task.cancel()
         await self._client.aclose()
@@ -107,12 +125,34 @@ class CredentialsClient:
             self._turns.release()
         try:
             credentials = Credentials(
-                answer["phoneNumberId"], SecretStr(answer["accessToken"]), revision=int(answer["revision"])
+                answer["phoneNumberId"],
+                SecretStr(answer["accessToken"]),
+                revision=int(answer["revision"]),
+                rejected=answer.get("tokenRejected") is True,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise unavailable(_SERVICE, "gave an answer without credentials") from error
-        self._kept[chatbot_id] = _Kept(credentials, self._now() + self._ttl)
+        self._keep(chatbot_id, credentials)
         return credentials
+
+    def _keep(self, chatbot_id: str, credentials: Credentials) -> None:
+        self._kept.pop(chatbot_id, None)  # it goes to the end
+        self._kept[chatbot_id] = _Kept(credentials, self._now() + self._ttl)
+        if len(self._kept) > self._at_most:
+            del self._kept[next(iter(self._kept))]
+        if self._expiry is None:
+            self._expiry = asyncio.get_running_loop().call_later(self._ttl, self._expire)
+
+    def _expire(self) -> None:
+        """Forget the tokens whose time is over, and come again for the next one."""
+        now, self._expiry = self._now(), None
+        while self._kept:
+            first, kept = next(iter(self._kept.items()))
+            if kept.until > now:
+                wait = max(_EXPIRY_SECONDS, kept.until - now)
+                self._expiry = asyncio.get_running_loop().call_later(wait, self._expire)
+                return
+            del self._kept[first]
 
     def _fetched(self, chatbot_id: str, task: "asyncio.Task[Credentials]") -> None:
         self._fetching.pop(chatbot_id, None)

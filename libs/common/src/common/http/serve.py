@@ -1,10 +1,14 @@
 """Running a service: one process, one event loop, one or more listeners."""
 
 import asyncio
+import errno
 import gc
+import logging
 import resource
 import signal
+import socket
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, Literal, cast
@@ -12,11 +16,14 @@ from typing import Annotated, Any, Final, Literal, cast
 import uvicorn
 from pydantic import Field, field_validator
 
+from common.http.bound import bind_to, listening, no_port
 from common.http.guard.limits import Limits
 from common.http.guard.listener import Listener, Process
 from common.http.guard.protocol import GuardedProtocol
 from common.http.probe import DEFAULT_PORT
 from common.telemetry.settings import TelemetrySettings
+
+log = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the usual proxy keeps a connection (60 s): else it writes on one that we are closing, and answers 502."""
@@ -91,14 +98,30 @@ def serve(*listeners: tuple[Any, str, int], shutdown_seconds: float = 10.0, limi
 
     Lifespans run in the order given and end in reverse, so the first app may own what the others use. Each listener is
     guarded by `limits`; all together end within about `shutdown_seconds` (and their lifespans' own time).
+    Raises `NoPort` when a port cannot be had: before anything starts, unless another process takes it meanwhile.
     """
     _tune_gc()
     process = Process(_within_files(limits or _LIMITS, len(listeners)))
-    with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_serve(listeners, shutdown_seconds, process))
+    with ExitStack() as opened:
+        sockets = [_listening(opened, place, *listener) for place, listener in enumerate(listeners)]
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            runner.run(_serve(listeners, sockets, shutdown_seconds, process))
 
 
-async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: float, process: Process) -> None:
+def _listening(opened: ExitStack, position: int, _: Any, host: str, port: int) -> list[socket.socket]:
+    sockets = bind_to(position, host, port)
+    for one in sockets:
+        opened.callback(one.close)
+    log.info("serving", extra={"url": f"http://{host}:{sockets[0].getsockname()[1]}"})
+    return sockets
+
+
+async def _serve(
+    listeners: tuple[tuple[Any, str, int], ...],
+    sockets: list[list[socket.socket]],
+    shutdown_seconds: float,
+    process: Process,
+) -> None:
     guards = [Listener(process) for _ in listeners]
     servers = [
         _Server(_config(app, host, port, guard, shutdown_seconds))
@@ -109,11 +132,14 @@ async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     tasks = []
-    for server, guard in zip(servers, guards, strict=True):
+    for server, guard, own in zip(servers, guards, sockets, strict=True):
         guard.start()
-        tasks.append(asyncio.create_task(server._serve()))  # noqa: SLF001  # serve() would capture the signals per server
+        tasks.append(asyncio.create_task(server._serve(own)))  # noqa: SLF001  # serve() would capture the signals per server
         while not server.started and not tasks[-1].done():
             await asyncio.sleep(0.01)
+    lost = next((place for place, own in enumerate(sockets) if servers[place].started and not listening(own)), None)
+    if lost is not None:
+        stop.set()
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     deadline = loop.time() + shutdown_seconds
@@ -124,6 +150,8 @@ async def _serve(listeners: tuple[tuple[Any, str, int], ...], shutdown_seconds: 
     for guard in guards:
         await guard.stop()
     stopping.cancel()
+    if lost is not None:
+        raise no_port(lost, *listeners[lost][1:], OSError(errno.EADDRINUSE, ""))
     if any(not server.started for server in servers):
         sys.exit(3)
 

@@ -58,7 +58,10 @@ class WindowsClient:
         self._client = internal_client(url, key, self._seconds)
 
     async def ask(self, pairs: Sequence[tuple[str, str]]) -> Sequence[datetime | None]:
-        """Until when the window is, or was, open, for each (phone number id, `to`); None: never wrote.
+        """Until when the window is, or was, open, for each (phone number id, `to`); None: unknown.
+
+        A time in the past is a window that is known to be closed. Unknown is that of a person who has neither written
+        nor called since the number came to us: Meta may know better.
 
         `to` is a send request's. Above `MAX_PAIRS` it is several calls; the timeout is for all of them. Raises
         `Unavailable`.

@@ -92,6 +92,24 @@ def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int =
     )
 
 
+def make_group_reader(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
+    """A consumer that can say what `group` has committed, and reads what it is assigned; it never joins the group.
+
+    It reads what transactions have not committed yet, too: such a record stands before others that were acknowledged.
+    """
+    read_all_that_can_be_read()
+    heed_errors()
+    return AIOKafkaConsumer(
+        **connection(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_uncommitted",
+        fetch_max_wait_ms=100,
+        request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
+    )
+
+
 def make_reader(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
     """A consumer without a group that reads all partitions of `topics`: tables, replays, tests.
 

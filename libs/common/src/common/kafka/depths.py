@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from common.kafka.clients import make_reader
 from common.kafka.settings import KafkaSettings
+from common.kafka.trouble import note_failure
 from common.tasks import cancel
 from common.telemetry.metrics import DEAD_LETTER_RECORDS, DEAD_LETTERS
 
@@ -51,7 +52,7 @@ class DeadLetterDepth:
                 await consumer.start()
                 await self._look(consumer)
             except KafkaError as error:  # Kafka is away, or the topic is not there yet
-                log.info("the depth of a topic is not known", extra={"topic": self._topic, "error": repr(error)})
+                note_failure(log, "the depth of a topic is not known", error, topic=self._topic)
             finally:
                 with suppress(KafkaError):
                     await consumer.stop()

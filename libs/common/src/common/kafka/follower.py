@@ -15,9 +15,11 @@ from aiokafka.errors import KafkaError
 
 from common.kafka.counting import GroupReadings, note_read
 from common.kafka.decoding import Unreadable
+from common.kafka.trouble import is_away
 from common.tasks import cancel
 from common.telemetry.failures import text_of
 from common.telemetry.metrics import SESSION_FAILURES
+from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +85,11 @@ class Follower:
                 await self._read(consumer)
             except Exception as error:  # noqa: BLE001  # whatever failed, the batch was not committed and comes again
                 SESSION_FAILURES.labels(self._group, "error").inc()
-                said = f"{type(error).__name__}: {text_of(error)}"
-                log.warning("reading starts again", extra={"group": self._group, "error": said})
+                if isinstance(error, KafkaError) and is_away(error):
+                    KAFKA.failed(log, "reading starts again", group=self._group, error=repr(error))
+                else:
+                    said = f"{type(error).__name__}: {text_of(error)}"
+                    log.warning("reading starts again", extra={"group": self._group, "error": said})
             finally:
                 self._consumer, self._at = None, {}
                 with suppress(KafkaError, TimeoutError):
@@ -96,6 +101,7 @@ class Follower:
         if missing := set(self._topics) - await consumer.topics():
             log.warning("topics are missing, waiting for them", extra={"topics": sorted(missing)})
             return
+        KAFKA.back()
         consumer.subscribe(topics=self._topics)
         while True:
             batches = await consumer.getmany(timeout_ms=1_000, max_records=self._max_records)

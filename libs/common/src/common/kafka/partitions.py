@@ -30,8 +30,10 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.counting import GroupReadings
 from common.kafka.session import Halted, PartitionSession, Records, Worker
+from common.kafka.trouble import is_away, note_failure
 from common.tasks import cancel
 from common.telemetry.metrics import SESSION_FAILURES
+from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +138,9 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             async with asyncio.timeout(seconds):
                 await self._consumer.topics()
         except (KafkaError, TimeoutError):
+            KAFKA.lost()
             return False
+        KAFKA.back()
         return True
 
     @property
@@ -219,13 +223,14 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             try:
                 await consumer.start()
                 missing = set(self._topics) - await consumer.topics()
+                KAFKA.back()
                 if not missing:
                     self._consumer = consumer
                     consumer.subscribe(topics=self._topics, listener=self)
                     return
                 log.warning("topics are missing, waiting for them", extra={"topics": sorted(missing)})
             except KafkaError as error:
-                log.warning("Kafka is away, trying again", extra={"error": repr(error)})
+                note_failure(log, "Kafka is away, trying again", error, group=self._group)
             except asyncio.CancelledError:
                 await consumer.stop()
                 raise
@@ -255,9 +260,13 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 self._failed("fenced")
                 log.warning("fenced", extra={"slot": slot.name})
                 pause = self._fenced_pause
-            except Exception:
+            except Exception as error:
                 self._failed("error")
-                log.exception("a session failed; it starts again from the committed offsets", extra={"slot": slot.name})
+                said = "a session failed; it starts again from the committed offsets"
+                if isinstance(error, KafkaError) and is_away(error):
+                    KAFKA.failed(log, said, slot=slot.name, error=repr(error))
+                else:
+                    log.exception(said, extra={"slot": slot.name})
             failures += 1
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

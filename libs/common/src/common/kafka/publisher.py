@@ -17,8 +17,10 @@ from common.kafka.partitioner import partition_of
 from common.kafka.queues import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from common.kafka.trouble import note_failure
 from common.tasks import cancel
 from common.telemetry.metrics import PUBLISH_FAILURES
+from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,9 @@ class Publisher:
             async with asyncio.timeout(seconds):
                 await self._producer.client.fetch_all_metadata()
         except (KafkaError, TimeoutError):
+            KAFKA.lost()
             return False
+        KAFKA.back()
         return True
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
@@ -104,11 +108,13 @@ class Publisher:
                 (self._queue(producer, record) or await self._queue_of_new(producer, record)).add(record, call)
             if records:
                 await call.told
+                if KAFKA.away:
+                    KAFKA.back()
                 note_written(records, began)
         except (KafkaError, TimeoutError) as error:
             call.told.cancel()  # nobody asks any more
             PUBLISH_FAILURES.inc()
-            log.warning("Kafka did not confirm in time", extra={"records": len(records), "error": repr(error)})
+            note_failure(log, "Kafka did not confirm in time", error, records=len(records))
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
         finally:
             self._calls.discard(call)
@@ -193,11 +199,12 @@ class Publisher:
             try:
                 await producer.start()
             except KafkaError as error:
-                log.warning("Kafka is away, trying again", extra={"error": repr(error)})
+                note_failure(log, "Kafka is away, trying again", error)
                 await producer.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
             except asyncio.CancelledError:
                 await producer.stop()
                 raise
             else:
+                KAFKA.back()
                 return producer

@@ -13,7 +13,8 @@ _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?
 def brokers(text: str) -> str:
     """`text` if it names brokers: the driver finds out when it connects, and is asked for ever. Raises `ValueError`."""
     for broker in text.split(","):
-        if not _BROKER.fullmatch(broker.strip()):
+        found = _BROKER.fullmatch(broker.strip())
+        if found is None or int((found[2] or ":1")[1:]) not in range(1, 65_536):
             raise ValueError(f"`{broker.strip()}` is not host:port")
     return text
 

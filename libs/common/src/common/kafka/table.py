@@ -13,7 +13,9 @@ from common.errors import InvalidInput
 from common.kafka.clients import make_reader
 from common.kafka.decoding import Unreadable
 from common.kafka.settings import KafkaSettings
+from common.kafka.trouble import note_failure
 from common.tasks import cancel
+from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class Table(Generic[V]):
                 await consumer.start()
                 await self._read(consumer)
             except KafkaError as error:  # Kafka is away, or the topic is not there yet
-                log.warning("table is not followed, trying again", extra={"topic": self._topic, "error": repr(error)})
+                note_failure(log, "table is not followed, trying again", error, topic=self._topic)
             except Exception:
                 log.exception("table is not followed, trying again", extra={"topic": self._topic})
             finally:
@@ -112,6 +114,7 @@ class Table(Generic[V]):
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
+        KAFKA.back()
         if self._history:
             await consumer.seek_to_beginning(*partitions)
         else:

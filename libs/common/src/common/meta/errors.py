@@ -1,19 +1,21 @@
 """What to do about each error of Meta's, as data.
 
-Classify by Meta's `code`, never by HTTP status, title or subcode: throttling comes as 400 and permission errors as
-500. The codes and their meanings are those of Meta's error page and of the maintained SDKs that list more; the
-`klass` of a row is what a sender does about it. Only an answer that has no readable code is judged by its status.
+Classify by Meta's `code`, never by HTTP status or title: throttling comes as 400 and permission errors as 500. A
+subcode only says more about its code (`subcodes`). The codes and their meanings are those of Meta's error page and of
+the maintained SDKs that list more; the `klass` of a row is what a sender does about it, its `scope` how far it reaches
+at most. Only an answer that has no readable code is judged by its status.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 _HOUR: Final = 3_600.0
+_MAX_DIGITS: Final = 15
 
 
 class Klass(StrEnum):
@@ -39,6 +41,12 @@ class Scope(StrEnum):
     """How far an error reaches."""
 
     MESSAGE = "message"
+    TEMPLATE = "template"
+    """One template of this number; its other templates and its replies are not concerned."""
+    CATEGORY = "category"
+    """A kind of message, or the templates of a category: marketing, payments, calls, or what one endpoint takes."""
+    GROUP = "group"
+    """This number writing to this group."""
     PAIR = "pair"
     """This number writing to this recipient; other recipients are not concerned."""
     NUMBER = "number"
@@ -60,13 +68,16 @@ class Rule:
 class GraphFailure:
     """An answer that is not a success.
 
-    `code` is Meta's, absent when the body had none; `known` says whether the table has it. `message` and `details`
-    are Meta's words and may name the recipient: they go to the producer, not to logs.
+    `code` is Meta's, absent when the body had none; `known` says whether the table has it. `advice` says what to do, in
+    our words, where a subcode tells. `message` and `details` are Meta's words and may name the recipient: they go to
+    the producer, not to logs.
     """
 
     code: int | None
     rule: Rule
     known: bool
+    subcode: int | None = None
+    advice: str | None = None
     message: str | None = None
     details: str | None = None
     fbtrace_id: str | None = None
@@ -88,29 +99,37 @@ def _rows(klass: Klass, scope: Scope, seconds: float, rows: str) -> Iterable[tup
 
 _AUTH = """
 0 token_invalid
-3 capability_missing
-10 permission_missing
 104 token_missing
 190 token_expired
+"""
+
+# Meta: "Permission is either not granted or has been removed". It may be missing for one endpoint or kind of message.
+_PERMISSION = """
+3 capability_missing
+10 permission_missing
 200-299 permission_missing
 131005 access_denied
 """
 
+# Some of them concern all numbers of a WABA; each number learns that by itself.
 _ACCOUNT = """
 33 number_unknown
 368 account_restricted
 131031 account_locked
 131037 display_name_not_approved
 131042 payment_problem
-131044 payment_problem
 131045 number_not_registered
-131063 marketing_disabled
-131207 group_suspended
 133000 registration_incomplete
 133006 number_not_verified
 133010 number_not_registered
+"""
+
+# Meta: 131063 "marketing templates are disabled on Cloud API for this account", 134011 "WhatsApp Payments terms of
+# service have not been accepted", 131044 "payment issue of a user-initiated call". Replies are not concerned.
+_CATEGORY = """
+131044 calls_payment_problem
+131063 marketing_disabled
 134011 payments_terms_not_accepted
-134102 template_not_eligible
 """
 
 _RETRY = """
@@ -194,13 +213,20 @@ RULES: Final[Mapping[int, Rule]] = MappingProxyType(
     dict(
         [
             *_rows(Klass.AUTH, Scope.NUMBER, 0, _AUTH),
+            *_rows(Klass.AUTH, Scope.CATEGORY, 0, _PERMISSION),
             *_rows(Klass.ACCOUNT, Scope.NUMBER, 0, _ACCOUNT),
+            # Meta: "Group suspended".
+            *_rows(Klass.ACCOUNT, Scope.GROUP, 0, "131207 group_suspended"),
+            *_rows(Klass.ACCOUNT, Scope.CATEGORY, 0, _CATEGORY),
+            # Meta: "Template unavailable for use".
+            *_rows(Klass.ACCOUNT, Scope.TEMPLATE, 0, "134102 template_not_eligible"),
             *_rows(Klass.RETRY, Scope.MESSAGE, 0, _RETRY),
             *_rows(Klass.AMBIGUOUS, Scope.MESSAGE, 0, _AMBIGUOUS),
             *_rows(Klass.PERMANENT, Scope.MESSAGE, 0, _PERMANENT),
             *_rows(Klass.THROTTLE, Scope.APP, 0, "4 app_rate_limit\n613 app_rate_limit"),
             *_rows(Klass.THROTTLE, Scope.WABA, 0, "80007 waba_rate_limit"),
-            *_rows(Klass.THROTTLE, Scope.NUMBER, 0, "130429 number_rate_limit\n131208 group_rate_limit"),
+            *_rows(Klass.THROTTLE, Scope.NUMBER, 0, "130429 number_rate_limit"),
+            *_rows(Klass.THROTTLE, Scope.GROUP, 0, "131208 group_rate_limit"),
             *_rows(Klass.THROTTLE, Scope.PAIR, 0, "131056 pair_rate_limit"),
             # An upgrade of the number's throughput takes up to a minute; other maintenance takes minutes.
             *_rows(Klass.THROTTLE, Scope.NUMBER, 60, "131057 number_in_maintenance\n2494100 number_in_maintenance"),
@@ -210,10 +236,12 @@ RULES: Final[Mapping[int, Rule]] = MappingProxyType(
             *_rows(Klass.WAIT, Scope.NUMBER, 1 * _HOUR, "131048 spam_restriction"),
             *_rows(Klass.WAIT, Scope.MESSAGE, 24 * _HOUR, "131049 withheld_for_recipient"),
             *_rows(Klass.WAIT, Scope.MESSAGE, 24 * _HOUR, "131064 template_misclassified"),
-            *_rows(Klass.WAIT, Scope.MESSAGE, 1 * _HOUR, "132069 flow_throttled"),
+            # Meta: a throttled flow sends ten messages in an hour.
+            *_rows(Klass.WAIT, Scope.TEMPLATE, 1 * _HOUR, "132069 flow_throttled"),
             *_rows(Klass.WAIT, Scope.MESSAGE, 1 * _HOUR, "133008 pin_attempts\n133009 pin_attempts"),
             *_rows(Klass.WAIT, Scope.MESSAGE, 72 * _HOUR, "133016 registration_attempts"),
-            *_rows(Klass.WAIT, Scope.MESSAGE, _HOUR / 6, "134101 template_syncing"),
+            # Meta: a new or edited template syncs for up to ten minutes.
+            *_rows(Klass.WAIT, Scope.TEMPLATE, _HOUR / 6, "134101 template_syncing"),
         ]
     )
 )
@@ -223,6 +251,55 @@ UNKNOWN_CODE: Final = Rule(Klass.RETRY, "unknown_code")
 """A code that nobody described yet: most new codes are transient, and retries end in the dead-letter queue."""
 
 
+class Subcode(NamedTuple):
+    """What a subcode says beyond its code: our name of the reason, what its reader should do, and where."""
+
+    reason: str
+    advice: str
+    klass: Klass = Klass.AUTH
+    scope: Scope = Scope.NUMBER
+
+
+# Meta: Graph API, "Handle errors", table of authentication subcodes.
+SUBCODES: Final[Mapping[tuple[int, int | None], Subcode]] = MappingProxyType(
+    {
+        (100, 33): Subcode(
+            "number_lost",
+            "the phone number id does not exist or the access token may not use it; check the id, and assign the"
+            " WhatsApp account to the token's system user again",
+        ),
+        (190, 458): Subcode(
+            "app_removed", "the app was removed from the business; connect it again and save a new access token"
+        ),
+        (190, 459): Subcode(
+            "user_checkpointed", "the token's user must log in at facebook.com and follow the steps shown there"
+        ),
+        (190, 460): Subcode("password_changed", "the token's user changed the password; save a new access token"),
+        (190, 463): Subcode(
+            "token_expired",
+            "the access token has expired; save a new one, best a system user's, which does not expire",
+        ),
+        (190, 464): Subcode("user_unconfirmed", "the token's user must confirm the account at facebook.com"),
+        (190, 467): Subcode(
+            "token_invalid", "the access token was revoked or its session has ended; save a new access token"
+        ),
+        (190, 492): Subcode(
+            "role_lost",
+            "the token's user has no role in the business or page any more; give it one, or save another's token",
+        ),
+    }
+)
+"""Every (code, subcode) that says more than its code alone."""
+
+
+def rule_of(code: int, subcode: int | None = None) -> Rule:
+    """The rule for an error. Pure."""
+    more = SUBCODES.get((code, subcode))
+    if more is not None:
+        return Rule(more.klass, more.reason, more.scope)
+    return RULES.get(code, UNKNOWN_CODE)
+
+
 def classify(http_status: int, body: bytes) -> GraphFailure:
     """What an answer means that is not a readable success. Pure; never raises, whatever the body is."""
     error = _error_of(body)
@@ -230,11 +307,14 @@ def classify(http_status: int, body: bytes) -> GraphFailure:
     if not isinstance(code, int) or isinstance(code, bool):
         return GraphFailure(code=None, rule=_by_status(http_status), known=True)
     data = error.get("error_data")
-    rule = RULES.get(code)
+    subcode = _subcode(error.get("error_subcode"))
+    more = SUBCODES.get((code, subcode))
     return GraphFailure(
         code=code,
-        rule=rule or UNKNOWN_CODE,
-        known=rule is not None,
+        rule=rule_of(code, subcode),
+        known=code in RULES,
+        subcode=subcode,
+        advice=more.advice if more is not None else None,
         message=_text(error.get("message")),
         details=_text(data.get("details")) if isinstance(data, dict) else None,
         fbtrace_id=_text(error.get("fbtrace_id")),
@@ -259,6 +339,13 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
         return {}
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+def _subcode(value: object) -> int | None:
+    """Meta's `error_subcode`; as text it means the same."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:

@@ -14,13 +14,13 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from common.mongo.refusals import PlainReferences
+from common.mongo.refusals import PlainIntegers, PlainReferences
 from common.mongo.waiting import wait_in_place
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 
-_TYPES: Final = TypeRegistry([PlainReferences()])
+_TYPES: Final = TypeRegistry([PlainReferences(), PlainIntegers()])
 
 
 class MongoSettings(BaseSettings):

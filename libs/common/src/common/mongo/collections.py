@@ -86,9 +86,31 @@ MESSAGES: Final = Collection(
     indexes=(
         # Not unique: what is named on one number must not keep a message of another from being stored.
         Index("by_wamid", (("wamid", ASCENDING),), only={"wamid": {"$exists": True}}),
-        Index("thread", (("conversationId", ASCENDING), ("timestamp", DESCENDING), ("_id", DESCENDING))),
+        # The status first: what one chatbot, or all, have in it is found without looking at the others.
+        Index(
+            "by_status",
+            (
+                ("deliveryStatus", ASCENDING),
+                ("chatbotId", ASCENDING),
+                ("statusAt", DESCENDING),
+                ("_id", DESCENDING),
+            ),
+            only={"deliveryStatus": {"$exists": True}},
+        ),
+        # Of a send that Meta took twice after all; hardly any message has one.
+        Index("by_other_wamid", (("otherWamids", ASCENDING),), only={"otherWamids": {"$exists": True}}),
+        # `place` is the order of arrival, because Meta's times are whole seconds.
+        Index(
+            "thread_by_place",
+            (
+                ("conversationId", ASCENDING),
+                ("timestamp", DESCENDING),
+                ("place", DESCENDING),
+                ("_id", DESCENDING),
+            ),
+        ),
     ),
-    retired=("wamid",),
+    retired=("wamid", "thread"),
 )
 WEBHOOK_EVENTS: Final = Collection(
     "webhook_events",
@@ -136,6 +158,11 @@ SEND_PARKED: Final = Collection(
             only={"backlog": False},
         ),
         Index("backlog", tuple((name, ASCENDING) for name in ("partition", "group", "order")), only={"backlog": True}),
+        Index(
+            "named",
+            tuple((name, ASCENDING) for name in ("partition", "named", "lane", "group")),
+            only={"named": {"$exists": True}},
+        ),
     ),
 )
 SEND_SCHEDULED: Final = Collection(

@@ -6,6 +6,7 @@ from bson import encode
 from bson.codec_options import TypeDecoder
 from bson.dbref import DBRef
 from bson.errors import InvalidDocument
+from bson.int64 import Int64
 from pymongo.errors import BulkWriteError, OperationFailure
 
 _REFUSED: Final = frozenset(
@@ -50,3 +51,13 @@ class PlainReferences(TypeDecoder):
     def transform_bson(self, value: DBRef) -> dict[str, Any]:
         """The fields as they were stored; a `$db` of null is left out."""
         return dict(value.as_doc())
+
+
+class PlainIntegers(TypeDecoder):
+    """Reads a whole number of more than 32 bits as an `int`: the driver's own `Int64` cannot go into an event."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Int64) -> int:
+        """The same number."""
+        return int(value)

@@ -65,7 +65,9 @@ def digest_keys(value: Mapping[str, SecretStr], primary: str, name: str) -> Dige
     Raises `ValueError` that names the setting and what is wrong, and never holds a key.
     """
     if not primary and len(value) != 1:
-        raise ValueError(f"{name} has {len(value)} keys: name the one that signs")
+        primary_name = name.replace("_KEYS", "_PRIMARY_KEY")
+        what = f"{primary_name} must name the one of its {len(value)} keys that signs" if value else "it has no key"
+        raise ValueError(f"{name}: {what}")
     try:
         keys = {key_id: _decoded(key_id, text.get_secret_value()) for key_id, text in value.items()}
         return DigestKeys(keys, primary or next(iter(keys)))

@@ -155,15 +155,17 @@ class KeyRingSettings(BaseSettings):
         try:
             self.key_ring()
         except SecretsError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(f"ACCOUNTS_KEKS: {error}") from None
         return self
 
     def key_ring(self) -> KeyRing:
         """The ring. Raises `SecretsError` naming the key that is not usable."""
         keks = {kek_id: _decode(kek_id, value.get_secret_value()) for kek_id, value in self.accounts_keks.items()}
         primary = self.accounts_primary_kek or (next(iter(keks)) if len(keks) == 1 else "")
+        if not keks:
+            raise SecretsError("it has no key")
         if not primary:
-            raise SecretsError(f"ACCOUNTS_PRIMARY_KEK must name one of the {len(keks)} keys in ACCOUNTS_KEKS")
+            raise SecretsError(f"ACCOUNTS_PRIMARY_KEK must name one of its {len(keks)} keys")
         return KeyRing(keks, primary)
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from common.security.pasted import clean
+
 _PREFIX: Final = b"sha256="
 _LENGTH: Final = len(_PREFIX) + 64
 _FORM: Final = re.compile(rb"sha256=[0-9a-f]{64}")
@@ -38,10 +40,17 @@ def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bo
     return valid
 
 
-def app_secrets(text: str) -> list[str]:
-    """The setting `WHATSAPP_APP_SECRETS`: comma separated, or JSON. Raises `ValueError`, without what was given."""
+def app_secrets(*texts: str) -> list[str]:
+    """The settings `WHATSAPP_APP_SECRET` and `WHATSAPP_APP_SECRETS`, each comma separated or JSON: every secret once.
+
+    White space around a secret is dropped. Raises `ValueError`, without what was given.
+    """
+    return list(dict.fromkeys(clean(secret) for text in texts for secret in _split(text)))
+
+
+def _split(text: str) -> list[str]:
     if not text.lstrip().startswith("["):
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return [part for part in text.split(",") if part.strip()]
     try:
         secrets = json.loads(text)
     except ValueError:

@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 from common.telemetry.failures import told
+from common.telemetry.outages import KAFKA, KafkaLines
 from common.telemetry.tracing import current
 
 REDACTED = "[redacted]"
@@ -78,6 +79,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
+    handler.addFilter(KafkaLines(KAFKA))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     root = logging.getLogger()
     for ours in (service, _COMMON):

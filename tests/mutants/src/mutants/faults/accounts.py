@@ -49,8 +49,8 @@ FAULTS: Final = (
     Fault(
         "accounts/internal-without-guard",
         _ROUTES,
-        "route_handlers=[credentials, token_rejected], guards=[guard])",
-        "route_handlers=[credentials, token_rejected])",
+        "route_handlers=[credentials, token_rejected, token_accepted], guards=[guard])",
+        "route_handlers=[credentials, token_rejected, token_accepted])",
         (f"{_TESTS_OF_WIRING}::test_a_key_that_does_not_reach_is_refused_and_nothing_is_done",),
         "anybody on the internal network reads access tokens",
     ),
@@ -153,7 +153,7 @@ FAULTS: Final = (
     Fault(
         "accounts/rejection-stays",
         _CORE,
-        '["tokenRejected"] * (request.access_token is not None)',
+        "[REJECTED] * (request.access_token is not None)",
         '[""] * 0',
         (f"{_TESTS_OF_WIRING}::test_a_new_token_is_not_a_rejected_one",),
         "an account with a new token is shown as rejected",
@@ -161,7 +161,7 @@ FAULTS: Final = (
     Fault(
         "accounts/rejection-goes-with-any-change",
         _CORE,
-        '["tokenRejected"] * (request.access_token is not None)',
+        "[REJECTED] * (request.access_token is not None)",
         '["tokenRejected"]',
         (f"{_TESTS_OF_WIRING}::test_a_new_token_is_not_a_rejected_one",),
         "a change of the plan hides that a token is rejected",

@@ -128,8 +128,8 @@ FAULTS: Final = (
     Fault(
         "common/publisher-always-reachable",
         _PUBLISHER,
-        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
-        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return False",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return True",
         (f"{_TESTS}/test_reachable.py",),
         "ingress is ready while Kafka is away",
     ),
@@ -201,8 +201,8 @@ FAULTS: Final = (
     Fault(
         "common/coordinator-not-installed",
         _CLIENTS,
-        "    heed_errors()\n",
-        "",
+        "    heed_errors()\n    read_all_that_can_be_read()\n",
+        "    read_all_that_can_be_read()\n",
         (f"{_TESTS}/test_client_settings.py",),
         "after a broker's restart a group begins at the start of its topics",
     ),

@@ -271,8 +271,8 @@ FAULTS: Final = (
     Fault(
         "common/group-always-reachable",
         _SESSIONS,
-        "        except (KafkaError, TimeoutError):\n            return False\n        return True",
-        "        except (KafkaError, TimeoutError):\n            return True\n        return True",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return False",
+        "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return True",
         _REACHED,
         "a service is ready while Kafka is away",
     ),

@@ -13,7 +13,42 @@ _ROUTES: Final = f"{_SOURCE}/routes.py"
 _WORKER: Final = (f"{_TESTS}/test_worker.py",)
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
+_ODD: Final = (f"{_TESTS}/test_odd_values.py",)
+
 FAULTS: Final = (
+    # What Meta writes in another form than documented
+    Fault(
+        "conversation/failures-share-a-status",
+        f"{_SOURCE}/statuses.py",
+        'else f"{key}|{failure}"',
+        "else key",
+        _ODD,
+        "the second reason why a message failed is told to nobody",
+    ),
+    Fault(
+        "conversation/torn-texts-are-stored-replaced",
+        f"{_SOURCE}/core.py",
+        "raw=kept_text(original_of(data)),",
+        "raw=bytes(data.raw).decode(),",
+        _ODD,
+        "what a customer wrote is not what is stored",
+    ),
+    Fault(
+        "conversation/torn-texts-cannot-be-shown",
+        f"{_SOURCE}/views.py",
+        'json.loads(shown_text(text) if "\\\\" in text else text)',
+        "json.loads(text)",
+        _ODD,
+        "the API answers 500 for a thread with half an emoji",
+    ),
+    Fault(
+        "common/odd-fields-hide-their-neighbours",
+        "libs/common/src/common/meta/lenient.py",
+        "            return self._by_field(raw)[0]\n",
+        "            raise\n",
+        _ODD,
+        "a number where a text is expected loses the whole message",
+    ),
     # The batch
     Fault(
         "conversation/commits-the-last-record",

@@ -9,6 +9,7 @@ _TESTS: Final = "services/conversation/tests"
 _CORE: Final = f"{_SOURCE}/core.py"
 _STORE: Final = f"{_SOURCE}/store.py"
 _STATE: Final = f"{_SOURCE}/state.py"
+_PEOPLE: Final = f"{_SOURCE}/people.py"
 _STATUSES: Final = f"{_SOURCE}/statuses.py"
 _EVENTS: Final = f"{_SOURCE}/events.py"
 _TRAFFIC: Final = f"{_SOURCE}/traffic.py"
@@ -86,8 +87,8 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/merges-are-not-made",
-        _CORE,
-        "    for other in found[1:]:\n        working.merge(conversation, other)\n",
+        _PEOPLE,
+        "    for other in mine[1:]:\n        working.merge(conversation, other)\n",
         "",
         _PLAN,
         "one person has two threads",
@@ -95,8 +96,8 @@ FAULTS: Final = (
     Fault(
         "conversation/merged-messages-stay-behind",
         _STORE,
-        "[*_moved(working.merges), *map(_message, working.messages.values())]",
-        "[*map(_message, working.messages.values())]",
+        "[*_moved(working.merges), *_gone(working.absorbed), *map(_message, working.messages.values())]",
+        "[*_gone(working.absorbed), *map(_message, working.messages.values())]",
         _STORED,
         "the older messages of a merged conversation are in no thread",
     ),
@@ -111,8 +112,8 @@ FAULTS: Final = (
     Fault(
         "conversation/merge-order-is-left-to-chance",
         _STORE,
-        "[*_merges(working.merges), *map(_conversation, working.conversations.values())]",
-        "[*map(_conversation, working.conversations.values()), *_merges(working.merges)]",
+        "[*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]",
+        "[*map(_conversation, conversations), *_merges(working.merges), *map(_released, conversations)]",
         _STORED,
         "a merge meets the unique index, and its batch is tried without end",
     ),
@@ -215,23 +216,23 @@ FAULTS: Final = (
     Fault(
         "conversation/known-messages-are-not-read",
         _STORE,
-        "            if wanted:\n                query: Document = {name",
-        "            if False:\n                query: Document = {name",
+        "        if ways:\n",
+        "        if False:\n",
         _STORED,
         "a status of a message that is there meets its _id, and fails for ever",
     ),
     Fault(
         "conversation/system-aliases-are-not-looked-up",
         _CORE,
-        "fact.contact, fact.content.system_ids))\n            case StatusSeen",
-        "fact.contact))\n            case StatusSeen",
+        "aliases.update(sender_of(fact).aliases)",
+        "aliases.update(sender_of(fact).aliases[-1:])",
         _STORED,
         "a person whose id changes gets a second thread, in the store alone",
     ),
     Fault(
         "conversation/recipients-are-not-looked-up",
         _CORE,
-        "aliases.update(aliases_of(fact.event.data.phone_number_id, *_recipients(fact)))",
+        "aliases.update(addressee_of(fact).aliases)",
         "pass",
         _STORED,
         "a send to a person that is known makes a second thread, and meets the unique index",
@@ -239,7 +240,7 @@ FAULTS: Final = (
     Fault(
         "conversation/results-are-not-looked-up",
         _CORE,
-        "messages.add(fact.event.data.journal_id)",
+        "messages.add(data.journal_id)",
         "pass",
         _STORED,
         "a result of a message that is there meets its _id, and fails for ever",
@@ -287,7 +288,7 @@ FAULTS: Final = (
     Fault(
         "conversation/windows-are-opened-by-meta",
         _WINDOWS,
-        'frozenset({"system"})',
+        'frozenset({"system", "request_welcome", "edit", "revoke"})',
         "frozenset()",
         _WINDOW_TESTS,
         "we send outside the window, and Meta refuses",
@@ -319,8 +320,8 @@ FAULTS: Final = (
     Fault(
         "conversation/status-events-without-their-conversation",
         _EVENTS,
-        'return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or document["_id"], event',
-        'return MESSAGE_STATUS, document["_id"], event',
+        "return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or message_id, event",
+        "return MESSAGE_STATUS, message_id, event",
         (f"{_TESTS}/test_worker.py",),
         "statuses and messages of a conversation are in no order",
     ),

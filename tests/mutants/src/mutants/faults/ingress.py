@@ -14,6 +14,7 @@ _SETTINGS: Final = f"{_INGRESS}/settings.py"
 _TELEMETRY: Final = f"{_INGRESS}/telemetry.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_routes.py",)
+_ODD_TESTS: Final = (f"{_TESTS}/test_odd_values.py",)
 _CORE_TESTS: Final = (f"{_TESTS}/test_core.py", f"{_TESTS}/test_wiring.py")
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
@@ -157,16 +158,16 @@ FAULTS: Final = (
     Fault(
         "ingress/errors-beside-messages-are-lost",
         _CORE,
-        "if errors or not (messages or statuses):",
-        "if not (messages or statuses):",
+        'known and lists["contacts"] is not None and lists["errors"] == ()',
+        'known and lists["contacts"] is not None',
         _CORE_TESTS,
         "an error that Meta tells beside a message is lost",
     ),
     Fault(
         "ingress/statuses-are-lost",
         _CORE,
-        "    yield from (_status_fact(fragment, people, place) for fragment in statuses)\n",
-        "",
+        'for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):',
+        'for name, cut_one in (("messages", _message_fact),):',
         (f"{_TESTS}/test_front.py", f"{_TESTS}/test_plain.py"),
         "sends stay without their statuses",
     ),
@@ -181,7 +182,7 @@ FAULTS: Final = (
     Fault(
         "ingress/empty-entries-are-lost",
         _CORE,
-        '        yield _unparsed(bytes(raw), "the entry has no change", now)\n',
+        '        yield _unparsed(raw, "the entry has no change", _Place(None, None, now, torn=torn))\n',
         "        return\n",
         _CORE_TESTS,
         "a body is answered 200 and nothing of it is stored",
@@ -189,8 +190,8 @@ FAULTS: Final = (
     Fault(
         "ingress/participants-share-a-status",
         _CORE,
-        "derive_id(webhooks.STATUS, status.id, status.status, participant)",
-        "derive_id(webhooks.STATUS, status.id, status.status)",
+        "status.id, status.status, participant, failure)",
+        "status.id, status.status, failure)",
         _CORE_TESTS,
         "of a group's statuses one is kept",
     ),
@@ -201,6 +202,46 @@ FAULTS: Final = (
         "    bytes(raw)\n",
         _CORE_TESTS,
         "records that no reader can decode",
+    ),
+    Fault(
+        "ingress/a-torn-text-loses-its-body",
+        _CORE,
+        "            torn = marked(body)\n",
+        "            torn = None\n",
+        _ODD_TESTS,
+        "a cut emoji in one of 200 messages hides all of them",
+    ),
+    Fault(
+        "ingress/a-torn-text-is-not-kept",
+        _CORE,
+        "        raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()\n",
+        "        raw = msgspec.Raw(readable(given))\n",
+        _ODD_TESTS,
+        "what Meta wrote is replaced, and nothing has the original",
+    ),
+    Fault(
+        "ingress/values-beside-messages-are-lost",
+        _CORE,
+        "    if not complete or (",
+        "    if (",
+        _ODD_TESTS,
+        "calls and echoes beside a message are lost",
+    ),
+    Fault(
+        "ingress/the-only-contact-is-not-the-sender",
+        f"{_INGRESS}/contacts.py",
+        "    person = people.match(user_id, wa_id) if user_id or wa_id else people.only()\n",
+        "    person = people.match(user_id, wa_id)\n",
+        _ODD_TESTS,
+        "the answer to a request for contact data belongs to no conversation",
+    ),
+    Fault(
+        "ingress/numbers-share-a-wamid",
+        _CORE,
+        'derive_id(webhooks.MESSAGE, number or "", message.id)',
+        'derive_id(webhooks.MESSAGE, "", message.id)',
+        _ODD_TESTS,
+        "readers take the message of another number for a repetition",
     ),
     Fault(
         "ingress/front-lets-everything-pass",
@@ -261,8 +302,8 @@ FAULTS: Final = (
     Fault(
         "ingress/secrets-not-passed-on",
         _APP,
-        "[secret.get_secret_value() for secret in settings.whatsapp_app_secrets],",
-        "[secret.get_secret_value() for secret in settings.whatsapp_app_secrets[:1]],",
+        "settings.app_secrets(),",
+        "settings.app_secrets()[:1],",
         _WIRING,
         "webhooks are refused while the app secret is changed",
     ),

@@ -21,8 +21,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-ticket-not-closed-on-failure",
         _HANDLERS,
-        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
-        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, calling=ticket.used\n        )\n        ticket.close()\n",
+        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
+        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n        )\n        ticket.close()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
         "a session that fails leaves its number slower",
     ),
@@ -153,7 +153,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-parked-not-committed",
         _HANDLERS,
-        "                self.commits.write(Effect((), item.partition, item.offset))\n        self.moved",
+        "                self.commits.write(Effect(told, item.partition, item.offset))\n        self.moved",
         "                pass\n        self.moved",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -201,7 +201,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-scheduled-not-committed",
         _HANDLERS,
-        "            self.commits.write(Effect((), tp, job.position.offset))\n",
+        "            self.commits.write(Effect(self._waiting(job, job.send_at, SCHEDULED), tp, job.position.offset))\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send holds the commit position back until a restart",

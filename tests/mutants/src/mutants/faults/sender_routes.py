@@ -30,8 +30,8 @@ FAULTS: Final = (
     Fault(
         "sender/route-standing-any-chatbot",
         _ROUTES,
-        "        check_chatbot(request, chatbot)\n        message_id = _message_id(request)\n        journal_id",
-        "        message_id = _message_id(request)\n        journal_id",
+        "        check_chatbot(request, chatbot)\n        message_id = _message_id(request)\n        found",
+        "        message_id = _message_id(request)\n        found",
         (_TESTS_OF_ROUTES,),
         "a tenant reads how another tenant's send stands",
     ),
@@ -86,8 +86,8 @@ FAULTS: Final = (
     Fault(
         "sender/route-check-after-publish",
         _ROUTES,
-        "        check_chatbot(request, send_request.chatbot_id)\n        await ensure_sendable(accounts, send_request.chatbot_id)\n",
-        "        await publisher.publish([])\n        await ensure_sendable(accounts, send_request.chatbot_id)\n",
+        "        check_chatbot(request, send_request.chatbot_id)\n        account = await ensure_sendable",
+        "        await publisher.publish([])\n        account = await ensure_sendable",
         (_TESTS_OF_ROUTES,),
         "a tenant sends from another tenant's number",
     ),
@@ -166,8 +166,8 @@ FAULTS: Final = (
     Fault(
         "sender/client-auto-commit",
         _CLIENTS,
-        "        group_id=group,\n        enable_auto_commit=False,",
-        "        group_id=group,\n        enable_auto_commit=True,",
+        '        enable_auto_commit=False,\n        auto_offset_reset="earliest",  # a record',
+        '        enable_auto_commit=True,\n        auto_offset_reset="earliest",  # a record',
         (_TESTS_OF_WIRING,),
         "offsets are committed before their sends have ended",
     ),

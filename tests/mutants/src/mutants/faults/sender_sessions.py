@@ -128,8 +128,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-letter-not-written",
         _HANDLERS,
-        "results.result(job, entry, self.flow.now()), *letters)",
-        "results.result(job, entry, self.flow.now()))",
+        "results.result(job, entry, now), *letters)",
+        "results.result(job, entry, now))",
         (f"{_TESTS_OF_SESSIONS}::test_a_dead_letter_is_counted_and_written_with_its_result",),
         "a dead letter is counted and not written",
     ),
@@ -154,8 +154,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-result-not-written",
         _HANDLERS,
-        "                self._write(item, results.result(job, entry, self.flow.now()), *letters)",
-        "                self._write(item, *letters)",
+        "        self._write(item, results.result(job, entry, now), *letters)",
+        "        self._write(item, *letters)",
         (f"{_TESTS_OF_SESSIONS}::test_a_send_is_told_of_and_its_record_committed_in_one_transaction",),
         "a producer never learns what became of a send",
     ),
@@ -170,8 +170,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-end-does-not-free-lane",
         _HANDLERS,
-        "                self.lanes.finish(item)\n",
-        "                self.lanes.block(item, self._now() + 3600, self._now())\n",
+        "                self.lanes.finish(item)\n                self._tell_end(",
+        "                self.lanes.block(item, self._now() + 3600, self._now())\n                self._tell_end(",
         (f"{_TESTS_OF_SESSIONS}::test_a_conversation_goes_one_message_at_a_time_and_in_order",),
         "a conversation stops after its first message",
     ),
@@ -258,7 +258,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-defer-without-hold",
         _HANDLERS,
-        "                    self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused)\n",
+        "                    self._hold(item, step, hold)\n",
         "                    pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "every message of a refused number is tried",
@@ -266,8 +266,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-hold-not-refused",
         _HANDLERS,
-        "hold.cap, refused=hold.refused)",
-        "hold.cap)",
+        "hold.cap, refused=hold.refused, reason=reason)",
+        "hold.cap, reason=reason)",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "no gauge tells that a number is refused",
     ),

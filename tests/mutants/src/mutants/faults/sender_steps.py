@@ -212,7 +212,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-breaker-not-told",
         _FLOW,
-        "        if self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time()):\n            outcome = spared(outcome, self.now())\n",
+        "        if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):\n            outcome = spared(outcome, self.now())\n",
         "",
         (_TESTS_OF_STEPS,),
         "an outage is never seen, and spends the attempts of all sends",
@@ -228,8 +228,8 @@ FAULTS: Final = (
     Fault(
         "sender/flow-breaker-by-send",
         _FLOW,
-        "self.breaker.note(job.item_id, job.chatbot_id, sign_of(end), time.time())",
-        "self.breaker.note(job.chatbot_id, job.item_id, sign_of(end), time.time())",
+        "self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject)",
+        "self.breaker.note(job.chatbot_id, job.item_id, sign, time.time(), subject)",
         (_TESTS_OF_STEPS,),
         "the failures of one number are never seen as an outage of that number",
     ),

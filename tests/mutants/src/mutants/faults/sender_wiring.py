@@ -140,8 +140,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-pair-pace",
         _APP,
-        "pairs=Pairs() if settings.sender_pair_pace else None",
-        "pairs=Pairs()",
+        'None if pace == "off" else Pairs(strict=pace == "strict")',
+        "Pairs()",
         (_TESTS_OF_WIRING,),
         "a setting is ignored",
     ),
@@ -268,8 +268,10 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-group-before-watch",
         _APP,
-        "            _around(self.watch),\n            _around(self.statuses),\n            _around(self.group),\n",
-        "            _around(self.group),\n            _around(self.watch),\n            _around(self.statuses),\n",
+        "            _around(self.watch),\n            _around(self.clock),\n            _around(self.statuses),\n"
+        "            _around(self.group),\n",
+        "            _around(self.group),\n            _around(self.watch),\n            _around(self.clock),\n"
+        "            _around(self.statuses),\n",
         (_TESTS_OF_WIRING,),
         "sessions end without what settles their doubts",
     ),

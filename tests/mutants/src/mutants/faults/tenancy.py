@@ -10,6 +10,7 @@ _DIGESTS: Final = f"{_COMMON}/security/digests.py"
 _IDS: Final = f"{_COMMON}/contracts/ids.py"
 _CONVERSATION: Final = "services/conversation/src/conversation"
 _CORE: Final = f"{_CONVERSATION}/core.py"
+_PEOPLE: Final = f"{_CONVERSATION}/people.py"
 _STATE: Final = f"{_CONVERSATION}/state.py"
 _READS: Final = f"{_CONVERSATION}/reads.py"
 _SETTLE: Final = "services/sender/src/sender/settle.py"
@@ -122,16 +123,16 @@ FAULTS: Final = (
     Fault(
         "tenancy/status-by-wamid-of-any-account",
         _CORE,
-        "        if of_owner and not _is_inbound(message)",
-        "        if not _is_inbound(message)",
+        "        if of_owner and not stands_in and not _is_inbound(message)",
+        "        if not stands_in and not _is_inbound(message)",
         _TENANTS,
         "whoever has a number now changes what was sent from it before",
     ),
     Fault(
         "tenancy/status-on-a-customer-s-message",
         _CORE,
-        "        if of_owner and not _is_inbound(message)",
-        "        if of_owner",
+        "        if of_owner and not stands_in and not _is_inbound(message)",
+        "        if of_owner and not stands_in",
         _TENANTS,
         "a status makes a customer's message one of ours",
     ),
@@ -153,23 +154,23 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/conversation-id-without-account",
-        _CORE,
-        '_id=derive_id("conversation", chatbot or "", aliases[0]),',
-        '_id=derive_id("conversation", aliases[0]),',
+        _PEOPLE,
+        'derive_id("conversation", chatbot or "", aliases[0], ',
+        'derive_id("conversation", aliases[0], ',
         _TENANTS,
         "the next account of a number meets the conversation of the first",
     ),
     Fault(
         "tenancy/conversation-of-any-account",
-        _CORE,
-        "found = working.found(chatbot, aliases)",
-        "found = [c for (_, alias), c in working.by_alias.items() if alias in aliases][:1]",
+        _PEOPLE,
+        "working.found(chatbot, named.aliases)",
+        "[c for (_, alias), c in working.by_alias.items() if alias in named.aliases][:1]",
         _TENANTS,
         "history goes to whoever has the number",
     ),
     Fault(
         "tenancy/conversation-without-owner",
-        _CORE,
+        _PEOPLE,
         "            chatbotId=chatbot,\n            aliases=[],",
         "            aliases=[],",
         _PLANNED,
@@ -186,8 +187,8 @@ FAULTS: Final = (
     Fault(
         "tenancy/state-stops-with-the-history",
         _CORE,
-        '    message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), word))\n    if len(',
-        "    if len(",
+        '    message.set("deliveryStatus", advance(before, word))\n',
+        '    message.set("deliveryStatus", before or word)\n',
         _PLANNED,
         "a status changes nothing",
     ),
@@ -233,10 +234,10 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/window-of-any-conversation",
-        _READS,
-        "ordered = sorted(conversations, key=_wrote_at)",
-        "ordered = sorted(conversations, key=_wrote_at, reverse=True)",
-        _READ,
+        f"{_CONVERSATION}/windows.py",
+        "max(conversation[name], found",
+        "min(conversation[name], found",
+        ("services/conversation/tests/test_windows.py",),
         "a window is taken for closed because another account's conversation is older",
     ),
     Fault(

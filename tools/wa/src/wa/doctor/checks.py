@@ -52,6 +52,7 @@ class DoctorSettings(KeksSettings, KafkaSettings, GraphSettings, ApiKeySettings)
 
     accounts_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
     conversation_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
+    whatsapp_app_secret: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
     whatsapp_app_secrets: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
     whatsapp_app_id: Annotated[
         str, Field(description="id of the Meta app; without it, it is learnt from a token that is valid")

@@ -26,7 +26,7 @@ from wa.doctor.meta import check_meta
 
 _SECONDS: Final = 30.0  # for one of the checks as a whole
 _EPILOG: Final = """\
-Give it what the services are given: KAFKA_*, MONGODB_*, ACCOUNTS_KEKS, WHATSAPP_APP_SECRETS, GRAPH_*, API_KEYS and the
+Give it what the services are given: KAFKA_*, MONGODB_*, ACCOUNTS_KEKS, WHATSAPP_APP_SECRET, GRAPH_*, API_KEYS and the
 two internal keys. What is not set is not looked at, and it says so. WHATSAPP_APP_ID helps while no token is valid.
 
 example: wa doctor --service http://ingress:8000 --service http://sender:8000

@@ -68,16 +68,17 @@ async def _check_secrets(
     meta: Onboarding, apps: Mapping[str, str], settings: DoctorSettings
 ) -> tuple[list[Finding], list[str]]:
     """Whose secrets these are, and the apps' tokens that Meta takes."""
-    if settings.whatsapp_app_secrets is None:
-        return [warning("app secret", "WHATSAPP_APP_SECRETS is not set here: it was not looked at", "set it")], []
+    given = [secret for secret in (settings.whatsapp_app_secret, settings.whatsapp_app_secrets) if secret is not None]
+    if not any(secret.get_secret_value().strip() for secret in given):
+        return [warning("app secret", "WHATSAPP_APP_SECRET is not set here: it was not looked at", "set it")], []
     if not apps:
         says = "no token is valid, so that it is not known of which app they have to be"
         return [warning("app secret", says, "set WHATSAPP_APP_ID, the id in the app's dashboard")], []
     try:
-        secrets = app_secrets(settings.whatsapp_app_secrets.get_secret_value())
+        secrets = app_secrets(*(secret.get_secret_value() for secret in given))
     except ValueError as error:
         mend = "give the secrets comma separated, or as a JSON array of strings"
-        return [problem("app secret", f"WHATSAPP_APP_SECRETS cannot be used: {error}", mend)], []
+        return [problem("app secret", f"WHATSAPP_APP_SECRET(S) cannot be used: {error}", mend)], []
     found, right = [], []
     for app, token in apps.items():
         taken = [f"{app}|{secret}" for secret in secrets if await meta.inspect(token, by=f"{app}|{secret}") is not None]

@@ -15,7 +15,10 @@ UNDER_WAY: Final = ("claimed", "in_doubt")
 WAITING: Final = ("retrying", "deferred")
 """States of the sender's journal: Meta may have the first; the others can still be cancelled."""
 
-_KEPT_OF_MESSAGE: Final = ("_id", "direction", "chatbotId", "type", "origin", "deliveryStatus", "createdAt")
+_KEPT_OF_MESSAGE: Final = (
+    *("_id", "direction", "chatbotId", "type", "origin", "published"),
+    *("deliveryStatus", "createdAt"),
+)
 _CANCELLED_FOR: Final = timedelta(days=30)
 _NAMES_OF_CONTACT: Final = ("userId", "waId", "parentUserId", "name", "username")
 

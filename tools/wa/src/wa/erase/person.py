@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from common.contracts.notations import notations
 from common.contracts.people import contact_of_recipient
 
+_IN_RECIPIENT: Final = r"[^0-9]*(\(0\)[^0-9]*)?"
 _BETWEEN_DIGITS: Final = "[-. ()/]{0,3}"
 _PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
 _BSUID: Final = re.compile(r"[A-Za-z]{2,}\.[A-Za-z0-9._-]{6,}")
@@ -31,10 +33,9 @@ class Person:
         if found.user_id and _BSUID.fullmatch(found.user_id):
             return cls(frozenset({found.user_id}), frozenset())
         if found.wa_id and _PHONE.fullmatch(found.wa_id):
-            return cls(frozenset(), frozenset({found.wa_id}))
+            return cls(frozenset(), frozenset(notations(found.wa_id)))
         raise ValueError(
-            f"`{contact}` is neither a phone number with its country code (+49…, not 0049… or 0151…) nor a BSUID"
-            " (DE.1349…)"
+            f"`{contact}` is neither a phone number with its country code (+49…, not 0151…) nor a BSUID (DE.1349…)"
         )
 
     @property
@@ -66,7 +67,7 @@ class Person:
     @property
     def as_recipient(self) -> str:
         """A pattern for the `to` of a send request, which may be written in any notation."""
-        phones = ("[^0-9]*" + "[^0-9]*".join(digits) + "[^0-9]*" for digits in sorted(self.phones))
+        phones = ("[^0-9]*(00)?" + _IN_RECIPIENT.join(digits) + "[^0-9]*" for digits in self._dialled)
         users = (re.escape(user) for user in sorted(self.users))
         return "^(" + "|".join([*users, *phones]) + ")$"
 
@@ -74,7 +75,12 @@ class Person:
     def as_alias(self) -> str:
         """A pattern for aliases of conversations and names of lanes, which end with them."""
         users = (f"u:{re.escape(user)}" for user in sorted(self.users))
-        return r"\|(" + "|".join([*users, *(f"p:{digits}" for digits in sorted(self.phones))]) + ")$"
+        return r"\|(" + "|".join([*users, *(f"p:{digits}" for digits in self._dialled)]) + ")$"
+
+    @property
+    def _dialled(self) -> list[str]:
+        """The phone numbers in all notations that name the same phone."""
+        return sorted({notation for digits in self.phones for notation in notations(digits)})
 
     def is_contact(self, path: str) -> list[dict[str, Any]]:
         """Conditions for a contact's document at `path`: any of them will do."""

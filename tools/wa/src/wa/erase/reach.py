@@ -6,7 +6,7 @@ from typing import Final
 from common.contracts import topics
 from common.contracts.topics import Topic
 
-WITHOUT_PEOPLE: Final = (topics.ACCOUNTS, topics.NUMBERS, topics.DLQ_AUDIT)
+WITHOUT_PEOPLE: Final = (topics.ACCOUNTS, topics.NUMBERS, topics.INGRESS_REPORTS, topics.DLQ_AUDIT)
 """Every other topic is named, also one that is declared later."""
 
 

@@ -1,0 +1,175 @@
+"""Whether a send request is on Kafka and the sender has not finished its record: asked when no store knows the send.
+
+The sender commits an offset only when everything before it is finished: sent, failed, parked, put off, or gone on to a
+retry topic. So what was accepted and is in no store stands between the group's committed offset and the end of its
+chatbot's partition. That part is read here. It needs no memory of our own, so it holds with several processes and after
+a restart, and whoever does not ask pays nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from common.contracts import ids, topics
+from common.errors import Unavailable
+from common.kafka.clients import make_group_reader
+from common.kafka.partitioner import partition_of
+from common.kafka.records import EVENT_ID, read_headers
+from common.kafka.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+SECONDS: Final = 2.0
+"""How long one look takes at most."""
+
+_FETCH_MS: Final = 200
+_RECORDS: Final = 1_000
+_POLL_SECONDS: Final = 0.02
+_MESSAGE_ID: Final = "message-id"
+"""The header by which a request without a `messageId` names the one that its first place gave it."""
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    """What a request says of its identity; all else is passed over."""
+
+    chatbot_id: Any = None
+    message_id: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A send whose record is not finished. `since` is when the record was written; None: it may be there.
+
+    That it may be there is said when more is unfinished than can be read in `SECONDS`.
+    """
+
+    since: datetime | None
+
+
+class UnfinishedSends:
+    """Looks for one send at a time among what `group` has not finished of the sender's topics."""
+
+    def __init__(self, settings: KafkaSettings, group: str) -> None:
+        self._make: Callable[[], AIOKafkaConsumer] = lambda: make_group_reader(settings, group)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._turn = asyncio.Lock()
+
+    async def find(self, chatbot_id: str, message_id: str) -> Unfinished | None:
+        """The send, if its record is not finished; None: it is on Kafka nowhere, or a store knows it by now.
+
+        Raises `Unavailable` when Kafka does not answer.
+        """
+        reading = False
+        try:
+            async with asyncio.timeout(SECONDS):
+                async with self._turn:
+                    consumer = await self._connected()
+                    parts = await _unfinished_parts(consumer, chatbot_id)
+                    reading = True
+                    return await _read(consumer, parts, chatbot_id, message_id)
+        except TimeoutError:
+            if reading:
+                return Unfinished(None)
+            raise _away() from None
+        except KafkaError as error:
+            await self.close()
+            log.warning("the backlog of sends cannot be read", extra={"error": repr(error)})
+            raise Unavailable(
+                "Kafka does not say what waits to be sent; try again", code="kafka_unavailable"
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections; the next look opens new ones."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(KafkaError):
+                await consumer.stop()
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = self._make()
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            _hold(consumer, _places(0))
+            self._consumer = consumer
+        return self._consumer
+
+
+def _away() -> Unavailable:
+    return Unavailable("Kafka does not say what waits to be sent; try again", code="kafka_unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A chatbot's partitions, and of those that have something unfinished, from where to where to read."""
+
+    places: Sequence[TopicPartition]
+    spans: dict[TopicPartition, tuple[int, int]]
+
+
+def _places(partition: int) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, partition) for topic in topics.SEND_FAMILY]
+
+
+def _hold(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
+    """Have the client know these, and fetch nothing of them."""
+    consumer.assign(places)
+    consumer.pause(*places)
+
+
+async def _unfinished_parts(consumer: AIOKafkaConsumer, chatbot_id: str) -> _Parts:
+    while not (sends := consumer.partitions_for_topic(topics.SEND.name)):
+        await asyncio.sleep(_POLL_SECONDS)  # it has just connected
+    places = _places(partition_of(chatbot_id, len(sends)))
+    ends, begins = await consumer.end_offsets(places), await consumer.beginning_offsets(places)
+    spans = {tp: (max(await consumer.committed(tp) or 0, begins[tp]), ends[tp]) for tp in places}
+    return _Parts(places, {tp: span for tp, span in spans.items() if span[0] < span[1]})
+
+
+async def _read(consumer: AIOKafkaConsumer, parts: _Parts, chatbot_id: str, message_id: str) -> Unfinished | None:
+    spans = parts.spans
+    _hold(consumer, parts.places)
+    for tp, (begin, _) in spans.items():
+        consumer.seek(tp, begin)
+        consumer.resume(tp)
+    left = set(spans)
+    try:
+        while left:
+            found = await consumer.getmany(*left, timeout_ms=_FETCH_MS, max_records=_RECORDS)
+            for tp, records in found.items():
+                since = first_of([record for record in records if record.offset < spans[tp][1]], chatbot_id, message_id)
+                if since is not None:
+                    return Unfinished(since)
+            left = {tp for tp in left if await consumer.position(tp) < spans[tp][1]}
+    finally:
+        consumer.pause(*parts.places)
+    return None
+
+
+def first_of(records: Sequence[Any], chatbot_id: str, message_id: str) -> datetime | None:
+    """When the first record that asks for this send was written; None: none of them does. Pure."""
+    journal_id = ids.journal_id(chatbot_id, message_id)
+    for record in records:
+        headers = read_headers(getattr(record, "headers", None) or ())
+        if headers.get(EVENT_ID) == journal_id or _names(record.value or b"", headers, chatbot_id, message_id):
+            return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return None
+
+
+def _names(value: bytes, headers: dict[str, str], chatbot_id: str, message_id: str) -> bool:
+    try:
+        named = msgspec.json.decode(value, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return named.chatbot_id == chatbot_id and (named.message_id or headers.get(_MESSAGE_ID)) == message_id

@@ -1,0 +1,88 @@
+"""Text that is no Unicode: half an emoji (a lone surrogate), and bytes that are not UTF-8. Pure.
+
+JSON may hold a lone surrogate escape (RFC 8259 §8.2), and Meta sends some: a text that was cut within an emoji. Strict
+readers refuse the whole document for it, and UTF-8 cannot hold it. So what is read and shown has U+FFFD in its place,
+and the original is kept beside it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_HEX: Final = rb"[0-9a-fA-F]"
+_PAIR: Final = rb"\\u[dD][89abAB]" + _HEX * 2 + rb"\\u[dD][c-fC-F]" + _HEX * 2
+_LONE: Final = rb"u[dD][89a-fA-F]" + _HEX * 2
+_LONE_PART: Final = rb"u([dD][89a-fA-F]" + _HEX * 2 + rb")"
+
+# Everything up to the next lone surrogate, and it. Possessive, and it matches everywhere, so the search takes linear
+# time; each escape is taken as a whole, so an escaped backslash before `ud83d` is no surrogate.
+_TO_LONE: Final = re.compile(
+    rb"((?:[^\\]++|" + _PAIR + rb"|\\[^u]|\\(?!" + _LONE + rb")u)*+)(?:\\" + _LONE_PART + rb")?", re.DOTALL
+)
+_TO_BROKEN: Final = re.compile(
+    rb"((?:[^\\]++|"
+    + _PAIR
+    + rb"|\\[^ux]|\\(?!"
+    + _LONE
+    + rb")u)*+)(?:\\(?:"
+    + _LONE_PART
+    + rb"|x("
+    + _HEX * 2
+    + rb")))?",
+    re.DOTALL,
+)
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]+")
+_REPLACEMENT: Final = rb"\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    r"""A body in which each lone surrogate escape is marked, so that readers which skip strings can skip it.
+
+    `mark` stands for the `\u` of the escape. It is no UTF-8 and occurs nowhere else, so any part of `body` tells which
+    part of the original it is.
+    """
+
+    body: bytes
+    mark: bytes
+
+    def original(self, part: bytes) -> bytes:
+        """The bytes that a part of `body` was made of."""
+        return part.replace(self.mark, rb"\u")
+
+
+def marked(body: bytes) -> Marked | None:
+    """The body with its lone surrogates marked; None when it has none."""
+    ends = 1
+    while (mark := b"\xfe" + b"\xff" * ends) in body:
+        ends += 1
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        return found[1] if found[2] is None else found[1] + mark + found[2]
+
+    changed = _TO_LONE.sub(replaced, body)
+    return Marked(changed, mark) if changed != body else None
+
+
+def readable(json: bytes) -> bytes:
+    """The JSON text with U+FFFD for each lone surrogate escape and for each run of bytes that are not UTF-8."""
+    text = _NOT_UTF8.sub("\ufffd", json.decode("utf-8", "surrogateescape")).encode()
+    return _TO_LONE.sub(_shown, text)
+
+
+def kept_text(json: bytes) -> str:
+    r"""The JSON text as a database can hold it, with nothing lost: a byte that is not UTF-8 is written `\xNN`.
+
+    JSON has no such escape, so it cannot be meant literally.
+    """
+    return json.decode("utf-8", "backslashreplace")
+
+
+def shown_text(kept: str) -> str:
+    """What `kept_text` gave, as JSON that every reader takes."""
+    return _TO_BROKEN.sub(_shown, kept.encode()).decode()
+
+
+def _shown(found: re.Match[bytes]) -> bytes:
+    is_broken = found.lastindex is not None and found.lastindex > 1
+    return found[1] + _REPLACEMENT if is_broken else found[1]

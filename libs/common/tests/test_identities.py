@@ -1,0 +1,67 @@
+"""What a message says of its sender's own ids, in every shape that Meta has had for it."""
+
+import json
+
+import msgspec
+import pytest
+
+from common.contracts.people import Contact
+from common.meta.identities import NOTHING, read_identity
+
+OLD, NEW = "491510000001", "491510000002"
+
+
+def identity(kind, **message):
+    return read_identity(kind, msgspec.Raw(json.dumps(message).encode()))
+
+
+@pytest.mark.parametrize(
+    ("system", "now", "before"),
+    [
+        ({"wa_id": NEW}, Contact(wa_id=NEW), []),
+        ({"new_wa_id": NEW}, Contact(wa_id=NEW), []),
+        ({"new_wa_id": NEW, "wa_id": OLD}, Contact(wa_id=NEW), [Contact(wa_id=OLD)]),
+        ({"wa_id": NEW, "customer": OLD}, Contact(wa_id=NEW), [Contact(wa_id=OLD)]),
+        ({"wa_id": {}, "customer": OLD}, Contact(), [Contact(wa_id=OLD)]),
+        ({"customer": OLD, "identity": "x"}, Contact(), [Contact(wa_id=OLD)]),
+        ({"user_id": " DE.2 ", "previous_user_id": "DE.1"}, Contact(user_id="DE.2"), [Contact(user_id="DE.1")]),
+        ({"user_id": "", "previous_user_id": None, "wa_id": True}, Contact(wa_id=None), []),
+        ({}, Contact(), []),
+    ],
+)
+def test_a_system_message_has_the_ids_of_now_and_of_before(system, now, before):
+    found = identity("system", system=system)
+    assert (found.now, list(found.before), found.changed) == (now, before, True)
+
+
+@pytest.mark.parametrize("system", [None, 7, "text", [], [{"wa_id": NEW}]])
+def test_what_is_no_object_says_nothing(system):
+    assert identity("system", system=system) is NOTHING
+    assert identity("contacts", contacts=system) is NOTHING
+    assert identity("text", text=system) is NOTHING
+    assert read_identity("system", msgspec.Raw(b"[")) is NOTHING
+
+
+@pytest.mark.parametrize(
+    ("phones", "shared"),
+    [
+        ([{"phone": f"+{OLD}"}], OLD),
+        ([{"phone": "+49 (151) 000-0001"}], OLD),
+        ([{"phone": "0151 0000001"}, {"wa_id": OLD}], OLD),
+        ([{"phone": "0151 0000001"}], None),
+        ([{"type": "CELL"}, 7], None),
+        (None, None),
+    ],
+)
+def test_a_number_that_was_asked_for_is_the_sender_s_own(phones, shared):
+    found = identity("contacts", contacts=[{"origin": "contact_request", "phones": phones}])
+    assert found.applied_to(Contact(user_id="DE.1")) == Contact(user_id="DE.1", wa_id=shared)
+    assert found.applied_to(Contact(wa_id=NEW)) == Contact(wa_id=NEW)  # Meta's own word counts for more
+    assert identity("contacts", contacts=[{"origin": "other", "phones": phones}]) is NOTHING
+
+
+def test_a_new_number_that_is_the_old_one_in_another_notation_is_none():
+    told = Contact(user_id="BR.1", wa_id="554188887777")
+    found = identity("system", system={"wa_id": "5541988887777"})
+    assert not found.moves(told)
+    assert found.applied_to(told).user_id == "BR.1"

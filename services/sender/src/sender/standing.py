@@ -1,0 +1,104 @@
+"""How a send stands, for the API: from the journal, from what waits in the stores, or from what waits on Kafka.
+
+A send that was accepted is in one of them at any time (docs/decisions/0031), so an accepted send is always found.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts import ids
+from common.kafka.unfinished import Unfinished
+from sender.journal import Entry, State
+from sender.requests import LAST_DUE
+
+QUEUED: Final = "queued"
+SCHEDULED: Final = "scheduled"
+BEHIND_OTHERS: Final = "behind_others"
+NOT_TAKEN_UP: Final = "not_taken_up"
+"""Why a send waits of which the journal knows nothing: its `sendAt`, the sends before it, or the sender's reading."""
+
+_WAITING: Final = frozenset({State.RETRYING, State.DEFERRED})
+_LOOKS: Final = 3
+"""A send may move from one place to the next between two questions; it cannot do so as often as this."""
+
+Load = Callable[[str], Awaitable[Entry | None]]
+DueOf = Callable[[str], Awaitable[float | None]]
+Find = Callable[[str, str], Awaitable[Unfinished | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """Where to look: `load` reads the journal, `scheduled` and `parked` say when a send is due (Unix seconds).
+
+    `unfinished` looks on Kafka.
+    """
+
+    load: Load
+    scheduled: DueOf
+    parked: DueOf
+    unfinished: Find
+
+    async def of(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
+        """How the send stands, as the API shows it; None: no such send was accepted. Raises `Unavailable`."""
+        for _ in range(_LOOKS):
+            found = await self._stored(chatbot_id, message_id)
+            if found is None and (there := await self.unfinished(chatbot_id, message_id)) is not None:
+                found = queued(chatbot_id, message_id, there.since, NOT_TAKEN_UP)
+            if found is not None:
+                return found
+        return None
+
+    async def _stored(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
+        """In the order in which a send goes through the stores: what has left one is in a later one."""
+        journal_id = ids.journal_id(chatbot_id, message_id)
+        entry = await self.load(journal_id)  # most are here
+        if entry is not None:
+            return shown(entry)
+        for due_of, reason in ((self.scheduled, SCHEDULED), (self.parked, BEHIND_OTHERS)):
+            due = await due_of(journal_id)
+            if due is not None:
+                return queued(chatbot_id, message_id, moment(due), reason)
+        entry = await self.load(journal_id)
+        return shown(entry) if entry is not None else None
+
+
+def queued(chatbot_id: str, message_id: str, due: datetime | None, reason: str) -> dict[str, Any]:
+    """A send that waits and has not been tried. Pure."""
+    at = due.isoformat() if due is not None else None
+    fields = {
+        "messageId": message_id,
+        "chatbotId": chatbot_id,
+        "state": QUEUED,
+        "reason": reason,
+        "due": at,
+        "sendAt": at if reason == SCHEDULED else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def shown(entry: Entry) -> dict[str, Any]:
+    """A send as its entry has it; one that waits for its next attempt is `queued`, with the reason. Pure."""
+    waits = entry.state in _WAITING
+    reason = (entry.error.reason if entry.error is not None else None) or str(entry.state)
+    fields = {
+        "messageId": entry.message_id,
+        "chatbotId": entry.chatbot_id,
+        "state": QUEUED if waits else str(entry.state),
+        "reason": reason if waits else None,
+        "attempts": entry.attempt,
+        "at": entry.at.isoformat(),
+        "createdAt": entry.created_at.isoformat(),
+        "due": (entry.due or entry.at).isoformat() if waits or entry.due else None,
+        "wamid": entry.wamid,
+        "error": msgspec.to_builtins(entry.error),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def moment(due: float) -> datetime:
+    """Unix seconds as a time that a `datetime` can have; a store may have 0 for "now"."""
+    return datetime.fromtimestamp(min(max(due, 0.0), LAST_DUE), UTC)

@@ -1,0 +1,191 @@
+"""What callers and operators see of sends: how each stands from the moment it was accepted, and a line for its end."""
+
+import itertools
+import json
+import logging
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from common.contracts import ids
+from common.contracts.messages import MetaError
+from common.kafka.unfinished import Unfinished, first_of
+from sender.ended import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings
+from sender.journal import State
+from sender.moves import blank
+from sender.outcomes import Dead, Defer, Sent, Step
+from sender.standing import Standings
+
+NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
+BOT, MESSAGE = "bot", "m/1"
+JOURNAL_ID = ids.journal_id(BOT, MESSAGE)
+
+
+def entry(state, **more):
+    made = blank(JOURNAL_ID, BOT, MESSAGE, "+491510000001", NOW)
+    return msgspec.structs.replace(made, state=state, **more)
+
+
+class Places:
+    """The places where a send can be; at each question it may have gone on to the next, as `path` says."""
+
+    def __init__(self, *path):
+        self.path = list(path)
+
+    def at(self, place):
+        here = self.path.pop(0) if len(self.path) > 1 else self.path[0]
+        return here == place
+
+    async def load(self, _journal_id):
+        return entry(State.ACCEPTED, wamid="w") if self.at("journal") else None
+
+    async def scheduled(self, _journal_id):
+        return 4e9 if self.at("scheduled") else None
+
+    async def parked(self, _journal_id):
+        return 1.8e9 if self.at("parked") else None
+
+    async def unfinished(self, *_named):
+        return Unfinished(NOW) if self.at("kafka") else None
+
+    async def seen(self):
+        return await Standings(self.load, self.scheduled, self.parked, self.unfinished).of(BOT, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("place", "state", "reason"),
+    [
+        ("kafka", "queued", "not_taken_up"),
+        ("scheduled", "queued", "scheduled"),
+        ("parked", "queued", "behind_others"),
+        ("journal", "accepted", None),
+    ],
+)
+async def test_a_send_is_found_wherever_it_waits(place, state, reason):
+    found = await Places(place).seen()
+    assert (found["state"], found.get("reason")) == (state, reason)
+    assert ("due" in found) == (state == "queued")
+
+
+async def test_what_is_nowhere_was_not_accepted():
+    assert await Places("nowhere").seen() is None
+
+
+ROUTES = (["kafka", "scheduled", "kafka", "parked", "journal"], ["kafka", "parked", "journal"], ["kafka", "journal"])
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+async def test_a_send_that_moves_while_it_is_looked_for_is_found(route):
+    """Whenever it moves on: every way to spread its moves over the questions of three looks."""
+    questions = 15
+    for moves in itertools.combinations(range(1, questions), len(route) - 1):
+        path = [route[sum(move <= n for move in moves)] for n in range(questions)]
+        assert await Places(*path).seen() is not None, path
+
+
+@pytest.mark.parametrize(("state", "due"), [(State.DEFERRED, None), (State.RETRYING, NOW)])
+async def test_a_send_that_waits_for_its_next_attempt_is_queued_with_the_reason(state, due):
+    places = Places("journal")
+    places.load = lambda _id: found()
+
+    async def found():
+        return entry(state, due=due, error=MetaError(code=131056, reason="pair_rate_limit"))
+
+    seen = await places.seen()
+    assert (seen["state"], seen["reason"], seen["due"]) == ("queued", "pair_rate_limit", NOW.isoformat())
+
+
+def record(value=b"", headers=()):
+    return SimpleNamespace(value=value, headers=headers, timestamp=NOW.timestamp() * 1000)
+
+
+def request(**fields):
+    return json.dumps({"chatbotId": BOT, "to": "+491510000001", "message": "x", **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("found", "is_it"),
+    [
+        (record(request(messageId=MESSAGE)), True),
+        (record(b"", [("event-id", JOURNAL_ID.encode())]), True),
+        (record(request(), [("message-id", MESSAGE.encode())]), True),
+        (record(request(messageId="m/2"), [("message-id", MESSAGE.encode())]), False),
+        (record(request(messageId=MESSAGE, chatbotId="other")), False),
+        (record(request(messageId=[MESSAGE])), False),
+        (record(request()), False),
+        (record(None), False),
+        (record(b"["), False),
+        (record(b"[" * 100_000), False),
+        (record(b"\xff", [("event-id", None)]), False),
+    ],
+)
+def test_a_record_on_kafka_is_known_by_whom_it_names(found, is_it):
+    assert first_of([record(b"{}"), found], BOT, MESSAGE) == (NOW if is_it else None)
+
+
+def job(chatbot=BOT):
+    return SimpleNamespace(
+        journal_id=JOURNAL_ID,
+        chatbot_id=chatbot,
+        message_id=MESSAGE,
+        to="+491510000001",
+        body={"message": "my secret words"},
+        trace=SimpleNamespace(correlation_id="order-7"),
+    )
+
+
+def dead(state=State.FAILED, *, recorded=True, error=None):
+    error = error or MetaError(code=131026, reason="undeliverable", details="+491510000001 is not on WhatsApp")
+    return Step(Dead(error, state=state), entry(state, attempt=1), recorded=recorded)
+
+
+def lines(caplog):
+    return [found for found in caplog.records if found.name == "sender.ended"]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.EXPIRED])
+async def test_each_send_that_ends_without_success_has_one_line_of_ids_and_reasons(caplog, state):
+    caplog.set_level(logging.INFO)
+    Endings().note(job(), dead(state))
+    (line,) = lines(caplog)
+    assert (line.levelname, line.state, line.code, line.reason) == ("INFO", state, 131026, "undeliverable")
+    assert (line.message_id, line.journal_id, line.chatbot_id) == (MESSAGE, JOURNAL_ID, BOT)
+    assert "4915" not in str(line.__dict__)
+    assert "secret" not in str(line.__dict__)
+
+
+async def test_what_has_been_told_or_is_no_failure_has_no_line(caplog):
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    for step in (
+        dead(recorded=False),
+        dead(State.CANCELLED),
+        Step(Sent("w"), entry(State.ACCEPTED), recorded=True),
+        Step(Defer(NOW), entry(State.DEFERRED), recorded=True),
+    ):
+        endings.note(job(), step)
+    assert lines(caplog) == []
+
+
+async def test_a_campaign_that_fails_is_told_in_few_lines_with_the_count_of_the_others(caplog):
+    caplog.set_level(logging.INFO)
+    endings = Endings()
+    for _ in range(5_000):
+        endings.note(job(), dead())
+    endings.note(job("another"), dead())
+    await endings.close()
+    told = lines(caplog)
+    assert len(told) == MAX_OF_CHATBOT + 2
+    assert [line.chatbot_id for line in told[:-1]].count("another") == 1
+    assert told[-1].count == 5_000 - MAX_OF_CHATBOT
+
+
+def test_lines_are_allowed_anew_in_the_next_span_and_bounded_in_all():
+    allowance = Allowance()
+    assert sum(allowance.take(f"bot-{n}", 10.0) for n in range(3 * MAX_IN_ALL)) == MAX_IN_ALL
+    assert allowance.told() == 2 * MAX_IN_ALL
+    assert allowance.told() == 0
+    assert not allowance.take("x", 9.9 + SPAN_SECONDS)
+    assert allowance.take("x", 10.0 + SPAN_SECONDS)

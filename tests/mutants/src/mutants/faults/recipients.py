@@ -1,0 +1,97 @@
+"""Faults in whom a send names, in which lane it goes, and in what is known of a window."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_PHONES: Final = "libs/common/src/common/contracts/phones.py"
+_PEOPLE: Final = "libs/common/src/common/contracts/people.py"
+_JUNCTIONS: Final = "services/sender/src/sender/junctions.py"
+_PERSONS: Final = "services/sender/src/sender/persons.py"
+_WINDOWS: Final = "services/sender/src/sender/windows.py"
+_RECIPIENT_TESTS: Final = ("libs/common/tests/test_recipients.py",)
+_PERSON_TESTS: Final = ("services/sender/tests/test_persons.py",)
+_WINDOW_TESTS: Final = ("services/sender/tests/test_windows.py",)
+
+FAULTS: Final = (
+    Fault(
+        "common/phones-with-what-is-left",
+        _PHONES,
+        "    if not _WRITTEN.fullmatch(written):\n",
+        "    if False:\n",
+        _RECIPIENT_TESTS,
+        "an extension becomes the end of a stranger's number",
+    ),
+    Fault(
+        "common/phones-without-country",
+        _PHONES,
+        '    if not digits or digits.startswith("0"):\n',
+        "    if not digits:\n",
+        _RECIPIENT_TESTS,
+        "the error for a national number does not say that its country code is missing",
+    ),
+    Fault(
+        "common/phones-only-valid",
+        _PHONES,
+        "    found = {number for number in numbers if _is_valid(number)} or numbers\n",
+        "    found = {number for number in numbers if _is_valid(number)}\n",
+        _RECIPIENT_TESTS,
+        "a number of a range that the metadata does not know is refused",
+    ),
+    Fault(
+        "common/people-usernames-as-groups",
+        _PEOPLE,
+        "(?=.*[A-Z])(?=.*[0-9])",
+        "(?=.*[0-9])",
+        _RECIPIENT_TESTS,
+        "a username is sent to as a group",
+    ),
+    Fault(
+        "sender/junctions-change-under-way",
+        _JUNCTIONS,
+        "name in self._alive or group",
+        "group",
+        _PERSON_TESTS,
+        "a later message overtakes an earlier one when Meta names the person's phone in between",
+    ),
+    Fault(
+        "sender/junctions-forget-the-backlog",
+        _JUNCTIONS,
+        " or group in self._backlogged:",
+        ":",
+        _PERSON_TESTS,
+        "a message goes past those to the same name in the backlog",
+    ),
+    Fault(
+        "sender/persons-keep-a-recycled-number",
+        _PERSONS,
+        "                self._known_as.pop(former, None)\n",
+        "                pass\n",
+        _PERSON_TESTS,
+        "the former owner of a number shares the lane of the new one",
+    ),
+    Fault(
+        "sender/windows-unknown-is-closed",
+        _WINDOWS,
+        "    if until is not None and until <= now:\n",
+        "    if until is None or until <= now:\n",
+        _WINDOW_TESTS,
+        "a person whom conversation does not know is refused",
+    ),
+    Fault(
+        "sender/windows-refused-for-ever",
+        _WINDOWS,
+        "    return until is None or (refusal.told is not None and until <= refusal.told)\n",
+        "    return True\n",
+        _WINDOW_TESTS,
+        "a person who has written again is refused",
+    ),
+    Fault(
+        "sender/wiring-statuses-tell-nothing",
+        "services/sender/src/sender/app.py",
+        "Settler(self.store, self.moves, self._status_seen)",
+        "Settler(self.store, self.moves)",
+        ("services/sender/tests/test_wiring.py",),
+        "a window that Meta closes with a status is tried again and again",
+    ),
+)

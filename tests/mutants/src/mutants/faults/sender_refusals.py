@@ -1,0 +1,48 @@
+"""Faults in what Meta's refusals reach: a template, a kind of message, or a number."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_SCOPES: Final = "services/sender/src/sender/scopes.py"
+_REFUSED: Final = "services/sender/src/sender/refused.py"
+_HANDLERS: Final = "services/sender/src/sender/handlers.py"
+_GATES: Final = "services/sender/src/sender/gates.py"
+_TESTS_OF_SCOPES: Final = "services/sender/tests/test_scopes.py"
+_TESTS_OF_REFUSED: Final = "services/sender/tests/test_refused.py"
+_TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
+
+FAULTS: Final = (
+    Fault(
+        "sender/template-refusal-stops-the-number",
+        _SCOPES,
+        "    if rule.scope not in APART or subject_of(request) is not None:\n        return rule.scope\n",
+        "    if rule.scope not in APART:\n        return rule.scope\n",
+        (_TESTS_OF_SCOPES,),
+        "one template that Meta refuses stops its number",
+    ),
+    Fault(
+        "sender/refused-template-tried-by-all",
+        _REFUSED,
+        "        if refused.probe != send and now < refused.probed_at + _PROBE_SECONDS:\n",
+        "        if False:\n",
+        (_TESTS_OF_REFUSED,),
+        "all sends of a refused template call Meta when its time has come",
+    ),
+    Fault(
+        "sender/set-aside-without-store",
+        _HANDLERS,
+        "            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)\n",
+        "            pass\n",
+        (_TESTS_OF_SESSIONS,),
+        "a send whose template is refused is finished on the topic and stands nowhere else",
+    ),
+    Fault(
+        "sender/campaign-takes-the-probe",
+        _GATES,
+        "        (gate.first if lane.awaited else gate.later).append(lane)\n",
+        "        gate.later.append(lane)\n",
+        ("services/sender/tests/test_lanes.py",),
+        "a number that is held is probed with its campaign, while people wait for replies",
+    ),
+)
