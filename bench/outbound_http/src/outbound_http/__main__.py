@@ -1,7 +1,7 @@
 """What a call to the Graph API costs its caller: `python -m outbound_http --rounds 5 --calls 20000`.
 
 TLS, HTTP/1.1 with kept connections, 64 calls in flight; the server has one core and the client another. `raw` writes
-ready bytes and reads no more than a status and a length: the floor. `graph` is the sender's own client, and `graph-…` is it
+ready bytes and reads no more than a status and a length: the floor. `graph` is the sender's own client, `graph-…` is it
 over another transport; the others are the bare libraries.
 """
 
