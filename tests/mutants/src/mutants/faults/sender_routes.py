@@ -184,7 +184,7 @@ FAULTS: Final = (
         _CLIENT,
         ".follow_redirects(enable=False)",
         ".follow_redirects(enable=True)",
-        (_TESTS_OF_WIRING,),
+        (_CONFORMANCE,),
         "a token goes wherever a redirect points",
     ),
     Fault(
@@ -192,7 +192,7 @@ FAULTS: Final = (
         _CLIENT,
         "        .timeout(timedelta(seconds=limits.total_seconds))\n",
         "        .timeout(timedelta(seconds=3600))\n",
-        (_TESTS_OF_WIRING,),
+        (_CONFORMANCE,),
         "a call that hangs blocks its conversation for ever",
     ),
     Fault(
