@@ -27,6 +27,9 @@ _MAY_HEAL: Final = frozenset({Klass.RETRY, Klass.THROTTLE, Klass.WAIT, Klass.AMB
 _NUMBER_FIELDS: Final = "id,display_phone_number"
 """Only a phone number has the second: Meta refuses it (code 100) when the id is that of a page or an account."""
 _PAGE: Final = 100
+NOT_SHOWN: Final = (100, 33)
+"""Meta's code and subcode for an object that does not exist, or that the token may not see: here the number."""
+
 _PAGES_MAX: Final = 20
 """A WhatsApp account has 20 numbers or fewer, and more on request only (Meta, "Phone numbers")."""
 
@@ -118,7 +121,7 @@ def number_refused(failure: GraphFailure) -> InvalidInput | Unavailable:
     """What it means that Meta does not show the number to the token."""
     if failure.klass in _MAY_HEAL:
         return _no_answer(failure)
-    if failure.klass is Klass.AUTH:
+    if failure.klass is Klass.AUTH and (failure.code, failure.subcode) != NOT_SHOWN:
         return _refusal(_THE_TOKEN, f"Meta refuses it: {failure.rule.reason} (code {failure.code})")
     return _refusal(
         "phoneNumberId",
