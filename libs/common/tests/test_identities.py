@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from common.contracts.people import Contact
+from common.contracts.people import Contact, named
 from common.meta.identities import NOTHING, read_identity
 
 OLD, NEW = "491510000001", "491510000002"
@@ -65,3 +65,9 @@ def test_a_new_number_that_is_the_old_one_in_another_notation_is_none():
     found = identity("system", system={"wa_id": "5541988887777"})
     assert not found.moves(told)
     assert found.applied_to(told).user_id == "BR.1"
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200e", "\u200b\ufeff", "\u00a0\t"])
+def test_a_name_of_which_nothing_is_seen_is_none(name):
+    assert named(Contact(wa_id="491510000001", name=name, username="ada")).name is None
+    assert named(Contact(wa_id="491510000001", name=f"{name}Ada")).name == f"{name}Ada"

@@ -136,3 +136,22 @@ def test_the_reasons_of_subcodes_differ_from_one_another():
 def test_an_odd_or_unknown_subcode_changes_nothing(code, odd):
     with_it, without = classify(400, answer(code, error_subcode=odd)), classify(400, answer(code))
     assert (with_it.rule, with_it.known, with_it.advice) == (without.rule, without.known, None)
+
+
+TORN = [rb'{"error":{"code":131056,"message":"\ud83d"}}', b'{"error":{"code":131056,"message":"\xff"}}']
+
+
+@pytest.mark.parametrize("body", [*TORN, b"\xef\xbb\xbf" + TORN[0], b'\xef\xbb\xbf{"error":{"code":131056}}'])
+def test_a_torn_text_does_not_hide_the_code(body):
+    failure = classify(400, body)
+    assert (failure.code, failure.rule.reason) == (131056, "pair_rate_limit")
+
+
+@pytest.mark.parametrize("code", [131056, "131056", 131056.0])
+def test_a_code_is_a_number_however_it_is_written(code):
+    assert classify(400, json.dumps({"error": {"code": code}}).encode()).code == 131056
+
+
+@pytest.mark.parametrize("code", [None, True, "", "x", "1" * 30, 1.5, 2**31, -(2**31), 10**30, [1], {"a": 1}])
+def test_what_is_no_code_is_none(code):
+    assert classify(400, json.dumps({"error": {"code": code}}).encode()).code is None

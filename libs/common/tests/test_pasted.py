@@ -27,3 +27,8 @@ def test_app_secrets_of_both_settings_count_once_each():
     assert app_secrets("fake-1\n", " fake-2 , fake-1", '["fake-3\\u00a0"]', "") == ["fake-1", "fake-2", "fake-3"]
     with pytest.raises(ValueError, match="inside"):
         app_secrets("fake 1")
+
+
+@pytest.mark.parametrize("text", ['"fake-1"', "'fake-1'", ' "fake-1" ', "'fake-1',\"fake-1\""])
+def test_quotes_that_no_shell_has_taken_off_are_dropped(text):
+    assert app_secrets(text) == ["fake-1"]

@@ -172,6 +172,7 @@ def test_a_call_of_a_person_opens_the_window(made, people, known):
     "made",
     [
         ring(direction="BUSINESS_INITIATED", **{"from": "15550000001", "to": ADA.wa_id}),
+        ring(direction="business_initiated", **{"from": "15550000001", "to": ADA.wa_id}),
         {"from": "15550000001", "to": ADA.wa_id},
         ring(),
         ring(**{"from": {}}),

@@ -248,3 +248,23 @@ def test_an_unreachable_meta_spends_nothing(strikes, seconds):
     outcome = meaning(NotSent("refused"), 4, strikes=strikes)
     assert isinstance(outcome, Defer)
     assert (outcome.until, outcome.hold) == (at(seconds), None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"messages":[{"id":"wamid.1"}],"contacts":[{"input":"\ud83d"}]}',
+        b'{"messages":[{"id":"wamid.1"}],"x":"\xff"}',
+        b'\xef\xbb\xbf{"messages":[{"id":"wamid.1"}]}',
+    ],
+)
+def test_a_success_with_a_torn_text_is_a_success(body):
+    outcome = meaning(Answered(200, body))
+    assert isinstance(outcome, Sent)
+    assert outcome.wamid == "wamid.1"
+
+
+@pytest.mark.parametrize("wa_id", ["+491510000001", "491510000001 ", " +491510000001"])
+def test_a_phone_in_the_answer_is_no_group(wa_id):
+    body = json.dumps({"messages": [{"id": "wamid.1"}], "contacts": [{"wa_id": wa_id}]}).encode()
+    assert meaning(Answered(200, body)).contact == Contact(wa_id="491510000001")

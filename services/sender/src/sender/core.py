@@ -18,6 +18,7 @@ from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
 from common.meta.client import Answered, CallEnd, NotSent
 from common.meta.errors import GraphFailure, Klass, Scope, classify
+from common.meta.torn import read_torn
 from sender.journal import Entry, State
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
 from sender.scopes import APART, scope_of, subject_of
@@ -304,7 +305,7 @@ def _success(end: Answered) -> Sent | None:
     if not 200 <= end.status < 300:
         return None
     try:
-        answer = msgspec.json.decode(end.body)
+        answer = read_torn(end.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(answer, dict):
@@ -322,7 +323,7 @@ def _success(end: Answered) -> Sent | None:
 
 def _contact(person: dict[str, Any], group_id: str | None) -> Contact:
     """Whom the answer names. In the answer to a send to a group `wa_id` is the id of the group (Meta, "Groups")."""
-    wa_id = _text(person.get("wa_id"))
+    wa_id = (_text(person.get("wa_id")) or "").strip().removeprefix("+") or None
     if group_id is None and wa_id is not None and not wa_id.isdigit():
         group_id = wa_id
     if group_id is not None:

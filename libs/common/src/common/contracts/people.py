@@ -47,13 +47,18 @@ class Contact(Contract, frozen=True, kw_only=True):
 def named(contact: Contact) -> Contact:
     """The contact without an empty name: one that says nothing must not stand in the place of one that is known."""
     name, username = contact.name, contact.username
-    if (name is None or name.strip()) and (username is None or username.strip()):
+    if (name is None or _says_something(name)) and (username is None or _says_something(username)):
         return contact
     return msgspec.structs.replace(
         contact,
-        name=name if name and name.strip() else None,
-        username=username if username and username.strip() else None,
+        name=name if name and _says_something(name) else None,
+        username=username if username and _says_something(username) else None,
     )
+
+
+def _says_something(name: str) -> bool:
+    """Whether there is a character that is seen; direction marks and the like are not."""
+    return any(character.isprintable() and not character.isspace() for character in name)
 
 
 def recipient(to: str) -> Contact:

@@ -38,7 +38,7 @@ def calls_of(value: msgspec.Raw, received: datetime) -> tuple[Call, ...]:
     return tuple(
         Call(contact, _began(call, received))
         for call in calls
-        if call.get("direction") != _BY_US
+        if str(call.get("direction")).upper() != _BY_US
         and (number is None or digits(call.get("from")) != number)
         and (contact := _caller(call, people, alone=len(calls) == 1)).aliases()
     )

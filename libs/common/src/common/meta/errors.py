@@ -14,7 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from common.meta.torn import read_torn
+
 _HOUR: Final = 3_600.0
+_MAX_CODE: Final = 2**31 - 1
+"""What a code may be: MongoDB stores nothing beyond 64 bits, and Meta's have at most ten digits."""
 _MAX_DIGITS: Final = 15
 
 
@@ -303,11 +307,11 @@ def rule_of(code: int, subcode: int | None = None) -> Rule:
 def classify(http_status: int, body: bytes) -> GraphFailure:
     """What an answer means that is not a readable success. Pure; never raises, whatever the body is."""
     error = _error_of(body)
-    code = error.get("code")
-    if not isinstance(code, int) or isinstance(code, bool):
+    code = _number(error.get("code"))
+    if code is None:
         return GraphFailure(code=None, rule=_by_status(http_status), known=True)
     data = error.get("error_data")
-    subcode = _subcode(error.get("error_subcode"))
+    subcode = _number(error.get("error_subcode"))
     more = SUBCODES.get((code, subcode))
     return GraphFailure(
         code=code,
@@ -334,18 +338,20 @@ def _by_status(status: int) -> Rule:
 
 def _error_of(body: bytes) -> Mapping[str, Any]:
     try:
-        answer = msgspec.json.decode(body)
+        answer = read_torn(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}
 
 
-def _subcode(value: object) -> int | None:
-    """Meta's `error_subcode`; as text it means the same."""
+def _number(value: object) -> int | None:
+    """Meta's `code` or `error_subcode`; as text, or with a fraction of nothing, it means the same."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_CODE else None
 
 
 def _text(value: object) -> str | None:

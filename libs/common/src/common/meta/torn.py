@@ -5,9 +5,12 @@ readers refuse the whole document for it, and UTF-8 cannot hold it. So what is r
 and the original is kept beside it.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 _HEX: Final = rb"[0-9a-fA-F]"
 _PAIR: Final = rb"\\u[dD][89abAB]" + _HEX * 2 + rb"\\u[dD][c-fC-F]" + _HEX * 2
@@ -68,6 +71,17 @@ def readable(json: bytes) -> bytes:
     """The JSON text with U+FFFD for each lone surrogate escape and for each run of bytes that are not UTF-8."""
     text = _NOT_UTF8.sub("\ufffd", json.decode("utf-8", "surrogateescape")).encode()
     return _TO_LONE.sub(_shown, text)
+
+
+def read_torn(json: bytes) -> Any:
+    """What a JSON text says, also when strings in it are torn, or a byte order mark stands before it.
+
+    Raises `msgspec.DecodeError`, `UnicodeDecodeError` or `RecursionError` for what is no JSON.
+    """
+    try:
+        return msgspec.json.decode(json)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(readable(json.removeprefix(codecs.BOM_UTF8)))
 
 
 def kept_text(json: bytes) -> str:

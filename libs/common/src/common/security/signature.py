@@ -48,9 +48,15 @@ def app_secrets(*texts: str) -> list[str]:
     return list(dict.fromkeys(clean(secret) for text in texts for secret in _split(text)))
 
 
+def _unquoted(text: str) -> str:
+    """Without the quotes that `docker run --env-file` leaves in place, where a shell takes them off."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
+
+
 def _split(text: str) -> list[str]:
     if not text.lstrip().startswith("["):
-        return [part for part in text.split(",") if part.strip()]
+        return [_unquoted(part.strip()) for part in text.split(",") if part.strip()]
     try:
         secrets = json.loads(text)
     except ValueError:
