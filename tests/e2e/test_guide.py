@@ -88,13 +88,36 @@ async def test_the_landing_page_has_every_address(system):
         await opened(unescape(link))
 
 
+def python_lines(system):
+    """The README's programs, for this system's Kafka."""
+    found = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return [code.replace("localhost:9092", system.stack.kafka_bootstrap_servers) for code in found]
+
+
+@pytest.mark.feature("incoming")
+async def test_the_bot_of_the_readme_answers_as_printed(system, client, lines):
+    _, code = python_lines(system)
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", code.replace("You wrote", "My bot has"))
+    phone, asked = "4915100000778", iter(range(100))
+
+    async def answered():
+        await client.says(phone, NUMBER, f"question {next(asked)}", "Grace")  # its group begins at the end of the topic
+        texts = [entry["body"].get("text", {}).get("body", "") for entry in await client.received(phone=phone)]
+        return any(text.startswith("My bot has: question") for text in texts)
+
+    try:
+        await eventually("the bot answers", answered, pause=0.5)
+        assert bot.returncode is None
+    finally:
+        bot.terminate()
+        await bot.wait()
+
+
 @pytest.mark.feature("outgoing")
 async def test_the_python_lines_of_the_readme_work_as_printed(system, client, lines):
     asked = json.dumps({"from": "491510000001", "phoneNumberId": NUMBER, "text": "a window for the README"})
     await client.control("POST", "inbound", json.loads(asked))
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    kafka = system.stack.kafka_bootstrap_servers
-    code = code.replace("localhost:9092", kafka).replace("order-17", f"order-{uuid.uuid4()}")
+    code = python_lines(system)[0].replace("order-17", f"order-{uuid.uuid4()}")
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
     )

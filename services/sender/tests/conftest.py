@@ -192,12 +192,12 @@ class World:
             await consumer.stop()
         return [(read_headers(record.headers), record.value) for record in records]
 
-    async def results(self, chatbot):
+    async def results(self, chatbot, kinds=ENDS):
         """The ends and doubts of a chatbot's sends, in the order of each partition; not that some wait."""
         # Other tests may have left anything on the topic.
         named = [value for _, value in await self.read(topics.SEND_RESULTS) if value and chatbot.encode() in value]
         events = [decode(RESULT, value) for value in named]
-        return [event for event in events if event.data.chatbot_id == chatbot and event.type in ENDS]
+        return [event for event in events if event.data.chatbot_id == chatbot and event.type in kinds]
 
     async def letters(self, chatbot):
         """The dead letters that name a chatbot."""
@@ -208,7 +208,7 @@ class World:
         found = []
 
         async def enough():
-            found[:] = [r for r in await self.results(chatbot) if not kinds or r.type in kinds]
+            found[:] = await self.results(chatbot, kinds or ENDS)
             return len({r.id for r in found}) >= count
 
         await eventually(enough, seconds)

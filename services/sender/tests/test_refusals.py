@@ -100,7 +100,7 @@ async def test_a_waiting_template_can_be_cancelled_and_is_shown_with_its_reason(
         await enqueue(world, chatbot, template("offer_0", person(1), "m1"))
         await world.until_results(chatbot, 1, sends.QUEUED)
         shown = (await api.get("/whatsapp-cloud/send/m1", params={"chatbotId": chatbot})).json()["data"]
-        assert (shown["state"], shown["error"]["reason"]) == ("deferred", "marketing_disabled")
+        assert (shown["state"], shown["reason"]) == ("queued", "marketing_disabled")
         assert shown["due"]
         answer = await api.delete("/whatsapp-cloud/send/m1", params={"chatbotId": chatbot})
         assert answer.status_code == 200

@@ -162,9 +162,11 @@ async def test_what_is_parked_for_the_person_never_goes_out_and_their_lane_goes_
             await client.api("POST", "/send", request)
 
     async def parked():
-        return await mongo.database[collections.SEND_PARKED.name].count_documents({"group": "held"}) == 4
+        held = await mongo.database[collections.SEND_PARKED.name].count_documents({"group": "held"})
+        told = await mongo.database[collections.MESSAGES.name].count_documents({"chatbotId": "held"})
+        return (held, told) == (4, 4)
 
-    await eventually("all four are parked", parked, seconds=40)
+    await eventually("all four are parked, and conversation has been told", parked, seconds=40)
     assert (await wa("erase", "--contact", f"+{carol}", "--by", "a", "--because", "b", "--yes"))[0] == 0
     assert await person_in(mongo, carol) == {}
     token = (await client.control("POST", "tokens", {"wabaId": "200000000000001"}))["token"]

@@ -65,6 +65,7 @@ class Seeds:
     """What the service makes of the first message of any customer, copied from what it makes of customer 0's."""
 
     def __init__(self, now: datetime) -> None:
+        self._now = now
         self._conversation, self._message = planned(0, now)
 
     def of(self, customer: int) -> tuple[Document, Document]:
@@ -75,7 +76,7 @@ class Seeds:
             user_id=f"DE.{1_349_000_000_000 + customer}", wa_id=f"4915{customer:09}", name=f"Customer {customer}"
         )
         aliases = aliases_of(whose["phoneNumberId"], contact)
-        conversation_id = derive_id("conversation", whose["chatbotId"], aliases[0])
+        conversation_id = derive_id("conversation", whose["chatbotId"], aliases[0], self._now.isoformat())
         at = self._message["timestamp"] + timedelta(seconds=customer // 1000)
         known_as = {"contact": contact_document(contact), **whose}
         moments = dict.fromkeys(("lastMessageAt", "lastInboundAt", CONTACT_AT, PHONE_AT), at)

@@ -86,7 +86,8 @@ async def _reach_state(stage: Stage, victim: Tenant, target: Target) -> None:
             return bool((await stage.standing(victim, target.message_id)).get("state"))
         if target.state == "accepted":
             return (await stage.message(victim, target.message_id)).get("deliveryStatus") == "sent"
-        return (await stage.standing(victim, target.message_id)).get("state") == target.state
+        waits = "queued" if target.state == "retrying" else target.state
+        return (await stage.standing(victim, target.message_id)).get("state") == waits
 
     await eventually(f"{target.name} is reached", reached, seconds=20, pause=0.2)
 

@@ -28,7 +28,7 @@ async def things_of(stage: Stage, victim: Tenant) -> Things:
 
     async def read() -> Json | None:
         found = await stage.message(victim, f"{tag}-sent")
-        waits = (await stage.standing(victim, f"{tag}-later")).get("state")
+        waits = (await stage.standing(victim, f"{tag}-later")).get("reason")
         return found if found.get("deliveryStatus") == "read" and waits == "scheduled" else None
 
     stored = await eventually("the victim's sends stand as wanted", read)
