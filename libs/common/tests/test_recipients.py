@@ -38,6 +38,11 @@ GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMToxMjAzNjMwMDAwMDAwMDAwMDAZD"
         ("+225 07 12 34 56 78", "2250712345678"),
         ("+225 07 12 34 56", "22507123456"),  # before 2021
         ("+229 97 00 00 01", "22997000001"),  # before 2024
+        ("22997123456", "22997123456"),
+        ("22961234567", "22961234567"),
+        ("229 21 30 00 01", "22921300001"),
+        ("2290197123456", "2290197123456"),
+        ("22507123456", "22507123456"),
         ("+52 1 55 1234 5678", "5215512345678"),
         ("+52 55 1234 5678", "525512345678"),
         ("+52 044 55 1234 5678", "525512345678"),
@@ -138,7 +143,31 @@ def test_an_example_number_of_every_country_is_understood_in_every_international
     assert digits_of(digits) == digits_of(f"00{digits}") == digits
 
 
+_former = st.one_of(
+    st.from_regex(r"229(?:01)?[24-9][0-9]{7}", fullmatch=True),
+    st.from_regex(r"225[0-9]{8}", fullmatch=True),
+    st.from_regex(r"521[2-9][0-9]{9}", fullmatch=True),
+    st.from_regex(r"549?(?:11[2-7][0-9]|221[4-6]|341[4-6]|351[4-7])[0-9]{6}", fullmatch=True),
+    st.from_regex(r"55(?:11|21|31|41|51|61|71|81|85|91)[6-9][0-9]{7}", fullmatch=True),
+)
+
+
+@given(_former)
+def test_an_id_of_meta_in_a_former_notation_can_be_answered(wa_id):
+    assert digits_of(wa_id) == digits_of(f"+{wa_id}") == wa_id
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_an_id_of_meta_can_be_answered_in_every_country(region):
+    kinds = set(phonenumbers.PhoneNumberType.values()) - {phonenumbers.PhoneNumberType.UAN}  # some have no country code
+    examples = [phonenumbers.example_number_for_type(region, kind) for kind in kinds]
+    wa_ids = {f"{one.country_code}{phonenumbers.national_significant_number(one)}" for one in examples if one}
+    assert wa_ids
+    assert {digits_of(wa_id) for wa_id in wa_ids} == wa_ids
+
+
 _dialled = st.one_of(
+    st.from_regex(r"229(01)?[24-9][0-9]{7}", fullmatch=True),
     st.from_regex(r"55[1-9]{2}9?[2-9][0-9]{7}", fullmatch=True),
     st.from_regex(r"521?[2-9][0-9]{9}", fullmatch=True),
     st.from_regex(r"549?[1-8][0-9]{9}", fullmatch=True),
