@@ -119,6 +119,71 @@ def test_bsuids_and_groups_are_taken_as_they_are(to, alias):
     assert recipient(to).aliases() == (alias,)
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "4915112345678.0", "436641234567.0", "6281234567890.0", "393331234567.0", "358401234567.0", "+4915112345678.00",
+        "4915112345678 .0", "4915112345678.000", "+49 151 12345678.0", "\u0664\u0669\u0661\u0665\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668.\u0660",
+        "tel:+436641234567.5", "436641234567.12", "0043 664 1234567.0", "551187654321.0", "22997123456.0",
+        "+4915112345678(2)", "+49 151 12345678 (12)", "62 812-3456-7890 (1)", "+43 664 1234567 ( 1 )", "+358401234567 (1234)",
+        "+49 (0)151 12345678 (2)", "+49 151 12345678 (2).", "+49 151 12345678-(2)",
+        "+49 151 12345678-79", "+49 151 12345678 79", "+49 (0)151 12345678-9", "+43 664 1234567-1", "+43 664 1234567 12",
+        "+43 (0)664/1234567-1", "+43 664 123 45 67-12", "+358 40 1234567.8", "+358 40 123456 7", "+62 812-3456-789-0",
+        "4915112345678-79", "+43 1 58858 12", "+49 151 12345678 - 79", "+49 151 12345678-79.",
+    ],
+)  # fmt: skip
+def test_digits_behind_a_number_make_no_stranger_s_of_it(to):
+    with pytest.raises(ValueError, match=r"digits behind its end.*leave them out"):
+        recipient(to)
+    with pytest.raises(ValidationError):
+        SendRequest.model_validate({"chatbotId": "b", "to": to, "message": "hi"})
+
+
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [
+        ("+33 6 12 34 56 78", "33612345678"),
+        ("+33.6.12.34.56.78", "33612345678"),
+        ("+33 1 00 00 00 00", "33100000000"),  # no such range yet: without the last pair it is too short
+        ("+41 79 123 45 67", "41791234567"),
+        ("+43 664 123 45 67", "436641234567"),
+        ("+358 40 123 45 67", "358401234567"),
+        ("+45 32 12 34 56", "4532123456"),
+        ("+7 916 123-45-67", "79161234567"),
+        ("+90 532 123 45 67", "905321234567"),
+        ("+49 171 123 45 67", "491711234567"),
+        ("+49 89 12 34 56", "4989123456"),
+        ("+49 30 12345678-12", "49301234567812"),  # the extension of a landline is dialled with it
+        ("+49 30 12345678-0", "4930123456780"),
+        ("+43 1 58858-12", "4315885812"),
+        ("+49.151.1234.5678", "4915112345678"),
+        ("+49 (151) 1234 5678", "4915112345678"),
+        ("+49 (0)151 123 456 78", "4915112345678"),
+        ("+1 (650) 555-1234", "16505551234"),
+        ("1 (650) 555-12-34", "16505551234"),
+        ("62 812-3456-7890", "6281234567890"),
+        ("+225 07 12 34 56", "22507123456"),
+        ("229 97 12 34 56", "22997123456"),
+        ("+229 01 97 12 34 56", "2290197123456"),
+        ("+55 11 8765-43 21", "551187654321"),
+    ],
+)
+def test_the_last_group_of_a_number_is_its_own(to, number):
+    assert recipient(to) == Contact(wa_id=number)
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.sampled_from([".0", "(2)", " (12)", ".00", " (1234)"])
+)
+def test_no_number_of_any_country_has_a_decimal_or_a_count(region, appended):
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    assume(number is not None)
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    assume(len(written) > 7)
+    assert contact_of_recipient(written) != Contact()
+    assert contact_of_recipient(written + appended) == contact_of_recipient(written[1:] + appended) == Contact()
+
+
 def test_the_sentence_names_what_is_wrong():
     for to, words in (
         ("0153 1234567", "no country code"),

@@ -14,6 +14,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 
 from common.contracts.notations import canonical
+from common.contracts.phone_endings import check_last_group, check_signs_of_appended
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164 §6
 _LEAST_DIGITS: Final = 7
@@ -51,6 +52,12 @@ def digits_of(text: str) -> str:
     for scheme in _SCHEMES:
         written = written.removeprefix(scheme)
     _check_signs(written)
+    number = _understood(written)
+    check_last_group(written, number, _understood, _is_known)
+    return number
+
+
+def _understood(written: str) -> str:
     zero = _TRUNK_ZERO.fullmatch(written)
     if zero is None:
         digits = _with_country_code(written)
@@ -65,6 +72,7 @@ def _check_signs(written: str) -> None:
         raise ValueError("name one recipient only, without an extension")
     if not _WRITTEN.fullmatch(written):
         raise ValueError("a phone number has digits, spaces, dots, dashes and brackets only, and no extension")
+    check_signs_of_appended(written)
     before, slash, _ = written.partition("/")
     if slash and sum(map(str.isdigit, before)) > _AREA_DIGITS:
         raise ValueError("name one recipient only: a slash may follow the area code, and nothing else")
