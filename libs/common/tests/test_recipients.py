@@ -172,6 +172,34 @@ def test_the_last_group_of_a_number_is_its_own(to, number):
     assert recipient(to) == Contact(wa_id=number)
 
 
+@pytest.mark.parametrize(
+    ("country", "national"),
+    [
+        ("86", "13800138000"),
+        ("86", "13912345678"),  # possible as a North American number, and of no area there
+        ("86", "18612345678"),
+        ("86", "15901234567"),
+        ("86", "19912345678"),
+        ("49", "15171848571"),
+        ("49", "15112345678"),
+        ("49", "17612345678"),
+    ],
+)
+def test_a_mobile_number_that_begins_with_one_is_not_north_american(country, national):
+    for to in (national, f"{national[:3]} {national[3:7]} {national[7:]}", f"{national[:3]}-{national[3:]}"):
+        with pytest.raises(ValueError, match=r"has its country code; put `\+` before it"):
+            recipient(to)
+    for to in (f"+{country}{national}", f"{country}{national}", f"00{country} {national[:3]} {national[3:]}"):
+        assert recipient(to) == Contact(wa_id=f"{country}{national}")
+
+
+@pytest.mark.parametrize(
+    "number", ["15550001111", "15551230001", "15555550100", "15550783881", "14155552671", "12125550123"]
+)
+def test_a_north_american_number_needs_no_plus(number):
+    assert recipient(number) == recipient(f"+{number}") == Contact(wa_id=number)
+
+
 @given(
     st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.sampled_from([".0", "(2)", " (12)", ".00", " (1234)"])
 )

@@ -64,6 +64,14 @@ FAULTS: Final = (
         "the usual notation of mobile numbers in Austria and Finland is refused",
     ),
     Fault(
+        "common/phones-of-china-are-north-american",
+        _PHONES,
+        "_ONE_IN_FRONT: Final = (49, 86)",
+        "_ONE_IN_FRONT: Final = ()",
+        _RECIPIENT_TESTS,
+        "a Chinese number without its country code becomes a North American one",
+    ),
+    Fault(
         "common/people-usernames-as-groups",
         _PEOPLE,
         "(?=.*[A-Z])(?=.*[0-9])",
