@@ -16,6 +16,9 @@ PAIRS = [
     ("523312345678", "5213312345678"),
     ("5491123456789", "541123456789"),
     ("5493511234567", "543511234567"),
+    ("2290197123456", "22997123456"),
+    ("2290161000001", "22961000001"),
+    ("2290121300001", "22921300001"),  # a landline: it has the `01` too
 ]
 
 
@@ -41,13 +44,19 @@ def test_both_notations_are_one_number(today: str, other: str) -> None:
         "",
         "15551234567",
         "5255123456789",
+        "22901123456",
+        "22910123456",
+        "2290110123456",
+        "2297123456",
+        "229019712345678",
+        "22507123456",
     ],
 )
 def test_any_other_number_has_its_own_notation_alone(number: str) -> None:
     assert notations(number) == (number,)
 
 
-@given(st.from_regex(r"(52|54|55|5)[0-9]{6,13}", fullmatch=True))
+@given(st.from_regex(r"(52|54|55|5|229|22901)[0-9]{6,13}", fullmatch=True))
 def test_every_notation_has_the_same_notations(number: str) -> None:
     found = notations(number)
     assert number in found

@@ -38,6 +38,11 @@ GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMToxMjAzNjMwMDAwMDAwMDAwMDAZD"
         ("+225 07 12 34 56 78", "2250712345678"),
         ("+225 07 12 34 56", "22507123456"),  # before 2021
         ("+229 97 00 00 01", "22997000001"),  # before 2024
+        ("22997123456", "22997123456"),
+        ("22961234567", "22961234567"),
+        ("229 21 30 00 01", "22921300001"),
+        ("2290197123456", "2290197123456"),
+        ("22507123456", "22507123456"),
         ("+52 1 55 1234 5678", "5215512345678"),
         ("+52 55 1234 5678", "525512345678"),
         ("+52 044 55 1234 5678", "525512345678"),
@@ -114,6 +119,99 @@ def test_bsuids_and_groups_are_taken_as_they_are(to, alias):
     assert recipient(to).aliases() == (alias,)
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "4915112345678.0", "436641234567.0", "6281234567890.0", "393331234567.0", "358401234567.0", "+4915112345678.00",
+        "4915112345678 .0", "4915112345678.000", "+49 151 12345678.0", "\u0664\u0669\u0661\u0665\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668.\u0660",
+        "tel:+436641234567.5", "436641234567.12", "0043 664 1234567.0", "551187654321.0", "22997123456.0",
+        "+4915112345678(2)", "+49 151 12345678 (12)", "62 812-3456-7890 (1)", "+43 664 1234567 ( 1 )", "+358401234567 (1234)",
+        "+49 (0)151 12345678 (2)", "+49 151 12345678 (2).", "+49 151 12345678-(2)",
+        "+49 151 12345678-79", "+49 151 12345678 79", "+49 (0)151 12345678-9", "+43 664 1234567-1", "+43 664 1234567 12",
+        "+43 (0)664/1234567-1", "+43 664 123 45 67-12", "+358 40 1234567.8", "+358 40 123456 7", "+62 812-3456-789-0",
+        "4915112345678-79", "+43 1 58858 12", "+49 151 12345678 - 79", "+49 151 12345678-79.",
+    ],
+)  # fmt: skip
+def test_digits_behind_a_number_make_no_stranger_s_of_it(to):
+    with pytest.raises(ValueError, match=r"digits behind its end.*leave them out"):
+        recipient(to)
+    with pytest.raises(ValidationError):
+        SendRequest.model_validate({"chatbotId": "b", "to": to, "message": "hi"})
+
+
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [
+        ("+33 6 12 34 56 78", "33612345678"),
+        ("+33.6.12.34.56.78", "33612345678"),
+        ("+33 1 00 00 00 00", "33100000000"),  # no such range yet: without the last pair it is too short
+        ("+41 79 123 45 67", "41791234567"),
+        ("+43 664 123 45 67", "436641234567"),
+        ("+358 40 123 45 67", "358401234567"),
+        ("+45 32 12 34 56", "4532123456"),
+        ("+7 916 123-45-67", "79161234567"),
+        ("+90 532 123 45 67", "905321234567"),
+        ("+49 171 123 45 67", "491711234567"),
+        ("+49 89 12 34 56", "4989123456"),
+        ("+49 30 12345678-12", "49301234567812"),  # the extension of a landline is dialled with it
+        ("+49 30 12345678-0", "4930123456780"),
+        ("+43 1 58858-12", "4315885812"),
+        ("+49.151.1234.5678", "4915112345678"),
+        ("+49 (151) 1234 5678", "4915112345678"),
+        ("+49 (0)151 123 456 78", "4915112345678"),
+        ("+1 (650) 555-1234", "16505551234"),
+        ("1 (650) 555-12-34", "16505551234"),
+        ("62 812-3456-7890", "6281234567890"),
+        ("+225 07 12 34 56", "22507123456"),
+        ("229 97 12 34 56", "22997123456"),
+        ("+229 01 97 12 34 56", "2290197123456"),
+        ("+55 11 8765-43 21", "551187654321"),
+    ],
+)
+def test_the_last_group_of_a_number_is_its_own(to, number):
+    assert recipient(to) == Contact(wa_id=number)
+
+
+@pytest.mark.parametrize(
+    ("country", "national"),
+    [
+        ("86", "13800138000"),
+        ("86", "13912345678"),  # possible as a North American number, and of no area there
+        ("86", "18612345678"),
+        ("86", "15901234567"),
+        ("86", "19912345678"),
+        ("49", "15171848571"),
+        ("49", "15112345678"),
+        ("49", "17612345678"),
+    ],
+)
+def test_a_mobile_number_that_begins_with_one_is_not_north_american(country, national):
+    for to in (national, f"{national[:3]} {national[3:7]} {national[7:]}", f"{national[:3]}-{national[3:]}"):
+        with pytest.raises(ValueError, match=r"has its country code; put `\+` before it"):
+            recipient(to)
+    for to in (f"+{country}{national}", f"{country}{national}", f"00{country} {national[:3]} {national[3:]}"):
+        assert recipient(to) == Contact(wa_id=f"{country}{national}")
+
+
+@pytest.mark.parametrize(
+    "number", ["15550001111", "15551230001", "15555550100", "15550783881", "14155552671", "12125550123"]
+)
+def test_a_north_american_number_needs_no_plus(number):
+    assert recipient(number) == recipient(f"+{number}") == Contact(wa_id=number)
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.sampled_from([".0", "(2)", " (12)", ".00", " (1234)"])
+)
+def test_no_number_of_any_country_has_a_decimal_or_a_count(region, appended):
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    assume(number is not None)
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    assume(len(written) > 7)
+    assert contact_of_recipient(written) != Contact()
+    assert contact_of_recipient(written + appended) == contact_of_recipient(written[1:] + appended) == Contact()
+
+
 def test_the_sentence_names_what_is_wrong():
     for to, words in (
         ("0153 1234567", "no country code"),
@@ -138,7 +236,31 @@ def test_an_example_number_of_every_country_is_understood_in_every_international
     assert digits_of(digits) == digits_of(f"00{digits}") == digits
 
 
+_former = st.one_of(
+    st.from_regex(r"229(?:01)?[24-9][0-9]{7}", fullmatch=True),
+    st.from_regex(r"225[0-9]{8}", fullmatch=True),
+    st.from_regex(r"521[2-9][0-9]{9}", fullmatch=True),
+    st.from_regex(r"549?(?:11[2-7][0-9]|221[4-6]|341[4-6]|351[4-7])[0-9]{6}", fullmatch=True),
+    st.from_regex(r"55(?:11|21|31|41|51|61|71|81|85|91)[6-9][0-9]{7}", fullmatch=True),
+)
+
+
+@given(_former)
+def test_an_id_of_meta_in_a_former_notation_can_be_answered(wa_id):
+    assert digits_of(wa_id) == digits_of(f"+{wa_id}") == wa_id
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_an_id_of_meta_can_be_answered_in_every_country(region):
+    kinds = set(phonenumbers.PhoneNumberType.values()) - {phonenumbers.PhoneNumberType.UAN}  # some have no country code
+    examples = [phonenumbers.example_number_for_type(region, kind) for kind in kinds]
+    wa_ids = {f"{one.country_code}{phonenumbers.national_significant_number(one)}" for one in examples if one}
+    assert wa_ids
+    assert {digits_of(wa_id) for wa_id in wa_ids} == wa_ids
+
+
 _dialled = st.one_of(
+    st.from_regex(r"229(01)?[24-9][0-9]{7}", fullmatch=True),
     st.from_regex(r"55[1-9]{2}9?[2-9][0-9]{7}", fullmatch=True),
     st.from_regex(r"521?[2-9][0-9]{9}", fullmatch=True),
     st.from_regex(r"549?[1-8][0-9]{9}", fullmatch=True),

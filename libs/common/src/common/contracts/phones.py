@@ -14,6 +14,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 
 from common.contracts.notations import canonical
+from common.contracts.phone_endings import check_last_group, check_signs_of_appended
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164 §6
 _LEAST_DIGITS: Final = 7
@@ -30,7 +31,7 @@ _WITHOUT_TRUNK: Final = (1, 30, 34, 39, 45, 47, 48, 51, 52, 55, 56, 57, 65, 91, 
 _NORTH_AMERICAN: Final = re.compile(r"1[2-9](?!11)[0-9]{9}")
 """No area code has 0 or 1 at its beginning or 11 at its end (North American Numbering Plan)."""
 
-_FORMER: Final = re.compile(r"(?:225|229)[0-9]{8}")
+_FORMER: Final = re.compile(r"225[0-9]{8}|229[24-9][0-9]{7}")
 """Ivory Coast (until 2021) and Benin (until 2024): people and WhatsApp may still have these eight digits."""
 
 _NO_SUCH: Final = "no phone number begins with this country code and has this length"
@@ -51,6 +52,12 @@ def digits_of(text: str) -> str:
     for scheme in _SCHEMES:
         written = written.removeprefix(scheme)
     _check_signs(written)
+    number = _understood(written)
+    check_last_group(written, number, _understood, _is_known)
+    return number
+
+
+def _understood(written: str) -> str:
     zero = _TRUNK_ZERO.fullmatch(written)
     if zero is None:
         digits = _with_country_code(written)
@@ -65,6 +72,7 @@ def _check_signs(written: str) -> None:
         raise ValueError("name one recipient only, without an extension")
     if not _WRITTEN.fullmatch(written):
         raise ValueError("a phone number has digits, spaces, dots, dashes and brackets only, and no extension")
+    check_signs_of_appended(written)
     before, slash, _ = written.partition("/")
     if slash and sum(map(str.isdigit, before)) > _AREA_DIGITS:
         raise ValueError("name one recipient only: a slash may follow the area code, and nothing else")
@@ -94,9 +102,12 @@ def _says_country(written: str) -> bool:
 
 
 def _number(digits: str) -> str:
-    """The number that is written without a `+`: refused when it could be a national one of another country."""
+    """The number that is written without a `+`: refused when it could be a national one of another country.
+
+    What Meta gives as `wa_id` has no `+`, and an answer goes to it: a number in a former notation is taken too.
+    """
     number = _international(digits)
-    if not (_is_valid(number) or _is_valid(canonical(number))) and _may_be_national(number):
+    if not _is_known(number) and _may_be_national(number):
         raise ValueError("it is not certain that the phone number has its country code; put `+` before it")
     return number
 
@@ -139,6 +150,11 @@ def _read(digits: str) -> str | None:
         return None
     number = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
     return number if _LEAST_DIGITS <= len(number) <= _MOST_DIGITS else None
+
+
+def _is_known(number: str) -> bool:
+    """Whether the number is one of today's or of a former plan."""
+    return _is_valid(number) or _is_valid(canonical(number)) or _FORMER.fullmatch(number) is not None
 
 
 def _is_valid(number: str) -> bool:

@@ -69,6 +69,14 @@ FAULTS: Final = (
         "two people in Brazil share a conversation",
     ),
     Fault(
+        "identity/benin-has-two-plans",
+        f"{_COMMON}/contracts/notations.py",
+        '("52", "54", "55", "229")',
+        '("52", "54", "55")',
+        ("libs/common/tests/test_notations.py",),
+        "a person in Benin has two conversations, and an answer to the eight digits that Meta gives is refused",
+    ),
+    Fault(
         "identity/aliases-are-not-released",
         f"{_CONVERSATION}/store.py",
         "*map(_released, conversations), ",

@@ -5,6 +5,7 @@ from typing import Final
 from mutants.fault import Fault
 
 _PHONES: Final = "libs/common/src/common/contracts/phones.py"
+_ENDINGS: Final = "libs/common/src/common/contracts/phone_endings.py"
 _PEOPLE: Final = "libs/common/src/common/contracts/people.py"
 _JUNCTIONS: Final = "services/sender/src/sender/junctions.py"
 _PERSONS: Final = "services/sender/src/sender/persons.py"
@@ -37,6 +38,38 @@ FAULTS: Final = (
         "    found = {number for number in numbers if _is_valid(number)}\n",
         _RECIPIENT_TESTS,
         "a number of a range that the metadata does not know is refused",
+    ),
+    Fault(
+        "common/phones-of-spreadsheets",
+        _ENDINGS,
+        "_DECIMALS.search(written) or ",
+        "",
+        _RECIPIENT_TESTS,
+        "`.0` becomes the last digit of a stranger's number",
+    ),
+    Fault(
+        "common/phones-with-appended-groups",
+        _ENDINGS,
+        "    if not whole:\n",
+        "    if False:\n",
+        _RECIPIENT_TESTS,
+        "an extension behind a dash becomes the end of a stranger's number",
+    ),
+    Fault(
+        "common/phones-in-pairs",
+        _ENDINGS,
+        "    if _IN_PAIRS.fullmatch(written):\n",
+        "    if False:\n",
+        _RECIPIENT_TESTS,
+        "the usual notation of mobile numbers in Austria and Finland is refused",
+    ),
+    Fault(
+        "common/phones-of-china-are-north-american",
+        _PHONES,
+        "_ONE_IN_FRONT: Final = (49, 86)",
+        "_ONE_IN_FRONT: Final = ()",
+        _RECIPIENT_TESTS,
+        "a Chinese number without its country code becomes a North American one",
     ),
     Fault(
         "common/people-usernames-as-groups",
