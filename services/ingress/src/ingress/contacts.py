@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from common.contracts.notations import canonical
 from common.contracts.people import Contact
 from common.meta.lenient import BAD
 from ingress import shapes
@@ -15,7 +16,7 @@ _UNKNOWN: Final = Person()
 
 
 class People:
-    """A value's `contacts`.
+    """A value's `contacts`, found by any notation of their numbers (`common.contracts.notations`).
 
     A change may have two thousand beside two thousand messages, so many of them are indexed: looking through all of
     them for each message would take seconds.
@@ -33,8 +34,9 @@ class People:
         if len(self._people) > _FEW:
             self._index = self._index or _Index(self._people)
             return self._index.match(user_id, wa_id)
+        number = _canonical(wa_id)
         for person in self._people:
-            if (user_id and person.user_id == user_id) or (wa_id and person.wa_id == wa_id):
+            if (user_id and person.user_id == user_id) or (number and _canonical(person.wa_id) == number):
                 return person
         return _UNKNOWN
 
@@ -52,17 +54,22 @@ class _Index:
     def __init__(self, people: Sequence[Person]) -> None:
         self._people = people
         self._by_user_id: dict[str, int] = {}
-        self._by_wa_id: dict[str, int] = {}
+        self._by_number: dict[str, int] = {}
         for place, person in enumerate(people):
             if person.user_id:
                 self._by_user_id.setdefault(person.user_id, place)
             if person.wa_id:
-                self._by_wa_id.setdefault(person.wa_id, place)
+                self._by_number.setdefault(canonical(person.wa_id), place)
 
     def match(self, user_id: str | None, wa_id: str | None) -> Person:
         nowhere = len(self._people)
-        place = min(self._by_user_id.get(user_id or "", nowhere), self._by_wa_id.get(wa_id or "", nowhere))
+        by_user_id = self._by_user_id.get(user_id or "", nowhere)
+        place = min(by_user_id, self._by_number.get(_canonical(wa_id) or "", nowhere))
         return self._people[place] if place < nowhere else _UNKNOWN
+
+
+def _canonical(wa_id: str | None) -> str | None:
+    return canonical(wa_id) if wa_id else None
 
 
 def sender_of(message: Message, raw: msgspec.Raw, people: People) -> Contact:
