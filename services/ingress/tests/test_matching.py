@@ -68,3 +68,42 @@ def test_a_person_is_found_by_another_notation_of_its_number(listed, named, besi
 def test_a_person_of_another_number_is_not_taken(listed, named, beside):
     key, contact = of_message([*others(beside), person(wa_id=listed, user_id="BR.1")], **{"from": named})
     assert (key, contact.user_id, contact.name) == (f"{NUMBER}:p:{named}", None, None)
+
+
+@pytest.mark.parametrize("listed", ["16505551234", "+16505551234", "1 650-555-1234"])
+@pytest.mark.parametrize("named", ["16505551234", "+16505551234", "1 650-555-1234", " +1 (650) 555.1234 "])
+@pytest.mark.parametrize("beside", [0, MORE_THAN_ARE_LOOKED_THROUGH])
+def test_a_number_is_its_digits(listed, named, beside):
+    contacts = [*others(beside), person(wa_id=listed, parent_user_id=" US.ENT.1 ")]
+    for key, contact in (of_message(contacts, **{"from": named}), of_status(contacts, recipient_id=named)):
+        assert (key, contact.wa_id, contact.name) == (f"{NUMBER}:p:16505551234", "16505551234", "Ana")
+        assert contact.parent_user_id == "US.ENT.1"
+    key, contact = of_message((), type="system", system={"wa_id": named})
+    assert key == f"{NUMBER}:p:16505551234"
+    if not beside:
+        key, contact = of_message(contacts)
+        assert key == f"{NUMBER}:p:16505551234"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "  ", "\t", "+", " - "])
+def test_a_number_of_blanks_is_none(blank):
+    for key, contact in (of_message((), **{"from": blank}), of_status((), recipient_id=blank)):
+        assert (key, contact.aliases()) == (NUMBER, ())
+    key, _ = of_message([person(wa_id="15551230001")], **{"from": blank})
+    assert key == f"{NUMBER}:p:15551230001"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_an_id_of_blanks_is_none(blank):
+    ids = {"from_user_id": blank, "group_id": blank, "from_parent_user_id": blank}
+    key, contact = of_message([person(wa_id="15551230001", user_id=blank)], **{"from": "15551230001"}, **ids)
+    assert (key, contact.parent_user_id) == (f"{NUMBER}:p:15551230001", None)
+    key, _ = of_status((), recipient_user_id=blank, recipient_id="15551230001", recipient_type="individual")
+    assert key == f"{NUMBER}:p:15551230001"
+    key, contact = of_status([person(user_id="US.1")], recipient_type="group", recipient_id=blank)
+    assert key == f"{NUMBER}:u:US.1"
+
+
+def test_a_text_that_is_no_number_stays_as_it_is():
+    key, _ = of_message((), **{"from": "ana-1"})
+    assert key == f"{NUMBER}:p:ana-1"
