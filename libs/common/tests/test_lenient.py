@@ -1,6 +1,7 @@
 """Reading what is not as documented: fields of another type, and texts that are no Unicode."""
 
 import json
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts.messages import MetaError
-from common.meta.lenient import Lenient
+from common.meta.lenient import CUT, Lenient
 from common.meta.payloads import failure_key, meta_error
 from common.meta.torn import kept_text, marked, readable, shown_text
 
@@ -26,6 +27,32 @@ class Thing(msgspec.Struct, rename={"sender": "from"}):
 
 
 thing = Lenient(Thing)
+
+
+class Limited(msgspec.Struct):
+    id: Annotated[str, msgspec.Meta(max_length=3)]
+    other: Annotated[str, msgspec.Meta(max_length=3)] | None = None
+    name: Annotated[str, msgspec.Meta(max_length=3, extra=CUT)] | None = None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected", "complete"),
+    [
+        (b'{"id":"123","other":"123","name":"123"}', Limited("123", "123", "123"), True),
+        (b'{"id":"1","other":"1234","name":"1"}', Limited("1", None, "1"), False),
+        (b'{"id":"1","other":"1","name":"\\u0041234"}', Limited("1", "1", "A23"), False),
+        (b'{"id":"1","name":12345}', Limited("1", None, "123"), False),
+        (b'{"id":"1","name":["1234"]}', Limited("1"), False),
+    ],
+)
+def test_a_text_that_is_too_long_is_cut_or_absent(raw, expected, complete):
+    assert Lenient(Limited).read(raw) == (expected, complete)
+
+
+@pytest.mark.parametrize("raw", [b'{"id":"1234"}', b'{"id":1234}', b'{"id":"1234","name":"1234"}'])
+def test_a_required_text_that_is_too_long_is_not_understood(raw):
+    with pytest.raises(msgspec.ValidationError, match="`id` is missing or not understood"):
+        Lenient(Limited).read(raw)
 
 
 @pytest.mark.parametrize(

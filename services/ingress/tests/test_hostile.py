@@ -90,33 +90,6 @@ WHOLE = {
         "more than",
     ),
     "small entries, more than the limit": (body_of(times(b"1", 2_001)), "more than"),
-    "a long account": (body_of(entry_of(change_of(value_of(times(MESSAGE, 1_000))), b'"id":"%s"' % LONG)), "too long"),
-    "a long number": (in_value(times(MESSAGE, 1_000), number=LONG), "too long"),
-    "a long display number": (
-        in_value(times(MESSAGE, 1_000), b',"metadata":{"display_phone_number":"%s"}' % LONG),
-        "too long",
-    ),
-    "a long field": (body_of(entry_of(change_of(b"", LONG))), "too long"),
-    "a long wamid": (in_value(MESSAGE + b',{"id":"%s"}' % LONG), "too long"),
-    "a long sender": (in_value(MESSAGE + b',{"id":"w","from":"%s"}' % LONG), "too long"),
-    "a long user id of a contact": (
-        in_value(times(MESSAGE, 1_000), b',"contacts":[{"wa_id":"1","user_id":"%s"}]' % LONG),
-        "too long",
-    ),
-    "a long name": (
-        in_value(times(MESSAGE, 1_000), b',"contacts":[{"wa_id":"1","profile":{"name":"%s"}}]' % LONG),
-        "too long",
-    ),
-    "a small body with a long account": (
-        body_of(entry_of(change_of(value_of(MESSAGE)), b'"id":"%s"' % (b"1" * 257))),
-        "too long",
-    ),
-    "names of which many are long": (
-        in_value(
-            times(MESSAGE, 2_000), b',"contacts":[{"wa_id":"1","profile":{"name":"%s"}}]' % ("\u2028" * 1_000).encode()
-        ),
-        "many times as long",
-    ),
     "ids that are all long": (
         body_of(
             entry_of(
@@ -174,6 +147,33 @@ PARTS = {
     ),
     "entries of a huge time": (body_of(times(b'{"time":%s,"changes":[1]}' % (b"9" * 1_400), 2_000)), 2_000),
     "an entry of an endless time": (body_of(b'{"time":1e400,"changes":[1]}'), 1),
+    "a long account": (body_of(entry_of(change_of(value_of(times(MESSAGE, 1_000))), b'"id":"%s"' % LONG)), 1_000),
+    "a long number": (in_value(times(MESSAGE, 1_000), number=LONG), 1_001),
+    "a long display number": (
+        in_value(times(MESSAGE, 1_000), b',"metadata":{"display_phone_number":"%s"}' % LONG),
+        1_001,
+    ),
+    "a long field": (body_of(entry_of(change_of(b"", LONG))), 1),
+    "a long wamid": (in_value(MESSAGE + b',{"id":"%s"}' % LONG), 2),
+    "a long sender": (in_value(MESSAGE + b',{"id":"w","from":"%s"}' % LONG), 2),
+    "a long user id of a contact": (
+        in_value(times(MESSAGE, 1_000), b',"contacts":[{"wa_id":"1","user_id":"%s"}]' % LONG),
+        1_001,
+    ),
+    "a long name": (
+        in_value(times(MESSAGE, 1_000), b',"contacts":[{"wa_id":"1","profile":{"name":"%s"}}]' % LONG),
+        1_001,
+    ),
+    "a small body with a long account": (
+        body_of(entry_of(change_of(value_of(MESSAGE)), b'"id":"%s"' % (b"1" * 257))),
+        1,
+    ),
+    "names of which many are long": (
+        in_value(
+            times(MESSAGE, 2_000), b',"contacts":[{"wa_id":"1","profile":{"name":"%s"}}]' % ("\u2028" * 1_000).encode()
+        ),
+        2_000,
+    ),
     "messages again and again": (full_of(b'"messages":[1]', lambda p: body_of(entry_of(change_of(p)))), 1),
 }
 
@@ -295,14 +295,29 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize(("longest", "make"), LIMITS.values(), ids=LIMITS)
+REQUIRED = {"wamid": b'{"id":"%s"}', "status": b'{"id":"w","status":"%s"}'}
+
+
+@pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("padding", [b"", b"x" * 20_000], ids=["small", "large"])
-def test_an_id_has_a_longest_length(longest, make, padding):
+@pytest.mark.parametrize("more", [1, 44, 1_000])
+def test_an_id_has_a_longest_length(name, padding, more):
+    longest, make = LIMITS[name]
     (event,) = written(make(b"1" * longest).replace(b"whatsapp_business_account", padding))
     assert event.type != webhooks.UNPARSED
-    body = make(b"1" * (longest + 1)).replace(b"whatsapp_business_account", padding)
-    (event,) = written(body)
-    assert (event.type, kept(event.data)) == (webhooks.UNPARSED, body)
+    text = b"1" * (longest + more)
+    body = make(text).replace(b"whatsapp_business_account", padding)
+    events = written(body)
+    if name in REQUIRED:
+        (event,) = events
+        assert (event.type, kept(event.data)) == (webhooks.UNPARSED, REQUIRED[name] % text)
+    elif name != "field":
+        assert webhooks.UNPARSED not in {event.type for event in events}
+        assert events[0].type in (webhooks.MESSAGE, webhooks.STATUS)
+    for event in events:
+        around = msgspec.structs.replace(event.data, raw=msgspec.Raw(b"null"))
+        assert text not in msgspec.json.encode(around)
+    assert name == "account" or any(text in kept(event.data) for event in events)
 
 
 @pytest.mark.parametrize("count", [MAX_FACTS, MAX_FACTS + 1])
@@ -333,9 +348,59 @@ def test_of_any_body_all_is_kept_and_little_added(account, number, field, wamid,
     parts = [kept(event.data) for event in written(body)]
     if parts != [body]:
         odd = number in ("|", ":", "é") or number.startswith(("\u2028", "\0"))
-        assert len(parts) == (2 if odd else count + 1)
+        long = len(number) > LONGEST_ID  # then it counts as none, and its value is kept, too
+        assert len(parts) == (2 if odd else count + 1 + long)
         assert all(part in body for part in parts)
         assert sum(map(len, parts)) >= count * len(message) + len(b"{}")
+
+
+GOOD = b'{"id":"w%d","from":"15551230001"}'
+ANA = b'{"wa_id":"15551230001","user_id":"US.1","profile":{"name":"Ana"}}'
+LONG_ID = b"9" * 300
+OVERLONG = {  # what stands beside 50 good messages; how many facts more there are, and how many are not understood
+    "a name": (b"", ANA.replace(b"Ana", b"A" * 1_100), b"", 1, 0),
+    "a username": (b"", ANA.replace(b'"name":"Ana"', b'"name":"Ana","username":"%s"' % (b"A" * 1_100)), b"", 1, 0),
+    "a time": (b',{"id":"x","from":"15551230001","timestamp":"%s"}' % LONG_ID, ANA, b"", 1, 0),
+    "a sender": (b',{"id":"x","from":"%s"}' % LONG_ID, ANA, b"", 1, 0),
+    "a group": (b',{"id":"x","from":"15551230001","group_id":"%s"}' % LONG_ID, ANA, b"", 1, 0),
+    "a message id": (b',{"id":"%s","from":"15551230001"}' % LONG_ID, ANA, b"", 1, 1),
+    "a status": (b"", ANA, b',"statuses":[{"id":"x","status":"%s"}]' % LONG_ID, 1, 1),
+    "a further contact": (b"", ANA + b',{"wa_id":"%s"}' % LONG_ID, b"", 1, 0),
+    "a display number": (b"", ANA, b',"metadata":{"phone_number_id":"2","display_phone_number":"%s"}' % LONG_ID, 1, 0),
+}
+
+
+@pytest.mark.parametrize(("message", "contacts", "more", "others", "unparsed"), OVERLONG.values(), ids=OVERLONG)
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+async def test_one_long_text_takes_nothing_with_it(message, contacts, more, others, unparsed, padding):
+    messages = b",".join(GOOD % n for n in range(50))
+    body = in_value(messages + message, b',"contacts":[' + contacts + b"]" + more) + b" " * padding
+    events = written(body)
+    assert len(events) == 50 + others
+    assert [event.type for event in events].count(webhooks.UNPARSED) == unparsed
+    for event in events[:50]:
+        assert (event.type, event.data.contact.user_id) == (webhooks.MESSAGE, "US.1")
+        assert event.data.contact.name in ("Ana", "A" * LONGEST_NAME)
+        assert event.data.phone_number_id
+    in_slices = await records_in_slices(body, begin("body-1", None), now=NOW)
+    assert [decode(received, record.value) for record in in_slices] == events
+
+
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+@pytest.mark.parametrize("letter", ["\U0001f600", "\u2028", "a"])
+@pytest.mark.parametrize("count", [200, 2_000])
+async def test_many_messages_of_one_long_name_are_all_understood(padding, letter, count):
+    name = letter * 500
+    messages = b",".join(GOOD % n for n in range(count))
+    contact = ANA.replace(b"Ana", name.encode())
+    body = in_value(messages, b',"contacts":[' + contact + b"]") + b" " * padding
+    events = written(body)
+    assert [event.data.wamid for event in events] == [f"w{n}" for n in range(count)]
+    assert {event.data.contact.user_id for event in events} == {"US.1"}
+    assert events[0].data.contact.name == name
+    assert {event.data.contact.name for event in events} <= {name, None}
+    in_slices = await records_in_slices(body, begin("body-1", None), now=NOW)
+    assert [decode(received, record.value) for record in in_slices] == events
 
 
 ODD = ["1|p:2", "1:p:2", "1\\r\\nx", "1\\u0000", "\uff11", " 1", "1 ", "1\\n", "1/2", "$ref"]

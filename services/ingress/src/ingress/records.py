@@ -1,8 +1,9 @@
 """The Kafka records of a signed body.
 
 Invariants:
-- The values of all records of a body take at most twice the body and 2 KiB for each record. A body that would
-  need more is kept whole, in one record. So 3 MB become at most 10 MB; with texts that are no Unicode 14 MB.
+- The values of all records of a body take at most twice the body and 2 KiB for each record. Of a body that would
+  need more each person's name stands in the first of their records only, and what needs more even so is kept whole, in
+  one record. So 3 MB become at most 10 MB; with texts that are no Unicode 14 MB.
 - The record of a whole body fits into its topic: ids and names are short (`ingress.shapes`), and base64 makes four
   bytes of three.
 - The work on a large body is cut into slices of about 2 ms, between which other requests have their turn.
@@ -15,7 +16,10 @@ from datetime import datetime
 from itertools import repeat
 from typing import Final, TypeVar
 
+import msgspec
+
 from common.contracts.envelope import encode
+from common.contracts.people import Contact
 from common.contracts.topics import WEBHOOKS
 from common.contracts.webhooks import VERSION, WebhookReceived
 from common.kafka.records import Outgoing, headers_for
@@ -38,8 +42,11 @@ def records(body: bytes, request: Request, *, now: datetime) -> list[Outgoing]:
     body_id = request.trace.correlation_id
     facts = cut(body, body_id=body_id, now=now)
     values = [_value(fact, body_id, now) for fact in facts]
-    if sum(map(len, values)) > BODY_TIMES * len(body) + BYTES_AROUND * len(facts) + _kept_twice(facts):
-        facts, values = _all_in_one(body, _MANY_TIMES, body_id, now)
+    if _are_too_large(values, facts, len(body)):
+        facts = list(_named_once(facts))
+        values = [_value(fact, body_id, now) for fact in facts]
+        if _are_too_large(values, facts, len(body)):
+            facts, values = _all_in_one(body, _MANY_TIMES, body_id, now)
     # What is counted of facts is counted last, when it is certain which they are.
     return list(map(_record, facts, values, repeat(request)))
 
@@ -50,7 +57,11 @@ async def records_in_slices(body: bytes, request: Request, *, now: datetime) -> 
     try:
         facts = await _in_slices(facts_of(body, now))
         facts = await _in_slices(arrived(facts, body_id, len(body)))
-        values = await _in_slices(_values(facts, len(body), body_id, now))
+        try:
+            values = await _in_slices(_values(facts, len(body), body_id, now))
+        except TooMuch:
+            facts = await _in_slices(_named_once(facts))
+            values = await _in_slices(_values(facts, len(body), body_id, now))
     except TooMuch as error:
         facts, values = _all_in_one(body, str(error), body_id, now)
     return await _in_slices(_record(fact, value, request) for fact, value in zip(facts, values, strict=True))
@@ -65,6 +76,23 @@ async def _in_slices(steps: Iterable[T]) -> list[T]:
             until = time.perf_counter() + _SLICE_SECONDS
     await asyncio.sleep(0)
     return found
+
+
+def _are_too_large(values: Sequence[bytes], facts: Sequence[Fact], size: int) -> bool:
+    return sum(map(len, values)) > BODY_TIMES * size + BYTES_AROUND * len(facts) + _kept_twice(facts)
+
+
+def _named_once(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """The same facts, without names that an earlier one with the same key has: readers keep the last that they know."""
+    seen: set[tuple[str, Contact]] = set()
+    for fact in facts:
+        contact = fact.data.contact
+        if contact is not None and (contact.name or contact.username):
+            if (fact.key, contact) in seen:
+                unnamed = msgspec.structs.replace(contact, name=None, username=None)
+                msgspec.structs.force_setattr(fact.data, "contact", unnamed)  # the fact's own: nothing else has it
+            seen.add((fact.key, contact))
+        yield fact
 
 
 def _kept_twice(facts: Iterable[Fact]) -> int:

@@ -1,7 +1,8 @@
 """The parts of a webhook body, as far as ingress reads them, and the limits of what it reads.
 
 A body of 3 MB can hold a million entries, and one id of 1 MB that stands beside each of a thousand messages. So a list
-has at most `MAX_FACTS` items and an id at most `LONGEST_ID` characters: `TooMuch` says that one is over its limit.
+has at most `MAX_FACTS` items: `TooMuch` says that it has more. An id has at most `LONGEST_ID` characters: a longer one
+counts as not understood. A name is cut after `LONGEST_NAME`.
 
 Shapes: Meta, "Webhooks overview" and "messages webhook reference".
 """
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from common.meta.lenient import Lenient, is_too_long
+from common.meta.lenient import CUT, Lenient
 
 MAX_FACTS: Final = 2_000
 """Facts of one body, and items of one list in it. Meta sends at most 1,000 updates in one ("Webhooks overview")."""
@@ -25,7 +26,7 @@ _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON re
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
 
 Id = Annotated[str, Meta(max_length=LONGEST_ID)]
-Name = Annotated[str, Meta(max_length=LONGEST_NAME)]
+Name = Annotated[str, Meta(max_length=LONGEST_NAME, extra=CUT)]
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
 Timestamp = Id | int | float
@@ -69,23 +70,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def read(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> T:
-    """What `raw` says. Raises one of `lenient.BAD`, or `TooMuch` when an id or a name is too long."""
-    try:
-        return lenient.decode(raw)
-    except msgspec.ValidationError as error:
-        raise _judged(error) from None
+    """What `raw` says. Raises one of `lenient.BAD`."""
+    return lenient.decode(raw)
 
 
 def read_all(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> tuple[T, bool]:
     """The same, and whether nothing in `raw` is unknown or not understood."""
-    try:
-        return lenient.read(raw)
-    except msgspec.ValidationError as error:
-        raise _judged(error) from None
-
-
-def _judged(error: msgspec.ValidationError) -> Exception:
-    return TooMuch(f"an id or a name is too long: {error}") if is_too_long(error) else error
+    return lenient.read(raw)
 
 
 class Body(msgspec.Struct):

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.envelope import believable, from_unix
+from common.contracts.notations import canonical
 from common.contracts.people import Contact, named
 from common.meta.loosely import digits, objects, text
 from common.meta.payloads import read_json
@@ -39,17 +40,19 @@ def calls_of(value: msgspec.Raw, received: datetime) -> tuple[Call, ...]:
         Call(contact, _began(call, received))
         for call in calls
         if str(call.get("direction")).upper() != _BY_US
-        and (number is None or digits(call.get("from")) != number)
+        and (number is None or canonical(digits(call.get("from")) or "") != canonical(number))
         and (contact := _caller(call, people, alone=len(calls) == 1)).aliases()
     )
 
 
 def _caller(call: Mapping[str, Any], people: list[dict[str, Any]], *, alone: bool) -> Contact:
     user_id, wa_id = text(call.get("from_user_id")), digits(call.get("from"))
+    number = canonical(wa_id or "")
     known = [
         one
         for one in people
-        if (user_id and text(one.get("user_id")) == user_id) or (wa_id and digits(one.get("wa_id")) == wa_id)
+        if (user_id and text(one.get("user_id")) == user_id)
+        or (number and canonical(digits(one.get("wa_id")) or "") == number)
     ]
     only = people if alone and len(people) == 1 and not (user_id or wa_id) else []
     person = next(iter([*known, *only]), {})

@@ -2,7 +2,8 @@
 
 A healthy object is decoded in one go, as fast as without this. Where that fails, each field is read by itself: a number
 where a text is expected is that text, a text of digits where a number is expected is that number, an object where a
-list is expected is its only item. A field that is still not understood counts as absent.
+list is expected is its only item. A text that is too long is cut where its field says `CUT`. A field that is still not
+understood counts as absent.
 """
 
 import re
@@ -16,17 +17,15 @@ import msgspec
 BAD: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder raises when it does not understand its input."""
 
+CUT: Final = {"cut": True}
+"""The `extra` of a `msgspec.Meta`: of a longer text its first `max_length` characters are taken."""
+
 _MAX_NUMBER: Final = 256  # characters of a number that is taken as a text
 _EXACT: Final = 2**53  # up to this a float is exactly the whole number that was meant
 _ABSENT: Final = msgspec.Raw()
 _NUMBER: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-def is_too_long(error: Exception) -> bool:
-    """Whether a decoder refused a text because of its length; msgspec has one class and no code for all reasons."""
-    return "of length <=" in str(error)
 
 
 class Lenient(Generic[T]):
@@ -42,8 +41,7 @@ class Lenient(Generic[T]):
     def decode(self, raw: bytes | msgspec.Raw) -> T:
         """The object, as far as it is understood.
 
-        Raises one of `BAD` when it is no object, when a required field is not understood, or when a text is too long
-        (`is_too_long`).
+        Raises one of `BAD` when it is no object, or when a required field is not understood or too long.
         """
         try:
             return self._decoder.decode(raw)
@@ -106,6 +104,8 @@ class _Field:
         self._hint = hint
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(hint)
         self._forms = list(_forms(list(_kinds(hint))))
+        if (most := _cut_at(hint)) is not None:
+            self._forms.append(lambda text: (_text(text)[:most], False))
 
     def read(self, part: msgspec.Raw) -> tuple[Any, bool]:
         """Its value, and whether all of it was understood. Raises `_NotUnderstoodError`."""
@@ -114,16 +114,14 @@ class _Field:
             return self._decoder.decode(text), True
         except UnicodeDecodeError:
             text, valid = text.decode("utf-8", "replace").encode(), False
-        except msgspec.ValidationError as error:
-            if is_too_long(error):
-                raise
+        except msgspec.ValidationError:
+            pass
         for form in self._forms:
             try:
                 value, whole = form(text)
                 return msgspec.convert(value, self._hint), whole and valid
-            except (_NotUnderstoodError, ValueError, OverflowError, *BAD) as error:
-                if is_too_long(error):
-                    raise
+            except (_NotUnderstoodError, ValueError, OverflowError, *BAD):
+                continue
         raise _NotUnderstoodError
 
 
@@ -152,6 +150,15 @@ def _kinds(hint: Any) -> Iterator[Any]:
             yield from _kinds(inner)
     else:
         yield origin or hint
+
+
+def _cut_at(hint: Any) -> int | None:
+    """How many characters of a longer text a field takes; None when it takes none."""
+    for inner in (hint, *get_args(hint)):
+        for meta in getattr(inner, "__metadata__", ()):
+            if isinstance(meta, msgspec.Meta) and meta.extra == CUT:
+                return meta.max_length
+    return None
 
 
 def _text(part: bytes) -> str:
