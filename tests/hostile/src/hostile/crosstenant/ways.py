@@ -53,7 +53,9 @@ def reads(own: str, their: Things) -> Iterator[Way]:
     yield Way("their conversations", "GET", f"/conversations?{of_them}", expect=empty)
     yield Way("one conversation", "GET", f"/conversations/{their.conversation_id}")
     yield Way("one thread", "GET", f"/conversations/{their.conversation_id}/messages")
-    yield Way("one thread, with its own filter", "GET", f"/conversations/{their.conversation_id}/messages?{of_them}")
+    unknown = REFUSED | {400}  # a thread has no such parameter
+    thread = f"/conversations/{their.conversation_id}/messages?{of_them}"
+    yield Way("one thread, with its own filter", "GET", thread, expect=unknown)
     for name, message in {
         "wamid": their.wamid,
         "inbound wamid": their.inbound,
