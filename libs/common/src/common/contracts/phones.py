@@ -18,6 +18,8 @@ from common.contracts.phone_endings import check_last_group, check_signs_of_appe
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164 §6
 _LEAST_DIGITS: Final = 7
+_LONGEST: Final = 200
+"""Characters of a text that is read: a card of contacts has any length, and patterns take longer with each blank."""
 _AREA_DIGITS: Final = 8
 """Of a country and an area: a slash behind more than these stands between two numbers, or before another ending."""
 
@@ -53,6 +55,8 @@ def digits_of(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):  # as nearly every caller writes it
         return _number(text) if text[0] != "+" else _international(text[1:])
+    if len(text) > _LONGEST:
+        raise ValueError("the text is too long to name one phone number")
     written = _in_ascii(text).strip()
     for scheme in _SCHEMES:
         written = written.removeprefix(scheme)

@@ -80,6 +80,14 @@ FAULTS: Final = (
         "a username is sent to as a group",
     ),
     Fault(
+        "common/identities-of-what-is-left",
+        "libs/common/src/common/meta/identities.py",
+        'or phone(one.get("phone"))',
+        'or digits(one.get("phone"))',
+        ("libs/common/tests/test_identities.py",),
+        "a number without its country code on a card joins the sender to a stranger",
+    ),
+    Fault(
         "sender/junctions-change-under-way",
         _JUNCTIONS,
         "name in self._alive or group",
