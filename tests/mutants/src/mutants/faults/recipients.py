@@ -74,10 +74,10 @@ FAULTS: Final = (
     Fault(
         "common/people-usernames-as-groups",
         _PEOPLE,
-        "(?=.*[A-Z])(?=.*[0-9])",
-        "(?=.*[0-9])",
+        "Y2Fw[A-Za-z0-9_-]{8,}",
+        "[A-Za-z][A-Za-z0-9_-]{11,}",
         _RECIPIENT_TESTS,
-        "a username is sent to as a group",
+        "a username, or a BSUID without its dot, is sent to as a group",
     ),
     Fault(
         "common/identities-of-what-is-left",
