@@ -60,6 +60,59 @@ def test_a_number_that_was_asked_for_is_the_sender_s_own(phones, shared):
     assert identity("contacts", contacts=[{"origin": "other", "phones": phones}]) is NOTHING
 
 
+@pytest.mark.parametrize(
+    ("written", "shared"),
+    [
+        ("+49 (0)151 12345678", "4915112345678"),
+        ("0049 151 12345678", "4915112345678"),
+        ("\u202a+49 151 12345678\u202c", "4915112345678"),
+        ("+\u0664\u0669\u0661\u0665\u0661\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668", "4915112345678"),
+        ("tel:+49-151-12345678", "4915112345678"),
+        ("+52 044 55 1234 5678", "525512345678"),
+        ("+49 151 12345678 ext 5", None),
+        ("+49 151 12345678,5", None),
+        ("+49 151 12345678, +49 151 12345679", None),
+        ("+49 151 12345678 (2)", None),
+        ("4915112345678.0", None),
+        ("4915112345678@s.whatsapp.net", None),
+        ("15112345678", None),  # a German number without its country code
+        ("+49 151" + " " * 100_000 + "12345678", None),  # refused at once
+        ("abc 12", None),
+        ("12", None),
+        ("", None),
+        (4915112345678, None),
+        (True, None),
+        (["+49 151 12345678"], None),
+    ],
+)
+def test_a_card_s_number_is_read_as_a_recipient_is(written, shared):
+    found = identity("contacts", contacts=[{"origin": "contact_request", "phones": [{"phone": written}]}])
+    assert found.now.wa_id == shared
+    second = [{"phone": written}, {"phone": f"+{OLD}"}]
+    found = identity("contacts", contacts=[{"origin": "contact_request", "phones": second}])
+    assert found.now.wa_id == (shared or OLD)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        (OLD, OLD),
+        (f" +{OLD} ", OLD),
+        (int(OLD), OLD),
+        ("+49 (0)151 12345678", "4915112345678"),
+        ("49151", "49151"),  # Meta's word counts, whatever its length
+        ("15112345678", "15112345678"),
+        ("0151 0000001", None),
+        ("49151x1", None),
+        ("abc 12", None),
+        (f"{OLD},{NEW}", None),
+        (True, None),
+    ],
+)
+def test_an_id_that_meta_gives_is_taken_as_it_is(given, number):
+    assert identity("system", system={"wa_id": given}).now.wa_id == number
+
+
 def test_a_new_number_that_is_the_old_one_in_another_notation_is_none():
     told = Contact(user_id="BR.1", wa_id="554188887777")
     found = identity("system", system={"wa_id": "5541988887777"})

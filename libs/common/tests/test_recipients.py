@@ -90,6 +90,9 @@ def test_the_number_that_is_meant_is_found(to, number):
         "+54 9 11 15 2345 6789", "+", "(0)", "00", "()", "/", "-", "+()", "", "     ",
         "nobody", "de.1349", "DE.", ".1349", "DE.1349 DE.1350", "DE.1349;ext=5", "DEU.1349", "DE.13\u0664", "\ud83d",
         "@maria_lopez", "maria_lopez_1990", "customer-1234567", "mailto:a@b.example", "https://wa.me/4915112345678",
+        "US13491208655302741918", "US-13491208655302741918", "US_13491208655302741918", "USENT506847293015824",
+        "JohnDoe123456", "Maria-Lopez-1990", "GROUP-FAKE-1", "wamidHBgLMTU1NTAwMDAwMDA", "EAAFake00000000000001",
+        GROUP.lower(), GROUP[1:], "x" + GROUP, "C" + GROUP, GROUP + "===",
         "Y2Fw", GROUP + " " + GROUP, GROUP + "@g.us", GROUP + "\u0664", "DE." + "1" * 129,
     ],
 )  # fmt: skip
@@ -111,7 +114,11 @@ def test_what_does_not_name_one_recipient_is_refused_with_what_to_write(to):
         ("BR." + "a1" * 64, "u:BR." + "a1" * 64),
         (GROUP, f"g:{GROUP}"),
         (f" {GROUP}\n", f"g:{GROUP}"),
-        ("GROUP-FAKE-1", "g:GROUP-FAKE-1"),
+        ("Y2FwaV9ncm91cDox", "g:Y2FwaV9ncm91cDox"),
+        (
+            "Y2FwaV9ncm91cDoxNzA1NTU1MDEzOToxMjAzNjM0MDQ2OTQyMzM4MjAZD",
+            "g:Y2FwaV9ncm91cDoxNzA1NTU1MDEzOToxMjAzNjM0MDQ2OTQyMzM4MjAZD",
+        ),
         ("Y2FwaV9ncm91cDox==", "g:Y2FwaV9ncm91cDox=="),
     ],
 )

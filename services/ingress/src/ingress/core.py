@@ -187,7 +187,7 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime, torn: Marked | No
 
 
 def _is_odd_field(change: Change) -> bool:
-    """Whether a field that is no word of Meta's is beside messages or statuses of a number: it says nothing then."""
+    """Whether the field is no word of Meta's beside messages or statuses of a number: then it says nothing."""
     if change.field is None or _FIELD.fullmatch(change.field):
         return False
     try:

@@ -20,7 +20,8 @@ WRITE: Final = (
 
 _REMEMBERED: Final = 8_192
 _BSUID: Final = re.compile(r"[A-Z]{2}\.[A-Za-z0-9_-]{1,128}(?:\.[A-Za-z0-9_-]{1,128})?")
-_GROUP: Final = re.compile(r"(?=.*[A-Z])(?=.*[0-9])[A-Za-z][A-Za-z0-9_-]{11,}={0,2}")
+_GROUP: Final = re.compile(r"Y2Fw[A-Za-z0-9_-]{8,}={0,2}")
+"""`Y2Fw` is `cap` in base64: every group id that Meta shows is `capi_group:…` (Meta, "Groups API")."""
 
 
 class Contact(Contract, frozen=True, kw_only=True):
@@ -64,8 +65,9 @@ def _says_something(name: str) -> bool:
 def recipient(to: str) -> Contact:
     """The one that the `to` of a send request names: a phone number in any notation, a BSUID or a group.
 
-    A BSUID is a country, a dot, and letters and digits (Meta, "Business-scoped user ids"). A group id is opaque: Meta's
-    are base64, and have capitals, which usernames have not. Raises `ValueError` with a sentence for the caller.
+    A BSUID is a country, a dot, and letters and digits (Meta, "Business-scoped user ids"). A group id is base64, and
+    has the beginning of Meta's: any other word is a BSUID without its dot, or a name. Raises `ValueError` with a
+    sentence for the caller.
     """
     named = to.strip()
     if _BSUID.fullmatch(named):

@@ -18,6 +18,8 @@ from common.contracts.phone_endings import check_last_group, check_signs_of_appe
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164 §6
 _LEAST_DIGITS: Final = 7
+_LONGEST: Final = 200
+"""Characters of a text that is read: a card of contacts has any length, and patterns take longer with each blank."""
 _AREA_DIGITS: Final = 8
 """Of a country and an area: a slash behind more than these stands between two numbers, or before another ending."""
 
@@ -28,8 +30,13 @@ _TRUNK_ZERO: Final = re.compile(r"(\(? ?(?:\+|00)? ?[1-9][0-9]{0,2}[) .-]*)\( ?0
 _WITHOUT_TRUNK: Final = (1, 30, 34, 39, 45, 47, 48, 51, 52, 55, 56, 57, 65, 91, 351, 420, 852)
 """Countries where a number is usually written without a trunk prefix: nothing shows then that it is a national one."""
 
-_NORTH_AMERICAN: Final = re.compile(r"1[2-9](?!11)[0-9]{9}")
-"""No area code has 0 or 1 at its beginning or 11 at its end (North American Numbering Plan)."""
+_NORTH_AMERICAN: Final = re.compile(r"1(?:555[0-9]{7}|[2-9](?!11)[0-9]{2}[2-9][0-9]{6})")
+"""Neither an area code nor an exchange has 0 or 1 at its beginning, and no area code has 11 at its end (North American
+Numbering Plan). Meta's test numbers have the area code 555, which has no subscribers, and any exchange."""
+
+_TEST_AREA: Final = "1555"
+_ONE_IN_FRONT: Final = (49, 86)
+"""Germany and China: a mobile number has a 1 in front, and as many digits as a North American one with its 1."""
 
 _FORMER: Final = re.compile(r"225[0-9]{8}|229[24-9][0-9]{7}")
 """Ivory Coast (until 2021) and Benin (until 2024): people and WhatsApp may still have these eight digits."""
@@ -48,6 +55,8 @@ def digits_of(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):  # as nearly every caller writes it
         return _number(text) if text[0] != "+" else _international(text[1:])
+    if len(text) > _LONGEST:
+        raise ValueError("the text is too long to name one phone number")
     written = _in_ascii(text).strip()
     for scheme in _SCHEMES:
         written = written.removeprefix(scheme)
@@ -114,7 +123,9 @@ def _number(digits: str) -> str:
 
 def _may_be_national(digits: str) -> bool:
     if digits.startswith("1"):
-        return not _NORTH_AMERICAN.fullmatch(digits)
+        return not _NORTH_AMERICAN.fullmatch(digits) or (
+            not digits.startswith(_TEST_AREA) and any(_is_valid(f"{country}{digits}") for country in _ONE_IN_FRONT)
+        )
     return any(_is_valid(f"{country}{digits}") for country in _WITHOUT_TRUNK)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.people import Contact
-from common.meta.loosely import digits, objects, text
+from common.meta.loosely import digits, objects, phone, text
 from common.meta.payloads import read_json
 
 _PREVIOUS: Final = b'"previous_user_id"'
@@ -88,7 +88,7 @@ def _of_system(system: object) -> Identity:
 def _of_cards(message: Mapping[str, Any]) -> Identity:
     for card in objects(message.get("contacts")):
         if _REQUESTED in (message.get("origin"), card.get("origin")):
-            for phone in objects(card.get("phones")):
-                if number := digits(phone.get("wa_id")) or digits(phone.get("phone")):
+            for one in objects(card.get("phones")):
+                if number := digits(one.get("wa_id")) or phone(one.get("phone")):
                     return Identity(Contact(wa_id=number))
     return NOTHING

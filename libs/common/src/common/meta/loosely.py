@@ -3,7 +3,9 @@
 import re
 from typing import Any, Final
 
-_NO_DIGIT: Final = re.compile(r"[^0-9]")
+from common.contracts.phones import digits_of
+
+_ID: Final = re.compile(r"\+?([1-9][0-9]*)")
 
 
 def objects(value: object) -> list[dict[str, Any]]:
@@ -17,6 +19,17 @@ def text(value: object) -> str | None:
 
 
 def digits(value: object) -> str | None:
-    """The digits of a phone number with its country code; one with a zero in front has none, and names nobody."""
-    found = _NO_DIGIT.sub("", str(value)) if isinstance(value, str | int) else ""
-    return found if found and not found.startswith("0") else None
+    """The digits of a phone number that Meta gives as an id, country code first: as they are.
+
+    One in another shape is read as people write numbers (`phone`).
+    """
+    plain = _ID.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
+    return plain[1] if plain else phone(value)
+
+
+def phone(value: object) -> str | None:
+    """The digits of a number as people write it; what does not name one number for certain names nobody."""
+    try:
+        return digits_of(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -76,7 +76,7 @@ def reads(own: str, their: Things) -> Iterator[Way]:
     yield Way("the usage of all", "GET", "/usage", expect=frozenset({200}))
     yield Way("the conversations of all", "GET", "/conversations", expect=frozenset({200}))
     yield Way("the webhook log", "GET", "/webhook-events", expect=frozenset({403}))
-    yield Way("the webhook log of their chatbot", "GET", f"/webhook-events?{of_them}", expect=frozenset({403}))
+    yield Way("the webhook log of their chatbot", "GET", f"/webhook-events?{of_them}", expect=frozenset({400, 403}))
 
 
 def sends(own: str, their: Things) -> Iterator[Way]:

@@ -74,10 +74,18 @@ FAULTS: Final = (
     Fault(
         "common/people-usernames-as-groups",
         _PEOPLE,
-        "(?=.*[A-Z])(?=.*[0-9])",
-        "(?=.*[0-9])",
+        "Y2Fw[A-Za-z0-9_-]{8,}",
+        "[A-Za-z][A-Za-z0-9_-]{11,}",
         _RECIPIENT_TESTS,
-        "a username is sent to as a group",
+        "a username, or a BSUID without its dot, is sent to as a group",
+    ),
+    Fault(
+        "common/identities-of-what-is-left",
+        "libs/common/src/common/meta/identities.py",
+        'or phone(one.get("phone"))',
+        'or digits(one.get("phone"))',
+        ("libs/common/tests/test_identities.py",),
+        "a number without its country code on a card joins the sender to a stranger",
     ),
     Fault(
         "sender/junctions-change-under-way",
