@@ -9,6 +9,7 @@ repeated beside each fact is short (`ingress.shapes`). A body beyond a limit is 
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,11 +26,25 @@ from common.meta.payloads import failure_key
 from common.meta.torn import Marked, marked, readable
 from ingress import shapes
 from ingress.contacts import People, recipient_of, sender_of
-from ingress.shapes import MAX_FACTS, Entry, Number, Person, TooMuch, Value, check_number, is_odd, items, read, read_all
+from ingress.shapes import (
+    MAX_FACTS,
+    Change,
+    Entry,
+    Number,
+    Person,
+    TooMuch,
+    Value,
+    check_number,
+    is_odd,
+    items,
+    read,
+    read_all,
+)
 
 MESSAGES_FIELD: Final = "messages"
 LARGE_BODY_BYTES: Final = 16 * 1024
 """Up to this a body is cut in one go. The work on a larger one takes longer than others can wait."""
+_FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_REASON: Final = 300  # characters
 _LEVELS_AROUND: Final = 200  # of JSON and of calls, where a record is read that has the fragment in it
 _MAX_TORN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
@@ -155,20 +170,35 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime, torn: Marked | No
     place = _Place(None if entry.id is None else str(entry.id), entry.time, now, torn=torn)
     try:
         change = read(shapes.CHANGE, raw)
-        place.field = change.field
-        if change.field is not None and change.field != MESSAGES_FIELD:
+        place.field = None if _is_odd_field(change) else change.field
+        if place.field is not None and place.field != MESSAGES_FIELD:
             place.number = _number_of(change.value)
             yield _change_fact(change.value, place)
             return
         value, complete = read_all(shapes.VALUE, change.value)
         check_number(value.metadata)
-        if change.field is None and not (_is_given(value.messages) or _is_given(value.statuses)):
+        if place.field is None and not _has_facts(value):
             raise msgspec.ValidationError("the change has no field")
     except BAD as error:
         yield _unparsed(raw, str(error), place)
         return
     place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
     yield from _cut_value(change.value, value, place, complete=complete)
+
+
+def _is_odd_field(change: Change) -> bool:
+    """Whether the field is no word of Meta's beside messages or statuses of a number: then it says nothing."""
+    if change.field is None or _FIELD.fullmatch(change.field):
+        return False
+    try:
+        value = read(shapes.VALUE, change.value)
+    except BAD:
+        return False
+    return value.metadata is not None and _has_facts(value)
+
+
+def _has_facts(value: Value) -> bool:
+    return _is_given(value.messages) or _is_given(value.statuses)
 
 
 def _cut_value(raw: msgspec.Raw, value: Value, place: "_Place", *, complete: bool) -> Iterator[Fact]:
