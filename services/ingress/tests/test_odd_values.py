@@ -415,6 +415,18 @@ def test_a_system_message_without_a_sender_names_the_person_itself(system, alias
 # --- ids
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+def test_fragments_whose_id_is_blank_are_kept_and_none_is_taken_as_a_repetition(blank, padding):
+    messages = [message(id=blank, text={"body": "first"}), message(id=blank, text={"body": "second"}), message()]
+    statuses = [status(id=blank), status(word=blank), status()]
+    body = json.dumps(body_of(value_of(messages=messages, statuses=statuses))).encode() + b" " * padding
+    found = events(body)
+    parts = [json.loads(original_of(event.data)) for event in of_kind(found, webhooks.UNPARSED)]
+    assert parts == [*messages[:2], *statuses[:2]]
+    assert len({event.id for event in found}) == len(found) == 6
+
+
 def test_the_same_wamid_on_two_numbers_is_two_facts():
     bodies = [body_of(value_of(messages=[message()], statuses=[status("1")])) for _ in range(2)]
     value_in(bodies[1])["metadata"]["phone_number_id"] = "9"
