@@ -107,3 +107,56 @@ def test_an_id_of_blanks_is_none(blank):
 def test_a_text_that_is_no_number_stays_as_it_is():
     key, _ = of_message((), **{"from": "ana-1"})
     assert key == f"{NUMBER}:p:ana-1"
+
+
+W, U, PARENT = "15551230001", "US.1", "US.ENT.1"
+ALONE = {  # the contacts, the message, and who is known then
+    "the same person twice, once with one id": ([person(wa_id=W, user_id=U), {"wa_id": W}], {}, (U, W, None, "Ana")),
+    "once with one id, first": ([{"wa_id": W}, person(wa_id=W, user_id=U)], {}, (U, W, None, "Ana")),
+    "in parts": ([{"wa_id": W}, {"user_id": U}, person(wa_id=f"+{W}", user_id=U)], {}, (U, W, None, "Ana")),
+    "a parent alone": ([person(parent_user_id=PARENT)], {}, (None, None, PARENT, "Ana")),
+    "a parent, and a number": ([person(parent_user_id=PARENT)], {"from": W}, (None, W, PARENT, "Ana")),
+    "found by the parent": (
+        [person("Other", user_id="US.9"), person(user_id=U, parent_user_id=PARENT)],
+        {"from_parent_user_id": PARENT},
+        (U, None, PARENT, "Ana"),
+    ),
+    "a user id, and a number": ([person(user_id=U)], {"from": W}, (U, W, None, "Ana")),
+    "a number, and a user id": ([person(wa_id=W)], {"from_user_id": U}, (U, W, None, "Ana")),
+    "a name alone": ([person()], {"from": W}, (None, W, None, "Ana")),
+    "another number": ([person(wa_id="15551239999", user_id=U)], {"from": W}, (None, W, None, None)),
+    "another user id": ([person(user_id="US.9")], {"from_user_id": U, "from": W}, (U, W, None, None)),
+    "another parent": (
+        [person(user_id="US.9", parent_user_id="US.ENT.9")],
+        {"from": W, "from_parent_user_id": PARENT},
+        (None, W, PARENT, None),
+    ),
+    "two people": ([person(user_id=U), person(user_id="US.9")], {"from": W}, (None, W, None, None)),
+    "two people of one number": ([person(user_id=U, wa_id=W), person(user_id="US.9", wa_id=W)], {}, (None,) * 4),
+    "one beside one that is not understood": ([17, person(user_id=U)], {"from": W}, (None, W, None, None)),
+}
+NAMES = {
+    "from": "recipient_id",
+    "from_user_id": "recipient_user_id",
+    "from_parent_user_id": "recipient_parent_user_id",
+}
+
+
+@pytest.mark.parametrize(("contacts", "message", "known"), ALONE.values(), ids=ALONE)
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+def test_the_only_person_is_found_where_nothing_contradicts(contacts, message, known, padding):
+    status = {NAMES[name]: value for name, value in message.items()}
+    told_of_message = told(contacts, padding=padding, messages=[{"id": "wamid.1", **message}])
+    told_of_status = told(contacts, padding=padding, statuses=[{"id": "wamid.1", "status": "read", **status}])
+    for (_, contact), *_ in (told_of_message, told_of_status):
+        assert (contact.user_id, contact.wa_id, contact.parent_user_id, contact.name) == known
+
+
+def test_the_only_contact_is_guessed_for_all_messages_of_one_person_and_for_none_of_two():
+    contacts = [person(user_id=U)]
+    one = [{"id": "1", "from": W}, {"id": "2", "from": f"+{W}"}, {"id": "3"}]
+    assert [key for key, _ in told(contacts, messages=one)] == [f"{NUMBER}:u:{U}"] * 3
+    two = [{"id": "1", "from": W}, {"id": "2", "from": "15551239999"}]
+    assert [contact.user_id for _, contact in told(contacts, messages=two)] == [None, None]
+    statuses = [{"id": "2", "status": "read", "recipient_id": "15551239999"}]
+    assert [contact.user_id for _, contact in told(contacts, messages=two[:1], statuses=statuses)] == [None, None]

@@ -190,6 +190,43 @@ def test_a_person_given_as_a_number_is_the_person_of_its_digits(number):
     assert [event.data.contact.wa_id for event in events(body)] == [ADA, ADA]
 
 
+ODD_FIELDS = [
+    b"17",
+    b"1.5",
+    b'""',
+    b'" "',
+    b'"Messages"',
+    b'" messages"',
+    b'"messages "',
+    b'"mess\\ud83d"',
+    b'"mess\xff"',
+]
+ODD_FIELDS += [b'"17"', b'"\\u0000"', b'"' + b"x" * 300 + b'"', b"null", b"[]", b'{"a":1}']
+
+
+@pytest.mark.parametrize("field", ODD_FIELDS)
+@pytest.mark.parametrize("lists", [{"messages": [message()]}, {"statuses": [status()]}], ids=["messages", "statuses"])
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+def test_a_field_that_is_no_word_hides_no_message(field, lists, padding):
+    body = json.dumps(body_of(value_of(**lists))).encode().replace(b'"field": "messages"', b'"field": ' + field)
+    (event,) = events(body + b" " * padding)
+    assert event.type in (webhooks.MESSAGE, webhooks.STATUS)
+    assert (event.data.field, event.data.phone_number_id, event.data.contact.user_id) == ("messages", NUMBER, "US.ADA")
+
+
+@pytest.mark.parametrize("field", ["flows", "message_echoes", "history", "messages2"])
+def test_a_field_that_is_a_word_is_another_one_whatever_its_value(field):
+    (event,) = events(body_of(value_of(messages=[message()]), field=field))
+    assert (event.type, event.data.field) == (webhooks.CHANGE, field)
+
+
+@pytest.mark.parametrize("value", [{}, {"messages": [message()]}, {"metadata": {"phone_number_id": NUMBER}}, [], 1])
+@pytest.mark.parametrize("field", [17, "Flows", ""])
+def test_a_field_that_is_no_word_stays_where_its_value_is_not_one_of_messages(field, value):
+    (event,) = events(body_of(value, field=field))
+    assert (event.type, event.data.field) == (webhooks.CHANGE, str(field))
+
+
 # --- texts that are no Unicode
 
 LONE = [
@@ -376,6 +413,18 @@ def test_a_system_message_without_a_sender_names_the_person_itself(system, alias
 
 
 # --- ids
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+def test_fragments_whose_id_is_blank_are_kept_and_none_is_taken_as_a_repetition(blank, padding):
+    messages = [message(id=blank, text={"body": "first"}), message(id=blank, text={"body": "second"}), message()]
+    statuses = [status(id=blank), status(word=blank), status()]
+    body = json.dumps(body_of(value_of(messages=messages, statuses=statuses))).encode() + b" " * padding
+    found = events(body)
+    parts = [json.loads(original_of(event.data)) for event in of_kind(found, webhooks.UNPARSED)]
+    assert parts == [*messages[:2], *statuses[:2]]
+    assert len({event.id for event in found}) == len(found) == 6
 
 
 def test_the_same_wamid_on_two_numbers_is_two_facts():

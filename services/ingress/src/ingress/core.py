@@ -124,7 +124,7 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
             place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
             if is_odd(place.number):
                 return []
-            people = People(value.contacts or ())
+            people = People(value.contacts or (), value.messages or (), value.statuses or ())
             facts.extend(_message_fact(fragment, people, place) for fragment in value.messages or ())
             facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())
     return facts if len(facts) <= MAX_FACTS else []
@@ -204,7 +204,8 @@ def _has_facts(value: Value) -> bool:
 def _cut_value(raw: msgspec.Raw, value: Value, place: "_Place", *, complete: bool) -> Iterator[Fact]:
     """The messages and statuses; the value itself too, where it says more than they and their contacts do."""
     lists = {name: _items_of(value, name) for name in ("contacts", "messages", "statuses", "errors")}
-    people, known = _people(lists["contacts"] or (), place)
+    listed, known = _people(lists["contacts"] or (), place)
+    people = People(listed, lists["messages"] or (), lists["statuses"] or ())
     complete = complete and known and lists["contacts"] is not None and lists["errors"] == ()
     for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):
         found = lists[name]
@@ -224,8 +225,8 @@ def _items_of(value: Value, name: str) -> Sequence[msgspec.Raw] | None:
         return None
 
 
-def _people(contacts: Sequence[msgspec.Raw], place: "_Place") -> tuple[People, bool]:
-    """Those that can be read, and whether all that is said of them was."""
+def _people(contacts: Sequence[msgspec.Raw], place: "_Place") -> tuple[list[Person], bool]:
+    """The people, one without ids where nothing can be read, and whether all that is said of them was understood."""
     people: list[Person] = []
     all_known = True
     for raw in contacts:
@@ -235,8 +236,9 @@ def _people(contacts: Sequence[msgspec.Raw], place: "_Place") -> tuple[People, b
             people.append(person)
             all_known = all_known and known and original is None
         except BAD:
+            people.append(Person())
             all_known = False
-    return People(people), all_known
+    return people, all_known
 
 
 def _is_given(raw: msgspec.Raw) -> bool:

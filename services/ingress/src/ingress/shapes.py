@@ -26,6 +26,9 @@ _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON re
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
 
 Id = Annotated[str, Meta(max_length=LONGEST_ID)]
+OwnId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=r"\S")]
+"""The id of a message: two that have none would be one."""
+
 Name = Annotated[str, Meta(max_length=LONGEST_NAME, extra=CUT)]
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
@@ -161,7 +164,7 @@ class Person(msgspec.Struct, forbid_unknown_fields=True):
 class Message(msgspec.Struct, rename={"sender": "from"}):
     """What ingress reads of a message."""
 
-    id: Id
+    id: OwnId
     sender: Id | None = None
     from_user_id: Id | None = None
     from_parent_user_id: Id | None = None
@@ -188,8 +191,8 @@ class AboutSystem(msgspec.Struct):
 class Status(msgspec.Struct):
     """What ingress reads of a status."""
 
-    id: Id
-    status: Id
+    id: OwnId
+    status: OwnId
     recipient_id: Id | None = None
     recipient_user_id: Id | None = None
     recipient_parent_user_id: Id | None = None
