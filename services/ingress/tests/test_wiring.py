@@ -177,6 +177,14 @@ async def test_a_mistake_of_ours_is_answered_so_that_meta_comes_again(client, ca
     assert "a webhook was not taken" in caplog.text
 
 
+def check_kept(found, message):
+    """Every record fits into its topic, and one has the message as it was."""
+    for record in found:
+        assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
+    kept = [bytes(decode(received, record.value).data.raw) for record in found]
+    assert json.dumps(message).encode() in kept
+
+
 @pytest.mark.parametrize("long", ["id", "from", "phone_number_id", "field"])
 async def test_every_record_of_a_signed_body_fits_kafka_however_long_its_ids_are(client, long):
     message = {"id": "wamid.1", "from": "15551230001", "type": "text"}
@@ -186,9 +194,7 @@ async def test_every_record_of_a_signed_body_fits_kafka_however_long_its_ids_are
     body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
     assert len(body) < MAX_BODY_BYTES
     assert (await deliver(client, body)).status_code == 200
-    (record,) = Publisher.large.published
-    assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
-    assert bytes(decode(received, record.value).data.raw) == body
+    check_kept(Publisher.large.published, message)
 
 
 @pytest.mark.parametrize(
@@ -202,21 +208,31 @@ async def test_long_ids_together_do_not_make_a_record_too_large_either(client, p
         next(part for part in (message, number) if name in part)[name] = "x" * (2_900_000 // len(parts))
     body = json.dumps({"entry": [{"id": "1", "changes": [change]}]}).encode()
     assert (await deliver(client, body)).status_code == 200
-    (record,) = Publisher.large.published
-    assert len(record.key.encode()) + len(record.value) <= WEBHOOKS.max_value_bytes
-    assert bytes(decode(received, record.value).data.raw) == body
+    check_kept(Publisher.large.published, message)
 
 
 async def test_a_small_body_does_not_unfold_to_many_megabytes(client):
-    """A name of control characters takes six bytes for each, and stands beside each message."""
-    people = [{"wa_id": "3", "profile": {"name": "\x01" * 1024, "username": "\x01" * 1024}}]
+    """An id of control characters takes six bytes for each, and stands beside each message."""
+    long = "\x01" * 256
     messages = [{"id": f"wamid.{n}", "from": "3"} for n in range(1_000)]
-    body = json.dumps({"entry": [{"id": "1", "changes": [change(contacts=people, messages=messages)]}]}).encode()
+    value = change(metadata={"phone_number_id": "2", "display_phone_number": long}, messages=messages)
+    body = json.dumps({"entry": [{"id": long, "changes": [value]}]}).encode()
     assert (await deliver(client, body)).status_code == 200
     (record,) = Publisher.large.published
     data = decode(received, record.value).data
     assert bytes(data.raw) == body
     assert "many times as long" in data.reason
+
+
+async def test_a_long_name_beside_many_messages_is_told_once(client):
+    people = [{"wa_id": "3", "profile": {"name": "\x01" * 1024, "username": "\x01" * 1024}}]
+    messages = [{"id": f"wamid.{n}", "from": "3"} for n in range(1_000)]
+    body = json.dumps({"entry": [{"id": "1", "changes": [change(contacts=people, messages=messages)]}]}).encode()
+    assert (await deliver(client, body)).status_code == 200
+    told = [decode(received, record.value).data for record in Publisher.large.published]
+    assert [data.wamid for data in told] == [message["id"] for message in messages]
+    assert [data.contact.name for data in told] == ["\x01" * 1024] + [None] * 999
+    assert sum(len(record.value) for record in Publisher.large.published) < 2 * len(body) + 2 * 1024 * 1_000
 
 
 def facts(*changes, **entry):

@@ -15,6 +15,7 @@ _TELEMETRY: Final = f"{_INGRESS}/telemetry.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_routes.py",)
 _ODD_TESTS: Final = (f"{_TESTS}/test_odd_values.py",)
+_MATCHING_TESTS: Final = (f"{_TESTS}/test_matching.py",)
 _CORE_TESTS: Final = (f"{_TESTS}/test_core.py", f"{_TESTS}/test_wiring.py")
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
@@ -230,10 +231,34 @@ FAULTS: Final = (
     Fault(
         "ingress/the-only-contact-is-not-the-sender",
         f"{_INGRESS}/contacts.py",
-        "    person = people.match(user_id, wa_id) if user_id or wa_id else people.only()\n",
-        "    person = people.match(user_id, wa_id)\n",
+        "        return found[0] if len(found) == 1 else _UNKNOWN\n",
+        "        return _UNKNOWN\n",
         _ODD_TESTS,
         "the answer to a request for contact data belongs to no conversation",
+    ),
+    Fault(
+        "ingress/notations-are-not-compared",
+        f"{_INGRESS}/contacts.py",
+        'keys.append(f"p:{canonical(person.wa_id)}")',
+        'keys.append(f"p:{person.wa_id}")',
+        _MATCHING_TESTS,
+        "a person in Brazil loses its name and has a second conversation",
+    ),
+    Fault(
+        "ingress/one-contact-is-two-people",
+        f"{_INGRESS}/contacts.py",
+        " and self._is_of_one()",
+        "",
+        _MATCHING_TESTS,
+        "the messages of two people come into one conversation",
+    ),
+    Fault(
+        "ingress/an-odd-field-hides-messages",
+        _CORE,
+        "place.field = None if _is_odd_field(change) else change.field",
+        "place.field = change.field",
+        _ODD_TESTS,
+        "all messages of a change are lost for half an emoji in its field",
     ),
     Fault(
         "ingress/numbers-share-a-wamid",
