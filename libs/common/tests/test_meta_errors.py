@@ -98,7 +98,7 @@ def test_metas_words_are_kept():
         b"[]",
         b"null",
         b'{"error": "no"}',
-        b'{"error": {"code": "190"}}',
+        b'{"error": {"code": "190 "}}',
         b'{"error": {"code": true}}',
         b'{"error": {}}',
         b"\xff\xfe",
