@@ -59,7 +59,7 @@ def settings(**more):
 
 @pytest.fixture
 async def client(conversation):
-    client = WindowsClient(settings(windows_timeout_seconds=0.2))
+    client = WindowsClient(settings(windows_timeout_seconds=20.0))
     headers = client._client.headers
     await client._client.aclose()
     client._client = httpx.AsyncClient(
@@ -124,6 +124,7 @@ async def test_an_answer_that_takes_too_long_is_none(client):
         await asyncio.Event().wait()
 
     client._client = httpx.AsyncClient(base_url="http://conversation", transport=httpx.MockTransport(never))
+    client._seconds = 0.2
     with pytest.raises(Unavailable, match=r"within 0\.2 s"):
         await client.ask([("15", "DE.1")])
 
