@@ -130,4 +130,4 @@ async def test_fifty_large_batches_at_once(world, eventually, body, record_prope
     assert 429 in {status for status, _ in answers} <= {200, 400, 429}
     assert max(size for _, size in answers) < 500_000
     assert peak < MOST_MIB
-    assert p99 < 0.5  # a third of that on a machine that is not busy
+    assert p99 < 3.0  # a tenth of a second on a machine that is not busy; without a limit it was thirteen seconds
