@@ -262,12 +262,12 @@ class Sender:
             self.throughput.heard(news)
 
     def _status_seen(self, status: StatusData) -> None:
-        if status.status == "failed" and status.error is not None and status.error.code == OPTED_OUT:
+        failed_with = status.error.code if status.status == _STATUS_FAILED and status.error is not None else None
+        if failed_with == OPTED_OUT:
             self.opt_outs.failed(status.journal_id or "", utc_now())
         if status.chatbot_id is not None:
             self.paces.met(status.chatbot_id, None, status.contact)
-        closed = status.status == _STATUS_FAILED and status.error is not None and status.error.code == CLOSED
-        if closed and status.phone_number_id and status.contact and status.timestamp:
+        if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
             self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:

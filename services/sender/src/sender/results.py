@@ -10,7 +10,6 @@ from common.contracts.envelope import encode
 from common.contracts.messages import MetaError
 from common.contracts.people import contact_key, contact_of_recipient
 from common.kafka.records import Outgoing, headers_for
-from common.telemetry.trace import Trace
 from sender.journal import Entry, State
 from sender.outcomes import Apart, Retry, Step
 from sender.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
@@ -36,43 +35,44 @@ def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> O
     if due is not None:
         waits_until = datetime.fromtimestamp(round(due, 3), UTC)
     until = (waits_until.isoformat(),) if waits_until is not None else ()
+    data = sends.SendResultData(
+        journal_id=entry.id,
+        chatbot_id=job.chatbot_id,
+        message_id=job.message_id,
+        to=job.to,
+        attempts=entry.attempt,
+        at=entry.at,
+        phone_number_id=entry.phone_number_id,
+        contact=entry.contact,
+        wamid=entry.wamid,
+        message_status=entry.message_status,
+        error=entry.error,
+        due=waits_until,
+        request=job.body,
+    )
+    return _record(job, kind, (str(entry.attempt), *_replay_of(entry), *until), data, now)
+
+
+def _record(job: Job, kind: str, told: tuple[str, ...], data: sends.SendResultData, now: datetime) -> Outgoing:
+    """A record that tells `data`; `told` distinguishes what is told of one send in several records of a kind."""
     trace = job.trace.child()
     event = sends.SendResult(
-        id=ids.derive_id("send-result", entry.id, kind, str(entry.attempt), *_replay_of(entry), *until),
+        id=ids.derive_id("send-result", data.journal_id, kind, *told),
         type=kind,
         version=sends.VERSION,
-        occurred_at=entry.at,
+        occurred_at=data.at,
         recorded_at=now,
         correlation_id=trace.correlation_id,
-        causation_id=entry.id,
-        data=sends.SendResultData(
-            journal_id=entry.id,
-            chatbot_id=job.chatbot_id,
-            message_id=job.message_id,
-            to=job.to,
-            attempts=entry.attempt,
-            at=entry.at,
-            phone_number_id=entry.phone_number_id,
-            contact=entry.contact,
-            wamid=entry.wamid,
-            message_status=entry.message_status,
-            error=entry.error,
-            due=waits_until,
-            request=job.body,
-        ),
+        causation_id=data.journal_id,
+        data=data,
     )
-    return _result_record(event, trace)
-
-
-def _result_record(event: sends.SendResult, trace: Trace) -> Outgoing:
-    data, value = event.data, encode(event)
-    if (
-        len(value) > topics.SEND_RESULTS.max_value_bytes
-    ):  # numbers can grow when they are written anew: 1e15 becomes 17 digits
-        value = encode(replace(event, data=replace(event.data, request=None)))
+    value = encode(event)
+    if len(value) > topics.SEND_RESULTS.max_value_bytes:
+        # Numbers can grow when they are written anew: 1e15 becomes 17 digits.
+        value = encode(replace(event, data=replace(data, request=None)))
     # Without an account there is no number, and the chatbot is the nearest thing to it.
     key = contact_key(data.phone_number_id or data.chatbot_id, contact_of_recipient(data.to))
-    sent = headers_for(trace, event_id=event.id, event_type=event.type)
+    sent = headers_for(trace, event_id=event.id, event_type=kind)
     return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
 
 
@@ -81,27 +81,17 @@ def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
 
     It is told beside the send that has the id, and has none of the content that is not sent.
     """
-    trace = job.trace.child()
-    event = sends.SendResult(
-        id=ids.derive_id("send-result", entry.id, sends.DUPLICATE, str(job.position.offset)),
-        type=sends.DUPLICATE,
-        version=sends.VERSION,
-        occurred_at=now,
-        recorded_at=now,
-        correlation_id=trace.correlation_id,
-        causation_id=entry.id,
-        data=sends.SendResultData(
-            journal_id=entry.id,
-            chatbot_id=entry.chatbot_id,
-            message_id=entry.message_id,
-            to=entry.to,
-            attempts=entry.attempt,
-            at=now,
-            phone_number_id=entry.phone_number_id,
-            error=MetaError(reason="duplicate", details="another content has this messageId; this one was not sent"),
-        ),
+    data = sends.SendResultData(
+        journal_id=entry.id,
+        chatbot_id=entry.chatbot_id,
+        message_id=entry.message_id,
+        to=entry.to,
+        attempts=entry.attempt,
+        at=now,
+        phone_number_id=entry.phone_number_id,
+        error=MetaError(reason="duplicate", details="another content has this messageId; this one was not sent"),
     )
-    return _result_record(event, trace)
+    return _record(job, sends.DUPLICATE, (str(job.position.offset),), data, now)
 
 
 def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
@@ -109,29 +99,19 @@ def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: dat
 
     It has the key of the result that will follow, so that the two are read in their order.
     """
-    trace = job.trace.child()
-    event = sends.SendResult(
-        id=ids.derive_id("send-result", job.journal_id, sends.QUEUED, str(job.attempts)),
-        type=sends.QUEUED,
-        version=sends.VERSION,
-        occurred_at=now,
-        recorded_at=now,
-        correlation_id=trace.correlation_id,
-        causation_id=job.journal_id,
-        data=sends.SendResultData(
-            journal_id=job.journal_id,
-            chatbot_id=job.chatbot_id,
-            message_id=job.message_id,
-            to=job.to,
-            attempts=job.attempts,
-            at=now,
-            phone_number_id=number,
-            request=job.body,
-            due=due,
-            error=MetaError(reason=reason),
-        ),
+    data = sends.SendResultData(
+        journal_id=job.journal_id,
+        chatbot_id=job.chatbot_id,
+        message_id=job.message_id,
+        to=job.to,
+        attempts=job.attempts,
+        at=now,
+        phone_number_id=number,
+        request=job.body,
+        due=due,
+        error=MetaError(reason=reason),
     )
-    return _result_record(event, trace)
+    return _record(job, sends.QUEUED, (str(job.attempts),), data, now)
 
 
 def waiting(job: Job, step: Step, now: datetime) -> tuple[Outgoing, ...]:
