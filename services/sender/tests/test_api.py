@@ -73,6 +73,24 @@ async def test_refusals_say_what_to_do(world):
     assert world.graph.calls == []
 
 
+async def test_a_send_that_failed_after_meta_had_accepted_it_says_so(world, eventually):
+    chatbot = await world.account()
+    where = {"chatbotId": chatbot}
+    async with world.api() as api:
+        body = {**where, "to": TO, "message": "hi", "messageId": "m"}
+        assert (await api.post("/whatsapp-cloud/send", json=body)).status_code == 200
+        (result,) = await world.until_results(chatbot, 1, sends.ACCEPTED)
+        await world.status(chatbot, "m", wamid=result.data.wamid, status="failed", code=131047)
+
+        async def failed():
+            shown = (await api.get("/whatsapp-cloud/send/m", params=where)).json()["data"]
+            return shown if shown["state"] == "failed" else None
+
+        await eventually(failed)
+        shown = await failed()
+    assert (shown["error"]["code"], shown["wamid"], "failedAt" in shown) == (131047, result.data.wamid, True)
+
+
 async def test_an_accepted_send_is_found_at_once_and_after_a_restart_and_an_unknown_one_is_not(world):
     """Its sends wait behind one that Meta does not answer, so nothing but Kafka knows them."""
     chatbot = await world.account()

@@ -28,7 +28,7 @@ ALLOWED = {
     "retrying": {"claimed", "deferred", "accepted", "failed", "expired", "cancelled"},
     "deferred": {"claimed", "deferred", "accepted", "failed", "expired", "cancelled"},
     "in_doubt": {"in_doubt", "claimed", "accepted", "failed"},
-    "accepted": set(),
+    "accepted": {"accepted"},
     "failed": {"retrying", "failed"},
     "expired": set(),
     "cancelled": set(),

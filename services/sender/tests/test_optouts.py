@@ -66,7 +66,7 @@ async def test_every_status_is_told_of_also_one_without_a_wamid():
     told = []
 
     class Store:
-        async def unsettled_among(self, _ids):
+        async def unsettled_among(self, _ids, _failed):
             return []
 
     class Record:

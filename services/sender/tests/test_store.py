@@ -14,7 +14,7 @@ from common.mongo.client import Mongo, MongoSettings
 from sender.batching import GroupCommit
 from sender.flow import to_millis, utc_now
 from sender.journal import State
-from sender.moves import blank, claim, record
+from sender.moves import blank, claim, fail_later, record
 from sender.outcomes import Defer, InDoubt, Retry, Sent
 from sender.store import JournalStore
 
@@ -90,6 +90,7 @@ async def test_every_field_is_read_back(store):
     entry = replace(
         fresh(), state=State.FAILED, token="t", due=now, first_failed_at=now, wamid="w", letter=True, attempt=3,
         contact=Contact(user_id="DE.1", name="x"), error=MetaError(code=1, reason="r", details="d"),
+        failure=MetaError(code=131047), failed_at=now,
     )  # fmt: skip
     wish = replace(claiming(None), entry=entry)
     await move(store, wish)
@@ -117,6 +118,16 @@ async def test_open_and_ended_are_told_apart(store):
     )
     assert await store.ended_among([*"abcde"]) == ["a"]
     assert {entry.id for entry in await store.unsettled_among([*"abcde"])} == {"b", "c", "d"}
+
+
+async def test_what_a_failure_is_reported_of_is_looked_up_in_any_state(store):
+    claimed = await move(store, *[claiming(None, send) for send in "ab"])
+    sent = await move(store, *[recording(entry, Sent("w")) for entry in claimed])
+    assert await store.unsettled_among([*"ab"]) == []
+    assert await store.unsettled_among([*"ab"], ["b"]) == [sent[1]]
+    failed = fail_later(sent[1], "w", MetaError(code=131047), token="t", failed_at=utc_now())
+    await move(store, failed)
+    assert await store.unsettled_among([*"ab"]) == [failed.entry]  # until it is known to be delivered
 
 
 async def test_hundreds_of_claims_are_few_writes(store):

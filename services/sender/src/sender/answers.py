@@ -58,7 +58,10 @@ class BatchAnswer(Contract, frozen=True, kw_only=True):
 class Standing(Contract, frozen=True, kw_only=True):
     """How a send stands. Times are RFC 3339 in UTC.
 
-    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for.
+    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for. `accepted` means that Meta
+    took the message at the time `at`. If Meta reports later that the message failed, `state` becomes `failed`, `error`
+    has Meta's code, and `failedAt` is the time of that report; `wamid` stays. Whether the message was delivered or read
+    is not kept here: `GET /whatsapp-cloud/messages/{messageId}` has every status.
     """
 
     message_id: str
@@ -72,6 +75,7 @@ class Standing(Contract, frozen=True, kw_only=True):
     send_at: str | None = None
     wamid: str | None = None
     error: dict[str, Any] | None = None
+    failed_at: str | None = None
 
 
 class StandingAnswer(Contract, frozen=True, kw_only=True):

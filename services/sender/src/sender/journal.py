@@ -53,14 +53,18 @@ TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
         State.DEFERRED: _WAITED,
         # A new owner begins the window again: nobody listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
-        State.ACCEPTED: frozenset(),
+        # Meta may tell later that it failed all the same.
+        State.ACCEPTED: frozenset({State.ACCEPTED}),
         # An operator's replay of a dead letter; a status that comes after all leaves its wamid.
         State.FAILED: frozenset({State.RETRYING, State.FAILED}),
         State.EXPIRED: frozenset(),
         State.CANCELLED: frozenset(),
     }
 )
-"""From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters."""
+"""From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters.
+
+An end that follows itself only learns more: a wamid, or that Meta reports a failure.
+"""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +74,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
     begins anew with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
     refuses, and because of which it waits beside its conversation. `digest` tells the content apart from another that
-    comes under the same message id.
+    comes under the same message id. `failure` is what Meta reported later, at `failed_at`, of a message that it had
+    accepted; a report that the message was delivered takes it back.
     """
 
     id: str
@@ -95,6 +100,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     replays: int = 0
     apart: str = ""
     digest: str | None = None
+    failure: MetaError | None = None
+    failed_at: datetime | None = None
 
     @property
     def ended(self) -> bool:

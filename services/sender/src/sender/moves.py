@@ -107,6 +107,23 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
     return _move(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
 
 
+def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, failed_at: datetime) -> Move | None:
+    """Meta had accepted a message, and reports later that it failed; None when that is known.
+
+    A report of another wamid is of an earlier call for the same send, and says nothing of this one.
+    """
+    if entry.state is not State.ACCEPTED or entry.wamid != wamid or entry.failure is not None:
+        return None
+    return _move(entry, replace(entry, token=token, failure=failure, failed_at=failed_at))
+
+
+def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Move | None:
+    """A message that Meta had reported as failed was delivered, to another device; None when no failure is known."""
+    if entry.wamid != wamid or entry.failure is None:
+        return None
+    return _move(entry, replace(entry, token=token, failure=None, failed_at=None))
+
+
 def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Move:
     """A dead letter is sent again, with all of its attempts."""
     fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)

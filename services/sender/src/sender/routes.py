@@ -133,7 +133,9 @@ def standing_route(standings: Standings) -> HTTPRouteHandler:
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error.
 
-        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted.
+        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted. A message that
+        Meta has `accepted` becomes `failed`, with `failedAt`, when Meta reports a failure later. For `delivered` and
+        `read`, and for the history of all statuses, ask `GET /whatsapp-cloud/messages/{messageId}`.
         """
         check_id(chatbot)
         check_chatbot(request, chatbot)

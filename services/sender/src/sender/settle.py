@@ -1,19 +1,23 @@
-"""In doubt: what a status says about a send that we do not know the end of, and telling those who wait for it."""
+"""What a status says about a send: that Meta has it, where we did not know that, or that it failed later.
+
+Those who wait for the end of a doubt are told of it.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
-from common.contracts.messages import MessageStatus, StatusData
+from common.contracts.messages import MessageStatus, MetaError, StatusData
 from common.errors import InvalidInput, Unavailable
 from common.kafka.follower import Batch
 from common.tasks import cancel
 from sender.batching import GroupCommit
 from sender.flow import utc_now
 from sender.journal import Entry, Move
-from sender.moves import settle
+from sender.moves import deliver_after_all, fail_later, settle
 from sender.store import JournalStore
 from sender.tokens import new_token
 
@@ -21,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.25
 _STATUS: Final = decoder(MessageStatus)
+_FAILED: Final = "failed"
+_ARRIVED: Final = frozenset({"delivered", "read", "played"})
 
 
 class Settler:
@@ -28,7 +34,8 @@ class Settler:
 
     It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8). `on_status` is told of every status.
+    that the number belongs to (P8). `on_status` is told of every status. A failure is written down also where the end
+    is known; other statuses of such sends are not even looked up.
     """
 
     def __init__(
@@ -48,20 +55,18 @@ class Settler:
             self._on_status(status)
         seen = _seen(statuses)
         if seen:
-            entries = await self._store.unsettled_among(list(seen))
-            found = [(entry, told_of(entry, seen[entry.id])) for entry in entries]
-            await asyncio.gather(*(self._settle(entry, status) for entry, status in found if status is not None))
+            failed = [key for key, of_send in seen.items() if any(map(is_failure, of_send))]
+            entries = await self._store.unsettled_among(list(seen), failed)
+            await asyncio.gather(*(self._settle(entry, told_of(entry, seen[entry.id])) for entry in entries))
 
-    async def _settle(self, entry: Entry, status: StatusData) -> None:
+    async def _settle(self, entry: Entry, statuses: Sequence[StatusData]) -> None:
         standing = entry
-        while True:
-            move = settle(standing, status.wamid or "", status.contact, token=new_token(), now=utc_now())
-            if move is None:
-                return
-            standing = await self._moves.submit(move)
-            if standing.token == move.won:
-                log.info("settled by a status", extra={"journal_id": entry.id, "was": str(entry.state)})
-                return
+        for status in statuses:
+            while (move := heard(standing, status, token=new_token(), now=utc_now())) is not None:
+                was = standing.state
+                standing = await self._moves.submit(move)
+                if standing.token == move.won and was is not standing.state:
+                    log.info("settled by a status", extra={"journal_id": entry.id, "was": str(was)})
 
 
 class Watch:
@@ -108,13 +113,33 @@ class Watch:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def told_of(entry: Entry, statuses: Sequence[StatusData]) -> StatusData | None:
-    """The first of these statuses that speaks of this send: same number, and no other account. Pure."""
-    for status in statuses:
-        same_number = entry.phone_number_id is not None and status.phone_number_id == entry.phone_number_id
-        if same_number and status.chatbot_id in (None, entry.chatbot_id):
-            return status
-    return None
+def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Move | None:
+    """What a status of this send changes in its entry; None: nothing (more). Pure.
+
+    A failure counts while it is what the message stands at: Meta may report a failure of one device beside the delivery
+    to another.
+    """
+    wamid = status.wamid or ""
+    settled = settle(entry, wamid, status.contact, token=token, now=now)
+    if settled is not None:
+        return settled
+    if is_failure(status):
+        failure = status.error or MetaError(reason="unknown")
+        return fail_later(entry, wamid, failure, token=token, failed_at=status.timestamp or now)
+    return deliver_after_all(entry, wamid, token=token) if status.delivery_status in _ARRIVED else None
+
+
+def is_failure(status: StatusData) -> bool:
+    """Whether Meta reports with it that the message has failed, and nothing better is known of the message. Pure."""
+    return status.status == _FAILED and status.delivery_status == _FAILED
+
+
+def told_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
+    """Those of these statuses that speak of this send: same number, and no other account. Pure."""
+    if entry.phone_number_id is None:
+        return []
+    of_number = (status for status in statuses if status.phone_number_id == entry.phone_number_id)
+    return [status for status in of_number if status.chatbot_id in (None, entry.chatbot_id)]
 
 
 def _seen(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:

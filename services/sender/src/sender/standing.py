@@ -81,20 +81,25 @@ def queued(chatbot_id: str, message_id: str, due: datetime | None, reason: str) 
 
 
 def shown(entry: Entry) -> dict[str, Any]:
-    """A send as its entry has it; one that waits for its next attempt is `queued`, with the reason. Pure."""
+    """A send as its entry has it; one that waits for its next attempt is `queued`, with the reason. Pure.
+
+    What Meta accepted and reported as failed later is `failed`, with both its wamid and the time of the report.
+    """
     waits = entry.state in _WAITING
+    state = QUEUED if waits else str(entry.state if entry.failure is None else State.FAILED)
     reason = (entry.error.reason if entry.error is not None else None) or str(entry.state)
     fields = {
         "messageId": entry.message_id,
         "chatbotId": entry.chatbot_id,
-        "state": QUEUED if waits else str(entry.state),
+        "state": state,
         "reason": reason if waits else None,
         "attempts": entry.attempt,
         "at": entry.at.isoformat(),
         "createdAt": entry.created_at.isoformat(),
         "due": (entry.due or entry.at).isoformat() if waits or entry.due else None,
         "wamid": entry.wamid,
-        "error": msgspec.to_builtins(entry.error),
+        "error": msgspec.to_builtins(entry.failure or entry.error),
+        "failedAt": entry.failed_at.isoformat() if entry.failed_at is not None else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

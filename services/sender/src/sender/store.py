@@ -61,10 +61,14 @@ class JournalStore:
         documents = await find_all(self._collection, ids)
         return [_entry(document) if document is not None else None for document in documents]
 
-    async def unsettled_among(self, ids: Sequence[str]) -> list[Entry]:
-        """Those of the entries to which a status has something to say: those under way, and the failed."""
+    async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
+        """Those of the entries to which a status has something to say: those under way, and the failed.
+
+        `failed` are the ids of which a status reports a failure: it has something to say to these in any state.
+        """
         settled = sorted(str(state) for state in ENDED - {State.FAILED})
-        query = {"_id": {"$in": list(ids)}, "state": {"$nin": settled}}
+        open_to = [{"state": {"$nin": settled}}, {"failedAt": {"$exists": True}}, {"_id": {"$in": list(failed)}}]
+        query = {"_id": {"$in": list(ids)}, "$or": open_to}
         with or_unavailable():
             return [_entry(document) async for document in self._collection.find(query)]
 
@@ -120,6 +124,8 @@ class JournalStore:
                 replays=entry.replays or None,
                 apart=entry.apart or None,
                 digest=entry.digest,
+                failure=msgspec.to_builtins(entry.failure),
+                failedAt=entry.failed_at,
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -161,6 +167,8 @@ def _entry(document: Document) -> Entry:
         replays=document.get("replays", 0),
         apart=document.get("apart", ""),
         digest=document.get("digest"),
+        failure=_read(document.get("failure"), MetaError),
+        failed_at=document.get("failedAt"),
     )
 
 

@@ -54,7 +54,8 @@ def send_erased(token: str) -> Pipeline:
     """That it has ended, and whether Meta has it. `token` is new: whoever still wants to change it reads it anew."""
     marked = {"$cond": [{"$gt": ["$wamid", None]}, ERASED, "$$REMOVE"]}
     fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, "erasedAt": "$$NOW"}
-    return [{"$set": fields}, {"$unset": ["contact", "error.title", "error.details"]}]
+    words = [f"{error}.{word}" for error in ("error", "failure") for word in ("title", "details")]
+    return [{"$set": fields}, {"$unset": ["contact", *words]}]
 
 
 def send_cancelled(token: str, now: datetime) -> Pipeline:
