@@ -51,7 +51,7 @@ class Behind:
         self.cancelled = []
         self.goes_on = asyncio.Event()
         self.goes_on.set()
-        self.due = None
+        self.due = self.error = None
         self.window_closed, self.held = False, set()
         self.accounts = Accounts(
             bot=AccountData(chatbot_id="bot", phone_number_id=NUMBER, status=ACTIVE, revision=1),
@@ -63,10 +63,15 @@ class Behind:
 
     async def publish(self, records):
         await self.goes_on.wait()
+        if self.error is not None:
+            raise self.error
         self.records.extend(records)
 
     async def load(self, journal_id):
         self.asked.append(journal_id)
+
+    async def load_all(self, journal_ids):
+        return [await self.load(journal_id) for journal_id in journal_ids]
 
     async def due_of(self, _journal_id):
         return self.due
@@ -105,13 +110,14 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load, now=utc_now),
+            advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now),
             standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere),
             cancel=self.cancel,
             number_of=self.number_of,
             media=media,
             batches=self.batches,
             guard=require("send", KEYS),
+            now=utc_now,
         )
         return Litestar([router], middleware=[measured], exception_handlers=exception_handlers(), logging_config=None)
 

@@ -113,7 +113,7 @@ class World:
         await self.sender.throughput._client.close()
 
 
-FIELDS = ("message_id", "chatbot_id", "attempt", "at", "created_at", "due", "wamid", "error")
+FIELDS = ("message_id", "chatbot_id", "attempt", "at", "created_at", "due", "wamid", "error", "failure", "failed_at")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from conversation.facts import read
 from conversation.store import ConversationStore
 from sender.journal import State
 from sender.media_store import Kept, MediaStore, key_of
-from sender.moves import blank, cancel, claim, record
+from sender.moves import blank, cancel, claim, fail_later, record
 from sender.outcomes import Defer, InDoubt, Sent
 from sender.parked import Parked, ParkStore
 from sender.requests import lane_of
@@ -108,7 +108,10 @@ class World:
         for name in ("m1", "m2", "parked", "queued"):
             to = "+49 (151) 000-7001" if name == "m2" else f"+{ADA_PHONE}"
             outcome = Sent(wamid(ADA_PHONE, name), ADA) if name.startswith("m") else Defer(NOW, MetaError(details=to))
-            await self.sent(name, outcome, to=to)
+            sent = await self.sent(name, outcome, to=to)
+            if name == "m1":
+                said = MetaError(code=131026, title=ADA_PHONE, details=to)
+                await self.journal.move([fail_later(sent, sent.wamid, said, token="f", failed_at=NOW)])
         await self.sent("bobs", Sent("wamid.BOBS", BOB), to=f"+{BOB.wa_id}")
         for to in (f"+{ADA_PHONE}", ADA_USER, f"+{BOB.wa_id}"):
             await self.park(f"parked-{to}", to)

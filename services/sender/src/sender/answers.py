@@ -15,7 +15,13 @@ class Enqueued(Contract, frozen=True, kw_only=True):
 
 
 class Warned(Contract, frozen=True, kw_only=True):
-    """A problem that is known when a message is accepted: `window_closed`, `number_held` or `duplicate`."""
+    """A problem that is known when a message is accepted.
+
+    `window_closed`: the person has not written within 24 hours, and this is no template. `number_held`: Meta refuses
+    the number at present. `send_at_past`: `sendAt` is in the past, and the message is sent at once. With the others the
+    message will not be sent: `cancelled`, because its `messageId` was cancelled; `duplicate`, because another content
+    has its `messageId`.
+    """
 
     code: str
     message: str
@@ -31,12 +37,13 @@ class SendAnswer(Contract, frozen=True, kw_only=True):
 
 
 class BatchResult(Contract, frozen=True, kw_only=True):
-    """What became of one message of a batch: its `messageId`, or its error."""
+    """What became of one message of a batch: its `messageId`, or its error; `warnings` are of its id and its times."""
 
     index: int
     success: bool
     message_id: str | None = None
     error: ErrorBody | None = None
+    warnings: list[Warned] | None = None
 
 
 class BatchData(Contract, frozen=True, kw_only=True):
@@ -130,7 +137,7 @@ SENT: Final = {
 }
 BATCHED: Final = {
     "success": True,
-    "message": "1 messages enqueued for sending",
+    "message": "1 message enqueued for sending",
     "data": {
         "enqueued": 1,
         "refused": 1,

@@ -39,7 +39,7 @@ from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from sender.advice import Advice
+from sender.advice import Advice, one_or_many
 from sender.batch import Batch
 from sender.batch_route import Admission
 from sender.batching import GroupCommit
@@ -316,7 +316,9 @@ class Sender:
     def advice(self) -> Advice:
         """What `POST /send` warns of."""
         is_closed, is_held = self.windows.is_closed, self.worker.is_held
-        return Advice(is_closed=is_closed, is_held=is_held, load=self.loads.submit, now=utc_now)
+        return Advice(
+            is_closed=is_closed, is_held=is_held, load=one_or_many(self.loads.submit, self.store.load), now=utc_now
+        )
 
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
         """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
@@ -358,6 +360,7 @@ def build_app(settings: Settings) -> Litestar:
         ),
         batches=Admission(settings.sender_batch_bytes),
         guard=require("send", settings.api_keys),
+        now=utc_now,
     )
     health = health_routes(
         {

@@ -47,11 +47,17 @@ class Batch(_Terms):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One message of a batch: its JSON, and whose it is."""
+    """One message of a batch: its JSON, and whose it is. `named` says that its id comes again when it is repeated."""
 
     body: dict[str, Any]
-    chatbot_id: str
+    request: SendRequest
     message_id: str
+    named: bool = True
+
+    @property
+    def chatbot_id(self) -> str:
+        """Whose it is."""
+        return self.request.chatbot_id
 
 
 class Parsing:
@@ -85,7 +91,8 @@ class Parsing:
         request = SendRequest.model_validate(body)
         batch = self._batch
         derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
-        return Wanted(plain_json(body), request.chatbot_id, request.message_id or derived)
+        named = request.message_id is not None or batch.batch_id is not None
+        return Wanted(plain_json(body), request, request.message_id or derived, named)
 
     def _body(self, place: int) -> dict[str, Any]:
         batch, value = self._batch, bytes(self._messages[place])

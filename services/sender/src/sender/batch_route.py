@@ -3,8 +3,10 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Request, post
@@ -21,8 +23,9 @@ from common.kafka.records import Outgoing
 from common.kafka.table import Table
 from common.telemetry.trace import Trace
 from sender import answers, telemetry
+from sender.advice import Advice, Named, is_past, named, past_warnings, sentence_of_batch
 from sender.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
-from sender.enqueue import ensure_sendable, entered, record_of
+from sender.enqueue import ensure_sendable, ensure_unexpired, entered, record_of
 from sender.operations import body_of
 
 _SLICE_SECONDS: Final = 0.003
@@ -51,7 +54,33 @@ class Admission:
             yield
 
 
-def batch_route(publisher: Publisher, accounts: Table[AccountData], admission: Admission) -> HTTPRouteHandler:
+@dataclass(slots=True)
+class _Judged:
+    """The result of each message, the records of the good ones, and by places those with an id of their caller's."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Outgoing] = field(default_factory=list)
+    named: dict[int, Named] = field(default_factory=dict)
+
+    def add(self, item: Wanted, record: Outgoing, now: datetime) -> None:
+        """A good one."""
+        place = len(self.results)
+        result: dict[str, Any] = {"index": place, "success": True, "messageId": item.message_id}
+        if is_past(item.request.send_at, now):
+            result["warnings"] = past_warnings()
+        if item.named:
+            self.named[place] = named(item.chatbot_id, item.message_id, item.body)
+        self.results.append(result)
+        self.records.append(record)
+
+
+def batch_route(
+    publisher: Publisher,
+    accounts: Table[AccountData],
+    admission: Admission,
+    advice: Advice,
+    now: Callable[[], datetime],
+) -> HTTPRouteHandler:
     """The route."""
 
     @post(
@@ -75,46 +104,68 @@ def batch_route(publisher: Publisher, accounts: Table[AccountData], admission: A
         """Check up to 1,000 messages and put the good ones on `whatsapp-cloud-send`, in their order.
 
         The answer has one result per message, in order: a `messageId`, or the error of `POST /send`. They are campaign
-        messages unless they say otherwise. With a `batchId`, or a `messageId` each, repeating the call is safe.
+        messages unless they say otherwise. With a `batchId`, or a `messageId` each, repeating the call is safe, and
+        `message` says how many were enqueued before. `warnings` of a result are `cancelled`, `duplicate` or
+        `send_at_past`, as in `POST /send`.
         """
         trace, began = entered(request.headers), time.time_ns()
         with admission.held(request):
             body = await body_in_time(request)
             async with admission.parsing:
-                results, records = await _judged(request, accounts, body, trace)
-            if records:
-                await publisher.publish(records)
+                judged = await _judged(request, accounts, body, trace, now())
+            message = await _published(publisher, advice, judged)
+            if judged.records:
                 telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
-        data = {"enqueued": len(records), "refused": len(results) - len(records), "results": results}
-        return {"success": True, "message": f"{len(records)} messages enqueued for sending", "data": data}
+        enqueued, results = len(judged.records), judged.results
+        data = {"enqueued": enqueued, "refused": len(results) - enqueued, "results": results}
+        return {"success": True, "message": message, "data": data}
 
     return batch
 
 
+async def _published(publisher: Publisher, advice: Advice, judged: _Judged) -> str:
+    """Write the records; what happened, in a sentence. Each result has what is known of its id in its warnings."""
+    if not judged.named:
+        if judged.records:
+            await publisher.publish(judged.records)
+        return sentence_of_batch(len(judged.records), [])
+    looking = advice.begin_batch(list(judged.named.values()))
+    try:
+        await publisher.publish(judged.records)
+    except BaseException:
+        looking.cancel()
+        advice.forget(request.journal_id for request in judged.named.values())
+        raise
+    found = await advice.result_of(looking, [])
+    for place, advised in zip(judged.named, found, strict=False):
+        if advised.warnings:
+            result = judged.results[place]
+            result["warnings"] = [*result.get("warnings", ()), *advised.warnings]
+    return sentence_of_batch(len(judged.records), found)
+
+
 async def _judged(
-    request: Request[Any, Any, Any], accounts: Table[AccountData], body: bytearray, trace: Trace
-) -> tuple[list[dict[str, Any]], list[Outgoing]]:
-    """The result of each message, and the records of the good ones. Other requests have their turn meanwhile."""
+    request: Request[Any, Any, Any], accounts: Table[AccountData], body: bytearray, trace: Trace, now: datetime
+) -> _Judged:
+    """What becomes of each message. Other requests have their turn meanwhile."""
     known: dict[str, AppError | None] = {}
-    results: list[dict[str, Any]] = []
-    records = []
+    judged = _Judged()
     # In a thread, a long look at a large body lets the loop have its turn every 5 ms (Python's switch interval).
     parsing = await asyncio.to_thread(Parsing, bytes(body)) if len(body) > _LARGE_BYTES else Parsing(bytes(body))
     body.clear()
     turn_ends = time.perf_counter() + _SLICE_SECONDS
     for place in range(len(parsing)):
         item = parsing.item(place, str(uuid.uuid4()))
-        made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace)
+        made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace, now)
         if isinstance(made, AppError):
-            results.append({"index": place, **answer_of(made)})
+            judged.results.append({"index": place, **answer_of(made)})
         else:
             assert isinstance(item, Wanted)  # noqa: S101  # only these have records
-            results.append({"index": place, "success": True, "messageId": item.message_id})
-            records.append(made)
+            judged.add(item, made, now)
         if time.perf_counter() > turn_ends:
             await asyncio.sleep(0)
             turn_ends = time.perf_counter() + _SLICE_SECONDS
-    return results, records
+    return judged
 
 
 async def _record(
@@ -123,6 +174,7 @@ async def _record(
     item: Wanted,
     known: dict[str, AppError | None],
     trace: Trace,
+    now: datetime,
 ) -> Outgoing | AppError:
     """The record of one message, or why it is refused; `known` remembers what was found about its chatbot."""
     if item.chatbot_id not in known:
@@ -131,6 +183,7 @@ async def _record(
     if refusal is not None:
         return refusal
     try:
+        ensure_unexpired(item.request, now)
         return record_of(item.body, item.chatbot_id, item.message_id, request.headers, trace)
     except AppError as error:
         return error

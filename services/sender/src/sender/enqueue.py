@@ -1,6 +1,7 @@
 """From a checked request to its record on `whatsapp-cloud-send`: what every way in over HTTP has in common."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountData
 from common.contracts.ids import is_chatbot_id
+from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from common.http.received import correlation_id_of
 from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
@@ -24,6 +26,21 @@ def check_id(chatbot_id: str) -> None:
     if not is_chatbot_id(chatbot_id):
         wrong = {"field": "chatbotId", "message": "letters, digits and . _ : - are allowed", "limit": 128}
         raise InvalidInput("no chatbot can have this chatbotId", details=[wrong])
+
+
+def ensure_unexpired(request: SendRequest, now: datetime) -> None:
+    """Raises `InvalidInput` for a message that could only expire.
+
+    A record on the topic may have waited there: it is no error, and ends as expired.
+    """
+    expires_at = request.expires_at
+    if expires_at is not None and expires_at <= now:
+        wrong = {
+            "field": "expiresAt",
+            "message": "this time is in the past; give a later one, or leave it out",
+            "given": expires_at.isoformat(),
+        }
+        raise InvalidInput("`expiresAt` is in the past: the message would never be sent", details=[wrong])
 
 
 async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> AccountData:

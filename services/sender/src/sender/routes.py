@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, delete, get, post
@@ -11,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
 from common.contracts.accounts import AccountData
+from common.contracts.ids import journal_id
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
 from common.http.answers import documented
@@ -20,9 +22,9 @@ from common.http.received import body_in_time, correlation_id_of, end_of_path
 from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from sender import answers, telemetry
-from sender.advice import Advice
+from sender.advice import NOTHING, Advice, sentence_of
 from sender.batch_route import Admission, batch_route
-from sender.enqueue import check_id, ensure_sendable, entered, record_of
+from sender.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
 from sender.requests import MAX_ID, MAX_REQUEST_BYTES, parse
@@ -32,6 +34,7 @@ _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
 _UNKNOWN: Final = {404: "no message of this chatbot with this messageId was accepted"}
 
+Now = Callable[[], datetime]
 Cancel = Callable[[str, str], Awaitable[Entry]]
 NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
 ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
@@ -48,6 +51,7 @@ def send_router(
     media: HTTPRouteHandler,
     batches: Admission,
     guard: Guard,
+    now: Now,
 ) -> Router:
     """The routes; `standings` says how a send stands, `advice` what is to be warned of.
 
@@ -55,8 +59,8 @@ def send_router(
     said of a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
-        send_route(publisher, accounts, advice),
-        batch_route(publisher, accounts, batches),
+        send_route(publisher, accounts, advice, now),
+        batch_route(publisher, accounts, batches, advice, now),
         standing_route(standings),
         cancel_route(cancel),
         number_route(number_of),
@@ -65,7 +69,7 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice) -> HTTPRouteHandler:
+def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice, now: Now) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(
@@ -89,13 +93,16 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advic
     async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
 
-        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe. `warnings`
-        name problems that are known already; the message is accepted all the same.
+        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe, and
+        `message` says that it was enqueued before. `warnings` name problems that are known already: `window_closed`,
+        `number_held`, `send_at_past`, and `cancelled` or `duplicate`, with which this message will not be sent. An
+        `expiresAt` in the past is 400.
         """
         trace, began = entered(request.headers), time.time_ns()
         correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
         send_request, body = parse(bytes(await body_in_time(request)))
         check_chatbot(request, send_request.chatbot_id)
+        ensure_unexpired(send_request, now())
         account = await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
         record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
@@ -104,14 +111,15 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advic
             await publisher.publish([record])
         except BaseException:
             looking.cancel()
+            advice.forget([journal_id(send_request.chatbot_id, message_id)])
             raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
-        warnings = await advice.result_of(looking)
+        found = await advice.result_of(looking, NOTHING)
         return {
             "success": True,
-            "message": "Message enqueued for sending",
+            "message": sentence_of(found),
             "data": {"messageId": message_id},
-            **({"warnings": warnings} if warnings else {}),
+            **({"warnings": found.warnings} if found.warnings else {}),
         }
 
     return send
@@ -133,9 +141,9 @@ def standing_route(standings: Standings) -> HTTPRouteHandler:
     ) -> dict[str, Any]:
         """The sender's own record of a message: its state, attempts, wamid or error.
 
-        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted. A message that
-        Meta has `accepted` becomes `failed`, with `failedAt`, when Meta reports a failure later. For `delivered` and
-        `read`, and for the history of all statuses, ask `GET /whatsapp-cloud/messages/{messageId}`.
+        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted. A message
+        that Meta has `accepted` becomes `failed`, with `failedAt`, when Meta reports a failure later. For `delivered`,
+        `read` and the history of all statuses ask `GET /whatsapp-cloud/messages/{messageId}`.
         """
         check_id(chatbot)
         check_chatbot(request, chatbot)
