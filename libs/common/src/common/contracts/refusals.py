@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from common.contracts.outbound.shape import BRANCH
 
@@ -25,6 +26,11 @@ _LIMITS: Final = ("max_length", "min_length", "le", "ge", "lt", "gt", "pattern",
 _OF_A_NAME: Final = frozenset({"missing", "extra_forbidden"})
 
 Refusal = dict[str, Any]
+
+
+def contradiction(field: str, message: str) -> PydanticCustomError:
+    """To be raised where fields contradict each other: `field` is the one of them to change, from the model on."""
+    return PydanticCustomError("contradiction", "{message}", {"message": message, "field": field})
 
 
 def refusals(error: ValidationError, given: object = None, *, most: int = MOST) -> list[Refusal]:
@@ -57,9 +63,13 @@ def shortened(text: str, most: int = _OF_A_MESSAGE) -> str:
 
 
 def _refusal(item: Any, given: object) -> Refusal:
-    limit = _limit(item.get("ctx", {}))
+    context = item.get("ctx", {})
+    limit = _limit(context)
+    path = _path(item["loc"], given, item["type"])
+    if item["type"] == "contradiction":
+        path = ".".join(filter(None, (path, context["field"])))
     return {
-        **named(_path(item["loc"], given, item["type"]), item["msg"].removeprefix("Value error, ")),
+        **named(path, item["msg"].removeprefix("Value error, ")),
         **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
         **({"limit": limit} if limit is not None else {}),
     }

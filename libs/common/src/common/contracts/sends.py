@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -31,6 +30,7 @@ from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
 from common.contracts.people import Contact, contact_of_recipient, recipient
+from common.contracts.refusals import contradiction
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -58,7 +58,9 @@ def _form(message: object) -> str | None:
 
 
 def _counted_in_utc(at: datetime) -> datetime:
-    """Refuse what leaves the calendar in another time zone, or as a number of seconds."""
+    """Refuse a time without a zone, and what leaves the calendar in another zone, or as a number of seconds."""
+    if at.tzinfo is None:
+        raise ValueError("this time has no zone; add `Z` (UTC) or an offset such as `+02:00`")
     try:
         year = at.astimezone(UTC).year
     except OverflowError:
@@ -113,8 +115,8 @@ class SendRequest(_Model):
     message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
     category: Literal["conversation", "campaign"] = "conversation"
-    send_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
-    expires_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
+    send_at: Annotated[datetime, AfterValidator(_counted_in_utc)] | None = None
+    expires_at: Annotated[datetime, AfterValidator(_counted_in_utc)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -135,11 +137,12 @@ class SendRequest(_Model):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.quoted is not None and isinstance(self.message, Reaction):
-            raise ValueError("a reaction cannot have `replyTo`: it is on its `message_id`")
+            said_in = "replyTo" if self.reply_to is not None else "message.context"
+            raise contradiction(said_in, "a reaction cannot have `replyTo`: it is on its `message_id`")
         if isinstance(self.message, Sent):
             _check_envelope(self, self.message)
         if self.send_at is not None and self.expires_at is not None and self.expires_at <= self.send_at:
-            raise ValueError("`expiresAt` has to be after `sendAt`")
+            raise contradiction("expiresAt", "`expiresAt` has to be after `sendAt`")
         return self
 
     @property
@@ -164,15 +167,18 @@ def _check_envelope(request: SendRequest, message: Sent) -> None:
     wanted = contact_of_recipient(request.to)
     name, to = ("to", message.to) if message.to is not None else ("recipient", message.recipient)  # to Meta `to` wins
     if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
-        raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
+        raise contradiction(
+            f"message.{name}", f"`message.{name}` and `to` name different recipients; leave out the first"
+        )
     kind = "group" if wanted.group_id else "individual"
     if message.recipient_type not in {None, kind}:
-        raise ValueError(
-            f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}"
+        raise contradiction(
+            "message.recipient_type",
+            f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}",
         )
     quotes = message.context.message_id if message.context else None
     if None not in {quotes, request.reply_to} and quotes != request.reply_to:
-        raise ValueError("`message.context` and `replyTo` quote different messages; give one of them")
+        raise contradiction("replyTo", "`message.context` and `replyTo` quote different messages; give one of them")
 
 
 class SendResultData(Contract, frozen=True, kw_only=True):
