@@ -111,7 +111,7 @@ class Behind:
             publisher=self,
             accounts=self.accounts,
             advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now),
-            standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere),
+            standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere, utc_now),
             cancel=self.cancel,
             number_of=self.number_of,
             media=media,

@@ -329,6 +329,7 @@ async def test_what_was_deferred_is_tried_again_in_its_time_and_says_how_often()
     assert [offsets for _, offsets in world.kafka.transactions] == [{AT: 1}]
 
 
+SMALL = Bounds(lane=2, group=100, total=100, load=2, long_seconds=0.05)
 HELD = Hold(base=60.0, cap=60.0, refused=True)
 
 
@@ -368,6 +369,49 @@ async def test_what_waits_for_a_refused_number_is_told_of_and_ends_in_the_end():
     }
     assert ended == {"m1": ERROR.code, "m2": ERROR.code}
     assert world.kafka.to(DLQ) == []
+
+
+def told_of_waits(world):
+    """(message id, code, how long) of all `queued` events."""
+    events = [json.loads(record.value) for record in world.kafka.to(RESULTS)]
+    waits = [event["data"] for event in events if event["type"] == "send.queued"]
+    now = time.time()
+    return sorted(
+        (wait["messageId"], wait["error"].get("code"), round(datetime.fromisoformat(wait["due"]).timestamp() - now, -1))
+        for wait in waits
+    )
+
+
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "throttled or away"])
+async def test_all_that_wait_behind_a_held_number_are_told_why_and_until_when_and_once(refused):
+    world = World(bounds=SMALL)
+    world.flow.answer = lambda _job, _nth: Defer(soon(-0.001), ERROR, Hold(base=60.0, cap=60.0, refused=refused))
+    for n in range(1, 4):
+        world.ask(f"m{n}", to=n)
+    world.ask("behind", to=1)
+    async with world.running():
+        await until(lambda: len(world.parked.sends) == 4)
+        world.ask("later", to=9)
+        await until(lambda: len(world.parked.sends) == 5)
+        await until(lambda: world.kafka.committed == {AT: 5})
+        await quiet()
+    expected = ["behind", "later", "m1", "m2", "m3"]
+    assert told_of_waits(world) == [(name, ERROR.code, 60.0) for name in expected]
+    assert {send.wait[1] for send in world.parked.sends.values()} == {ERROR.reason}
+
+
+async def test_what_is_parked_for_want_of_room_or_behind_its_conversation_says_so():
+    world = World(bounds=SMALL)
+    world.flow.answer = lambda _job, _nth: Defer(soon(60), ERROR)
+    world.ask("m1")
+    world.ask("m2")
+    async with world.running():
+        await until(lambda: len(world.parked.sends) == 2)
+        await until(lambda: world.kafka.committed == {AT: 2})
+    assert {send.value.decode()[-4:-2]: send.wait[1] for send in world.parked.sends.values()} == {
+        "m1": ERROR.reason,
+        "m2": "behind_others",
+    }
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -692,9 +736,6 @@ async def test_a_retry_whose_template_is_refused_then_waits_apart_too():
     async with world.running():
         await until(lambda: [result["type"] for result in world.kafka.results()][-1:] == ["send.accepted"])
     assert [taken.job.attempts for taken in world.flow.taken] == [0, 1, 1]
-
-
-SMALL = Bounds(lane=2, group=100, total=100, load=2, long_seconds=0.05)
 
 
 async def test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end():

@@ -3,7 +3,7 @@
 import itertools
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import msgspec
@@ -31,8 +31,9 @@ def entry(state, **more):
 class Places:
     """The places where a send can be; at each question it may have gone on to the next, as `path` says."""
 
-    def __init__(self, *path):
+    def __init__(self, *path, wait=(4e9, None)):
         self.path = list(path)
+        self.wait = wait
 
     def at(self, place):
         here = self.path.pop(0) if len(self.path) > 1 else self.path[0]
@@ -45,13 +46,14 @@ class Places:
         return 4e9 if self.at("scheduled") else None
 
     async def parked(self, _journal_id):
-        return 1.8e9 if self.at("parked") else None
+        return self.wait if self.at("parked") else None
 
     async def unfinished(self, *_named):
         return Unfinished(NOW) if self.at("kafka") else None
 
     async def seen(self):
-        return await Standings(self.load, self.scheduled, self.parked, self.unfinished).of(BOT, MESSAGE)
+        looks = Standings(self.load, self.scheduled, self.parked, self.unfinished, lambda: NOW)
+        return await looks.of(BOT, MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,30 @@ async def test_a_send_is_found_wherever_it_waits(place, state, reason):
     found = await Places(place).seen()
     assert (found["state"], found.get("reason")) == (state, reason)
     assert ("due" in found) == (state == "queued")
+
+
+@pytest.mark.parametrize(
+    ("wait", "reason", "due"),
+    [
+        ((NOW.timestamp() + 30, "token_rejected"), "token_rejected", NOW + timedelta(seconds=30)),
+        ((0.0, None), "behind_others", NOW),  # as earlier versions have parked it
+    ],
+)
+async def test_a_parked_send_says_what_it_waits_for_and_no_time_that_is_over(wait, reason, due):
+    found = await Places("parked", wait=wait).seen()
+    assert (found["reason"], found["due"]) == (reason, due.isoformat())
+
+
+async def test_a_send_that_was_refused_with_its_number_is_due_when_the_number_is():
+    places, until = Places("parked", wait=(NOW.timestamp() + 30, "token_rejected")), NOW + timedelta(seconds=30)
+    for due, shown in ((NOW - timedelta(seconds=1), until), (NOW + timedelta(hours=1), NOW + timedelta(hours=1))):
+        deferred = entry(State.DEFERRED, due=due, error=MetaError(code=190, reason="token_rejected"))
+
+        async def load(_id, found=deferred):
+            return found
+
+        places.load = load
+        assert (await places.seen())["due"] == shown.isoformat()
 
 
 async def test_what_is_nowhere_was_not_accepted():

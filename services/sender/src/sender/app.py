@@ -310,8 +310,8 @@ class Sender:
 
     def standings(self) -> Standings:
         """How sends stand, for the API."""
-        scheduled, parked = self.scheduler.store.due_of, self.parker.store.due_of
-        return Standings(self.load, scheduled, parked, self.unfinished.find)
+        scheduled, parked = self.scheduler.store.due_of, self.parker.store.wait_of
+        return Standings(self.load, scheduled, parked, self.unfinished.find, utc_now)
 
     def advice(self) -> Advice:
         """What `POST /send` warns of."""

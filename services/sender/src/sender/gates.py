@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from common.contracts.messages import MetaError
+from sender.lane import Wait
 
 
 class Holdable(Protocol):
@@ -33,6 +34,7 @@ class _Gate(Generic[L]):
     refused: bool = False
     refused_since: float = float("inf")
     reason: MetaError | None = None
+    cause: MetaError | None = None
     strikes: int = 0
     released: bool = False
     probe: str | None = None
@@ -78,7 +80,7 @@ class Gates(Generic[L]):
         """Shut the gate for `base` seconds, doubled each time in a row, at most `cap`.
 
         While it is shut, further failures of calls already under way do not count as times. `refused` says that the
-        group as a whole is refused, for this `reason`, and does not just wait a little.
+        group as a whole is refused and does not just wait a little; `reason` is why.
         """
         gate = self._gates.get(group)
         if gate is None:
@@ -86,6 +88,7 @@ class Gates(Generic[L]):
         gate.refused = refused or (gate.refused and now < gate.until)
         gate.refused_since = min(gate.refused_since, now) if gate.refused else float("inf")
         gate.reason = reason if refused else gate.reason
+        gate.cause = reason or gate.cause
         if gate.released:
             # What has failed now was tried before the change: one more goes at once.
             gate.released, gate.until, gate.strikes = False, now, 0
@@ -162,6 +165,11 @@ class Gates(Generic[L]):
         """When the group may go, or could have."""
         gate = self._gates.get(group)
         return min(gate.until, gate.refused_since + self._most) if gate is not None else 0.0
+
+    def wait_of(self, group: str, now: float) -> Wait | None:
+        """Until when a group waits, and why; None when it may go."""
+        gate, until = self._gates.get(group), self.until(group)
+        return Wait(until, gate.cause) if gate is not None and gate.cause is not None and until > now else None
 
     def waiting(self, group: str) -> list[L]:
         """The lanes that wait at the gate of a group."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
+from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
@@ -22,13 +23,13 @@ from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
 from sender.intake import judge
 from sender.journal import Entry
-from sender.lane import Item, Load, LoadBacklog
+from sender.lane import Item, Load, LoadBacklog, Wait
 from sender.lanes import Lanes
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
 from sender.paces import Ticket
 from sender.parking import Parking, patiently
 from sender.requests import SET_ASIDE, Job
-from sender.standing import BEHIND_OTHERS, SCHEDULED, moment
+from sender.standing import BEHIND, FOR_ITS_TIME, moment, wait_of
 from sender.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -218,26 +219,35 @@ class _Session:
 
     async def _park(self, items: Sequence[Item[Job]]) -> None:
         """In the store they are safe; so their records are finished."""
+        now, fresh = self._now(), [item for item in items if item.parked is None]
+        for item in fresh:
+            item.wait = wait_of(item, self.lanes.wait_of(item.group, now))
         await self._store(self.parking.park(items))
-        for item in items:
-            if item.parked is None:
-                told = self._waiting(item.payload, item.due, item.reason or BEHIND_OTHERS)
-                self.commits.write(Effect(told, item.partition, item.offset))
+        for item in fresh:
+            self.commits.write(Effect(self._told(item), item.partition, item.offset))
         self.moved.set()
+
+    def _told(self, item: Item[Job]) -> tuple[Outgoing, ...]:
+        """What its producer is told of a send that waits; of each reason once."""
+        wait = item.wait or Wait(item.due, BEHIND)
+        if item.told is not None and item.told == wait.error.reason:
+            return ()
+        item.told = wait.error.reason
+        return self._waiting(item.payload, wait.due, wait.error)
 
     async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
         """Until their time comes; in the store they are safe, too."""
         await self._store(self.schedule.put([job for _, job in sends]))
         for tp, job in sends:
-            self.commits.write(Effect(self._waiting(job, job.send_at, SCHEDULED), tp, job.position.offset))
+            self.commits.write(Effect(self._waiting(job, job.send_at, FOR_ITS_TIME), tp, job.position.offset))
 
-    def _waiting(self, job: Job, due: float, reason: str) -> tuple[Outgoing, ...]:
+    def _waiting(self, job: Job, due: float, error: MetaError) -> tuple[Outgoing, ...]:
         """What the world is told of a send that now waits in a store. Read marks are no messages."""
         if isinstance(job.request, SendRequest) and job.request.kind == "read":
             return ()
         account, now = self.flow.accounts.get(job.chatbot_id), self.flow.now()
         number = account.phone_number_id if account is not None else None
-        return (results.stored(job, number, due=max(now, moment(due)), reason=reason, now=now),)
+        return (results.stored(job, number, due=max(now, moment(due)), error=error, now=now),)
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -362,7 +372,7 @@ class _Session:
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
             case Defer():
                 item.strikes += 1
-                item.reason = outcome.error.reason if outcome.error is not None else None
+                item.wait = Wait(outcome.until.timestamp(), outcome.error) if outcome.error is not None else None
                 if (hold := outcome.hold) is not None:
                     self._hold(item, step, hold)
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
@@ -381,10 +391,11 @@ class _Session:
 
     def _hold(self, item: Item[Job], step: Step, hold: Hold) -> None:
         """Have the number wait; the producer learns of the first time that this message is refused with it."""
-        reason = step.entry.error if step.entry is not None else None
+        reason = item.wait.error if item.wait is not None else None
         self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
         if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:
             due = self.lanes.until(item.group)
+            item.told = step.entry.error.reason if step.entry.error is not None else None
             self.commits.write(Effect((results.result(item.payload, step.entry, self.flow.now(), due=due),)))
 
     def _keep_pace(self, item: Item[Job], step: Step) -> None:

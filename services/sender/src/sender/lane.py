@@ -4,6 +4,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from common.contracts.messages import MetaError
+
 T = TypeVar("T")
 
 
@@ -35,6 +37,14 @@ class Bounds:
         return max(1, self.total // 100)
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a send waits for, as its producer is told: until `due` (Unix seconds), because of `error`."""
+
+    due: float
+    error: MetaError
+
+
 @dataclass(eq=False, slots=True)
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
@@ -45,7 +55,8 @@ class Item(Generic[T]):
     `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
     an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
     nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
-    says that it is being parked for want of room, `reason` why it was deferred.
+    says that it is being parked for want of room. `wait` says why it was deferred, or parked; `told` is the reason of
+    which its producer has heard.
     """
 
     id: str
@@ -64,7 +75,8 @@ class Item(Generic[T]):
     backlog: bool = False
     expires: float = float("inf")
     named: str | None = None
-    reason: str | None = None
+    wait: Wait | None = None
+    told: str | None = None
 
     @property
     def send(self) -> str:

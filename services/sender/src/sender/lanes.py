@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from common.contracts.messages import MetaError
 from sender.gates import Gates
 from sender.junctions import Junctions
-from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, is_loadable
+from sender.lane import Bounds, Item, Lane, Load, LoadBacklog, Wait, is_loadable
 from sender.shelf import Shelf
 from sender.turns import Shares, Turns
 
@@ -213,6 +213,10 @@ class Lanes(Generic[T]):
     def until(self, group: str) -> float:
         """When a group that is held may go."""
         return self._gates.until(group)
+
+    def wait_of(self, group: str, now: float) -> Wait | None:
+        """Until when a group is held, and why; None when it is not."""
+        return self._gates.wait_of(group, now)
 
     def ends(self, item: Item[T], now: float) -> MetaError | None:
         """Why this send, which has been taken, is to end without a try; None when it may be tried."""

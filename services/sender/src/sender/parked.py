@@ -31,7 +31,7 @@ class Parked:
 
     `topic`, `offset`, `headers` and `value` are the record's. `in_doubt`: somebody has to ask what became of it.
     `backlog`: it waits for nothing but room. `named` is the name that it was sent to, where its lane has another name
-    of the same person.
+    of the same person. `wait` is what was told of it: until when it waits, and why.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Parked:
     value: bytes
     backlog: bool = False
     named: str | None = None
+    wait: tuple[float, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,11 @@ class ParkStore:
             )
         return [None] * len(sends)
 
-    async def due_of(self, send: str) -> float | None:
-        """When a parked send is looked at next, in Unix seconds; None when it is not parked."""
+    async def wait_of(self, send: str) -> tuple[float, str | None] | None:
+        """When a parked send is looked at next, in Unix seconds, and why it waits; None when it is not parked."""
         with or_unavailable():
-            document = await self._collection.find_one({"_id": send}, {"due": 1})
-        return document["due"] if document is not None else None
+            document = await self._collection.find_one({"_id": send}, {"due": 1, "until": 1, "reason": 1})
+        return _wait(document) if document is not None else None
 
     async def first(self, partition: int, lane: str, after: int, limit: int) -> list[Parked]:
         """The first sends of a lane whose order is above `after`, in order."""
@@ -196,7 +197,12 @@ def _document(send: Parked) -> Document:
         "value": send.value,
         "backlog": send.backlog,
         **({"named": send.named} if send.named is not None else {}),
+        **({"until": send.wait[0], "reason": send.wait[1]} if send.wait is not None else {}),
     }
+
+
+def _wait(document: Document) -> tuple[float, str | None]:
+    return max(document["due"], document.get("until", 0.0)), document.get("reason")
 
 
 def _parked(document: Document) -> Parked:
@@ -216,4 +222,5 @@ def _parked(document: Document) -> Parked:
         value=bytes(document["value"]),
         backlog=document.get("backlog", False),
         named=document.get("named"),
+        wait=(document["until"], document["reason"]) if "until" in document else None,
     )

@@ -136,6 +136,7 @@ class Parking:
             value=job.value,
             backlog=item.backlog,
             named=item.named,
+            wait=(item.wait.due, item.wait.error.reason) if item.wait is not None else None,
         )
 
 

@@ -94,8 +94,8 @@ def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
     return _record(job, sends.DUPLICATE, (str(job.position.offset),), data, now)
 
 
-def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: datetime) -> Outgoing:
-    """The `whatsapp-cloud-send-results` record of a send that waits in a store; `number` is its account's.
+def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now: datetime) -> Outgoing:
+    """The `whatsapp-cloud-send-results` record of a send that waits and was not tried; `number` is its account's.
 
     It has the key of the result that will follow, so that the two are read in their order.
     """
@@ -109,7 +109,7 @@ def stored(job: Job, number: str | None, *, due: datetime, reason: str, now: dat
         phone_number_id=number,
         request=job.body,
         due=due,
-        error=MetaError(reason=reason),
+        error=error,
     )
     return _record(job, sends.QUEUED, (str(job.attempts),), data, now)
 

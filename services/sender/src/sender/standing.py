@@ -11,15 +11,21 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts import ids
+from common.contracts.messages import MetaError
 from common.kafka.unfinished import Unfinished
 from sender.journal import Entry, State
+from sender.lane import Item, Wait
 from sender.requests import LAST_DUE
 
 QUEUED: Final = "queued"
 SCHEDULED: Final = "scheduled"
 BEHIND_OTHERS: Final = "behind_others"
 NOT_TAKEN_UP: Final = "not_taken_up"
-"""Why a send waits of which the journal knows nothing: its `sendAt`, the sends before it, or the sender's reading."""
+"""Why a send waits of which the journal knows nothing: its `sendAt`, the sends before it (of its conversation, or of a
+number that has many), or the sender's reading. Where its number is held, it is the reason for that."""
+
+BEHIND: Final = MetaError(reason=BEHIND_OTHERS)
+FOR_ITS_TIME: Final = MetaError(reason=SCHEDULED)
 
 _WAITING: Final = frozenset({State.RETRYING, State.DEFERRED})
 _LOOKS: Final = 3
@@ -27,6 +33,7 @@ _LOOKS: Final = 3
 
 Load = Callable[[str], Awaitable[Entry | None]]
 DueOf = Callable[[str], Awaitable[float | None]]
+WaitOf = Callable[[str], Awaitable[tuple[float, str | None] | None]]
 Find = Callable[[str, str], Awaitable[Unfinished | None]]
 
 
@@ -34,13 +41,14 @@ Find = Callable[[str, str], Awaitable[Unfinished | None]]
 class Standings:
     """Where to look: `load` reads the journal, `scheduled` and `parked` say when a send is due (Unix seconds).
 
-    `unfinished` looks on Kafka.
+    `parked` also says why, if that is known. `unfinished` looks on Kafka.
     """
 
     load: Load
     scheduled: DueOf
-    parked: DueOf
+    parked: WaitOf
     unfinished: Find
+    now: Callable[[], datetime]
 
     async def of(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
         """How the send stands, as the API shows it; None: no such send was accepted. Raises `Unavailable`."""
@@ -57,13 +65,23 @@ class Standings:
         journal_id = ids.journal_id(chatbot_id, message_id)
         entry = await self.load(journal_id)  # most are here
         if entry is not None:
-            return shown(entry)
-        for due_of, reason in ((self.scheduled, SCHEDULED), (self.parked, BEHIND_OTHERS)):
-            due = await due_of(journal_id)
-            if due is not None:
-                return queued(chatbot_id, message_id, moment(due), reason)
+            return await self._with_due(entry)
+        if (send_at := await self.scheduled(journal_id)) is not None:
+            return queued(chatbot_id, message_id, moment(send_at), SCHEDULED)
+        if (wait := await self.parked(journal_id)) is not None:
+            due, reason = wait
+            return queued(chatbot_id, message_id, max(moment(due), self.now()), reason or BEHIND_OTHERS)
         entry = await self.load(journal_id)
         return shown(entry) if entry is not None else None
+
+    async def _with_due(self, entry: Entry) -> dict[str, Any]:
+        """As `shown`; once its own wait is over, it waits for its number, and its place in the store knows how long."""
+        found = shown(entry)
+        if entry.state in _WAITING and (entry.due or entry.at) < self.now():
+            wait = await self.parked(entry.id)
+            if wait is not None:
+                found["due"] = max(moment(wait[0]), self.now()).isoformat()
+        return found
 
 
 def queued(chatbot_id: str, message_id: str, due: datetime | None, reason: str) -> dict[str, Any]:
@@ -102,6 +120,15 @@ def shown(entry: Entry) -> dict[str, Any]:
         "failedAt": entry.failed_at.isoformat() if entry.failed_at is not None else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def wait_of(item: Item[Any], held: Wait | None) -> Wait:
+    """What a send waits for that is to be parked: what it was deferred for, its number (`held`), or those before it.
+
+    What lasts longest is told. Pure.
+    """
+    waits = [wait for wait in (held, item.wait) if wait is not None]
+    return max(waits, key=lambda wait: wait.due, default=Wait(item.due, BEHIND))
 
 
 def moment(due: float) -> datetime:
