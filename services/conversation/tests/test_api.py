@@ -13,7 +13,7 @@ from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, FakeRecord, a
 from litestar import Litestar
 
 from common.contracts import sends
-from common.contracts.ids import message_id_before
+from common.contracts.ids import journal_id, message_id_before
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.errors import Unavailable
@@ -554,6 +554,19 @@ async def test_a_send_that_only_kafka_knows_is_queued_for_its_tenant_alone(room)
     assert room.sought == [("bot", "m/1")]
     room.unfinished = None
     assert (await room.get("/messages/m/1", chatbotId="bot")).status_code == 404
+
+
+async def test_a_send_behind_one_of_its_conversation_that_waits_says_so(room):
+    room.unfinished = Unfinished(NOW, (journal_id("bot", "m1"),))
+
+    async def reason():
+        return (await room.get("/messages/m/1", chatbotId="bot")).json()["data"]["reason"]
+
+    assert await reason() == "behind_others"  # of the first nothing has been told yet
+    await room.apply(waiting())
+    assert await reason() == "behind_others"
+    await room.apply(result())
+    assert await reason() == "not_taken_up"
 
 
 # Metadata comes back as it was given

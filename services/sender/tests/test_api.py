@@ -105,6 +105,7 @@ async def test_an_accepted_send_is_found_at_once_and_after_a_restart_and_an_unkn
             assert shown.status_code == 200, shown.text
         assert {shown.json()["data"]["state"], "queued"} == {"queued"}
         assert shown.json()["data"]["due"]
+        assert shown.json()["data"]["reason"] == "behind_others"
         assert (await api.get("/whatsapp-cloud/send/none", params=where)).status_code == 404
     async with world.api() as api:
         for message_id in ids:

@@ -11,7 +11,7 @@ import pytest
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
-from common.kafka.unfinished import Unfinished, first_of
+from common.kafka.unfinished import Search, Unfinished
 from sender.ended import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings
 from sender.journal import State
 from sender.moves import blank
@@ -148,7 +148,54 @@ def request(**fields):
     ],
 )
 def test_a_record_on_kafka_is_known_by_whom_it_names(found, is_it):
-    assert first_of([record(b"{}"), found], BOT, MESSAGE) == (NOW if is_it else None)
+    assert Search(BOT, MESSAGE).among([record(b"{}"), found]) == (Unfinished(NOW) if is_it else None)
+
+
+def test_what_was_asked_for_before_it_in_its_conversation_is_found_with_it():
+    search = Search(BOT, MESSAGE)
+    read_mark = {"type": "read", "message_id": "wamid.x"}
+    earlier = [
+        record(request(), [("message-id", b"waits for a retry")]),
+        record(request(messageId="1", to="+49 151 0000001")),
+        record(request(messageId="of another person", to="+491510000002")),
+        record(request(messageId="of another chatbot", chatbotId="other")),
+        record(request(messageId="no message", message=read_mark)),
+        record(request(messageId="odd", to=[1])),
+    ]
+    assert search.among(earlier) is None
+    found = search.among([record(request(messageId=MESSAGE)), record(request(messageId="later"))])
+    assert found.before == tuple(ids.journal_id(BOT, name) for name in ("waits for a retry", "1"))
+
+
+def test_a_long_conversation_is_remembered_by_its_latest_messages():
+    search = Search(BOT, MESSAGE)
+    search.among([record(request(messageId=str(n))) for n in range(10_000)])
+    before = search.among([record(request(messageId=MESSAGE))]).before
+    assert (len(before), before[-1]) == (100, ids.journal_id(BOT, "9999"))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "reason"),
+    [
+        ([State.IN_DOUBT], "behind_others"),
+        ([State.ACCEPTED, State.DEFERRED], "behind_others"),
+        ([None], "behind_others"),
+        ([State.ACCEPTED, State.FAILED], "not_taken_up"),
+        ([], "not_taken_up"),
+    ],
+)
+async def test_a_send_behind_an_earlier_one_of_its_conversation_says_so(earlier, reason):
+    places = Places("kafka")
+    known = {str(n): entry(state) if state else None for n, state in enumerate(earlier)}
+
+    async def unfinished(*_named):
+        return Unfinished(NOW, tuple(known))
+
+    async def load(journal_id):
+        return known.get(journal_id)
+
+    places.unfinished, places.load = unfinished, load
+    assert (await places.seen())["reason"] == reason
 
 
 def job(chatbot=BOT):

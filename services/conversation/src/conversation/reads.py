@@ -12,6 +12,7 @@ from common.mongo import DESCENDING, Document, or_unavailable
 from conversation.documents import aliases_of
 from conversation.find import Wanted
 from conversation.state import PLACE
+from conversation.statuses import UNENDED
 from conversation.store import ConversationStore
 from conversation.usage import Days, pipeline
 from conversation.views import decode_cursor, encode_cursor
@@ -78,6 +79,12 @@ class Reads:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
         return await _one(self._store.messages, query, "message")
+
+    async def have_ended(self, sends: Sequence[str]) -> bool:
+        """Whether all of these sends (our ids) are at Meta, or have ended without it."""
+        query = {"_id": {"$in": list(sends)}, "deliveryStatus": {"$nin": [None, *UNENDED]}}
+        with or_unavailable():
+            return await self._store.messages.count_documents(query) == len(set(sends))
 
     async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
         """Messages in a delivery status; those that came to be in it last are first."""

@@ -30,6 +30,9 @@ RANKS: Final = MappingProxyType(
 change nothing."""
 
 QUEUED: Final = "queued"
+UNENDED: Final = (QUEUED, "in_doubt")
+"""Of a send that the sender has yet to bring to an end; what comes after it in its conversation waits."""
+
 UNKNOWN: Final = "unknown"
 
 

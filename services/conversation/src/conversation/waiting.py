@@ -17,6 +17,8 @@ from conversation.statuses import QUEUED
 from conversation.views import message_view
 
 NOT_TAKEN_UP: Final = "not_taken_up"
+BEHIND_OTHERS: Final = "behind_others"
+"""Why it waits, as the sender's API says it: it has yet to be read, or an earlier message of its conversation waits."""
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
 """How long a result is waited for that the sender has written and conversation has yet to store."""
@@ -40,12 +42,13 @@ class Messages:
                 raise
         there = await self.unfinished(chatbot_id, message_id)
         if there is not None:
-            return queued(chatbot_id, message_id, there)
+            waits_behind = there.before and not await self.reads.have_ended(there.before)
+            return queued(chatbot_id, message_id, there, BEHIND_OTHERS if waits_behind else NOT_TAKEN_UP)
         await asyncio.sleep(_ON_ITS_WAY_SECONDS)
         return message_view(await self.reads.message(reach, message_id, chatbot_id))
 
 
-def queued(chatbot_id: str, message_id: str, there: Unfinished) -> dict[str, Any]:
+def queued(chatbot_id: str, message_id: str, there: Unfinished, reason: str) -> dict[str, Any]:
     """What is known of a send that is on Kafka alone. Pure."""
     fields = {
         "id": journal_id(chatbot_id, message_id),
@@ -53,7 +56,7 @@ def queued(chatbot_id: str, message_id: str, there: Unfinished) -> dict[str, Any
         "chatbotId": chatbot_id,
         "messageId": message_id,
         "deliveryStatus": QUEUED,
-        "reason": NOT_TAKEN_UP,
+        "reason": reason,
         "due": there.since,
         "createdAt": there.since,
     }

@@ -3,7 +3,8 @@
 A send that was accepted is in one of them at any time (docs/decisions/0031), so an accepted send is always found.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,10 +56,16 @@ class Standings:
         for _ in range(_LOOKS):
             found = await self._stored(chatbot_id, message_id)
             if found is None and (there := await self.unfinished(chatbot_id, message_id)) is not None:
-                found = queued(chatbot_id, message_id, there.since, NOT_TAKEN_UP)
+                reason = BEHIND_OTHERS if await self._any_unended(there.before) else NOT_TAKEN_UP
+                found = queued(chatbot_id, message_id, there.since, reason)
             if found is not None:
                 return found
         return None
+
+    async def _any_unended(self, before: Sequence[str]) -> bool:
+        """Whether any of these earlier messages of the conversation has yet to end, so that a later one waits."""
+        entries = await asyncio.gather(*map(self.load, before))
+        return any(entry is None or not entry.ended for entry in entries)
 
     async def _stored(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
         """In the order in which a send goes through the stores: what has left one is in a later one."""

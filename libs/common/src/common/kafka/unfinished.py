@@ -8,6 +8,8 @@ a restart, and whoever does not ask pays nothing.
 
 import asyncio
 import logging
+import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.contracts import ids, topics
+from common.contracts.notations import canonical
 from common.errors import Unavailable
 from common.kafka.clients import make_group_reader
 from common.kafka.partitioner import partition_of
@@ -37,21 +40,36 @@ _MESSAGE_ID: Final = "message-id"
 """The header by which a request without a `messageId` names the one that its first place gave it."""
 
 
+_MOST_BEFORE: Final = 100
+
+_LETTER: Final = re.compile("[A-Za-z]")
+_NO_DIGIT: Final = re.compile("[^0-9]")
+
+
 class _Named(msgspec.Struct, rename="camel"):
     """What a request says of its identity; all else is passed over."""
 
     chatbot_id: Any = None
     message_id: Any = None
+    to: Any = None
+    message: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Kind(msgspec.Struct):
+    type: Any = None
+    status: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A send whose record is not finished. `since` is when the record was written; None: it may be there.
 
-    That it may be there is said when more is unfinished than can be read in `SECONDS`.
+    That it may be there is said when more is unfinished than can be read in `SECONDS`. `before` are the journal ids of
+    the latest messages to the same recipient that were asked for earlier; those may be finished already.
     """
 
     since: datetime | None
+    before: tuple[str, ...] = ()
 
 
 class UnfinishedSends:
@@ -140,36 +158,80 @@ async def _unfinished_parts(consumer: AIOKafkaConsumer, chatbot_id: str) -> _Par
 async def _read(consumer: AIOKafkaConsumer, parts: _Parts, chatbot_id: str, message_id: str) -> Unfinished | None:
     spans = parts.spans
     _hold(consumer, parts.places)
-    for tp, (begin, _) in spans.items():
-        consumer.seek(tp, begin)
-        consumer.resume(tp)
-    left = set(spans)
+    search = Search(chatbot_id, message_id)
+    # What waits for a retry was asked for before what is still on the send topic.
+    sends = {tp for tp in spans if tp.topic == topics.SEND.name}
     try:
-        while left:
-            found = await consumer.getmany(*left, timeout_ms=_FETCH_MS, max_records=_RECORDS)
-            for tp, records in found.items():
-                since = first_of([record for record in records if record.offset < spans[tp][1]], chatbot_id, message_id)
-                if since is not None:
-                    return Unfinished(since)
-            left = {tp for tp in left if await consumer.position(tp) < spans[tp][1]}
+        for left in (set(spans) - sends, sends):
+            found = await _read_on(consumer, {tp: spans[tp] for tp in left}, search)
+            if found is not None:
+                return found
     finally:
         consumer.pause(*parts.places)
     return None
 
 
-def first_of(records: Sequence[Any], chatbot_id: str, message_id: str) -> datetime | None:
-    """When the first record that asks for this send was written; None: none of them does. Pure."""
-    journal_id = ids.journal_id(chatbot_id, message_id)
-    for record in records:
-        headers = read_headers(getattr(record, "headers", None) or ())
-        if headers.get(EVENT_ID) == journal_id or _names(record.value or b"", headers, chatbot_id, message_id):
-            return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+async def _read_on(
+    consumer: AIOKafkaConsumer, spans: dict[TopicPartition, tuple[int, int]], search: "Search"
+) -> Unfinished | None:
+    for tp, (begin, _) in spans.items():
+        consumer.seek(tp, begin)
+        consumer.resume(tp)
+    left = set(spans)
+    while left:
+        fetched = await consumer.getmany(*left, timeout_ms=_FETCH_MS, max_records=_RECORDS)
+        for tp, records in fetched.items():
+            found = search.among([record for record in records if record.offset < spans[tp][1]])
+            if found is not None:
+                return found
+        left = {tp for tp in left if await consumer.position(tp) < spans[tp][1]}
     return None
 
 
-def _names(value: bytes, headers: dict[str, str], chatbot_id: str, message_id: str) -> bool:
+class Search:
+    """Looks for one send in records as they come, and remembers who had messages before it. No IO."""
+
+    def __init__(self, chatbot_id: str, message_id: str) -> None:
+        self._chatbot_id = chatbot_id
+        self._message_id = message_id
+        self._journal_id = ids.journal_id(chatbot_id, message_id)
+        self._before: dict[str, deque[str]] = {}
+
+    def among(self, records: Sequence[Any]) -> Unfinished | None:
+        """The send, if one of these records asks for it; None: none of them does."""
+        for record in records:
+            headers = read_headers(getattr(record, "headers", None) or ())
+            named = _named(record.value or b"")
+            message_id = named.message_id or headers.get(_MESSAGE_ID)
+            is_ours = named.chatbot_id == self._chatbot_id
+            if headers.get(EVENT_ID) == self._journal_id or (is_ours and message_id == self._message_id):
+                since = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+                return Unfinished(since, self._earlier(named.to))
+            if is_ours and isinstance(message_id, str) and isinstance(named.to, str) and not _is_read_mark(named):
+                self._before.setdefault(_recipient(named.to), deque(maxlen=_MOST_BEFORE)).append(message_id)
+        return None
+
+    def _earlier(self, to: object) -> tuple[str, ...]:
+        found = self._before.get(_recipient(to), ()) if isinstance(to, str) else ()
+        return tuple(ids.journal_id(self._chatbot_id, message_id) for message_id in found)
+
+
+def _recipient(to: str) -> str:
+    """The same for most notations of a phone number."""
+    return to if _LETTER.search(to) else canonical(_NO_DIGIT.sub("", to))
+
+
+def _is_read_mark(named: _Named) -> bool:
+    """Whether it only marks a message as read, and so is none."""
     try:
-        named = msgspec.json.decode(value, type=_Named)
+        kind = msgspec.json.decode(named.message, type=_Kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return named.chatbot_id == chatbot_id and (named.message_id or headers.get(_MESSAGE_ID)) == message_id
+    return "read" in (kind.type, kind.status)
+
+
+def _named(value: bytes) -> _Named:
+    try:
+        return msgspec.json.decode(value, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Named()
