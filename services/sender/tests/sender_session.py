@@ -214,11 +214,14 @@ class Breaker:
 
     def __init__(self, events):
         self.events = events
-        self.away = 0.0
+        self.away = self.away_since = 0.0
         self.under_way = set()
 
     def wait(self, _now):
         return self.away
+
+    def away_for(self, now):
+        return now - self.away_since if self.away else 0.0
 
     def began(self, send):
         self.events.append("began")

@@ -142,3 +142,17 @@ def test_it_remembers_when_meta_came_back():
     breaker.note("b", "g", Sign.UP, now=20.0)
     assert breaker.was_open_since(15.0)
     assert not breaker.was_open_since(20.0)
+
+
+def test_an_outage_is_as_old_as_its_first_failure_whatever_its_probes_do():
+    breaker = Breaker(base=1.0, cap=10.0)
+    assert breaker.away_for(100.0) == 0.0
+    for now in (1.0, 2.0, 3.0):
+        breaker.note("a", "g", Sign.AWAY, now)
+    for now in (4.0, 6.0):
+        breaker.began("a")
+        breaker.note("a", "g", Sign.AWAY, now)
+        breaker.ended("a", now)
+    assert breaker.away_for(9.0) == 6.0
+    breaker.note("a", "g", Sign.UP, 10.0)
+    assert breaker.away_for(11.0) == 0.0

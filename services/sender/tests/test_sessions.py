@@ -400,6 +400,36 @@ async def test_all_that_wait_behind_a_held_number_are_told_why_and_until_when_an
     assert {send.wait[1] for send in world.parked.sends.values()} == {ERROR.reason}
 
 
+async def test_what_waits_for_meta_in_a_long_outage_is_told_of_once_and_stays_in_memory():
+    world = World(bounds=Bounds(long_seconds=5.0))
+    world.flow.breaker.away, world.flow.breaker.away_since = 9.0, time.time() - 60
+    for n in range(3):
+        world.ask(f"m{n}", to=1)
+    world.ask("read", message={"type": "read", "message_id": "wamid.x"})
+    async with world.running():
+        await until(lambda: len(told_of_waits(world)) == 3)
+        world.ask("m3", to=2)
+        await until(lambda: len(told_of_waits(world)) == 4)
+        world.session.moved.set()
+        await quiet(0.3)
+        assert told_of_waits(world) == [(f"m{n}", None, 10.0) for n in range(4)]
+        assert (world.parked.sends, world.kafka.committed) == ({}, {})
+        world.flow.breaker.away = 0.0
+        world.session.moved.set()
+        await world.until_done("m0", "m1", "m2", "m3")
+    assert len(told_of_waits(world)) == 4
+
+
+async def test_a_short_outage_is_not_told():
+    world = World(bounds=Bounds(long_seconds=5.0))
+    world.flow.breaker.away, world.flow.breaker.away_since = 9.0, time.time() - 1
+    world.ask("m1")
+    async with world.running():
+        await until(lambda: world.session.lanes.size)
+        await quiet(0.3)
+    assert told_of_waits(world) == []
+
+
 async def test_what_is_parked_for_want_of_room_or_behind_its_conversation_says_so():
     world = World(bounds=SMALL)
     world.flow.answer = lambda _job, _nth: Defer(soon(60), ERROR)

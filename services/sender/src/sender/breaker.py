@@ -97,6 +97,11 @@ class Breaker:
         self._wait = base
         self._probe: str | None = None
         self._closed_at = float("-inf")
+        self._opened_at = float("inf")
+
+    def away_for(self, now: float) -> float:
+        """For how many seconds Meta has been taken to be away; 0 when it is not."""
+        return max(0.0, now - self._opened_at)
 
     @property
     def open(self) -> bool:
@@ -142,7 +147,7 @@ class Breaker:
 
     def _keep_open(self, send: str, now: float) -> None:
         if self._until is None:
-            self._wait = self._base
+            self._wait, self._opened_at = self._base, now
         elif send == self._probe:
             self._wait = min(self._cap, self._wait * 2)
         else:
@@ -151,5 +156,5 @@ class Breaker:
 
     def _close(self, now: float) -> None:
         if self._until is not None:
-            self._until, self._probe, self._closed_at = None, None, now
+            self._until, self._probe, self._closed_at, self._opened_at = None, None, now, float("inf")
             self._on_close()

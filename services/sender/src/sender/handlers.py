@@ -9,8 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
-from common.contracts.messages import MetaError
-from common.contracts.sends import SendRequest
 from common.kafka.partitioner import partition_of
 from common.kafka.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
@@ -29,7 +27,7 @@ from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
 from sender.paces import Ticket
 from sender.parking import Parking, patiently
 from sender.requests import SET_ASIDE, Job
-from sender.standing import BEHIND, FOR_ITS_TIME, moment, wait_of
+from sender.telling import Telling
 from sender.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -99,6 +97,8 @@ class _Session:
             tools.limits.bounds, tools.shares, tools.paces.pair_ready_at, tools.paces.persons.named
         )
         self.in_doubt: dict[str, str] = {}  # the lane of each send that is
+        long_seconds = tools.limits.bounds.long_seconds
+        self.telling = Telling(tools.flow, self.lanes, long_seconds, self.in_doubt)
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
         self.crew = Crew()
         self.commits = Commits(kafka, self._unparked, self._released)
@@ -219,35 +219,18 @@ class _Session:
 
     async def _park(self, items: Sequence[Item[Job]]) -> None:
         """In the store they are safe; so their records are finished."""
-        now, fresh = self._now(), [item for item in items if item.parked is None]
-        for item in fresh:
-            item.wait = wait_of(item, self.lanes.wait_of(item.group, now))
+        fresh = [item for item in items if item.parked is None]
+        self.telling.explain(fresh)
         await self._store(self.parking.park(items))
         for item in fresh:
-            self.commits.write(Effect(self._told(item), item.partition, item.offset))
+            self.commits.write(Effect(self.telling.of_parked(item), item.partition, item.offset))
         self.moved.set()
-
-    def _told(self, item: Item[Job]) -> tuple[Outgoing, ...]:
-        """What its producer is told of a send that waits; of each reason once."""
-        wait = item.wait or Wait(item.due, BEHIND)
-        if item.told is not None and item.told == wait.error.reason:
-            return ()
-        item.told = wait.error.reason
-        return self._waiting(item.payload, wait.due, wait.error)
 
     async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
         """Until their time comes; in the store they are safe, too."""
         await self._store(self.schedule.put([job for _, job in sends]))
         for tp, job in sends:
-            self.commits.write(Effect(self._waiting(job, job.send_at, FOR_ITS_TIME), tp, job.position.offset))
-
-    def _waiting(self, job: Job, due: float, error: MetaError) -> tuple[Outgoing, ...]:
-        """What the world is told of a send that now waits in a store. Read marks are no messages."""
-        if isinstance(job.request, SendRequest) and job.request.kind == "read":
-            return ()
-        account, now = self.flow.accounts.get(job.chatbot_id), self.flow.now()
-        number = account.phone_number_id if account is not None else None
-        return (results.stored(job, number, due=max(now, moment(due)), error=error, now=now),)
+            self.commits.write(Effect(self.telling.of_scheduled(job), tp, job.position.offset))
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -282,6 +265,8 @@ class _Session:
             if not isinstance(found, Item):
                 slots.release()
                 if found is None:
+                    for told in self.telling.of_outage():
+                        self.commits.write(Effect((told,)))
                     await self._until_moved(away)
                 else:
                     self.crew.start(self._load(found), f"load {self.kafka.slot}")

@@ -214,6 +214,10 @@ class Lanes(Generic[T]):
         """When a group that is held may go."""
         return self._gates.until(group)
 
+    def waiting(self) -> list[Item[T]]:
+        """All sends in memory that are not under way."""
+        return [item for item in self._items.values() if self._lanes[item.lane].busy is not item]
+
     def wait_of(self, group: str, now: float) -> Wait | None:
         """Until when a group is held, and why; None when it is not."""
         return self._gates.wait_of(group, now)

@@ -26,6 +26,7 @@ NOT_TAKEN_UP: Final = "not_taken_up"
 number that has many), or the sender's reading. Where its number is held, it is the reason for that."""
 
 BEHIND: Final = MetaError(reason=BEHIND_OTHERS)
+AWAY: Final = MetaError(reason="meta_unreachable", details="Meta is away; that spends no attempts")
 FOR_ITS_TIME: Final = MetaError(reason=SCHEDULED)
 
 _WAITING: Final = frozenset({State.RETRYING, State.DEFERRED})
