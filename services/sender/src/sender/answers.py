@@ -65,10 +65,13 @@ class BatchAnswer(Contract, frozen=True, kw_only=True):
 class Standing(Contract, frozen=True, kw_only=True):
     """How a send stands. Times are RFC 3339 in UTC.
 
-    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for. `accepted` means that Meta
-    took the message at the time `at`. If Meta reports later that the message failed, `state` becomes `failed`, `error`
-    has Meta's code, and `failedAt` is the time of that report; `wamid` stays. Whether the message was delivered or read
-    is not kept here: `GET /whatsapp-cloud/messages/{messageId}` has every status.
+    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for. That is `scheduled` (its
+    `sendAt`), `behind_others` (earlier sends of its conversation, or of a number that has many), `not_taken_up` (it has
+    yet to be read), or why Meta or an outage holds it or its number (`meta_unreachable`: Meta is away).
+
+    `accepted` means that Meta took the message at the time `at`. If Meta reports later that the message failed, `state`
+    becomes `failed`, `error` has Meta's code, and `failedAt` is the time of that report; `wamid` stays. Whether the
+    message was delivered or read is not kept here: `GET /whatsapp-cloud/messages/{messageId}` has every status.
     """
 
     message_id: str

@@ -143,8 +143,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-parked-not-awaited",
         _HANDLERS,
-        "        await self._store(self.parking.park(items))\n        for item in items:\n",
-        "        self.crew.start(self.parking.park(items), 'park')\n        for item in items:\n",
+        "        await self._store(self.parking.park(items))\n",
+        "        self.crew.start(self.parking.park(items), 'park')\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),
@@ -153,8 +153,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-parked-not-committed",
         _HANDLERS,
-        "                self.commits.write(Effect(told, item.partition, item.offset))\n        self.moved",
-        "                pass\n        self.moved",
+        "            self.commits.write(Effect(self.telling.of_parked(item), item.partition, item.offset))\n",
+        "            pass\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),
@@ -201,7 +201,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-scheduled-not-committed",
         _HANDLERS,
-        "            self.commits.write(Effect(self._waiting(job, job.send_at, SCHEDULED), tp, job.position.offset))\n",
+        "            self.commits.write(Effect(self.telling.of_scheduled(job), tp, job.position.offset))\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send holds the commit position back until a restart",

@@ -86,8 +86,8 @@ FAULTS: Final = (
     Fault(
         "sender/route-check-after-publish",
         _ROUTES,
-        "        check_chatbot(request, send_request.chatbot_id)\n        account = await ensure_sendable",
-        "        await publisher.publish([])\n        account = await ensure_sendable",
+        "        check_chatbot(request, send_request.chatbot_id)\n        ensure_unexpired",
+        "        await publisher.publish([])\n        ensure_unexpired",
         (_TESTS_OF_ROUTES,),
         "a tenant sends from another tenant's number",
     ),

@@ -6,6 +6,10 @@ from mutants.fault import Fault
 
 _TESTS: Final = ("services/sender/tests/test_visible.py",)
 _ADVICE_TESTS: Final = ("services/sender/tests/test_advice.py",)
+_LATER_TESTS: Final = ("services/sender/tests/test_later.py",)
+_TESTS_OF_SESSIONS: Final = ("services/sender/tests/test_sessions.py",)
+_TELLING: Final = "services/sender/src/sender/telling.py"
+_MOVES: Final = "services/sender/src/sender/moves.py"
 
 FAULTS: Final = (
     Fault(
@@ -19,8 +23,8 @@ FAULTS: Final = (
     Fault(
         "visible/any-chatbots-message",
         "libs/common/src/common/kafka/unfinished.py",
-        "return named.chatbot_id == chatbot_id and ",
-        "return ",
+        "is_ours = named.chatbot_id == self._chatbot_id",
+        "is_ours = True",
         _TESTS,
         "a tenant is told that its message waits when it is another tenant's",
     ),
@@ -39,6 +43,63 @@ FAULTS: Final = (
         "}",
         _ADVICE_TESTS,
         "a request that is repeated as it was is told to be another one",
+    ),
+    Fault(
+        "visible/cancelled-is-not-told",
+        "services/sender/src/sender/advice.py",
+        "(CANCELLED, entry is not None and entry.state is State.CANCELLED)",
+        "(CANCELLED, False)",
+        _ADVICE_TESTS,
+        "a caller believes that a message will be sent whose id was cancelled",
+    ),
+    Fault(
+        "visible/own-entry-is-a-repetition",
+        "services/sender/src/sender/advice.py",
+        " and entry.created_at < now)",
+        ")",
+        _ADVICE_TESTS,
+        "a new message is said to have been enqueued before, when the sender was quick",
+    ),
+    Fault(
+        "visible/failure-of-another-call",
+        _MOVES,
+        "entry.state is not State.ACCEPTED or entry.wamid != wamid or",
+        "entry.state is not State.ACCEPTED or",
+        _LATER_TESTS,
+        "a send is said to have failed when only an earlier copy of it has",
+    ),
+    Fault(
+        "visible/failure-written-again",
+        _MOVES,
+        " or entry.failure is not None:\n",
+        ":\n",
+        _LATER_TESTS,
+        "each report of a failure is a write, and the last one hides the first",
+        hangs=True,
+    ),
+    Fault(
+        "visible/failure-beside-a-delivery",
+        "services/sender/src/sender/settle.py",
+        "status.status == _FAILED and status.delivery_status == _FAILED",
+        "status.status == _FAILED",
+        _LATER_TESTS,
+        "a message that was delivered to one device is said to have failed",
+    ),
+    Fault(
+        "visible/held-number-is-not-named",
+        _TELLING,
+        "self._lanes.wait_of(item.group, now) or self._outage(now)",
+        "self._outage(now)",
+        _TESTS_OF_SESSIONS,
+        "who waits behind a refused token is told to wait for others",
+    ),
+    Fault(
+        "visible/told-without-end",
+        _TELLING,
+        "        if item.told == reason:\n            return ()\n",
+        "",
+        _TESTS_OF_SESSIONS,
+        "in an outage each waiting send is told several times a second",
     ),
     Fault(
         "visible/driver-integers",
