@@ -101,3 +101,13 @@ def test_an_unreadable_record_is_kept_as_it_is():
     headers = read_headers(out.headers)
     assert (out.topic, out.value, headers["reason"]) == ("whatsapp-cloud-send-dlq", b"\xff{", "invalid_request")
     assert (headers["origin-partition"], headers["origin-offset"], headers["attempts"]) == ("1", "3", "0")
+
+
+def test_each_reason_to_wait_is_an_event_of_its_own():
+    def event_id(reason, minutes=0):
+        due = NOW + timedelta(minutes=minutes)
+        out = results.stored(JOB, "15", due=due, error=MetaError(reason=reason), now=NOW)
+        return decode(decoder(sends.SendResult), out.value).id
+
+    assert event_id("behind_others") == event_id("behind_others", 5)
+    assert event_id("behind_others") != event_id("meta_unreachable")

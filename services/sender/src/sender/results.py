@@ -97,7 +97,8 @@ def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
 def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now: datetime) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of a send that waits and was not tried; `number` is its account's.
 
-    It has the key of the result that will follow, so that the two are read in their order.
+    It has the key of the result that will follow, so that the two are read in their order. Another reason is another
+    event.
     """
     data = sends.SendResultData(
         journal_id=job.journal_id,
@@ -111,7 +112,7 @@ def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now
         due=due,
         error=error,
     )
-    return _record(job, sends.QUEUED, (str(job.attempts),), data, now)
+    return _record(job, sends.QUEUED, (str(job.attempts), error.reason or ""), data, now)
 
 
 def waiting(job: Job, step: Step, now: datetime) -> tuple[Outgoing, ...]:
