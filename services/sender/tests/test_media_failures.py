@@ -18,9 +18,8 @@ from sender.media_failures import (
     Unusable,
     failure_of,
     is_about_media,
-    once_more,
-    outcome_of,
 )
+from sender.media_outcomes import once_more, outcome_of
 from sender.outcomes import Dead, Defer, Retry, Sent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

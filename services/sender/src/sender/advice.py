@@ -4,18 +4,16 @@ They refuse nothing. They are looked for beside the writing, and not waited for 
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from common.contracts import ids
 from common.contracts.sends import SendRequest
 from common.errors import AppError
+from sender.content import differs, digest_of
 from sender.journal import Entry
 from sender.windows import needs_window
 
@@ -23,7 +21,6 @@ log = logging.getLogger(__name__)
 
 SECONDS: Final = 0.1
 _REMEMBERED: Final = 20_000
-_DIGEST: Final = 16  # hex digits: enough to tell two contents of one id apart
 
 _TEXTS: Final = {
     "window_closed": "the person has not written within 24 hours: only a template can be sent",
@@ -32,14 +29,6 @@ _TEXTS: Final = {
 }
 
 Warnings = list[dict[str, str]]
-
-
-def digest_of(body: Mapping[str, Any] | None) -> str | None:
-    """What tells two contents of one message id apart; None for a request that cannot be stored. Pure."""
-    if body is None:
-        return None
-    content = {name: value for name, value in body.items() if name != "messageId"}
-    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:_DIGEST]
 
 
 class Advice:
@@ -101,8 +90,3 @@ class Advice:
         except AppError:
             return False  # nothing is known, and the send is accepted all the same
         return differs(entry, digest)
-
-
-def differs(entry: Entry | None, digest: str | None) -> bool:
-    """Whether the journal has another content under the message id. Pure."""
-    return entry is not None and None not in (entry.digest, digest) and entry.digest != digest

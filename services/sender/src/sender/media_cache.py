@@ -63,7 +63,7 @@ class MediaCache:
     async def prepared(self, request: SendRequest, phone_number_id: str, token: str) -> SendRequest:
         """The request with media ids in place of the links that it wants uploaded; itself when there are none.
 
-        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_failures.outcome_of`).
+        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_outcomes.outcome_of`).
         """
         links = _links(request)
         if not links:
