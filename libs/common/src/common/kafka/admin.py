@@ -17,9 +17,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from common.contracts import topics
-from common.http.command import read_settings
 from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
+from common.settings import read_settings
 
 log = logging.getLogger(__name__)
 
