@@ -15,7 +15,8 @@ from common.contracts.sends import SendRequest
 from common.errors import AppError, NotFound, Unavailable
 from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
-from common.meta.client import Answered, CallEnd, GraphClient
+from common.meta.client import GraphClient
+from common.meta.ends import Answered, CallEnd
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit

@@ -12,7 +12,7 @@ from common.contracts.sends import SendRequest
 from common.errors import Unavailable
 from common.http.fetch import Fetcher
 from common.http.room import Room
-from common.meta.client import CallEnd
+from common.meta.ends import CallEnd
 from common.meta.media import LIFETIME, MediaClient
 from common.meta.media_rules import Kind, check_kind
 from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media

@@ -5,7 +5,7 @@ from typing import Final
 from common.contracts.messages import MetaError
 from common.errors import TooManyRequests, Unavailable
 from common.http.fetch import FetchFailed
-from common.meta.client import Answered, CallEnd
+from common.meta.ends import Answered, CallEnd
 from common.meta.errors import classify
 from common.meta.media import UploadFailed
 from common.meta.media_rules import MediaRefused

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from common.contracts.messages import MetaError
-from common.meta.client import Unclear
+from common.meta.ends import Unclear
 from sender.core import Rules, after
 from sender.media_failures import MediaFailure, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, Outcome, Retry
