@@ -26,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 from common.contracts.envelope import Contract, Event
 from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
-from common.contracts.outbound import Reaction, Text, TypedMessage
+from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
@@ -166,6 +166,8 @@ def _check_envelope(request: SendRequest, message: Sent) -> None:
     if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
         raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
     kind = "group" if wanted.group_id else "individual"
+    if isinstance(message, Pin) and kind != "group":
+        raise ValueError("only a message of a group can be pinned, but `to` names no group")
     if message.recipient_type not in {None, kind}:
         raise ValueError(
             f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}"
