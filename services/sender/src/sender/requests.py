@@ -166,7 +166,9 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     try:
         return SendRequest.model_validate(body), plain_json(body)
     except ValidationError as error:
-        raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
+        raise InvalidInput(
+            "the request does not have the expected form", details=refusals(error, body, model=SendRequest)
+        ) from None
 
 
 def read_record(
@@ -321,7 +323,9 @@ def _validated(body: dict[str, Any], value: bytes) -> SendRequest | MetaError:
     except InvalidInput as error:
         return MetaError(reason="invalid_request", details=error.message)
     except ValidationError as error:
-        return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
+        return MetaError(
+            reason="invalid_request", details=as_sentence(refusals(error, body, model=SendRequest))[:2_000]
+        )
 
 
 def _derived_id(position: Position) -> str:
