@@ -31,7 +31,7 @@ async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> Acco
     account = accounts.get(chatbot_id)
     if account is None:
         if not await accounts.catch_up(_CATCH_UP_SECONDS):
-            raise Unavailable("the accounts are not known yet; try again", code="accounts_unavailable")
+            raise Unavailable("accounts are still loading; try again", code="accounts_unavailable")
         account = accounts.get(chatbot_id)
     if account is None:
         raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
