@@ -19,6 +19,7 @@ UNDER = (
 )
 SIGNS = "a phone number has digits, spaces, dots, dashes and brackets only, and no extension"
 META = {"messaging_product": "whatsapp", "to": "4915112345678", "type": "text", "text": {"body": "Hi"}}
+FIELDS = "`chatbotId`, `to`, `message`, `metadata`, `messageId`, `replyTo`, `category`, `sendAt`, `expiresAt`"
 TIME = "give a time as in RFC 3339, for example 2026-11-01T09:30:00Z"
 
 
@@ -107,8 +108,7 @@ def test_a_message_of_another_form_says_what_to_give(message, field, sentence):
     [
         ({"replyto": "w"}, "replyto", "there is no field `replyto` here; did you mean `replyTo`?"),
         ({"message_ID": "w"}, "message_ID", "there is no field `message_ID` here; did you mean `messageId`?"),
-        ({"zzz": 1}, "zzz", "there is no field `zzz` here; there is `chatbotId`, `to`, `message`, `metadata`,"
-         " `messageId`, `replyTo`, `category`, `sendAt`, `expiresAt`"),
+        ({"zzz": 1}, "zzz", f"there is no field `zzz` here; there is {FIELDS}"),
         ({"metadata": "x"}, "metadata", "give an object, not a string"),
         ({"messageId": 5}, "messageId", "give a string, not a number"),
         ({"chatbotId": "a b"}, "chatbotId", "1 to 128 letters, digits and . _ : - are allowed"),

@@ -4,7 +4,7 @@ Pydantic's errors name the place and not the model there. The model's own core s
 when something is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
@@ -89,7 +89,7 @@ def _node(model: type[BaseModel] | None, steps: Sequence[int | str]) -> Any:
     while node is not None:
         kind = node["type"]
         if kind == "definition-ref":
-            node = _definitions(model)[node["schema_ref"]]  # type: ignore[arg-type]  # None has no node
+            node = _definitions(model)[node["schema_ref"]]
         elif kind in _STEPS and left:
             node = _STEPS[kind](node, left.pop(0))
         elif kind in _STEPS or "schema" not in node:
@@ -100,11 +100,11 @@ def _node(model: type[BaseModel] | None, steps: Sequence[int | str]) -> Any:
 
 
 def _field(node: Any, step: int | str) -> Any:
-    found = (field for name, field in node["fields"].items() if step in {name, _alias(name, field)})
-    return next(found, {}).get("schema")
+    found = (field["schema"] for name, field in node["fields"].items() if step in {name, _alias(name, field)})
+    return next(found, None)
 
 
-_STEPS: Final = {
+_STEPS: Final[Mapping[str, Callable[[Any, int | str], Any]]] = {
     "model-fields": _field,
     "tagged-union": lambda node, step: node["choices"].get(step),
     "list": lambda node, _: node.get("items_schema"),

@@ -138,7 +138,7 @@ def _such_as(loc: Sequence[int | str], model: type[BaseModel] | None) -> str:
     if loc == ("message",):
         return "; give a string (a text) or an object with a `type`" + f", for example {example_of('text')}"
     tags = [place for place, step in enumerate(loc) if str(step).startswith(BRANCH)]
-    if model is None or len(tags) != 2 or loc[0] != "message":  # noqa: PLR2004  # of the form, and of the kind
+    if model is None or len(tags) != 2 or loc[0] != "message":  # of the form, and of the kind
         return ""
     kind = str(loc[tags[1]]).removeprefix(BRANCH)
     nested = kind.endswith(_OF_META)
