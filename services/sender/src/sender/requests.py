@@ -289,12 +289,14 @@ def origin_headers(origin: Position) -> dict[str, str]:
 
 def read_object(value: bytes) -> dict[str, Any]:
     """A JSON object. Raises `InvalidInput`."""
+    if not value:
+        raise InvalidInput("the request has no body; send a JSON object")
     try:
         body = msgspec.json.decode(value)
     except JSON_ERRORS as error:
-        raise InvalidInput(f"the request is not JSON: {error}") from error
+        raise InvalidInput(f"the request is not JSON: {error}; send a JSON object") from error
     if not isinstance(body, dict):
-        raise InvalidInput("the request is not a JSON object")
+        raise InvalidInput("the request is not a JSON object; send one with `chatbotId`, `to` and `message`")
     return body
 
 
