@@ -3,6 +3,7 @@
 The applications are the real ones, not started. What is beside them (MongoDB, Kafka, Meta) is played by a few patches.
 """
 
+import hmac
 import json
 import sys
 from importlib import import_module
@@ -28,6 +29,7 @@ from sender.journal import State
 from sender.moves import blank
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("ingress", "conversation", "sender", "accounts")
 WHOLE = json.loads((ROOT / "docs" / "contracts" / "openapi.json").read_text())
 NAMES = {"chatbot_id": "shop-bot", "message_id": "order-17", "conversation_id": "c-1"}
 OF_CHATBOT = {"params": {"chatbotId": "shop-bot"}}
@@ -38,6 +40,7 @@ KEYS = [
     {"name": "all", "sha256": digest("fake-all"), "scopes": ["send", "read", "accounts"]},
     {"name": "none", "sha256": digest("fake-none"), "scopes": ["windows"]},
 ]
+SIGNATURE = "sha256=" + hmac.new(b"fake-secret", b"{}", "sha256").hexdigest()
 META = b'{"error": {"code": 100, "message": "Invalid parameter"}}'
 GOOD = {
     "saveAccount": {"json": ACCOUNT},
@@ -46,6 +49,7 @@ GOOD = {
     "uploadMedia": FILE,
     "getSend": OF_CHATBOT,
     "cancelSend": OF_CHATBOT,
+    "receiveWebhook": {"content": b"{}", "headers": {"x-hub-signature-256": SIGNATURE}},
     "findMessages": {"params": {"status": "failed", "chatbotId": "shop-bot"}},
 }
 
@@ -53,7 +57,7 @@ GOOD = {
 def operations():
     """Operation id → its service, method, path and documented errors."""
     found = {}
-    for service in ("conversation", "sender", "accounts"):
+    for service in SERVICES:
         document = json.loads((ROOT / "docs" / "contracts" / f"openapi-{service}.json").read_text())
         for path, calls in document["paths"].items():
             for method, call in calls.items():
@@ -199,6 +203,8 @@ CASES = {
     ("sendMessage", 413): {"content": b"x" * 900_001},
     ("sendBatch", 413): {"content": b"x" * 9_000_000},
     ("uploadMedia", 413): {**FILE, "headers": {"content-type": "image/png", "content-length": "6000000"}},
+    ("receiveWebhook", 400): {"content": b"{}"},
+    ("receiveWebhook", 413): {"content": b"x", "headers": {"content-length": "9000000"}},
     ("uploadMedia", 415): {**FILE, "headers": {"content-type": "image/gif"}},
 }
 """Requests of another form, by call and status; for all others the good request is made."""
@@ -229,7 +235,7 @@ async def applications():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Mongo, "__init__", kept)
         patch.setattr(UnfinishedSends, "find", giving(None))  # the routes hold this method
-        yield {service: application(service) for service in ("conversation", "sender", "accounts")}
+        yield {service: application(service) for service in SERVICES}
     for mongo in made:
         await mongo.close()
 
@@ -240,7 +246,8 @@ def application(service):
         contracts = import_module("contracts")
     finally:
         sys.path.pop(0)
-    settings = import_module(f"{service}.settings").Settings(**contracts.REQUIRED.get(service, {}), api_keys=KEYS)
+    more = {"whatsapp_app_secrets": "fake-secret"} if service == "ingress" else {"api_keys": KEYS}
+    settings = import_module(f"{service}.settings").Settings(**contracts.REQUIRED.get(service, {}), **more)
     return import_module(f"{service}.app").build_app(settings)
 
 
