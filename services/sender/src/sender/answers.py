@@ -198,7 +198,7 @@ NO_MESSAGES: Final = Refused(
     "the batch does not have the expected form; `details` names each field",
     "invalid_input",
     "a batch has 1 to 1000 messages, this one has 0",
-    [{"field": "messages", "message": "too many or none", "limit": 1000, "given": 0}],
+    [{"field": "messages", "message": "give 1 to 1000 messages", "limit": 1000, "given": 0}],
 )
 NO_SUCH_CHATBOT_ID: Final = Refused(
     "no chatbot can have this chatbotId",

@@ -127,7 +127,8 @@ def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
 def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
     if 0 < len(messages) <= MAX_ITEMS:
         return messages
-    wrong = {"field": "messages", "message": "too many or none", "limit": MAX_ITEMS, "given": len(messages)}
+    told = f"give 1 to {MAX_ITEMS} messages"
+    wrong = {"field": "messages", "message": told, "limit": MAX_ITEMS, "given": len(messages)}
     raise InvalidInput(f"a batch has 1 to {MAX_ITEMS} messages, this one has {len(messages)}", details=[wrong])
 
 
