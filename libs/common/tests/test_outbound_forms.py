@@ -69,12 +69,13 @@ def test_both_forms_are_the_same_message(nested, flat):
         ({"body": "Hi"}, "message", "give a `type`"),
         ({"type": 7, "text": {"body": "Hi"}}, "message", "give a `type`"),
         ({"type": "text", "text": {"body": "Hi"}, "biz_opaque_callback_data": "x"}, "message", "`metadata`"),
-        ({"type": "text", "text": {"body": "Hi"}, "to": "+4915199999999"}, "", "different recipients"),
-        ({"type": "text", "text": {"body": "Hi"}, "recipient": "DE.17"}, "", "different recipients"),
-        ({"type": "text", "text": {"body": "Hi"}, "recipient_type": "group"}, "", "recipient_type"),
+        ({"type": "text", "text": {"body": "Hi"}, "to": "+4915199999999"}, "message.to", "different recipients"),
+        ({"type": "text", "text": {"body": "Hi"}, "recipient": "DE.17"}, "message.recipient", "different recipients"),
+        ({"type": "text", "text": {"body": "Hi"}, "recipient_type": "group"}, "message.recipient_type",
+         "names no group"),
         ({"type": "text", "text": {"body": "Hi"}, "recipient_type": "crowd"}, "message.recipient_type", "individual"),
         ({"type": "text", "text": {"body": "Hi"}, "messaging_product": "sms"}, "message.messaging_product", "whatsapp"),
-        ({"type": "text", "text": {"body": "Hi"}, "context": {}}, "message.context.message_id", "required"),
+        ({"type": "text", "text": {"body": "Hi"}, "context": {}}, "message.context.message_id", "is missing"),
         ({"type": "template", "template": {"name": "n", "language": {"code": "en"}}, "marketing_lite": False,
           "product_policy": "STRICT"}, "message", "Marketing Messages API"),
     ],
@@ -94,9 +95,9 @@ def test_the_same_recipient_twice_is_none_and_to_wins_as_it_does_at_meta(to):
 def test_two_quotes_are_a_contradiction_and_the_same_twice_is_not():
     reply = {"type": "text", "text": {"body": "Hi"}, "context": {"message_id": WAMID}}
     assert request(reply).quoted == request(reply, replyTo=WAMID).quoted == WAMID
-    assert "quote different messages" in refused(reply, replyTo="wamid.other")[""]
+    assert "quote different messages" in refused(reply, replyTo="wamid.other")["message.context"]
     reaction = {"type": "reaction", "reaction": {"message_id": WAMID, "emoji": "x"}, "context": {"message_id": WAMID}}
-    assert "reaction" in refused(reaction)[""]
+    assert "reaction" in refused(reaction)["replyTo"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,22 @@ def test_every_error_is_a_failure_of_one_kind(name):
     assert failure_of(failure) is failure
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("link_scheme_refused", "give an https link"),
+        ("link_address_refused", "give one that is public"),
+        ("link_unusable", "give one like https://"),
+        ("link_redirects_too_often", "give the one at the end"),
+        ("link_compressed", "have it sent as it is"),
+    ],
+)
+def test_a_link_that_is_refused_says_what_to_give(reason, says):
+    details = failure_of(FetchFailed(reason, permanent=True)).error.details
+    assert details.startswith(f"{reason}: ")
+    assert says in details
+
+
 def test_our_own_mistakes_are_none_of_them():
     assert failure_of(KeyError("x")) is None
 

@@ -13,6 +13,15 @@ from common.meta.media_rules import MediaRefused
 _ABOUT_MEDIA: Final = frozenset({100, 131009, 131053})
 """What Meta says of an id that it does not have (any more): invalid parameter, or failed media."""
 
+_SAYS: Final = {
+    "link_scheme_refused": "give an https link; http is fetched only where the sender has FETCH_PLAIN_HTTP",
+    "link_address_refused": "the link leads into a private network; give one that is public",
+    "link_unusable": "the link is not a URL with a host; give one like https://shop.example/a.jpg",
+    "link_redirects_too_often": "the link redirects more than three times; give the one at the end",
+    "link_compressed": "the server compresses the file; have it sent as it is",
+}
+"""What to do about a link that is refused, by the fetcher's reason."""
+
 
 class MediaFailure(Exception):
     """The files of a message are not ready; `error` is what its producer is told."""
@@ -51,7 +60,7 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
             reason = "media_too_large" if error.too_large else "media_unsupported"
             return Unusable(MetaError(reason=reason, details=str(error)))
         case FetchFailed(permanent=True):
-            return Unusable(MetaError(reason="media_link_refused", details=error.reason))
+            return Unusable(MetaError(reason="media_link_refused", details=_explained(error.reason)))
         case FetchFailed():
             return SourceAway(MetaError(reason="media_link_unreachable", details=error.reason))
         case TimeoutError():
@@ -64,6 +73,10 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
             return NotNow(MetaError(reason="media_not_stored", details=type(error).__name__))
         case _:
             return None
+
+
+def _explained(reason: str) -> str:
+    return f"{reason}: {_SAYS[reason]}" if reason in _SAYS else reason
 
 
 def is_about_media(end: CallEnd) -> bool:

@@ -27,7 +27,7 @@ from common.contracts.envelope import Contract, Event
 from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
 from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
-from common.contracts.outbound.envelope import Sent
+from common.contracts.outbound.envelope import KINDS, Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
 from common.contracts.people import Contact, contact_of_recipient, recipient
@@ -44,6 +44,13 @@ DUPLICATE: Final = "send.duplicate"
 
 _LAST_YEAR: Final = 9998
 """A year less than a `datetime` can have, because any offset and any rounding may be added."""
+
+
+_OF_META: Final = frozenset({*KINDS, "messaging_product"})
+_WHOLE_BODY: Final = (
+    "`message` is missing: put Meta's object under it, beside `chatbotId` and `to`, for example"
+    ' {"chatbotId": "shop-bot", "to": "+4915112345678", "message": {"type": "text", "text": {"body": "Hello"}}}'
+)
 
 
 class _Model(BaseModel):
@@ -123,6 +130,8 @@ class SendRequest(_Model):
             return given
         message = given.get("message")
         told = {name: value for name, value in given.items() if value is not None}
+        if message is None and not _OF_META.isdisjoint(told):
+            raise ValueError(_WHOLE_BODY)
         return {**told, "message": without_nulls(message)} if isinstance(message, dict) else told
 
     @field_validator("to")
