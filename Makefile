@@ -28,8 +28,8 @@ screenshots: setup ## The same, and pictures of the dashboards in docs/dashboard
 stack: setup ## Real Kafka and MongoDB in the foreground, with their addresses to export
 	@$(PY) -m local_stack up
 
-topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS
-	@$(PY) -m common.kafka.admin ensure
+topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS; on one broker: TOPICS_ARGS='--replication 1'
+	@$(PY) -m common.kafka.admin ensure $(TOPICS_ARGS)
 
 test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
 	@[ -n "$(TEST_INFRA)" ] || $(PY) -m local_stack fetch

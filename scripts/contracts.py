@@ -58,6 +58,10 @@ REQUESTS: dict[str, type[BaseModel]] = {
     "send-batch": Batch,
     "account-request": AccountRequest,
 }
+LOCAL = [
+    {"url": "/", "description": "wherever this document is served"},
+    {"url": "http://localhost:3000", "description": "the gateway of the local stack"},
+]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FAKE_KEY = {"fake": base64.b64encode(b"f" * 32).decode()}
 REQUIRED: dict[str, dict[str, Any]] = {  # settings without a default; nothing is contacted
@@ -192,7 +196,13 @@ def merged(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for kind, named in document.get("components", {}).items():
             _add(components.setdefault(kind, {}), named)
     about = {"title": "WhatsApp Cloud", "version": "1", "description": "Generated from the documents of the services."}
-    return {"openapi": documents[0]["openapi"], "info": about, "paths": paths, "components": components}
+    return {
+        "openapi": documents[0]["openapi"],
+        "info": about,
+        "servers": LOCAL,
+        "paths": paths,
+        "components": components,
+    }
 
 
 def _add(to: dict[str, Any], more: dict[str, Any]) -> None:

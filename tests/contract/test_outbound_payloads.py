@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from common.contracts.sends import SendRequest
+from graph_emulator.graph_errors import GraphError
 from graph_emulator.validation import check_message, check_read
 from sender.payloads import edge_of, payload
 
@@ -43,6 +45,62 @@ def test_nothing_that_was_given_is_lost(message):
         return
     given = message.get(kind, {name: value for name, value in message.items() if name != "type"})
     assert contains(body[kind], given)
+
+
+GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMToxMjAzNjMwMDAwMDAwMDAwMDAZD"
+
+
+@pytest.mark.parametrize("days", [1, 30, "4"])
+def test_a_group_takes_pins(days):
+    pin = {"type": "pin", "message_id": "wamid.x", "expiration_days": days}
+    for message in ({"type": "pin", "pin": pin}, {"pin": pin}, {"pin": {"type": "unpin", "message_id": "wamid.x"}}):
+        body, _ = sent(message, GROUP)
+        assert check_message(body) == "pin"
+
+
+def numbered(value, names):
+    """The message with numbers as its ids."""
+    if isinstance(value, dict):
+        return {name: 7 if name in names else numbered(inner, names) for name, inner in value.items()}
+    return [numbered(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("message", table.INTERACTIVE.values(), ids=table.INTERACTIVE)
+def test_meta_gets_ids_as_texts(message):
+    body, _ = sent(numbered(message, {"id", "flow_id", "catalog_id", "product_retailer_id"}), "+4915112345678")
+    assert check_message(body) == "interactive"
+
+
+@pytest.mark.parametrize("text", ["a b", "a    b", "a\nb", "a\r\nb", "a\tb", "a     b", "a\u2028b"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: {"type": "text", "text": text},
+        lambda text: {"type": "currency", "currency": {"fallback_value": text, "code": "EUR", "amount_1000": 1}},
+        lambda text: {"type": "date_time", "date_time": {"fallback_value": text}},
+        lambda text: {"type": "location", "location": {"latitude": 1, "longitude": 2, "name": text, "address": text}},
+        lambda text: {"type": "payload", "payload": text},
+        lambda text: {"type": "coupon_code", "coupon_code": text},
+    ],
+)
+def test_both_sides_refuse_the_same_white_space(text, make):
+    part = {"type": "body", "parameters": [make(text)]}
+    content = {"name": "n", "language": {"code": "en"}, "components": [part]}
+    given = {"chatbotId": "b", "to": "+4915112345678", "message": {"type": "template", "template": content}}
+    theirs = {"messaging_product": "whatsapp", "to": "+4915112345678", "type": "template", "template": content}
+    assert refuses(SendRequest.model_validate, given) == refuses(check_message, theirs)
+
+
+def refuses(check, given):
+    """Whether a check says 132018; any other refusal is an error."""
+    try:
+        check(given)
+    except (ValidationError, GraphError) as error:
+        told = f"{error} {getattr(error, 'code', '')}"
+    else:
+        return False
+    assert "132018" in told
+    return True
 
 
 def contains(whole, part):

@@ -33,6 +33,12 @@ def schema_of(document, method, path, status):
     return {**content["schema"], "components": document["components"]}
 
 
+def codes_of(document, method, path, status):
+    """The codes of the documented examples of an error."""
+    answer = document["paths"][f"{PREFIX}{path}"][method.lower()]["responses"][str(status)]
+    return {one["value"]["error"]["code"] for one in answer["content"]["application/json"]["examples"].values()}
+
+
 @pytest.fixture
 def told(document, system):
     """Makes a call, and checks its answer against the document; the answer."""
@@ -44,6 +50,7 @@ def told(document, system):
             found = await answer.json()
         assert answer.status == status, found
         jsonschema.validate(found, schema_of(document, method, path, status))
+        assert status < 400 or found["error"]["code"] in codes_of(document, method, path, status)
         return found.get("data", found)
 
     return call
@@ -88,4 +95,10 @@ async def test_every_error_is_as_documented(told):
     await told("GET", "/messages/{message_id}", status=404, message_id="none")
     await told("GET", "/messages", status=400, query="?status=failed&since=yesterday")
     await told("GET", "/account/{chatbot_id}", status=404, chatbot_id="nobody")
+    await told("GET", "/numbers/{chatbot_id}", status=404, chatbot_id="nobody")
+    await told("GET", "/send/{message_id}", status=404, message_id="none", query="?chatbotId=nobody")
+    await told("GET", "/send/{message_id}", status=400, message_id="none")
+    await told("GET", "/messages", status=400)
+    await told("POST", "/media", status=400)
+    await told("POST", "/send/batch", {"messages": []}, status=400)
     await told("POST", "/account", {"chatbotId": "x"}, status=400)

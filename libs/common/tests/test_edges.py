@@ -103,6 +103,7 @@ async def test_a_query_parameter_that_a_route_does_not_have_is_refused(query, un
         error = answer.json()["error"]
         assert (error["code"], error["details"]) == ("unknown_parameter", [{"field": unknown, "message": "unknown"}])
         assert error["message"].endswith("there is: `chatbotId`, `limit`")
+        assert ("did you mean `chatbotId`?" in error["message"]) == (unknown in {"chatbotID", "chatbot"})
     assert (await call(handler, path=f"/?{query}")).status_code == 401  # whoever has no key is told nothing
 
 

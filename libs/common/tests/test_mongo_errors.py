@@ -27,7 +27,7 @@ REFUSED = {
 def test_what_people_wrote_is_in_no_answer_and_no_log(name, error, caplog):
     with pytest.raises(Unavailable) as caught, or_unavailable():
         raise error
-    assert (caught.value.message, caught.value.error_code) == ("MongoDB did not do it; try again", "mongo_unavailable")
+    assert (caught.value.message, caught.value.error_code) == ("MongoDB is unavailable; try again", "mongo_unavailable")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.error == f"{name} (code {error.code})"

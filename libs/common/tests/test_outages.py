@@ -16,11 +16,12 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from common.kafka.clients import connection
 from common.kafka.publisher import Publisher
 from common.kafka.settings import KafkaSettings
 from common.kafka.table import Table
 from common.kafka.trouble import is_away, note_failure
-from common.telemetry.outages import KafkaLines, Outage
+from common.telemetry.outages import KAFKA, KafkaLines, Outage
 
 log = logging.getLogger("common.kafka.test")
 
@@ -71,6 +72,21 @@ def test_an_outage_is_one_line_a_minute_and_one_at_its_end(outage, lines, clock)
     assert lines.said() == ["Kafka is away", "Kafka is away", "Kafka is away", "Kafka answers again"]
     assert [record.left_out for record in lines.records[:3]] == [0, 479, 479]
     assert lines.records[3].away_seconds == 150.0
+
+
+def test_a_line_says_where_nothing_answers_and_what_to_check(outage, lines, clock):
+    outage.place = "kafka.test:9092: check that Kafka runs, and KAFKA_BOOTSTRAP_SERVERS"
+    outage.failed(log, "Kafka is away, trying again")
+    clock[0] += 61
+    logging.getLogger("aiokafka").error("Unable connect to node with id %s: %s", 1, KafkaConnectionError("refused"))
+    assert all(said.endswith(f"; no answer from {outage.place}") for said in lines.said())
+    assert len(lines.records) == 2
+
+
+def test_every_client_says_where_its_brokers_are(monkeypatch):
+    monkeypatch.setattr(KAFKA, "place", "")
+    connection(KafkaSettings(kafka_bootstrap_servers="kafka.test:9092"))
+    assert KAFKA.place == "kafka.test:9092: check that Kafka runs, and KAFKA_BOOTSTRAP_SERVERS"
 
 
 def test_flapping_is_no_way_around_the_limit(outage, lines, clock):

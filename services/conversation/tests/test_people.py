@@ -159,15 +159,15 @@ def test_a_conversation_that_is_stored_under_another_notation_is_found(memory):
 
 
 def test_meta_s_answer_teaches_a_notation_that_no_rule_knows(memory):
-    memory.run(result(to="+22997000001", contact=Contact(wa_id="2290197000001")))
-    first = write(memory, Contact(wa_id="2290197000001"))
-    assert write(memory, Contact(wa_id="22997000001")) == first
+    memory.run(result(to="+22560000001", contact=Contact(wa_id="2250160000001")))
+    first = write(memory, Contact(wa_id="2250160000001"))
+    assert write(memory, Contact(wa_id="22560000001")) == first
 
 
 def test_meta_s_answer_joins_no_two_who_are_known_to_be_different(memory):
-    dialled = write(memory, Contact(user_id="BJ.1", wa_id="22997000001"))
-    answered = write(memory, Contact(user_id="BJ.2", wa_id="2290197000001"))
-    memory.run(result(to="+22997000001", contact=Contact(wa_id="2290197000001")))
+    dialled = write(memory, Contact(user_id="CI.1", wa_id="22560000001"))
+    answered = write(memory, Contact(user_id="CI.2", wa_id="2250160000001"))
+    memory.run(result(to="+22560000001", contact=Contact(wa_id="2250160000001")))
     assert {c["_id"] for c in standing(memory)} == {dialled, answered}
     assert [m["conversationId"] for m in memory.messages.values() if m["direction"] == "outbound"] == [answered]
 

@@ -10,7 +10,8 @@ from sender_behind import BASE, GOOD, NOW, Behind
 from sender_session import RESULTS, World, until
 
 from common.errors import Unavailable
-from sender.advice import SECONDS, differs, digest_of
+from sender.advice import SECONDS
+from sender.content import differs, digest_of
 from sender.flow import utc_now
 from sender.journal import State
 from sender.moves import blank

@@ -21,7 +21,7 @@ CONTRADICTIONS = [
     ({"message": {**REACTION, "context": {"message_id": "wamid.y"}}}, "message.context"),
     ({"message": {**TEXT, "to": "+4915112345679"}}, "message.to"),
     ({"message": {**TEXT, "recipient_type": "group"}}, "message.recipient_type"),
-    ({"message": {**TEXT, "context": {"message_id": "wamid.a"}}, "replyTo": "wamid.b"}, "replyTo"),
+    ({"message": {**TEXT, "context": {"message_id": "wamid.a"}}, "replyTo": "wamid.b"}, "message.context"),
 ]
 
 

@@ -15,7 +15,7 @@ from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
 from common.kafka.partitions import TopicPartition
 from common.kafka.records import read_headers
-from sender.intake import item_of
+from sender.items import item_of
 from sender.moves import blank
 from sender.requests import (
     LAST_DUE,

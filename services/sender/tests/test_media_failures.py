@@ -18,9 +18,8 @@ from sender.media_failures import (
     Unusable,
     failure_of,
     is_about_media,
-    once_more,
-    outcome_of,
 )
+from sender.media_outcomes import once_more, outcome_of
 from sender.outcomes import Dead, Defer, Retry, Sent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +52,22 @@ def test_every_error_is_a_failure_of_one_kind(name):
     failure = failure_of(error)
     assert (type(failure), failure.error.reason) == (kind, reason)
     assert failure_of(failure) is failure
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [
+        ("link_scheme_refused", "give an https link"),
+        ("link_address_refused", "give one that is public"),
+        ("link_unusable", "give one like https://"),
+        ("link_redirects_too_often", "give the one at the end"),
+        ("link_compressed", "have it sent as it is"),
+    ],
+)
+def test_a_link_that_is_refused_says_what_to_give(reason, says):
+    details = failure_of(FetchFailed(reason, permanent=True)).error.details
+    assert details.startswith(f"{reason}: ")
+    assert says in details
 
 
 def test_our_own_mistakes_are_none_of_them():

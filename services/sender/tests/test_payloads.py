@@ -91,6 +91,24 @@ def test_only_a_group_is_sent_to_as_a_group(to, kind):
     assert ("to" in body) is not ("recipient" in body)
 
 
+@pytest.mark.parametrize("days", [7, "7"])
+def test_a_pin_goes_to_its_group_as_meta_has_it(days):
+    pin = {"type": "pin", "message_id": "wamid.x", "expiration_days": days}
+    assert sent({"type": "pin", "pin": pin}, to=GROUP) == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "group",
+        "to": GROUP,
+        "type": "pin",
+        "pin": {**pin, "expiration_days": 7},
+        "biz_opaque_callback_data": CALLBACK,
+    }
+
+
+def test_an_unpin_has_no_days():
+    pin = {"type": "unpin", "message_id": "wamid.x"}
+    assert sent({"pin": pin}, to=GROUP)["pin"] == pin
+
+
 def test_a_reply_names_what_it_answers():
     assert sent("hi", replyTo="wamid.x")["context"] == {"message_id": "wamid.x"}
     assert "context" not in sent("hi")

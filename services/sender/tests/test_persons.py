@@ -11,7 +11,7 @@ from sender_session import ParkStore
 from common.contracts.people import Contact
 from common.meta.client import Answered
 from sender.core import Rules, after
-from sender.intake import item_of
+from sender.items import item_of
 from sender.junctions import Junctions
 from sender.lane import Bounds, Item
 from sender.lanes import Lanes

@@ -20,6 +20,8 @@ def way(kind="text", *, voice=False, failure=0, **traits):
         (way(never_reads=True), [("sent", 1, True), ("delivered", 20, True)]),
         (way(blocked=True), [("sent", 1, True)]),
         (way("reaction"), [("sent", 1, True)]),
+        (way("pin"), [("sent", 1, True), ("delivered", 20, True)]),
+        (way("pin", chat_open=True), [("sent", 1, True), ("delivered", 20, True)]),
         (way(chat_open=True), [("sent", 1, True), ("read", 320, True)]),
         (way(chat_open=True, never_reads=True), [("sent", 1, True), ("delivered", 20, True)]),
         (way(failure=131026), [("failed", 1, False)]),

@@ -8,6 +8,13 @@ def message(**body):
     return {"messaging_product": "whatsapp", "to": "+4915150000001"} | body
 
 
+GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMToxMjAzNjMwMDAwMDAwMDAwMDAZD"
+
+
+def pin(to=GROUP, recipient_type="group", **content):
+    return message(to=to, recipient_type=recipient_type, type="pin", pin=content)
+
+
 def code_of(body):
     with pytest.raises(GraphError) as refused:
         check_message(body)
@@ -32,6 +39,10 @@ TAKEN = {
     "location": message(type="location", location={"latitude": "52.5", "longitude": -180, "name": "x", "address": "y"}),
     "most contacts": message(type="contacts", contacts=[CARD] * 257),
     "reaction": message(type="reaction", reaction={"message_id": "wamid.A", "emoji": "\N{THUMBS UP SIGN}"}),
+    "pin": pin(type="pin", message_id="wamid.A", expiration_days=30),
+    "pin as Meta's example has it": pin(type="pin", message_id="wamid.A", expiration_days="4"),
+    "unpin": pin(type="unpin", message_id="wamid.A"),
+    "unpin with days": pin(type="unpin", message_id="wamid.A", expiration_days=1),
     "reaction removed": message(type="reaction", reaction={"message_id": "wamid.A", "emoji": ""}),
 }
 
@@ -46,6 +57,7 @@ REFUSED = {
     "group": (100, message(recipient_type="group", text={"body": "x"})),
     "unknown type": (131051, message(type="poll")),
     "type of another kind": (131051, message(type=["text"])),
+    "type of another kind to a group": (131051, message(type=["text"], to=GROUP, recipient_type="group")),
     "misspelt parameter": (100, message(text={"body": "x"}, biz_callback_data="y")),
     "misspelt inside": (100, message(text={"body": "x", "previewUrl": True})),
     "no object": (131008, message(type="text")),
@@ -72,6 +84,17 @@ REFUSED = {
     "contacts beyond the limit": (131009, message(type="contacts", contacts=[CARD] * 258)),
     "contact without a name": (131008, message(type="contacts", contacts=[{"phones": []}])),
     "contact of another kind": (100, message(type="contacts", contacts=["Ada"])),
+    "pin in a person's chat": (
+        100,
+        pin(to="+4915150000001", recipient_type="individual", type="unpin", message_id="wamid.A"),
+    ),
+    "pin without days": (131008, pin(type="pin", message_id="wamid.A")),
+    "pin for no day": (100, pin(type="pin", message_id="wamid.A", expiration_days=0)),
+    "pin for too many days": (100, pin(type="pin", message_id="wamid.A", expiration_days="31")),
+    "pin for ever": (100, pin(type="pin", message_id="wamid.A", expiration_days=True)),
+    "pin of nothing": (131008, pin(type="pin", expiration_days=1)),
+    "other operation on a pin": (100, pin(type="repin", message_id="wamid.A", expiration_days=1)),
+    "misspelt days": (100, pin(type="unpin", message_id="wamid.A", expiration=1)),
     "reaction to nothing": (131008, message(type="reaction", reaction={"emoji": "x"})),
     "reaction without emoji": (131008, message(type="reaction", reaction={"message_id": "wamid.A"})),
     "reaction as a reply": (

@@ -24,6 +24,7 @@ def listed(*sections, **action):
 
 BUTTONS = {"buttons": [button()]}
 URL = {"display_text": "Open", "url": "https://example.org"}
+ITEM = {"product_retailer_id": "2"}
 FLOW = {"flow_message_version": "3", "flow_id": "1", "flow_cta": "Start"}
 
 TAKEN = {
@@ -102,9 +103,19 @@ REFUSED = {
         131009,
         interactive(
             "product_list",
-            {"catalog_id": "1", "sections": [{"product_items": [{}] * 16}, {"product_items": [{}] * 15}]},
+            {"catalog_id": "1", "sections": [{"product_items": [ITEM] * 16}, {"product_items": [ITEM] * 15}]},
         ),
     ),
+    "item without an id": (
+        131008,
+        interactive("product_list", {"catalog_id": "1", "sections": [{"product_items": [{}]}]}),
+    ),
+    "number as an item's id": (
+        100,
+        interactive("product_list", {"catalog_id": "1", "sections": [{"product_items": [{"product_retailer_id": 2}]}]}),
+    ),
+    "number as a flow's id": (100, interactive("flow", {"name": "flow", "parameters": FLOW | {"flow_id": 1}})),
+    "number as a flow's token": (100, interactive("flow", {"name": "flow", "parameters": FLOW | {"flow_token": 1}})),
     "one card": (131009, interactive("carousel", {"cards": [{}]})),
     "long card": (131009, interactive("carousel", {"cards": [{"body": {"text": "x" * 161}}, {}]})),
 }

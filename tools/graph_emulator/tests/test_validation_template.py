@@ -47,6 +47,10 @@ TAKEN = {
     "boolean": with_parameter(type="text", text=True),
     "number": with_parameter(type="text", text=12.5),
     "four spaces": with_parameter(type="text", text="a    b"),
+    "white space in a fallback": with_parameter(type="date_time", date_time={"fallback_value": "a\n     b"}),
+    "white space in a payload": with_parameter(type="payload", payload="a\tb"),
+    "white space in a code": with_parameter(type="coupon_code", coupon_code="a     b"),
+    "white space in a place": with_parameter(type="location", location={"latitude": 1, "longitude": 2, "name": "a\nb"}),
     "call button without index": template({"type": "button", "sub_type": "voice_call"}),
     "tap target": template(
         {

@@ -19,6 +19,7 @@ from wa.init import env_text
 
 SERVICES = (Ingress, Conversation, Sender, Accounts)
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
+BY_HAND = Path(__file__).parents[3] / "docs" / "deployment.md"
 
 
 def drawing():
@@ -70,6 +71,14 @@ def test_docker_compose_takes_every_key_that_is_written():
     of_processes = {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI", "ACCOUNTS_INTERNAL_URL", "CONVERSATION_INTERNAL_URL"}
     for name in read_env_file(env_text("2026-11", drawing())).keys() - of_processes:
         assert f"${{{name}:-" in compose, name
+
+
+def test_the_file_and_the_docs_start_the_services_alike():
+    lines = env_text("2026-11", drawing()).splitlines()
+    commands = [line.removeprefix("#").strip() for line in lines if line.startswith("#   HTTP_PORT=")]
+    assert len(commands) == len(SERVICES)
+    shown = BY_HAND.read_text()
+    assert all(f"{command} &" in shown for command in commands)
 
 
 def test_each_run_draws_keys_of_its_own():

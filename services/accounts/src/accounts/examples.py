@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from common.http.answers import Refused, wrong_field
+
 REQUEST: Final = {
     "chatbotId": "shop-bot",
     "phoneNumberId": "106540352242922",
@@ -28,3 +30,14 @@ DEACTIVATED: Final = {
     "message": "Account deactivated",
     "data": {**_ACCOUNT, "status": "deactivated", "revision": 2},
 }
+NO_NUMBER: Final = wrong_field("phoneNumberId", "`phoneNumberId` is missing")
+NUMBER_TAKEN: Final = Refused(
+    "the number is another active account's",
+    "number_taken",
+    "the number 106540352242922 belongs to another active account; deactivate that one first",
+)
+CHANGED: Final = Refused(
+    "another change has overtaken this one",
+    "account_changed",
+    "the account of the chatbot `shop-bot` was changed meanwhile; read it and send the change again",
+)

@@ -27,7 +27,7 @@ from accounts.core import (
 )
 from accounts.proofs import ProofSlots, check_plan, needs_proof
 from accounts.store import AccountStore, Expected, unknown
-from common.http.answers import documented
+from common.http.answers import MONGODB_AWAY, UNKNOWN_ACCOUNT, UNKNOWN_PARAMETER, documented
 from common.http.auth import ApiKey, check_chatbot
 from common.http.documents import BY_API_KEY
 from common.meta.onboarding import Onboarding
@@ -46,7 +46,7 @@ _SAVING: Final = (
 )
 
 
-_UNKNOWN: Final = {404: "no account has this chatbotId"}
+_UNKNOWN: Final = {400: UNKNOWN_PARAMETER, 404: UNKNOWN_ACCOUNT, 503: MONGODB_AWAY}
 
 
 class AccountAnswer(BaseModel):
@@ -91,7 +91,10 @@ def public_routes(
         summary="Create or update an account",
         description=_SAVING,
         responses=documented(
-            AccountAnswer, examples.SAVED, {409: "the number is another account's, or another change"}
+            AccountAnswer,
+            examples.SAVED,
+            "accounts",
+            {400: examples.NO_NUMBER, 409: (examples.NUMBER_TAKEN, examples.CHANGED), 503: MONGODB_AWAY},
         ),
     )
     async def save_account(
@@ -123,7 +126,7 @@ def public_routes(
         "/account/{chatbot_id:str}",
         operation_id="getAccount",
         summary="Get an account",
-        responses=documented(AccountAnswer, examples.FOUND, _UNKNOWN),
+        responses=documented(AccountAnswer, examples.FOUND, "accounts", _UNKNOWN),
     )
     async def get_account(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> AccountAnswer:
         check_chatbot(request, chatbot_id)
@@ -134,7 +137,7 @@ def public_routes(
         operation_id="deactivateAccount",
         status_code=200,
         summary="Deactivate an account",
-        responses=documented(AccountAnswer, examples.DEACTIVATED, _UNKNOWN),
+        responses=documented(AccountAnswer, examples.DEACTIVATED, "accounts", _UNKNOWN),
     )
     async def deactivate_account(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> AccountAnswer:
         check_chatbot(request, chatbot_id)

@@ -131,7 +131,10 @@ class AccountStore:
 
 def unknown(chatbot_id: str) -> NotFound:
     """There is no such account; an id that no account can have is not repeated at length."""
-    return NotFound(f"there is no account for the chatbot `{chatbot_id[:_SHOWN]}`", code="unknown_account")
+    return NotFound(
+        f"no account has the chatbotId `{chatbot_id[:_SHOWN]}`; create it with `POST /whatsapp-cloud/account`",
+        code="unknown_account",
+    )
 
 
 def _changed(chatbot_id: str) -> Conflict:

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from common.contracts.envelope import Contract
+from common.http.answers import Refused, wrong_field
+from conversation.find import STATUSES
 
 
 class Person(Contract, frozen=True, kw_only=True):
@@ -204,6 +206,27 @@ class UsageSummary(Contract, frozen=True, kw_only=True):
     success: Literal[True]
     data: UsageDays
 
+
+UNKNOWN_CONVERSATION: Final = Refused(
+    "this API key reaches no conversation with this id",
+    "unknown_conversation",
+    "this API key reaches no conversation with this id",
+)
+UNKNOWN_MESSAGE: Final = Refused(
+    "this API key reaches no message with this id",
+    "unknown_message",
+    "this API key reaches no message with this id; to find it by the messageId of its send, add `?chatbotId=…`",
+)
+UNKNOWN_PARAMETER: Final = Refused(
+    "the call does not have this query parameter",
+    "unknown_parameter",
+    "there is no query parameter `limit` here; there is: `chatbotId`",
+    [{"field": "limit", "message": "unknown"}],
+)
+NO_STATUS: Final = wrong_field(
+    "status", f"the query parameter `status` is missing; add `?status=…`: one of {', '.join(STATUSES)}"
+)
+NO_DATE: Final = Refused("`from` or `to` is not a date", "invalid_date", "`from` is not a date; give it as YYYY-MM-DD")
 
 _CURSOR: Final = "WzE3OTM1MjU0MDAuMCwgIjBiNWUiXQ"
 _ADA: Final = {"userId": "DE.134912345678", "waId": "491510000001", "name": "Ada"}

@@ -38,7 +38,7 @@ def wanted(status: str | None, since: str | None, until: str | None) -> Wanted:
     if status not in STATUSES:
         given = "is missing" if status is None else "is not known"
         wrong = {"field": "status", "message": f"it {given}; give one of {', '.join(STATUSES)}"}
-        raise InvalidInput(f"`status` {given}", details=[wrong])
+        raise InvalidInput(f"`status` {given}; give one of {', '.join(STATUSES)}", details=[wrong])
     first, last = _time("since", since), _time("until", until)
     if first is not None and last is not None and last <= first:
         wrong = {"field": "until", "message": "it has to be after `since`"}

@@ -78,7 +78,8 @@ class Reads:
         if chatbot_id is not None:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
-        return await _one(self._store.messages, query, "message")
+        with_chatbot = "" if chatbot_id else "; to find it by the messageId of its send, add `?chatbotId=…`"
+        return await _one(self._store.messages, query, "message", with_chatbot)
 
     async def have_ended(self, sends: Sequence[str]) -> bool:
         """Whether all of these sends (our ids) are at Meta, or have ended without it."""
@@ -135,11 +136,11 @@ def times_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) 
     return [latest(document for alias in aliases for document in by_alias.get(alias, ())) for aliases in asked]
 
 
-async def _one(collection: Any, query: Document, what: str) -> Document:
+async def _one(collection: Any, query: Document, what: str, hint: str = "") -> Document:
     with or_unavailable():
         document: Document | None = await collection.find_one(query)
     if document is None:
-        raise NotFound(f"there is no such {what}", code=f"unknown_{what}")
+        raise NotFound(f"this API key reaches no {what} with this id{hint}", code=f"unknown_{what}")
     return document
 
 

@@ -10,7 +10,7 @@ from litestar.types import Guard
 from pydantic import BaseModel, Field
 
 from common.errors import Forbidden
-from common.http.answers import documented
+from common.http.answers import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented
 from common.http.auth import EVERY_CHATBOT, ApiKey
 from common.http.documents import BY_API_KEY
 from common.http.received import end_of_path
@@ -28,14 +28,15 @@ Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page 
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
 FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
-Status = Annotated[str | None, QueryParameter(description=f"one of {', '.join(STATUSES)}; required")]
+Status = Annotated[str, QueryParameter(description=f"one of {', '.join(STATUSES)}")]
 Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
 Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
 
 Answer = dict[str, Any]
 
-_UNKNOWN_CONVERSATION: Final = {404: "this API key reaches no conversation with this id"}
-_UNKNOWN_MESSAGE: Final = {404: "this API key reaches no message with this id"}
+_LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
+_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: answers.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
+_ONE_MESSAGE: Final = {400: answers.UNKNOWN_PARAMETER, 404: answers.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
 
 
 class Pair(BaseModel):
@@ -62,7 +63,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/conversations",
         summary="Conversations, latest activity first",
         operation_id="listConversations",
-        responses=documented(answers.ConversationPage, answers.CONVERSATIONS),
+        responses=documented(answers.ConversationPage, answers.CONVERSATIONS, "read", _LISTED),
     )
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -74,7 +75,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/conversations/{conversation_id:str}",
         summary="One conversation",
         operation_id="getConversation",
-        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, _UNKNOWN_CONVERSATION),
+        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, "read", _ONE_CONVERSATION),
     )
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
         document = await reads.conversation(_reach(request), conversation_id)
@@ -84,7 +85,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/conversations/{conversation_id:str}/messages",
         summary="The messages of a conversation, newest first",
         operation_id="listMessages",
-        responses=documented(answers.MessagePage, answers.MESSAGES, _UNKNOWN_CONVERSATION),
+        responses=documented(answers.MessagePage, answers.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
     )
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
@@ -95,7 +96,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/messages/{message_id:path}",
         summary="One message with its status history",
         operation_id="getMessage",
-        responses=documented(answers.MessageAnswer, answers.MESSAGE, _UNKNOWN_MESSAGE),
+        responses=documented(answers.MessageAnswer, answers.MESSAGE, "read", _ONE_MESSAGE),
     )
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
@@ -111,11 +112,11 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/messages",
         summary="Messages in a delivery status, newest first",
         operation_id="findMessages",
-        responses=documented(answers.MessagePage, answers.FOUND),
+        responses=documented(answers.MessagePage, answers.FOUND, "read", {**_LISTED, 400: answers.NO_STATUS}),
     )
     async def found(
         request: Request[Any, Any, Any],
-        status: Status = None,
+        status: Status,
         since: Since = None,
         until: Until = None,
         chatbot_id: ChatbotId = None,
@@ -134,7 +135,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
-        responses=documented(answers.WebhookPage, answers.WEBHOOKS),
+        responses=documented(answers.WebhookPage, answers.WEBHOOKS, "read", _LISTED),
     )
     async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
         if _reach(request).chatbots is not None:
@@ -145,7 +146,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/usage",
         summary="The usage log, newest first",
         operation_id="listUsage",
-        responses=documented(answers.UsagePage, answers.USAGE),
+        responses=documented(answers.UsagePage, answers.USAGE, "read", _LISTED),
     )
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -156,7 +157,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/usage/summary",
         summary="Usage by chatbot, day and category, newest day first",
         operation_id="getUsageSummary",
-        responses=documented(answers.UsageSummary, answers.SUMMARY),
+        responses=documented(answers.UsageSummary, answers.SUMMARY, "read", {**_LISTED, 400: answers.NO_DATE}),
     )
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None

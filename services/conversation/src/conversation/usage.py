@@ -36,7 +36,7 @@ def days_of(first: str | None, last: str | None, today: date) -> Days:
         raise InvalidInput(f"`from` ({begin}) has to be no later than `to` ({end})", code="invalid_range")
     count = (end - begin).days + 1
     if count > MAX_DAYS:
-        raise InvalidInput(f"`from` to `to` are {count} days, and may be {MAX_DAYS}", code="invalid_range")
+        raise InvalidInput(f"the range is {count} days; at most {MAX_DAYS} are allowed", code="invalid_range")
     return Days(begin, end)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from litestar import Litestar, asgi
 from litestar.openapi.spec import (
+    Example,
     OpenAPIMediaType,
     OpenAPIResponse,
     OpenAPIType,
@@ -27,7 +28,7 @@ from common.kafka.table import Table
 from ingress.front import Front
 from ingress.refusals import Refused
 from ingress.reporter import Reporter
-from ingress.routes import PATH, WebhookRoute
+from ingress.routes import MAX_BODY_BYTES, PATH, WebhookRoute
 from ingress.settings import Settings
 from ingress.verification import Verification
 from ingress.verify_tokens import VerifyTokens
@@ -130,7 +131,11 @@ def _documented() -> PathItem:
                     description="the challenge",
                     content={"text/plain": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))},
                 ),
-                "403": _refusal("the verify token is not known"),
+                "403": _refusal(
+                    "the verify token is not known",
+                    "forbidden",
+                    "hub.mode must be `subscribe` and hub.verify_token a known one",
+                ),
             },
         ),
         post=Operation(
@@ -144,13 +149,25 @@ def _documented() -> PathItem:
                     description="every event of the body is stored on all in-sync replicas",
                     content={"application/json": OpenAPIMediaType(schema=_TAKEN)},
                 ),
-                "400": _refusal("the signature is missing or wrong"),
-                "413": _refusal("the body is above 3 MB"),
-                "503": _refusal("Kafka did not confirm in time, or too much waits for it; deliver again"),
+                "400": _refusal(
+                    "the signature is missing or wrong",
+                    "invalid_signature",
+                    "x-hub-signature-256 is missing or does not sign this body",
+                ),
+                "413": _refusal(
+                    "the body is above 3 MB", "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes"
+                ),
+                "503": _refusal(
+                    "Kafka did not confirm in time, or too much waits for it; deliver again",
+                    "kafka_unavailable",
+                    "Kafka does not answer; try again",
+                ),
             },
         ),
     )
 
 
-def _refusal(description: str) -> OpenAPIResponse:
-    return OpenAPIResponse(description=description, content={"application/json": OpenAPIMediaType(schema=_REFUSED)})
+def _refusal(description: str, code: str, message: str) -> OpenAPIResponse:
+    example = Example(value={"success": False, "error": {"code": code, "message": message}})
+    content = OpenAPIMediaType(schema=_REFUSED, examples={code: example})
+    return OpenAPIResponse(description=description, content={"application/json": content})

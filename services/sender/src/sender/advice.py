@@ -4,7 +4,6 @@ They refuse nothing. They are looked for beside the writing, and not waited for 
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -12,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from common.contracts import ids
 from common.contracts.sends import SendRequest
 from common.errors import AppError
+from sender.content import differs, digest_of
 from sender.journal import Entry, State
 from sender.windows import needs_window
 
@@ -24,7 +22,6 @@ log = logging.getLogger(__name__)
 
 SECONDS: Final = 0.1
 _REMEMBERED: Final = 20_000
-_DIGEST: Final = 16  # hex digits: enough to tell two contents of one id apart
 
 CANCELLED: Final = "cancelled"
 DUPLICATE: Final = "duplicate"
@@ -65,14 +62,6 @@ class Named:
 
 
 NOTHING: Final = Advised([])
-
-
-def digest_of(body: Mapping[str, Any] | None) -> str | None:
-    """What tells two contents of one message id apart; None for a request that cannot be stored. Pure."""
-    if body is None:
-        return None
-    content = {name: value for name, value in body.items() if name != "messageId"}
-    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:_DIGEST]
 
 
 def named(chatbot_id: str, message_id: str, body: Mapping[str, Any]) -> Named:
@@ -181,11 +170,6 @@ def compared(digest: str, recent: str | None, entry: Entry | None, now: datetime
     ]
     before = recent is not None or (entry is not None and entry.created_at < now)
     return Advised(_warnings([code for code, so in found if so]), before)
-
-
-def differs(entry: Entry | None, digest: str | None) -> bool:
-    """Whether the journal has another content under the message id. Pure."""
-    return entry is not None and None not in (entry.digest, digest) and entry.digest != digest
 
 
 def is_past(send_at: datetime | None, now: datetime) -> bool:

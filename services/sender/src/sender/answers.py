@@ -3,7 +3,9 @@
 from typing import Any, Final, Literal
 
 from common.contracts.envelope import Contract
-from common.http.answers import ErrorBody
+from common.contracts.people import WRITE
+from common.http.answers import ErrorBody, Refused, wrong_field
+from common.meta.media_rules import KNOWN_TYPES
 
 _MESSAGE_ID: Final = "order-17"
 
@@ -152,7 +154,7 @@ BATCHED: Final = {
                 "error": {
                     "code": "invalid_input",
                     "message": "the message does not have the expected form",
-                    "details": [{"field": "to", "message": "Field required"}],
+                    "details": [{"field": "to", "message": f"`to` is missing; {WRITE}"}],
                 },
             },
         ],
@@ -204,6 +206,75 @@ NUMBER: Final = {
         "at": "2026-11-01T09:30:00+00:00",
     },
 }
+
+NO_RECIPIENT: Final = wrong_field("to", f"`to` is missing; {WRITE}")
+NO_MESSAGES: Final = Refused(
+    "the batch does not have the expected form; `details` names each field",
+    "invalid_input",
+    "a batch has 1 to 1000 messages, this one has 0",
+    [{"field": "messages", "message": "give 1 to 1000 messages", "limit": 1000, "given": 0}],
+)
+NO_SUCH_CHATBOT_ID: Final = Refused(
+    "no chatbot can have this chatbotId",
+    "invalid_input",
+    "no chatbot can have this chatbotId",
+    [{"field": "chatbotId", "message": "letters, digits and . _ : - are allowed", "limit": 128}],
+)
+REQUEST_TOO_LARGE: Final = Refused(
+    "the request is too large", "too_large", "the body is too large; at most 900000 bytes are allowed"
+)
+BATCH_TOO_LARGE: Final = Refused(
+    "the batch is too large", "too_large", "a batch has at most 8000000 bytes, this one has 9000000"
+)
+BATCHES_UNDER_WAY: Final = Refused(
+    "too many batches are under way; repeat after `Retry-After` seconds",
+    "too_many_requests",
+    "you have too many batches under way; wait for their answers and try again",
+)
+UNKNOWN_SEND: Final = Refused(
+    "no message of this chatbot with this messageId was accepted",
+    "unknown_message",
+    "no message of `shop-bot` with this messageId was accepted",
+)
+UNKNOWN_NUMBER: Final = Refused(
+    "Meta has not been asked yet",
+    "unknown_number",
+    "Meta has not been asked about the number of `shop-bot` yet; send a message first",
+)
+NOT_CANCELLABLE: Final = Refused(
+    "it was sent, or may have been; `details` says how it stands",
+    "not_cancellable",
+    "Meta has this message already",
+    STANDING["data"],
+)
+FILE_TOO_LARGE: Final = Refused(
+    "larger than WhatsApp takes; `details` has the limit",
+    "too_large",
+    "size: the file has to be of at most 5,242,880 bytes; given: 6,000,000",
+    {"field": "size", "limit": 5242880, "given": 6000000},
+)
+FILE_OF_ANOTHER_TYPE: Final = Refused(
+    "a type that WhatsApp does not carry",
+    "unsupported_type",
+    f"mimeType: the file has to be one of {KNOWN_TYPES}; given: image/gif",
+    {"field": "mimeType", "limit": f"one of {KNOWN_TYPES}", "given": "image/gif"},
+)
+UPLOADS_UNDER_WAY: Final = Refused(
+    "too many uploads are under way; repeat after `Retry-After` seconds",
+    "too_many_requests",
+    "you have too many uploads under way; wait for their answers and try again",
+)
+FILE_REFUSED: Final = Refused(
+    "Meta refuses the file or the token; `details` has its code",
+    "refused_by_meta",
+    "Meta refuses the file: invalid_parameter",
+    {"code": 100, "reason": "invalid_parameter", "message": "Invalid parameter"},
+)
+UPLOAD_AWAY: Final = Refused(
+    "Meta or accounts is away; repeat after `Retry-After` seconds",
+    "meta_unavailable",
+    "Meta cannot be reached; try again",
+)
 
 _SALE: Final = {"type": "template", "template": {"name": "sale", "language": {"code": "en"}}}
 

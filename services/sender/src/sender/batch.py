@@ -80,7 +80,8 @@ class Parsing:
             self._left -= min(error.error_count(), most)
             given = self._body(place)
             return InvalidInput(
-                "the message does not have the expected form", details=refusals(error, given, most=most)
+                "the message does not have the expected form",
+                details=refusals(error, given, model=SendRequest, most=most),
             )
         except AppError as error:
             return error
@@ -120,7 +121,9 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     try:
         return _Terms.model_validate(_without_nulls(body)), _counted(messages)
     except ValidationError as error:
-        raise InvalidInput("the batch does not have the expected form", details=refusals(error, body)) from None
+        raise InvalidInput(
+            "the batch does not have the expected form", details=refusals(error, body, model=Batch)
+        ) from None
 
 
 def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +134,8 @@ def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
 def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
     if 0 < len(messages) <= MAX_ITEMS:
         return messages
-    wrong = {"field": "messages", "message": "too many or none", "limit": MAX_ITEMS, "given": len(messages)}
+    told = f"give 1 to {MAX_ITEMS} messages"
+    wrong = {"field": "messages", "message": told, "limit": MAX_ITEMS, "given": len(messages)}
     raise InvalidInput(f"a batch has 1 to {MAX_ITEMS} messages, this one has {len(messages)}", details=[wrong])
 
 

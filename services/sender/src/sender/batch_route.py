@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from common.contracts.accounts import AccountData
 from common.errors import AppError, TooLarge, Unavailable
-from common.http.answers import documented
+from common.http.answers import KAFKA_AWAY, documented
 from common.http.auth import ApiKey, check_chatbot
 from common.http.received import body_in_time
 from common.http.room import Room
@@ -93,10 +93,12 @@ def batch_route(
         responses=documented(
             answers.BatchAnswer,
             answers.BATCHED,
+            "send",
             {
-                413: "the batch is too large; `message` has the limit",
-                429: "too many batches are under way; repeat after `Retry-After` seconds",
-                503: "Kafka did not confirm; repeat with the same ids",
+                400: answers.NO_MESSAGES,
+                413: answers.BATCH_TOO_LARGE,
+                429: answers.BATCHES_UNDER_WAY,
+                503: KAFKA_AWAY,
             },
         ),
     )

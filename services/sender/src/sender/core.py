@@ -16,7 +16,7 @@ from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
-from common.meta.client import Answered, CallEnd, NotSent
+from common.meta.ends import Answered, CallEnd, NotSent
 from common.meta.errors import GraphFailure, Klass, Scope, classify
 from common.meta.torn import read_torn
 from sender.journal import Entry, State

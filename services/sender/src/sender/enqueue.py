@@ -19,6 +19,7 @@ from common.telemetry.trace import Trace, enter
 from sender.requests import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0
+_SAVE: Final = "`POST /whatsapp-cloud/account`"
 
 
 def check_id(chatbot_id: str) -> None:
@@ -45,16 +46,29 @@ def ensure_unexpired(request: SendRequest, now: datetime) -> None:
 
 async def ensure_sendable(accounts: Table[AccountData], chatbot_id: str) -> AccountData:
     """The chatbot's account. Raises `NotFound`, `Conflict` or `Unavailable` unless it may send now."""
+    account = await known_account(accounts, chatbot_id)
+    if not account.active:
+        raise Conflict(
+            f"the account of `{chatbot_id}` is deactivated; {_SAVE} activates it again", code="account_deactivated"
+        )
+    return account
+
+
+async def known_account(accounts: Table[AccountData], chatbot_id: str) -> AccountData:
+    """The chatbot's account, active or not. Raises `NotFound` or `Unavailable`."""
     account = accounts.get(chatbot_id)
     if account is None:
         if not await accounts.catch_up(_CATCH_UP_SECONDS):
-            raise Unavailable("the accounts are not known yet; try again", code="accounts_unavailable")
+            raise Unavailable("accounts are still loading; try again", code="accounts_unavailable")
         account = accounts.get(chatbot_id)
     if account is None:
-        raise NotFound(f"no account has the chatbotId `{chatbot_id}`; create it first", code="unknown_account")
-    if not account.active:
-        raise Conflict(f"the account of `{chatbot_id}` is deactivated", code="account_deactivated")
+        raise unknown_account(chatbot_id)
     return account
+
+
+def unknown_account(chatbot_id: str) -> NotFound:
+    """There is no such account: where to make one."""
+    return NotFound(f"no account has the chatbotId `{chatbot_id}`; create it with {_SAVE}", code="unknown_account")
 
 
 def entered(headers: Mapping[str, str]) -> Trace:

@@ -15,12 +15,13 @@ from common.contracts.sends import SendRequest
 from common.errors import AppError, NotFound, Unavailable
 from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
-from common.meta.client import Answered, CallEnd, GraphClient
+from common.meta.client import GraphClient
+from common.meta.ends import Answered, CallEnd
 from common.security.callbacks import Callbacks
 from sender import telemetry
-from sender.advice import digest_of
 from sender.batching import GroupCommit
 from sender.breaker import Breaker, Sign, sign_of
+from sender.content import digest_of
 from sender.core import (
     EXPIRED,
     WINDOW_CLOSED,
@@ -37,7 +38,8 @@ from sender.core import (
 )
 from sender.journal import Entry, Move, State
 from sender.media_cache import MediaCache
-from sender.media_failures import MediaFailure, NotNow, NotTaken, once_more, outcome_of
+from sender.media_failures import MediaFailure, NotNow, NotTaken
+from sender.media_outcomes import once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
 from sender.optouts import FORBIDDEN, OPTED_OUT, OptOuts
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step

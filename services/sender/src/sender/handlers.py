@@ -15,8 +15,8 @@ from common.kafka.records import Outgoing
 from common.tasks import cancel
 from common.telemetry import tracing
 from sender import results, telemetry
-from sender.advice import differs, digest_of
 from sender.commits import Commits, Effect
+from sender.content import differs, digest_of
 from sender.core import is_pair_limit, is_too_fast
 from sender.crew import Crew
 from sender.intake import judge

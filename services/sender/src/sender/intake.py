@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from common.contracts import topics
-from common.contracts.sends import SendRequest
 from common.kafka.decoding import Unreadable
 from common.kafka.partitioner import partition_of
 from common.kafka.records import Outgoing, read_headers
 from sender import results
+from sender.items import item_of
 from sender.lane import Item
 from sender.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable
 
@@ -43,26 +43,3 @@ def judge(
     if job.send_at > now.timestamp() and not retried:
         return job
     return item_of(job, order=job.origin.offset, partition=tp, due=job.due)
-
-
-def item_of(
-    job: Job, *, order: int, partition: Any, due: float, strikes: int = 0, parked: str | None = None
-) -> Item[Job]:
-    """What lanes need to know of a job; `order` is its place in its lane, `due` in Unix seconds."""
-    request = job.request if isinstance(job.request, SendRequest) else None
-    return Item(
-        id=job.item_id,
-        lane=job.lane,
-        group=job.chatbot_id,
-        order=order,
-        attempt=job.attempts,
-        partition=partition,
-        offset=job.position.offset,
-        payload=job,
-        due=due,
-        strikes=strikes,
-        parked=parked,
-        bulk=request is not None and request.category == "campaign",
-        paced=request is not None and request.kind != "read",
-        expires=request.expires_at.timestamp() if request is not None and request.expires_at else float("inf"),
-    )

@@ -12,7 +12,7 @@ from common.contracts.sends import SendRequest
 from common.errors import Unavailable
 from common.http.fetch import Fetcher
 from common.http.room import Room
-from common.meta.client import CallEnd
+from common.meta.ends import CallEnd
 from common.meta.media import LIFETIME, MediaClient
 from common.meta.media_rules import Kind, check_kind
 from sender.media_failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
@@ -63,7 +63,7 @@ class MediaCache:
     async def prepared(self, request: SendRequest, phone_number_id: str, token: str) -> SendRequest:
         """The request with media ids in place of the links that it wants uploaded; itself when there are none.
 
-        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_failures.outcome_of`).
+        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_outcomes.outcome_of`).
         """
         links = _links(request)
         if not links:

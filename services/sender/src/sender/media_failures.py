@@ -1,23 +1,26 @@
-"""Why the files of a message are not ready, and what that means for the send: pure."""
+"""Why the files of a message are not ready. Pure."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
 from common.contracts.messages import MetaError
 from common.errors import TooManyRequests, Unavailable
 from common.http.fetch import FetchFailed
-from common.meta.client import Answered, CallEnd, Unclear
+from common.meta.ends import Answered, CallEnd
 from common.meta.errors import classify
 from common.meta.media import UploadFailed
 from common.meta.media_rules import MediaRefused
-from sender.core import Rules, after
-from sender.outcomes import Dead, Defer, Outcome, Retry
 
-_WAIT_CAP_SECONDS: Final = 8.0
-_MAX_EXPONENT: Final = 10
 _ABOUT_MEDIA: Final = frozenset({100, 131009, 131053})
 """What Meta says of an id that it does not have (any more): invalid parameter, or failed media."""
+
+_SAYS: Final = {
+    "link_scheme_refused": "give an https link; http is fetched only where the sender has FETCH_PLAIN_HTTP",
+    "link_address_refused": "the link leads into a private network; give one that is public",
+    "link_unusable": "the link is not a URL with a host; give one like https://shop.example/a.jpg",
+    "link_redirects_too_often": "the link redirects more than three times; give the one at the end",
+    "link_compressed": "the server compresses the file; have it sent as it is",
+}
+"""What to do about a link that is refused, by the fetcher's reason."""
 
 
 class MediaFailure(Exception):
@@ -57,7 +60,7 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
             reason = "media_too_large" if error.too_large else "media_unsupported"
             return Unusable(MetaError(reason=reason, details=str(error)))
         case FetchFailed(permanent=True):
-            return Unusable(MetaError(reason="media_link_refused", details=error.reason))
+            return Unusable(MetaError(reason="media_link_refused", details=_explained(error.reason)))
         case FetchFailed():
             return SourceAway(MetaError(reason="media_link_unreachable", details=error.reason))
         case TimeoutError():
@@ -72,35 +75,10 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
             return None
 
 
-def outcome_of(failure: MediaFailure, *, attempt: int, strikes: int, now: datetime, rules: Rules) -> Outcome:
-    """What the failure means for call number `attempt`, which was not made.
-
-    `strikes` counts how often in a row this conversation was deferred. An upload may be repeated without harm, so its
-    end is judged like that of a call that is never in doubt.
-    """
-    match failure:
-        case Unusable():
-            return Dead(failure.error)
-        case NotTaken():
-            return after(failure.end, attempt=attempt, repeatable=True, strikes=strikes, now=now, rules=rules)
-        case SourceAway():
-            return _counted(failure.error, attempt, now, rules)
-        case _:
-            wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _WAIT_CAP_SECONDS)
-            return Defer(now + timedelta(seconds=wait), failure.error)
+def _explained(reason: str) -> str:
+    return f"{reason}: {_SAYS[reason]}" if reason in _SAYS else reason
 
 
 def is_about_media(end: CallEnd) -> bool:
     """Whether the end of a send may mean that Meta does not have a file of the message any more."""
     return isinstance(end, Answered) and classify(end.status, end.body).code in _ABOUT_MEDIA
-
-
-def once_more(outcome: Outcome, *, attempt: int, now: datetime, rules: Rules) -> Outcome:
-    """The outcome of a send whose media ids have been forgotten: what ended it is worth another try with new ones."""
-    return _counted(outcome.error, attempt, now, rules) if isinstance(outcome, Dead) else outcome
-
-
-def _counted(error: MetaError, attempt: int, now: datetime, rules: Rules) -> Outcome:
-    """The next of the retries, or the end after the last."""
-    outcome = after(Unclear(""), attempt=attempt, repeatable=True, strikes=0, now=now, rules=rules)
-    return replace(outcome, error=error) if isinstance(outcome, Retry | Dead) else outcome

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -12,8 +12,8 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, 
 from litestar.params import QueryParameter
 
 from common.contracts.accounts import AccountData
-from common.errors import AppError, InvalidInput, NotFound, RefusedByMeta, TooLarge, Unavailable, UnsupportedType
-from common.http.answers import documented
+from common.errors import AppError, InvalidInput, RefusedByMeta, TooLarge, Unavailable, UnsupportedType
+from common.http.answers import DEACTIVATED, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented
 from common.http.auth import check_chatbot
 from common.http.credentials import Credentials, CredentialsClient
 from common.http.form_file import form_file
@@ -25,14 +25,21 @@ from common.meta.errors import GraphFailure, Klass
 from common.meta.media import LIFETIME, MediaClient, UploadFailed
 from common.meta.media_rules import MAX_BYTES, MediaRefused
 from sender import answers
-from sender.enqueue import check_id, ensure_sendable
+from sender.enqueue import check_id, ensure_sendable, unknown_account
 from sender.transfer import File, Uploaded, recognised_file, transfer
 
 _FORM_BYTES: Final = 1 << 20
 _MAX_NAME: Final = 240
 _MAY_HEAL: Final = frozenset({Klass.RETRY, Klass.THROTTLE, Klass.WAIT, Klass.AMBIGUOUS})
+_FILENAME: Final = "the name that the recipient of a document sees; default: that of the form's part"
 _FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
-_FORM: Final = Schema(type=OpenAPIType.OBJECT, properties={"file": _FILE}, required=["file"])
+_PART: Final = replace(_FILE, description="the file, with its Content-Type and its file name")
+_SKIPPED: Final = Schema(type=OpenAPIType.STRING, description="Meta's own form has it; skipped")
+_FORM: Final = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={"file": _PART, "messaging_product": _SKIPPED, "type": _SKIPPED},
+    required=["file"],
+)
 
 
 @dataclass
@@ -75,21 +82,23 @@ def media_route(
         responses=documented(
             answers.MediaAnswer,
             answers.UPLOADED,
+            "send",
             {
-                404: "no account has this chatbotId",
-                409: "the account is deactivated",
-                413: "larger than WhatsApp takes; `details` has the limit",
-                415: "a type that WhatsApp does not carry",
-                429: "too many uploads are under way; repeat after `Retry-After` seconds",
-                502: "Meta refuses the file or the token; `details` has its code",
-                503: "Meta or the accounts are away; repeat",
+                400: NO_CHATBOT_ID,
+                404: UNKNOWN_ACCOUNT,
+                409: DEACTIVATED,
+                413: answers.FILE_TOO_LARGE,
+                415: answers.FILE_OF_ANOTHER_TYPE,
+                429: answers.UPLOADS_UNDER_WAY,
+                502: answers.FILE_REFUSED,
+                503: answers.UPLOAD_AWAY,
             },
         ),
     )
     async def media(
         request: Request[Any, Any, Any],
-        chatbot: Annotated[str, QueryParameter(name="chatbotId")],
-        filename: Annotated[str | None, QueryParameter(max_length=_MAX_NAME)] = None,
+        chatbot: Annotated[str, QueryParameter(name="chatbotId", description="the chatbot that sends it")],
+        filename: Annotated[str | None, QueryParameter(max_length=_MAX_NAME, description=_FILENAME)] = None,
     ) -> dict[str, Any]:
         """Put a file into the media of the chatbot's number; messages then name it by `id`, for 30 days.
 
@@ -127,7 +136,7 @@ def media_route(
 async def _credentials(credentials: CredentialsClient, accounts: Table[AccountData], chatbot: str) -> Credentials:
     account = accounts.get(chatbot)
     if account is None:
-        raise NotFound(f"no account has the chatbotId `{chatbot}`", code="unknown_account")
+        raise unknown_account(chatbot)
     return await credentials.get(chatbot, revision=account.revision)
 
 
@@ -138,7 +147,7 @@ async def _file_of(request: Request[Any, Any, Any], filename: str | None) -> Fil
         header = request.headers.get("content-type", "")
         return await _file(header, filename or "", request.content_length, stream_of(request))
     if not options.get("boundary"):
-        raise InvalidInput("the Content-Type multipart/form-data has no boundary")
+        raise InvalidInput("the Content-Type multipart/form-data has no boundary; let the HTTP client write it")
     part = await form_file(stream_of(request), options["boundary"])
     return await _file(part.mime_type, filename or part.filename, None, part.chunks)
 

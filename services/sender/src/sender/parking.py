@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from common.contracts import topics
 from common.errors import Unavailable
 from sender.batching import GroupCommit
-from sender.intake import item_of
+from sender.items import item_of
 from sender.lane import Bounds, Item, Load, LoadBacklog
 from sender.lanes import Lanes
 from sender.parked import Parked, ParkStore

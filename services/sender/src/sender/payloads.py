@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel
 
-from common.contracts.outbound import Contacts, Interactive, MarkAsRead, Template, Text, TypedMessage
+from common.contracts.outbound import Contacts, Interactive, MarkAsRead, Pin, Template, Text, TypedMessage
 from common.contracts.outbound.envelope import ENVELOPE
 from common.contracts.people import contact_of_recipient
 from common.contracts.sends import SendRequest
@@ -72,6 +72,8 @@ def _content(message: TypedMessage) -> object:
             return message.interactive.model_dump(exclude_none=True)
         case Template():
             return message.template.model_dump(exclude_none=True)
+        case Pin():
+            return message.pin.model_dump(exclude_none=True)
         case Contacts():
             return [card.model_dump(exclude_none=True) for card in message.contacts]
     given = message.model_fields_set

@@ -166,7 +166,9 @@ def parse(value: bytes) -> tuple[SendRequest, dict[str, Any]]:
     try:
         return SendRequest.model_validate(body), plain_json(body)
     except ValidationError as error:
-        raise InvalidInput("the request does not have the expected form", details=refusals(error, body)) from None
+        raise InvalidInput(
+            "the request does not have the expected form", details=refusals(error, body, model=SendRequest)
+        ) from None
 
 
 def read_record(
@@ -287,12 +289,14 @@ def origin_headers(origin: Position) -> dict[str, str]:
 
 def read_object(value: bytes) -> dict[str, Any]:
     """A JSON object. Raises `InvalidInput`."""
+    if not value:
+        raise InvalidInput("the request has no body; send a JSON object")
     try:
         body = msgspec.json.decode(value)
     except JSON_ERRORS as error:
-        raise InvalidInput(f"the request is not JSON: {error}") from error
+        raise InvalidInput(f"the request is not JSON: {error}; send a JSON object") from error
     if not isinstance(body, dict):
-        raise InvalidInput("the request is not a JSON object")
+        raise InvalidInput("the request is not a JSON object; send one with `chatbotId`, `to` and `message`")
     return body
 
 
@@ -321,7 +325,9 @@ def _validated(body: dict[str, Any], value: bytes) -> SendRequest | MetaError:
     except InvalidInput as error:
         return MetaError(reason="invalid_request", details=error.message)
     except ValidationError as error:
-        return MetaError(reason="invalid_request", details=as_sentence(refusals(error, body))[:2_000])
+        return MetaError(
+            reason="invalid_request", details=as_sentence(refusals(error, body, model=SendRequest))[:2_000]
+        )
 
 
 def _derived_id(position: Position) -> str:

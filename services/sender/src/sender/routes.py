@@ -15,7 +15,14 @@ from common.contracts.accounts import AccountData
 from common.contracts.ids import journal_id
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
-from common.http.answers import documented
+from common.http.answers import (
+    DEACTIVATED,
+    KAFKA_AWAY,
+    MONGODB_AWAY,
+    NO_CHATBOT_ID,
+    UNKNOWN_ACCOUNT,
+    documented,
+)
 from common.http.auth import check_chatbot
 from common.http.documents import BY_API_KEY
 from common.http.received import body_in_time, correlation_id_of, end_of_path
@@ -24,7 +31,7 @@ from common.kafka.table import Table
 from sender import answers, telemetry
 from sender.advice import NOTHING, Advice, sentence_of
 from sender.batch_route import Admission, batch_route
-from sender.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, record_of
+from sender.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.journal import Entry, State
 from sender.operations import body_of
 from sender.requests import MAX_ID, MAX_REQUEST_BYTES, parse
@@ -32,12 +39,10 @@ from sender.standing import Standings, shown
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
-_UNKNOWN: Final = {404: "no message of this chatbot with this messageId was accepted"}
-
 Now = Callable[[], datetime]
 Cancel = Callable[[str, str], Awaitable[Entry]]
 NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
-ChatbotId = Annotated[str, QueryParameter(name="chatbotId")]
+ChatbotId = Annotated[str, QueryParameter(name="chatbotId", description="the chatbot that sends it")]
 
 
 def send_router(
@@ -61,9 +66,9 @@ def send_router(
     handlers = [
         send_route(publisher, accounts, advice, now),
         batch_route(publisher, accounts, batches, advice, now),
-        standing_route(standings),
+        standing_route(standings, accounts),
         cancel_route(cancel),
-        number_route(number_of),
+        number_route(number_of, accounts),
         media,
     ]
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
@@ -82,11 +87,13 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advic
         responses=documented(
             answers.SendAnswer,
             answers.SENT,
+            "send",
             {
-                404: "no account has this chatbotId",
-                409: "the account is deactivated",
-                413: "the request is too large; `message` has the limit",
-                503: "Kafka did not confirm; repeat with the same messageId",
+                400: answers.NO_RECIPIENT,
+                404: UNKNOWN_ACCOUNT,
+                409: DEACTIVATED,
+                413: answers.REQUEST_TOO_LARGE,
+                503: KAFKA_AWAY,
             },
         ),
     )
@@ -125,14 +132,19 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advic
     return send
 
 
-def standing_route(standings: Standings) -> HTTPRouteHandler:
+def standing_route(standings: Standings, accounts: Table[AccountData]) -> HTTPRouteHandler:
     """`GET /send/{messageId}`."""
 
     @get(
         "/send/{message_id:path}",
         operation_id="getSend",
         summary="How a send stands",
-        responses=documented(answers.StandingAnswer, answers.STANDING, _UNKNOWN),
+        responses=documented(
+            answers.StandingAnswer,
+            answers.STANDING,
+            "send",
+            {400: NO_CHATBOT_ID, 404: (answers.UNKNOWN_SEND, UNKNOWN_ACCOUNT), 503: MONGODB_AWAY},
+        ),
     )
     async def standing(
         request: Request[Any, Any, Any],
@@ -150,7 +162,8 @@ def standing_route(standings: Standings) -> HTTPRouteHandler:
         message_id = _message_id(request)
         found = await standings.of(chatbot, message_id)
         if found is None:
-            raise NotFound("no message of this chatbot with this messageId was accepted")
+            await known_account(accounts, chatbot)
+            raise NotFound(f"no message of `{chatbot}` with this messageId was accepted", code="unknown_message")
         return {"success": True, "data": found}
 
     return standing
@@ -167,7 +180,8 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
         responses=documented(
             answers.StandingAnswer,
             answers.CANCELLED,
-            {409: "it was sent, or may have been; `details` says how it stands"},
+            "send",
+            {400: NO_CHATBOT_ID, 409: answers.NOT_CANCELLABLE, 503: MONGODB_AWAY},
         ),
     )
     async def cancellation(
@@ -191,14 +205,23 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
     return cancellation
 
 
-def number_route(number_of: NumberOf) -> HTTPRouteHandler:
+def number_route(number_of: NumberOf, accounts: Table[AccountData]) -> HTTPRouteHandler:
     """`GET /numbers/{chatbotId}`."""
 
     @get(
         "/numbers/{chatbot_id:str}",
         operation_id="getNumber",
         summary="What Meta allows a chatbot's number",
-        responses=documented(answers.NumberAnswer, answers.NUMBER, {404: "Meta has not been asked yet"}),
+        responses=documented(
+            answers.NumberAnswer,
+            answers.NUMBER,
+            "send",
+            {
+                400: answers.NO_SUCH_CHATBOT_ID,
+                404: (answers.UNKNOWN_NUMBER, UNKNOWN_ACCOUNT),
+                503: MONGODB_AWAY,
+            },
+        ),
     )
     async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
         """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
@@ -206,7 +229,11 @@ def number_route(number_of: NumberOf) -> HTTPRouteHandler:
         check_chatbot(request, chatbot_id)
         told = await number_of(chatbot_id)
         if told is None:
-            raise NotFound("Meta has not been asked yet: nothing was sent from this chatbot's number")
+            await known_account(accounts, chatbot_id)
+            raise NotFound(
+                f"Meta has not been asked about the number of `{chatbot_id}` yet; send a message first",
+                code="unknown_number",
+            )
         return {"success": True, "data": told}
 
     return number

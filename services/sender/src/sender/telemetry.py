@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from common.contracts import topics
 from common.contracts.messages import MetaError
-from common.meta.client import Answered, CallEnd, NotSent
+from common.meta.ends import Answered, CallEnd, NotSent
 from common.meta.errors import RULES
 from common.telemetry import metrics, tracing
 from common.telemetry.metrics import OTHER

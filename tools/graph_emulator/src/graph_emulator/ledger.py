@@ -13,6 +13,8 @@ Json = dict[str, Any]
 
 CALLS_KEPT = 50_000
 
+_NO_MESSAGES = frozenset({"reaction", "pin"})
+
 PENDING, DELIVERED, DROPPED, UNROUTED, GIVEN_UP = "pending", "delivered", "dropped", "unrouted", "given_up"
 
 
@@ -171,11 +173,11 @@ class Ledger:
         self.write_line({"entry": "webhook", "wamid": trace.wamid} | trace.view())
 
     def is_message(self, wamid: str, phone: str) -> bool:
-        """Whether this wamid is a message in a chat of `phone` that one can react to: a reaction is none."""
+        """Whether this wamid is a message in a chat of `phone` that one can react to: a reaction or a pin is none."""
         received, sent = self.received_by_wamid.get(wamid), self.sent_by_wamid.get(wamid)
         if received is not None:
-            return received.phone == phone and received.type != "reaction"
-        return sent is not None and sent.phone == phone and sent.message["type"] != "reaction"
+            return received.phone == phone and received.type not in _NO_MESSAGES
+        return sent is not None and sent.phone == phone and sent.message["type"] not in _NO_MESSAGES
 
     def mark_read(self, target: Sent) -> None:
         """The business read this message, and with it all that came before from the same customer."""

@@ -22,9 +22,9 @@ class Step:
 def steps(kind: str, *, voice: bool, failure: int, customer: Customer, config: Config) -> tuple[Step, ...]:
     """The statuses of a message of type `kind`, in order; `failure` is the code it fails with, 0 for none.
 
-    Meta's rules: a reaction only ever gets `sent`; someone who blocked the business keeps it at `sent`; `delivered`
-    may be skipped when the chat is open; pricing stands on `sent` and on the first of delivered and read; a voice
-    note that is listened to gets `played`.
+    Meta's rules: a reaction only ever gets `sent`; a pin gets `sent` and `delivered`, and is never read; someone who
+    blocked the business keeps it at `sent`; `delivered` may be skipped when the chat is open; pricing stands on `sent`
+    and on the first of delivered and read; a voice note that is listened to gets `played`.
     """
     if failure:
         return (Step("failed", config.sent_after_ms, code=failure),)
@@ -33,11 +33,12 @@ def steps(kind: str, *, voice: bool, failure: int, customer: Customer, config: C
         return (sent,)
     to_delivered = _first(customer.delivered_after_ms, config.delivered_after_ms)
     to_read = _first(customer.read_after_ms, config.read_after_ms)
-    if customer.chat_open and not customer.never_reads:
+    never_reads = customer.never_reads or kind == "pin"
+    if customer.chat_open and not never_reads:
         way = [sent, Step("read", to_delivered + to_read, priced=True, needs_phone=True)]
     else:
         way = [sent, Step("delivered", to_delivered, priced=True, needs_phone=True)]
-        if not customer.never_reads:
+        if not never_reads:
             way.append(Step("read", to_read, needs_phone=True))
     if voice and not customer.never_reads:
         way.append(Step("played", to_read, needs_phone=True))

@@ -32,6 +32,8 @@ _LINK_MAX = 2048
 _BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
 _NOT_FOR_GROUPS = frozenset({"interactive", "location", "contacts"})
+_ONLY_FOR_GROUPS = frozenset({"pin"})
+_DAYS = re.compile(r"[1-9]|[12][0-9]|30")
 _GROUP = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{8,}={0,2}")
 _PUNCTUATION = str.maketrans("", "", " -().")
 
@@ -115,8 +117,11 @@ def _check_envelope(body: Json) -> None:
     if "context" in body:
         need_text(need_object(body, "context"), "message_id", "context", _ID_MAX)
     recipient_of(body)
-    if is_to_group(body) and body.get("type") in _NOT_FOR_GROUPS:
-        raise GraphError(INVALID, f"Messages of type {body['type']} cannot be sent to a group.")
+    kind = str(body.get("type"))
+    if is_to_group(body) and kind in _NOT_FOR_GROUPS:
+        raise GraphError(INVALID, f"Messages of type {kind} cannot be sent to a group.")
+    if kind in _ONLY_FOR_GROUPS and not is_to_group(body):
+        raise GraphError(PARAMETER, f"Messages of type {kind} can only be sent to a group.")
 
 
 def _text(body: Json) -> None:
@@ -173,6 +178,19 @@ def _reaction(body: Json) -> None:
         raise GraphError(PARAMETER, "A reaction cannot be a contextual reply.")
 
 
+def _pin(body: Json) -> None:
+    """Meta's page calls the days an integer, and its example has them in quotes: both are taken."""
+    pin = need_object(body, "pin")
+    known_keys(pin, {"type", "message_id", "expiration_days"}, "pin")
+    what = one_of(need(pin, "type", "pin"), {"pin", "unpin"}, "pin['type']")
+    need_text(pin, "message_id", "pin", _ID_MAX)
+    if what == "unpin" and "expiration_days" not in pin:
+        return
+    days = need(pin, "expiration_days", "pin")
+    if isinstance(days, bool) or not isinstance(days, int | str) or not _DAYS.fullmatch(str(days)):
+        raise GraphError(PARAMETER, f"pin['expiration_days'] must be 1 to 30, got {days!r}.")
+
+
 _TYPES: dict[str, Callable[[Json], None]] = {
     "text": _text,
     "image": _media("image", "caption"),
@@ -183,6 +201,7 @@ _TYPES: dict[str, Callable[[Json], None]] = {
     "location": _location,
     "contacts": _contacts,
     "reaction": _reaction,
+    "pin": _pin,
     "interactive": check_interactive,
     "template": check_template,
 }

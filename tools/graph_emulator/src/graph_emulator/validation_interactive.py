@@ -20,6 +20,7 @@ from graph_emulator.graph_errors import GraphError
 
 _HEADERS = frozenset({"text", "image", "video", "document"})
 _LONG_BODY = frozenset({"list"})
+_FLOW_TEXT_MAX = 32_768  # no limit is published: a bound of this emulator's own
 _WORDLESS = frozenset({"product", "call_permission_request"})
 # Their shape is only known from SDKs: the action must be there, its inside is taken as it is.
 _LOOSE = frozenset(
@@ -105,6 +106,8 @@ def _flow(action: Json) -> None:
     parameters = need_object(action, "parameters", "action")
     if ("flow_id" in parameters) == ("flow_name" in parameters):
         raise GraphError(INVALID, "action['parameters'] needs either a flow_id or a flow_name.")
+    for name in ("flow_id", "flow_name", "flow_token"):
+        text_if_given(parameters, name, "parameters", _FLOW_TEXT_MAX, INVALID)
     need_text(parameters, "flow_message_version", "parameters", 16, INVALID)
     need_text(parameters, "flow_cta", "parameters", 30, INVALID)
     one_of(parameters.get("mode", "published"), {"draft", "published"}, "parameters['mode']", INVALID)
@@ -124,7 +127,10 @@ def _product_list(action: Json) -> None:
     need_text(action, "catalog_id", "action", 256, INVALID)
     total = 0
     for path, section in objects(need_list(action, "sections", "action", most=10), "sections"):
-        total += len(need_list(section, "product_items", path, most=30))
+        items = objects(need_list(section, "product_items", path, most=30), f"{path}['product_items']")
+        for inner, item in items:
+            need_text(item, "product_retailer_id", inner, 256, INVALID)
+        total += len(items)
     if total > 30:
         raise GraphError(INVALID, f"A product list has at most 30 items over all sections, got {total}.")
 

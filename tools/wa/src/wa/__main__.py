@@ -15,9 +15,9 @@ from typing import Final
 from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError, UnknownTopicOrPartitionError
 
 from common.errors import AppError, Unavailable
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoError
+from common.settings import read_settings
 from wa import indexes, init, journal, keys, topics
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor

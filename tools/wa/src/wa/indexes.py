@@ -7,10 +7,10 @@ import argparse
 import json
 from typing import Any
 
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings, collections
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
+from common.settings import read_settings
 from wa import options
 
 

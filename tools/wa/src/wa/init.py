@@ -52,17 +52,17 @@ CALLBACK_KEYS='{callback_keys}'
 VERIFY_DIGEST_KEYS='{verify_digest_keys}'
 
 # How sender reaches the internal listeners of accounts and conversation. On one machine each service needs other ports:
-#   HTTP_PORT=8001 python -m ingress
-#   HTTP_PORT=8002 INTERNAL_PORT=8082 python -m conversation
-#   HTTP_PORT=8003 python -m sender
-#   HTTP_PORT=8004 INTERNAL_PORT=8081 python -m accounts
+#   HTTP_PORT=8001 .venv/bin/python -m ingress
+#   HTTP_PORT=8002 INTERNAL_PORT=8082 .venv/bin/python -m conversation
+#   HTTP_PORT=8003 .venv/bin/python -m sender
+#   HTTP_PORT=8004 INTERNAL_PORT=8081 .venv/bin/python -m accounts
 ACCOUNTS_INTERNAL_URL='http://localhost:8081'
 ACCOUNTS_INTERNAL_KEY='{internal_key}'
 CONVERSATION_INTERNAL_URL='http://localhost:8082'
 CONVERSATION_INTERNAL_KEY='{internal_key}'
 
-# The address of Meta is the default; a stand-in for it: python -m graph_emulator
-# GRAPH_BASE_URL='http://localhost:8080'
+# The address of Meta is the default; a stand-in for it: .venv/bin/python -m graph_emulator --port 8085
+# GRAPH_BASE_URL='http://localhost:8085'
 """
 
 
@@ -96,7 +96,8 @@ async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     print(
         f"{path} is written, readable by you alone. Now put the app secret of your Meta app into WHATSAPP_APP_SECRET."
     )
-    print("The key for the API is API_KEY in it. Next: wa topics ensure, then start the services, then wa doctor")
+    print("The key for the API is API_KEY in it. Next: wa topics ensure (with one broker: --replication 1), wa indexes")
+    print("ensure, then start the services as the file shows, then wa doctor")
     return 0
 
 

@@ -19,9 +19,9 @@ from common.contracts import sends, topics
 from common.contracts.envelope import decode, decoder
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, Mongo, MongoSettings, UpdateOne, collections, or_unavailable
+from common.settings import read_settings
 from wa import options
 from wa.dlq.reading import read_records
 

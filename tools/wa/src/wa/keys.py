@@ -7,11 +7,11 @@ import sys
 from collections import Counter
 from typing import Any, Final
 
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
 from common.security import keys
 from common.security.envelope import KeyRing
+from common.settings import read_settings
 from wa import options
 from wa.doctor.checks import KeksSettings, key_ring
 from wa.errors import Failed, Usage

@@ -4,14 +4,15 @@ The answer stays small, whatever was given: it lists at most `MOST` fields and c
 the request (names, values) is shortened.
 """
 
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
 from common.contracts.outbound.shape import BRANCH
+from common.contracts.wording import sentence
 
 MOST: Final = 10
 """Fields that one answer lists, where the caller of `refusals` says nothing else."""
@@ -24,26 +25,26 @@ _REPR: Final = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _SHOWN
 _LIMITS: Final = ("max_length", "min_length", "le", "ge", "lt", "gt", "pattern", "expected")
 _OF_A_NAME: Final = frozenset({"missing", "extra_forbidden"})
+_NAMED: Final = re.compile(r"`([^`]+)`")
 
 Refusal = dict[str, Any]
 
 
-def contradiction(field: str, message: str) -> PydanticCustomError:
-    """To be raised where fields contradict each other: `field` is the one of them to change, from the model on."""
-    return PydanticCustomError("contradiction", "{message}", {"message": message, "field": field})
-
-
-def refusals(error: ValidationError, given: object = None, *, most: int = MOST) -> list[Refusal]:
+def refusals(
+    error: ValidationError, given: object = None, *, model: type[BaseModel] | None = None, most: int = MOST
+) -> list[Refusal]:
     """One entry per wrong field: `field`, `message`, `given` (shortened) and, where there is one, `limit`.
 
     There are at most `most` of them; one more entry then says in `omitted` how many are left out. A field's path is
     that of the JSON which the caller wrote: it leaves out the branches of our own unions (`BRANCH`) and, with what was
-    `given` as a whole, the names that pydantic gives to other branches.
+    `given` as a whole, the names that pydantic gives to other branches. With the `model` that was validated, a sentence
+    names the fields that there are. A contradiction is an error of the whole: its field is the one that its sentence
+    names first.
     """
     if most <= 0:  # to list errors is what costs
         return omitted(error.error_count())
     found = error.errors(include_url=False)
-    shown = [_refusal(item, given) for item in found[:most]]
+    shown = [_refusal(item, given, model) for item in found[:most]]
     return [*shown, *omitted(len(found) - most)] if len(found) > most else shown
 
 
@@ -62,14 +63,11 @@ def shortened(text: str, most: int = _OF_A_MESSAGE) -> str:
     return text if len(text) <= most else text[:most] + "…"
 
 
-def _refusal(item: Any, given: object) -> Refusal:
-    context = item.get("ctx", {})
-    limit = _limit(context)
-    path = _path(item["loc"], given, item["type"])
-    if item["type"] == "contradiction":
-        path = ".".join(filter(None, (path, context["field"])))
+def _refusal(item: Any, given: object, model: type[BaseModel] | None) -> Refusal:
+    limit, message = _limit(item.get("ctx", {})), sentence(item, model)
+    path = _path(item["loc"], given, item["type"]) if item["loc"] else _named_first(message)
     return {
-        **named(path, item["msg"].removeprefix("Value error, ")),
+        **named(path, message),
         **({"given": _shown(item["input"])} if not isinstance(item["input"], dict) else {}),
         **({"limit": limit} if limit is not None else {}),
     }
@@ -83,6 +81,11 @@ def as_sentence(found: Sequence[Refusal]) -> str:
         + (f" (given: {refusal['given']!r})" if refusal.get("given") is not None else "")
         for refusal in found
     )
+
+
+def _named_first(message: str) -> str:
+    found = _NAMED.search(message)
+    return found[1] if found else ""
 
 
 def _path(steps: Sequence[int | str], given: object, kind: str) -> str:

@@ -25,12 +25,11 @@ from pydantic_core import CoreSchema, core_schema
 from common.contracts.envelope import Contract, Event
 from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
-from common.contracts.outbound import Reaction, Text, TypedMessage
-from common.contracts.outbound.envelope import Sent
+from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
+from common.contracts.outbound.envelope import KINDS, Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
 from common.contracts.people import Contact, contact_of_recipient, recipient
-from common.contracts.refusals import contradiction
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"
@@ -44,6 +43,13 @@ DUPLICATE: Final = "send.duplicate"
 
 _LAST_YEAR: Final = 9998
 """A year less than a `datetime` can have, because any offset and any rounding may be added."""
+
+
+_OF_META: Final = frozenset({*KINDS, "messaging_product"})
+_WHOLE_BODY: Final = (
+    "`message` is missing: put Meta's object under it, beside `chatbotId` and `to`, for example"
+    ' {"chatbotId": "shop-bot", "to": "+4915112345678", "message": {"type": "text", "text": {"body": "Hello"}}}'
+)
 
 
 class _Model(BaseModel):
@@ -125,6 +131,8 @@ class SendRequest(_Model):
             return given
         message = given.get("message")
         told = {name: value for name, value in given.items() if value is not None}
+        if message is None and not _OF_META.isdisjoint(told):
+            raise ValueError(_WHOLE_BODY)
         return {**told, "message": without_nulls(message)} if isinstance(message, dict) else told
 
     @field_validator("to")
@@ -138,11 +146,11 @@ class SendRequest(_Model):
     def _fits_together(self) -> Self:
         if self.quoted is not None and isinstance(self.message, Reaction):
             said_in = "replyTo" if self.reply_to is not None else "message.context"
-            raise contradiction(said_in, "a reaction cannot have `replyTo`: it is on its `message_id`")
+            raise ValueError(f"a reaction cannot have `{said_in}`: it is on its `message_id`")
         if isinstance(self.message, Sent):
             _check_envelope(self, self.message)
         if self.send_at is not None and self.expires_at is not None and self.expires_at <= self.send_at:
-            raise contradiction("expiresAt", "`expiresAt` has to be after `sendAt`")
+            raise ValueError("`expiresAt` has to be after `sendAt`")
         return self
 
     @property
@@ -167,18 +175,17 @@ def _check_envelope(request: SendRequest, message: Sent) -> None:
     wanted = contact_of_recipient(request.to)
     name, to = ("to", message.to) if message.to is not None else ("recipient", message.recipient)  # to Meta `to` wins
     if to is not None and contact_of_recipient(to).aliases() != wanted.aliases():
-        raise contradiction(
-            f"message.{name}", f"`message.{name}` and `to` name different recipients; leave out the first"
-        )
+        raise ValueError(f"`message.{name}` and `to` name different recipients; leave out the first")
     kind = "group" if wanted.group_id else "individual"
+    if isinstance(message, Pin) and kind != "group":
+        raise ValueError("only a message of a group can be pinned, but `to` names no group")
     if message.recipient_type not in {None, kind}:
-        raise contradiction(
-            "message.recipient_type",
-            f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}",
+        raise ValueError(
+            f"`message.recipient_type` is {message.recipient_type}, but `to` names no {message.recipient_type}"
         )
     quotes = message.context.message_id if message.context else None
     if None not in {quotes, request.reply_to} and quotes != request.reply_to:
-        raise contradiction("replyTo", "`message.context` and `replyTo` quote different messages; give one of them")
+        raise ValueError("`message.context` and `replyTo` quote different messages; give one of them")
 
 
 class SendResultData(Contract, frozen=True, kw_only=True):

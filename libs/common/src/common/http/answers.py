@@ -1,10 +1,11 @@
 """What the documents say of answers: their types, an example of each, and every error.
 
 Handlers build their answers as plain objects. The structures here describe them; a test reads real answers as these
-structures, so that neither can change alone.
+structures, and another makes each documented error happen, so that neither can change alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -14,7 +15,11 @@ from common.contracts.envelope import Contract
 
 
 class ErrorBody(Contract, frozen=True, kw_only=True):
-    """Why: `code` for programs, `message` for people, `details` with each wrong field, or with Meta's code."""
+    """Why: `code` for programs, `message` for people.
+
+    `details` of a 400 is a list with the `field` and the `message` of each wrong field; else, where it is there, an
+    object: the limit, how the send stands, or Meta's code.
+    """
 
     code: str
     message: str
@@ -28,46 +33,88 @@ class ErrorAnswer(Contract, frozen=True, kw_only=True):
     error: ErrorBody
 
 
-_COMMON: Final = {
-    400: "the request does not have the expected form; `details` names each field",
-    401: "the API key is missing or not known",
-    403: "the API key does not reach this: it lacks the scope or the chatbot",
-    429: "too much is under way; repeat after `Retry-After` seconds",
-    503: "a part that is needed is away; repeat after `Retry-After` seconds",
-}
-_EXAMPLES: Final[Mapping[int, tuple[str, str, Any]]] = {
-    400: (
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One error that a call answers: `when` that is, and the error as it is then, for the chatbot `shop-bot`."""
+
+    when: str
+    code: str
+    message: str
+    details: Any = None
+
+
+def wrong_field(field: str, message: str) -> Refused:
+    """A 400 of a request in which this field is wrong."""
+    return Refused(
+        "the request does not have the expected form; `details` names each field",
         "invalid_input",
         "the request does not have the expected form",
-        [{"field": "to", "message": "Field required"}],
-    ),
-    401: ("unauthenticated", "send your API key as `Authorization: Bearer <key>`", None),
-    403: ("forbidden", "this API key does not reach the chatbot `shop-bot`", None),
-    404: ("not_found", "there is nothing with this id", None),
-    409: ("conflict", "the account `shop-bot` is deactivated", None),
-    413: ("too_large", "a send request has at most 900000 bytes, this one has 1200000", None),
-    429: ("too_many_requests", "too many requests are under way; repeat later", None),
-    503: ("unavailable", "Kafka did not confirm in time; repeat with the same messageId", None),
-}
+        [{"field": field, "message": message}],
+    )
+
+
+WRONG_LIMIT: Final = wrong_field("limit", "give a whole number of at least 1")
+NO_CHATBOT_ID: Final = wrong_field(
+    "chatbotId", "the query parameter `chatbotId` is missing; add `?chatbotId=…`: the chatbot that sends it"
+)
+UNKNOWN_PARAMETER: Final = Refused(
+    "the call does not have this query parameter",
+    "unknown_parameter",
+    "there is no query parameter `limit` here; this call has none",
+    [{"field": "limit", "message": "unknown"}],
+)
+UNKNOWN_ACCOUNT: Final = Refused(
+    "no account has this chatbotId",
+    "unknown_account",
+    "no account has the chatbotId `shop-bot`; create it with `POST /whatsapp-cloud/account`",
+)
+DEACTIVATED: Final = Refused(
+    "the account is deactivated",
+    "account_deactivated",
+    "the account of `shop-bot` is deactivated; `POST /whatsapp-cloud/account` activates it again",
+)
+MONGODB_AWAY: Final = Refused(
+    "MongoDB is away; repeat after `Retry-After` seconds",
+    "mongo_unavailable",
+    "MongoDB is unavailable; try again",
+)
+KAFKA_AWAY: Final = Refused(
+    "Kafka did not confirm; repeat with the same ids after `Retry-After` seconds",
+    "kafka_unavailable",
+    "Kafka does not answer; try again",
+)
+_NO_KEY: Final = Refused(
+    "the API key is missing or not known", "unauthenticated", "send an API key as `Authorization: Bearer <key>`"
+)
 
 
 def documented(
-    answer: type[Any], example: Mapping[str, Any], refusals: Mapping[int, str] | None = None
+    answer: type[Any], example: Mapping[str, Any], scope: str, refusals: Mapping[int, Refused | Sequence[Refused]]
 ) -> dict[int, ResponseSpec]:
     """For a handler's `responses=`: the answer with a written example, and each error that the call can have.
 
-    `refusals` has what a status means for this call: more statuses, or other words for those that all calls share.
+    `scope` is that of the API keys that may call it.
     """
     good = ResponseSpec(answer, description="done", generate_examples=False, examples=[_example(example)])
-    told = {**_COMMON, **(refusals or {})}
-    return {200: good, **{status: _refusal(status, told[status]) for status in sorted(told)}}
+    no_scope = Refused(
+        "the API key does not reach this: it lacks the scope or the chatbot",
+        "forbidden",
+        f"this API key does not have the scope `{scope}`",
+    )
+    told = {401: _NO_KEY, 403: no_scope, **refusals}
+    return {200: good, **{status: _refusal(told[status]) for status in sorted(told)}}
 
 
-def _refusal(status: int, description: str) -> ResponseSpec:
-    code, message, details = _EXAMPLES.get(status, ("refused", description, None))
-    error = {"code": code, "message": message, **({"details": details} if details is not None else {})}
-    example = _example({"success": False, "error": error})
-    return ResponseSpec(ErrorAnswer, description=description, generate_examples=False, examples=[example])
+def _refusal(told: Refused | Sequence[Refused]) -> ResponseSpec:
+    each = [told] if isinstance(told, Refused) else told
+    description = "; or ".join(one.when for one in each)
+    examples = [_example({"success": False, "error": _error(one)}) for one in each]
+    return ResponseSpec(ErrorAnswer, description=description, generate_examples=False, examples=examples)
+
+
+def _error(told: Refused) -> dict[str, Any]:
+    details = {"details": told.details} if told.details is not None else {}
+    return {"code": told.code, "message": told.message, **details}
 
 
 def _example(value: Mapping[str, Any]) -> Example:

@@ -80,7 +80,7 @@ def authenticate(header: str | None, keys: dict[str, ApiKey]) -> ApiKey:
         raise Unauthenticated("send an API key as `Authorization: Bearer <key>`")
     key = keys.get(digest(given.strip()))
     if key is None:
-        raise Unauthenticated("this API key is not known")
+        raise Unauthenticated("this API key is not known; check that all of it was copied")
     return key
 
 

@@ -7,18 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsError
-
-from common.environment import EnvFileError, load_env_file, unknown_variables
+from common.environment import unknown_variables
 from common.http.bound import NoPort
-from common.http.complaints import complaints, not_json
 from common.http.serve import HttpSettings, serve
+from common.settings import print_error, read_settings
 from common.telemetry import tracing
 from common.telemetry.logs import configure_logging
 
 S = TypeVar("S", bound=HttpSettings)
-T = TypeVar("T", bound=BaseSettings)
 
 _PORTS: Final = ("HTTP_PORT", "INTERNAL_PORT")
 """The setting of each listener's port, in their order."""
@@ -31,28 +27,6 @@ def settings_help(settings: type[HttpSettings]) -> str:
         default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!s}"
         lines.append(f"  {name.upper():34} {default[:60]}{': ' + field.description if field.description else ''}")
     return "\n".join(lines)
-
-
-def read_settings(name: str, settings_type: type[T]) -> T | None:
-    """The settings of program `name`, or None after each one that is missing or wrong was named on stderr.
-
-    They come from the environment, and from `.env` in the working directory.
-    """
-    try:
-        load_env_file()
-        return settings_type()
-    except EnvFileError as error:
-        _complain(f"{name}: {error}")
-    except ValidationError as error:
-        for sentence in complaints(error, settings_type):
-            _complain(f"{name}: {sentence}")
-    except SettingsError as error:
-        _complain(f"{name}: {not_json(error, settings_type)}")
-    return None
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201  # logging is not set up yet
 
 
 def run_service(
@@ -89,7 +63,7 @@ def run_service(
             limits=settings.http_limits(),
         )
     except NoPort as error:
-        _complain(f"{name}: {_PORTS[error.position]}: {error}")
+        print_error(f"{name}: {_PORTS[error.position]}: {error}")
         return 1
     finally:
         tracing.stop()

@@ -18,6 +18,11 @@ _MAX_HEADERS: Final = 8
 _MAX_BOUNDARY: Final = 70  # RFC 2046 §5.1.1
 _MAX_OUTSIDE: Final = 65_536
 
+_NO_FILE: Final = (
+    "the form has no part named `file`; send the file itself."
+    " A link needs no upload: give it as the `link` of a message"
+)
+
 _Events = AsyncGenerator[MultipartSegment | bytearray | bytes | None, None]
 
 
@@ -41,7 +46,7 @@ async def form_file(stream: AsyncIterator[bytes], boundary: str) -> FormFile:
     async for event in events:
         if isinstance(event, MultipartSegment) and event.name == "file":
             return FormFile(event.header("Content-Type", ""), event.filename or "", _content(events))
-    raise InvalidInput("the form has no part named `file`", details=[{"field": "file", "message": "missing"}])
+    raise InvalidInput(_NO_FILE, details=[{"field": "file", "message": "it is missing"}])
 
 
 async def _content(events: _Events) -> AsyncIterator[bytes]:

@@ -7,12 +7,16 @@ import logging
 from typing import Any
 
 from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar._signature.types import ExtendedMsgSpecValidationError  # it alone has pydantic's errors
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ExceptionHandlersMap
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from common.contracts.refusals import MOST, named, omitted, refusals, shortened
+from common.contracts.refusals import MOST, Refusal, named, omitted, refusals, shortened
+from common.contracts.wording import sentence
 from common.errors import AppError, InvalidInput
+from common.http import phrases
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +28,7 @@ _CODES = {
     405: "method_not_allowed",
     408: "too_slow",
     413: "too_large",
+    415: "unsupported_type",
     429: "too_many_requests",
 }
 _RETRY_AFTER_SECONDS = "1"
@@ -60,19 +65,54 @@ def _on_pydantic(_: Request[Any, Any, Any], error: ValidationError) -> Response[
     return problem(400, InvalidInput.code, "the request does not have the expected form", refusals(error))
 
 
-def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
-    extra = error.extra if isinstance(error.extra, list) else []
-    fields = [named(item.get("key", ""), item.get("message", "")) for item in extra[:MOST]]
-    left_out = omitted(len(extra) - MOST) if len(extra) > MOST else []
-    details = [*fields, *left_out] or shortened(error.detail)
+def _on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
+    details = _fields(request, error)
     return problem(400, InvalidInput.code, "the request does not have the expected form", details)
 
 
-def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
-    answer = problem(error.status_code, _CODES.get(error.status_code, "http_error"), shortened(error.detail))
+def _fields(request: Request[Any, Any, Any], error: ValidationException) -> list[Refusal]:
+    """Each wrong field; never with what was given, because that may be a secret."""
+    missing = phrases.missing_parameter(request, error.detail)
+    if missing is not None:
+        return [missing]
+    cause, extra = error.__cause__, error.extra if isinstance(error.extra, list) else []
+    if isinstance(cause, ExtendedMsgSpecValidationError):
+        model, found = _model_of(request), cause.errors
+        fields = [named(".".join(map(str, item["loc"])), sentence(item, model)) for item in found[:MOST]]
+    else:
+        found, fields = extra, [phrases.field_of(item) for item in extra[:MOST]]
+    left_out = omitted(len(found) - MOST) if len(found) > MOST else []
+    return [*fields, *left_out] or [named("", shortened(error.detail))]
+
+
+def _model_of(request: Request[Any, Any, Any]) -> type[BaseModel] | None:
+    """The model of the body of the call, if it has one."""
+    handler = request.scope.get("route_handler")
+    body = handler.parsed_data_field if isinstance(handler, HTTPRouteHandler) else None
+    kind = body.annotation if body is not None else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    answer = problem(error.status_code, _CODES.get(error.status_code, "http_error"), _said(request, error))
     # A 405 says what is allowed (RFC 9110 §15.5.6); the framework knows.
     answer.headers.update({name.lower(): value for name, value in (error.headers or {}).items()})
     return answer
+
+
+def _said(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    """A sentence in place of the framework's name of a status; what a handler of ours says stays."""
+    if isinstance(error.__cause__, SerializationException):
+        return phrases.not_json(error.detail)
+    match error.status_code, error.detail:
+        case 404, "Not Found":
+            return phrases.no_such_path(request)
+        case 405, _:
+            return phrases.not_allowed(request.method, error.headers or {})
+        case 413, _:
+            return phrases.too_large(request)
+        case _:
+            return shortened(error.detail)
 
 
 def _on_undecodable(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

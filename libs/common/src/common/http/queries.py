@@ -1,5 +1,6 @@
 """Query parameters that a route does not have: a caller who misspells a filter must not get an unfiltered answer."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -7,6 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
+from common.contracts.known_fields import nearest
 from common.errors import InvalidInput
 
 _SHOWN = 64
@@ -20,11 +22,18 @@ def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
     known = known_to(handler)
     for name in connection.query_params:
         if name not in known:
-            has = ", ".join(f"`{one}`" for one in sorted(known)) or "none"
-            message = f"there is no query parameter `{name[:_SHOWN]}` here; there is: {has}"
             raise InvalidInput(
-                message, code="unknown_parameter", details=[{"field": name[:_SHOWN], "message": "unknown"}]
+                f"there is no query parameter `{name[:_SHOWN]}` here; {_meant(name, sorted(known))}",
+                code="unknown_parameter",
+                details=[{"field": name[:_SHOWN], "message": "unknown"}],
             )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return "this call has none"
+    near = nearest(name, known)
+    return (f"did you mean `{near}`? " if near else "") + "there is: " + ", ".join(f"`{one}`" for one in known)
 
 
 @cache

@@ -14,6 +14,7 @@ from common.kafka.coordinator import heed_errors
 from common.kafka.decoding import read_all_that_can_be_read
 from common.kafka.partitioner import partitioner
 from common.kafka.settings import KafkaSettings
+from common.telemetry.outages import KAFKA
 
 _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some
 _BATCH_BYTES = 256 * 1024  # of a partition in one transaction; below every topic's limit, which counts batches
@@ -22,7 +23,11 @@ _COMMON_REQUEST_TIMEOUT_MS = 10_000
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """The keyword arguments that every aiokafka client takes to reach the brokers."""
+    """The keyword arguments that every aiokafka client takes to reach the brokers.
+
+    From then on, a line about an outage names these brokers.
+    """
+    KAFKA.place = f"{settings.kafka_bootstrap_servers}: check that Kafka runs, and KAFKA_BOOTSTRAP_SERVERS"
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,

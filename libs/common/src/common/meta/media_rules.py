@@ -53,6 +53,9 @@ HEAD_BYTES: Final = 21
 """How much of a file tells whether it moves."""
 
 _KIND_OF: Final = {mime_type: kind for kind, types in TYPES.items() for mime_type in types}
+KNOWN_TYPES: Final = ", ".join([*_KIND_OF, "application/…", "text/…"])
+"""What `kind_of` takes, for people."""
+
 _NO_DOCUMENTS: Final = UNTOLD | {"text/html"}  # a page that says why there is no file
 _ANIMATION: Final = 0x02
 
@@ -81,8 +84,7 @@ def kind_of(mime_type: str) -> Kind:
     if given.startswith(("application/", "text/")) and given not in _NO_DOCUMENTS:
         return Kind.DOCUMENT
     if kind is None:
-        known = ", ".join([*_KIND_OF, "application/…", "text/…"])
-        raise MediaRefused("mimeType", f"one of {known}", given[:100] or "missing")
+        raise MediaRefused("mimeType", f"one of {KNOWN_TYPES}", given[:100] or "missing")
     return kind
 
 

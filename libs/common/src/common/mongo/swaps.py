@@ -41,8 +41,8 @@ def or_unavailable() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        log.warning("MongoDB did not do it", extra={"error": _described(error)})
-        raise Unavailable("MongoDB did not do it; try again", code="mongo_unavailable") from error
+        log.warning("MongoDB is unavailable", extra={"error": _described(error)})
+        raise Unavailable("MongoDB is unavailable; try again", code="mongo_unavailable") from error
 
 
 def _described(error: PyMongoError) -> str:

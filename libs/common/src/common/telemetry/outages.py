@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 _EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 1_000
 _TIMED_OUT: Final = 7  # the one code that the driver uses by itself, too
-_SAYS: Final = "Kafka is away, or one of its brokers: %s"
+_SAYS: Final = "Kafka is away, or one of its brokers: %s%s"
 _DRIVER: Final = "aiokafka"
 _LIMITED: Final = (_DRIVER, "common.kafka")
 _CONNECTIONS: Final = frozenset({"aiokafka", "aiokafka.conn"})
@@ -36,6 +36,13 @@ class Outage:
         self._line_at = self._trouble_at = float("-inf")
         self._left_out = 0
         self._told = False
+        self.place = ""
+        """What does not answer, and the variable that says so: every line ends with it. Empty: not known."""
+
+    @property
+    def hint(self) -> str:
+        """The end of a line about the outage: where nothing answers, and what to check."""
+        return f"; no answer from {self.place}" if self.place else ""
 
     @property
     def away(self) -> bool:
@@ -52,7 +59,7 @@ class Outage:
         self.lost()
         left_out = self.line()
         if left_out is not None:
-            logger.warning(message, extra={**fields, "left_out": left_out})
+            logger.warning("%s%s", message, self.hint, extra={**fields, "left_out": left_out})
 
     def lost(self) -> None:
         """Nothing answered just now. Logs nothing; `back` will say when that is over."""
@@ -102,7 +109,7 @@ class KafkaLines(logging.Filter):
         else:
             left_out = self._repeated(record)
         if connections and left_out is not None:
-            record.msg, record.args = _SAYS, (record.getMessage(),)
+            record.msg, record.args = _SAYS, (record.getMessage(), self._outage.hint)
         record.left_out = left_out
         return left_out is not None
 

@@ -17,6 +17,30 @@ _SERVING: Final = (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py")
 
 FAULTS: Final = (
     Fault(
+        "common/field-that-is-near-is-not-named",
+        f"{_COMMON}/contracts/wording.py",
+        "    if meant is not None:\n        return f",
+        "    if meant is None:\n        return f",
+        (f"{_TESTS}/test_wording.py",),
+        "a caller who misspells a field is not told which one is meant",
+    ),
+    Fault(
+        "common/contradiction-of-no-field",
+        f"{_COMMON}/contracts/refusals.py",
+        'if item["loc"] else _named_first(message)',
+        'if item["loc"] else ""',
+        (f"{_TESTS}/test_wording.py",),
+        "a contradiction is an error of no field",
+    ),
+    Fault(
+        "common/missing-parameter-without-its-field",
+        _PROBLEMS,
+        "    if missing is not None:",
+        "    if missing is None:",
+        (f"{_TESTS}/test_problems.py",),
+        "the details of a missing query parameter are not a list of fields",
+    ),
+    Fault(
         "common/auth-any-scope",
         _AUTH,
         "if scope not in key.scopes:",

@@ -6,6 +6,7 @@ from mutants.fault import Fault
 
 _GUARD: Final = "libs/common/src/common/http/guard"
 _PROTOCOL: Final = f"{_GUARD}/protocol.py"
+_PHASES: Final = f"{_GUARD}/phases.py"
 _LISTENER: Final = f"{_GUARD}/listener.py"
 _BUDGET: Final = f"{_GUARD}/budget.py"
 _SERVE: Final = "libs/common/src/common/http/serve.py"
@@ -46,7 +47,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/slow-headers-stay",
-        _PROTOCOL,
+        _PHASES,
         "if self._waits(seconds).waited > self._limits.header_seconds:",
         "if False:",
         _TESTS,
@@ -54,7 +55,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/slow-bodies-stay",
-        _PROTOCOL,
+        _PHASES,
         "        if progress.is_late(self._limits):\n            self._end(answers.BODY_LATE)\n            return\n",
         "",
         _TESTS,
@@ -62,7 +63,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/unread-answers-stay",
-        _PROTOCOL,
+        _PHASES,
         "            if self._unread.is_late(self._limits):\n                self._end(answers.ANSWER_LATE)\n",
         "",
         _TESTS,
@@ -70,7 +71,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/idle-connections-stay",
-        _PROTOCOL,
+        _PHASES,
         "        elif self._phase == IDLE and self._waits(seconds).waited > self.timeout_keep_alive:\n"
         "            self.transport.close()\n",
         "",
@@ -111,7 +112,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/budget-is-not-given-back",
-        _PROTOCOL,
+        _PHASES,
         "            self._budget.shrink(self.held)\n",
         "",
         _TESTS,

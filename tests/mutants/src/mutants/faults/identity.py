@@ -71,10 +71,18 @@ FAULTS: Final = (
     Fault(
         "identity/benin-has-two-plans",
         f"{_COMMON}/contracts/notations.py",
-        '("52", "54", "55", "229")',
-        '("52", "54", "55")',
+        '("52", "54", "55", "225", "229")',
+        '("52", "54", "55", "225")',
         ("libs/common/tests/test_notations.py",),
         "a person in Benin has two conversations, and an answer to the eight digits that Meta gives is refused",
+    ),
+    Fault(
+        "identity/operators-of-ivory-coast-are-mixed-up",
+        f"{_COMMON}/contracts/notations.py",
+        "(?:05)?([04-9][4-6]",
+        "(?:05)?([04-9][0-9]",
+        ("libs/common/tests/test_notations.py",),
+        "two people in Ivory Coast share a conversation: an old number, and a new one of another operator",
     ),
     Fault(
         "identity/aliases-are-not-released",

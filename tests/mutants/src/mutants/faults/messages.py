@@ -6,6 +6,7 @@ from mutants.fault import Fault
 
 _OUTBOUND: Final = "libs/common/src/common/contracts/outbound"
 _FORMS: Final = ("libs/common/tests/test_outbound_forms.py",)
+_IDS: Final = ("libs/common/tests/test_outbound_ids.py",)
 _EXAMPLES: Final = ("tests/contract/test_outgoing_examples.py",)
 
 FAULTS: Final = (
@@ -51,6 +52,40 @@ FAULTS: Final = (
         "part.startswith(BRANCH * 2)",
         _FORMS,
         "an error's path has steps that the caller did not write",
+    ),
+    Fault(
+        "messages/pin-in-a-chat",
+        "libs/common/src/common/contracts/sends.py",
+        '    if isinstance(message, Pin) and kind != "group":',
+        "    if False:",
+        ("libs/common/tests/test_outbound_pins.py",),
+        "a pin for a person is enqueued, and fails at Meta",
+    ),
+    Fault(
+        "messages/rounded-ids",
+        f"{_OUTBOUND}/shape.py",
+        "    if isinstance(given, float) or abs(given) > _LAST_CERTAIN:",
+        "    if isinstance(given, float):",
+        _IDS,
+        "a number that its writer has rounded opens another flow or product",
+    ),
+    Fault(
+        "messages/ids-in-actions-as-numbers",
+        f"{_OUTBOUND}/shape.py",
+        "    if name not in _IDS:",
+        "    if True:",
+        _IDS,
+        "Meta gets a number as the id of a product, and refuses the message",
+    ),
+    Fault(
+        "messages/flows-data-rewritten",
+        f"{_OUTBOUND}/shape.py",
+        """    if name in _OWN_DATA:
+        return inner
+""",
+        "",
+        _IDS,
+        "a flow begins with other data than its producer gave",
     ),
     Fault(
         "messages/line-break-sent",

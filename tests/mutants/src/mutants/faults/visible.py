@@ -38,7 +38,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/repetition-is-a-duplicate",
-        "services/sender/src/sender/advice.py",
+        "services/sender/src/sender/content.py",
         'if name != "messageId"}',
         "}",
         _ADVICE_TESTS,

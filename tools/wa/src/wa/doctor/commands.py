@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo
 from common.security.envelope import KeyRing
+from common.settings import read_settings
 from wa import options
 from wa.doctor.checks import (
     DoctorSettings,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from common.http.command import read_settings
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
+from common.settings import read_settings
 from wa import options
 from wa.erase.erasing import Eraser, unknown_collections
 from wa.erase.finding import Finder, Found

@@ -6,7 +6,7 @@ names the field, the limit and what was given. Objects that Meta keeps adding to
 to Meta as it was given.
 """
 
-from common.contracts.outbound.basic import Contacts, Location, MarkAsRead, Reaction, Text
+from common.contracts.outbound.basic import Contacts, Location, MarkAsRead, Pin, Reaction, Text
 from common.contracts.outbound.interactive import Interactive
 from common.contracts.outbound.media import Audio, Document, Image, Sticker, Video
 from common.contracts.outbound.nested import TypedMessage, plain_json
@@ -20,6 +20,7 @@ __all__ = [
     "Interactive",
     "Location",
     "MarkAsRead",
+    "Pin",
     "Reaction",
     "Sticker",
     "Template",

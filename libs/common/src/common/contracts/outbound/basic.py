@@ -1,8 +1,9 @@
-"""Texts, places, contact cards, reactions, and read marks."""
+"""Texts, places, contact cards, reactions, pins, and read marks."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.shape import MAX_TEXT, Open, Shape, Wamid
@@ -72,6 +73,33 @@ class Reaction(ReactionContent, Sent):
     """An emoji on an earlier message (a wamid); an empty emoji takes it back."""
 
     type: Literal["reaction"]
+
+
+def _no_flag(given: Any) -> Any:
+    if isinstance(given, bool):
+        raise PydanticCustomError("days", "give a number of days")  # else `true` would be one day
+    return given
+
+
+class PinContent(Open):
+    """What is done to an earlier message (a wamid) of the group; a pin ends after 1 to 30 days."""
+
+    type: Literal["pin", "unpin"]
+    message_id: Wamid
+    expiration_days: Annotated[int | None, BeforeValidator(_no_flag), Field(ge=1, le=30)] = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.type == "pin" and self.expiration_days is None:
+            raise ValueError("a pin needs `expiration_days`, from 1 to 30")
+        return self
+
+
+class Pin(Sent):
+    """Pins a message of a group, or takes its pin away; `pin` is Meta's object. Only a group has pins."""
+
+    type: Literal["pin"] = "pin"
+    pin: PinContent
 
 
 class MarkAsRead(Shape):

@@ -9,7 +9,7 @@ from common.contracts.outbound.shape import MAX_ID, Shape, Wamid
 
 KINDS: Final = (
     *("text", "image", "video", "document", "audio", "sticker"),
-    *("location", "contacts", "reaction", "interactive", "template"),
+    *("location", "contacts", "reaction", "interactive", "template", "pin"),
 )
 """The kinds whose content Meta has under the kind's own name."""
 _NAMES: Final = frozenset(KINDS)

@@ -12,10 +12,11 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, model_validat
 
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.media import PartFile, PartSource
-from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, Open, Shape, WebLink, branch_by
+from common.contracts.outbound.shape import MAX_BODY, MAX_TEXT, Id, Open, OpenAction, Shape, WebLink, branch_by
 
 Title20 = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 Title24 = Annotated[str, StringConstraints(min_length=1, max_length=24)]
+Id256 = Annotated[Id, Field(min_length=1, max_length=256)]
 
 
 class TextPart(Open):
@@ -93,7 +94,7 @@ class _Framed(Shape):
 class Reply(Open):
     """What a button says (20 characters), and the id that comes back (256)."""
 
-    id: Annotated[str, Field(min_length=1, max_length=256)]
+    id: Id256
     title: Title20
 
 
@@ -126,7 +127,7 @@ class Buttons(_Framed):
 class Row(Open):
     """One choice of a list."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
+    id: Annotated[Id, Field(min_length=1, max_length=200)]
     title: Title24
     description: Annotated[str | None, Field(max_length=72)] = None
 
@@ -191,10 +192,10 @@ class FlowParameters(Open):
     """Which flow, by `flow_id` or `flow_name`, how it starts, and what the button says (30 characters)."""
 
     flow_message_version: Annotated[str, Field(min_length=1, max_length=16, coerce_numbers_to_str=True)]
-    flow_id: str | None = None
+    flow_id: Id | None = None
     flow_name: str | None = None
     flow_cta: Annotated[str, Field(min_length=1, max_length=30)]
-    flow_token: str | None = None
+    flow_token: Id | None = None
     flow_action: Literal["navigate", "data_exchange"] | None = None
     flow_action_payload: dict[str, Any] | None = None
     mode: Literal["draft", "published"] | None = None
@@ -237,8 +238,8 @@ class LocationRequest(Shape):
 class ProductAction(Open):
     """One product of a catalogue."""
 
-    catalog_id: Annotated[str, Field(min_length=1, max_length=256)]
-    product_retailer_id: Annotated[str, Field(min_length=1, max_length=256)]
+    catalog_id: Id256
+    product_retailer_id: Id256
 
 
 class Product(Shape):
@@ -253,7 +254,7 @@ class Product(Shape):
 class ProductItem(Open):
     """A product by its id in the catalogue."""
 
-    product_retailer_id: Annotated[str, Field(min_length=1, max_length=256)]
+    product_retailer_id: Id256
 
 
 class ProductSection(Open):
@@ -266,7 +267,7 @@ class ProductSection(Open):
 class ProductListAction(Open):
     """Sections of products of a catalogue: at most thirty in all."""
 
-    catalog_id: Annotated[str, Field(min_length=1, max_length=256)]
+    catalog_id: Id256
     sections: Annotated[list[ProductSection], Field(min_length=1, max_length=10)]
 
     @model_validator(mode="after")
@@ -294,7 +295,7 @@ class CarouselCard(Open):
     type: str
     header: Header | None = None
     body: CardText | None = None
-    action: dict[str, Any] | None = None
+    action: OpenAction | None = None
 
 
 class CarouselAction(Open):
@@ -327,7 +328,7 @@ class Other(_Framed):
         "voice_call",
         "request_contact_info",
     ]
-    action: dict[str, Any]
+    action: OpenAction
 
 
 class CallPermission(Shape):
@@ -337,7 +338,7 @@ class CallPermission(Shape):
     header: Header | None = None
     body: TextPart | None = None
     footer: Footer | None = None
-    action: dict[str, Any]
+    action: OpenAction
 
 
 _OTHERS: Final = (

@@ -14,6 +14,7 @@ from common.contracts.outbound.basic import (
     Location,
     LocationContent,
     MarkAsRead,
+    Pin,
     Reaction,
     ReactionContent,
     Text,
@@ -47,11 +48,12 @@ TypedMessage = (
     | Reaction
     | Interactive
     | Template
+    | Pin
     | MarkAsRead
 )
 """A message object; `type` says which."""
 
-_ALIKE: Final = frozenset({"contacts", "interactive", "template"})
+_ALIKE: Final = frozenset({"contacts", "interactive", "template", "pin"})
 """Kinds that look the same in both forms."""
 
 _SHAPED: Final = frozenset({*KINDS, "read"}) - _ALIKE
@@ -189,6 +191,7 @@ GivenMessage = Annotated[
     | Annotated[Reaction, Tag("\0reaction")]
     | Annotated[Interactive, Tag("\0interactive")]
     | Annotated[Template, Tag("\0template")]
+    | Annotated[Pin, Tag("\0pin")]
     | Annotated[MarkAsRead, Tag("\0read")]
     | Annotated[NestedText, Tag("\0text of Meta")]
     | Annotated[NestedImage, Tag("\0image of Meta")]

@@ -1,8 +1,9 @@
 """The parameters of a template's components.
 
 Meta refuses a text with a line break, a tab or more than four spaces in a row (132018), and so does this: before the
-send, with the parameter's path. Booleans and numbers stand where texts do in some of Meta's examples, and stay as
-they are.
+send, with the parameter's path. Meta's sentence is about the `text` of a parameter of the type `text`. Whether it holds
+for a code, a payload, a fallback or a place's name is not published, so these go to Meta as they are. Booleans and
+numbers stand where texts do in some of Meta's examples, and stay as they are.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from common.contracts.outbound.media import PartFile, PartSource
-from common.contracts.outbound.shape import BRANCH, AnyCase, Open, branch_by, pattern_of
+from common.contracts.outbound.shape import BRANCH, AnyCase, Open, OpenAction, branch_by, pattern_of
 
 _MAX_TEXT: Final = 32_768
 _MAX_PAYLOAD: Final = 512
@@ -36,6 +37,9 @@ _Text = Annotated[Annotated[_Line, Tag("\0text")] | _Plain, Discriminator(_form)
 _Payload = Annotated[
     Annotated[str, Field(min_length=1, max_length=_MAX_PAYLOAD), Tag("\0text")] | _Plain, Discriminator(_form)
 ]
+_Fallback = Annotated[
+    Annotated[str, Field(min_length=1, max_length=_MAX_TEXT), Tag("\0text")] | _Plain, Discriminator(_form)
+]
 _Code = Annotated[Annotated[str, Field(min_length=1, max_length=20), Tag("\0text")] | _Plain, Discriminator(_form)]
 
 
@@ -54,7 +58,7 @@ class TextParameter(_Parameter):
 class Currency(Open):
     """An amount in thousandths, with a fallback text."""
 
-    fallback_value: _Text
+    fallback_value: _Fallback
     code: Annotated[str, Field(min_length=3, max_length=3)]
     amount_1000: int
 
@@ -69,7 +73,7 @@ class CurrencyParameter(_Parameter):
 class Moment(Open):
     """A date: its fallback text is what is shown."""
 
-    fallback_value: _Text | None = None
+    fallback_value: _Fallback | None = None
 
 
 class DateTimeParameter(_Parameter):
@@ -146,10 +150,10 @@ class OtherParameter(_Parameter):
     """Any other type, as Meta shapes it: what belongs to the type `action` stands under `action`."""
 
     type: Annotated[str, WithJsonSchema({"type": "string", "not": {"pattern": pattern_of(_NAMED)}})]
-    action: dict[str, Any] | None = None
+    action: OpenAction | None = None
     limited_time_offer: dict[str, Any] | None = None
-    product: dict[str, Any] | None = None
-    order_status: dict[str, Any] | None = None
+    product: OpenAction | None = None
+    order_status: OpenAction | None = None
     tap_target_configuration: list[Any] | dict[str, Any] | None = None
     ttl_minutes: int | None = None
 

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -18,6 +26,14 @@ BRANCH: Final = "\0"
 """How the name of a union's branch begins. No key does: it could not be stored. So an error's path can leave it out."""
 
 _OWN_DATA: Final = frozenset({"flow_action_payload", "flow_action_data"})
+_IDS: Final = frozenset(
+    {
+        *("id", "catalog_id", "flow_id", "flow_token", "reference_id", "retailer_id"),
+        *("product_retailer_id", "thumbnail_product_retailer_id"),
+    }
+)
+"""Ids inside of what is taken as given: of catalogues, products, orders, flows, rows and buttons."""
+_LAST_CERTAIN: Final = 2**53 - 1
 
 
 class Shape(BaseModel):
@@ -83,6 +99,37 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
+def id_as_text(given: Any) -> Any:
+    """An id as Meta takes it: a whole number as its digits, and anything else as it is, for the type to judge.
+
+    Raises `ValueError` for a number that does not say for certain which id was meant: one with a fraction or an
+    exponent, and one beyond 2^53, because many JSON writers have rounded it by then (RFC 8259, 6).
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return given
+    if isinstance(given, float) or abs(given) > _LAST_CERTAIN:
+        raise ValueError("give the id as a text: a number that is not whole, or is beyond 2^53, may have been changed")
+    return str(given)
+
+
+def ids_as_text(value: Any) -> Any:
+    """The same JSON with each of Meta's ids in it as a text. Raises `ValueError`, which names the field."""
+    if isinstance(value, dict):
+        return {name: _member(name, inner) for name, inner in value.items()}
+    return [ids_as_text(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _member(name: str, inner: Any) -> Any:
+    if name in _OWN_DATA:
+        return inner
+    if name not in _IDS:
+        return ids_as_text(inner)
+    try:
+        return id_as_text(inner)
+    except ValueError as error:
+        raise ValueError(f"`{name}`: {error}") from None
+
+
 def _on_the_web(link: str) -> str:
     if not link.lower().startswith(("https://", "http://")):
         raise PydanticCustomError("link_scheme", "give an http or https URL", {"pattern": "^https?://"})
@@ -93,5 +140,11 @@ WebLink = Annotated[str, AfterValidator(_on_the_web), Field(json_schema_extra={"
 """A URL whose scheme may be in any case (RFC 3986, 3.1)."""
 
 Link = Annotated[WebLink, Field(max_length=MAX_LINK)]
-MetaId = Annotated[str, Field(min_length=1, max_length=MAX_ID, coerce_numbers_to_str=True)]
+Id = Annotated[str, BeforeValidator(id_as_text)]
+"""An id, which Meta has as a text: a whole number becomes one."""
+
+MetaId = Annotated[Id, Field(min_length=1, max_length=MAX_ID)]
+OpenAction = Annotated[dict[str, Any], AfterValidator(ids_as_text)]
+"""An object that is taken as given, but for the ids in it."""
+
 Wamid = Annotated[str, Field(min_length=1, max_length=MAX_ID)]

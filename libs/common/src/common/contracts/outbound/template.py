@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.parameters import Parameter
-from common.contracts.outbound.shape import BRANCH, AnyCase, Open, branch_by
+from common.contracts.outbound.shape import BRANCH, AnyCase, Id, Open, branch_by
 
 _MAX_BUTTONS: Final = 10
 _CALL: Final = "voice_call"
@@ -112,7 +112,7 @@ class Language(Open):
 class TemplateContent(Open):
     """Which template, in which language, with which parameters."""
 
-    name: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")]
+    name: Annotated[Id, Field(min_length=1, max_length=512, pattern=r"^\S+$")]
     language: Language
     components: Annotated[list[Component] | None, Field(max_length=32)] = None
 

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from common.http.auth import ApiKeySettings
-from common.http.complaints import complaints, not_json
 from common.http.serve import HttpSettings
 from common.security.callbacks import CallbackSettings
 from common.security.envelope import KeyRingSettings
+from common.setting_errors import complaints, not_json
 
 GOOD = base64.b64encode(bytes(32)).decode()
 KEKS = 'expected: key-encryption keys as JSON: {"id": "<base64 of 32 bytes>"}'
