@@ -97,7 +97,7 @@ def test_two_quotes_are_a_contradiction_and_the_same_twice_is_not():
     assert request(reply).quoted == request(reply, replyTo=WAMID).quoted == WAMID
     assert "quote different messages" in refused(reply, replyTo="wamid.other")["message.context"]
     reaction = {"type": "reaction", "reaction": {"message_id": WAMID, "emoji": "x"}, "context": {"message_id": WAMID}}
-    assert "reaction" in refused(reaction)["replyTo"]
+    assert "reaction" in refused(reaction)["message.context"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -64,9 +65,7 @@ def _form(message: object) -> str | None:
 
 
 def _counted_in_utc(at: datetime) -> datetime:
-    """Refuse a time without a zone, and what leaves the calendar in another zone, or as a number of seconds."""
-    if at.tzinfo is None:
-        raise ValueError("this time has no zone; add `Z` (UTC) or an offset such as `+02:00`")
+    """Refuse what leaves the calendar in another time zone, or as a number of seconds."""
     try:
         year = at.astimezone(UTC).year
     except OverflowError:
@@ -121,8 +120,8 @@ class SendRequest(_Model):
     message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
     category: Literal["conversation", "campaign"] = "conversation"
-    send_at: Annotated[datetime, AfterValidator(_counted_in_utc)] | None = None
-    expires_at: Annotated[datetime, AfterValidator(_counted_in_utc)] | None = None
+    send_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None
 
     @model_validator(mode="before")
     @classmethod
