@@ -21,17 +21,17 @@ from common.contracts import webhooks
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id
 from common.contracts.people import Contact, contact_key
+from common.meta.contacts import People, Person
 from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
 from common.meta.torn import Marked, marked, readable
 from ingress import shapes
-from ingress.contacts import People, recipient_of, sender_of
+from ingress.contacts import people_of, recipient_of, sender_of
 from ingress.shapes import (
     MAX_FACTS,
     Change,
     Entry,
     Number,
-    Person,
     TooMuch,
     Value,
     check_number,
@@ -124,7 +124,7 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
             place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
             if is_odd(place.number):
                 return []
-            people = People(value.contacts or (), value.messages or (), value.statuses or ())
+            people = people_of(value.contacts or (), value.messages or (), value.statuses or ())
             facts.extend(_message_fact(fragment, people, place) for fragment in value.messages or ())
             facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())
     return facts if len(facts) <= MAX_FACTS else []
@@ -205,7 +205,7 @@ def _cut_value(raw: msgspec.Raw, value: Value, place: "_Place", *, complete: boo
     """The messages and statuses; the value itself too, where it says more than they and their contacts do."""
     lists = {name: _items_of(value, name) for name in ("contacts", "messages", "statuses", "errors")}
     listed, known = _people(lists["contacts"] or (), place)
-    people = People(listed, lists["messages"] or (), lists["statuses"] or ())
+    people = people_of(listed, lists["messages"] or (), lists["statuses"] or ())
     complete = complete and known and lists["contacts"] is not None and lists["errors"] == ()
     for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):
         found = lists[name]

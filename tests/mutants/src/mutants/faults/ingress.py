@@ -230,7 +230,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/the-only-contact-is-not-the-sender",
-        f"{_INGRESS}/contacts.py",
+        "libs/common/src/common/meta/contacts.py",
         "        return found[0] if len(found) == 1 else _UNKNOWN\n",
         "        return _UNKNOWN\n",
         _ODD_TESTS,
@@ -238,7 +238,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/notations-are-not-compared",
-        f"{_INGRESS}/contacts.py",
+        "libs/common/src/common/meta/contacts.py",
         'keys.append(f"p:{canonical(person.wa_id)}")',
         'keys.append(f"p:{person.wa_id}")',
         _MATCHING_TESTS,
@@ -246,7 +246,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/one-contact-is-two-people",
-        f"{_INGRESS}/contacts.py",
+        "libs/common/src/common/meta/contacts.py",
         " and self._is_of_one()",
         "",
         _MATCHING_TESTS,
