@@ -79,13 +79,14 @@ def read_all(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> tuple[T, bool]:
     return lenient.read(raw)
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, forbid_unknown_fields=True):
     """A body, whatever its entries are."""
 
     entry: msgspec.Raw
+    object: msgspec.Raw = _ABSENT
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
     """One entry, whatever its changes are."""
 
     changes: msgspec.Raw
@@ -93,7 +94,7 @@ class Entry(msgspec.Struct):
     time: Time | None = None
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, forbid_unknown_fields=True):
     """One change, whatever its value is. One without a field may still be understood by its value."""
 
     value: msgspec.Raw
@@ -195,14 +196,14 @@ class PlainValue(msgspec.Struct, forbid_unknown_fields=True):
     errors: None = None
 
 
-class PlainChange(msgspec.Struct):
+class PlainChange(msgspec.Struct, forbid_unknown_fields=True):
     """A change of messages and statuses alone."""
 
     field: Literal["messages"]
     value: PlainValue
 
 
-class PlainEntry(msgspec.Struct):
+class PlainEntry(msgspec.Struct, forbid_unknown_fields=True):
     """An entry of messages and statuses alone."""
 
     changes: list[PlainChange]
@@ -210,10 +211,11 @@ class PlainEntry(msgspec.Struct):
     time: Time | None = None
 
 
-class PlainBody(msgspec.Struct):
+class PlainBody(msgspec.Struct, forbid_unknown_fields=True):
     """What nearly every body is: messages and statuses alone, all of it as documented. Decoded in one go."""
 
     entry: list[PlainEntry]
+    object: msgspec.Raw = _ABSENT
 
 
 _ITEMS: Final = msgspec.json.Decoder(_Items | None)

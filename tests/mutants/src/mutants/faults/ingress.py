@@ -183,7 +183,7 @@ FAULTS: Final = (
     Fault(
         "ingress/empty-entries-are-lost",
         _CORE,
-        '        yield _unparsed(raw, "the entry has no change", _Place(None, None, now, torn=torn))\n',
+        '        yield _unparsed(raw, "the entry has no change", about.place)\n',
         "        return\n",
         _CORE_TESTS,
         "a body is answered 200 and nothing of it is stored",
@@ -227,6 +227,22 @@ FAULTS: Final = (
         "    if (",
         _ODD_TESTS,
         "calls and echoes beside a message are lost",
+    ),
+    Fault(
+        "ingress/what-stands-beside-the-facts-is-lost",
+        _CORE,
+        "    if changes and not complete:\n",
+        "    if changes and not complete and False:\n",
+        _ODD_TESTS,
+        "an account id that is too long, or a new member of an entry, is in no record",
+    ),
+    Fault(
+        "ingress/a-field-that-is-dropped-is-lost",
+        _CORE,
+        "    all_known = all_known and place.field == change.field\n",
+        "",
+        _ODD_TESTS,
+        "what a change said its field was is in no record",
     ),
     Fault(
         "ingress/the-only-contact-is-not-the-sender",
