@@ -140,7 +140,7 @@ def _standing(move: Move, document: Document | None) -> Entry:
 
 def _opt_out(entry: Entry) -> dict[str, object]:
     """What a template that Meta has refused for it says of its person."""
-    if not entry.template or entry.error is None or entry.error.code != OPTED_OUT:
+    if entry.state is not State.FAILED or not entry.template or entry.error is None or entry.error.code != OPTED_OUT:
         return {}
     return {OPTED_OUT_LANE: lane_of(entry.chatbot_id, entry.to), OPTED_OUT_AT: entry.at}
 
