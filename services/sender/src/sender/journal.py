@@ -70,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
     begins anew with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
     refuses, and because of which it waits beside its conversation. `digest` tells the content apart from another that
-    comes under the same message id.
+    comes under the same message id. `template` names the template that it is, if it is one.
     """
 
     id: str
@@ -95,6 +95,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     replays: int = 0
     apart: str = ""
     digest: str | None = None
+    template: str = ""
 
     @property
     def ended(self) -> bool:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
@@ -14,6 +15,7 @@ from sender.batching import GroupCommit
 from sender.flow import utc_now
 from sender.journal import Entry, Move
 from sender.moves import settle
+from sender.optouts import has_opted_out
 from sender.store import JournalStore
 from sender.tokens import new_token
 
@@ -28,7 +30,8 @@ class Settler:
 
     It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8). `on_status` is told of every status.
+    that the number belongs to (P8). `on_status` is told of every status, `on_opted_out` of those that say that a person
+    has stopped marketing messages.
     """
 
     def __init__(
@@ -36,16 +39,20 @@ class Settler:
         store: JournalStore,
         moves: GroupCommit[Move, Entry],
         on_status: Callable[[StatusData], None] = lambda _status: None,
+        on_opted_out: Callable[[StatusData, datetime], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._moves = moves
         self._on_status = on_status
+        self._on_opted_out = on_opted_out
 
     async def handle(self, batch: Batch) -> None:
         """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
         statuses = _statuses(batch)
         for status in statuses:
             self._on_status(status)
+            if self._on_opted_out is not None and has_opted_out(status):
+                await self._on_opted_out(status, utc_now())
         seen = _seen(statuses)
         if seen:
             entries = await self._store.unsettled_among(list(seen))

@@ -15,6 +15,9 @@ from common.mongo.client import Database, Document
 from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
 from sender.journal import ENDED, Entry, Move, State
+from sender.optout_store import OPTED_OUT_AT, OPTED_OUT_LANE
+from sender.optouts import OPTED_OUT
+from sender.requests import lane_of
 
 COLLECTION: Final = collections.SEND_JOURNAL.name
 
@@ -120,6 +123,8 @@ class JournalStore:
                 replays=entry.replays or None,
                 apart=entry.apart or None,
                 digest=entry.digest,
+                template=entry.template or None,
+                **_opt_out(entry),
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -131,6 +136,13 @@ def _standing(move: Move, document: Document | None) -> Entry:
     if move.expected is None:
         raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
     return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+
+
+def _opt_out(entry: Entry) -> dict[str, object]:
+    """What a template that Meta has refused for it says of its person."""
+    if entry.state is not State.FAILED or not entry.template or entry.error is None or entry.error.code != OPTED_OUT:
+        return {}
+    return {OPTED_OUT_LANE: lane_of(entry.chatbot_id, entry.to), OPTED_OUT_AT: entry.at}
 
 
 def _present(**fields: object) -> dict[str, object]:
@@ -161,6 +173,7 @@ def _entry(document: Document) -> Entry:
         replays=document.get("replays", 0),
         apart=document.get("apart", ""),
         digest=document.get("digest"),
+        template=document.get("template", ""),
     )
 
 

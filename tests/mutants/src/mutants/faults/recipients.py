@@ -130,9 +130,25 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-statuses-tell-nothing",
         "services/sender/src/sender/app.py",
-        "Settler(self.store, self.moves, self._status_seen)",
-        "Settler(self.store, self.moves)",
+        "Settler(self.store, self.moves, self._status_seen, ",
+        "Settler(self.store, self.moves, lambda _: None, ",
         ("services/sender/tests/test_wiring.py",),
         "a window that Meta closes with a status is tried again and again",
+    ),
+    Fault(
+        "sender/an-opt-out-counts-on-any-number",
+        "services/sender/src/sender/optout_store.py",
+        '            "phoneNumberId": status.phone_number_id,\n',
+        "",
+        ("services/sender/tests/test_store.py",),
+        "a status on one number stops the campaigns of another",
+    ),
+    Fault(
+        "sender/opt-outs-are-asked-for-every-template",
+        "services/sender/src/sender/optout_lookup.py",
+        "if not self._known.is_marketing(chatbot, subject) or self._known",
+        "if self._known",
+        ("services/sender/tests/test_optouts.py",),
+        "each one-time password asks MongoDB for nothing",
     ),
 )

@@ -54,7 +54,7 @@ def send_erased(token: str) -> Pipeline:
     """That it has ended, and whether Meta has it. `token` is new: whoever still wants to change it reads it anew."""
     marked = {"$cond": [{"$gt": ["$wamid", None]}, ERASED, "$$REMOVE"]}
     fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, "erasedAt": "$$NOW"}
-    return [{"$set": fields}, {"$unset": ["contact", "error.title", "error.details"]}]
+    return [{"$set": fields}, {"$unset": ["contact", "error.title", "error.details", "optedOut", "optedOutAt"]}]
 
 
 def send_cancelled(token: str, now: datetime) -> Pipeline:
