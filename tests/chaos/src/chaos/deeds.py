@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, Final
 
 from chaos.plan import Fault
-from demo.client import Client
-from demo.system import System
 from local_stack.cluster import Cluster
+from testbed.client import Client
+from testbed.system import System
 
 log = logging.getLogger(__name__)
 

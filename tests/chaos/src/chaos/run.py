@@ -20,11 +20,11 @@ from chaos.rolling import Rolled
 from chaos.traffic import Bot, Traffic
 from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
 from common.contracts.ids import journal_id
-from demo.client import Client
-from demo.plan import Choices
-from demo.system import System
 from hostile.machine import Machine
 from local_stack import LocalStack
+from testbed.client import Client
+from testbed.plan import Choices
+from testbed.system import System
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Outcome:
 
 
 async def run(options: Options, say: Callable[[str], None]) -> Outcome:
-    """Do one run. Raises `DemoFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
+    """Do one run. Raises `StepFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
     profile = Profile(REPLICAS, options.kafka_nodes, options.mongo_nodes, options.kinds)
     faults = [] if options.rolling else plan(options.seed, options.faults, profile)
     database = f"chaos_{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""One address for everything: `python -m demo.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
+"""One address for everything: `python -m testbed.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
 
 A reverse proxy for one machine. It passes bodies byte for byte, compressed ones too: Meta's signature is over them. It
 normalises a path (RFC 3986 §6.2.2), judges it, and passes on what it has judged. Several URLs for one
@@ -173,7 +173,7 @@ def _error(status: int, code: str, message: str) -> web.Response:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m demo.gateway", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m testbed.gateway", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--route", action="append", required=True, metavar="PREFIX=URL", help="may be repeated")

@@ -6,9 +6,9 @@ import uuid
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import Client, eventually, webhook_body
-from demo.plan import Choices
-from demo.system import System
+from testbed.client import Client, eventually, webhook_body
+from testbed.plan import Choices
+from testbed.system import System
 
 DATABASE = {"MONGODB_DATABASE": f"replicas_{uuid.uuid4().hex[:12]}"}
 CHOICES = Choices(

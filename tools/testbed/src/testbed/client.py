@@ -10,12 +10,12 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from demo.plan import PREFIX, Credentials
+from testbed.plan import PREFIX, Credentials
 
 Json = dict[str, Any]
 
 
-class DemoFailed(Exception):
+class StepFailed(Exception):
     """Something did not happen; the text says what."""
 
 
@@ -29,14 +29,14 @@ class Client:
         self._secret = secret
 
     async def api(self, method: str, path: str, body: object = None, *, expect: int | None = 200) -> Json:
-        """Call our API with the demo's key; raises `DemoFailed` for another status than expected."""
+        """Call our API with this run's key; raises `StepFailed` for another status than expected."""
         headers = {"authorization": f"Bearer {self._secret.api_key}"}
         async with self._session.request(
             method, f"{self._gateway}{PREFIX}{path}", json=body, headers=headers
         ) as answer:
             data: Json = await answer.json(content_type=None)
             if expect is not None and answer.status != expect:
-                raise DemoFailed(f"{method} {path} answered {answer.status}: {data}")
+                raise StepFailed(f"{method} {path} answered {answer.status}: {data}")
             return data
 
     async def status_of(
@@ -70,7 +70,7 @@ class Client:
         async with self._session.request(method, url, json=body, params=query) as answer:
             data: Json = await answer.json()
             if answer.status != 200:
-                raise DemoFailed(f"the emulator refused {method} {path}: {data}")
+                raise StepFailed(f"the emulator refused {method} {path}: {data}")
             return data
 
     async def onboard(
@@ -109,11 +109,11 @@ class Client:
 
 
 async def eventually(what: str, condition: Any, *, seconds: float = 30.0, pause: float = 0.1) -> Any:
-    """Wait until `condition()` gives something; raises `DemoFailed` naming `what` after the time."""
+    """Wait until `condition()` gives something; raises `StepFailed` naming `what` after the time."""
     deadline = time.monotonic() + seconds
     while not (found := await condition()):
         if time.monotonic() > deadline:
-            raise DemoFailed(f"{what}: did not happen within {seconds:.0f} s")
+            raise StepFailed(f"{what}: did not happen within {seconds:.0f} s")
         await asyncio.sleep(pause)
     return found
 

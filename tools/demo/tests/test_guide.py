@@ -13,13 +13,31 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import eventually
 from demo.guide import addresses, curl_lines
+from demo.home import home_of
 from demo.story import CHATBOT, LINES, NUMBER
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import System
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def system():
+    """The demo's system, page included, with a Kafka of its own."""
+    database = {"MONGODB_DATABASE": f"guide_{uuid.uuid4().hex[:12]}"}
+    extra = dict.fromkeys(("sender", "conversation", "accounts"), database)
+    with System(choices=Choices(extra=extra), home=home_of) as system:
+        yield system
+
+
+@pytest.fixture
+async def client(system):
+    async with ClientSession() as session:
+        yield Client(session, system.urls, system.secret)
 
 
 def pasted(line):

@@ -1,15 +1,13 @@
-"""The demo's plan: every path has a service, and secrets stay where other users of the machine cannot see them."""
+"""The plan: every path has a service, and secrets stay where other users of the machine cannot see them."""
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import fields
 
 import pytest
 
-from demo.gateway import in_turn, targets_of
-from demo.plan import PATHS, PREFIX, PROCESSES, SERVICES, Choices, Credentials, listeners, names_of, processes
+from testbed.gateway import in_turn, targets_of
+from testbed.plan import PATHS, PREFIX, PROCESSES, SERVICES, Choices, Credentials, listeners, names_of, processes
 
 PORTS = {name: 20_000 + n for n, name in enumerate(listeners({}))}
 SECRET = Credentials()
@@ -130,12 +128,3 @@ def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
 def test_replicas_take_turns():
     assert [in_turn(["a", "b"], turn) for turn in range(3)] == [["a", "b"], ["b", "a"], ["a", "b"]]
     assert in_turn([], 5) == []
-
-
-@pytest.mark.parametrize("other", ["--once", "--traces"])
-def test_without_an_ai_there_is_no_conversation_to_prove(other):
-    done = subprocess.run(
-        [sys.executable, "-m", "demo", "--no-ai", other], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 2
-    assert "--no-ai leaves nothing that answers" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from demo.gateway import UnusablePath, build, end_to_end, normal_path, rested_first, targets_of
+from testbed.gateway import UnusablePath, build, end_to_end, normal_path, rested_first, targets_of
 
 BODY = bytes(range(256)) * 3
 

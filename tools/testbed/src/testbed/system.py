@@ -16,11 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from demo.home import home_page
-from demo.plan import PEERS, Choices, Credentials, Process, listeners, names_of, processes, urls
 from local_stack import LocalStack
 from local_stack.node import Node
 from local_stack.ports import free_ports
+from testbed.plan import PEERS, Choices, Credentials, Process, listeners, names_of, processes, urls
 
 PARTITIONS = 4
 STOPPING = ("emulator", "gateway", "ai_responder", "sender", "conversation", "ingress", "accounts", PEERS)
@@ -36,8 +35,9 @@ class SystemFailed(Exception):
 class System:
     """Start with `with System() as system`. `port` 0 takes a free one for the gateway.
 
-    `choices` say how it differs from the demo's; `partitions` and `replication` are those of the topics. With
-    `usual_ports` Kafka and MongoDB are on theirs when these are free. `timings` says how many seconds each stage took.
+    `choices` say how it differs from the plain one; `partitions` and `replication` are those of the topics. With
+    `usual_ports` Kafka and MongoDB are on theirs when these are free. `home` writes the gateway's page, as HTML, once
+    Kafka and MongoDB run. `timings` says how many seconds each stage took.
     The logs in `folder` go with the system, unless it ends by an error or `keep_logs` is set.
     """
 
@@ -50,6 +50,7 @@ class System:
         partitions: int = PARTITIONS,
         replication: int = 1,
         usual_ports: bool = False,
+        home: Callable[["System"], str] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._own_stack = stack is None
@@ -61,11 +62,12 @@ class System:
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         ports["gateway"] = port or ports["gateway"]
         self.urls = urls(ports)
-        self.folder = Path(tempfile.mkdtemp(prefix="whatsapp-cloud-demo-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="whatsapp-cloud-testbed-"))
         self.keep_logs = False
         self._ports = ports
         self._partitions = partitions
         self._replication = replication
+        self._home = home
         self._say = say
         self._plan: dict[str, Process] = {}
         self._nodes: dict[str, Node] = {}
@@ -82,7 +84,7 @@ class System:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything. Ctrl-C is not an error, but how the demo ends."""
+        """Stop everything. Ctrl-C is not an error: it is how the demo ends."""
         self.stop()
         if self.keep_logs or (error is not None and not isinstance(error, KeyboardInterrupt)):
             self._say(f"logs are kept in {self.folder}")
@@ -102,7 +104,7 @@ class System:
                 self.secret,
                 kafka=self.stack.kafka_bootstrap_servers,
                 mongodb=self.stack.mongodb_uri,
-                choices=replace(self.choices, home=self._write_home()),
+                choices=replace(self.choices, home=self._write_home(self._home)) if self._home else self.choices,
             )
             self._plan = {process.name: process for process in plan}
             wanted = [name for name in self._plan if name not in self.choices.idle]
@@ -114,16 +116,7 @@ class System:
     def stop(self) -> None:
         """Stop all processes in order, then Kafka and MongoDB."""
         with self._stage("stop"):
-            for service in (
-                "emulator",
-                "gateway",
-                "ai_responder",
-                "sender",
-                "conversation",
-                "ingress",
-                "accounts",
-                PEERS,
-            ):
+            for service in STOPPING:
                 for name in self.names(service):
                     if name in self._nodes:
                         self._nodes[name].stop(_STOP_SECONDS)
@@ -189,12 +182,10 @@ class System:
         """Everything every process has logged, over restarts."""
         return {name: node.log.read_text(errors="replace") for name, node in self._nodes.items() if node.log.exists()}
 
-    def _write_home(self) -> str:
+    def _write_home(self, home: Callable[["System"], str]) -> str:
         page = self.folder / "home.html"
-        stack = self.stack
-        text = home_page(self.urls, self.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
         page.touch(mode=0o600)
-        page.write_text(text, encoding="utf-8")
+        page.write_text(home(self), encoding="utf-8")
         return str(page)
 
     def _make_topics(self) -> None:

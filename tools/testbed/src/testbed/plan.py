@@ -1,4 +1,4 @@
-"""What runs where in the demo: each process with its command and its environment. Pure."""
+"""What runs where in the testbed: each process with its command and its environment. Pure."""
 
 import base64
 import hashlib
@@ -86,7 +86,7 @@ def urls(ports: Mapping[str, int]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """How a system differs from the demo's.
+    """How a system differs from the plain one.
 
     `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
     Processes named in `idle` are planned and not started: `System.spawn` does that. `tenants` are callers with an API
@@ -112,7 +112,7 @@ def processes(
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "MONGODB_URI": mongodb,
         "HTTP_HOST": "127.0.0.1",
-        "ENV_FILE": "",  # the demo has keys of its own, which do not go with those of a `.env`
+        "ENV_FILE": "",  # the testbed has keys of its own, which do not go with those of a `.env`
     }
     extra = choices.extra
     services = [
@@ -199,7 +199,7 @@ def _listeners_of(kind: str, ports: Mapping[str, int]) -> list[str]:
 def _peers(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices) -> Process:
     paths = {"internal": "/internal/accounts", "windows": "/internal/windows"}
     routes = [f"--route={path}={base[name]}" for kind, path in paths.items() for name in _listeners_of(kind, ports)]
-    command = [sys.executable, "-m", "demo.gateway", "--port", str(ports[PEERS])]
+    command = [sys.executable, "-m", "testbed.gateway", "--port", str(ports[PEERS])]
     return Process(PEERS, [*command, "--timeout", str(choices.gateway_seconds), *routes], {})
 
 
@@ -210,7 +210,7 @@ def _gateway(base: Mapping[str, str], ports: Mapping[str, int], choices: Choices
         for path in paths
         for name in names_of(service, choices.replicas)
     ]
-    command = [sys.executable, "-m", "demo.gateway", "--port", str(ports["gateway"])]
+    command = [sys.executable, "-m", "testbed.gateway", "--port", str(ports["gateway"])]
     home = ["--home", choices.home] if choices.home else []
     return Process(
         "gateway",
