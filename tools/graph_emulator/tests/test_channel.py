@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from graph_emulator.channel import Channel
 from graph_emulator.config import Config
 from graph_emulator.faults import Fault, WebhookDecision
-from graph_emulator.ledger import Trace
-from graph_emulator.webhooks import Update
+from graph_emulator.state.ledger import Trace
+from graph_emulator.webhooks.channel import Channel
+from graph_emulator.webhooks.wire import Update
 
 
 class Wire:

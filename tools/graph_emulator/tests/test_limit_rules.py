@@ -3,11 +3,11 @@
 import pytest
 
 from graph_emulator.config import LIMITS, Config, limits_in
-from graph_emulator.media_ids import media_ids
+from graph_emulator.limits.pair import READINGS, next_burst, next_owed
+from graph_emulator.limits.service_window import ServiceWindow, takes
+from graph_emulator.limits.traffic import Second, Traffic, messages_per_second
 from graph_emulator.misuse import Misuse
-from graph_emulator.pair_limit import READINGS, next_burst, next_owed
-from graph_emulator.service_window import ServiceWindow, takes
-from graph_emulator.throughput import Second, Traffic, messages_per_second
+from graph_emulator.validation.media_ids import media_ids
 
 HOUR = 3_600_000
 NOON = 1_800_000_000_000

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.media import size_limit
+from graph_emulator.state.media import size_limit
 
 PNG = b"\x89PNG not really"
 

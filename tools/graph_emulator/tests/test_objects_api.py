@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph_emulator.directory import Business
+from graph_emulator.state.directory import Business
 
 
 async def test_a_phone_number_shows_its_fields(rig):

@@ -1,7 +1,7 @@
 import pytest
 
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.validation import check_message
+from graph_emulator.validation.message import check_message
 
 
 def template(*components, **parts):

@@ -1,9 +1,9 @@
 import json
 
-from graph_emulator.directory import Business, Customer
 from graph_emulator.ids import Ids, bsuid
-from graph_emulator.ledger import Trace
-from graph_emulator.webhooks import StatusFacts, Update, encode, envelope, message_value, signature, status_value
+from graph_emulator.state.directory import Business, Customer
+from graph_emulator.state.ledger import Trace
+from graph_emulator.webhooks.wire import StatusFacts, Update, encode, envelope, message_value, signature, status_value
 
 BUSINESS = Business("111", "222", "15550001111")
 OTHER = Business("112", "222", "15550001112")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
+from graph_emulator.limits.pair import READINGS
 from graph_emulator.misuse import Misuse
-from graph_emulator.pair_limit import READINGS
 
 Json = dict[str, Any]
 

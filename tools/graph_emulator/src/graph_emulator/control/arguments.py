@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
 from graph_emulator.misuse import Misuse
+from graph_emulator.state.directory import Business
 from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from graph_emulator.ledger import DELIVERED, Ledger, Received, Sent, Trace
+from graph_emulator.state.ledger import DELIVERED, Ledger, Received, Sent, Trace
 
 Json = dict[str, Any]
 

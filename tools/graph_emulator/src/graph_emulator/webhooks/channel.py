@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from graph_emulator.config import Config
 from graph_emulator.faults import NO_WEBHOOK_FAULT, WebhookDecision
 from graph_emulator.timers import Timers
-from graph_emulator.webhooks import UPDATES_MAX, Update, encode, envelope
+from graph_emulator.webhooks.wire import UPDATES_MAX, Update, encode, envelope
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,8 @@ One function per message type, found by name in `_TYPES`. Limits are those of Me
 import re
 from collections.abc import Callable
 
-from graph_emulator.checks import (
+from graph_emulator.graph_errors import GraphError
+from graph_emulator.validation.checks import (
     INVALID,
     MISSING,
     PARAMETER,
@@ -22,9 +23,8 @@ from graph_emulator.checks import (
     text_if_given,
     web_link,
 )
-from graph_emulator.graph_errors import GraphError
-from graph_emulator.validation_interactive import check_interactive
-from graph_emulator.validation_template import check_template
+from graph_emulator.validation.interactive import check_interactive
+from graph_emulator.validation.template import check_template
 
 CALLBACK_DATA_MAX = 512
 _ID_MAX = 512

@@ -9,15 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
-from graph_emulator import control_limits
-from graph_emulator.arguments import business_in, number_in, phone_in, text_in
-from graph_emulator.delivery import verify_callback
+from graph_emulator.control import limit_routes
+from graph_emulator.control.arguments import business_in, number_in, phone_in, text_in
+from graph_emulator.control.fault_plans import parse_plan, show_plan
+from graph_emulator.control.scenes import change_customer, inbound_message, made_business, show_business, wanted_token
 from graph_emulator.emulator import Emulator
-from graph_emulator.fault_plans import parse_plan, show_plan
+from graph_emulator.graph_api.serving import EMULATOR, success
 from graph_emulator.misuse import Misuse
-from graph_emulator.scenes import change_customer, inbound_message, made_business, show_business, wanted_token
-from graph_emulator.serving import EMULATOR, success
 from graph_emulator.wa_ids import wa_id_of
+from graph_emulator.webhooks.delivery import verify_callback
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def routes() -> list[web.RouteDef]:
         "outbox": _outbox,
         "calls": _calls,
         "faults": _faults,
-        **control_limits.GETS,
+        **limit_routes.GETS,
     }
     posts: dict[str, _Endpoint] = {
         "config": _set_config,
@@ -53,7 +53,7 @@ def routes() -> list[web.RouteDef]:
         "webhook": _webhook,
         "faults": _set_faults,
         "reset": _reset,
-        **control_limits.POSTS,
+        **limit_routes.POSTS,
     }
     return [
         *(web.get(f"/_control/{name}", _answered(endpoint)) for name, endpoint in gets.items()),

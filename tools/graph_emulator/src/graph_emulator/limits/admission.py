@@ -10,12 +10,12 @@ from typing import Any
 
 from graph_emulator.clock import Clock
 from graph_emulator.config import LIMITS, PAIR, THROUGHPUT, WINDOW, Config
-from graph_emulator.directory import Business, Customer
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.ledger import Sent
-from graph_emulator.pair_limit import Owed, next_owed
-from graph_emulator.service_window import ServiceWindow, takes
-from graph_emulator.throughput import Traffic
+from graph_emulator.limits.pair import Owed, next_owed
+from graph_emulator.limits.service_window import ServiceWindow, takes
+from graph_emulator.limits.traffic import Traffic
+from graph_emulator.state.directory import Business, Customer
+from graph_emulator.state.ledger import Sent
 
 Json = dict[str, Any]
 Pair = tuple[str, str]

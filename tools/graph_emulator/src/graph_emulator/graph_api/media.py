@@ -2,10 +2,10 @@
 
 from aiohttp import BodyPartReader, web
 
-from graph_emulator.directory import Business
+from graph_emulator.graph_api.serving import Call, success
 from graph_emulator.graph_errors import GraphError, unknown_object
-from graph_emulator.media import DOCUMENT_MAX, Media, size_limit
-from graph_emulator.serving import Call, success
+from graph_emulator.state.directory import Business
+from graph_emulator.state.media import DOCUMENT_MAX, Media, size_limit
 
 _CHUNK = 1 << 16
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
-from graph_emulator.checks import known_keys, need_text
-from graph_emulator.delivery import verify_callback
-from graph_emulator.directory import Business, Waba
+from graph_emulator.graph_api.media import show_media
+from graph_emulator.graph_api.serving import Call, expiry_message, success
 from graph_emulator.graph_errors import GraphError, unknown_object
-from graph_emulator.graph_media import show_media
-from graph_emulator.serving import Call, expiry_message, success
-from graph_emulator.throughput import HIGH
-from graph_emulator.webhooks import UNLIMITED
+from graph_emulator.limits.traffic import HIGH
+from graph_emulator.state.directory import Business, Waba
+from graph_emulator.validation.checks import known_keys, need_text
+from graph_emulator.webhooks.delivery import verify_callback
+from graph_emulator.webhooks.wire import UNLIMITED
 
 Json = dict[str, Any]
 

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from graph_emulator.arguments import business_in, number_in, phone_in, text_in
+from graph_emulator.control.arguments import business_in, number_in, phone_in, text_in
+from graph_emulator.control.scenes import THROUGHPUT_KEYS, change_throughput, only, show_business
 from graph_emulator.emulator import Emulator
-from graph_emulator.limits import Pair
+from graph_emulator.limits.admission import Pair
 from graph_emulator.misuse import Misuse
-from graph_emulator.scenes import THROUGHPUT_KEYS, change_throughput, only, show_business
-from graph_emulator.webhooks import throughput_upgrade
+from graph_emulator.webhooks.wire import throughput_upgrade
 
 Json = dict[str, Any]
 

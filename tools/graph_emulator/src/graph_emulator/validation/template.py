@@ -2,7 +2,8 @@
 
 import re
 
-from graph_emulator.checks import (
+from graph_emulator.graph_errors import GraphError
+from graph_emulator.validation.checks import (
     INVALID,
     PARAMETER,
     Json,
@@ -14,7 +15,6 @@ from graph_emulator.checks import (
     objects,
     one_of,
 )
-from graph_emulator.graph_errors import GraphError
 
 _COMPONENTS = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_type_hints
 from graph_emulator.config import camel
 from graph_emulator.faults import CALL_KINDS, WEBHOOK_KINDS, Fault, FaultPlan, Match, Rule
 from graph_emulator.misuse import Misuse
-from graph_emulator.webhooks import SHAPES, UPDATES_MAX
+from graph_emulator.webhooks.wire import SHAPES, UPDATES_MAX
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from graph_emulator.config import Config
-from graph_emulator.directory import Customer
+from graph_emulator.state.directory import Customer
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.media_ids import media_ids
-from graph_emulator.validation import check_message, is_to_group, recipient_of
+from graph_emulator.state.directory import Business, Customer, Directory
+from graph_emulator.validation.media_ids import media_ids
+from graph_emulator.validation.message import check_message, is_to_group, recipient_of
 from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]

@@ -3,14 +3,14 @@
 from typing import Any
 
 from graph_emulator.clock import Clock
-from graph_emulator.delivery import Delivery
-from graph_emulator.directory import Business, Customer
 from graph_emulator.ids import Ids
-from graph_emulator.ledger import Ledger, Sent, Trace
-from graph_emulator.limits import Limits
-from graph_emulator.media import MediaStore
-from graph_emulator.samples import MEDIA, complete
-from graph_emulator.webhooks import Update, message_value
+from graph_emulator.limits.admission import Limits
+from graph_emulator.messages.samples import MEDIA, complete
+from graph_emulator.state.directory import Business, Customer
+from graph_emulator.state.ledger import Ledger, Sent, Trace
+from graph_emulator.state.media import MediaStore
+from graph_emulator.webhooks.delivery import Delivery
+from graph_emulator.webhooks.wire import Update, message_value
 
 Json = dict[str, Any]
 

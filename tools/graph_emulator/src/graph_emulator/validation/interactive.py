@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from graph_emulator.checks import (
+from graph_emulator.graph_errors import GraphError
+from graph_emulator.validation.checks import (
     INVALID,
     Json,
     flag_if_given,
@@ -16,7 +17,6 @@ from graph_emulator.checks import (
     text_if_given,
     web_link,
 )
-from graph_emulator.graph_errors import GraphError
 
 _HEADERS = frozenset({"text", "image", "video", "document"})
 _LONG_BODY = frozenset({"list"})

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
 from graph_emulator.graph_errors import GraphError, error_body, unknown_object
+from graph_emulator.state.directory import Business
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from graph_emulator.directory import Business
 from graph_emulator.faults import CallDecision, Event, Fault
+from graph_emulator.graph_api.serving import Call, success
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.serving import Call, success
+from graph_emulator.state.directory import Business
 
 Json = dict[str, Any]
 

@@ -3,20 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graph_emulator.acceptance import Accepted, accept, answer
 from graph_emulator.clock import Clock
 from graph_emulator.config import Config
-from graph_emulator.delivery import Delivery
-from graph_emulator.directory import Business, Customer, Directory
 from graph_emulator.graph_errors import GraphError
 from graph_emulator.ids import Ids
-from graph_emulator.ledger import Ledger, Received, Trace
-from graph_emulator.limits import Limits
-from graph_emulator.media import MediaStore
-from graph_emulator.statuses import Step, steps
+from graph_emulator.limits.admission import Limits
+from graph_emulator.messages.acceptance import Accepted, accept, answer
+from graph_emulator.messages.statuses import Step, steps
+from graph_emulator.state.directory import Business, Customer, Directory
+from graph_emulator.state.ledger import Ledger, Received, Trace
+from graph_emulator.state.media import MediaStore
 from graph_emulator.timers import Timers
-from graph_emulator.validation import check_read
-from graph_emulator.webhooks import StatusFacts, Update, status_value
+from graph_emulator.validation.message import check_read
+from graph_emulator.webhooks.delivery import Delivery
+from graph_emulator.webhooks.wire import StatusFacts, Update, status_value
 
 Json = dict[str, Any]
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graph_emulator.directory import Business, Customer
 from graph_emulator.graph_errors import webhook_error
-from graph_emulator.ledger import Trace
+from graph_emulator.state.directory import Business, Customer
+from graph_emulator.state.ledger import Trace
 
 Json = dict[str, Any]
 

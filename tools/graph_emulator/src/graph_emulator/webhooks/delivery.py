@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from graph_emulator.channel import Channel, Post
 from graph_emulator.clock import Clock
 from graph_emulator.config import Config
-from graph_emulator.directory import Directory
 from graph_emulator.faults import Event, WebhookDecision
 from graph_emulator.ids import Ids
-from graph_emulator.ledger import DELIVERED, DROPPED, GIVEN_UP, UNROUTED, Ledger
-from graph_emulator.webhooks import Update, signature
+from graph_emulator.state.directory import Directory
+from graph_emulator.state.ledger import DELIVERED, DROPPED, GIVEN_UP, UNROUTED, Ledger
+from graph_emulator.webhooks.channel import Channel, Post
+from graph_emulator.webhooks.wire import Update, signature
 
 Json = dict[str, Any]
 
