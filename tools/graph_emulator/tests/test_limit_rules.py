@@ -2,11 +2,12 @@
 
 import pytest
 
-from graph_emulator.config import LIMITS, Config, limits_in
-from graph_emulator.limits.pair import READINGS, next_burst, next_owed
+from graph_emulator.config import LIMITS, PAIR_READINGS, Config, limits_in
+from graph_emulator.limits.pair import next_burst, next_owed
 from graph_emulator.limits.service_window import ServiceWindow, takes
-from graph_emulator.limits.traffic import Second, Traffic, messages_per_second
+from graph_emulator.limits.traffic import Second, Traffic
 from graph_emulator.misuse import Misuse
+from graph_emulator.state.levels import messages_per_second
 from graph_emulator.validation.media_ids import media_ids
 
 HOUR = 3_600_000
@@ -213,7 +214,7 @@ def test_a_store_has_forty_five_and_gets_one_back_each_six_seconds():
 
 def test_a_reading_is_one_of_two():
     config = Config()
-    for reading in READINGS:
+    for reading in PAIR_READINGS:
         config.change({"pairReading": reading})
         assert config.pair_reading == reading
     with pytest.raises(Misuse, match="pairReading"):

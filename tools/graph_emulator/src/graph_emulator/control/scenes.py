@@ -5,9 +5,9 @@ from typing import Any, get_type_hints
 
 from graph_emulator.config import camel
 from graph_emulator.emulator import Emulator
-from graph_emulator.limits.traffic import LEVELS
 from graph_emulator.misuse import Misuse
 from graph_emulator.state.directory import Business, Customer, Directory
+from graph_emulator.state.levels import LEVELS
 
 Json = dict[str, Any]
 

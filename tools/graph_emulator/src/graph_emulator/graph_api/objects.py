@@ -9,8 +9,8 @@ from aiohttp import web
 from graph_emulator.graph_api.media import show_media
 from graph_emulator.graph_api.serving import Call, expiry_message, success
 from graph_emulator.graph_errors import GraphError, unknown_object
-from graph_emulator.limits.traffic import HIGH
 from graph_emulator.state.directory import Business, Waba
+from graph_emulator.state.levels import HIGH
 from graph_emulator.validation.checks import known_keys, need_text
 from graph_emulator.webhooks.delivery import verify_callback
 from graph_emulator.webhooks.wire import UNLIMITED

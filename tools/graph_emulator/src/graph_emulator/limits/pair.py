@@ -25,9 +25,6 @@ class Burst:
         return self.began_ms + self.messages * SPACING_MS
 
 
-READINGS = ("burst", "bucket")
-
-
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """What was taken from the store is back at `full_ms` (monotonic milliseconds)."""
@@ -39,7 +36,7 @@ Owed = Burst | Bucket
 
 
 def next_owed(reading: str, last: Owed | None, now_ms: float) -> Owed | None:
-    """What is owed after a message sent now, by one of the READINGS; None when the message is refused."""
+    """What is owed after a message sent now, by one of `config.PAIR_READINGS`; None when the message is refused."""
     if reading == "burst":
         return next_burst(last if isinstance(last, Burst) else None, now_ms)
     return next_bucket(last if isinstance(last, Bucket) else None, now_ms)

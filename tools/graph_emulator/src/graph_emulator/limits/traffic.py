@@ -1,8 +1,4 @@
-"""How many messages a business number may carry in a second, and how many it does: no clock and no IO in here.
-
-Meta's page "Throughput" of the Cloud API: 80 messages per second by default, 1,000 after an upgrade, 20 for a number
-that is in use with the WhatsApp Business app as well; inbound and outbound messages of all types together.
-"""
+"""How many messages a business number carries in a second: no clock and no IO in here."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -11,15 +7,6 @@ from typing import Any
 Json = dict[str, Any]
 
 SECOND_MS = 1_000
-COEXISTENCE = 20
-HIGH = "HIGH"
-LEVELS = {"STANDARD": 80, HIGH: 1_000, "NOT_APPLICABLE": 80}
-"""`throughput.level` → messages per second. Meta gives no figure for the last one: it counts as the default."""
-
-
-def messages_per_second(level: str, *, on_biz_app: bool, own: int = 0) -> int:
-    """What a number may carry; `own` is a figure that a test has set, 0 for none."""
-    return own or (COEXISTENCE if on_biz_app else LEVELS[level])
 
 
 @dataclass(frozen=True, slots=True)

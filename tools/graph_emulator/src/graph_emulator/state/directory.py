@@ -5,7 +5,7 @@ from typing import Any
 
 from graph_emulator.config import camel
 from graph_emulator.ids import bsuid
-from graph_emulator.limits.traffic import messages_per_second
+from graph_emulator.state.levels import messages_per_second
 from graph_emulator.wa_ids import wa_id_of
 
 Json = dict[str, Any]
