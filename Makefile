@@ -52,7 +52,7 @@ rolling: setup ## A rolling update of everything under traffic, which loses noth
 
 chaos-prove: setup ## Deliberately broken builds, each of which the fault suite has to find
 	@$(PY) -m local_stack fetch
-	@$(PY) -m chaos.prove
+	@$(PY) -m chaos.check_broken_builds
 
 mutants: setup ## Small faults in copies of the code, each of which a test has to find: ONLY=name,service [MUTANTS_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.__main__ import arguments, options_of
-from chaos.broken import BUILDS, command
+from chaos.broken_builds import BUILDS, command
 from chaos.lateness import lateness, summary
 from chaos.plan import OUTAGES, STORMS, WINDOW_SECONDS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line

@@ -106,7 +106,7 @@ def test_extra_settings_reach_their_process_alone():
 def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
     replicas = {"ingress": 2, "sender": 3, "accounts": 2}
     ports = {name: 20_000 + n for n, name in enumerate(listeners(replicas))}
-    choices = Choices(replicas=replicas, broken={"sender": ["broken"]}, extra={"sender": {"LOG_LEVEL": "DEBUG"}})
+    choices = Choices(replicas=replicas, commands={"sender": ["other"]}, extra={"sender": {"LOG_LEVEL": "DEBUG"}})
     plan = {made.name: made for made in processes(ports, SECRET, kafka="k", mongodb="m", choices=choices)}
     assert names_of("sender", replicas) == ["sender", "sender-2", "sender-3"]
     assert {"ingress-2", "sender-3", "accounts-2"} <= plan.keys()
@@ -115,7 +115,7 @@ def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
     assert targets_of(f"{PREFIX}/send", routes_of(plan["gateway"])) == [
         f"http://127.0.0.1:{ports[name]}" for name in ("sender", "sender-2", "sender-3")
     ]
-    assert all(plan[name].command == ["broken"] for name in names_of("sender", replicas))
+    assert all(plan[name].command == ["other"] for name in names_of("sender", replicas))
     assert all("LOG_LEVEL" in plan[name].environment for name in names_of("sender", replicas))
     # As behind a Kubernetes Service: whoever asks accounts does not know which of them answers.
     peers = f"http://127.0.0.1:{ports['peers']}"

@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from chaos.broken import BUILDS
+from chaos.broken_builds import BUILDS
 from chaos.lateness import lateness
 from chaos.report import Run, as_json, as_text
 from chaos.run import Options, Outcome, run

@@ -12,9 +12,9 @@ from typing import Any, Final, TypeGuard
 
 from aiohttp import ClientSession
 
-from chaos import broken, rolling, witness
+from chaos import broken_builds, rolling, witness
 from chaos.attacker import NUMBER, TENANTS, Attacker, own_session
-from chaos.deeds import Deeds
+from chaos.injector import FaultInjector
 from chaos.plan import WINDOW_SECONDS, Fault, Profile, plan
 from chaos.rolling import Rolled
 from chaos.traffic import Bot, Traffic
@@ -126,7 +126,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
                 emulator_options=EMULATOR_OPTIONS,
                 replicas=rolling.SPARES if options.rolling else REPLICAS,
                 idle=[rolling.spare_of(service) for service in rolling.SPARES] if options.rolling else (),
-                broken=broken.command(options.build) if options.build else {},
+                commands=broken_builds.command(options.build) if options.build else {},
                 gateway_seconds=5.0,
                 tenants=TENANTS,
             ),
@@ -162,7 +162,7 @@ class _Run:
         self.say = say
         self.marker = f"quokka{options.seed}"
         self.kafka = system.stack.kafka_bootstrap_servers
-        self.deeds = Deeds(system, client, always=options.always)
+        self.injector = FaultInjector(system, client, always=options.always)
         self.calls: list[Json] = []
         self.tokens: list[str] = []
         self.traffic: Traffic
@@ -174,14 +174,14 @@ class _Run:
         self.traffic = Traffic(
             self.client, bots, options.customers, options.rate, self.marker, self.kafka, random.Random(options.seed)
         )
-        await self.deeds.begin()
+        await self.injector.begin()
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
         attacking = await self._begin_attack()
         rolled = await self._roll() if options.rolling else None
         await self._do(faults, began)
-        await self.deeds.calm()
+        await self.injector.calm()
         self.traffic.stop()
         await writing
         if self.attacker is not None:
@@ -197,7 +197,7 @@ class _Run:
         facts, doubts = await self._facts()
         self.say(f"{'quiet' if quiet else 'NOT quiet'} after {silent - written:.0f} s")
         seconds = {"faults": written - began, "until quiet": silent - written, "checking": time.monotonic() - silent}
-        deeds = self.deeds
+        injector = self.injector
         if rolled is not None:
             rolled = replace(
                 rolled,
@@ -206,10 +206,10 @@ class _Run:
             )
         return Outcome(
             facts,
-            deeds.done,
-            deeds.struck,
-            deeds.disturbed,
-            deeds.recoveries,
+            injector.done,
+            injector.struck,
+            injector.disturbed,
+            injector.recoveries,
             self.calls,
             doubts,
             seconds,
@@ -268,7 +268,7 @@ class _Run:
         for fault in faults:
             await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
             running = {task for task in running if not _ended(task)}
-            running.add(asyncio.create_task(self.deeds.do(fault), name=f"fault {fault.number}"))
+            running.add(asyncio.create_task(self.injector.do(fault), name=f"fault {fault.number}"))
             if fault.number % 25 == 0:
                 counters = (await self.client.control("GET", "health"))["counters"]
                 replies, asked = counters.get("accepted", 0), self.traffic.asked + len(self.traffic.directs)

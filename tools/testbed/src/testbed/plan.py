@@ -88,15 +88,16 @@ def urls(ports: Mapping[str, int]) -> dict[str, str]:
 class Choices:
     """How a system differs from the plain one.
 
-    `extra` are settings by service; `replicas` how many of each there are; `broken` replaces the command of a service.
-    Processes named in `idle` are planned and not started: `System.spawn` does that. `tenants` are callers with an API
-    key of their own (`Credentials.key_of`) that reaches these chatbots alone. `home` is the gateway's page, a file.
+    `extra` are settings by service; `replicas` how many of each there are; `commands` replaces that of a
+    service. Processes named in `idle` are planned and not started: `System.spawn` does that. `tenants` are callers with
+    an API key of their own (`Credentials.key_of`) that reaches these chatbots alone. `home` is the gateway's page, a
+    file.
     """
 
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     emulator_options: Sequence[str] = ()
     replicas: Mapping[str, int] = field(default_factory=dict)
-    broken: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gateway_seconds: float = 30.0
     idle: Collection[str] = ()
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -118,7 +119,7 @@ def processes(
     services = [
         Process(
             name,
-            choices.broken.get(service, [sys.executable, "-m", service]),
+            choices.commands.get(service, [sys.executable, "-m", service]),
             {
                 **common,
                 "HTTP_PORT": str(ports[name]),
@@ -132,7 +133,7 @@ def processes(
     ]
     responder = Process(
         "ai_responder",
-        choices.broken.get("ai_responder", [sys.executable, "-m", "ai_responder"]),
+        choices.commands.get("ai_responder", [sys.executable, "-m", "ai_responder"]),
         {**common, **extra.get("ai_responder", {})},
     )
     peers = [_peers(base, ports, choices)] if PEERS in ports else []

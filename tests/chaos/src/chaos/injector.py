@@ -1,4 +1,4 @@
-"""Doing the faults of a plan: to processes, to Kafka, to MongoDB, and at Meta."""
+"""Injects the faults of a plan: into processes, into Kafka, into MongoDB, and at Meta."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ _LOSE_SECONDS: Final = 2.0
 STATUSES: Final = ("sent", "delivered", "read")
 
 
-class Deeds:
+class FaultInjector:
     """Does one fault after another, some side by side. `disturbed` has the spans (ms of the wall clock) of those that
     stop something; `recoveries` the seconds from the end of each until what was hit was ready again, by kind."""
 
@@ -55,7 +55,7 @@ class Deeds:
     async def _do(self, fault: Fault) -> None:
         log.info("fault %d: %s %s for %.1f s %s", fault.number, fault.kind, fault.target, fault.seconds, fault.detail)
         began = time.time()
-        await self._deeds()[fault.kind](fault)
+        await self._injections()[fault.kind](fault)
         self.done[self._name(fault)] = self.done.get(self._name(fault), 0) + 1
         if fault.target != "meta":
             ended = time.time()
@@ -74,10 +74,10 @@ class Deeds:
         head = fault.target.split("-")[0] if not fault.target.startswith("ai") else fault.target
         return f"{fault.kind}: {head}"
 
-    def _deeds(self) -> Mapping[str, Callable[[Fault], Awaitable[None]]]:
-        deeds = {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop}
+    def _injections(self) -> Mapping[str, Callable[[Fault], Awaitable[None]]]:
+        injections = {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop}
         return (
-            deeds
+            injections
             | {"outage": self._outage}
             | dict.fromkeys(
                 (

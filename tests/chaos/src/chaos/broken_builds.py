@@ -1,4 +1,4 @@
-"""Deliberately broken builds: `python -m chaos.broken HOW SERVICE` runs a service with one of its promises cut out.
+"""Deliberately broken builds: `python -m chaos.broken_builds HOW SERVICE` runs a service with one promise cut out.
 
 The fault suite has to find each of them; a suite that passes on a broken build proves nothing.
 """
@@ -106,14 +106,14 @@ BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
 
 
 def command(how: str) -> dict[str, list[str]]:
-    """The command that runs the broken service, for `System(broken=...)`. Raises `KeyError` for an unknown build."""
+    """The command that runs the broken service, for `Choices(commands=...)`. Raises `KeyError` for an unknown build."""
     service = BUILDS[how].service
-    return {service: [sys.executable, "-m", "chaos.broken", how, service]}
+    return {service: [sys.executable, "-m", "chaos.broken_builds", how, service]}
 
 
 def main() -> None:
     """Break the service's code in this process, and run it."""
-    parser = argparse.ArgumentParser(prog="python -m chaos.broken", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chaos.broken_builds", description=__doc__)
     parser.add_argument("how", choices=sorted(BUILDS))
     parser.add_argument("service")
     options = parser.parse_args()
