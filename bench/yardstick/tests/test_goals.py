@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from yardstick.figures import Figures, paired, percentile
-from yardstick.goals import GOALS, Goal, paced_goals, sender_goals, webhook_goals
-from yardstick.report import markdown
+from yardstick.report.goals import GOALS, Goal, paced_goals, sender_goals, webhook_goals
+from yardstick.report.markdown import markdown
+from yardstick.rig.measurements import Figures, paired, percentile
 from yardstick.rounds import interleaved
 from yardstick.suite import Outcome
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from common.contracts.ids import inbound_message_id
-from yardstick.backlogs import Sample
-from yardstick.backlogs import step_of as backlog_step
-from yardstick.figures import Figures, Span
-from yardstick.growth import Extents, told
-from yardstick.seeding import Seeds, planned, records, scattered
-from yardstick.steps import Reading, Step, cost_beside, flatness, step_of
+from yardstick.growth.backlogs import Sample
+from yardstick.growth.backlogs import step_of as backlog_step
+from yardstick.growth.seeding import Seeds, planned, records, scattered
+from yardstick.growth.steps import Reading, Step, cost_beside, flatness, step_of
+from yardstick.growth.sweep import Extents, told
+from yardstick.rig.measurements import Figures, Span
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id, journal_id_in
-from flood.figures import Waits
+from flood.measurements import Waits
 from flood.tenants import SEND
 from testbed.client import Client, eventually
 from testbed.plan import Choices

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
 from common.contracts.ids import journal_id_in
-from flood.figures import Number, Waits
+from flood.measurements import Number, Waits
 from flood.tenants import FLOODING, Quiet, Writer, flood, quiet_tenants
 from testbed.client import Client, eventually
 from testbed.plan import Choices

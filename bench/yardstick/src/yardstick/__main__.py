@@ -21,16 +21,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from yardstick.contests import Sizes
-from yardstick.goals import GOALS
-from yardstick.growth import growth
-from yardstick.latency import latency
-from yardstick.machine import describe
-from yardstick.nest import nest, prepare
-from yardstick.plots import draw
+from yardstick.comparisons import Sizes
+from yardstick.growth.sweep import growth
+from yardstick.latency.rates import latency
 from yardstick.profile import profile
-from yardstick.report import markdown
-from yardstick.stand import say, stand
+from yardstick.report.goals import GOALS
+from yardstick.report.markdown import markdown
+from yardstick.report.plots import draw
+from yardstick.rig.machine import describe
+from yardstick.rig.rig import say, stand
+from yardstick.services.nest import nest, prepare
 from yardstick.suite import PARTS, Outcome, measure, measure_http
 from yardstick.telemetry import table, telemetry
 

@@ -13,15 +13,15 @@ from aiokafka import AIOKafkaProducer
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
-from yardstick.conversation import conversation
-from yardstick.figures import Figures
-from yardstick.ingress import ingress, load
-from yardstick.program import Program
+from yardstick.growth.steps import fresh_name
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Figures
+from yardstick.rig.program import Program
+from yardstick.rig.rig import Stand
 from yardstick.rounds import Side
-from yardstick.sender import Graph, account_records, send_record, sender
-from yardstick.stand import Stand
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_record, sender
 
 _WARM_SECONDS: Final = 2.0
 _TICK_SECONDS: Final = 0.005

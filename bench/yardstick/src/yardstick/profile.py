@@ -19,14 +19,14 @@ import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.contracts import topics
-from yardstick.conversation import conversation
-from yardstick.ingress import ingress, load
+from yardstick.growth.steps import fresh_name
+from yardstick.load.webhooks import webhook_records
 from yardstick.paced import Pace
-from yardstick.program import Program, ProgramError
-from yardstick.sender import Graph, account_records, send_record, send_records, sender
-from yardstick.stand import PARTITIONS, Say, Stand
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.rig.program import Program, ProgramError
+from yardstick.rig.rig import PARTITIONS, Say, Stand
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_record, send_records, sender
 
 _WARM_SECONDS: Final = 3.0
 _PER_SECOND: Final = 500

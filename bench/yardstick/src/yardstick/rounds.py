@@ -5,8 +5,8 @@ So what changes slowly on a shared machine meets all sides alike, and ratios are
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from yardstick.figures import Figures
-from yardstick.stand import Say
+from yardstick.rig.measurements import Figures
+from yardstick.rig.rig import Say
 
 Side = Callable[[], Awaitable[Figures]]
 Rounds = dict[str, list[Figures]]

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from outbound_http.rounds import run as outbound_http
-from yardstick.contests import Sizes, conversation_sides, sender_sides, webhook_sides
-from yardstick.figures import Figures
-from yardstick.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
-from yardstick.nest import Nest
+from yardstick.comparisons import Sizes, conversation_sides, sender_sides, webhook_sides
 from yardstick.paced import paced_sides
+from yardstick.report.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
+from yardstick.rig.measurements import Figures
+from yardstick.rig.rig import Say, Stand
 from yardstick.rounds import Rounds, interleaved
-from yardstick.stand import Say, Stand
+from yardstick.services.nest import Nest
 
 PARTS: Final = ("ingress", "conversation", "sender", "http", "paced")
 _SLOW: Final = 100.0

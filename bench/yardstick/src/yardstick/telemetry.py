@@ -17,16 +17,16 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from common.contracts import topics
-from yardstick.contests import Sizes
-from yardstick.conversation import conversation
-from yardstick.figures import Figures, Span, paired, watch
-from yardstick.ingress import ingress, load
-from yardstick.program import Program, python
+from yardstick.comparisons import Sizes
+from yardstick.growth.steps import fresh_name
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Figures, Span, paired, watch
+from yardstick.rig.program import Program, python
+from yardstick.rig.rig import Say, Stand, free_port
 from yardstick.rounds import Rounds, Side, interleaved
-from yardstick.sender import Graph, account_records, send_records, sender
-from yardstick.stand import Say, Stand, free_port
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_records, sender
 
 OFF: Final = "nothing"
 _SIDES: Final[Mapping[str, float | None]] = {OFF: None, "metrics": 0.0, "1 % traced": 0.01, "all traced": 1.0}

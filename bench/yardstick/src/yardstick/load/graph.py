@@ -1,7 +1,7 @@
 """Meta's stand-in for measurements: takes every message at once, or after a given time, and costs almost nothing.
 
-`python -m yardstick.graph --port 9000 [--latency-ms 150]`. It answers `POST /<version>/<number>/messages` as Meta does,
-and the credentials that the sender asks accounts for. `GET /stats` says how many messages came, and how late each
+`python -m yardstick.load.graph --port 9000 [--latency-ms 150]`. It answers `POST /<version>/<number>/messages` as Meta
+does, and the credentials that the sender asks accounts for. `GET /stats` says how many messages came, and how late each
 was behind the instant that its text names (`t=<ns of the monotonic clock>`), in milliseconds.
 It parses as little of HTTP as its callers need: a body has a content-length, and requests of a connection come one by
 one.
@@ -110,7 +110,7 @@ async def _serve(port: int, latency: float) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m yardstick.graph", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m yardstick.load.graph", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency-ms", type=float, default=0.0, help="of each answer to a message (default: 0)")
     given = parser.parse_args()

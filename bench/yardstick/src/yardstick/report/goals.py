@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from yardstick.figures import Figures, paired
+from yardstick.rig.measurements import Figures, paired
 
 Measured = Mapping[str, Sequence[Figures]]
 

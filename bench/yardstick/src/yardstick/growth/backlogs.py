@@ -10,15 +10,15 @@ import aiohttp
 
 from common.contracts import topics
 from sender.parked import COLLECTION
-from yardstick import steps
-from yardstick.conversation import conversation
-from yardstick.figures import Span, watch
-from yardstick.program import Program
-from yardstick.sender import Graph, account_records, send_records, sender
-from yardstick.stand import PARTITIONS, Stand
-from yardstick.steps import MIB, Reading, Step, cost_beside, fresh_name
-from yardstick.webhooks import webhook_records
-from yardstick.working import Group, group_of, mongod_of, noting
+from yardstick.growth import steps
+from yardstick.growth.drain import Group, group_of, mongod_of, noting
+from yardstick.growth.steps import MIB, Reading, Step, cost_beside, fresh_name
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Span, watch
+from yardstick.rig.program import Program
+from yardstick.rig.rig import PARTITIONS, Stand
+from yardstick.services.conversation import conversation
+from yardstick.services.sender import Graph, account_records, send_records, sender
 
 _LATENCY_MS: Final = 500.0
 _IN_FLIGHT: Final = 64

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-from yardstick.goals import GOALS
+from yardstick.report.goals import GOALS
 
 Json = Mapping[str, Any]
 

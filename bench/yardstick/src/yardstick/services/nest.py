@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from yardstick.ingress import Endpoint
-from yardstick.program import Program
-from yardstick.stand import Stand, free_port
-from yardstick.webhooks import SECRET
+from yardstick.load.webhooks import SECRET
+from yardstick.rig.program import Program
+from yardstick.rig.rig import Stand, free_port
+from yardstick.services.ingress import Endpoint
 
-_FOLDER: Final = Path(__file__).parents[3] / "baselines" / "nestjs"
+_FOLDER: Final = Path(__file__).parents[4] / "baselines" / "nestjs"
 
 
 def prepare() -> None:

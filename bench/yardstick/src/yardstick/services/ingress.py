@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.contracts import topics
-from yardstick.program import Program, ProgramError, python
-from yardstick.stand import Stand, free_port
-from yardstick.webhooks import SECRET
+from yardstick.load.webhooks import SECRET
+from yardstick.rig.program import Program, ProgramError, python
+from yardstick.rig.rig import Stand, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def load(port: int, **options: float) -> dict[str, Any]:
     """One run of the load program, away from the service's core; what it says at its end."""
     arguments = [f"--{name}={value}" for name, value in options.items()]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "yardstick.http_load", f"--port={port}", *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "yardstick.load.http_load", f"--port={port}", *arguments, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     if process.returncode:

@@ -9,17 +9,17 @@ from typing import Final
 import aiohttp
 
 from common.contracts import topics
-from yardstick import ingress as endpoints
-from yardstick.conversation import conversation
-from yardstick.figures import Figures, Span, watch
-from yardstick.ingress import Endpoint, load
-from yardstick.nest import Nest
-from yardstick.program import Program, python
+from yardstick.growth.steps import fresh_name
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Figures, Span, watch
+from yardstick.rig.program import Program, python
+from yardstick.rig.rig import Stand, free_port
 from yardstick.rounds import Side
-from yardstick.sender import Graph, account_records, send_records, sender
-from yardstick.stand import Stand, free_port
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.services import ingress as endpoints
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import Endpoint, load
+from yardstick.services.nest import Nest
+from yardstick.services.sender import Graph, account_records, send_records, sender
 
 NEST: Final = "NestJS + BullMQ"
 _CUSTOMERS: Final = 4_000

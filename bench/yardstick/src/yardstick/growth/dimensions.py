@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from common.contracts import topics
-from yardstick.conversation import conversation
-from yardstick.ingress import ingress
-from yardstick.program import Program
-from yardstick.seeding import records, seed
-from yardstick.sender import Graph, account_records, send_records, sender
-from yardstick.stand import PARTITIONS, Stand
-from yardstick.steps import MIB, Step, fresh_name, step_of
-from yardstick.working import group_of, mongod_of, rest, work_off
+from yardstick.growth.drain import group_of, mongod_of, rest, work_off
+from yardstick.growth.seeding import records, seed
+from yardstick.growth.steps import MIB, Step, fresh_name, step_of
+from yardstick.rig.program import Program
+from yardstick.rig.rig import PARTITIONS, Stand
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress
+from yardstick.services.sender import Graph, account_records, send_records, sender
 
 _CHATBOTS: Final = 240
 _CONVERSATIONS: Final = 1_000

@@ -1,4 +1,6 @@
-"""Webhooks over HTTP/1.1, from few microseconds of CPU each: `python -m yardstick.http_load --port 8000 --seconds 5`.
+"""Webhooks over HTTP/1.1, from few microseconds of CPU each.
+
+`python -m yardstick.load.http_load --port 8000 --seconds 5`.
 
 *Closed loop*: each of `--connections` sends its next request when the last is answered; so the server is saturated.
 *Open loop* (`--rate`): request i is due at i/rate, whatever became of those before; its latency counts from then, also
@@ -19,7 +21,7 @@ from typing import Final, cast
 
 import uvloop
 
-from yardstick.webhooks import body, request
+from yardstick.load.webhooks import body, request
 
 _POOL: Final = 4_000
 
@@ -167,7 +169,7 @@ def _told(load: Load, seconds: float) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m yardstick.http_load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m yardstick.load.http_load", description=__doc__)
     add = parser.add_argument
     add("--port", type=int, required=True)
     add("--connections", type=int, default=64)

@@ -17,14 +17,14 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from common.contracts import topics
-from yardstick.conversation import conversation
-from yardstick.graph import Tally
-from yardstick.ingress import ingress, load
-from yardstick.machine import used
-from yardstick.program import ProgramError
-from yardstick.sender import Graph, account_records, send_record, sender
-from yardstick.stand import PARTITIONS, Stand
-from yardstick.steps import fresh_name
+from yardstick.growth.steps import fresh_name
+from yardstick.load.graph import Tally
+from yardstick.rig.machine import used
+from yardstick.rig.program import ProgramError
+from yardstick.rig.rig import PARTITIONS, Stand
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_record, sender
 
 GRACE_SECONDS: Final = 1.0
 _GRAPH_MS: Final = 150.0

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from yardstick.figures import percentile
-from yardstick.incoming import GRACE_SECONDS, Chain, Run, sends, webhooks
-from yardstick.stand import Say, Stand
+from yardstick.latency.chains import GRACE_SECONDS, Chain, Run, sends, webhooks
+from yardstick.rig.measurements import percentile
+from yardstick.rig.rig import Say, Stand
 
 _SHARES: Final = (0.25, 0.5, 0.75, 0.9)
 _FIRST: Final = 250.0

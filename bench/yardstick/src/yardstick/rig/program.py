@@ -14,7 +14,7 @@ from typing import Final, Self
 import aiohttp
 import psutil
 
-from yardstick.machine import Used, used
+from yardstick.rig.machine import Used, used
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0

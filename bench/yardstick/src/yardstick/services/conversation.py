@@ -1,7 +1,7 @@
 """Conversation under load: a topic full of messages, worked off."""
 
-from yardstick.program import Program, python
-from yardstick.stand import FAKE_KEYS, Stand, free_port
+from yardstick.rig.program import Program, python
+from yardstick.rig.rig import FAKE_KEYS, Stand, free_port
 
 
 def conversation(stand: Stand, database: str, group: str, **more: str) -> Program:

@@ -13,11 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from common.contracts.topics import Topic
 from common.kafka.records import Outgoing
-from yardstick.figures import Figures, Span, watch
-from yardstick.machine import used
-from yardstick.program import Program
-from yardstick.stand import Stand
-from yardstick.steps import Reading, cost_beside
+from yardstick.growth.steps import Reading, cost_beside
+from yardstick.rig.machine import used
+from yardstick.rig.measurements import Figures, Span, watch
+from yardstick.rig.program import Program
+from yardstick.rig.rig import Stand
 
 _REST_SECONDS: Final = 1.0
 _REST_SHARE: Final = 0.1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from yardstick.program import Program
+from yardstick.rig.program import Program
 
 _POLL_SECONDS: Final = 0.1
 

@@ -25,9 +25,9 @@ from conversation.documents import aliases_of, contact_document
 from conversation.facts import read
 from conversation.state import CONTACT_AT, PHONE_AT, Document, Known
 from conversation.store import ConversationStore
-from yardstick.sender import chatbot
-from yardstick.stand import Stand
-from yardstick.webhooks import NUMBERS, webhook_records, written_at
+from yardstick.load.webhooks import NUMBERS, webhook_records, written_at
+from yardstick.rig.rig import Stand
+from yardstick.services.sender import chatbot
 
 _BATCH: Final = 10_000
 _THREADS: Final = 2

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from yardstick import backlogs
-from yardstick.dimensions import conversation_partitions, conversations, replicas, sender_partitions, tenants
-from yardstick.stand import Say, Stand
-from yardstick.steps import Step, flatness
+from yardstick.growth import backlogs
+from yardstick.growth.dimensions import conversation_partitions, conversations, replicas, sender_partitions, tenants
+from yardstick.growth.steps import Step, flatness
+from yardstick.rig.rig import Say, Stand
 
 
 @dataclass(frozen=True, slots=True)

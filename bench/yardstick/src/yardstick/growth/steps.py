@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from yardstick.figures import Figures, Span
+from yardstick.rig.measurements import Figures, Span
 
 MIB: Final = 2**20
 

@@ -10,8 +10,8 @@ import aiohttp
 from common.contracts import accounts, topics
 from common.contracts.envelope import encode
 from common.kafka.records import Outgoing
-from yardstick.program import Program, python
-from yardstick.stand import FAKE_KEYS, Stand, free_port
+from yardstick.rig.program import Program, python
+from yardstick.rig.rig import FAKE_KEYS, Stand, free_port
 
 CHATBOTS: Final = 24
 _RECIPIENTS: Final = 20_000
@@ -61,7 +61,7 @@ class Graph:
     def __init__(self, stand: Stand, latency_ms: float = 0.0) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = python("yardstick.graph", "--port", str(self.port), "--latency-ms", str(latency_ms))
+        command = python("yardstick.load.graph", "--port", str(self.port), "--latency-ms", str(latency_ms))
         self.program = stand.helper("graph", command, f"{self.url}/stats")
 
     async def stats(self, http: aiohttp.ClientSession) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from common.kafka.admin import ensure_topics
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from local_stack import LocalStack
-from yardstick.machine import Cores, cores
-from yardstick.program import Program
+from yardstick.rig.machine import Cores, cores
+from yardstick.rig.program import Program
 
 PARTITIONS: Final = 6
 FAKE_KEYS: Final = '{"bench": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}'
