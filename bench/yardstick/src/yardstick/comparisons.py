@@ -1,4 +1,4 @@
-"""What is measured against what: the sides of each part, as processes on a stand."""
+"""What is measured against what: the sides of each part, as processes on a rig."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,11 +9,10 @@ from typing import Final
 import aiohttp
 
 from common.contracts import topics
-from yardstick.growth.steps import fresh_name
 from yardstick.load.webhooks import webhook_records
-from yardstick.rig.measurements import Figures, Span, watch
+from yardstick.rig.measurements import Measurement, Span, watch
 from yardstick.rig.program import Program, python
-from yardstick.rig.rig import Stand, free_port
+from yardstick.rig.rig import Rig, free_port, fresh_name
 from yardstick.rounds import Side
 from yardstick.services import ingress as endpoints
 from yardstick.services.conversation import conversation
@@ -46,19 +45,19 @@ class Sizes:
 
 
 @asynccontextmanager
-async def webhook_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) -> AsyncIterator[dict[str, Side]]:
+async def webhook_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> AsyncIterator[dict[str, Side]]:
     """Endpoints that take webhooks, each saturated by 64 connections."""
-    await stand.fresh_topics(*topics.ALL)
+    await rig.fresh_topics(*topics.ALL)
 
-    async def run(make: Callable[[Stand], Endpoint]) -> Figures:
-        endpoint = make(stand)
+    async def run(make: Callable[[Rig], Endpoint]) -> Measurement:
+        endpoint = make(rig)
         async with endpoint.program as program:
             await load(endpoint.port, seconds=sizes.seconds / 3)
             before = program.used()
             said = await load(endpoint.port, seconds=sizes.seconds)
             after = program.used()
         cpu = after.cpu_seconds - before.cpu_seconds
-        return Figures(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes, (said["p50"], said["p99"]))
+        return Measurement(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes, (said["p50"], said["p99"]))
 
     makers = {"ingress": endpoints.ingress, "bare ASGI": endpoints.bare_asgi, "pywa on FastAPI": endpoints.pywa}
     if nest is not None:
@@ -70,36 +69,36 @@ async def webhook_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) ->
 
 
 @asynccontextmanager
-async def conversation_sides(stand: Stand, sizes: Sizes) -> AsyncIterator[dict[str, Side]]:
+async def conversation_sides(rig: Rig, sizes: Sizes) -> AsyncIterator[dict[str, Side]]:
     """A topic full of messages, worked off by each. The first run of all makes the documents that the floor writes."""
-    await stand.fresh_topics(*topics.ALL, _OUT)
-    await stand.fill(account_records())
-    await stand.fill(webhook_records(sizes.messages, customers=_CUSTOMERS))
+    await rig.fresh_topics(*topics.ALL, _OUT)
+    await rig.fill(account_records())
+    await rig.fill(webhook_records(sizes.messages, customers=_CUSTOMERS))
 
-    async def run(make: Callable[[str], Program], name: str, *, total: int = sizes.messages) -> Figures:
-        async with stand.database(name) as database, make(name) as program:
+    async def run(make: Callable[[str], Program], name: str, *, total: int = sizes.messages) -> Measurement:
+        async with rig.database(name) as database, make(name) as program:
 
             async def progress() -> int:
                 return int(await database["messages"].estimated_document_count())
 
             return await watch(program, progress, Span(total, min(total // 10, 500), sizes.seconds * 2))
 
-    async def ours() -> Figures:
-        return await run(lambda name: conversation(stand, name, group=name), fresh_name())
+    async def ours() -> Measurement:
+        return await run(lambda name: conversation(rig, name, group=name), fresh_name())
 
-    async def usual(workers: int) -> Figures:
-        return await run(lambda name: _faststream(stand, "motor", name, workers, topics.WEBHOOKS.name), fresh_name())
+    async def usual(workers: int) -> Measurement:
+        return await run(lambda name: _faststream(rig, "motor", name, workers, topics.WEBHOOKS.name), fresh_name())
 
-    async with stand.database("bench_source") as source:
-        async with conversation(stand, "bench_source", group=fresh_name()) as program:
+    async with rig.database("bench_source") as source:
+        async with conversation(rig, "bench_source", group=fresh_name()) as program:
 
             async def written() -> int:
                 return int(await source["messages"].estimated_document_count())
 
             await watch(program, written, Span(sizes.messages, 0, 120.0))
 
-        async def floor() -> Figures:
-            return await run(lambda name: _bare_transaction(stand, name), fresh_name())
+        async def floor() -> Measurement:
+            return await run(lambda name: _bare_transaction(rig, name), fresh_name())
 
         yield {
             "conversation": ours,
@@ -110,34 +109,34 @@ async def conversation_sides(stand: Stand, sizes: Sizes) -> AsyncIterator[dict[s
 
 
 @asynccontextmanager
-async def sender_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) -> AsyncIterator[dict[str, Side]]:
+async def sender_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> AsyncIterator[dict[str, Side]]:
     """A topic full of send requests, worked off by each; Meta's stand-in answers at once."""
-    await stand.fresh_topics(*topics.ALL, _OUT)
-    await stand.fill(account_records())
-    await stand.fill(send_records(sizes.sends))
-    graph = Graph(stand)
+    await rig.fresh_topics(*topics.ALL, _OUT)
+    await rig.fill(account_records())
+    await rig.fill(send_records(sizes.sends))
+    graph = Graph(rig)
     async with graph.program, aiohttp.ClientSession() as http:
 
-        async def run(make: Callable[[str], Program], name: str) -> Figures:
+        async def run(make: Callable[[str], Program], name: str) -> Measurement:
             began = (await graph.stats(http))["count"]
-            async with stand.database(name), make(name) as program:
+            async with rig.database(name), make(name) as program:
 
                 async def progress() -> int:
                     return int((await graph.stats(http))["count"] - began)
 
                 return await watch(program, progress, Span(sizes.sends, min(sizes.sends // 10, 500), sizes.seconds * 2))
 
-        async def ours() -> Figures:
-            return await run(lambda name: sender(stand, graph.url, name, name), fresh_name())
+        async def ours() -> Measurement:
+            return await run(lambda name: sender(rig, graph.url, name, name), fresh_name())
 
         for _ in range(2):  # the broker's compiler has not seen transactions like these
             await ours()
 
-        async def usual(workers: int) -> Figures:
-            make = partial(_faststream, stand, "httpx", workers=workers, topic=topics.SEND.name, graph=graph.url)
+        async def usual(workers: int) -> Measurement:
+            make = partial(_faststream, rig, "httpx", workers=workers, topic=topics.SEND.name, graph=graph.url)
             return await run(make, fresh_name())
 
-        async def nestjs() -> Figures:
+        async def nestjs() -> Measurement:
             assert nest is not None  # noqa: S101  # it is a side only then
             await nest.fill(sizes.sends)
             return await run(lambda _: nest.sender(graph.url), fresh_name())
@@ -150,14 +149,14 @@ async def sender_sides(stand: Stand, sizes: Sizes, nest: Nest | None = None) -> 
         }
 
 
-def _faststream(stand: Stand, kind: str, name: str, workers: int, topic: str, graph: str = "") -> Program:
+def _faststream(rig: Rig, kind: str, name: str, workers: int, topic: str, graph: str = "") -> Program:
     environment = {
-        **stand.settings(MONGODB_DATABASE=name, GROUP=name, TOPIC=topic, WORKERS=str(workers), OUT_TOPIC=_OUT.name),
+        **rig.settings(MONGODB_DATABASE=name, GROUP=name, TOPIC=topic, WORKERS=str(workers), OUT_TOPIC=_OUT.name),
         "GRAPH_BASE_URL": graph,
     }
-    return Program(f"faststream_{kind}", python(f"baselines.faststream_{kind}"), environment, stand.cores.service)
+    return Program(f"faststream_{kind}", python(f"baselines.faststream_{kind}"), environment, rig.cores.service)
 
 
-def _bare_transaction(stand: Stand, name: str) -> Program:
+def _bare_transaction(rig: Rig, name: str) -> Program:
     command = python("baselines.bare_transaction")
-    return stand.service("bare_transaction", command, free_port(), "/", MONGODB_DATABASE=name, SOURCE="bench_source")
+    return rig.service("bare_transaction", command, free_port(), "/", MONGODB_DATABASE=name, SOURCE="bench_source")

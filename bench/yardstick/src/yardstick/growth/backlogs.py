@@ -12,11 +12,11 @@ from common.contracts import topics
 from sender.parked import COLLECTION
 from yardstick.growth import steps
 from yardstick.growth.drain import Group, group_of, mongod_of, noting
-from yardstick.growth.steps import MIB, Reading, Step, cost_beside, fresh_name
+from yardstick.growth.steps import MIB, Reading, Step, cost_beside
 from yardstick.load.webhooks import webhook_records
 from yardstick.rig.measurements import Span, watch
 from yardstick.rig.program import Program
-from yardstick.rig.rig import PARTITIONS, Stand
+from yardstick.rig.rig import PARTITIONS, Rig, fresh_name
 from yardstick.services.conversation import conversation
 from yardstick.services.sender import Graph, account_records, send_records, sender
 
@@ -38,26 +38,26 @@ class Sample:
     memory_bytes: int
 
 
-async def sends(stand: Stand, sizes: Sequence[int], seconds: float) -> list[Step]:
+async def sends(rig: Rig, sizes: Sequence[int], seconds: float) -> list[Step]:
     """Send requests of 24 chatbots, while Meta's stand-in is slow: nearly all have to be taken in and parked."""
-    return [await _sends(stand, size, seconds) for size in sizes]
+    return [await _sends(rig, size, seconds) for size in sizes]
 
 
-async def webhooks(stand: Stand, sizes: Sequence[int], seconds: float) -> list[Step]:
+async def webhooks(rig: Rig, sizes: Sequence[int], seconds: float) -> list[Step]:
     """Messages of 20,000 customers, worked off by conversation for `seconds`, or until there are none."""
-    return [await _webhooks(stand, size, seconds) for size in sizes]
+    return [await _webhooks(rig, size, seconds) for size in sizes]
 
 
-async def messages(stand: Stand, sizes: Sequence[int]) -> list[Step]:
+async def messages(rig: Rig, sizes: Sequence[int]) -> list[Step]:
     """Messages in MongoDB: what the last tenth of so many cost, while a backlog of the most is worked off."""
     name = fresh_name()
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(webhook_records(max(sizes), customers=_CUSTOMERS))
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(webhook_records(max(sizes), customers=_CUSTOMERS))
     async with (
-        stand.database(name) as database,
-        group_of(stand, name, topics.WEBHOOKS) as group,
-        conversation(stand, name, name) as program,
+        rig.database(name) as database,
+        group_of(rig, name, topics.WEBHOOKS) as group,
+        conversation(rig, name, name) as program,
     ):
         mongod = await mongod_of(database)
         return [await _last_tenth(program, group, size, mongod) for size in sorted(sizes)]
@@ -66,17 +66,17 @@ async def messages(stand: Stand, sizes: Sequence[int]) -> list[Step]:
 async def _last_tenth(program: Program, group: Group, size: int, mongod: int | None) -> Step:
     readings: list[Reading] = []
     span = Span(size, size * 9 // 10, _PATIENCE_SECONDS)
-    figures = await watch(program, noting(group.committed, mongod, readings), span)
-    return steps.step_of(size, [figures], mongod_us=cost_beside(readings, span))
+    measurement = await watch(program, noting(group.committed, mongod, readings), span)
+    return steps.step_of(size, [measurement], mongod_us=cost_beside(readings, span))
 
 
-async def _sends(stand: Stand, size: int, seconds: float) -> Step:
-    name, graph = fresh_name(), Graph(stand, latency_ms=_LATENCY_MS)
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(send_records(size))
+async def _sends(rig: Rig, size: int, seconds: float) -> Step:
+    name, graph = fresh_name(), Graph(rig, latency_ms=_LATENCY_MS)
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(send_records(size))
     service = sender(
-        stand,
+        rig,
         graph.url,
         name,
         name,
@@ -84,8 +84,8 @@ async def _sends(stand: Stand, size: int, seconds: float) -> Step:
         SENDER_SESSION_RECORDS=str(_IN_MEMORY),
     )
     async with (
-        stand.database(name) as database,
-        group_of(stand, name, topics.SEND) as group,
+        rig.database(name) as database,
+        group_of(rig, name, topics.SEND) as group,
         graph.program,
         aiohttp.ClientSession() as http,
         service as program,
@@ -101,15 +101,15 @@ async def _sends(stand: Stand, size: int, seconds: float) -> Step:
     return step_of(size, samples, committed=committed)
 
 
-async def _webhooks(stand: Stand, size: int, seconds: float) -> Step:
+async def _webhooks(rig: Rig, size: int, seconds: float) -> Step:
     name = fresh_name()
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(webhook_records(size, customers=_CUSTOMERS))
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(webhook_records(size, customers=_CUSTOMERS))
     async with (
-        stand.database(name),
-        group_of(stand, name, topics.WEBHOOKS) as group,
-        conversation(stand, name, name) as program,
+        rig.database(name),
+        group_of(rig, name, topics.WEBHOOKS) as group,
+        conversation(rig, name, name) as program,
     ):
         samples = await sampled(program, group.committed, size, seconds)
     return step_of(size, samples)

@@ -15,9 +15,9 @@ from common.contracts.topics import Topic
 from common.kafka.records import Outgoing
 from yardstick.growth.steps import Reading, cost_beside
 from yardstick.rig.machine import used
-from yardstick.rig.measurements import Figures, Span, watch
+from yardstick.rig.measurements import Measurement, Span, watch
 from yardstick.rig.program import Program
-from yardstick.rig.rig import Stand
+from yardstick.rig.rig import Rig
 
 _REST_SECONDS: Final = 1.0
 _REST_SHARE: Final = 0.1
@@ -50,9 +50,9 @@ class Group:
 
 
 @asynccontextmanager
-async def group_of(stand: Stand, name: str, topic: Topic) -> AsyncIterator[Group]:
+async def group_of(rig: Rig, name: str, topic: Topic) -> AsyncIterator[Group]:
     """The group, for as long as the block runs."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stand.kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=rig.kafka)
     await admin.start()
     try:
         yield Group(admin, name, topic)
@@ -73,10 +73,10 @@ async def rest(programs: Sequence[Program]) -> None:
                 return
 
 
-async def work_off(
-    stand: Stand, group: Group, programs: Sequence[Program], records: Sequence[Outgoing], mongod: int | None
-) -> tuple[Sequence[Figures], float]:
-    """Each program's figures, per message of all; and what a message costs `mongod` (its pid), in CPU µs.
+async def drain(
+    rig: Rig, group: Group, programs: Sequence[Program], records: Sequence[Outgoing], mongod: int | None
+) -> tuple[Sequence[Measurement], float]:
+    """Each program's measurements, per message of all; and what a message costs `mongod` (its pid), in CPU µs.
 
     Raises `TimeoutError` when not all of it was done within minutes.
     """
@@ -84,14 +84,14 @@ async def work_off(
     await rest(programs)
     before = await group.committed()
     with _held(programs):
-        await stand.fill(records)
+        await rig.fill(records)
     span = Span(before + len(records), before, _PATIENCE_SECONDS)
     readings: list[Reading] = []
     progress = noting(group.committed, mongod, readings)
-    figures = await asyncio.gather(*(watch(program, progress, span) for program in programs))
+    measurements = await asyncio.gather(*(watch(program, progress, span) for program in programs))
     if await group.committed() < span.total:
         raise TimeoutError(f"{programs[0].name} has not worked off {len(records)} records in {span.seconds:.0f} s")
-    return figures, cost_beside(readings, span)
+    return measurements, cost_beside(readings, span)
 
 
 def noting(

@@ -26,7 +26,7 @@ from conversation.facts import read
 from conversation.state import CONTACT_AT, PHONE_AT, Document, Known
 from conversation.store import ConversationStore
 from yardstick.load.webhooks import NUMBERS, webhook_records, written_at
-from yardstick.rig.rig import Stand
+from yardstick.rig.rig import Rig
 from yardstick.services.sender import chatbot
 
 _BATCH: Final = 10_000
@@ -117,25 +117,25 @@ def records(size: int, count: int) -> list[Outgoing]:
     return [record for first in scattered(size, count) for record in webhook_records(1, customers=size, first=first)]
 
 
-async def seed(stand: Stand, database: str, size: int, mongod: int | None) -> None:
+async def seed(rig: Rig, database: str, size: int, mongod: int | None) -> None:
     """`size` conversations, then indexes by the service; on the disk at last, so that MongoDB is quiet.
 
     The service must not run yet: its core is used, too. `mongod` is the pid of the server, if it is here.
     """
-    mongo = Mongo(MongoSettings(mongodb_uri=SecretStr(stand.mongodb), mongodb_database=database))
+    mongo = Mongo(MongoSettings(mongodb_uri=SecretStr(rig.mongodb), mongodb_database=database))
     try:
-        with _everywhere(stand, [os.getpid(), *([mongod] if mongod is not None else [])]):
+        with _everywhere(rig, [os.getpid(), *([mongod] if mongod is not None else [])]):
             await mongo.client.admin.command("setParameter", 1, wiredTigerEngineRuntimeConfig=_CACHE)
-            await asyncio.to_thread(_fill, stand, database, size)
+            await asyncio.to_thread(_fill, rig, database, size)
             await ConversationStore(mongo).ensure_indexes()  # one of what is there is made sooner than one that grows
             await mongo.client.admin.command("fsync")
     finally:
         await mongo.close()
 
 
-def _fill(stand: Stand, database: str, size: int) -> None:
+def _fill(rig: Rig, database: str, size: int) -> None:
     seeds = Seeds(datetime.now(UTC))
-    client: MongoClient[dict[str, Any]] = MongoClient(stand.mongodb, tz_aware=True)
+    client: MongoClient[dict[str, Any]] = MongoClient(rig.mongodb, tz_aware=True)
     quick = client.get_database(database, write_concern=WriteConcern(w=1, j=False))
 
     def insert(first: int) -> None:
@@ -149,13 +149,13 @@ def _fill(stand: Stand, database: str, size: int) -> None:
 
 
 @contextmanager
-def _everywhere(stand: Stand, pids: Sequence[int]) -> Iterator[None]:
+def _everywhere(rig: Rig, pids: Sequence[int]) -> Iterator[None]:
     """These processes may use all cores meanwhile."""
-    _bind(pids, stand.cores.service | stand.cores.rest)
+    _bind(pids, rig.cores.service | rig.cores.rest)
     try:
         yield
     finally:
-        _bind(pids, stand.cores.rest)
+        _bind(pids, rig.cores.rest)
 
 
 def _bind(pids: Sequence[int], cores: frozenset[int]) -> None:

@@ -1,11 +1,10 @@
 """One step of a growing thing: what a message costs at one size. Pure."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from yardstick.rig.measurements import Figures, Span
+from yardstick.rig.measurements import Measurement, Span
 
 MIB: Final = 2**20
 
@@ -46,17 +45,12 @@ def cost_beside(readings: Sequence[Reading], span: Span) -> float:
     return (within[-1].cpu_seconds - within[0].cpu_seconds) / (within[-1].done - within[0].done) * 1e6
 
 
-def step_of(size: int, figures: Sequence[Figures], **extra: float) -> Step:
+def step_of(size: int, measurements: Sequence[Measurement], **extra: float) -> Step:
     """One step of programs that worked side by side: costs and memory add up, and the rate is everybody's."""
     return Step(
         size,
-        per_second=min(one.per_second for one in figures),
-        cpu_us=sum(one.cpu_us for one in figures),
-        memory_mib=sum(one.memory for one in figures) / MIB,
+        per_second=min(one.per_second for one in measurements),
+        cpu_us=sum(one.cpu_us for one in measurements),
+        memory_mib=sum(one.memory for one in measurements) / MIB,
         extra=extra,
     )
-
-
-def fresh_name() -> str:
-    """A database and a consumer group that nobody has had."""
-    return f"bench_{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ from typing import Any
 from yardstick.growth import backlogs
 from yardstick.growth.dimensions import conversation_partitions, conversations, replicas, sender_partitions, tenants
 from yardstick.growth.steps import Step, flatness
-from yardstick.rig.rig import Say, Stand
+from yardstick.rig.rig import Rig, Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +57,19 @@ class Extents:
 
 
 async def growth(
-    stand: Stand, quick: bool, say: Say, only: Collection[str] = ()
+    rig: Rig, quick: bool, say: Say, only: Collection[str] = ()
 ) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
     """All dimensions by name (or some), as JSON has them, each when it is done."""
     extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
-        "messages": partial(backlogs.messages, stand, extents.stored),
-        "conversations": partial(conversations, stand, extents.conversations, extents.messages),
-        "tenants": partial(tenants, stand, extents.tenants, extents.messages),
-        "conversationPartitions": partial(conversation_partitions, stand, extents.partitions, extents.messages),
-        "senderPartitions": partial(sender_partitions, stand, extents.partitions, extents.messages),
-        "replicas": partial(replicas, stand, extents.replicas, extents.messages),
-        "sendBacklog": partial(backlogs.sends, stand, extents.sends, extents.seconds),
-        "webhookBacklog": partial(backlogs.webhooks, stand, extents.webhooks, min(extents.seconds, 30.0)),
+        "messages": partial(backlogs.messages, rig, extents.stored),
+        "conversations": partial(conversations, rig, extents.conversations, extents.messages),
+        "tenants": partial(tenants, rig, extents.tenants, extents.messages),
+        "conversationPartitions": partial(conversation_partitions, rig, extents.partitions, extents.messages),
+        "senderPartitions": partial(sender_partitions, rig, extents.partitions, extents.messages),
+        "replicas": partial(replicas, rig, extents.replicas, extents.messages),
+        "sendBacklog": partial(backlogs.sends, rig, extents.sends, extents.seconds),
+        "webhookBacklog": partial(backlogs.webhooks, rig, extents.webhooks, min(extents.seconds, 30.0)),
     }
     for name, measure in dimensions.items():
         if only and name not in only:
@@ -83,5 +83,5 @@ async def growth(
 
 def told(name: str, step: Step) -> str:
     """A step in a line."""
-    figures = f"{step.per_second:>9,.0f}/s  {step.cpu_us:>8,.1f} µs  {step.memory_mib:>6,.0f} MiB"
-    return f"{name} {step.size:>9,}  {figures}" + "".join(f"  {key} {value:,.1f}" for key, value in step.extra.items())
+    costs = f"{step.per_second:>9,.0f}/s  {step.cpu_us:>8,.1f} µs  {step.memory_mib:>6,.0f} MiB"
+    return f"{name} {step.size:>9,}  {costs}" + "".join(f"  {key} {value:,.1f}" for key, value in step.extra.items())

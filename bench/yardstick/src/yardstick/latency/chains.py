@@ -17,11 +17,10 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from common.contracts import topics
-from yardstick.growth.steps import fresh_name
 from yardstick.load.graph import Tally
 from yardstick.rig.machine import used
 from yardstick.rig.program import ProgramError
-from yardstick.rig.rig import PARTITIONS, Stand
+from yardstick.rig.rig import PARTITIONS, Rig, fresh_name
 from yardstick.services.conversation import conversation
 from yardstick.services.ingress import ingress, load
 from yardstick.services.sender import Graph, account_records, send_record, sender
@@ -169,10 +168,10 @@ def _cpu(pids: Mapping[str, Sequence[int]]) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def webhooks(stand: Stand) -> AsyncIterator[Chain]:
+async def webhooks(rig: Rig) -> AsyncIterator[Chain]:
     """Webhooks over HTTP to ingress; out of conversation come the events that an AI reads."""
-    name, endpoint, tally = fresh_name(), ingress(stand), Tally()
-    await _fresh(stand)
+    name, endpoint, tally = fresh_name(), ingress(rig), Tally()
+    await _fresh(rig)
 
     async def give(offer: Offer) -> Told:
         return await load(
@@ -188,22 +187,20 @@ async def webhooks(stand: Stand) -> AsyncIterator[Chain]:
         told: Told = json.loads(tally.take())
         return told
 
-    async with stand.database(name), endpoint.program, conversation(stand, name, name), asyncio.TaskGroup() as group:
-        reading = [group.create_task(_read(stand, partition, tally)) for partition in range(PARTITIONS)]
+    async with rig.database(name), endpoint.program, conversation(rig, name, name), asyncio.TaskGroup() as group:
+        reading = [group.create_task(_read(rig, partition, tally)) for partition in range(PARTITIONS)]
         yield await _warm(Chain(give, take))
         for reader in reading:
             reader.cancel()
 
 
-async def _read(stand: Stand, partition: int, tally: Tally) -> None:
+async def _read(rig: Rig, partition: int, tally: Tally) -> None:
     """Note the events of one partition.
 
     A reader of several would make them wait: it asks again for one it has just taken from only when its question
     about the others is answered.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=stand.kafka, isolation_level="read_committed", enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=rig.kafka, isolation_level="read_committed", enable_auto_commit=False)
     consumer.assign([TopicPartition(topics.INCOMING_MESSAGES.name, partition)])
     async with consumer:
         await consumer.seek_to_end()
@@ -214,11 +211,11 @@ async def _read(stand: Stand, partition: int, tally: Tally) -> None:
 
 
 @asynccontextmanager
-async def sends(stand: Stand) -> AsyncIterator[Chain]:
+async def sends(rig: Rig) -> AsyncIterator[Chain]:
     """Send requests in Kafka; out of the sender come calls to Meta's stand-in, which answers after 150 ms."""
-    name, graph = fresh_name(), Graph(stand, latency_ms=_GRAPH_MS)
-    producer = AIOKafkaProducer(bootstrap_servers=stand.kafka, enable_idempotence=True)
-    await _fresh(stand)
+    name, graph = fresh_name(), Graph(rig, latency_ms=_GRAPH_MS)
+    producer = AIOKafkaProducer(bootstrap_servers=rig.kafka, enable_idempotence=True)
+    await _fresh(rig)
 
     async def give(offer: Offer) -> Told:
         for number in range(offer.count):
@@ -231,18 +228,18 @@ async def sends(stand: Stand) -> AsyncIterator[Chain]:
         return {}
 
     async with (
-        stand.database(name),
+        rig.database(name),
         graph.program,
         aiohttp.ClientSession() as http,
         producer,
-        sender(stand, graph.url, name, name),
+        sender(rig, graph.url, name, name),
     ):
         yield await _warm(Chain(give, lambda: graph.stats(http)))
 
 
-async def _fresh(stand: Stand) -> None:
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
+async def _fresh(rig: Rig) -> None:
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
 
 
 async def _warm(chain: Chain) -> Chain:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from yardstick.latency.chains import GRACE_SECONDS, Chain, Run, sends, webhooks
 from yardstick.rig.measurements import percentile
-from yardstick.rig.rig import Say, Stand
+from yardstick.rig.rig import Rig, Say
 
 _SHARES: Final = (0.25, 0.5, 0.75, 0.9)
 _FIRST: Final = 250.0
@@ -99,23 +99,23 @@ async def _highest(chain: Chain, rule: Callable[[Point], bool], say: Say, first:
     return await highest(holds, first)
 
 
-async def webhook_latency(stand: Stand, rates: Sequence[float], seconds: float) -> list[Point]:
+async def webhook_latency(rig: Rig, rates: Sequence[float], seconds: float) -> list[Point]:
     """From a webhook's instant to its event."""
-    async with webhooks(stand) as chain:
+    async with webhooks(rig) as chain:
         return [point_of(await chain.run(rate, seconds)) for rate in rates]
 
 
-async def send_latency(stand: Stand, rates: Sequence[float], seconds: float) -> list[Point]:
+async def send_latency(rig: Rig, rates: Sequence[float], seconds: float) -> list[Point]:
     """From a send request's instant to the call to Meta."""
-    async with sends(stand) as chain:
+    async with sends(rig) as chain:
         return [point_of(await chain.run(rate, seconds)) for rate in rates]
 
 
-async def latency(stand: Stand, seconds: float, say: Say) -> dict[str, Any]:
+async def latency(rig: Rig, seconds: float, say: Say) -> dict[str, Any]:
     """Both chains, as JSON has them: saturation, points below it, and where webhooks keep Meta's rule."""
     return {
-        "webhook to event": await _measured(webhooks(stand), seconds, say, meets_meta),
-        "send to Graph call": await _measured(sends(stand), seconds, say),
+        "webhook to event": await _measured(webhooks(rig), seconds, say, meets_meta),
+        "send to Graph call": await _measured(sends(rig), seconds, say),
     }
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from yardstick.rig.measurements import Figures, paired
+from yardstick.rig.measurements import Measurement, paired
 
-Measured = Mapping[str, Sequence[Figures]]
+Measured = Mapping[str, Sequence[Measurement]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def paced_goals(measured: Measured, slow: float, fast: float) -> dict[str, float
     return {"growth": max(growth), "sender_share": share}
 
 
-def _by_rate(ours: Sequence[Figures], theirs: Sequence[Figures]) -> float:
+def _by_rate(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
     return paired([f.per_second for f in ours], [f.per_second for f in theirs])
 
 
-def _by_cpu(ours: Sequence[Figures], theirs: Sequence[Figures]) -> float:
+def _by_cpu(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float:
     return paired([1 / f.cpu_us for f in ours], [1 / f.cpu_us for f in theirs])

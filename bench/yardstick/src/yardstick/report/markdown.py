@@ -53,17 +53,17 @@ def _goals(run: Json) -> Iterator[str]:
 def _rounds(run: Json) -> Iterator[str]:
     for part, sides in run["rounds"].items():
         head = [part, "per second", "CPU µs each", "of its core", "memory MiB", "p50, p99 ms"]
-        yield table(head, [_side(side, figures) for side, figures in sides.items()])
+        yield table(head, [_side(side, measurements) for side, measurements in sides.items()])
 
 
-def _side(side: str, figures: Sequence[Json]) -> list[str]:
-    late = [median(column) for column in zip(*(one["lateMs"] for one in figures), strict=True)]
+def _side(side: str, measurements: Sequence[Json]) -> list[str]:
+    late = [median(column) for column in zip(*(one["lateMs"] for one in measurements), strict=True)]
     return [
         side,
-        f"{median(one['perSecond'] for one in figures):,.0f}",
-        f"{median(one['cpuUs'] for one in figures):,.1f}",
-        f"{median(one['perSecond'] * one['cpuUs'] for one in figures) / 1e6:.2f}",
-        f"{max(one['memory'] for one in figures) / 2**20:,.0f}",
+        f"{median(one['perSecond'] for one in measurements):,.0f}",
+        f"{median(one['cpuUs'] for one in measurements):,.1f}",
+        f"{median(one['perSecond'] * one['cpuUs'] for one in measurements) / 1e6:.2f}",
+        f"{max(one['memory'] for one in measurements) / 2**20:,.0f}",
         ", ".join(f"{value:.1f}" for value in late) or "-",
     ]
 

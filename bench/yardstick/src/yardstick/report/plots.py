@@ -8,7 +8,7 @@ from typing import Any, Final
 import matplotlib as mpl
 
 mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "yardstick"  # the same figures make the same file
+mpl.rcParams["svg.hashsalt"] = "yardstick"  # the same measurements make the same file
 
 from matplotlib import pyplot as plt  # noqa: E402  # after the choice of its backend
 
@@ -65,8 +65,8 @@ def _load(axes: Any, paced: Json) -> None:
     kinds = sorted({side.split(" at ")[0] for side in paced})
     for kind in kinds:
         points = sorted(
-            (_rate(side), median(f["cpuUs"] for f in figures))
-            for side, figures in paced.items()
+            (_rate(side), median(f["cpuUs"] for f in measurements))
+            for side, measurements in paced.items()
             if side.startswith(kind)
         )
         axes.plot(*zip(*points, strict=True), marker="o", label=kind)

@@ -13,7 +13,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Measurement:
     """One run of one side. `cpu_us` is CPU time of the measured process per message or request, `memory` in bytes.
 
     `late_ms` are latencies, where the run has them.
@@ -39,7 +39,7 @@ class Span:
     seconds: float
 
 
-async def watch(program: Program, progress: Callable[[], Awaitable[int]], span: Span) -> Figures:
+async def watch(program: Program, progress: Callable[[], Awaitable[int]], span: Span) -> Measurement:
     """The rate and the cost at which `program` works off what it was given. Raises `TimeoutError` without progress."""
     async with asyncio.timeout(span.seconds + 120):
         while (first := await progress()) < span.warm:
@@ -51,7 +51,7 @@ async def watch(program: Program, progress: Callable[[], Awaitable[int]], span: 
             last, ended, after = await progress(), time.monotonic(), program.used()
     done = max(1, last - first)
     cpu = after.cpu_seconds - before.cpu_seconds
-    return Figures(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
+    return Measurement(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

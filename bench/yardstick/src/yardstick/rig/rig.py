@@ -1,9 +1,10 @@
-"""The test stand: a real broker and a real mongod on their own cores, topics, and clients to fill and to watch them."""
+"""The test rig: a real broker and a real mongod on their own cores, topics, and clients to fill and to watch them."""
 
 import asyncio
 import os
 import socket
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def say(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class Rig:
     """Where everything is."""
 
     kafka: str
@@ -44,7 +45,7 @@ class Stand:
     cores: Cores
 
     def settings(self, **more: str) -> dict[str, str]:
-        """The environment of a service on this stand."""
+        """The environment of a service on this rig."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "MONGODB_URI": self.mongodb,
@@ -109,7 +110,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand() -> AsyncIterator[Stand]:
+async def rig() -> AsyncIterator[Rig]:
     """Start both, away from the service's core; stop them at the end."""
     split = cores()
     os.sched_setaffinity(0, split.rest)  # what we start inherits it
@@ -117,7 +118,7 @@ async def stand() -> AsyncIterator[Stand]:
     stack = LocalStack(fast_boot=False, kafka_heap_mb=1024)
     await asyncio.to_thread(stack.start)
     try:
-        yield Stand(stack.kafka_bootstrap_servers, stack.mongodb_uri, split)
+        yield Rig(stack.kafka_bootstrap_servers, stack.mongodb_uri, split)
     finally:
         await asyncio.to_thread(stack.stop)
 
@@ -127,3 +128,8 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def fresh_name() -> str:
+    """A database and a consumer group that nobody has had."""
+    return f"bench_{uuid.uuid4().hex[:8]}"

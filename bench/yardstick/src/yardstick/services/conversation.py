@@ -1,12 +1,12 @@
 """Conversation under load: a topic full of messages, worked off."""
 
 from yardstick.rig.program import Program, python
-from yardstick.rig.rig import FAKE_KEYS, Stand, free_port
+from yardstick.rig.rig import FAKE_KEYS, Rig, free_port
 
 
-def conversation(stand: Stand, database: str, group: str, **more: str) -> Program:
+def conversation(rig: Rig, database: str, group: str, **more: str) -> Program:
     """The service."""
-    return stand.service(
+    return rig.service(
         "conversation",
         python("conversation"),
         free_port(),

@@ -9,7 +9,7 @@ from typing import Any
 from common.contracts import topics
 from yardstick.load.webhooks import SECRET
 from yardstick.rig.program import Program, ProgramError, python
-from yardstick.rig.rig import Stand, free_port
+from yardstick.rig.rig import Rig, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +20,25 @@ class Endpoint:
     port: int
 
 
-def ingress(stand: Stand, **more: str) -> Endpoint:
+def ingress(rig: Rig, **more: str) -> Endpoint:
     """The service; `more` are settings."""
     port, command = free_port(), python("ingress")
-    return Endpoint(stand.service("ingress", command, port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET, **more), port)
+    return Endpoint(rig.service("ingress", command, port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET, **more), port)
 
 
-def bare_asgi(stand: Stand) -> Endpoint:
+def bare_asgi(rig: Rig) -> Endpoint:
     """The floor."""
-    return _baseline(stand, "bare_asgi", "/")
+    return _baseline(rig, "bare_asgi", "/")
 
 
-def pywa(stand: Stand) -> Endpoint:
+def pywa(rig: Rig) -> Endpoint:
     """What a team begins with."""
-    return _baseline(stand, "pywa_fastapi", "/health")
+    return _baseline(rig, "pywa_fastapi", "/health")
 
 
-def _baseline(stand: Stand, name: str, ready: str) -> Endpoint:
+def _baseline(rig: Rig, name: str, ready: str) -> Endpoint:
     port, command = free_port(), python(f"baselines.{name}")
-    return Endpoint(stand.service(name, command, port, ready, APP_SECRET=SECRET, TOPIC=topics.WEBHOOKS.name), port)
+    return Endpoint(rig.service(name, command, port, ready, APP_SECRET=SECRET, TOPIC=topics.WEBHOOKS.name), port)
 
 
 async def load(port: int, **options: float) -> dict[str, Any]:

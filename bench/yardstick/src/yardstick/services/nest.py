@@ -15,7 +15,7 @@ from typing import Final
 
 from yardstick.load.webhooks import SECRET
 from yardstick.rig.program import Program
-from yardstick.rig.rig import Stand, free_port
+from yardstick.rig.rig import Rig, free_port
 from yardstick.services.ingress import Endpoint
 
 _FOLDER: Final = Path(__file__).parents[4] / "baselines" / "nestjs"
@@ -29,19 +29,19 @@ def prepare() -> None:
 class Nest:
     """The compiled application on one Redis."""
 
-    def __init__(self, stand: Stand, redis_port: int) -> None:
-        self._stand = stand
+    def __init__(self, rig: Rig, redis_port: int) -> None:
+        self._rig = rig
         self._url = f"redis://127.0.0.1:{redis_port}"
         self._port = redis_port
 
-    def ingress(self, stand: Stand) -> Endpoint:
+    def ingress(self, rig: Rig) -> Endpoint:
         """The mode that takes webhooks."""
         port = free_port()
-        return Endpoint(self._program(stand, port, MODE="ingress", APP_SECRET=SECRET), port)
+        return Endpoint(self._program(rig, port, MODE="ingress", APP_SECRET=SECRET), port)
 
     def sender(self, graph_url: str) -> Program:
         """The mode that works the queue of sends off."""
-        return self._program(self._stand, free_port(), MODE="sender", GRAPH_BASE_URL=graph_url)
+        return self._program(self._rig, free_port(), MODE="sender", GRAPH_BASE_URL=graph_url)
 
     async def fill(self, count: int) -> None:
         """An empty Redis, and that many sends in its queue."""
@@ -52,10 +52,10 @@ class Nest:
         """Nothing consumes what the webhooks leave."""
         await self._run("redis-cli", "-p", str(self._port), "FLUSHALL")
 
-    def _program(self, stand: Stand, port: int, **environment: str) -> Program:
+    def _program(self, rig: Rig, port: int, **environment: str) -> Program:
         settings = {"PORT": str(port), "REDIS_URL": self._url, "NODE_ENV": "production", **environment}
         command = ["node", str(_FOLDER / "dist" / "main.js")]
-        return Program("nestjs", command, settings, stand.cores.service, f"http://127.0.0.1:{port}/health", _FOLDER)
+        return Program("nestjs", command, settings, rig.cores.service, f"http://127.0.0.1:{port}/health", _FOLDER)
 
     async def _run(self, *command: str, **environment: str) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -66,14 +66,14 @@ class Nest:
 
 
 @asynccontextmanager
-async def nest(stand: Stand) -> AsyncIterator[Nest]:
+async def nest(rig: Rig) -> AsyncIterator[Nest]:
     """The application on a Redis of its own, which goes with it."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "yes", "--dir", folder]
-        async with stand.helper("redis", command):
+        async with rig.helper("redis", command):
             await _answers(port)
-            yield Nest(stand, port)
+            yield Nest(rig, port)
 
 
 async def _answers(port: int) -> None:

@@ -11,7 +11,7 @@ from common.contracts import accounts, topics
 from common.contracts.envelope import encode
 from common.kafka.records import Outgoing
 from yardstick.rig.program import Program, python
-from yardstick.rig.rig import FAKE_KEYS, Stand, free_port
+from yardstick.rig.rig import FAKE_KEYS, Rig, free_port
 
 CHATBOTS: Final = 24
 _RECIPIENTS: Final = 20_000
@@ -58,11 +58,11 @@ def send_record(number: int, *, chatbots: int = CHATBOTS, at_ns: int = 0) -> Out
 class Graph:
     """The stand-in, as its own process."""
 
-    def __init__(self, stand: Stand, latency_ms: float = 0.0) -> None:
+    def __init__(self, rig: Rig, latency_ms: float = 0.0) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = python("yardstick.load.graph", "--port", str(self.port), "--latency-ms", str(latency_ms))
-        self.program = stand.helper("graph", command, f"{self.url}/stats")
+        self.program = rig.helper("graph", command, f"{self.url}/stats")
 
     async def stats(self, http: aiohttp.ClientSession) -> dict[str, Any]:
         """What it has taken."""
@@ -71,9 +71,9 @@ class Graph:
             return found
 
 
-def sender(stand: Stand, graph_url: str, database: str, group: str, **more: str) -> Program:
+def sender(rig: Rig, graph_url: str, database: str, group: str, **more: str) -> Program:
     """The service, at no pace but its own."""
-    return stand.service(
+    return rig.service(
         "sender",
         python("sender"),
         free_port(),
