@@ -12,8 +12,8 @@ from jgo.config import GlobalSettings
 from jgo.maven import MavenContext, PythonResolver
 
 from local_stack.errors import LocalStackError
+from local_stack.fetch.pins import JarsPin, jar_name
 from local_stack.parallel import together
-from local_stack.pins import JarsPin, jar_name
 from local_stack.progress import Progress
 
 _PARALLEL = 6

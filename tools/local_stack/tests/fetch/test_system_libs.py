@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import system_libs
 from local_stack.errors import LocalStackError
+from local_stack.fetch import system_libs
+from local_stack.fetch.system_libs import ensure_libraries, missing_libraries
 from local_stack.progress import Progress
-from local_stack.system_libs import ensure_libraries, missing_libraries
 
 WHOLE = """\
 \tlinux-vdso.so.1 (0x00007f2bd7ef2000)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local_stack import tree
-from local_stack.cache import Artefact, cache_folder, ensure
 from local_stack.errors import LocalStackError
+from local_stack.fetch import tree
+from local_stack.fetch.cache import Artefact, cache_folder, ensure
 from local_stack.progress import Progress
 
 PINNED = tree.digest({"bin/program": hashlib.sha256(b"good").hexdigest()})

@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from local_stack import wheels
 from local_stack.errors import LocalStackError
-from local_stack.pins import WheelPin
+from local_stack.fetch import wheels
+from local_stack.fetch.pins import WheelPin
 from local_stack.progress import Progress
 
 PIN = WheelPin("thing", "1.0", "ab" * 32, "", 1000, "thing/bin/thing")

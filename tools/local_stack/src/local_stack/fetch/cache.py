@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from local_stack import tree
 from local_stack.errors import LocalStackError
+from local_stack.fetch import tree
 from local_stack.progress import Progress
 
 _FOLDER = "whatsapp-cloud-local-stack"

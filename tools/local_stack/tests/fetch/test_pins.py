@@ -3,12 +3,12 @@ from importlib import resources
 
 import pytest
 
-from local_stack import pins
-from local_stack.pins import jar_name
-from local_stack.repin import render
+from local_stack.fetch import pins
+from local_stack.fetch.pins import jar_name
+from local_stack.fetch.repin import render
 
 PINS = pins.load()
-TEXT = resources.files("local_stack").joinpath("pins.toml").read_text(encoding="utf-8")
+TEXT = resources.files("local_stack.fetch").joinpath("pins.toml").read_text(encoding="utf-8")
 
 
 def test_every_jar_has_a_coordinate_and_a_sha256():

@@ -1,7 +1,7 @@
 import pytest
 
-from local_stack import programs
-from local_stack.programs import major_version, own_programs_wanted, system_java, system_mongod
+from local_stack.fetch import programs
+from local_stack.fetch.programs import major_version, own_programs_wanted, system_java, system_mongod
 
 
 @pytest.mark.parametrize(

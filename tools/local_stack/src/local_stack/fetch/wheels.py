@@ -10,9 +10,9 @@ import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from local_stack import tree
 from local_stack.errors import LocalStackError
-from local_stack.pins import WheelPin
+from local_stack.fetch import tree
+from local_stack.fetch.pins import WheelPin
 from local_stack.progress import Progress
 
 Installer = Callable[[Path, Path], list[str]]

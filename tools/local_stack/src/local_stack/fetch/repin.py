@@ -1,4 +1,4 @@
-"""`python -m local_stack.repin`: resolves the versions in pins.toml again and rewrites all its hashes.
+"""`python -m local_stack.fetch.repin`: resolves the versions in pins.toml again and rewrites all its hashes.
 
 To raise a version, edit `version`, `roots` or a wheel's `sha256` in pins.toml, run this, read the difference.
 """
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import jgo
 
-from local_stack import pins, tree
-from local_stack.pins import JarsPin, Pins, WheelPin
+from local_stack.fetch import pins, tree
+from local_stack.fetch.pins import JarsPin, Pins, WheelPin
+from local_stack.fetch.wheels import fetch_wheel
 from local_stack.progress import Progress
-from local_stack.wheels import fetch_wheel
 
 _HEAD = """\
 # What the local stack is made of. Coordinates and hashes only: any mirror may serve them.
-# Written by `python -m local_stack.repin`; what to edit by hand is told there.
+# Written by `python -m local_stack.fetch.repin`; what to edit by hand is told there.
 """
 
 
