@@ -8,7 +8,7 @@ from typing import Final
 
 from common.telemetry.metrics import ALL, Metric
 
-FILE: Final = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
+FILE: Final = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 HEAD: Final = """# Metrics
 
 Written by `make contracts` from `libs/common/src/common/telemetry/metrics.py::ALL`. Every service answers

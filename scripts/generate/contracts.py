@@ -30,7 +30,7 @@ from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived
 from sender.batch import Batch
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "contracts"
 SERVICES = ("ingress", "conversation", "sender", "accounts")
 EVENTS: dict[str, type[msgspec.Struct]] = {

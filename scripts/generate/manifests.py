@@ -15,7 +15,7 @@ from typing import Final
 from common.contracts import topics
 from common.contracts.topics import Topic
 
-DEPLOY: Final = Path(__file__).resolve().parent.parent / "deploy"
+DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
 COMPONENTS: Final = DEPLOY / "k8s" / "components"
 HEAD: Final = "# Written by `make manifests` from common.contracts.topics.\n"
 _REPLICAS: Final = 3

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from common.contracts import topics
 from common.mongo import collections
 
-PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 SERVICES: Final = ("ingress", "conversation", "sender", "accounts")
 SECRET_PLACES: Final = frozenset({"mongodb_uri"})
 """A connection string has a password in it."""

@@ -24,7 +24,7 @@ from panels_shared import (
     WEBHOOKS,
 )
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
 CHOSEN: Final = 'chatbot_id=~"$chatbot_id"'
 
 OVERVIEW: Final = Dashboard(
