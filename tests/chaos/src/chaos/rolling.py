@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chaos.verdict import Facts
+from chaos.evidence.verdict import Facts
 from local_stack.cluster import Cluster
 from testbed.system import System
 
