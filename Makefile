@@ -52,7 +52,7 @@ rolling: setup ## A rolling update of everything under traffic, which loses noth
 
 chaos-prove: setup ## Deliberately broken builds, each of which the fault suite has to find
 	@$(PY) -m local_stack fetch
-	@$(PY) -m chaos.prove
+	@$(PY) -m chaos.check_broken_builds
 
 mutants: setup ## Small faults in copies of the code, each of which a test has to find: ONLY=name,service [MUTANTS_ARGS=--help]
 	@$(PY) -m local_stack fetch
@@ -83,10 +83,10 @@ lively: setup ## How long replies wait in lively chats, however Meta counts mess
 	@$(PY) -m flood.lively $(LIVELY_ARGS)
 
 check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
-	@$(PY) scripts/contracts.py --check
-	@$(PY) scripts/metrics.py --check
-	@$(PY) scripts/manifests.py --check
-	@$(PY) scripts/dashboards.py --check
+	@$(PY) scripts/generate/contracts.py --check
+	@$(PY) scripts/generate/metrics.py --check
+	@$(PY) scripts/generate/manifests.py --check
+	@$(PY) scripts/generate/dashboards.py --check
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -101,8 +101,8 @@ imports: setup ## The import contracts (who may know whom)
 	@.venv/bin/lint-imports --no-logo
 
 manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboards
-	@$(PY) scripts/manifests.py
-	@$(PY) scripts/dashboards.py
+	@$(PY) scripts/generate/manifests.py
+	@$(PY) scripts/generate/dashboards.py
 
 deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts (needs go and kubectl)
 	@scripts/deploy_check.sh
@@ -111,8 +111,8 @@ compose-check: setup ## Run the compose file for real and check what it does (ne
 	@STAND_INS=$(STAND_INS) scripts/compose_check.sh
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
-	@$(PY) scripts/contracts.py
-	@$(PY) scripts/metrics.py
+	@$(PY) scripts/generate/contracts.py
+	@$(PY) scripts/generate/metrics.py
 
 sizes: setup ## Median, p90 and largest of files and functions
 	@$(PY) scripts/sizes.py

@@ -30,7 +30,7 @@ OF_KEYS = {name: call for name, call in CALLS.items() if not name.endswith("Webh
 
 
 def application(service):
-    sys.path.insert(0, str(ROOT / "scripts"))
+    sys.path.insert(0, str(ROOT / "scripts" / "generate"))
     try:
         contracts = import_module("contracts")
     finally:

@@ -10,8 +10,8 @@ from common.meta.client import Answered, GraphClient
 from common.meta.media import MediaClient, MediaSettings, UploadFailed
 from graph_emulator.app import build_app
 from graph_emulator.config import Config
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
+from graph_emulator.state.directory import Business
 from sender.media_failures import is_about_media
 from sender.payloads import payload
 from sender.uploads import links_of, with_ids

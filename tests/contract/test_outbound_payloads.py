@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from common.contracts.sends import SendRequest
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.validation import check_message, check_read
+from graph_emulator.validation.message import check_message, check_read
 from sender.payloads import edge_of, payload
 
 _TABLE = Path(__file__).resolve().parents[2] / "libs/common/tests/test_outbound.py"

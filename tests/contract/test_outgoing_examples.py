@@ -12,7 +12,7 @@ from outgoing_examples import EXAMPLES, MARKETING, OF_THE_FUTURE, READS
 from common.contracts.outbound.envelope import KINDS, kind_of
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
-from graph_emulator.validation import check_message, check_read
+from graph_emulator.validation.message import check_message, check_read
 from sender.payloads import edge_of, payload
 from sender.requests import Job, Position, parse, read_record
 

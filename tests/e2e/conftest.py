@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import Client, eventually
-from demo.plan import Choices
-from demo.system import System
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import System
 
 # Everything that makes a fault heal sooner than in production: shorter windows, the same code. And what lets the sender
 # fetch the files of a test's own server, which is on this machine.

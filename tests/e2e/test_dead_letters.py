@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from demo.client import eventually
+from testbed.client import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

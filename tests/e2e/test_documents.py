@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import eventually
-from demo.plan import PREFIX
+from testbed.client import eventually
+from testbed.plan import PREFIX
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from common.contracts.ids import journal_id
-from demo.client import eventually, webhook_body
+from testbed.client import eventually, webhook_body
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

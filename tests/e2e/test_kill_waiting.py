@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from demo.client import eventually
+from testbed.client import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import eventually, webhook_body
+from testbed.client import eventually, webhook_body
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 

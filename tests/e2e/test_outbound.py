@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from common.contracts.ids import journal_id, journal_id_in
 from common.mongo import Mongo, MongoSettings
 from common.security.callbacks import CallbackSettings
-from demo.client import eventually
+from testbed.client import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120), pytest.mark.feature("outgoing")]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.client import eventually
+from testbed.client import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

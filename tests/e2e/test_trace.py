@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from aiohttp import ClientSession
 
-from demo.client import Client, eventually
-from demo.plan import SERVICES, Choices
-from demo.system import System
 from otlp_receiver.app import running_receiver
+from testbed.client import Client, eventually
+from testbed.plan import SERVICES, Choices
+from testbed.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -1,16 +1,16 @@
-"""The pure parts: what is seeded, which customers write, and what figures come to."""
+"""The pure parts: what is seeded, which customers write, and what measurements come to."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from common.contracts.ids import inbound_message_id
-from yardstick.backlogs import Sample
-from yardstick.backlogs import step_of as backlog_step
-from yardstick.figures import Figures, Span
-from yardstick.growth import Extents, told
-from yardstick.seeding import Seeds, planned, records, scattered
-from yardstick.steps import Reading, Step, cost_beside, flatness, step_of
+from yardstick.growth.backlogs import Sample
+from yardstick.growth.backlogs import step_of as backlog_step
+from yardstick.growth.seeding import Seeds, planned, records, scattered
+from yardstick.growth.steps import Reading, Step, cost_beside, flatness, step_of
+from yardstick.growth.sweep import Extents, told
+from yardstick.rig.measurements import Measurement, Span
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -64,7 +64,7 @@ def test_what_a_process_beside_costs_counts_from_the_warm_messages_on():
 
 
 def test_processes_side_by_side_add_up_to_one_step():
-    both = [Figures(1_000.0, 150.0, 30 * 2**20), Figures(990.0, 170.0, 34 * 2**20)]
+    both = [Measurement(1_000.0, 150.0, 30 * 2**20), Measurement(990.0, 170.0, 34 * 2**20)]
     assert step_of(2, both, mongod_us=9.0) == Step(2, 990.0, 320.0, 64.0, {"mongod_us": 9.0})
 
 

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from yardstick.graph import Tally
-from yardstick.http_load import timed_text
-from yardstick.incoming import Offer, Run, part_of
-from yardstick.latency import Point, highest, keeps_up, meets_meta, point_of
-from yardstick.webhooks import body
+from yardstick.latency.chains import Offer, Run, part_of
+from yardstick.latency.rates import Point, highest, keeps_up, meets_meta, point_of
+from yardstick.load.graph import Tally
+from yardstick.load.http_load import timed_text
+from yardstick.load.webhooks import body
 
 
 def run(late_ms, missing=0, answers=None):
@@ -100,7 +100,7 @@ async def test_nothing_and_everything_end_the_search():
         ("java", ["/usr/bin/java", "-Xmx1g", "kafka.Kafka", "server.properties"], "kafka"),
         ("mongod", ["/usr/bin/mongod", "--port", "1"], "mongod"),
         ("python", ["/bin/python", "-m", "ingress"], "ingress"),
-        ("python", ["/bin/python", "-m", "yardstick.graph", "--port", "1"], "load"),
+        ("python", ["/bin/python", "-m", "yardstick.load.graph", "--port", "1"], "load"),
         ("python", ["/bin/python", "-I", "-S", "guard.py", "log", "-", "/usr/bin/java", "kafka.Kafka"], None),
         ("python", [], None),
     ],

@@ -2,7 +2,7 @@
 
 import os
 
-from yardstick.nest import _FOLDER
+from yardstick.services.nest import _FOLDER
 
 
 def test_its_script_is_there_and_may_be_run():

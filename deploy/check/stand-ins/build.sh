@@ -38,7 +38,7 @@ stand_in() { # stand_in FOLDER IMAGE FILE…: the folder with the files beside i
 
 base
 "$root/.venv/bin/python" -m local_stack fetch
-cache=$("$root/.venv/bin/python" -c 'from local_stack.cache import cache_folder; print(cache_folder())')
+cache=$("$root/.venv/bin/python" -c 'from local_stack.fetch.cache import cache_folder; print(cache_folder())')
 mkdir -p "$work/jars"
 cp "$cache"/kafka-*/*.jar "$work/jars/"
 stand_in kafka apache/kafka "$work/jars"

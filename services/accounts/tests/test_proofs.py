@@ -20,8 +20,8 @@ from common.meta.onboarding import Onboarding
 from common.mongo import Mongo
 from graph_emulator.app import build_app
 from graph_emulator.config import Config
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
+from graph_emulator.state.directory import Business
 
 ACCOUNT = "/whatsapp-cloud/account"
 WABA, WABA_2, FOREIGN_WABA = "100000000000001", "100000000000002", "100000000000009"

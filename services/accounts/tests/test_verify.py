@@ -14,8 +14,8 @@ from accounts.settings import Settings
 from common.http.auth import digest
 from graph_emulator.app import build_app
 from graph_emulator.config import Config
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
+from graph_emulator.state.directory import Business
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("accounts")]
 

@@ -349,15 +349,17 @@ async def test_statuses_and_results_meet_in_one_message_whichever_comes_first(ro
             while not await room.store.messages.count_documents({"messageId": room.number}):
                 await asyncio.sleep(0.05)
         async with asyncio.timeout(30):
-            while len(await room.events(topics.MESSAGE_STATUS, status_decoder)) < 2:
+            while len(await room.events(topics.MESSAGE_STATUS, status_decoder)) < 3:
                 await asyncio.sleep(0.05)
     document = await room.store.messages.find_one({"messageId": room.number})
     assert (document["deliveryStatus"], document["text"]) == ("read", "Hi")
     published = await room.events(topics.MESSAGE_STATUS, status_decoder)
-    assert [(event.data.status, event.data.delivery_status) for event in published] == [
-        ("read", "read"),
-        ("accepted", "read"),
+    assert [(event.data.status, event.data.delivery_status, event.data.message_id) for event in published] == [
+        ("read", "read", None),
+        ("accepted", "read", room.number),
+        ("read", "read", room.number),
     ]
+    assert len({event.id for event in published}) == 3
 
 
 async def test_bad_records_of_most_tenants_halt_the_consumer_before_the_queue_is_drained(room):

@@ -209,9 +209,11 @@ ODD_FIELDS += [b'"17"', b'"\\u0000"', b'"' + b"x" * 300 + b'"', b"null", b"[]", 
 @pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
 def test_a_field_that_is_no_word_hides_no_message(field, lists, padding):
     body = json.dumps(body_of(value_of(**lists))).encode().replace(b'"field": "messages"', b'"field": ' + field)
-    (event,) = events(body + b" " * padding)
+    event, *rest = events(body + b" " * padding)
     assert event.type in (webhooks.MESSAGE, webhooks.STATUS)
     assert (event.data.field, event.data.phone_number_id, event.data.contact.user_id) == ("messages", NUMBER, "US.ADA")
+    kept = [(event.type, original_of(event.data)) for event in rest]
+    assert kept == ([] if field == b"null" else [(webhooks.CHANGE, b'[{"field":' + field + b"}]")])
 
 
 @pytest.mark.parametrize("field", ["flows", "message_echoes", "history", "messages2"])
@@ -225,6 +227,71 @@ def test_a_field_that_is_a_word_is_another_one_whatever_its_value(field):
 def test_a_field_that_is_no_word_stays_where_its_value_is_not_one_of_messages(field, value):
     (event,) = events(body_of(value, field=field))
     assert (event.type, event.data.field) == (webhooks.CHANGE, str(field))
+
+
+# --- what stands beside the facts
+
+
+LONG_ID = "9" * 300
+FLOWS = {"field": "flows", "value": {"a": 1}}
+BESIDE = {
+    "a long id of an entry": (lambda b: b["entry"][0].update(id=LONG_ID), [{"id": LONG_ID}]),
+    "an id of an entry that is none": (lambda b: b["entry"][0].update(id=["1"]), [{"id": ["1"]}]),
+    "a time of an entry that is none": (
+        lambda b: b["entry"][0].update(time="soon"),
+        [{"id": "100000000000001", "time": "soon"}],
+    ),
+    "a new member of an entry": (lambda b: b["entry"][0].update(new=[1]), [{"id": "100000000000001", "new": [1]}]),
+    "a new member of a change": (
+        lambda b: b["entry"][0]["changes"][0].update(new={"calls": []}),
+        [{"field": "messages", "new": {"calls": []}}],
+    ),
+    "a new member of a change of another field": (
+        lambda b: b["entry"][0].update(changes=[FLOWS | {"new": 1}]),
+        [{"field": "flows", "new": 1}],
+    ),
+    "a long field": (lambda b: b["entry"][0]["changes"][0].update(field=LONG_ID), [{"field": LONG_ID}]),
+    "a new member of the body": (
+        lambda b: b.update(new="x"),
+        [{"object": "whatsapp_business_account", "new": "x"}],
+    ),
+    "a large one": (lambda b: b.update(new="x" * 20_000), None),
+    "one at each level": (
+        lambda b: (b.update(new=1), b["entry"][0].update(new=2), b["entry"][0]["changes"][0].update(new=3)),
+        [
+            {"field": "messages", "new": 3},
+            {"id": "100000000000001", "new": 2},
+            {"object": "whatsapp_business_account", "new": 1},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), BESIDE.values(), ids=BESIDE)
+@pytest.mark.parametrize("padding", [0, 20_000], ids=["small", "large"])
+def test_what_stands_beside_the_facts_is_kept_in_one_record(change, expected, padding):
+    body = {"object": "whatsapp_business_account"} | body_of(value_of(messages=[message()]))
+    change(body)
+    first, rest = events(json.dumps(body).encode() + b" " * padding)
+    assert first.type == (webhooks.MESSAGE if "flows" not in json.dumps(body) else webhooks.CHANGE)
+    assert (rest.type, rest.data.field, rest.data.phone_number_id) == (webhooks.CHANGE, None, None)
+    assert rest.data.arrival.body_id == first.data.arrival.body_id
+    assert json.loads(original_of(rest.data)) == ([body] if expected is None else expected)
+
+
+def test_a_torn_text_beside_the_facts_is_kept_as_it_came():
+    fact = b'"changes":[{"field":"messages","value":{"messages":[{"id":"w"}]}}]'
+    for torn in (rb"\ud83d", b"\xff"):
+        _, rest = events(b'{"entry":[{"new":"A%s",%s}]}' % (torn, fact))
+        assert original_of(rest.data) == b'[{"new":"A%s"}]' % torn
+        assert json.loads(bytes(rest.data.raw)) == [{"new": "A\ufffd"}]
+
+
+@pytest.mark.parametrize("torn", [rb"\ud83d", b"\xff"], ids=repr)
+def test_a_new_member_whose_name_is_torn_hides_no_message(torn):
+    value = b'{"%s":1,"messages":[{"id":"w"}]}' % torn
+    first, rest = events(b'{"entry":[{"changes":[{"field":"messages","value":%s}]}]}' % value)
+    assert (first.type, rest.type, original_of(rest.data)) == (webhooks.MESSAGE, webhooks.CHANGE, value)
 
 
 # --- texts that are no Unicode

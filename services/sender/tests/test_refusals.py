@@ -7,6 +7,7 @@ import pytest
 
 from common.contracts import sends, topics
 from common.kafka.records import Outgoing
+from sender.optout_store import OptOutStore
 from sender.requests import lane_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("outgoing")]
@@ -141,3 +142,38 @@ async def test_who_has_opted_out_gets_no_more_marketing_but_everything_else(worl
         accepted = await world.until_results(chatbot, 4, sends.ACCEPTED)
     assert (failed.data.message_id, failed.data.error.reason) == ("m2", "recipient_opted_out")
     assert {"m1", "m3", "m4"} < {result.data.message_id for result in accepted}
+
+
+async def test_who_has_opted_out_is_known_to_every_process_also_to_one_that_did_not_send(world, eventually):
+    chatbot = await world.account()
+    async with world.running(sender_pair_pace=False):
+        await enqueue(world, chatbot, template("offer", person(1), "m1"))
+        await world.until_results(chatbot, 1, sends.ACCEPTED)
+    async with world.running(sender_pair_pace=False) as sender:  # it has not sent what it hears of now
+        await world.status(chatbot, "m1", wamid="wamid.x", status="failed", code=131050)
+        lane = lane_of(chatbot, person(1))
+
+        async def noted():
+            return (await OptOutStore(sender.mongo.database).of([lane]))[0] is not None
+
+        await eventually(noted)
+    async with world.running(sender_pair_pace=False):
+        await enqueue(world, chatbot, template("offer", person(1), "m2"), template("receipt", person(1), "m3"))
+        await enqueue(world, chatbot, template("offer", person(2), "m4"))
+        (failed,) = await world.until_results(chatbot, 1, sends.FAILED)
+        accepted = await world.until_results(chatbot, 3, sends.ACCEPTED)
+    assert (failed.data.message_id, failed.data.error.reason) == ("m2", "recipient_opted_out")
+    assert {result.data.message_id for result in accepted} == {"m1", "m3", "m4"}
+
+
+async def test_an_opt_out_in_metas_answer_is_known_to_the_next_process(world):
+    chatbot = await world.account()
+    world.graph.answer = lambda body, _nth: (131050, 400) if body["to"] == person(1) else None
+    async with world.running(sender_pair_pace=False):
+        await enqueue(world, chatbot, template("offer", person(1), "m1"))
+        await world.until_results(chatbot, 1, sends.FAILED)
+    world.graph.answer = lambda _body, _nth: None
+    async with world.running(sender_pair_pace=False):
+        await enqueue(world, chatbot, template("offer", person(1), "m2"))
+        failed = await world.until_results(chatbot, 2, sends.FAILED)
+    assert {result.data.error.reason for result in failed} >= {"recipient_opted_out"}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from common.contracts.messages import MetaError
+from common.contracts.messages import MetaError, StatusData
 from common.contracts.people import Contact
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
@@ -15,7 +15,9 @@ from sender.batching import GroupCommit
 from sender.flow import to_millis, utc_now
 from sender.journal import State
 from sender.moves import blank, claim, fail_later, record
-from sender.outcomes import Defer, InDoubt, Retry, Sent
+from sender.optout_store import OptOutStore
+from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
+from sender.requests import lane_of
 from sender.store import JournalStore
 
 pytestmark = pytest.mark.integration
@@ -91,6 +93,7 @@ async def test_every_field_is_read_back(store):
         fresh(), state=State.FAILED, token="t", due=now, first_failed_at=now, wamid="w", letter=True, attempt=3,
         contact=Contact(user_id="DE.1", name="x"), error=MetaError(code=1, reason="r", details="d"),
         failure=MetaError(code=131047), failed_at=now,
+        template="messages template offer en",
     )  # fmt: skip
     wish = replace(claiming(None), entry=entry)
     await move(store, wish)
@@ -157,3 +160,52 @@ async def test_an_absent_database_is_unavailable(mongodb_uri):
 def test_times_are_kept_to_the_millisecond():
     moment = datetime(2026, 11, 22, 12, 0, 0, 123_999, tzinfo=UTC)
     assert to_millis(int(moment.timestamp()) * 10**9 + 123_999_000).microsecond == 123_000
+
+
+OFFER = "messages template offer en"
+OPTED_OUT = MetaError(code=131050)
+
+
+def templates(*sends, to="+4915100000001"):
+    return [replace(wish, entry=replace(wish.entry, template=OFFER, to=to)) for wish in map(claiming_of, sends)]
+
+
+def claiming_of(send):
+    return claiming(None, send)
+
+
+def refused(send, **more):
+    fields = {"status": "failed", "delivery_status": "failed", "journal_id": send, "phone_number_id": "15", **more}
+    return StatusData(error=OPTED_OUT, **fields)
+
+
+async def test_an_opt_out_is_kept_with_the_send_that_was_refused_for_it(store):
+    opt_outs, lane, now = OptOutStore(store._database), lane_of("b", "+4915100000001"), utc_now()
+    answered, told, *_ = await move(store, *templates("answered", "told"), claiming(None, "a text"))
+    await move(store, recording(told, Sent("w")))
+    assert await opt_outs.of([lane]) == [None]
+    for status in (refused("told", phone_number_id="16"), refused("told", chatbot_id="another"), refused("a text")):
+        await opt_outs.note(status, now)
+    assert await opt_outs.of([lane]) == [None]
+    for at in (now, now + timedelta(days=1)):  # a status that comes twice prolongs nothing
+        await opt_outs.note(refused("told", chatbot_id="b"), at)
+        assert await opt_outs.of([lane, "b|p:49"]) == [now, None]
+    assert await opt_outs.marketing(now - timedelta(days=7)) == [("b", OFFER)]
+    assert await opt_outs.marketing(now) == []
+    (failed,) = await move(store, recording(answered, Dead(OPTED_OUT)))
+    assert await opt_outs.of([lane]) == [max(now, failed.at)]
+    assert (await store.load(["answered"]))[0] == failed
+
+
+async def test_an_erased_person_has_no_opt_out(store):
+    opt_outs, lane, now = OptOutStore(store._database), lane_of("b", "+4915100000001"), utc_now()
+    await move(store, *templates("told"))
+    await store._collection.update_one({"_id": "told"}, {"$set": {"erasedAt": now}})
+    await opt_outs.note(refused("told"), now)
+    assert await opt_outs.of([lane]) == [None]
+
+
+async def test_opt_outs_are_found_by_their_own_index(store):
+    for query in ({"optedOut": {"$in": ["b|p:49"]}}, {"optedOut": {"$exists": True}, "optedOutAt": {"$gt": utc_now()}}):
+        plan = await store._collection.find(query).explain()
+        assert "opted_out" in str(plan["queryPlanner"]["winningPlan"])

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.__main__ import arguments, options_of
-from chaos.broken import BUILDS, command
-from chaos.lateness import lateness, summary
+from chaos.broken_builds import BUILDS, command
+from chaos.evidence.lateness import lateness, summary
+from chaos.evidence.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
+from chaos.evidence.witness import halts_in, secrets_in
 from chaos.plan import OUTAGES, STORMS, WINDOW_SECONDS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line
-from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
-from chaos.witness import halts_in, secrets_in
 
 PROFILE = Profile({"ingress": 2, "conversation": 2, "sender": 2})
 

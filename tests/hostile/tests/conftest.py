@@ -5,9 +5,9 @@ import uuid
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
-from demo.system import System
 from hostile.scene import SHORT_DLQ_LIMIT, choices
 from hostile.tenants import ATTACKER, VICTIM, Stage
+from testbed.system import System
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mutants.fault import Fault, all_faults, check_names, chosen
+from mutants import faults
+from mutants.fault import Fault, all_faults, check_names, chosen, modules
 from mutants.findings import Finding, summary
 from mutants.run import Run, UnusableError, quick_part
 from mutants.tree import changed
@@ -87,6 +88,12 @@ def test_a_fault_is_found_by_the_test_that_fails_and_missed_where_all_pass(found
 def test_the_tree_itself_stays_as_it_is(found, tree):
     found(fault("toy/minus", "left + right", "left - right"))
     assert (tree / FILE).read_text() == CODE
+
+
+def test_the_list_has_every_module_in_the_folder_of_faults():
+    folder = Path(*faults.__path__)
+    files = [one.relative_to(folder).with_suffix("") for one in folder.rglob("*.py") if one.name != "__init__.py"]
+    assert modules() == sorted(f"mutants.faults.{'.'.join(file.parts)}" for file in files)
 
 
 def test_each_fault_applies_to_this_tree():

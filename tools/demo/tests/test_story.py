@@ -5,9 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from demo import client as demo_client
-from demo.client import DemoFailed
 from demo.story import LINES, Story
+from testbed.client import StepFailed
 
 ADA = LINES[0][0]
 
@@ -39,7 +38,7 @@ def answered(monkeypatch):
     # What never comes is waited for briefly: the waiting itself is not what these tests are about.
     async def once(what, condition, **_):
         if not await condition():
-            raise DemoFailed(what)
+            raise StepFailed(what)
 
     monkeypatch.setattr("demo.story.eventually", once)
     return Answered()
@@ -64,26 +63,18 @@ async def test_a_conversation_with_one_reply_each_that_was_read_passes(answered)
 )
 async def test_a_wrong_sequence_of_replies_fails_and_names_the_customer(answered, spoil):
     spoil(answered.answers[ADA])
-    with pytest.raises(DemoFailed, match="Ada wrote 3 messages"):
+    with pytest.raises(StepFailed, match="Ada wrote 3 messages"):
         await check(answered)
 
 
 @pytest.mark.parametrize("stored", ["sent", "delivered", "failed", None])
 async def test_a_reply_that_is_not_read_in_the_store_fails(answered, stored):
     answered.stored = stored
-    with pytest.raises(DemoFailed, match="a reply to Ada is `read` in our store"):
+    with pytest.raises(StepFailed, match="a reply to Ada is `read` in our store"):
         await check(answered)
 
 
 async def test_a_meta_that_is_never_done_fails(answered):
     answered.idle = False
-    with pytest.raises(DemoFailed, match="Meta is done"):
+    with pytest.raises(StepFailed, match="Meta is done"):
         await check(answered)
-
-
-async def test_waiting_ends_with_what_did_not_happen():
-    async def never():
-        return None
-
-    with pytest.raises(DemoFailed, match="the moon: did not happen within 0 s"):
-        await demo_client.eventually("the moon", never, seconds=0.05, pause=0.01)

@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from graph_emulator.app import build_app
 from graph_emulator.clock import Clock
 from graph_emulator.config import Config
-from graph_emulator.directory import Business
 from graph_emulator.emulator import Emulator
+from graph_emulator.state.directory import Business
 
 SECRET = "fake-app-secret"
 TOKEN = "fake-token"

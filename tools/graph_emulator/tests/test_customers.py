@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph_emulator.samples import MEDIA
+from graph_emulator.messages.samples import MEDIA
 
 ADA = "4915150000001"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from graph_emulator.fault_plans import parse_plan, show_plan
+from graph_emulator.control.fault_plans import parse_plan, show_plan
 from graph_emulator.faults import NO_CALL_FAULT, NO_WEBHOOK_FAULT, Event
 from graph_emulator.misuse import Misuse
 

@@ -1,5 +1,5 @@
-from graph_emulator.journal import Journal, restore
-from graph_emulator.ledger import Ledger
+from graph_emulator.state.journal import Journal, restore
+from graph_emulator.state.ledger import Ledger
 
 
 async def test_the_ledger_outlives_the_process(rig, tmp_path):

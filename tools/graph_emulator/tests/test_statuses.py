@@ -1,8 +1,8 @@
 import pytest
 
 from graph_emulator.config import Config
-from graph_emulator.directory import Customer
-from graph_emulator.statuses import steps
+from graph_emulator.messages.statuses import steps
+from graph_emulator.state.directory import Customer
 
 CONFIG = Config(sent_after_ms=1, delivered_after_ms=20, read_after_ms=300)
 

@@ -13,10 +13,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pymongo import AsyncMongoClient
 
-from local_stack import Kafka, LocalStack, LocalStackError, pins
-from local_stack.cache import cache_folder
+from local_stack import Kafka, LocalStack, LocalStackError
+from local_stack.fetch import pins
+from local_stack.fetch.cache import cache_folder
+from local_stack.fetch.programs import kafka_program
 from local_stack.kafka import answers
-from local_stack.programs import kafka_program
 from local_stack.progress import Progress
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("own_processes")]

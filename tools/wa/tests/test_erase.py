@@ -24,7 +24,7 @@ from conversation.store import ConversationStore
 from sender.journal import State
 from sender.media_store import Kept, MediaStore, key_of
 from sender.moves import blank, cancel, claim, fail_later, record
-from sender.outcomes import Defer, InDoubt, Sent
+from sender.outcomes import Dead, Defer, InDoubt, Sent
 from sender.parked import Parked, ParkStore
 from sender.requests import lane_of
 from sender.scheduled import Scheduled, ScheduleStore
@@ -74,7 +74,7 @@ class World:
 
     async def sent(self, name, *outcomes, to=f"+{ADA_PHONE}", chatbot="bot"):
         """A send in the journal: claimed, and then what became of it."""
-        fresh = blank(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER)
+        fresh = blank(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER, template="offer")
         steps = {"owner": "me", "now": NOW}
         move = claim(None, fresh, 1, phone_number_id=NUMBER, token=uuid.uuid4().hex, **steps)
         (entry,) = await self.journal.move([move])
@@ -105,6 +105,7 @@ class World:
         for person, words in ((ADA, ADAS_WORDS), (BOB, ("hi", "hello", "well", "bye"))):
             await self._converse(person, words)
         await self.hears(message(wamid(ADA_PHONE, "OTHER"), ADAS_WORDS[0], ADA, OTHER_NUMBER))
+        await self.sent("opted out", Dead(MetaError(code=131050)))
         for name in ("m1", "m2", "parked", "queued"):
             to = "+49 (151) 000-7001" if name == "m2" else f"+{ADA_PHONE}"
             outcome = Sent(wamid(ADA_PHONE, name), ADA) if name.startswith("m") else Defer(NOW, MetaError(details=to))

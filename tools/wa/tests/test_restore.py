@@ -12,9 +12,9 @@ from common.contracts import topics
 from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings
-from demo.client import Client, eventually
-from demo.plan import Choices
-from demo.system import System
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import System
 from wa.__main__ import main
 
 pytestmark = pytest.mark.e2e

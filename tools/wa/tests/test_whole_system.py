@@ -10,9 +10,9 @@ from aiohttp import ClientSession
 from bson import json_util
 
 from common.mongo import Mongo, MongoSettings, collections
-from demo.client import Client, eventually
-from demo.plan import Choices
-from demo.system import System
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import System
 from wa.__main__ import main
 
 pytestmark = pytest.mark.e2e

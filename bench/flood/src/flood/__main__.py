@@ -18,8 +18,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from flood.figures import as_json, number_line, table
 from flood.measure import Options, measure
+from flood.measurements import as_json, number_line, table
 from flood.refused import measure_refused
 
 _MOST_MS = 1_000

@@ -19,11 +19,11 @@ from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id, journal_id_in
-from demo.client import Client, eventually
-from demo.plan import Choices
-from demo.system import System
-from flood.figures import Waits
+from flood.measurements import Waits
 from flood.tenants import SEND
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import System
 
 CHATBOT: Final = "lively"
 NUMBER: Final = "106540352208888"

@@ -11,11 +11,11 @@ from aiokafka import AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
 from common.contracts.ids import journal_id_in
-from demo.client import Client, eventually
-from demo.plan import Choices
-from demo.system import PARTITIONS, System
-from flood.figures import Number, Waits
+from flood.measurements import Number, Waits
 from flood.tenants import FLOODING, Quiet, Writer, flood, quiet_tenants
+from testbed.client import Client, eventually
+from testbed.plan import Choices
+from testbed.system import PARTITIONS, System
 
 FLOODING_NUMBER = "106540352209999"
 _READ_SECONDS = 600.0

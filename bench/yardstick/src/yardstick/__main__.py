@@ -21,16 +21,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from yardstick.contests import Sizes
-from yardstick.goals import GOALS
-from yardstick.growth import growth
-from yardstick.latency import latency
-from yardstick.machine import describe
-from yardstick.nest import nest, prepare
-from yardstick.plots import draw
+from yardstick.comparisons import Sizes
+from yardstick.growth.sweep import growth
+from yardstick.latency.rates import latency
 from yardstick.profile import profile
-from yardstick.report import markdown
-from yardstick.stand import say, stand
+from yardstick.report.goals import GOALS
+from yardstick.report.markdown import markdown
+from yardstick.report.plots import draw
+from yardstick.rig.machine import describe
+from yardstick.rig.rig import rig, say
+from yardstick.services.nest import nest, prepare
 from yardstick.suite import PARTS, Outcome, measure, measure_http
 from yardstick.telemetry import table, telemetry
 
@@ -64,7 +64,7 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
         await measure_http(outcome, rounds, say)
     found = {**(_kept(given.out) if given.keep else {}), "machine": describe()}
     async with AsyncExitStack() as stack:
-        place = await stack.enter_async_context(stand())
+        place = await stack.enter_async_context(rig())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
         await measure(outcome, place, sizes, rounds, parts, say, beside, lambda: keep(merged(found, outcome.as_json())))
         found = merged(found, outcome.as_json())
@@ -80,14 +80,14 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
 
 async def profiled(given: argparse.Namespace) -> dict[str, Any]:
     """Where the time goes."""
-    async with stand() as place:
+    async with rig() as place:
         return await profile(place, 5.0 if given.quick else 15.0, say)
 
 
 async def measured_telemetry(given: argparse.Namespace) -> dict[str, Any]:
     """What metrics and traces cost."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
-    async with stand() as place:
+    async with rig() as place:
         return await telemetry(place, sizes, given.rounds or (2 if given.quick else 5), say)
 
 
@@ -126,7 +126,7 @@ def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(folder: Path) -> dict[str, Any]:
-    """The figures of an earlier report, if there is one."""
+    """The measurements of an earlier report, if there is one."""
     file = folder / "report.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found
@@ -148,7 +148,7 @@ def verdicts(found: dict[str, Any]) -> list[str]:
 
 
 def write(found: dict[str, Any], folder: Path) -> None:
-    """The report, its pictures, and the figures behind them."""
+    """The report, its pictures, and the measurements behind them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(markdown(found, draw(found, folder)), encoding="utf-8")

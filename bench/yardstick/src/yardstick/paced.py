@@ -13,15 +13,14 @@ from aiokafka import AIOKafkaProducer
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
-from yardstick.conversation import conversation
-from yardstick.figures import Figures
-from yardstick.ingress import ingress, load
-from yardstick.program import Program
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Measurement
+from yardstick.rig.program import Program
+from yardstick.rig.rig import Rig, fresh_name
 from yardstick.rounds import Side
-from yardstick.sender import Graph, account_records, send_record, sender
-from yardstick.stand import Stand
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_record, sender
 
 _WARM_SECONDS: Final = 2.0
 _TICK_SECONDS: Final = 0.005
@@ -34,8 +33,8 @@ _CUSTOMERS: Final = 4_000
 class Pace:
     """Writes record number i at i/rate seconds, until it is over."""
 
-    def __init__(self, stand: Stand, make: Callable[[int], Outgoing], rate: float) -> None:
-        self._kafka = stand.kafka
+    def __init__(self, rig: Rig, make: Callable[[int], Outgoing], rate: float) -> None:
+        self._kafka = rig.kafka
         self._make = make
         self._rate = rate
         self._began = time.monotonic()
@@ -66,7 +65,7 @@ class Pace:
             await producer.flush()
 
 
-async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace: Pace, seconds: float) -> Figures:
+async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace: Pace, seconds: float) -> Measurement:
     """What `program` uses in `seconds`, after it has warmed up and has caught up with what had piled up meanwhile.
 
     At the end nothing of it is left behind. Raises `TimeoutError` when it cannot keep up.
@@ -81,7 +80,7 @@ async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace
     await _caught_up(progress, base, lambda: pace.number)
     done = max(1, last - first)
     cpu = after.cpu_seconds - before.cpu_seconds
-    return Figures(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
+    return Measurement(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
 
 
 async def _caught_up(progress: Callable[[], Awaitable[int]], base: int, wanted: Callable[[], int]) -> None:
@@ -91,49 +90,47 @@ async def _caught_up(progress: Callable[[], Awaitable[int]], base: int, wanted: 
 
 
 @asynccontextmanager
-async def paced_sides(stand: Stand, seconds: float, slow: float, fast: float) -> AsyncIterator[dict[str, Side]]:
+async def paced_sides(rig: Rig, seconds: float, slow: float, fast: float) -> AsyncIterator[dict[str, Side]]:
     """Each service at `slow` and at `fast` messages a second; the sender's also under the name `share`."""
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    graph = Graph(stand, latency_ms=150)
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    graph = Graph(rig, latency_ms=150)
     async with graph.program, aiohttp.ClientSession() as http:
 
-        async def sends(rate: float) -> Figures:
+        async def sends(rate: float) -> Measurement:
             name, base = fresh_name(), int(uuid.uuid4().int % 10**9) * 10**6
 
             async def progress() -> int:
                 return int((await graph.stats(http))["count"])
 
-            work = Pace(stand, lambda n: send_record(base + n), rate)
-            async with stand.database(name), sender(stand, graph.url, name, group="paced") as program:
+            work = Pace(rig, lambda n: send_record(base + n), rate)
+            async with rig.database(name), sender(rig, graph.url, name, group="paced") as program:
                 return await at_rate(program, progress, work, seconds)
 
-        async def messages(rate: float) -> Figures:
+        async def messages(rate: float) -> Measurement:
             name, base = fresh_name(), int(uuid.uuid4().int % 10**6) * 10**6
-            await stand.fresh_topics(
-                topics.WEBHOOKS, topics.SEND_RESULTS
-            )  # what others have left there is none of this
+            await rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # what others have left there is none of this
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
 
-            work = Pace(stand, record, rate)
-            async with stand.database(name) as database, conversation(stand, name, group=name) as program:
+            work = Pace(rig, record, rate)
+            async with rig.database(name) as database, conversation(rig, name, group=name) as program:
 
                 async def progress() -> int:
                     return int(await database["messages"].estimated_document_count())
 
                 return await at_rate(program, progress, work, seconds)
 
-        async def webhooks(rate: float) -> Figures:
-            endpoint = ingress(stand)
+        async def webhooks(rate: float) -> Measurement:
+            endpoint = ingress(rig)
             async with endpoint.program as program:
                 await load(endpoint.port, seconds=_WARM_SECONDS, rate=rate)
                 before = program.used()
                 said = await load(endpoint.port, seconds=seconds, rate=rate)
                 after = program.used()
             cpu = after.cpu_seconds - before.cpu_seconds
-            return Figures(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes)
+            return Measurement(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes)
 
         kinds = {"ingress": webhooks, "conversation": messages, "sender": sends}
         yield {f"{kind} at {rate:g}/s": partial(run, rate) for kind, run in kinds.items() for rate in (slow, fast)}

@@ -19,14 +19,13 @@ import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.contracts import topics
-from yardstick.conversation import conversation
-from yardstick.ingress import ingress, load
+from yardstick.load.webhooks import webhook_records
 from yardstick.paced import Pace
-from yardstick.program import Program, ProgramError
-from yardstick.sender import Graph, account_records, send_record, send_records, sender
-from yardstick.stand import PARTITIONS, Say, Stand
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.rig.program import Program, ProgramError
+from yardstick.rig.rig import PARTITIONS, Rig, Say, fresh_name
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_record, send_records, sender
 
 _WARM_SECONDS: Final = 3.0
 _PER_SECOND: Final = 500
@@ -59,11 +58,11 @@ def by_module(stacks: Iterable[str]) -> Counter[str]:
     return found
 
 
-async def profile(stand: Stand, seconds: float, say: Say) -> dict[str, dict[str, Any]]:
+async def profile(rig: Rig, seconds: float, say: Say) -> dict[str, dict[str, Any]]:
     """Each service at full load, and the sender at 1,000 sends a second: as JSON has it."""
     found = {}
     for name, running in _SERVICES.items():
-        async with running(stand, seconds) as (program, done):
+        async with running(rig, seconds) as (program, done):
             await asyncio.sleep(_WARM_SECONDS)
             found[name] = await _look(program, done, seconds)
         say(f"profile {name}: {found[name]['cpuUs']:.1f} µs, {told(found[name]['modules'], 5)}")
@@ -130,27 +129,27 @@ Running = AsyncIterator[tuple[Program, Callable[[], Awaitable[int]]]]
 
 
 @asynccontextmanager
-async def _ingress(stand: Stand, seconds: float) -> Running:
-    await stand.fresh_topics(*topics.ALL)
-    endpoint = ingress(stand)
+async def _ingress(rig: Rig, seconds: float) -> Running:
+    await rig.fresh_topics(*topics.ALL)
+    endpoint = ingress(rig)
     async with endpoint.program as program:
         loading = asyncio.ensure_future(load(endpoint.port, seconds=seconds + 2 * _WARM_SECONDS))
 
         async def done() -> int:
-            return await _records_in(stand, topics.WEBHOOKS)
+            return await _records_in(rig, topics.WEBHOOKS)
 
         yield program, done
         await loading
 
 
 @asynccontextmanager
-async def _conversation(stand: Stand, seconds: float) -> Running:
+async def _conversation(rig: Rig, seconds: float) -> Running:
     del seconds  # there is enough for any
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(webhook_records(_MESSAGES, customers=_CUSTOMERS))
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(webhook_records(_MESSAGES, customers=_CUSTOMERS))
     name = fresh_name()
-    async with stand.database(name) as database, conversation(stand, name, name) as program:
+    async with rig.database(name) as database, conversation(rig, name, name) as program:
 
         async def done() -> int:
             return int(await database["messages"].estimated_document_count())
@@ -159,39 +158,39 @@ async def _conversation(stand: Stand, seconds: float) -> Running:
 
 
 @asynccontextmanager
-async def _sender(stand: Stand, seconds: float) -> Running:
+async def _sender(rig: Rig, seconds: float) -> Running:
     del seconds
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(send_records(_SENDS))
-    async with _sending(stand, 0.0) as running:
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(send_records(_SENDS))
+    async with _sending(rig, 0.0) as running:
         yield running
 
 
 @asynccontextmanager
-async def _sender_at_rate(stand: Stand, seconds: float) -> Running:
+async def _sender_at_rate(rig: Rig, seconds: float) -> Running:
     del seconds
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    async with _sending(stand, _LATENCY_MS) as running, Pace(stand, send_record, _RATE).running():
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    async with _sending(rig, _LATENCY_MS) as running, Pace(rig, send_record, _RATE).running():
         yield running
 
 
 @asynccontextmanager
-async def _sending(stand: Stand, latency_ms: float) -> Running:
-    name, graph = fresh_name(), Graph(stand, latency_ms=latency_ms)
-    async with graph.program, aiohttp.ClientSession() as http, stand.database(name):
+async def _sending(rig: Rig, latency_ms: float) -> Running:
+    name, graph = fresh_name(), Graph(rig, latency_ms=latency_ms)
+    async with graph.program, aiohttp.ClientSession() as http, rig.database(name):
 
         async def done() -> int:
             return int((await graph.stats(http))["count"])
 
-        async with sender(stand, graph.url, name, name) as program:
+        async with sender(rig, graph.url, name, name) as program:
             yield program, done
 
 
-async def _records_in(stand: Stand, topic: topics.Topic) -> int:
+async def _records_in(rig: Rig, topic: topics.Topic) -> int:
     """How many records a topic has that nothing was deleted from."""
-    async with AIOKafkaConsumer(topic.name, bootstrap_servers=stand.kafka) as consumer:
+    async with AIOKafkaConsumer(topic.name, bootstrap_servers=rig.kafka) as consumer:
         ends = await consumer.end_offsets([TopicPartition(topic.name, number) for number in range(PARTITIONS)])
         return int(sum(ends.values()))
 

@@ -1,17 +1,17 @@
-"""All measurements of the goals, in order, on one stand."""
+"""All measurements of the goals, in order, on one rig."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from outbound_http.rounds import run as outbound_http
-from yardstick.contests import Sizes, conversation_sides, sender_sides, webhook_sides
-from yardstick.figures import Figures
-from yardstick.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
-from yardstick.nest import Nest
+from yardstick.comparisons import Sizes, conversation_sides, sender_sides, webhook_sides
 from yardstick.paced import paced_sides
+from yardstick.report.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
+from yardstick.rig.measurements import Measurement
+from yardstick.rig.rig import Rig, Say
 from yardstick.rounds import Rounds, interleaved
-from yardstick.stand import Say, Stand
+from yardstick.services.nest import Nest
 
 PARTS: Final = ("ingress", "conversation", "sender", "http", "paced")
 _SLOW: Final = 100.0
@@ -30,30 +30,30 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """All of it."""
         rounds = {
-            part: {side: [_as_json(one) for one in figures] for side, figures in sides.items()}
+            part: {side: [_as_json(one) for one in measurements] for side, measurements in sides.items()}
             for part, sides in self.rounds.items()
         }
         return {"goals": self.values, "rounds": rounds, "http": self.http}
 
 
-def _as_json(figures: Figures) -> dict[str, Any]:
+def _as_json(measurement: Measurement) -> dict[str, Any]:
     return {
-        "perSecond": figures.per_second,
-        "cpuUs": figures.cpu_us,
-        "memory": figures.memory,
-        "lateMs": list(figures.late_ms),
+        "perSecond": measurement.per_second,
+        "cpuUs": measurement.cpu_us,
+        "memory": measurement.memory,
+        "lateMs": list(measurement.late_ms),
     }
 
 
 async def measure_http(outcome: Outcome, rounds: int, say: Say) -> None:
-    """The sender's HTTP client; before a stand takes its cores."""
+    """The sender's HTTP client; before a rig takes its cores."""
     outcome.http = await outbound_http(rounds, _CALLS, ["raw", "graph", "aiohttp"], say)
     outcome.values["outbound_http"] = float(outcome.http["ratios"]["graph"])
 
 
 async def measure(
     outcome: Outcome,
-    stand: Stand,
+    rig: Rig,
     sizes: Sizes,
     rounds: int,
     parts: Collection[str],
@@ -66,22 +66,22 @@ async def measure(
     `keep` is called when there is more.
     """
     if "ingress" in parts:
-        async with webhook_sides(stand, sizes, nest) as sides:
+        async with webhook_sides(rig, sizes, nest) as sides:
             found = outcome.rounds["ingress"] = await interleaved("ingress", sides, rounds, say)
         outcome.values.update(webhook_goals(found))
         keep()
     if "conversation" in parts:
-        async with conversation_sides(stand, sizes) as sides:
+        async with conversation_sides(rig, sizes) as sides:
             found = outcome.rounds["conversation"] = await interleaved("conversation", sides, rounds, say)
         outcome.values.update(conversation_goals(found))
         keep()
     if "sender" in parts:
-        async with sender_sides(stand, sizes, nest) as sides:
+        async with sender_sides(rig, sizes, nest) as sides:
             found = outcome.rounds["sender"] = await interleaved("sender", sides, rounds, say)
         outcome.values.update(sender_goals(found))
         keep()
     if "paced" in parts:
-        async with paced_sides(stand, sizes.seconds, _SLOW, _FAST) as sides:
+        async with paced_sides(rig, sizes.seconds, _SLOW, _FAST) as sides:
             found = outcome.rounds["paced"] = await interleaved("paced", sides, rounds, say)
         outcome.values.update(paced_goals(found, _SLOW, _FAST))
         keep()

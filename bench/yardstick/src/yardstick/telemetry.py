@@ -17,16 +17,15 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from common.contracts import topics
-from yardstick.contests import Sizes
-from yardstick.conversation import conversation
-from yardstick.figures import Figures, Span, paired, watch
-from yardstick.ingress import ingress, load
-from yardstick.program import Program, python
+from yardstick.comparisons import Sizes
+from yardstick.load.webhooks import webhook_records
+from yardstick.rig.measurements import Measurement, Span, paired, watch
+from yardstick.rig.program import Program, python
+from yardstick.rig.rig import Rig, Say, free_port, fresh_name
 from yardstick.rounds import Rounds, Side, interleaved
-from yardstick.sender import Graph, account_records, send_records, sender
-from yardstick.stand import Say, Stand, free_port
-from yardstick.steps import fresh_name
-from yardstick.webhooks import webhook_records
+from yardstick.services.conversation import conversation
+from yardstick.services.ingress import ingress, load
+from yardstick.services.sender import Graph, account_records, send_records, sender
 
 OFF: Final = "nothing"
 _SIDES: Final[Mapping[str, float | None]] = {OFF: None, "metrics": 0.0, "1 % traced": 0.01, "all traced": 1.0}
@@ -45,15 +44,15 @@ def settings_of(share: float | None, receiver: str) -> Settings:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "TRACE_SAMPLE_RATIO": str(share)} if share else {}
 
 
-async def telemetry(stand: Stand, sizes: Sizes, rounds: int, say: Say) -> dict[str, Any]:
+async def telemetry(rig: Rig, sizes: Sizes, rounds: int, say: Say) -> dict[str, Any]:
     """All of it, as JSON has it."""
     port = free_port()
     command = python("otlp_receiver", "--port", str(port), "--quiet")
     receiver = f"http://127.0.0.1:{port}"
     found: dict[str, Any] = {"calls": calls()}
-    async with stand.helper("otlp_receiver", command, f"{receiver}/traces"):
+    async with rig.helper("otlp_receiver", command, f"{receiver}/traces"):
         for name, sides in {"ingress": _webhooks, "conversation": _messages, "sender": _sends}.items():
-            async with sides(stand, sizes, receiver) as running:
+            async with sides(rig, sizes, receiver) as running:
                 found[name] = _costs(await interleaved(name, running, rounds, say))
     return found
 
@@ -63,10 +62,10 @@ def _costs(measured: Rounds) -> dict[str, dict[str, float]]:
     bare = [one.cpu_us for one in measured[OFF]]
     return {
         side: {
-            "cpuUs": median(one.cpu_us for one in figures),
-            "ratio": paired([one.cpu_us for one in figures], bare),
+            "cpuUs": median(one.cpu_us for one in measurements),
+            "ratio": paired([one.cpu_us for one in measurements], bare),
         }
-        for side, figures in measured.items()
+        for side, measurements in measured.items()
     }
 
 
@@ -96,33 +95,33 @@ def _each(run: Callable[[float | None], Any]) -> dict[str, Side]:
 
 
 @asynccontextmanager
-async def _webhooks(stand: Stand, sizes: Sizes, receiver: str) -> Sides:
-    await stand.fresh_topics(*topics.ALL)
+async def _webhooks(rig: Rig, sizes: Sizes, receiver: str) -> Sides:
+    await rig.fresh_topics(*topics.ALL)
 
-    async def run(share: float | None) -> Figures:
-        endpoint = ingress(stand, **settings_of(share, receiver))
+    async def run(share: float | None) -> Measurement:
+        endpoint = ingress(rig, **settings_of(share, receiver))
         async with endpoint.program as program:
             await load(endpoint.port, seconds=sizes.seconds / 3)
             before = program.used()
             said = await load(endpoint.port, seconds=sizes.seconds)
             cpu = program.used().cpu_seconds - before.cpu_seconds
-        return Figures(said["perSecond"], cpu / said["sent"] * 1e6)
+        return Measurement(said["perSecond"], cpu / said["sent"] * 1e6)
 
     await run(None)  # the broker's compiler needs a while
     yield _each(run)
 
 
 @asynccontextmanager
-async def _messages(stand: Stand, sizes: Sizes, receiver: str) -> Sides:
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
+async def _messages(rig: Rig, sizes: Sizes, receiver: str) -> Sides:
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
 
-    async def run(share: float | None) -> Figures:
-        await stand.fresh_topics(topics.WEBHOOKS)
-        await stand.fill(webhook_records(sizes.messages, customers=_CUSTOMERS, followed=share or 0.0))
+    async def run(share: float | None) -> Measurement:
+        await rig.fresh_topics(topics.WEBHOOKS)
+        await rig.fill(webhook_records(sizes.messages, customers=_CUSTOMERS, followed=share or 0.0))
         name = fresh_name()
         more = settings_of(share, receiver)
-        async with stand.database(name) as database, conversation(stand, name, name, **more) as program:
+        async with rig.database(name) as database, conversation(rig, name, name, **more) as program:
 
             async def progress() -> int:
                 return int(await database["messages"].estimated_document_count())
@@ -133,17 +132,17 @@ async def _messages(stand: Stand, sizes: Sizes, receiver: str) -> Sides:
 
 
 @asynccontextmanager
-async def _sends(stand: Stand, sizes: Sizes, receiver: str) -> Sides:
-    await stand.fresh_topics(*topics.ALL)
-    await stand.fill(account_records())
-    await stand.fill(send_records(sizes.sends))
-    graph = Graph(stand)
+async def _sends(rig: Rig, sizes: Sizes, receiver: str) -> Sides:
+    await rig.fresh_topics(*topics.ALL)
+    await rig.fill(account_records())
+    await rig.fill(send_records(sizes.sends))
+    graph = Graph(rig)
     async with graph.program, aiohttp.ClientSession() as http:
 
-        async def run(share: float | None) -> Figures:
+        async def run(share: float | None) -> Measurement:
             began, name = (await graph.stats(http))["count"], fresh_name()
             more = settings_of(share, receiver)
-            async with stand.database(name), sender(stand, graph.url, name, name, **more) as program:
+            async with rig.database(name), sender(rig, graph.url, name, name, **more) as program:
 
                 async def progress() -> int:
                     return int((await graph.stats(http))["count"] - began)
@@ -154,12 +153,12 @@ async def _sends(stand: Stand, sizes: Sizes, receiver: str) -> Sides:
         yield _each(run)
 
 
-async def _worked_off(program: Program, progress: Any, total: int, seconds: float) -> Figures:
+async def _worked_off(program: Program, progress: Any, total: int, seconds: float) -> Measurement:
     return await watch(program, progress, Span(total, min(total // 10, 500), seconds * 2))
 
 
 def table(found: Mapping[str, Any]) -> list[str]:
-    """The figures as lines for a terminal."""
+    """The measurements as lines for a terminal."""
     lines = [f"{name:<26}{value:>8.2f} µs a call" for name, value in found["calls"].items()]
     for service in ("ingress", "conversation", "sender"):
         lines.append("")

@@ -23,9 +23,10 @@ from common.contracts.webhooks import original_of
 from common.meta.torn import kept_text
 from conversation.absorbing import absorb, retold
 from conversation.documents import contact_document, error_document, present
-from conversation.events import Pending, incoming, status_changed, status_error, status_retold, word_of
+from conversation.events import Pending, incoming, status_changed, status_error, status_named, status_retold, word_of
 from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 from conversation.log import usage_of_pricing, usage_of_send, webhook_entry
+from conversation.naming import nameless, note_nameless
 from conversation.people import (
     Named,
     addressee_of,
@@ -50,9 +51,13 @@ MAX_OTHER_WAMIDS: Final = 20
 
 @dataclass(slots=True)
 class Plan:
-    """What a batch does: documents by collection, and the events to publish in the order of their records."""
+    """What a batch does: documents by collection, and the events to publish in the order of their records.
+
+    `origins` are those of its facts.
+    """
 
     working: Working
+    origins: frozenset[str] = frozenset()
     webhook_events: list[Document] = field(default_factory=list)
     usage: list[Document] = field(default_factory=list)
     events: list[Pending] = field(default_factory=list)
@@ -106,7 +111,7 @@ def plan(
 
     What comes in on a number that is `silent`, because its account is deactivated, is kept and never published.
     """
-    result = Plan(Working.of(known))
+    result = Plan(Working.of(known), frozenset(fact.origin for fact in facts))
     for fact in facts:
         match fact:
             case Inbound():
@@ -235,6 +240,7 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     message = _outbound(result.working, data.journal_id, data.phone_number_id, data.chatbot_id, now)
     if not _is_of(message, data.phone_number_id, data.chatbot_id):
         message.leave_conversation()  # the account has another number since, or the number another account
+    note_nameless(message, fact.origin, result.origins)
     _fill(message, fact, content)
     if data.wamid:
         _note_wamid(result.working, message, data.wamid)
@@ -245,6 +251,7 @@ def _apply_result(result: Plan, fact: Result, now: datetime) -> None:
     if _record(message, key, word, fact.origin, data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
     result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
+    result.events.extend(status_named(fact, message, one) for one in nameless(message, fact.origin))
 
 
 def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:

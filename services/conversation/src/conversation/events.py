@@ -17,6 +17,7 @@ from common.meta.errors import RULES
 from common.meta.payloads import meta_error
 from common.telemetry.trace import Trace
 from conversation.facts import Inbound, Result, StatusSeen
+from conversation.naming import NAMED, wamid_of
 from conversation.state import Document, Message
 
 
@@ -86,26 +87,45 @@ def status_retold(fact: StatusSeen | Result, message: Message, entry: Document) 
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
-        own = _from_meta(fact, standing) if isinstance(fact, StatusSeen) else _from_sender(fact, standing)
-        error = entry.get("error")
-        data = replace(
-            own,
-            status=entry["status"],
-            message_status=None,
-            timestamp=entry["timestamp"],
-            error=MetaError(**error) if error is not None else None,
-        )
-        return _status_event(fact, standing, entry["key"], data, now)
+        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now)
 
     return Pending(fact.trace, write)
 
 
+def status_named(fact: Result, message: Message, entry: Document) -> Pending:
+    """A status that was told without the send's `messageId`, once more with it; `fact` is the result that has it.
+
+    Its id is another than that of the first, so that a consumer that has seen the first does not drop it.
+    """
+
+    def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
+        standing = message.root
+        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now, NAMED)
+
+    return Pending(fact.trace, write)
+
+
+def _told_before(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
+    """A status of the message's history, with what is known of the message now."""
+    own = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
+    error = entry.get("error")
+    return replace(
+        own,
+        status=entry["status"],
+        wamid=wamid_of(message, entry),
+        message_status=None,
+        timestamp=entry["timestamp"],
+        error=MetaError(**error) if error is not None else None,
+        due=None,
+    )
+
+
 def _status_event(
-    fact: StatusSeen | Result, message: Message, key: str, data: StatusData, now: datetime
+    fact: StatusSeen | Result, message: Message, key: str, data: StatusData, now: datetime, *told: str
 ) -> tuple[Topic, str, MessageStatus]:
     message_id = message.document["_id"]
     event = MessageStatus(
-        id=derive_id(messages.STATUS, message_id, key),
+        id=derive_id(messages.STATUS, message_id, key, *told),
         type=messages.STATUS,
         version=messages.VERSION,
         occurred_at=data.timestamp or now,

@@ -10,6 +10,7 @@ import msgspec
 from common.errors import InvalidInput
 from common.meta.torn import shown_text
 from conversation.absorbing import STOOD_IN
+from conversation.naming import NAMED
 from conversation.state import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.statuses import QUEUED
 from conversation.windows import window_of
@@ -22,7 +23,7 @@ _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, 
 
 _GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
 _HIDDEN = frozenset(
-    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
 )
 
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -21,17 +21,18 @@ from common.contracts import webhooks
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id
 from common.contracts.people import Contact, contact_key
+from common.meta.contacts import People, Person
 from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
 from common.meta.torn import Marked, marked, readable
 from ingress import shapes
-from ingress.contacts import People, recipient_of, sender_of
+from ingress.contacts import people_of, recipient_of, sender_of
+from ingress.fragments import check_depth, is_json, list_of, rest_of
 from ingress.shapes import (
     MAX_FACTS,
     Change,
     Entry,
     Number,
-    Person,
     TooMuch,
     Value,
     check_number,
@@ -46,7 +47,6 @@ LARGE_BODY_BYTES: Final = 16 * 1024
 """Up to this a body is cut in one go. The work on a larger one takes longer than others can wait."""
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_REASON: Final = 300  # characters
-_LEVELS_AROUND: Final = 200  # of JSON and of calls, where a record is read that has the fragment in it
 _MAX_TORN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
 _SHALLOW_BYTES: Final = 1_000  # too little for a depth that msgspec would refuse (1,000 calls)
 
@@ -99,7 +99,6 @@ def whole(body: bytes, reason: str, now: datetime) -> Fact:
     return _unparsed(body, reason, _Place(None, None, now))
 
 
-_SKIP: Final = msgspec.json.Decoder(msgspec.Raw)
 _NO_ARRIVAL: Final = webhooks.Arrival(body_id="", body_bytes=0, position=0, count=0)
 
 
@@ -124,7 +123,7 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
             place = _Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
             if is_odd(place.number):
                 return []
-            people = People(value.contacts or (), value.messages or (), value.statuses or ())
+            people = people_of(value.contacts or (), value.messages or (), value.statuses or ())
             facts.extend(_message_fact(fragment, people, place) for fragment in value.messages or ())
             facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())
     return facts if len(facts) <= MAX_FACTS else []
@@ -134,7 +133,7 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
     torn = None
     try:
         try:
-            found = read(shapes.BODY, body)
+            found, complete = read_all(shapes.BODY, body)
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
@@ -142,38 +141,48 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
             torn = marked(body)
             if torn is None:
                 raise
-            found = read(shapes.BODY, torn.body)
+            found, complete = read_all(shapes.BODY, torn.body)
         entries = items(found.entry, "entry")
     except BAD as error:
         yield _unparsed(body, str(error), _Place(None, None, now))
         return
     if not entries:
         yield _unparsed(body, "the body has no entry", _Place(None, None, now))
+    about = _About(now, torn)
     for entry in entries:
-        yield from _cut_entry(entry, now, torn)
+        yield from _cut_entry(entry, about)
+    if entries and not complete:
+        about.rests.append(rest_of(torn.body if torn else body, "entry", found.entry))
+    if about.rests:
+        yield _change_fact(list_of(about.rests), about.place)
 
 
-def _cut_entry(raw: msgspec.Raw, now: datetime, torn: Marked | None) -> Iterator[Fact]:
+def _cut_entry(raw: msgspec.Raw, about: "_About") -> Iterator[Fact]:
     try:
-        entry = read(shapes.ENTRY, raw)
+        entry, complete = read_all(shapes.ENTRY, raw)
         changes = items(entry.changes, "changes")
     except BAD as error:
-        yield _unparsed(raw, str(error), _Place(None, None, now, torn=torn))
+        yield _unparsed(raw, str(error), about.place)
         return
     if not changes:
-        yield _unparsed(raw, "the entry has no change", _Place(None, None, now, torn=torn))
+        yield _unparsed(raw, "the entry has no change", about.place)
     for change in changes:
-        yield from _cut_change(change, entry, now, torn)
+        yield from _cut_change(change, entry, about)
+    if changes and not complete:
+        about.rests.append(rest_of(raw, "changes", entry.changes))
 
 
-def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime, torn: Marked | None) -> Iterator[Fact]:
-    place = _Place(None if entry.id is None else str(entry.id), entry.time, now, torn=torn)
+def _cut_change(raw: msgspec.Raw, entry: Entry, about: "_About") -> Iterator[Fact]:
+    account_id = None if entry.id is None else str(entry.id)
+    place = _Place(account_id, entry.time, about.now, torn=about.torn)
     try:
-        change = read(shapes.CHANGE, raw)
+        change, all_known = read_all(shapes.CHANGE, raw)
         place.field = None if _is_odd_field(change) else change.field
         if place.field is not None and place.field != MESSAGES_FIELD:
             place.number = _number_of(change.value)
             yield _change_fact(change.value, place)
+            if not all_known:
+                about.rests.append(rest_of(raw, "value", change.value))
             return
         value, complete = read_all(shapes.VALUE, change.value)
         check_number(value.metadata)
@@ -182,8 +191,11 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, now: datetime, torn: Marked | No
     except BAD as error:
         yield _unparsed(raw, str(error), place)
         return
+    all_known = all_known and place.field == change.field
     place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
     yield from _cut_value(change.value, value, place, complete=complete)
+    if not all_known:
+        about.rests.append(rest_of(raw, "value", change.value))
 
 
 def _is_odd_field(change: Change) -> bool:
@@ -205,7 +217,7 @@ def _cut_value(raw: msgspec.Raw, value: Value, place: "_Place", *, complete: boo
     """The messages and statuses; the value itself too, where it says more than they and their contacts do."""
     lists = {name: _items_of(value, name) for name in ("contacts", "messages", "statuses", "errors")}
     listed, known = _people(lists["contacts"] or (), place)
-    people = People(listed, lists["messages"] or (), lists["statuses"] or ())
+    people = people_of(listed, lists["messages"] or (), lists["statuses"] or ())
     complete = complete and known and lists["contacts"] is not None and lists["errors"] == ()
     for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):
         found = lists[name]
@@ -269,6 +281,19 @@ class _Place:
         )
 
 
+@dataclass(slots=True)
+class _About:
+    """What the parts of a body have in common; `rests` are what is in none of their records."""
+
+    now: datetime
+    torn: Marked | None
+    rests: list[msgspec.Raw] = field(default_factory=list)
+
+    @property
+    def place(self) -> _Place:
+        return _Place(None, None, self.now, torn=self.torn)
+
+
 def _message_fact(raw: msgspec.Raw, people: People, place: _Place) -> Fact:
     try:
         text, original = _readable(raw, place)
@@ -323,7 +348,7 @@ def _change_fact(raw: msgspec.Raw, place: _Place) -> Fact:
 def _unparsed(part: bytes | msgspec.Raw, reason: str, place: _Place) -> Fact:
     """The part that was not understood, all of it: as JSON where it is JSON, as base64 where it is not."""
     raw = _bytes_of(part, place)
-    json_text = _is_json(raw)
+    json_text = is_json(raw)
     return Fact(
         type=webhooks.UNPARSED,
         id=derive_id(webhooks.UNPARSED, hashlib.sha256(raw).hexdigest()),
@@ -358,26 +383,8 @@ def _readable(raw: msgspec.Raw, place: _Place) -> tuple[msgspec.Raw, str | None]
             raise
         raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()
     if len(raw) > _SHALLOW_BYTES:
-        _check_depth(bytes(raw))
+        check_depth(bytes(raw))
     return raw, original
-
-
-def _check_depth(raw: bytes) -> None:
-    _SKIP.decode(b"[" * _LEVELS_AROUND + raw + b"]" * _LEVELS_AROUND)
-
-
-def _is_json(raw: bytes) -> bool:
-    """Whether the bytes can stand inside a record as they are: valid JSON in valid UTF-8, not too deep.
-
-    Nothing is built of them: the objects of 3 MB of JSON take a hundred.
-    """
-    try:
-        raw.decode()
-        _SKIP.decode(raw)
-        _check_depth(raw)
-    except BAD:
-        return False
-    return bool(raw.strip())
 
 
 def _key(place: _Place, contact: Contact | None) -> str:

@@ -2,7 +2,7 @@
 
 A body of 3 MB can hold a million entries, and one id of 1 MB that stands beside each of a thousand messages. So a list
 has at most `MAX_FACTS` items: `TooMuch` says that it has more. An id has at most `LONGEST_ID` characters: a longer one
-counts as not understood. A name is cut after `LONGEST_NAME`.
+counts as not understood. A name is cut after `LONGEST_NAME` (`common.meta.contacts`).
 
 Shapes: Meta, "Webhooks overview" and "messages webhook reference".
 """
@@ -15,21 +15,18 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from common.meta.lenient import CUT, Lenient
+from common.meta.contacts import LONGEST_ID, Id, Person
+from common.meta.lenient import Lenient
 
 MAX_FACTS: Final = 2_000
 """Facts of one body, and items of one list in it. Meta sends at most 1,000 updates in one ("Webhooks overview")."""
-LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of that
-LONGEST_NAME: Final = 1_024  # characters; a name that WhatsApp shows has at most 25, a business's 512
 _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON reader takes
 
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
 
-Id = Annotated[str, Meta(max_length=LONGEST_ID)]
 OwnId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=r"\S")]
 """The id of a message: two that have none would be one."""
 
-Name = Annotated[str, Meta(max_length=LONGEST_NAME, extra=CUT)]
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
 Timestamp = Id | int | float
@@ -82,13 +79,14 @@ def read_all(lenient: Lenient[T], raw: bytes | msgspec.Raw) -> tuple[T, bool]:
     return lenient.read(raw)
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, forbid_unknown_fields=True):
     """A body, whatever its entries are."""
 
     entry: msgspec.Raw
+    object: msgspec.Raw = _ABSENT
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
     """One entry, whatever its changes are."""
 
     changes: msgspec.Raw
@@ -96,7 +94,7 @@ class Entry(msgspec.Struct):
     time: Time | None = None
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, forbid_unknown_fields=True):
     """One change, whatever its value is. One without a field may still be understood by its value."""
 
     value: msgspec.Raw
@@ -143,22 +141,6 @@ class NumberOnly(msgspec.Struct):
 
     metadata: Number | None = None
     recipient: Number | None = None  # `messaging_handovers` names the number here
-
-
-class Profile(msgspec.Struct, forbid_unknown_fields=True):
-    """How a person wants to be called."""
-
-    name: Name | None = None
-    username: Name | None = None
-
-
-class Person(msgspec.Struct, forbid_unknown_fields=True):
-    """One of a value's `contacts`."""
-
-    wa_id: Id | None = None
-    user_id: Id | None = None
-    parent_user_id: Id | None = None
-    profile: Profile | None = None
 
 
 class Message(msgspec.Struct, rename={"sender": "from"}):
@@ -214,14 +196,14 @@ class PlainValue(msgspec.Struct, forbid_unknown_fields=True):
     errors: None = None
 
 
-class PlainChange(msgspec.Struct):
+class PlainChange(msgspec.Struct, forbid_unknown_fields=True):
     """A change of messages and statuses alone."""
 
     field: Literal["messages"]
     value: PlainValue
 
 
-class PlainEntry(msgspec.Struct):
+class PlainEntry(msgspec.Struct, forbid_unknown_fields=True):
     """An entry of messages and statuses alone."""
 
     changes: list[PlainChange]
@@ -229,10 +211,11 @@ class PlainEntry(msgspec.Struct):
     time: Time | None = None
 
 
-class PlainBody(msgspec.Struct):
+class PlainBody(msgspec.Struct, forbid_unknown_fields=True):
     """What nearly every body is: messages and statuses alone, all of it as documented. Decoded in one go."""
 
     entry: list[PlainEntry]
+    object: msgspec.Raw = _ABSENT
 
 
 _ITEMS: Final = msgspec.json.Decoder(_Items | None)

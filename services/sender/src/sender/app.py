@@ -57,6 +57,8 @@ from sender.media_store import MediaStore
 from sender.moves import blank, cancel
 from sender.number_store import NumberStore
 from sender.operations import add_models
+from sender.optout_lookup import OptOutLookup
+from sender.optout_store import OptOutStore
 from sender.optouts import OPTED_OUT, OptOuts
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
@@ -127,6 +129,8 @@ class Sender:
         self.breaker = Breaker(on_close=self._meta_is_back)
         self.refused = RefusedSubjects(self._taken_again)
         self.opt_outs = OptOuts()
+        opt_out_store = OptOutStore(self.mongo.database)
+        self.opt_out_lookup = OptOutLookup(opt_out_store, self.opt_outs)
         self.number_store = NumberStore(self.mongo.database)
         self.paces = self._make_paces()
         self.throughput = Throughput(
@@ -151,7 +155,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves, self._status_seen).handle,
+            handle=Settler(self.store, self.moves, self._status_seen, opt_out_store.note).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -200,6 +204,7 @@ class Sender:
             silence=self.clock.silence,
             refused=self.refused,
             opt_outs=self.opt_outs,
+            learn_opt_outs=self.opt_out_lookup.learn,
             on_accepted=self.reports.works,
         )
         limits = Limits(
@@ -286,6 +291,7 @@ class Sender:
                 self.fetcher.close,
                 self.media.close,
                 self.windows.close,
+                self.opt_out_lookup.close,
                 self.endings.close,
                 self.unfinished.close,
             ),

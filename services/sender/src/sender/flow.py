@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Re
 from sender.payloads import edge_of, payload
 from sender.refused import RefusedSubjects, Waits
 from sender.requests import Job
-from sender.scopes import subject_of
+from sender.scopes import subject_of, template_of
 from sender.telemetry import GraphCall
 from sender.tokens import new_token
 from sender.windows import CLOSED, Windows, needs_window
@@ -85,6 +85,10 @@ def to_millis(epoch_ns: int) -> datetime:
     return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
 
 
+async def _nothing(*_: object) -> None:
+    """Where no journal is asked, this process learns of opt-outs alone."""
+
+
 def _silent(_: Entry) -> float:
     """Where no clock is: the window alone counts."""
     return math.inf
@@ -107,6 +111,7 @@ class Flow:
     callbacks: Callbacks
     refused: RefusedSubjects = field(default_factory=RefusedSubjects)
     opt_outs: OptOuts = field(default_factory=OptOuts)
+    learn_opt_outs: Callable[[str, str, str, datetime], Awaitable[None]] = _nothing
     now: Callable[[], datetime] = utc_now
     silence: Callable[[Entry], float] = _silent
     on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
@@ -207,6 +212,7 @@ class Flow:
                 now,
                 replays=job.replay,
                 digest=digest_of(job.body),
+                template=template_of(trial.request),
             ),
             trial.number,
             phone_number_id=credentials.phone_number_id,
@@ -262,8 +268,11 @@ class Flow:
     async def _has_opted_out(self, trial: _Trial, number_id: str) -> bool:
         """Whether it is a marketing template to a person who has stopped those, and has not written since."""
         job, request = trial.job, trial.request
-        since = self.opt_outs.since(job.lane) if request.kind == "template" else None
-        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, subject_of(request) or "", self.now()):
+        if not (template := template_of(request)):
+            return False
+        await self.learn_opt_outs(job.chatbot_id, job.lane, template, self.now())
+        since = self.opt_outs.since(job.lane)
+        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, template, self.now()):
             return False
         if await self.windows.wrote_since(number_id, request.to, since):
             self.opt_outs.wrote(job.lane)

@@ -74,8 +74,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
     begins anew with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
     refuses, and because of which it waits beside its conversation. `digest` tells the content apart from another that
-    comes under the same message id. `failure` is what Meta reported later, at `failed_at`, of a message that it had
-    accepted; a report that the message was delivered takes it back.
+    comes under the same message id. `template` names the template that it is, if it is one. `failure` is what Meta
+    reported later, at `failed_at`, of a message that it had accepted; a report that the message was delivered takes it
+    back.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     failure: MetaError | None = None
     failed_at: datetime | None = None
+    template: str = ""
 
     @property
     def ended(self) -> bool:

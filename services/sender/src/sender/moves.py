@@ -19,6 +19,7 @@ def blank(
     phone_number_id: str | None = None,
     replays: int = 0,
     digest: str | None = None,
+    template: str = "",
 ) -> Entry:
     """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
     return Entry(
@@ -35,6 +36,7 @@ def blank(
         phone_number_id=phone_number_id,
         replays=replays,
         digest=digest,
+        template=template,
     )
 
 

@@ -48,6 +48,11 @@ def subject_of(request: SendRequest | MetaError | None) -> str | None:
     return None if request.kind in {"text", "read"} else request.kind
 
 
+def template_of(request: SendRequest) -> str:
+    """The template that a message is; empty for anything else."""
+    return (subject_of(request) or "") if request.kind == "template" else ""
+
+
 def _kind_of(content: InteractiveContent) -> str:
     """Flows are throttled one by one."""
     if not isinstance(content, FlowMessage):

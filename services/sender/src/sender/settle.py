@@ -5,7 +5,7 @@ Those who wait for the end of a doubt are told of it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +18,7 @@ from sender.batching import GroupCommit
 from sender.flow import utc_now
 from sender.journal import Entry, Move
 from sender.moves import deliver_after_all, fail_later, settle
+from sender.optouts import has_opted_out
 from sender.store import JournalStore
 from sender.tokens import new_token
 
@@ -34,8 +35,9 @@ class Settler:
 
     It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
     A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8). `on_status` is told of every status. A failure is written down also where the end
-    is known; other statuses of such sends are not even looked up.
+    that the number belongs to (P8). `on_status` is told of every status, `on_opted_out` of those that say that a person
+    has stopped marketing messages. A failure is written down also where the end is known; other statuses of such sends
+    are not even looked up.
     """
 
     def __init__(
@@ -43,16 +45,20 @@ class Settler:
         store: JournalStore,
         moves: GroupCommit[Move, Entry],
         on_status: Callable[[StatusData], None] = lambda _status: None,
+        on_opted_out: Callable[[StatusData, datetime], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._moves = moves
         self._on_status = on_status
+        self._on_opted_out = on_opted_out
 
     async def handle(self, batch: Batch) -> None:
         """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
         statuses = _statuses(batch)
         for status in statuses:
             self._on_status(status)
+            if self._on_opted_out is not None and has_opted_out(status):
+                await self._on_opted_out(status, utc_now())
         seen = _seen(statuses)
         if seen:
             failed = [key for key, of_send in seen.items() if any(map(is_failure, of_send))]

@@ -15,6 +15,9 @@ from common.mongo.client import Database, Document
 from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
 from sender.journal import ENDED, Entry, Move, State
+from sender.optout_store import OPTED_OUT_AT, OPTED_OUT_LANE
+from sender.optouts import OPTED_OUT
+from sender.requests import lane_of
 
 COLLECTION: Final = collections.SEND_JOURNAL.name
 
@@ -126,6 +129,8 @@ class JournalStore:
                 digest=entry.digest,
                 failure=msgspec.to_builtins(entry.failure),
                 failedAt=entry.failed_at,
+                template=entry.template or None,
+                **_opt_out(entry),
                 expireAt=entry.at + self._retention if entry.ended else None,
             ),
         }
@@ -137,6 +142,14 @@ def _standing(move: Move, document: Document | None) -> Entry:
     if move.expected is None:
         raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
     return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+
+
+def _opt_out(entry: Entry) -> dict[str, object]:
+    """What a template that Meta has refused for it, at once or later, says of its person."""
+    refused = entry.error if entry.state is State.FAILED else entry.failure
+    if not entry.template or refused is None or refused.code != OPTED_OUT:
+        return {}
+    return {OPTED_OUT_LANE: lane_of(entry.chatbot_id, entry.to), OPTED_OUT_AT: entry.failed_at or entry.at}
 
 
 def _present(**fields: object) -> dict[str, object]:
@@ -169,6 +182,7 @@ def _entry(document: Document) -> Entry:
         digest=document.get("digest"),
         failure=_read(document.get("failure"), MetaError),
         failed_at=document.get("failedAt"),
+        template=document.get("template", ""),
     )
 
 

@@ -11,11 +11,12 @@ import logging
 import sys
 from pathlib import Path
 
-from chaos.broken import BUILDS
-from chaos.lateness import lateness
+from chaos.broken_builds import BUILDS
+from chaos.evidence.lateness import lateness
+from chaos.evidence.verdict import judge
+from chaos.options import Options
 from chaos.report import Run, as_json, as_text
-from chaos.run import Options, Outcome, run
-from chaos.verdict import judge
+from chaos.run import Outcome, run
 
 _QUIET_SECONDS = 240.0
 _BROKEN_QUIET_SECONDS = 75.0  # what is lost never comes; what is sent twice comes after the window for doubts

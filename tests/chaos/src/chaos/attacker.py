@@ -16,14 +16,14 @@ from aiohttp import ClientError, ClientSession, TCPConnector
 from aiokafka.errors import KafkaError
 
 from chaos.traffic import SEND, Bot, Traffic
-from demo.client import DemoFailed
-from demo.plan import PATHS, PREFIX, SERVICES
-from demo.system import System
 from hostile import payloads, sockets
 from hostile.floods import verifications
 from hostile.payloads import Json, public_journal_id, status, value_of, webhook
 from hostile.tenants import ATTACKER, CHATBOTS, Stage, Tenant
 from hostile.topics import write
+from testbed.client import StepFailed
+from testbed.plan import PATHS, PREFIX, SERVICES
+from testbed.system import System
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Attacker:
             self.done[name] += 1
             try:
                 await deed()
-            except (ClientError, KafkaError, DemoFailed, OSError, TimeoutError, LookupError, ValueError) as error:
+            except (ClientError, KafkaError, StepFailed, OSError, TimeoutError, LookupError, ValueError) as error:
                 log.info("an attack found nobody: %s: %r", name, error)
 
     async def _pause(self, mean: float) -> bool:

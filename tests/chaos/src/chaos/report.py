@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from chaos.lateness import DELAYS_MS, Late, summary
+from chaos.evidence.lateness import DELAYS_MS, Late, summary
+from chaos.evidence.verdict import Verdict
 from chaos.rolling import Rolled
-from chaos.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chaos.verdict import Facts
-from demo.system import System
+from chaos.evidence.verdict import Facts
 from local_stack.cluster import Cluster
+from testbed.system import System
 
 SPARES: Final = {"ingress": 3, "conversation": 3, "sender": 3, "accounts": 2}
 """Replicas with the one that a rolling update has for a while in addition."""

@@ -6,80 +6,34 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from chaos import broken, rolling, witness
+from chaos import broken_builds, rolling
 from chaos.attacker import NUMBER, TENANTS, Attacker, own_session
-from chaos.deeds import Deeds
-from chaos.plan import WINDOW_SECONDS, Fault, Profile, plan
+from chaos.evidence import witness
+from chaos.evidence.facts import Scene, collect
+from chaos.evidence.verdict import Facts, judge
+from chaos.injector import FaultInjector
+from chaos.options import EMULATOR_OPTIONS, REPLICAS, SETTINGS, Options
+from chaos.plan import Fault, Profile, plan
 from chaos.rolling import Rolled
 from chaos.traffic import Bot, Traffic
-from chaos.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
-from common.contracts.ids import journal_id
-from demo.client import Client
-from demo.plan import Choices
-from demo.system import System
 from hostile.machine import Machine
 from local_stack import LocalStack
+from testbed.client import Client
+from testbed.plan import Choices
+from testbed.system import System
 
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-REPLICAS: Final = {"ingress": 2, "conversation": 2, "sender": 2}
-SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    # Sooner than in production, and the same code: a dead owner is noticed after 6 s. The window for doubts is that of
-    # production, and shorter than the outages of the run.
-    "sender": {
-        "KAFKA_SESSION_TIMEOUT_MS": "6000",
-        "KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
-        "GRAPH_TOTAL_SECONDS": "4",
-        "SENDER_IN_DOUBT_SECONDS": f"{WINDOW_SECONDS:g}",
-        "SENDER_PAUSE_SECONDS": "2",
-        "SENDER_PARK_SECONDS": "3",
-        # A handful of phones stands for many, and writes more than one message in six seconds.
-        "SENDER_PAIR_PACE": "false",
-    },
-    "conversation": {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "10000"},
-}
-EMULATOR_OPTIONS: Final = (
-    *("--retry-delays-ms", "0,200,500,1000"),
-    *("--delivered-after-ms", "30", "--read-after-ms", "60", "--webhook-timeout-ms", "6000"),
-)
 _POLL_SECONDS: Final = 1.0
 _BEFORE_SECONDS: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run may be told."""
-
-    faults: int
-    seed: int
-    rate: float
-    customers: int
-    kafka_nodes: int
-    mongo_nodes: int
-    quiet_seconds: float
-    kinds: frozenset[str] | None = None
-    build: str | None = None
-    lose_answers: float = 0.0
-    fail_calls: float = 0.0
-    rolling: bool = False
-    attacker: bool = True
-
-    @property
-    def always(self) -> list[dict[str, Any]]:
-        """What Meta does to a share of all calls, the whole run: rules of the emulator's fault plan."""
-        shares = [
-            ({"kind": "lose_answer"}, self.lose_answers),
-            ({"kind": "error", "code": 131000, "status": 500}, self.fail_calls),
-        ]
-        return [{"fault": fault, "match": {"probability": share}} for fault, share in shares if share]
 
 
 @dataclass
@@ -105,7 +59,7 @@ class Outcome:
 
 
 async def run(options: Options, say: Callable[[str], None]) -> Outcome:
-    """Do one run. Raises `DemoFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
+    """Do one run. Raises `StepFailed`, `SystemFailed` or the local stack's errors when the system cannot be started."""
     profile = Profile(REPLICAS, options.kafka_nodes, options.mongo_nodes, options.kinds)
     faults = [] if options.rolling else plan(options.seed, options.faults, profile)
     database = f"chaos_{uuid.uuid4().hex[:8]}"
@@ -126,7 +80,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
                 emulator_options=EMULATOR_OPTIONS,
                 replicas=rolling.SPARES if options.rolling else REPLICAS,
                 idle=[rolling.spare_of(service) for service in rolling.SPARES] if options.rolling else (),
-                broken=broken.command(options.build) if options.build else {},
+                commands=broken_builds.command(options.build) if options.build else {},
                 gateway_seconds=5.0,
                 tenants=TENANTS,
             ),
@@ -162,7 +116,7 @@ class _Run:
         self.say = say
         self.marker = f"quokka{options.seed}"
         self.kafka = system.stack.kafka_bootstrap_servers
-        self.deeds = Deeds(system, client, always=options.always)
+        self.injector = FaultInjector(system, client, always=options.always)
         self.calls: list[Json] = []
         self.tokens: list[str] = []
         self.traffic: Traffic
@@ -174,14 +128,14 @@ class _Run:
         self.traffic = Traffic(
             self.client, bots, options.customers, options.rate, self.marker, self.kafka, random.Random(options.seed)
         )
-        await self.deeds.begin()
+        await self.injector.begin()
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
         attacking = await self._begin_attack()
         rolled = await self._roll() if options.rolling else None
         await self._do(faults, began)
-        await self.deeds.calm()
+        await self.injector.calm()
         self.traffic.stop()
         await writing
         if self.attacker is not None:
@@ -197,7 +151,7 @@ class _Run:
         facts, doubts = await self._facts()
         self.say(f"{'quiet' if quiet else 'NOT quiet'} after {silent - written:.0f} s")
         seconds = {"faults": written - began, "until quiet": silent - written, "checking": time.monotonic() - silent}
-        deeds = self.deeds
+        injector = self.injector
         if rolled is not None:
             rolled = replace(
                 rolled,
@@ -206,10 +160,10 @@ class _Run:
             )
         return Outcome(
             facts,
-            deeds.done,
-            deeds.struck,
-            deeds.disturbed,
-            deeds.recoveries,
+            injector.done,
+            injector.struck,
+            injector.disturbed,
+            injector.recoveries,
             self.calls,
             doubts,
             seconds,
@@ -229,10 +183,6 @@ class _Run:
     @property
     def _chatbots(self) -> set[str]:
         return {bot.chatbot_id for bot in self.traffic.bots}
-
-    @property
-    def _numbers(self) -> set[str]:
-        return {bot.phone_number_id for bot in self.traffic.bots}
 
     async def _roll(self) -> Rolled:
         await asyncio.sleep(_BEFORE_SECONDS)
@@ -268,7 +218,7 @@ class _Run:
         for fault in faults:
             await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
             running = {task for task in running if not _ended(task)}
-            running.add(asyncio.create_task(self.deeds.do(fault), name=f"fault {fault.number}"))
+            running.add(asyncio.create_task(self.injector.do(fault), name=f"fault {fault.number}"))
             if fault.number % 25 == 0:
                 counters = (await self.client.control("GET", "health"))["counters"]
                 replies, asked = counters.get("accepted", 0), self.traffic.asked + len(self.traffic.directs)
@@ -309,36 +259,19 @@ class _Run:
         self.calls.extend(found["calls"])
 
     async def _facts(self) -> tuple[Facts, Counter[str]]:
-        received = [entry for entry in await self.client.received() if entry["phoneNumberId"] in self._numbers]
-        sent = await self.client.sent()
-        events = await witness.read_topic(self.kafka, witness.INCOMING)
-        requested = await witness.requested_sends(self.kafka, self._chatbots)
-        ends, doubts = await witness.ended_sends(self.kafka, self._chatbots)
-        statuses = await witness.final_statuses(self.system.stack.mongodb_uri, self.database, requested)
-        of_journal = {journal_id(s.chatbot_id, s.message_id): s.message_id for s in self.traffic.directs}
-        logs = self.system.all_logs()
-        watched = {name: text for name, text in logs.items() if not name.startswith("emulator")}
-        secrets = [self.marker, *self.tokens, self.system.secret.app_secret, self.system.secret.internal_key]
-        facts = Facts(
-            asked=_asked(sent),
-            events=[_event(place, event) for place, event in events if self._is_ours(event)],
-            replies=[_reply(entry) for entry in received if "context" in entry["body"]],
-            directs=[Direct(s.message_id, s.phone, s.order) for s in self.traffic.directs],
-            directs_received=[
-                DirectReceived(of_journal[journal], entry["phone"], entry["atMs"])
-                for entry in received
-                if (journal := _journal(entry)) in of_journal
-            ],
-            requested=requested,
-            ended=ends,
-            statuses=statuses,
-            secrets_in_logs=witness.secrets_in(watched, secrets),
-            halts=[*witness.halts_in(watched), *await self._unready()],
+        secret = self.system.secret
+        scene = Scene(
+            self.system,
+            self.client,
+            self.database,
+            chatbots=self._chatbots,
+            numbers={bot.phone_number_id for bot in self.traffic.bots},
+            directs=self.traffic.directs,
+            secrets=[self.marker, *self.tokens, secret.app_secret, secret.internal_key],
         )
-        return facts, Counter(doubts.values())
-
-    def _is_ours(self, event: Json | None) -> TypeGuard[Json]:
-        return event is not None and event["data"].get("phoneNumberId") in self._numbers
+        facts, doubts = await collect(scene)
+        facts.halts = [*facts.halts, *await self._unready()]
+        return facts, doubts
 
     async def _unready(self) -> list[str]:
         """Processes that say, when all is over, that they are not ready."""
@@ -351,23 +284,3 @@ def _ended(task: "asyncio.Task[None]") -> bool:
     if task.done():
         task.result()
     return task.done()
-
-
-def _asked(sent: list[Json]) -> list[Asked]:
-    """What was delivered to us, per customer in the order in which we took it."""
-    taken = [entry for entry in sent if entry["webhook"]["outcome"] == "delivered"]
-    taken.sort(key=lambda entry: entry["webhook"]["settledOrder"])
-    return [Asked(entry["phone"], entry["wamid"], order, entry["atMs"]) for order, entry in enumerate(taken)]
-
-
-def _event(place: str, event: Json) -> Event:
-    data = event["data"]
-    return Event(data["wamid"], event["id"], str(data["contact"].get("waId")), place)
-
-
-def _reply(entry: Json) -> Reply:
-    return Reply(entry["phone"], entry["body"]["context"]["message_id"], entry["wamid"], entry["atMs"], _journal(entry))
-
-
-def _journal(entry: Json) -> str:
-    return str(entry.get("callbackData") or "").removeprefix("wce:").partition(".")[0]

@@ -16,7 +16,7 @@ from aiohttp import ClientError
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from demo.client import Client, DemoFailed
+from testbed.client import Client, StepFailed
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ async def _until_done(deed: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await deed()
-        except (ClientError, KafkaError, DemoFailed, OSError) as error:
+        except (ClientError, KafkaError, StepFailed, OSError) as error:
             log.info("not accepted, trying again: %r", error)
             await asyncio.sleep(_TRY_AGAIN_SECONDS)
         else:

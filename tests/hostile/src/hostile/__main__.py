@@ -15,11 +15,11 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.system import System
 from hostile.attacks import ALL, FULL, SHORT, Attack, Size
 from hostile.report import Row, as_json, as_text
 from hostile.scene import SHORT_DLQ_LIMIT, choices
 from hostile.trial import measured
+from testbed.system import System
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -14,8 +14,8 @@ from typing import Final, Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from demo.plan import SERVICES
-from demo.system import System
+from testbed.plan import SERVICES
+from testbed.system import System
 
 _SAMPLE_SECONDS: Final = 0.5
 _ESTABLISHED: Final = "01"

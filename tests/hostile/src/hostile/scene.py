@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from demo.plan import Choices
 from hostile.tenants import CHATBOTS
+from testbed.plan import Choices
 
 SETTINGS: Final = {
     # Sooner than in production, and the same code: a doubt ends after six seconds, a dead owner is noticed after six.

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from demo.client import Client, eventually
-from demo.gateway import targets_of
-from demo.plan import PATHS, PREFIX
-from demo.system import System
 from hostile.payloads import Json, compact
+from testbed.client import Client, eventually
+from testbed.gateway import targets_of
+from testbed.plan import PATHS, PREFIX
+from testbed.system import System
 
 ATTACKER, VICTIM, HEIR = "mallory", "bob", "carol"
 CHATBOTS: Final = {

@@ -6,12 +6,12 @@ from typing import Final
 
 from aiohttp import ClientSession, TCPConnector
 
-from demo.system import System
 from hostile.attacks import Attack, Sides, Size
 from hostile.good import Good
 from hostile.machine import Machine
 from hostile.report import Row
 from hostile.tenants import ATTACKER, VICTIM, Stage
+from testbed.system import System
 
 _AFTER_SECONDS: Final = 5.0
 """How long the good tenant works on after an attack: what it left behind shows itself then."""

@@ -29,11 +29,16 @@ class Fault:
 
 
 def all_faults() -> list[Fault]:
-    """The faults of every module in `mutants.faults`. Raises ValueError when two have the same name."""
-    modules = sorted(found.name for found in pkgutil.iter_modules(faults.__path__))
-    listed = [fault for name in modules for fault in importlib.import_module(f"{faults.__name__}.{name}").FAULTS]
+    """The faults of every module in `mutants.faults` and its packages. Raises ValueError when two have the same name."""
+    listed = [fault for name in modules() for fault in importlib.import_module(name).FAULTS]
     check_names(listed)
     return listed
+
+
+def modules() -> list[str]:
+    """The names of the modules that have faults, sorted."""
+    found = pkgutil.walk_packages(faults.__path__, f"{faults.__name__}.")
+    return sorted(one.name for one in found if not one.ispkg)
 
 
 def check_names(listed: Iterable[Fault]) -> None:

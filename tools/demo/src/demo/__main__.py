@@ -13,20 +13,22 @@ from aiohttp import ClientError, ClientSession
 from rich.console import Console
 from rich.table import Table
 
-from demo.client import Client, DemoFailed
 from demo.guide import addresses, curl_lines
-from demo.plan import SERVICES, Choices
+from demo.home import home_of
 from demo.story import CHATBOT, NUMBER, Story
-from demo.system import System, SystemFailed
-from demo.traces import drawn, receiving
+from demo.traces import drawn
 from local_stack import LocalStackError
 from local_stack.ports import is_free
+from testbed.client import Client, StepFailed
+from testbed.plan import SERVICES, Choices
+from testbed.system import System, SystemFailed
+from testbed.traces import receiving
 
 console = Console(highlight=False)
 
 
 async def perform(system: System, *, once: bool, ai: bool = True, traces: str | None = None) -> None:
-    """Onboard, play, check; then, unless `once`, say how to go on. Raises `DemoFailed`.
+    """Onboard, play, check; then, unless `once`, say how to go on. Raises `StepFailed`.
 
     Without the `ai` there is no conversation to play. `traces` is the receiver of traces: one exchange is drawn then.
     """
@@ -84,13 +86,14 @@ def run(*, port: int, once: bool, traces: bool, ai: bool = True) -> int:
                 port=port,
                 choices=_choices(receiver, ai=ai),
                 usual_ports=not once,
+                home=home_of,
                 say=lambda text: console.print(text, style="dim"),
             ) as system,
         ):
             asyncio.run(perform(system, once=once, ai=ai, traces=receiver))
             if not once:
                 stopped.wait()
-    except (DemoFailed, SystemFailed, LocalStackError, ClientError) as failure:
+    except (StepFailed, SystemFailed, LocalStackError, ClientError) as failure:
         console.print(f"[red]failed:[/red] {failure}", markup=True)
         return 1
     except KeyboardInterrupt:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from demo.client import Client, webhook_body
-from demo.plan import PREFIX, SERVICES, Credentials
 from demo.story import CHATBOT, LINES, NUMBER
+from testbed.client import Client, webhook_body
+from testbed.plan import PREFIX, SERVICES, Credentials
 
 
 def phone_page(urls: Mapping[str, str]) -> str:

@@ -5,7 +5,8 @@ from html import escape
 from string import Template
 
 from demo.guide import phone_page, public
-from demo.plan import PREFIX, SERVICES, Credentials
+from testbed.plan import PREFIX, SERVICES, Credentials
+from testbed.system import System
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -42,6 +43,12 @@ _PAGE = Template("""<!doctype html>
 </main>
 </html>
 """)
+
+
+def home_of(system: System) -> str:
+    """The page of a system whose Kafka and MongoDB run."""
+    stack = system.stack
+    return home_page(system.urls, system.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
 
 
 def home_page(urls: Mapping[str, str], secret: Credentials, *, kafka: str, mongodb: str) -> str:

@@ -13,15 +13,15 @@ import sys
 from aiohttp import ClientError, ClientSession
 from rich.console import Console
 
-from demo.client import Client, DemoFailed, eventually
-from demo.plan import Credentials
 from demo.story import CHATBOT, NUMBER, Story
+from testbed.client import Client, StepFailed, eventually
+from testbed.plan import Credentials
 
 console = Console(highlight=False)
 
 
 async def play(urls: dict[str, str], key: str) -> None:
-    """Onboard, play, check. Raises `DemoFailed`, also when nobody answers within 30 s."""
+    """Onboard, play, check. Raises `StepFailed`, also when nobody answers within 30 s."""
     async with ClientSession() as session:
         client = Client(session, urls, Credentials(api_key=key))
 
@@ -49,7 +49,7 @@ def main() -> int:
     }
     try:
         asyncio.run(play(urls, os.environ.get("DEMO_API_KEY", "")))
-    except (DemoFailed, ClientError) as failure:
+    except (StepFailed, ClientError) as failure:
         console.print(f"failed: {failure}", markup=False)
         return 1
     return 0

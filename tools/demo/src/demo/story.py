@@ -10,7 +10,7 @@ from aiohttp import ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from demo.client import Client, DemoFailed, Json, eventually
+from testbed.client import Client, Json, StepFailed, eventually
 
 NUMBER: Final = "106540352242922"
 CHATBOT: Final = "demo-bot"
@@ -36,7 +36,7 @@ class Story:
     _asked_at: dict[str, float] = field(default_factory=dict)
 
     async def play(self) -> None:
-        """Every customer writes, waits for the answer, and writes again. Raises `DemoFailed`.
+        """Every customer writes, waits for the answer, and writes again. Raises `StepFailed`.
 
         What phones have sent and received before is left out of this conversation, and of its proof.
         """
@@ -47,7 +47,7 @@ class Story:
                 for phone, name, texts in LINES:
                     group.create_task(self._customer(phone, name, texts))
             await eventually("all replies are read", self._all_read, seconds=_SETTLED_SECONDS)
-        except* (DemoFailed, ClientError) as failures:
+        except* (StepFailed, ClientError) as failures:
             raise failures.exceptions[0] from None
         finally:
             await self._show()
@@ -57,7 +57,7 @@ class Story:
     async def check(self) -> None:
         """Each message got exactly one reply, in order, and each reply is `read` in our store too.
 
-        Asks the emulator what the phones received. Raises `DemoFailed` saying what is wrong.
+        Asks the emulator what the phones received. Raises `StepFailed` saying what is wrong.
         """
         await eventually("Meta is done", self._idle)
         for phone, name, texts in LINES:
@@ -65,7 +65,7 @@ class Story:
             answers = await self._received(phone)
             answered = [entry["body"].get("context", {}).get("message_id") for entry in answers]
             if len(asked) != len(texts) or answered != asked:
-                raise DemoFailed(f"{name} wrote {len(asked)} messages and got answers to {answered}, in this order")
+                raise StepFailed(f"{name} wrote {len(asked)} messages and got answers to {answered}, in this order")
             for entry in answers:
                 await eventually(f"a reply to {name} is `read` in our store", lambda entry=entry: self._is_read(entry))
 

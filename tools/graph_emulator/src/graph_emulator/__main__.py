@@ -13,15 +13,14 @@ import uvloop
 from aiohttp import web
 
 from graph_emulator.app import build_app
-from graph_emulator.config import LIMITS, Config, limits_in
-from graph_emulator.directory import Business
+from graph_emulator.config import LIMITS, PAIR_READINGS, Config, limits_in
+from graph_emulator.control.fault_plans import parse_plan
+from graph_emulator.control.scenes import display_number
 from graph_emulator.emulator import Emulator
-from graph_emulator.fault_plans import parse_plan
 from graph_emulator.faults import FaultPlan
-from graph_emulator.journal import Journal, restore
 from graph_emulator.misuse import Misuse
-from graph_emulator.pair_limit import READINGS
-from graph_emulator.scenes import display_number
+from graph_emulator.state.directory import Business
+from graph_emulator.state.journal import Journal, restore
 
 _EPILOG = """\
 Point the product at it: GRAPH_BASE_URL=http://127.0.0.1:PORT, and give --webhook-url the product's webhook.
@@ -69,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument(
         "--pair-reading",
-        choices=READINGS,
-        default=READINGS[0],
+        choices=PAIR_READINGS,
+        default=PAIR_READINGS[0],
         help="how the limit per person is counted: as Meta writes it, or as a store that fills up (default: burst)",
     )
     _add_timing(make, Config())

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from graph_emulator import control, graph_media, graph_objects
+from graph_emulator.control.routes import routes as control_routes
 from graph_emulator.emulator import Emulator
+from graph_emulator.graph_api import media, objects
+from graph_emulator.graph_api.messages import post_marketing_message, post_message
+from graph_emulator.graph_api.serving import EMULATOR, Call, graph
 from graph_emulator.graph_errors import GraphError
-from graph_emulator.graph_messages import post_marketing_message, post_message
-from graph_emulator.media import DOCUMENT_MAX, DOWNLOAD_PATH
-from graph_emulator.serving import EMULATOR, Call, graph
+from graph_emulator.state.media import DOCUMENT_MAX, DOWNLOAD_PATH
 
 PAGE = Path(__file__).with_name("page.html")
 _BODY_MAX = DOCUMENT_MAX + 1024 * 1024
@@ -23,7 +24,7 @@ def build_app(emulator: Emulator) -> web.Application:
     app.on_startup.append(_open)
     app.on_cleanup.append(_close)
     app.router.add_routes(_graph_routes())
-    app.router.add_routes(control.routes())
+    app.router.add_routes(control_routes())
     app.router.add_get("/", _page)
     return app
 
@@ -33,21 +34,21 @@ def _graph_routes() -> list[web.RouteDef]:
     return [
         web.post(_V + "/{id}/messages", graph(post_message)),
         web.post(_V + "/{id}/marketing_messages", graph(post_marketing_message)),
-        web.post(_V + "/{id}/media", graph(graph_media.upload)),
-        web.post(_V + "/{id}/register", graph(graph_objects.register)),
-        web.post(_V + "/{id}/deregister", graph(graph_objects.deregister)),
-        web.get(_V + "/{id}/phone_numbers", graph(graph_objects.get_phone_numbers)),
-        web.get(_V + "/{id}/subscribed_apps", graph(graph_objects.get_subscriptions)),
-        web.post(_V + "/{id}/subscribed_apps", graph(graph_objects.subscribe)),
-        web.delete(_V + "/{id}/subscribed_apps", graph(graph_objects.unsubscribe)),
-        web.get(_V + "/oauth/access_token", graph(graph_objects.exchange_code)),
-        web.get("/oauth/access_token", graph(graph_objects.exchange_code)),
-        web.get(_V + "/debug_token", graph(graph_objects.debug_token)),
-        web.get("/debug_token", graph(graph_objects.debug_token)),
-        web.get(_V + "/{id}", graph(graph_objects.get_object)),
-        web.post(_V + "/{id}", graph(graph_objects.post_object)),
-        web.delete(_V + "/{id}", graph(graph_media.delete)),
-        web.get(DOWNLOAD_PATH, graph(graph_media.download)),
+        web.post(_V + "/{id}/media", graph(media.upload)),
+        web.post(_V + "/{id}/register", graph(objects.register)),
+        web.post(_V + "/{id}/deregister", graph(objects.deregister)),
+        web.get(_V + "/{id}/phone_numbers", graph(objects.get_phone_numbers)),
+        web.get(_V + "/{id}/subscribed_apps", graph(objects.get_subscriptions)),
+        web.post(_V + "/{id}/subscribed_apps", graph(objects.subscribe)),
+        web.delete(_V + "/{id}/subscribed_apps", graph(objects.unsubscribe)),
+        web.get(_V + "/oauth/access_token", graph(objects.exchange_code)),
+        web.get("/oauth/access_token", graph(objects.exchange_code)),
+        web.get(_V + "/debug_token", graph(objects.debug_token)),
+        web.get("/debug_token", graph(objects.debug_token)),
+        web.get(_V + "/{id}", graph(objects.get_object)),
+        web.post(_V + "/{id}", graph(objects.post_object)),
+        web.delete(_V + "/{id}", graph(media.delete)),
+        web.get(DOWNLOAD_PATH, graph(media.download)),
         web.route("*", _V + "/{path:.*}", graph(_unknown_path)),
     ]
 

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
 from graph_emulator.misuse import Misuse
-from graph_emulator.pair_limit import READINGS
 
 Json = dict[str, Any]
 
 THROUGHPUT, PAIR, WINDOW = LIMITS = ("throughput", "pair", "window")
 """Names of Meta's limits: messages per second of a number, messages to one person, the customer service window."""
+
+PAIR_READINGS = ("burst", "bucket")
 
 _LEAST = {"webhook_concurrency": 1, "webhook_batch": 1}
 SECRET_FIELDS = frozenset({"app_secret", "verify_token"})
@@ -54,8 +55,8 @@ class Config:
     signup_code_ms: int = 30_000
     limits: frozenset[str] = frozenset()
     """Which of LIMITS refuse messages."""
-    pair_reading: str = READINGS[0]
-    """How the limit per person is counted: one of pair_limit's READINGS."""
+    pair_reading: str = PAIR_READINGS[0]
+    """How the limit per person is counted: one of PAIR_READINGS, by the rules of `limits/pair.py`."""
 
     def public(self) -> Json:
         """Everything but the secrets, in camelCase."""
@@ -94,8 +95,8 @@ def _typed(name: str, value: Any) -> Any:
     expected = _TYPES[name]
     if name == "limits":
         return limits_in(value)
-    if name == "pair_reading" and value not in READINGS:
-        raise Misuse(f"pairReading must be one of {', '.join(READINGS)}")
+    if name == "pair_reading" and value not in PAIR_READINGS:
+        raise Misuse(f"pairReading must be one of {', '.join(PAIR_READINGS)}")
     if name == "retry_delays_ms":
         if not isinstance(value, list | tuple) or not value or not all(_natural(item) for item in value):
             raise Misuse("retryDelaysMs must be a non-empty list of milliseconds")

@@ -4,15 +4,15 @@ from typing import Any
 
 from graph_emulator.clock import Clock
 from graph_emulator.config import Config
-from graph_emulator.delivery import Delivery
-from graph_emulator.directory import Directory
 from graph_emulator.faults import Event, FaultPlan, WebhookDecision
 from graph_emulator.ids import Ids
-from graph_emulator.inbound import Inbound
-from graph_emulator.ledger import Ledger
-from graph_emulator.limits import Limits
-from graph_emulator.media import MediaStore
-from graph_emulator.outbound import Outbound
+from graph_emulator.limits.admission import Limits
+from graph_emulator.messages.inbound import Inbound
+from graph_emulator.messages.outbound import Outbound
+from graph_emulator.state.directory import Directory
+from graph_emulator.state.ledger import Ledger
+from graph_emulator.state.media import MediaStore
+from graph_emulator.webhooks.delivery import Delivery
 
 Json = dict[str, Any]
 

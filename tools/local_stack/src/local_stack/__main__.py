@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from local_stack.cache import cache_folder
 from local_stack.errors import LocalStackError
+from local_stack.fetch.cache import cache_folder
 from local_stack.progress import Progress
 from local_stack.stack import LocalStack
 

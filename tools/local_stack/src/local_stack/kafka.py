@@ -11,8 +11,8 @@ from pathlib import Path
 
 from local_stack.cluster import Cluster
 from local_stack.errors import LocalStackError
+from local_stack.fetch.programs import KafkaProgram
 from local_stack.kafka_config import HOST, KafkaPorts, properties
-from local_stack.programs import KafkaProgram
 
 _API_VERSIONS = 18
 _STARTED = "Kafka Server started"

@@ -11,15 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local_stack import pins
-from local_stack.cache import cache_folder
 from local_stack.cluster import Cluster
 from local_stack.containers import DockerStack
 from local_stack.errors import LocalStackError
+from local_stack.fetch import pins
+from local_stack.fetch.cache import cache_folder
+from local_stack.fetch.programs import KafkaProgram, kafka_program, mongod_program
 from local_stack.kafka import Kafka
 from local_stack.mongo import Mongo
 from local_stack.parallel import together
-from local_stack.programs import KafkaProgram, kafka_program, mongod_program
 from local_stack.progress import Progress
 
 

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from demo.client import DemoFailed
-from demo.system import SystemFailed
 from local_stack import LocalStackError
 from panels.boards import read
 from panels.draw import draw, tools
 from panels.run import run
 from panels.verdict import empty, report, unread
+from testbed.client import StepFailed
+from testbed.system import SystemFailed
 
 KEPT: Final = Path(__file__).resolve().parents[4] / ".cache" / "panels" / "seen.json"
 
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         print(report(boards, seen))
         for picture in draw(boards, seen, given.draw) if given.draw else ():
             print(f"{picture.name}: {picture.stat().st_size // 1000} kB")
-    except (DemoFailed, SystemFailed, LocalStackError, FileNotFoundError) as failure:
+    except (StepFailed, SystemFailed, LocalStackError, FileNotFoundError) as failure:
         print(f"failed: {failure}", file=sys.stderr)
         return 2
     return int(bool(empty(boards, seen) or unread(seen)))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from demo.client import DemoFailed
+from testbed.client import StepFailed
 
 WEB: Final = Path(__file__).resolve().parents[2] / "web"
 WIDTH: Final = 1400
@@ -26,17 +26,17 @@ _QUIETLY: Final = (
 
 
 def tools() -> str:
-    """The browser. Raises `DemoFailed` when it is not there, or npm is not."""
+    """The browser. Raises `StepFailed` when it is not there, or npm is not."""
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
-        raise DemoFailed("a browser is needed to draw: install chromium (Debian: apt-get install chromium)")
+        raise StepFailed("a browser is needed to draw: install chromium (Debian: apt-get install chromium)")
     if shutil.which("npm") is None:
-        raise DemoFailed("node >= 20 with npm is needed to draw: install it (https://nodejs.org)")
+        raise StepFailed("node >= 20 with npm is needed to draw: install it (https://nodejs.org)")
     return browser
 
 
 def draw(boards: list[Json], seen: Json, folder: Path) -> list[Path]:
-    """A PNG of each dashboard in `folder`. Raises `DemoFailed` when a program that it takes is missing or fails."""
+    """A PNG of each dashboard in `folder`. Raises `StepFailed` when a program that it takes is missing or fails."""
     browser = tools()
     page = _page(seen | {"boards": boards})
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,4 +80,4 @@ def _page(seen: Json) -> Path:
 def _done(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DemoFailed(f"{command[0]} failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        raise StepFailed(f"{command[0]} failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from demo.client import Client, webhook_body
-from demo.system import System
 from panels.traffic import STRANGER, TENANTS, template
+from testbed.client import Client, webhook_body
+from testbed.system import System
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession
 
-from demo.client import DemoFailed, eventually
 from local_stack.ports import free_ports
+from testbed.client import StepFailed, eventually
 
 ALERTS: Final = Path(__file__).resolve().parents[4] / "deploy" / "prometheus" / "alerts.yml"
 SCRAPE_SECONDS: Final = 5
@@ -51,16 +51,16 @@ def configuration(targets: Mapping[str, Mapping[str, str]], rules: Path = ALERTS
 
 
 def program() -> str:
-    """Where Prometheus is. Raises `DemoFailed` when it is not there."""
+    """Where Prometheus is. Raises `StepFailed` when it is not there."""
     found = shutil.which("prometheus")
     if found is None:
-        raise DemoFailed("prometheus is not there: install it (Debian: apt-get install prometheus)")
+        raise StepFailed("prometheus is not there: install it (Debian: apt-get install prometheus)")
     return found
 
 
 @contextmanager
 def scraping(targets: Mapping[str, Mapping[str, str]], folder: Path) -> Iterator[str]:
-    """Prometheus, with its data in `folder`, as long as the block lasts: its base URL. Raises `DemoFailed`."""
+    """Prometheus, with its data in `folder`, as long as the block lasts: its base URL. Raises `StepFailed`."""
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
     config.write_text(configuration(targets), encoding="utf-8")
@@ -85,7 +85,7 @@ class Prometheus:
         self._url = url
 
     async def ready(self) -> None:
-        """Return when it answers. Raises `DemoFailed` when that takes too long."""
+        """Return when it answers. Raises `StepFailed` when that takes too long."""
 
         async def answers() -> bool:
             try:
@@ -97,7 +97,7 @@ class Prometheus:
         await eventually("Prometheus is ready", answers)
 
     async def range(self, promql: str, span: Span) -> list[Json]:
-        """`query_range`: series, each with `metric` and `values`. Raises `DemoFailed` when it is not valid."""
+        """`query_range`: series, each with `metric` and `values`. Raises `StepFailed` when it is not valid."""
         asked = {"query": promql, "start": str(span.start), "end": str(span.end), "step": str(span.step)}
         return list((await self._get("query_range", asked))["result"])
 
@@ -119,7 +119,7 @@ class Prometheus:
         async with self._session.get(f"{self._url}/api/v1/{what}", params=asked) as answer:
             body = await answer.json()
         if body["status"] != "success":
-            raise DemoFailed(f"Prometheus refuses {dict(asked)}: {body.get('error')}")
+            raise StepFailed(f"Prometheus refuses {dict(asked)}: {body.get('error')}")
         return body["data"]
 
 

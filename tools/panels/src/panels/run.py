@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from demo.client import Client
-from demo.plan import SERVICES, Choices
-from demo.system import System
-from demo.traces import receiving
 from panels.boards import filled, queries_of, rate_interval, read, selectors
 from panels.incidents import Incident, Incidents, onboard
 from panels.prometheus import SCRAPE_SECONDS, Prometheus, Span, Watch, program, scraping
 from panels.traffic import TENANTS, Traffic
+from testbed.client import Client
+from testbed.plan import SERVICES, Choices
+from testbed.system import System
+from testbed.traces import receiving
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ _TRACED: Final = "0.02"
 def run(*, rate: float, outage: float, say: Callable[[str], None]) -> Json:
     """What was seen, as JSON: `span`, `incidents`, `alerts`; `results` and `exemplars` by the dashboards' PromQL.
 
-    Raises `DemoFailed`, `SystemFailed` or the local stack's errors when something cannot be started.
+    Raises `StepFailed`, `SystemFailed` or the local stack's errors when something cannot be started.
     """
     program()
     with receiving() as receiver:

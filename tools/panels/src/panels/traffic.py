@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aiohttp import ClientError
 
-from demo.client import Client, DemoFailed
+from testbed.client import Client, StepFailed
 
 log = logging.getLogger(__name__)
 
@@ -110,5 +110,5 @@ def _phone(tenant: Tenant, index: int) -> str:
 async def _tried(deed: Callable[[], Awaitable[None]]) -> None:
     try:
         await deed()
-    except (ClientError, DemoFailed, TimeoutError) as error:
+    except (ClientError, StepFailed, TimeoutError) as error:
         log.info("not accepted: %r", error)

@@ -54,12 +54,13 @@ class StatusData(Contract, frozen=True, kw_only=True):
 
     `status` is Meta's word (sent, delivered, read, played, failed: an open set) or ours (accepted, queued,
     in_doubt, expired, cancelled, failed). `messageId` and `metadata` are the producer's own, when the send was ours;
-    `journalId` is our id of it. `deliveryStatus` is the message's state after this one: it never goes backwards. What
-    is `queued` waits for the reason that `error` gives, and is tried again at `due`: `scheduled`, `behind_others`
-    (earlier sends of its conversation, or of a number that has many), `meta_unreachable`, or Meta's refusal of it or of
-    its number; it is told of each reason once. `messageStatus` is Meta's word in
-    its answer, with `accepted` alone: `held_for_quality_assessment` and `paused` say that the message is not on its way
-    yet.
+    `journalId` is our id of it. A status that comes before any result of its send has `journalId` alone; the first
+    result brings it once more, with both, as another event. `deliveryStatus` is the message's state after this one:
+    it never goes backwards. What is `queued` waits for the reason that `error` gives, and is tried again at `due`:
+    `scheduled`, `behind_others` (earlier sends of its conversation, or of a number that has many), `meta_unreachable`,
+    or Meta's refusal of it or of its number; it is told of each reason once.
+    `messageStatus` is Meta's word in its answer, with `accepted` alone: `held_for_quality_assessment` and `paused`
+    say that the message is not on its way yet.
     """
 
     status: str

@@ -4,7 +4,7 @@ Sources: Meta, "Calling API", "calls webhook" (`direction`, `from`, `from_user_i
 person's call opens or refreshes the customer service window, whether it is answered or not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,10 +14,12 @@ import msgspec
 from common.contracts.envelope import believable, from_unix
 from common.contracts.notations import canonical
 from common.contracts.people import Contact, named
+from common.meta.contacts import Ids, People, Person, Profile
 from common.meta.loosely import digits, objects, text
 from common.meta.payloads import read_json
 
 _BY_US: Final = "BUSINESS_INITIATED"
+_Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +35,53 @@ def calls_of(value: msgspec.Raw, received: datetime) -> tuple[Call, ...]:
     if b'"calls"' not in bytes(value):  # as nearly all changes: nothing is parsed
         return ()
     change = read_json(value)
-    people = objects(change.get("contacts"))
+    people = People([_person(one) for one in objects(change.get("contacts"))], _named(change))
     number = digits(next(iter(objects(change.get("metadata"))), {}).get("display_phone_number"))
-    calls = objects(change.get("calls"))
     return tuple(
         Call(contact, _began(call, received))
-        for call in calls
-        if str(call.get("direction")).upper() != _BY_US
+        for call in objects(change.get("calls"))
+        if not _is_by_us(call)
         and (number is None or canonical(digits(call.get("from")) or "") != canonical(number))
-        and (contact := _caller(call, people, alone=len(calls) == 1)).aliases()
+        and (contact := _caller(call, people)).aliases()
     )
 
 
-def _caller(call: Mapping[str, Any], people: list[dict[str, Any]], *, alone: bool) -> Contact:
-    user_id, wa_id = text(call.get("from_user_id")), digits(call.get("from"))
-    number = canonical(wa_id or "")
-    known = [
-        one
-        for one in people
-        if (user_id and text(one.get("user_id")) == user_id)
-        or (number and canonical(digits(one.get("wa_id")) or "") == number)
-    ]
-    only = people if alone and len(people) == 1 and not (user_id or wa_id) else []
-    person = next(iter([*known, *only]), {})
-    profile = next(iter(objects(person.get("profile"))), {})
-    contact = Contact(
-        user_id=user_id or text(person.get("user_id")),
-        wa_id=wa_id or digits(person.get("wa_id")),
-        name=text(profile.get("name")),
-        username=text(profile.get("username")),
+def _is_by_us(call: _Object) -> bool:
+    return str(call.get("direction")).upper() == _BY_US
+
+
+def _caller(call: _Object, people: People) -> Contact:
+    """Who called: whom the call names, else the only contact beside it, as it is with messages."""
+    return named(people.contact(*_ids(call, "from_user_id", "from"), text(call.get("from_parent_user_id"))))
+
+
+def _person(listed: _Object) -> Person:
+    profile = next(iter(objects(listed.get("profile"))), {})
+    user_id, wa_id = _ids(listed, "user_id", "wa_id")
+    return Person(
+        user_id=user_id,
+        wa_id=wa_id,
+        parent_user_id=text(listed.get("parent_user_id")),
+        profile=Profile(name=text(profile.get("name")), username=text(profile.get("username"))),
     )
-    return named(contact)
 
 
-def _began(call: Mapping[str, Any], received: datetime) -> datetime:
+def _named(change: _Object) -> Iterator[Ids]:
+    """Whom the calls of a change are with, and what stands beside them is about."""
+    for call in objects(change.get("calls")):
+        yield _ids(call, "to_user_id", "to") if _is_by_us(call) else _ids(call, "from_user_id", "from")
+    for message in objects(change.get("messages")):
+        yield _ids(message, "from_user_id", "from")
+    for status in objects(change.get("statuses")):
+        if status.get("recipient_type") != "group":
+            yield _ids(status, "recipient_user_id", "recipient_id")
+
+
+def _ids(given: _Object, user_id: str, wa_id: str) -> Ids:
+    return text(given.get(user_id)), digits(given.get(wa_id))
+
+
+def _began(call: _Object, received: datetime) -> datetime:
     """A call that has ended names its beginning beside the time of the webhook."""
     began = call.get("start_time") or call.get("timestamp")
     return believable(from_unix(began, fallback=received), received=received)

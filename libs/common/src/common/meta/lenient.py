@@ -59,7 +59,7 @@ class Lenient(Generic[T]):
         strict, loose, fields = self._parts
         try:
             parts, complete = strict.decode(raw), True
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):  # an unknown field, perhaps of a name that is no Unicode
             parts, complete = loose.decode(raw), False
         values: dict[str, Any] = {}
         for field in fields:

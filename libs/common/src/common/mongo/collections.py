@@ -141,7 +141,15 @@ SEND_JOURNAL: Final = Collection(
     purpose="One per send, written before Meta is called: why a message id is sent at most once.",
     kept="`SENDER_JOURNAL_DAYS` (30 days) after the end of the send",
     people=True,
-    indexes=(Index("expireAt_1", (("expireAt", ASCENDING),), expire_after=timedelta()),),
+    indexes=(
+        Index("expireAt_1", (("expireAt", ASCENDING),), expire_after=timedelta()),
+        # Of templates that were refused because the person has stopped marketing messages; hardly any send is.
+        Index(
+            "opted_out",
+            (("optedOut", ASCENDING), ("optedOutAt", ASCENDING)),
+            only={"optedOut": {"$exists": True}},
+        ),
+    ),
 )
 SEND_PARKED: Final = Collection(
     "send_parked",

@@ -4,13 +4,13 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from demo.client import eventually
 from hostile.crosstenant.claims import Finding
 from hostile.crosstenant.things import differences, picture
 from hostile.crosstenant.ways import Things, every, problem_with
 from hostile.payloads import Json, compact, message, public_journal_id, send, status, value_of, webhook
 from hostile.tenants import Stage, Tenant
 from hostile.topics import Header, write
+from testbed.client import eventually
 
 
 async def over_the_api(stage: Stage, attacker: Tenant, their: Things) -> list[Finding]:

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from demo.client import eventually
 from hostile.crosstenant.claims import SECRET, Finding, Known, Target, callback_of, targets, wamid_of
 from hostile.payloads import Json, batch, message, public_journal_id, send, status, value_of, webhook
 from hostile.tenants import Stage, Tenant
 from hostile.topics import read_topic
+from testbed.client import eventually
 
 _SETTLE_SECONDS: Final = 1.5
 _TOGETHER: Final = 25

@@ -4,12 +4,12 @@ import asyncio
 import uuid
 from typing import Final
 
-from demo.client import eventually
 from hostile.crosstenant.claims import SECRET
 from hostile.crosstenant.ways import Things
 from hostile.payloads import Json, public_journal_id, send
 from hostile.tenants import Stage, Tenant
 from hostile.topics import read_topic
+from testbed.client import eventually
 
 PHONE: Final = "491729000001"
 _LATE: Final = "2035-01-01T00:00:00Z"

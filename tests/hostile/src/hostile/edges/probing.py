@@ -8,11 +8,11 @@ from typing import Final
 from aiohttp import ClientError
 from yarl import URL
 
-from demo.plan import PREFIX
 from hostile.edges.inputs import Probe
 from hostile.payloads import message, value_of, webhook
 from hostile.sockets import Address
 from hostile.tenants import Answer, Stage, Tenant
+from testbed.plan import PREFIX
 
 _AT_ONCE: Final = 16
 _SECONDS: Final = 20.0

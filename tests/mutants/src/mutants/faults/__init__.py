@@ -1,1 +1,1 @@
-"""The faults, as data: each module here has a tuple `FAULTS`."""
+"""The faults, as data: each module here, and in the packages here, has a tuple `FAULTS`."""

@@ -10,11 +10,13 @@ _SILENCE: Final = f"{_SENDER}/silence.py"
 _CLOCK: Final = f"{_SENDER}/doubt_clock.py"
 _REFUSALS: Final = "services/ingress/src/ingress/refusals.py"
 _ABSORBING: Final = "services/conversation/src/conversation/absorbing.py"
+_NAMING: Final = "services/conversation/src/conversation/naming.py"
 
 _OF_SILENCE: Final = (f"{_SENDER_TESTS}/test_silence.py",)
 _OF_CLOCK: Final = (f"{_SENDER_TESTS}/test_doubt_clock.py",)
 _OF_REFUSALS: Final = ("services/ingress/tests/test_refusals.py",)
 _OF_ABSORBING: Final = ("services/conversation/tests/test_absorbing.py",)
+_OF_NAMING: Final = ("services/conversation/tests/test_naming.py",)
 
 FAULTS: Final = (
     Fault(
@@ -113,5 +115,29 @@ FAULTS: Final = (
         "        pass",
         _OF_ABSORBING,
         "a conversation counts one message as two",
+    ),
+    Fault(
+        "conversation/a-status-that-is-named-has-the-id-of-the-first",
+        "services/conversation/src/conversation/events.py",
+        "        id=derive_id(messages.STATUS, message_id, key, *told),",
+        "        id=derive_id(messages.STATUS, message_id, key),",
+        _OF_NAMING,
+        "a consumer that knows events by their ids drops the status that has its `messageId`",
+    ),
+    Fault(
+        "conversation/every-result-names-again",
+        _NAMING,
+        'if named is None or named["by"] != origin:',
+        "if named is None:",
+        _OF_NAMING,
+        "each further result of a send tells its early statuses once more",
+    ),
+    Fault(
+        "conversation/a-batch-names-what-it-tells-itself",
+        _NAMING,
+        'if entry["origin"] not in batch and not',
+        "if not",
+        _OF_NAMING,
+        "a status that is read together with its result is told twice by its name",
     ),
 )

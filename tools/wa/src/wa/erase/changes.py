@@ -55,7 +55,7 @@ def send_erased(token: str) -> Pipeline:
     marked = {"$cond": [{"$gt": ["$wamid", None]}, ERASED, "$$REMOVE"]}
     fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, "erasedAt": "$$NOW"}
     words = [f"{error}.{word}" for error in ("error", "failure") for word in ("title", "details")]
-    return [{"$set": fields}, {"$unset": ["contact", *words]}]
+    return [{"$set": fields}, {"$unset": ["contact", *words, "optedOut", "optedOutAt"]}]
 
 
 def send_cancelled(token: str, now: datetime) -> Pipeline:

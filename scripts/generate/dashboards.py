@@ -1,0 +1,325 @@
+"""Writes deploy/grafana/dashboards. `make manifests`; `--check` compares only.
+
+Here stands what is shown, `grafana.py` has how. `make screenshots` shows it on the demo's data (docs/dashboards.md).
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+from grafana import Dashboard, Panel, document, rate, times
+from panels_shared import (
+    ANSWERS,
+    CPU,
+    EVENTS,
+    FLOW,
+    LAG,
+    MEMORY,
+    REFUSED,
+    RUNBOOK,
+    SENDS,
+    TROUBLE,
+    WEBHOOKS,
+)
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
+CHOSEN: Final = 'chatbot_id=~"$chatbot_id"'
+
+OVERVIEW: Final = Dashboard(
+    "whatsapp-overview",
+    "WhatsApp Cloud: overview",
+    [
+        ("Flow", FLOW),
+        ("Trouble", TROUBLE),
+        ("In and out", [WEBHOOKS, ANSWERS, SENDS, EVENTS]),
+        (
+            "Behind",
+            [
+                LAG,
+                Panel(
+                    "Sends that wait",
+                    "In memory by state, and in MongoDB.",
+                    [
+                        ("{{state}}", "sum by (state) (whatsapp_sends_waiting)"),
+                        ("{{kind}}", "max by (kind) (whatsapp_sends_parked)"),
+                    ],
+                ),
+            ],
+        ),
+        ("Processes", [CPU, MEMORY, REFUSED]),
+    ],
+)
+INGRESS: Final = Dashboard(
+    "whatsapp-ingress",
+    "WhatsApp Cloud: ingress",
+    [
+        (
+            "Webhooks",
+            [
+                WEBHOOKS,
+                ANSWERS,
+                Panel(
+                    "What webhooks say",
+                    "Messages, statuses and other changes a second.",
+                    [("{{kind}}", rate("whatsapp_webhook_facts_total", "kind"))],
+                    "eps",
+                ),
+            ],
+        ),
+        (
+            "Kafka",
+            [
+                Panel(
+                    "Records written",
+                    "Confirmed by Kafka, by topic.",
+                    [("{{topic}}", rate("whatsapp_records_written_total", "topic"))],
+                    "recps",
+                    many=True,
+                ),
+                Panel(
+                    "Not confirmed",
+                    f"Callers were told to come again ({RUNBOOK}, Meta's webhooks get 503).",
+                    [("{{job}}", rate("whatsapp_publish_failures_total", "job"))],
+                    "reqps",
+                    red=0.1,
+                ),
+            ],
+        ),
+        ("Processes", [CPU, MEMORY]),
+    ],
+)
+CONVERSATION: Final = Dashboard(
+    "whatsapp-conversation",
+    "WhatsApp Cloud: conversation and Kafka",
+    [
+        (
+            "Events",
+            [
+                EVENTS,
+                Panel(
+                    "Statuses",
+                    "Meta's words about outbound messages.",
+                    [("{{status}}", rate("whatsapp_delivery_statuses_total", "status"))],
+                    "eps",
+                ),
+            ],
+        ),
+        (
+            "Batches",
+            [
+                Panel("Records in a batch", "Grows with the load.", times("whatsapp_batch_records")),
+                Panel(
+                    "MongoDB",
+                    f"{RUNBOOK}, a transaction did not get through.",
+                    times("whatsapp_mongodb_seconds", "operation"),
+                    "s",
+                    red=2.5,
+                ),
+                Panel(
+                    "Kafka transactions",
+                    "Events and offsets.",
+                    times("whatsapp_kafka_transaction_seconds", "group"),
+                    "s",
+                ),
+            ],
+        ),
+        (
+            "Consumers",
+            [
+                LAG,
+                Panel("Partitions", "Of each process.", [("{{group}} {{instance}}", "whatsapp_consumer_partitions")]),
+                Panel(
+                    "Idle",
+                    "A session fetches every second.",
+                    [("{{group}} {{instance}}", "whatsapp_consumer_idle_seconds")],
+                    "s",
+                    red=60,
+                ),
+            ],
+        ),
+        (
+            "Records",
+            [
+                Panel(
+                    "Begun again",
+                    f"Times in ten minutes ({RUNBOOK}, work on partitions begins again and again).",
+                    [
+                        (
+                            "{{group}} {{reason}}",
+                            "sum by (group, reason) (increase(whatsapp_session_failures_total[10m]))",
+                        )
+                    ],
+                    red=20,
+                    many=True,
+                ),
+                Panel(
+                    "Halted",
+                    f"1 while a process has left its group ({RUNBOOK}, a consumer has halted).",
+                    [("{{group}} {{instance}}", "whatsapp_consumer_halted")],
+                    red=1,
+                ),
+                Panel(
+                    "Records read",
+                    "By topic.",
+                    [("{{topic}}", rate("whatsapp_records_read_total", "topic"))],
+                    "recps",
+                    many=True,
+                ),
+            ],
+        ),
+        (
+            "Dead letters",
+            [
+                Panel(
+                    "In the topics",
+                    "Also what was replayed, until its time is over; some more than there are.",
+                    [("{{topic}}", "max by (topic) (whatsapp_dead_letter_records)")],
+                ),
+                Panel(
+                    "Why",
+                    f"Since the processes began ({RUNBOOK}, records in a dead-letter topic).",
+                    [("{{topic}} {{reason}}", "sum by (topic, reason) (whatsapp_dead_letters_total)")],
+                    many=True,
+                ),
+                Panel(
+                    "Whose",
+                    "By chatbot; `unknown` is of no account that exists.",
+                    [("{{chatbot_id}}", "sum by (chatbot_id) (whatsapp_dead_letters_total)")],
+                    many=True,
+                ),
+            ],
+        ),
+    ],
+)
+SENDER: Final = Dashboard(
+    "whatsapp-sender",
+    "WhatsApp Cloud: sender",
+    [
+        (
+            "Sends",
+            [
+                SENDS,
+                Panel(
+                    "Why not",
+                    "By reason: Meta's code, or ours.",
+                    [
+                        (
+                            "{{outcome}} {{reason}}",
+                            rate("whatsapp_sends_total", "outcome, reason", 'outcome!="accepted"'),
+                        )
+                    ],
+                    "mps",
+                    many=True,
+                ),
+                Panel("Request to Meta", "First attempts, from their record on.", times("whatsapp_send_seconds"), "s"),
+                Panel("Retries late", "Promised: 250 ms at p99.", times("whatsapp_retry_late_seconds"), "s", red=0.5),
+            ],
+        ),
+        (
+            "Meta",
+            [
+                Panel("Calls", "How long, by how they end.", times("whatsapp_graph_call_seconds", "end"), "s"),
+                Panel("Answers", "By code.", [("{{code}}", rate("whatsapp_graph_answers_total", "code"))], "reqps"),
+                Panel(
+                    "Meta away", f"{RUNBOOK}, Meta is down.", [("{{instance}}", "whatsapp_breaker_open")], red=1, top=1
+                ),
+            ],
+        ),
+        (
+            "Waiting",
+            [
+                Panel("In memory", "By state.", [("{{state}}", "sum by (state) (whatsapp_sends_waiting)")]),
+                Panel("In MongoDB", "Parked and scheduled.", [("{{kind}}", "max by (kind) (whatsapp_sends_parked)")]),
+                Panel(
+                    "Numbers held",
+                    f"{RUNBOOK}, sends of one number wait.",
+                    [("numbers", "sum(whatsapp_numbers_held)")],
+                    red=1,
+                ),
+            ],
+        ),
+        (
+            "Stores",
+            [
+                Panel(
+                    "Journal",
+                    "Batches.",
+                    times("whatsapp_mongodb_seconds", "operation", 'operation=~"journal|load"'),
+                    "s",
+                ),
+                Panel("API", "By route.", times("whatsapp_http_request_seconds", "route", 'job=~".*sender.*"'), "s"),
+            ],
+        ),
+    ],
+)
+
+
+def gauge(function: str, metric: str) -> list[tuple[str, str]]:
+    """A gauge of the chosen chatbots."""
+    return [("{{chatbot_id}}", f"{function} by (chatbot_id) ({metric}{{{CHOSEN}}})")]
+
+
+TENANT: Final = Dashboard(
+    "whatsapp-tenant",
+    "WhatsApp Cloud: one tenant",
+    [
+        (
+            "Messages",
+            [
+                Panel(
+                    "Messages",
+                    "In and out.",
+                    [("{{direction}}", rate("whatsapp_tenant_messages_total", "direction", CHOSEN))],
+                    "mps",
+                ),
+                Panel(
+                    "Ends of sends",
+                    "Accepted, failed, …",
+                    [("{{outcome}}", rate("whatsapp_tenant_sends_total", "outcome", CHOSEN))],
+                    "mps",
+                ),
+            ],
+        ),
+        (
+            "Pace",
+            [
+                Panel("Waiting in memory", "Its room is bounded.", gauge("sum", "whatsapp_tenant_waiting_sends")),
+                Panel(
+                    "Pace of the number",
+                    "Halves after Meta's 130429.",
+                    gauge("max", "whatsapp_number_messages_per_second"),
+                    "mps",
+                ),
+                Panel("Token bucket", "Sends that may go at once.", gauge("max", "whatsapp_number_tokens")),
+            ],
+        ),
+    ],
+    tenant=True,
+)
+ALL: Final = (OVERVIEW, INGRESS, CONVERSATION, SENDER, TENANT)
+
+
+def main() -> int:
+    """Write or compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in dashboard is out of date")
+    check = parser.parse_args().check
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    stale = []
+    for board in ALL:
+        path, content = FOLDER / f"{board.uid}.json", json.dumps(document(board), indent=1) + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            stale.append(board.uid)
+            if not check:
+                path.write_text(content, encoding="utf-8")
+    if check and stale:
+        print(f"dashboards are out of date: {', '.join(stale)}; run 'make manifests'")
+        return 1
+    print(f"dashboards: {'written ' + ', '.join(stale) if stale else 'up to date'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

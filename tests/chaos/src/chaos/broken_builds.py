@@ -1,0 +1,126 @@
+"""Deliberately broken builds: `python -m chaos.broken_builds HOW SERVICE` runs a service with one promise cut out.
+
+The fault suite has to find each of them; a suite that passes on a broken build proves nothing.
+"""
+
+import argparse
+import asyncio
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+_SLOW_SECONDS: Final = 0.2
+
+
+def lanes_off() -> None:
+    """Every send is a lane of its own: nothing waits for the one before it (P4)."""
+    from sender.requests import Job  # only the broken service's own code is wanted here
+
+    Job.lane = property(lambda job: job.journal_id)  # type: ignore[assignment, method-assign]
+
+
+def journal_off() -> None:
+    """Nobody remembers what was sent (P3)."""
+    from sender.store import JournalStore
+
+    async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
+        return [move.entry for move in moves]
+
+    async def load(_: Any, ids: Sequence[str]) -> list[None]:
+        return [None] * len(ids)
+
+    JournalStore.move = move  # type: ignore[assignment, method-assign]
+    JournalStore.load = load  # type: ignore[assignment, method-assign]
+
+
+def commit_first() -> None:
+    """Offsets are committed when records are read, before the transaction that stores them (P2).
+
+    The transaction takes a fifth of a second, as it may where MongoDB is busy: there is something to hit.
+    """
+    from common.kafka.partitions import PartitionSession
+
+    fetch = PartitionSession.fetch
+
+    async def committed(session: Any, *args: Any, **kwargs: Any) -> Any:
+        records = await fetch(session, *args, **kwargs)
+        await session.commit([], {tp: batch[-1].offset + 1 for tp, batch in records.items()})
+        await asyncio.sleep(_SLOW_SECONDS if records else 0)
+        return records
+
+    PartitionSession.fetch = committed  # type: ignore[assignment, method-assign]
+
+
+def origin_off() -> None:
+    """An event is published for every record of a message, and not for the one that brought it first (P2)."""
+    from conversation import core
+
+    apply = core._apply_inbound  # breaking in is the point
+
+    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, silent: bool) -> None:
+        for message in result.working.of_wamid(fact.event.data.phone_number_id, fact.message.id):
+            message.document["origin"] = fact.origin
+        apply(result, fact, chatbots, now, silent=silent)
+
+    core._apply_inbound = every_record
+
+
+def uncommitted() -> None:
+    """The AI consumer reads what a transaction has not committed: events may come twice, replies must not (P2)."""
+    from aiokafka import AIOKafkaConsumer
+
+    init = AIOKafkaConsumer.__init__
+
+    def reading_all(consumer: Any, *topics: Any, **settings: Any) -> None:
+        init(consumer, *topics, **(settings | {"isolation_level": "read_uncommitted"}))
+
+    AIOKafkaConsumer.__init__ = reading_all
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A broken build: of which service, what breaks it, and the faults that show it soonest."""
+
+    service: str
+    breaks: Callable[[], None]
+    kinds: frozenset[str] | None
+    breach: bool = True
+    """Whether it breaks a promise of ours, so that a run has to fail."""
+
+
+BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
+    {
+        "lanes_off": Build("sender", lanes_off, frozenset({"storm:error"})),
+        "journal_off": Build(
+            "sender", journal_off, frozenset({"kill:sender", "kill:ai_responder", "storm:lose_answer"})
+        ),
+        "commit_first": Build("conversation", commit_first, frozenset({"kill:conversation"})),
+        "origin_off": Build("conversation", origin_off, frozenset({"storm:duplicate"})),
+        "uncommitted": Build("ai_responder", uncommitted, None, breach=False),
+    }
+)
+"""By name."""
+
+
+def command(how: str) -> dict[str, list[str]]:
+    """The command that runs the broken service, for `Choices(commands=...)`. Raises `KeyError` for an unknown build."""
+    service = BUILDS[how].service
+    return {service: [sys.executable, "-m", "chaos.broken_builds", how, service]}
+
+
+def main() -> None:
+    """Break the service's code in this process, and run it."""
+    parser = argparse.ArgumentParser(prog="python -m chaos.broken_builds", description=__doc__)
+    parser.add_argument("how", choices=sorted(BUILDS))
+    parser.add_argument("service")
+    options = parser.parse_args()
+    BUILDS[options.how].breaks()
+    sys.argv = [options.service]
+    runpy.run_module(options.service, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
