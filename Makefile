@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -104,11 +104,14 @@ manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboar
 	@$(PY) scripts/manifests.py
 	@$(PY) scripts/dashboards.py
 
-deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts (needs go and kubectl)
+deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts, without running them (needs go and kubectl)
 	@scripts/deploy_check.sh
 
-compose-check: setup ## Run the compose file for real and check what it does (needs docker; STAND_INS=1: no image registry)
-	@STAND_INS=$(STAND_INS) scripts/compose_check.sh
+compose-check: setup ## Run the compose file for real and check what it does (needs docker with compose)
+	@scripts/compose_check.sh
+
+kind-check: ## Run the dev overlay on a real Kubernetes and check what it does (needs docker, kubectl and kind, or go)
+	@scripts/kind_check.sh
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/contracts.py
@@ -117,8 +120,8 @@ contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the
 sizes: setup ## Median, p90 and largest of files and functions
 	@$(PY) scripts/sizes.py
 
-lock: ## Resolve again and rewrite requirements.lock
-	@scripts/lock.sh
+lock: ## Rewrite requirements.lock and deploy/locks from the members' ranges; UPGRADE=1 takes newer versions
+	@UPGRADE=$(UPGRADE) scripts/lock.sh
 
 clean: ## Remove the virtual environment and all caches of the tools
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -27,7 +27,7 @@ CUSTOM: Final[Mapping[str, str]] = {
     "github.com/external-secrets/external-secrets@v1.3.2": "config/crds/bases/external-secrets.io_*.yaml",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/*.yaml",
 }
-STRIMZI_POM: Final = Path(__file__).resolve().parent.parent / "deploy" / "check" / "strimzi.pom.xml"
+STRIMZI_POM: Final = Path(__file__).resolve().parent / "strimzi.pom.xml"
 STRIMZI: Final = ("topic.KafkaTopic", "user.KafkaUser")
 _LOOSE: Final[Mapping[str, Schema]] = {  # what the API takes beside what its description says
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},

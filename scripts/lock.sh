@@ -15,7 +15,7 @@ written="# Written by 'make lock' (UPGRADE=1 takes newer versions). Exact versio
 # uv resolves copies of the members' pyproject.toml, because what is locked goes into the root's as constraints.
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-cp --parents pyproject.toml */*/pyproject.toml "$tree"
+cp --parents pyproject.toml ./*/*/pyproject.toml "$tree"
 if [ -z "${UPGRADE:-}" ]; then
     sed -n 's/^\([a-z0-9._-]*==[^\\]*[^ \\]\) *\\$/    "\1",/p' requirements.lock >"$tree/locked"
     sed -i -e '/^package = false$/a constraint-dependencies = [' -e '/^package = false$/a ]' "$tree/pyproject.toml"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from accounts.settings import Settings as Accounts
 from common.telemetry.settings import TelemetrySettings
@@ -65,6 +66,18 @@ def test_the_proxy_of_the_compose_file_knows_every_path(service):
     for path in paths_of(service):
         under = [(at, to) for exact, at, to in locations if path == at or (not exact and path.startswith(at))]
         assert max(under, key=lambda found: len(found[0]))[1] == service, path
+
+
+def test_the_compose_file_names_only_what_it_has():
+    """Its schema cannot tell; neither can a check without docker compose."""
+    document = yaml.safe_load(COMPOSE)
+    services = document["services"]
+    for name, service in services.items():
+        assert set(service.get("depends_on", ())) <= services.keys(), name
+        for source in (volume.split(":")[0] for volume in service.get("volumes", ())):
+            assert (ROOT / source).exists() if source.startswith(".") else source in document["volumes"], (name, source)
+        needed = {other for other in service.get("depends_on", ()) if "profiles" in services[other]}
+        assert all(services[other]["profiles"] == service.get("profiles") for other in needed), name
 
 
 def test_kafka_is_on_localhost_where_programs_of_this_machine_look_for_it():
