@@ -82,11 +82,12 @@ lively: setup ## How long replies wait in lively chats, however Meta counts mess
 	@$(PY) -m local_stack fetch
 	@$(PY) -m flood.lively $(LIVELY_ARGS)
 
-check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
+check: lint types imports ## Lint, types, import contracts, that what is generated is up to date, and commit subjects
 	@$(PY) scripts/contracts.py --check
 	@$(PY) scripts/metrics.py --check
 	@$(PY) scripts/manifests.py --check
 	@$(PY) scripts/dashboards.py --check
+	@$(PY) scripts/subjects.py
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -117,7 +118,7 @@ contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the
 	@$(PY) scripts/contracts.py
 	@$(PY) scripts/metrics.py
 
-sizes: setup ## Median, p90 and largest of files and functions
+sizes: setup ## Median, p90 and largest of files and functions; fails when a median or p90 is too large
 	@$(PY) scripts/sizes.py
 
 lock: ## Rewrite requirements.lock and deploy/locks from the members' ranges; UPGRADE=1 takes newer versions
