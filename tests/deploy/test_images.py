@@ -5,13 +5,18 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "deploy" / "locks"
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
 IMAGES = {
     image: (lock, members)
     for image, lock, *members in map(str.split, (LOCKS / "images.txt").read_text().splitlines())
@@ -19,10 +24,39 @@ IMAGES = {
 }
 PINS = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 DRIVERS = {"aiokafka", "pymongo", "pyreqwest", "cryptography"}
-# What starts beside the service itself: the health check of every image, and the job that makes topics.
-COMMANDS = {image: ["common.http.probe"] for image in ("ingress", "conversation", "sender", "accounts")}
-COMMANDS["wa"] = ["common.kafka.admin"]
 TESTS_ALONE = {"testcontainers"}  # local_stack imports it when TEST_INFRA=docker
+
+
+def commands() -> Iterable[tuple[str, str]]:
+    """(image, module) of each `python -m module` in the compose file, the manifests and the image's own health check."""
+    for service in yaml.safe_load(COMPOSE)["services"].values():
+        words = [
+            *service.get("entrypoint", ()),
+            *service.get("command", ()),
+            *service.get("healthcheck", {}).get("test", ()),
+        ]
+        yield from ((service["image"].split("/")[-1], module) for module in after_m(words))
+    for path in (ROOT / "deploy" / "k8s").rglob("*.yaml"):
+        for container in containers(list(yaml.safe_load_all(path.read_text()))):
+            words = [*container.get("command", ()), *container.get("args", ())]
+            image = container["image"].split("/")[-1].split(":")[0]
+            yield from ((image, module) for module in after_m(words))
+    yield from ((image, "common.http.probe") for image in ("ingress", "conversation", "sender", "accounts"))
+
+
+def after_m(words: list[str]) -> list[str]:
+    return [module for option, module in pairwise(words) if option == "-m"]
+
+
+def containers(node: Any) -> Iterable[dict[str, Any]]:
+    """Every container of a manifest, however deep."""
+    if isinstance(node, dict):
+        yield from (one for key in ("containers", "initContainers") for one in node.get(key, ()))
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from containers(child)
+
+
+COMMANDS = sorted(set(commands()))
 
 
 def locked(image: str) -> set[str]:
@@ -55,14 +89,24 @@ def reached(starts: Iterable[str]) -> set[str]:
     return found - TESTS_ALONE
 
 
+def started(image: str) -> list[str]:
+    return [image, *(module for name, module in COMMANDS if name == image)]
+
+
+@pytest.mark.parametrize(("image", "module"), COMMANDS)
+def test_what_a_container_starts_is_in_its_image(image, module):
+    assert find_spec(module)
+    assert module.split(".")[0] in {Path(member).name for member in IMAGES[image][1]}
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_has_what_its_code_imports(image):
-    assert reached([image, *COMMANDS.get(image, ())]) <= locked(image)
+    assert reached(started(image)) <= locked(image)
 
 
 @pytest.mark.parametrize("image", ["ingress", "conversation", "sender", "accounts", "wa"])
 def test_an_image_has_no_driver_that_its_code_does_not_import(image):
-    assert locked(image) & DRIVERS == reached([image, *COMMANDS.get(image, ())]) & DRIVERS
+    assert locked(image) & DRIVERS == reached(started(image)) & DRIVERS
 
 
 def test_ingress_has_no_driver_of_mongodb():
@@ -82,7 +126,7 @@ def test_images_have_the_versions_of_the_lock():
 
 
 def test_every_image_that_is_built_is_known():
-    built = re.findall(r"args: \{SERVICE: (\w+)\}", (ROOT / "docker-compose.yml").read_text())
+    built = re.findall(r"args: \{SERVICE: (\w+)\}", COMPOSE)
     released = re.search(r"service: \[(.*)\]", (ROOT / ".github" / "workflows" / "release.yml").read_text())[1]
     assert built
     assert {*built, *released.split(", ")} == set(IMAGES)
