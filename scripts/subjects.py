@@ -1,8 +1,8 @@
 """Whether commit subjects begin with the component: `sender: a cancelled id is told in warnings`. `make check` runs it.
 
 `python scripts/subjects.py [RANGE]`. Without a range it looks at what is not on the main branch yet, because only that
-can still be worded otherwise. On the main branch, in a shallow clone, and where there is no history, it finds nothing to
-say. Merges are left out.
+can still be worded otherwise. On the main branch, in a shallow clone, and without a history it finds nothing to say.
+Merges are left out.
 """
 
 import re
