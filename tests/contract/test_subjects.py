@@ -1,5 +1,6 @@
 """The rule of commit subjects, on histories of its own."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ sys.path.pop(0)
 
 GOOD = "sender: a cancelled id is told in warnings"
 BAD = "a cancelled id is told"
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not there")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ def commit(folder, subject):
     git(folder, "commit", "--allow-empty", "--no-verify", "-m", subject)
 
 
+@needs_git
 def test_it_looks_at_what_the_main_branch_has_not(tmp_path):
     git(tmp_path, "init", "--initial-branch", "main")
     commit(tmp_path, "begun")
@@ -51,6 +54,7 @@ def test_it_looks_at_what_the_main_branch_has_not(tmp_path):
     assert subjects.unmerged(tmp_path) == [BAD, GOOD]
 
 
+@needs_git
 def test_a_folder_without_history_and_one_without_a_main_branch_have_nothing_to_say(tmp_path):
     assert subjects.unmerged(tmp_path) == []
     git(tmp_path, "init", "--initial-branch", "other")
