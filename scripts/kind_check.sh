@@ -53,14 +53,16 @@ reaches() { # reaches SERVICE HOST PORT: whether a pod of the service gets a con
     $dev exec "deploy/$1" -- python -c \
         'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)' "$2" "$3" >/dev/null 2>&1
 }
-policies() {
-    reaches sender accounts 8001 || failed "sender reaches the port for credentials"
-    reaches sender conversation 8001 || failed "sender reaches the port for windows"
-    for service in ingress conversation; do
-        ! reaches $service accounts 8001 || failed "$service is kept from the port for credentials"
-        ! reaches $service emulator.meta.svc 8080 || failed "$service is kept from Meta"
+policies() { # what has to be closed is open to sender, so it is not merely away
+    for place in "accounts-internal 80" "conversation-internal 80" "emulator.meta.svc 8080"; do
+        # shellcheck disable=SC2086  # two words
+        reaches sender $place || failed "sender reaches $place"
+        for service in ingress ai-responder; do
+            # shellcheck disable=SC2086  # two words
+            ! reaches $service $place || failed "$service is kept from $place"
+        done
     done
-    said "ok    network policies let through what is named, and nothing else"
+    said "ok    network policies let sender through to accounts, conversation and Meta, and others not"
 }
 
 mkdir -p "$work"
