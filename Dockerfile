@@ -1,17 +1,19 @@
 # One image for each service: docker build --build-arg SERVICE=ingress -t whatsapp-cloud/ingress .
 # SERVICE is one of ingress, conversation, sender, accounts; also wa, graph_emulator, ai_responder and demo.
-# What is inside is what deploy/locks says (make lock): exact versions, checked by hash.
+# What is inside is what deploy/locks/images.txt says (make lock): exact versions, checked by hash.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/app
 WORKDIR /src
-COPY deploy/locks/uv.txt deploy/locks/${SERVICE}.txt deploy/locks/${SERVICE}.members ./
+COPY deploy/locks/uv.txt ./
 RUN python3 -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /app
-RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv pip install --require-hashes --no-deps -r "${SERVICE}.txt"
+COPY deploy/locks ./
+RUN --mount=type=cache,target=/root/.cache/uv lock=$(sed -n "s/^${SERVICE} \([^ ]*\) .*/\1/p" images.txt) \
+    && /opt/uv/bin/uv pip install --require-hashes --no-deps -r "${lock:?is no image: ${SERVICE}}"
 COPY libs libs
 COPY services services
 COPY tools tools
@@ -19,7 +21,8 @@ COPY examples examples
 # The members are small and change often: they are a layer of their own, from these folders alone (their names for one
 # another are those of the workspace, which is not here). uv has their build backend built in, so that nothing is
 # fetched for it. /app/bin/service is what the image runs.
-RUN xargs /opt/uv/bin/uv pip install --offline --no-deps --no-sources < "${SERVICE}.members" \
+RUN sed -n "s/^${SERVICE} [^ ]* //p" images.txt > members \
+    && xargs /opt/uv/bin/uv pip install --offline --no-deps --no-sources < members \
     && printf '#!/bin/sh\nexec /app/bin/python -m %s "$@"\n' "${SERVICE}" > /app/bin/service \
     && chmod 0755 /app/bin/service
 

@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -82,11 +82,12 @@ lively: setup ## How long replies wait in lively chats, however Meta counts mess
 	@$(PY) -m local_stack fetch
 	@$(PY) -m flood.lively $(LIVELY_ARGS)
 
-check: lint types imports ## Lint, types, import contracts, and that docs/contracts is up to date
+check: lint types imports ## Lint, types, import contracts, that what is generated is up to date, and commit subjects
 	@$(PY) scripts/generate/contracts.py --check
 	@$(PY) scripts/generate/metrics.py --check
 	@$(PY) scripts/generate/manifests.py --check
 	@$(PY) scripts/generate/dashboards.py --check
+	@$(PY) scripts/subjects.py
 
 lint: setup ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -104,21 +105,24 @@ manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboar
 	@$(PY) scripts/generate/manifests.py
 	@$(PY) scripts/generate/dashboards.py
 
-deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts (needs go and kubectl)
+deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts, without running them (needs go and kubectl)
 	@scripts/deploy_check.sh
 
-compose-check: setup ## Run the compose file for real and check what it does (needs docker; STAND_INS=1: no image registry)
-	@STAND_INS=$(STAND_INS) scripts/compose_check.sh
+compose-check: setup ## Run the compose file for real and check what it does (needs docker with compose)
+	@scripts/compose_check.sh
+
+kind-check: ## Run the dev overlay on a real Kubernetes and check what it does (needs docker, kubectl and kind, or go)
+	@scripts/kind_check.sh
 
 contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/generate/contracts.py
 	@$(PY) scripts/generate/metrics.py
 
-sizes: setup ## Median, p90 and largest of files and functions
+sizes: setup ## Median, p90 and largest of files and functions; fails when a median or p90 is too large
 	@$(PY) scripts/sizes.py
 
-lock: ## Resolve again and rewrite requirements.lock
-	@scripts/lock.sh
+lock: ## Rewrite requirements.lock and deploy/locks from the members' ranges; UPGRADE=1 takes newer versions
+	@UPGRADE=$(UPGRADE) scripts/lock.sh
 
 clean: ## Remove the virtual environment and all caches of the tools
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -44,7 +44,7 @@ make_uv() {
 
 python=$(find_python)
 stamp=.venv/.synced
-wanted=$(cat requirements.lock pyproject.toml */*/pyproject.toml scripts/bootstrap.sh | sha256sum)
+wanted=$(cat requirements.lock pyproject.toml ./*/*/pyproject.toml scripts/bootstrap.sh | sha256sum)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
 
 started=$(date +%s)

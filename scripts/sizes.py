@@ -1,13 +1,17 @@
-"""Median, p90 and largest of files and functions: `make sizes`. The habit to keep stands in CONTRIBUTING.md."""
+"""Median, p90 and largest of files and functions: `make sizes`. It fails where a median or a p90 is beyond `LIMITS`."""
 
 import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("libs/*/src", "services/*/src", "tools/*/src", "examples/*/src")
 SMALLEST_FILE = 5  # shorter ones (package markers) would only flatter the median
+LIMITS: Final = {"files": (110, 250), "functions": (10, 30)}  # lines: median, p90
+
+Sizes = list[tuple[int, str]]
 
 
 def sources(patterns: tuple[str, ...]) -> Iterator[Path]:
@@ -25,21 +29,37 @@ def functions(path: Path) -> Iterator[tuple[int, str]]:
             yield lines, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
 
 
-def summary(name: str, sizes: list[tuple[int, str]]) -> str:
+def at(share: float, sizes: Sizes) -> int:
+    """The size that this share of them does not reach."""
+    return sorted(sizes)[min(len(sizes) - 1, int(len(sizes) * share))][0]
+
+
+def summary(name: str, sizes: Sizes) -> str:
     """One line of the table."""
-    ordered = sorted(sizes)
-    at = lambda share: ordered[min(len(ordered) - 1, int(len(ordered) * share))][0]  # noqa: E731  # used twice, here
-    return f"{name:10} {len(ordered):6} {at(0.5):7} {at(0.9):5} {ordered[-1][0]:8}   {ordered[-1][1]}"
+    largest = max(sizes)
+    return f"{name:10} {len(sizes):6} {at(0.5, sizes):7} {at(0.9, sizes):5} {largest[0]:8}   {largest[1]}"
+
+
+def beyond(name: str, sizes: Sizes) -> list[str]:
+    """What is beyond its limit, as sentences."""
+    measured = zip(("median", "p90"), (at(0.5, sizes), at(0.9, sizes)), LIMITS[name], strict=True)
+    return [f"the {what} of {name} is {now} lines, more than {limit}" for what, now, limit in measured if now > limit]
 
 
 def main() -> int:
-    """Print the table."""
+    """Print the table; 1 when something is beyond its limit."""
     files = [(len(p.read_text().splitlines()), str(p.relative_to(ROOT))) for p in sources(ROOMS)]
-    files = [entry for entry in files if entry[0] > SMALLEST_FILE]
+    kinds = {
+        "files": [entry for entry in files if entry[0] > SMALLEST_FILE],
+        "functions": [entry for path in sources(ROOMS) for entry in functions(path)],
+    }
     print(f"{'':10} {'count':>6} {'median':>7} {'p90':>5} {'largest':>8}")
-    print(summary("files", files))
-    print(summary("functions", [entry for path in sources(ROOMS) for entry in functions(path)]))
-    return 0
+    for name, sizes in kinds.items():
+        print(summary(name, sizes))
+    found = [sentence for name, sizes in kinds.items() for sentence in beyond(name, sizes)]
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

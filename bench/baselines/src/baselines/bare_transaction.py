@@ -70,7 +70,7 @@ def main() -> None:
             talks = list({m["conversationId"]: conversations[m["conversationId"]] for m in batch}.values())
             entries = [log[m["origin"]] for m in batch if m["origin"] in log]
             session.with_transaction(
-                lambda s, b=batch, t=talks, e=entries: _write(s, target, b, t, e),  # type: ignore[misc]
+                lambda s, b=batch, t=talks, e=entries: _write(s, target, b, t, e),  # type: ignore[misc]  # of the defaults
                 read_concern=ReadConcern("snapshot"),
                 write_concern=WriteConcern(w="majority", j=True),
             )

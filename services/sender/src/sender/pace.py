@@ -168,7 +168,7 @@ class PairPace:
     def joined(self, other: "PairPace") -> "PairPace":
         """As if all had been one: since the earlier of the two that is not over when the later one begins."""
         first, second = sorted((self, other), key=lambda pair: pair._since)  # noqa: SLF001  # they are of one class
-        held = max((pair._held_at for pair in (first, second) if pair._held_at is not None), default=None)  # noqa: SLF001
+        held = max((pair._held_at for pair in (first, second) if pair._held_at is not None), default=None)  # noqa: SLF001  # same
         if first._paid() <= second._since:  # noqa: SLF001  # the same
             return replace(second, _held_at=held)
         return replace(first, _count=first._count + second._count, _held_at=held)  # noqa: SLF001  # the same
