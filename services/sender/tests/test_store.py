@@ -209,3 +209,15 @@ async def test_opt_outs_are_found_by_their_own_index(store):
     for query in ({"optedOut": {"$in": ["b|p:49"]}}, {"optedOut": {"$exists": True}, "optedOutAt": {"$gt": utc_now()}}):
         plan = await store._collection.find(query).explain()
         assert "opted_out" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_a_failure_that_is_reported_later_keeps_the_opt_out_that_it_says(store):
+    opt_outs = OptOutStore(store._database)
+    wish = claiming(None)
+    claimed = replace(wish.entry, template="messages template offer en")
+    await move(store, replace(wish, entry=claimed))
+    (entry,) = await move(store, recording(claimed, Sent("w")))
+    later = fail_later(entry, "w", MetaError(code=131050), token="t", failed_at=utc_now())
+    await move(store, later)
+    (since,) = await opt_outs.of([lane_of(entry.chatbot_id, entry.to)])
+    assert since == later.entry.failed_at
