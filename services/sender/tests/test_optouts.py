@@ -9,8 +9,9 @@ import pytest
 from common.contracts import messages
 from common.contracts.envelope import encode
 from common.errors import Unavailable
+from common.meta.errors import OPTED_OUT
 from sender.optout_lookup import OptOutLookup
-from sender.optouts import FORBIDDEN, OPTED_OUT, OptOuts
+from sender.optouts import FORBIDDEN, OptOuts
 from sender.settle import Settler
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

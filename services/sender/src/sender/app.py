@@ -33,6 +33,7 @@ from common.kafka.publisher import Publisher
 from common.kafka.table import Table
 from common.kafka.unfinished import UnfinishedSends
 from common.meta.client import GraphClient
+from common.meta.errors import OPTED_OUT
 from common.meta.media import MediaClient
 from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
@@ -59,7 +60,7 @@ from sender.number_store import NumberStore
 from sender.operations import add_models
 from sender.optout_lookup import OptOutLookup
 from sender.optout_store import OptOutStore
-from sender.optouts import OPTED_OUT, OptOuts
+from sender.optouts import OptOuts
 from sender.pace import Pairs
 from sender.paces import Paces, Recent
 from sender.parked import ParkStore

@@ -17,6 +17,7 @@ from common.http.credentials import Credentials, CredentialsClient
 from common.kafka.table import Table
 from common.meta.client import GraphClient
 from common.meta.ends import Answered, CallEnd
+from common.meta.errors import OPTED_OUT
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.batching import GroupCommit
@@ -41,7 +42,7 @@ from sender.media_cache import MediaCache
 from sender.media_failures import MediaFailure, NotNow, NotTaken
 from sender.media_outcomes import once_more, outcome_of
 from sender.moves import blank, claim, record, reopen
-from sender.optouts import FORBIDDEN, OPTED_OUT, OptOuts
+from sender.optouts import FORBIDDEN, OptOuts
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
 from sender.payloads import edge_of, payload
 from sender.refused import RefusedSubjects, Waits

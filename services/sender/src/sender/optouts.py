@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from common.contracts.messages import MetaError, StatusData
-
-OPTED_OUT: Final = 131050
-"""Meta's code: the person has stopped marketing messages from this business."""
+from common.meta.errors import OPTED_OUT
 
 FORBIDDEN: Final = MetaError(
     reason="recipient_opted_out",

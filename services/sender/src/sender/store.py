@@ -10,13 +10,13 @@ import msgspec
 from common.contracts.messages import MetaError
 from common.contracts.people import Contact
 from common.errors import Unavailable
+from common.meta.errors import OPTED_OUT
 from common.mongo import collections
 from common.mongo.client import Database, Document
 from common.mongo.indexes import ensure_indexes
 from common.mongo.swaps import Swap, find_all, or_unavailable, swap_all
 from sender.journal import ENDED, Entry, Move, State
 from sender.optout_store import OPTED_OUT_AT, OPTED_OUT_LANE
-from sender.optouts import OPTED_OUT
 from sender.requests import lane_of
 
 COLLECTION: Final = collections.SEND_JOURNAL.name

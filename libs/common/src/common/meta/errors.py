@@ -213,6 +213,9 @@ _PERMANENT = """
 2593107-2593109 history_sync_error
 """
 
+OPTED_OUT: Final = 131050
+"""The person has stopped marketing messages from this business."""
+
 RULES: Final[Mapping[int, Rule]] = MappingProxyType(
     dict(
         [
