@@ -20,15 +20,16 @@ import settings_table
 from pydantic import BaseModel
 
 from accounts.core import AccountRequest
-from common.contracts import accounts, messages, numbers, reports, sends, topics, webhooks
+from common.contracts import (accounts, messages, reports, sends, topics, webhooks)
+from common.contracts import number_events
 from common.contracts.accounts import AccountChanged
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.numbers import NumberNews
-from common.contracts.operators import LetterReplayed
+from common.contracts.number_events import NumberNews
+from common.contracts.dlq_audit import LetterReplayed
 from common.contracts.reports import IngressReport
 from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived
-from sender.batch import Batch
+from sender.api.batch import Batch
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "contracts"
@@ -49,7 +50,7 @@ VERSIONS: dict[type[msgspec.Struct], int] = {
     MessageStatus: messages.VERSION,
     SendResult: sends.VERSION,
     AccountChanged: accounts.VERSION,
-    NumberNews: numbers.VERSION,
+    NumberNews: number_events.VERSION,
     IngressReport: reports.VERSION,
     LetterReplayed: 1,
 }

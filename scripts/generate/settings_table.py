@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from common.contracts import topics
-from common.mongo import collections
+from common.mongo import schema
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 SERVICES: Final = ("ingress", "conversation", "sender", "accounts")
@@ -43,7 +43,7 @@ def kept_documents() -> Iterator[str]:
     """What is in MongoDB, and for how long."""
     yield "| Collection | Owner | What | Kept | People |"
     yield "|---|---|---|---|---|"
-    for one in collections.ALL:
+    for one in schema.ALL:
         yield f"| `{one.name}` | {one.owner} | {one.purpose} | {one.kept} | {'yes' if one.people else 'no'} |"
 
 

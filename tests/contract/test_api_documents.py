@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 
 from accounts.core import AccountRequest
-from sender.batch import Parsing, Wanted
-from sender.requests import parse
+from sender.api.batch import (Parsing, Wanted)
+from sender.records.requests import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")

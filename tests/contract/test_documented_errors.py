@@ -16,17 +16,17 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.http.auth import digest
-from common.http.credentials import CredentialsClient
-from common.http.room import Room
-from common.kafka.table import Table
-from common.kafka.unfinished import UnfinishedSends
+from common.http.clients.accounts import CredentialsClient
+from common.http.uploads.capacity import Room
+from common.kafka.consume.table import Table
+from common.kafka.consume.unfinished import UnfinishedSends
 from common.meta.client import Answered, Unclear
-from common.meta.media import MediaClient, UploadFailed
+from common.meta.media.upload import (MediaClient, UploadFailed)
 from common.mongo import Mongo
 from sender.app import Sender
-from sender.flow import utc_now
-from sender.journal import State
-from sender.moves import blank
+from sender.delivery.attempt import utc_now
+from sender.journal.entry import State
+from sender.delivery.transitions import blank
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")
@@ -140,7 +140,7 @@ def world(patch):
 
 
 async def credentials(_client, _chatbot, *, revision):
-    module = import_module("common.http.credentials")
+    module = import_module("common.http.clients.accounts")
     return module.Credentials("15", module.SecretStr("fake"), revision)
 
 

@@ -15,10 +15,10 @@ from common.contracts.ids import random_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.core import plan
-from conversation.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
-from conversation.state import Known
-from ingress.core import _cut_body, _cut_plain, cut
+from conversation.batch.core import plan
+from conversation.batch.facts import (ChangeSeen, Inbound, Poison, StatusSeen, read)
+from conversation.batch.working_set import Known
+from ingress.parsing.core import (_cut_body, _cut_plain, cut)
 from ingress.records import records
 from ingress.telemetry import begin
 

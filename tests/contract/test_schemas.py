@@ -9,7 +9,7 @@ import pytest
 from conversation_builders import ADA, Memory, message, result, status
 
 from common.contracts import sends
-from common.contracts.operators import LetterReplayed
+from common.contracts.dlq_audit import LetterReplayed
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "docs" / "contracts"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((CONTRACTS / "schemas").glob("*.json"))}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.kafka.partitioner import partition_of
+from common.kafka.wire.partitioner import partition_of
 from flood.measurements import Number, Waits, as_json, number_line, percentile, table
 from flood.tenants import FLOODING, message, quiet_tenants
 

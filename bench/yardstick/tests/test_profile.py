@@ -9,7 +9,7 @@ from yardstick.profile import by_module, module_of, told
     ("frame", "module"),
     [
         ("_deliver (services/ingress/src/ingress/routes.py:102)", "ingress.routes"),
-        ("publish (/x/libs/common/src/common/kafka/publisher.py:90)", "common.kafka.publisher"),
+        ("publish (/x/libs/common/src/common/kafka/produce/publisher.py:90)", "common.kafka.produce.publisher"),
         ("append (/x/.venv/lib/python3.11/site-packages/aiokafka/record/default_records.py:1)", "aiokafka.record"),
         ("send (/x/.venv/lib/python3.11/site-packages/httptools/parser/parser.pyx:9)", "httptools.parser"),
         ("run (/usr/lib/python3.11/asyncio/runners.py:118)", "asyncio.runners"),
@@ -23,9 +23,9 @@ def test_a_frame_belongs_to_its_module(frame, module):
 
 
 def test_samples_count_for_the_innermost_frame():
-    inner, outer = "f (/a/src/ingress/core.py:1)", "g (/a/src/ingress/app.py:2)"
+    inner, outer = "f (/a/src/ingress/parsing/core.py:1)", "g (/a/src/ingress/app.py:2)"
     found = by_module([f"{outer};{inner} 3", f"{outer} 2", f"{inner} 4", ""])
-    assert found == {"ingress.core": 7, "ingress.app": 2}
+    assert found == {"ingress.parsing.core": 7, "ingress.app": 2}
 
 
 def test_the_largest_come_first():

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from common.http.bound import NoPort, bind_to
+from common.http.service.port import (NoPort, bind_to)
 
 
 def test_a_bound_port_is_ours_and_refuses_until_it_listens():
@@ -25,8 +25,8 @@ def test_a_bound_port_is_ours_and_refuses_until_it_listens():
 
 PROGRAM = """
 import socket
-from common.http.bound import NoPort
-from common.http.serve import serve
+from common.http.service.port import NoPort
+from common.http.service.serve import serve
 
 async def app(scope, receive, send):
     global thief

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from common.http.serve import HttpSettings
+from common.http.service.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoSettings
 

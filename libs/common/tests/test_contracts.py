@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from common.contracts import accounts, envelope, ids, outbound, people, sends, topics
+from common.contracts import (accounts, envelope, ids, outbound, sends, topics)
+from common.contracts import contacts
 from common.errors import InvalidInput
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,15 +78,15 @@ def test_a_verify_token_digest_matches_only_its_token():
     ],
 )
 def test_a_recipient_is_a_phone_number_in_any_notation_or_a_bsuid(to, aliases):
-    assert people.contact_of_recipient(to).aliases() == aliases
+    assert contacts.contact_of_recipient(to).aliases() == aliases
 
 
 def test_the_key_of_a_contact_is_its_strongest_id():
-    person = people.Contact(user_id="US.1", wa_id="491510000001")
-    assert people.contact_key("106", person) == "106:u:US.1"
-    assert people.contact_key("106", people.Contact(wa_id="4915")) == "106:p:4915"
-    assert people.contact_key("106", people.Contact(group_id="g1", user_id="US.1")) == "106:g:g1"
-    assert people.contact_key("106", people.Contact()) == "106"
+    person = contacts.Contact(user_id="US.1", wa_id="491510000001")
+    assert contacts.contact_key("106", person) == "106:u:US.1"
+    assert contacts.contact_key("106", contacts.Contact(wa_id="4915")) == "106:p:4915"
+    assert contacts.contact_key("106", contacts.Contact(group_id="g1", user_id="US.1")) == "106:g:g1"
+    assert contacts.contact_key("106", contacts.Contact()) == "106"
 
 
 def test_topic_names_are_unique_and_the_send_family_is_co_partitioned():

@@ -8,7 +8,7 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.errors import GroupAuthorizationFailedError
 
 from common.kafka.clients import make_group_consumer
-from common.kafka.coordinator import HeedingCoordinator
+from common.kafka.wire.aiokafka_patch import HeedingCoordinator
 from common.kafka.settings import KafkaSettings
 
 TP = TopicPartition("t", 0)

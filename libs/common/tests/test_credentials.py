@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from common.errors import NotFound, Unavailable
-from common.http.credentials import CredentialsClient, CredentialsSettings
+from common.http.clients.accounts import (CredentialsClient, CredentialsSettings)
 
 
 class Accounts:
@@ -190,7 +190,7 @@ async def test_many_accounts_are_asked_for_a_few_at_a_time_and_in_time(client, a
     await asyncio.gather(*asking)
     assert (most, len(accounts.requests)) == (16, 100)
     gate.clear()
-    monkeypatch.setattr("common.http.credentials._TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("common.http.clients.accounts._TIMEOUT_SECONDS", 0.05)
     hung = [asyncio.create_task(client.get(f"c{n}", revision=3)) for n in range(17)]
     with pytest.raises(Unavailable, match="more than it answers"):
         await hung[-1]

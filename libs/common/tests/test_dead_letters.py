@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.dead_letters import DeadLetterLimit, DeadLetterSettings
-from common.kafka.partitions import Halted
+from common.kafka.consume.dlq_limit import (DeadLetterLimit, DeadLetterSettings)
+from common.kafka.consume.partitions import Halted
 from common.telemetry.tenants import UNKNOWN
 
 

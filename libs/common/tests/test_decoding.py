@@ -8,8 +8,8 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 from aiokafka.record.util import calc_crc32c
 
-from common.kafka import unpacking
-from common.kafka.decoding import ReadableRecords, Unreadable, read_all_that_can_be_read
+from common.kafka.wire import decompression
+from common.kafka.wire.decoding import (ReadableRecords, Unreadable, read_all_that_can_be_read)
 
 TP = TopicPartition("t", 0)
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
@@ -177,7 +177,7 @@ def test_a_checksum_that_does_not_fit_is_fetched_once_more_before_it_is_given_up
 
 @pytest.mark.parametrize("pack", CODECS)
 def test_a_batch_may_be_large_and_not_too_large(pack, monkeypatch):
-    monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 100_000)
+    monkeypatch.setattr(decompression, "MAX_UNPACKED_BYTES", 100_000)
     room = 100_000 - len(batch(0, 3)[61:])
     for more, whole in ((room, True), (room + 1, False)):
         packed = batch(0, 3, pack=pack, spoil=lambda _, more=more: COMPRESS[pack](batch(0, 3)[61:] + bytes(more)))

@@ -11,15 +11,15 @@ from litestar.connection import Request
 from litestar.params import JSONBody, QueryParameter
 from pydantic import BaseModel, ValidationError
 
-from common.contracts.refusals import refusals
+from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from common.http.auth import ApiKey, authenticate, check_chatbot, digest, require
-from common.http.health import health_routes
-from common.http.problems import exception_handlers
+from common.http.service.health import health_routes
+from common.http.exception_handlers import exception_handlers
 from common.kafka.records import headers_for, read_headers, trace_of
 from common.telemetry.logs import REDACTED, JsonFormatter, configure_logging, redact
-from common.telemetry.trace import new_trace
+from common.telemetry.trace_context import new_trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -188,7 +188,7 @@ def test_at_debug_libraries_keep_quiet_about_what_they_carry(capsys):
     try:
         configure_logging("sender", "DEBUG")
         logging.getLogger("pymongo.command").debug('{"insert": "messages", "text": "fake words of a customer"}')
-        logging.getLogger("sender.flow").debug("send attempted")
+        logging.getLogger("sender.delivery.attempt").debug("send attempted")
         logging.getLogger("common.kafka").debug("fetched")
     finally:
         logging.basicConfig(handlers=before[0], level=before[1], force=True)

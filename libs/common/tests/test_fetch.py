@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from common.http.addresses import is_public
-from common.http.fetch import Fetcher, FetchFailed, FetchSettings, name_of, told_name
+from common.http.fetch.public_network import is_public
+from common.http.fetch.fetcher import (Fetcher, FetchFailed, FetchSettings, name_of, told_name)
 
 PRIVATE = [
     *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
@@ -175,7 +175,7 @@ async def test_a_name_that_leads_both_ways_is_refused_and_the_judged_address_is_
 async def test_a_redirect_into_the_private_network_is_refused(source, monkeypatch):
     """The first hop is let through, as a public server would be; the second is judged again."""
     judged = []
-    monkeypatch.setattr("common.http.addresses.is_public", lambda address: judged.append(address) or len(judged) == 1)
+    monkeypatch.setattr("common.http.fetch.public_network.is_public", lambda address: judged.append(address) or len(judged) == 1)
     url = source.make_url(f"/to/http:/127.0.0.1:{source.port}/file.png")
     assert await failed(url, fetch_private_addresses=False) == ("link_address_refused", True)
     assert [path for path, _ in source.hits] == [url.path]
@@ -193,7 +193,7 @@ async def test_what_nobody_thought_of_is_a_failure_of_the_link_too(monkeypatch):
     async def odd(*_, **__):
         raise ArithmeticError
 
-    monkeypatch.setattr("common.http.addresses._resolved", odd)
+    monkeypatch.setattr("common.http.fetch.public_network._resolved", odd)
     assert await failed("http://example.test/") == ("ArithmeticError", False)
 
 

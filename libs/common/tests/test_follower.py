@@ -8,9 +8,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from common.kafka import follower as module
-from common.kafka.decoding import Unreadable
-from common.kafka.follower import Follower
+from common.kafka.consume import at_least_once as module
+from common.kafka.wire.decoding import Unreadable
+from common.kafka.consume.at_least_once import Follower
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from common.errors import InvalidInput
-from common.http.form_file import form_file
-from common.http.spool import spooled
+from common.http.uploads.form_file import form_file
+from common.http.uploads.spool import spooled
 
 BODY = (
     b'--b\r\nContent-Disposition: form-data; name="type"\r\n\r\nimage/png\r\n'

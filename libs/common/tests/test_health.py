@@ -6,8 +6,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from common.http import health
-from common.http.health import health_routes
+from common.http.service import health
+from common.http.service.health import health_routes
 
 
 async def ready(checks):

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from common.mongo import DuplicateKeyError, Mongo, MongoSettings, collections
+from common.mongo import (DuplicateKeyError, Mongo, MongoSettings)
+from common.mongo import schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
 
 pytestmark = pytest.mark.integration
@@ -20,7 +21,7 @@ async def database(mongodb_uri):
 
 
 async def test_every_declared_index_is_made_as_declared_and_once(database):
-    for collection in collections.ALL:
+    for collection in schema.ALL:
         assert await ensure_indexes(database, collection) == [index.name for index in collection.indexes]
         assert await ensure_indexes(database, collection) == []
         standing = await compare_indexes(database, collection)
@@ -29,41 +30,41 @@ async def test_every_declared_index_is_made_as_declared_and_once(database):
 
 REFUSED = {
     "an alias of two conversations of one account": (
-        collections.CONVERSATIONS,
+        schema.CONVERSATIONS,
         {"chatbotId": "a", "aliases": ["1|u:DE.1", "1|p:49151"]},
         {"chatbotId": "a", "aliases": ["1|p:49152", "1|u:DE.1"]},
     ),
     "an alias of two conversations of no account": (
-        collections.CONVERSATIONS,
+        schema.CONVERSATIONS,
         {"aliases": ["1|u:DE.1"]},
         {"aliases": ["1|u:DE.1"]},
     ),
     "a number of two active accounts": (
-        collections.ACCOUNTS,
+        schema.ACCOUNTS,
         {"phoneNumberId": "1", "status": "active"},
         {"phoneNumberId": "1", "status": "active"},
     ),
 }
 TAKEN = {
-    "conversations without an alias": (collections.CONVERSATIONS, {"mergedInto": "c"}, {"mergedInto": "c"}),
+    "conversations without an alias": (schema.CONVERSATIONS, {"mergedInto": "c"}, {"mergedInto": "c"}),
     "merged conversations of one account": (
-        collections.CONVERSATIONS,
+        schema.CONVERSATIONS,
         {"chatbotId": "a", "mergedInto": "c"},
         {"chatbotId": "a", "mergedInto": "c"},
     ),
     "an alias of two accounts": (
-        collections.CONVERSATIONS,
+        schema.CONVERSATIONS,
         {"chatbotId": "a", "aliases": ["1|u:DE.1"]},
         {"chatbotId": "b", "aliases": ["1|u:DE.1"]},
     ),
     "a wamid of two numbers": (
-        collections.MESSAGES,
+        schema.MESSAGES,
         {"wamid": "wamid.1", "phoneNumberId": "1"},
         {"wamid": "wamid.1", "phoneNumberId": "2"},
     ),
-    "messages without a wamid": (collections.MESSAGES, {"text": "1"}, {"text": "2"}),
+    "messages without a wamid": (schema.MESSAGES, {"text": "1"}, {"text": "2"}),
     "a number of an account that has gone": (
-        collections.ACCOUNTS,
+        schema.ACCOUNTS,
         {"phoneNumberId": "1", "status": "deactivated"},
         {"phoneNumberId": "1", "status": "active"},
     ),
@@ -85,18 +86,18 @@ async def test_what_may_be_there_twice_is_taken(database, collection, first, sec
 
 
 async def seconds_of(database):
-    indexes = await database[collections.WEBHOOK_EVENTS.name].index_information()
+    indexes = await database[schema.WEBHOOK_EVENTS.name].index_information()
     return indexes["kept"]["expireAfterSeconds"]
 
 
 async def test_the_log_is_kept_for_as_long_as_its_owner_says_and_that_may_change(database):
-    await ensure_indexes(database, collections.WEBHOOK_EVENTS, keep=timedelta(days=3))
+    await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=timedelta(days=3))
     assert await seconds_of(database) == 3 * 86_400
-    await ensure_indexes(database, collections.WEBHOOK_EVENTS, keep=timedelta(days=1))
+    await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=timedelta(days=1))
     assert await seconds_of(database) == 86_400
 
 
 async def test_without_an_owners_word_the_time_that_is_there_stays(database):
-    await ensure_indexes(database, collections.WEBHOOK_EVENTS, keep=timedelta(days=3))
-    await ensure_indexes(database, collections.WEBHOOK_EVENTS)
+    await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=timedelta(days=3))
+    await ensure_indexes(database, schema.WEBHOOK_EVENTS)
     assert await seconds_of(database) == 3 * 86_400

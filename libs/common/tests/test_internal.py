@@ -4,8 +4,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from common.http.credentials import CredentialsClient, CredentialsSettings
-from common.http.internal import internal_client
+from common.http.clients.accounts import (CredentialsClient, CredentialsSettings)
+from common.http.clients.base import internal_client
 
 
 async def test_a_call_with_a_secret_goes_through_no_proxy(monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.contracts.messages import MetaError
 from common.meta.lenient import CUT, Lenient
 from common.meta.payloads import failure_key, meta_error
-from common.meta.torn import kept_text, marked, readable, shown_text
+from common.meta.broken_text import (kept_text, marked, readable, shown_text)
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

@@ -2,18 +2,8 @@
 
 import pytest
 
-from common.meta.media_rules import (
-    LIMITS,
-    TYPES,
-    Kind,
-    MediaRefused,
-    check_kind,
-    check_size,
-    is_animated,
-    kind_of,
-    limit_of,
-)
-from common.meta.media_types import told
+from common.meta.media.rules import (LIMITS, TYPES, Kind, MediaRefused, check_kind, check_size, is_animated, kind_of, limit_of)
+from common.meta.media.types import told
 
 MB = 1024 * 1024
 

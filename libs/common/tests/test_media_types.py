@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.meta.media_rules import TYPES, kind_of
-from common.meta.media_types import HEAD_BYTES, UNTOLD, recognised, sniffed, told
+from common.meta.media.rules import (TYPES, kind_of)
+from common.meta.media.types import (HEAD_BYTES, UNTOLD, recognised, sniffed, told)
 
 OPUS = "audio/ogg; codecs=opus"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -92,7 +92,7 @@ def test_another_name_for_a_type_becomes_metas(given, expected):
 
 def test_every_alias_is_of_a_type_that_meta_lists():
     listed = {mime_type for types in TYPES.values() for mime_type in types} | {"application/pdf"}
-    from common.meta.media_types import _BY_ALIAS  # a table that nothing else may change
+    from common.meta.media.types import _BY_ALIAS  # a table that nothing else may change
 
     assert {mime_type.partition(";")[0] for mime_type in _BY_ALIAS.values()} <= listed
     assert not _BY_ALIAS.keys() & listed

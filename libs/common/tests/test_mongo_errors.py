@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
 
 from common.errors import Unavailable
-from common.kafka.follower import Follower
+from common.kafka.consume.at_least_once import Follower
 from common.mongo import or_unavailable
 from common.telemetry.logs import JsonFormatter
 

@@ -17,10 +17,10 @@ from aiokafka.errors import (
 )
 
 from common.kafka.clients import connection
-from common.kafka.publisher import Publisher
+from common.kafka.produce.publisher import Publisher
 from common.kafka.settings import KafkaSettings
-from common.kafka.table import Table
-from common.kafka.trouble import is_away, note_failure
+from common.kafka.consume.table import Table
+from common.kafka.errors import (is_away, note_failure)
 from common.telemetry.outages import KAFKA, KafkaLines, Outage
 
 log = logging.getLogger("common.kafka.test")
@@ -208,7 +208,7 @@ async def test_real_clients_without_a_broker_log_one_line(monkeypatch):
 @pytest.mark.integration
 async def test_a_publisher_that_reaches_kafka_says_that_it_is_back(kafka_bootstrap, monkeypatch, lines):
     fresh = Outage("Kafka")
-    monkeypatch.setattr("common.kafka.publisher.KAFKA", fresh)
+    monkeypatch.setattr("common.kafka.produce.publisher.KAFKA", fresh)
     fresh.failed(log, "away")
     publisher = Publisher(KafkaSettings(kafka_bootstrap_servers=kafka_bootstrap))
     await publisher.start()

@@ -5,7 +5,7 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from common.contracts.refusals import as_sentence, refusals
+from common.contracts.validation.refusals import (as_sentence, refusals)
 from common.contracts.sends import SendRequest
 
 WAMID = "wamid.HBgM"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from common.contracts.refusals import refusals
+from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
 
 TO = "+4915112345678"

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from common.contracts.outbound import plain_json
-from common.contracts.refusals import refusals
+from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
 
 TO = "+4915112345678"

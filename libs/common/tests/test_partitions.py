@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import TopicPartition
 
-from common.kafka import partitions
-from common.kafka.partitions import PartitionGroup
+from common.kafka.consume import partitions
+from common.kafka.consume.partitions import PartitionGroup
 
 PARTITION = TopicPartition("fake", 0)
 

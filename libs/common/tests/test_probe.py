@@ -8,7 +8,7 @@ import pytest
 
 import common
 from common.http.probe import DEFAULT_PORT
-from common.http.serve import HttpSettings
+from common.http.service.serve import HttpSettings
 
 SOURCE = str(Path(common.__file__).parents[1])
 """Where what is tested is: a process of its own would take what is installed."""

@@ -9,9 +9,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field
 
-from common.http.health import health_routes
-from common.http.listener import internal_app
-from common.http.problems import exception_handlers
+from common.http.service.health import health_routes
+from common.http.service.internal_app import internal_app
+from common.http.exception_handlers import exception_handlers
 
 
 class Body(BaseModel):
@@ -55,7 +55,7 @@ async def test_a_mistake_of_ours_is_in_the_log_and_not_in_the_answer(client, cap
     assert (answer.status_code, answer.json()["success"]) == (500, False)
     assert answer.json()["error"]["code"] == "internal_error"
     assert "fake-secret" not in answer.text
-    (logged,) = [record for record in caplog.records if record.name == "common.http.problems"]
+    (logged,) = [record for record in caplog.records if record.name == "common.http.exception_handlers"]
     assert (logged.levelname, logged.path) == ("ERROR", "/mistake")
     assert "fake-secret" in str(logged.exc_info[1])
 

@@ -10,7 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from common.errors import Unavailable
 from common.kafka.clients import connection, make_group_consumer, make_producer, make_transactional_producer
-from common.kafka.progress import Progress
+from common.kafka.consume.progress import Progress
 from common.kafka.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from common.errors import Unavailable
-from common.kafka import publisher as module
-from common.kafka.publisher import Publisher
+from common.kafka.produce import publisher as module
+from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 

@@ -11,11 +11,11 @@ from litestar.params import FromPath
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
-from common.http import serve
-from common.http.measured import measured
-from common.http.serve import HttpSettings
-from common.kafka.partitions import PartitionGroup
-from common.kafka.publisher import Publisher
+from common.http.service import serve
+from common.http.request_metrics import measured
+from common.http.service.serve import HttpSettings
+from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.produce.publisher import Publisher
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings
 

@@ -16,7 +16,7 @@ PATIENCE = 15.0
 PROGRAM = textwrap.dedent("""
     import asyncio, json, sys
     from common.http.guard.limits import Limits
-    from common.http.serve import serve
+    from common.http.service.serve import serve
 
     def tell(*what):
         print(json.dumps(what), flush=True)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from common.http import command
-from common.http.serve import HttpSettings
+from common.http.service import command
+from common.http.service.serve import HttpSettings
 
 PROGRAM = """
 import asyncio, sys
-from common.http.serve import serve
+from common.http.service.serve import serve
 
 def app(name, seconds):
     async def application(scope, receive, send):

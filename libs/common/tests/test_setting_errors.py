@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from common.http.auth import ApiKeySettings
-from common.http.serve import HttpSettings
+from common.http.service.serve import HttpSettings
 from common.security.callbacks import CallbackSettings
-from common.security.envelope import KeyRingSettings
+from common.security.key_ring import KeyRingSettings
 from common.setting_errors import complaints, not_json
 
 GOOD = base64.b64encode(bytes(32)).decode()

@@ -9,10 +9,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.errors import InvalidInput
-from common.kafka import table as module
-from common.kafka.decoding import Unreadable
+from common.kafka.consume import table as module
+from common.kafka.wire.decoding import Unreadable
 from common.kafka.settings import KafkaSettings
-from common.kafka.table import Table
+from common.kafka.consume.table import Table
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 

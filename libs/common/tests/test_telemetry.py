@@ -16,18 +16,19 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
-from common.http.health import health_routes
-from common.http.measured import measured
+from common.http.service.health import health_routes
+from common.http.request_metrics import measured
 from common.kafka.clients import make_producer
-from common.kafka.counting import GroupReadings, note_written
-from common.kafka.depths import DeadLetterDepth
+from common.kafka.metrics import (GroupReadings, note_written)
+from common.kafka.dlq_depth import DeadLetterDepth
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
-from common.telemetry import metrics, tracing
+from common.telemetry import metrics
+from common.telemetry import spans
 from common.telemetry.logs import JsonFormatter
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
-from common.telemetry.trace import enter, new_trace
+from common.telemetry.trace_context import (enter, new_trace)
 
 JOURNAL_ID = "6f0cf0a5-40aa-5b8e-8a41-3f2a52c1d0aa"
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -36,10 +37,10 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 @pytest.fixture
 def exporter():
     exporter = InMemorySpanExporter()
-    tracing.start("common", TelemetrySettings(trace_sample_ratio=1.0), exporter)
+    spans.start("common", TelemetrySettings(trace_sample_ratio=1.0), exporter)
     yield exporter
-    tracing.stop()
-    tracing.follow(None)
+    spans.stop()
+    spans.follow(None)
 
 
 def test_every_metric_keeps_prometheus_conventions():
@@ -98,8 +99,8 @@ def test_what_somebody_asks_for_is_a_part_of_theirs():
 
 def test_a_span_says_what_happened_and_when(exporter):
     trace = enter("c1", CALLER)
-    tracing.record("work", trace, tracing.SpanKind.CLIENT, 5, 9, {"a": 1}, failed="503", links=[new_trace("c2")])
-    tracing.stop()
+    spans.record("work", trace, spans.SpanKind.CLIENT, 5, 9, {"a": 1}, failed="503", links=[new_trace("c2")])
+    spans.stop()
     (span,) = exporter.get_finished_spans()
     assert (span.name, span.start_time, span.end_time, dict(span.attributes)) == ("work", 5, 9, {"a": 1})
     assert f"{span.parent.span_id:016x}" == trace.parent_id
@@ -109,8 +110,8 @@ def test_a_span_says_what_happened_and_when(exporter):
 
 
 def test_a_tracestate_that_is_none_is_left_out_in_silence(exporter, caplog):
-    tracing.record("work", enter("c1", CALLER, "fake words of a customer"), tracing.SpanKind.CLIENT, 5, 9)
-    tracing.stop()
+    spans.record("work", enter("c1", CALLER, "fake words of a customer"), spans.SpanKind.CLIENT, 5, 9)
+    spans.stop()
     (span,) = exporter.get_finished_spans()
     assert not span.context.trace_state
     assert not caplog.records
@@ -124,18 +125,18 @@ def test_a_traceparent_that_is_none_begins_a_trace(given):
 
 
 def test_what_is_not_followed_makes_no_span(exporter):
-    tracing.record("work", new_trace("c1"), tracing.SpanKind.CLIENT, 5, 9)
-    tracing.stop()
+    spans.record("work", new_trace("c1"), spans.SpanKind.CLIENT, 5, 9)
+    spans.stop()
     assert not exporter.get_finished_spans()
-    tracing.record("late", new_trace("c1", sampled=True), tracing.SpanKind.CLIENT, 5, 9)
-    assert not tracing.chosen()
+    spans.record("late", new_trace("c1", sampled=True), spans.SpanKind.CLIENT, 5, 9)
+    assert not spans.chosen()
 
 
 def test_a_receiver_that_is_away_delays_the_end_by_seconds_at_most(caplog):
-    tracing.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
-    tracing.record("work", new_trace("c1", sampled=True), tracing.SpanKind.CLIENT, 5, 9)
+    spans.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
+    spans.record("work", new_trace("c1", sampled=True), spans.SpanKind.CLIENT, 5, 9)
     began = time.monotonic()
-    tracing.stop()
+    spans.stop()
     assert time.monotonic() - began < 10
 
 
@@ -148,22 +149,22 @@ class Hanging(SpanExporter):
 
 
 def test_a_receiver_that_hangs_does_so_too_however_much_is_left(monkeypatch):
-    monkeypatch.setattr(tracing, "_STOP_MILLIS", 500)
-    tracing.start("common", TelemetrySettings(trace_sample_ratio=1), Hanging())
+    monkeypatch.setattr(spans, "_STOP_MILLIS", 500)
+    spans.start("common", TelemetrySettings(trace_sample_ratio=1), Hanging())
     for _ in range(20_000):
-        tracing.record("work", new_trace("c1", sampled=True), tracing.SpanKind.CLIENT, 5, 9)
+        spans.record("work", new_trace("c1", sampled=True), spans.SpanKind.CLIENT, 5, 9)
     began = time.monotonic()
-    tracing.stop()
+    spans.stop()
     assert time.monotonic() - began < 2
 
 
 def test_a_receiver_that_stays_away_is_told_about_now_and_then(caplog):
-    tracing.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
-    tracing._complaints._next = 0
+    spans.start("common", TelemetrySettings(otel_exporter_otlp_endpoint="http://127.0.0.1:9", trace_sample_ratio=1))
+    spans._complaints._next = 0
     exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     for _ in range(5):
         exporter.error("Failed to export span batch")
-    tracing.stop()
+    spans.stop()
     assert [record.message for record in caplog.records].count("Failed to export span batch") == 1
 
 
@@ -173,7 +174,7 @@ def test_records_that_were_written_are_spans_where_they_are_followed(exporter):
     note_written(
         [Outgoing("incoming-messages", "k", b"v", trace=trace) for trace in (followed, new_trace("c2"), None)], 7
     )
-    tracing.stop()
+    spans.stop()
     (span,) = exporter.get_finished_spans()
     assert (span.name, span.start_time) == ("send incoming-messages", 7)
     assert f"{span.context.span_id:016x}" == followed.span_id
@@ -183,9 +184,9 @@ def test_records_that_were_written_are_spans_where_they_are_followed(exporter):
 def test_logs_of_a_task_say_which_trace_it_follows():
     record = logging.makeLogRecord({"msg": "hello", "name": "x"})
     trace = new_trace("c1", sampled=True)
-    tracing.follow(trace)
+    spans.follow(trace)
     said = json.loads(JsonFormatter("common").format(record))
-    tracing.follow(None)
+    spans.follow(None)
     assert (said["trace_id"], said["span_id"], said["correlation_id"]) == (trace.trace_id, trace.span_id, "c1")
     assert "trace_id" not in json.loads(JsonFormatter("common").format(record))
 

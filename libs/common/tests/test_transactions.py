@@ -12,7 +12,7 @@ from common.errors import Unavailable
 from common.mongo import indexes as module
 from common.mongo import is_duplicate, transaction
 from common.mongo.indexes import Indexes
-from common.mongo.owners import OwnedSession
+from common.mongo.owned_session import OwnedSession
 
 
 class Session:

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from common.kafka.records import Outgoing
-from common.kafka.writing import write_all
+from common.kafka.produce.batches import write_all
 
 
 class Producer:

@@ -13,12 +13,12 @@ from common.contracts import sends, topics, webhooks
 from common.contracts.envelope import decode, decoder, encode
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
-from common.meta.torn import readable
+from common.contracts.contacts import Contact
+from common.meta.broken_text import readable
 from common.security.callbacks import CallbackSettings
-from conversation.core import plan
-from conversation.facts import read as read_fact
-from conversation.state import Known
+from conversation.batch.core import plan
+from conversation.batch.facts import read as read_fact
+from conversation.batch.working_set import Known
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 CALLBACKS = CallbackSettings(callback_keys=CALLBACK_KEYS).callbacks()

@@ -10,8 +10,8 @@ from common.contracts import sends
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import MessageStatus
-from common.contracts.people import Contact
-from conversation.core import keys_of
+from common.contracts.contacts import Contact
+from conversation.batch.core import keys_of
 
 OURS = journal_id("bot", "m1")
 PRICING = {"pricing_model": "PMP", "type": "regular", "category": "service"}

@@ -11,8 +11,8 @@ from common.contracts import sends
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import MessageStatus
-from conversation.core import MAX_STATUSES
-from conversation.views import message_view
+from conversation.batch.core import MAX_STATUSES
+from conversation.read_api.views import message_view
 
 OURS = journal_id("bot", "m1")
 FAILURE = {"errors": [{"code": 131026, "title": "Undeliverable"}]}

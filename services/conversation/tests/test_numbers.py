@@ -7,7 +7,7 @@ import pytest
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.contracts.topics import ACCOUNTS
 from common.kafka.settings import KafkaSettings
-from conversation.numbers import Numbers
+from conversation.chatbot_directory import Numbers
 
 
 def account(chatbot, number="1", *, active=True, revision=1):

@@ -10,9 +10,9 @@ from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.people import Contact
-from conversation.facts import Inbound, StatusSeen
-from conversation.views import message_view
+from common.contracts.contacts import Contact
+from conversation.batch.facts import (Inbound, StatusSeen)
+from conversation.read_api.views import message_view
 
 incoming, told = decoder(IncomingMessage), decoder(MessageStatus)
 OURS = journal_id("bot", "m1")

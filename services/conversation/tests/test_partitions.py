@@ -16,22 +16,22 @@ from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.people import Contact
-from common.dead_letters import DeadLetterLimit, DeadLetterSettings
+from common.contracts.contacts import Contact
+from common.kafka.consume.dlq_limit import (DeadLetterLimit, DeadLetterSettings)
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
-from common.kafka.partitions import PartitionGroup
-from common.kafka.publisher import Publisher
+from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
 from conversation.handlers import ConversationWorker
-from conversation.numbers import Numbers
-from conversation.reads import Reads
+from conversation.chatbot_directory import Numbers
+from conversation.read_api.queries import Reads
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry
-from conversation.views import message_view
+from conversation.read_api.views import message_view
 
 pytestmark = pytest.mark.integration
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage
-from common.contracts.people import Contact
-from conversation.core import plan
-from conversation.state import Known
+from common.contracts.contacts import Contact
+from conversation.batch.core import plan
+from conversation.batch.working_set import Known
 
 MINUTE = timedelta(minutes=1)
 PHONE, NEXT = "491510000001", "491510000002"

@@ -10,10 +10,11 @@ import pytest
 from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, torn, webhook
 
 from common.contracts import sends, webhooks
-from common.contracts.people import Contact
-from common.mongo import Mongo, MongoSettings, OwnedSession, collections
+from common.contracts.contacts import Contact
+from common.mongo import (Mongo, MongoSettings, OwnedSession)
+from common.mongo import schema
 from common.mongo.indexes import Standing, compare_indexes
-from conversation.core import keys_of, plan
+from conversation.batch.core import (keys_of, plan)
 from conversation.store import ConversationStore
 
 pytestmark = pytest.mark.integration
@@ -318,7 +319,7 @@ async def test_a_result_and_a_status_that_only_knows_its_wamid_meet_at_once_and_
 
 
 async def test_its_collections_have_their_indexes_and_the_log_goes_after_its_days(room):
-    for collection in (collections.CONVERSATIONS, collections.MESSAGES, collections.USAGE_LOGS):
+    for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS):
         standing = await compare_indexes(room.mongo.database, collection)
         assert set(standing.values()) == {Standing.AS_DECLARED}
     indexes = await room.store.webhook_events.index_information()

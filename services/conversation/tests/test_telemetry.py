@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
-from common.telemetry import tracing
+from common.telemetry import spans
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from conversation.telemetry import BatchTelemetry, note_facts
@@ -21,14 +21,14 @@ UNFOLLOWED = (("traceparent", b"00-1af7651916cd43dd8448eb211c80319c-b7ad6b716920
 @pytest.fixture
 def spans():
     exporter = InMemorySpanExporter()
-    tracing.start("conversation", TelemetrySettings(), exporter)
+    spans.start("conversation", TelemetrySettings(), exporter)
 
     def finished():
-        tracing.stop()
+        spans.stop()
         return exporter.get_finished_spans()
 
     yield finished
-    tracing.stop()
+    spans.stop()
 
 
 def count(name, **labels):

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
-from common.contracts import numbers, topics, webhooks
+from common.contracts import (topics, webhooks)
+from common.contracts import number_events
 from common.contracts.envelope import decode, decoder
-from conversation.traffic import FRESH, news
+from conversation.batch.number_events import (FRESH, news)
 
-EVENT = decoder(numbers.NumberNews)
+EVENT = decoder(number_events.NumberNews)
 
 
 def told(*records, now=NOW):
@@ -26,8 +27,8 @@ def change(field, raw):
 def test_messages_are_counted_by_number_and_statuses_are_not():
     records = [message(f"wamid.{n}") for n in range(3)] + [message("wamid.other", number="99"), status("delivered")]
     assert [(key, event.type, event.data.inbound) for key, event in told(*records)] == [
-        (NUMBER, numbers.TRAFFIC, 3),
-        ("99", numbers.TRAFFIC, 1),
+        (NUMBER, number_events.TRAFFIC, 3),
+        ("99", number_events.TRAFFIC, 1),
     ]
 
 
@@ -39,7 +40,7 @@ def test_what_came_long_ago_is_not_counted():
 def test_a_change_of_limits_is_passed_on():
     upgrade = change("phone_number_quality_update", {"display_phone_number": "49151", "event": "THROUGHPUT_UPGRADE"})
     ((key, event),) = told(upgrade)
-    assert (key, event.type) == ("2000", numbers.CHANGED)
+    assert (key, event.type) == ("2000", number_events.CHANGED)
     assert (event.data.display_phone_number, event.data.field) == ("49151", "phone_number_quality_update")
     ((_, event),) = told(change("business_capability_update", {"max_phone_numbers_per_business": 2}))
     assert event.data.display_phone_number is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import random_id
-from ingress.core import cut
+from ingress.parsing.core import cut
 from ingress.records import records
 from ingress.telemetry import begin
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import Unavailable
 from common.security.signature import signature_of
-from ingress.flight import InFlight
+from ingress.in_flight import InFlight
 from ingress.routes import MAX_BODY_BYTES, PATH, WebhookRoute
 
 SECRET = "fake-app-secret"

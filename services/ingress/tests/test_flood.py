@@ -21,9 +21,9 @@ MOST_MIB = 250
 LARGE = 2_800_000
 PROGRAM = textwrap.dedent("""
     import asyncio, sys
-    from ingress.front import Front
+    from ingress.fast_path import Front
     from ingress.routes import Verification, WebhookRoute
-    from common.http.serve import serve
+    from common.http.service.serve import serve
     from litestar import Litestar
 
     async def publish(records):

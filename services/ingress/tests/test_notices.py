@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from common.security.signature import signature_of
-from ingress import notices
-from ingress.notices import MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused
+from ingress import limited_log
+from ingress.limited_log import (MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused)
 from ingress.routes import PATH, WebhookRoute
 
 SIGNED = signature_of(b"{}", b"other")
@@ -44,8 +44,8 @@ def test_a_reason_has_a_line_a_minute_and_the_count_of_the_others(caplog):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    monkeypatch.setattr(notices, "refused", Notices("a webhook was refused"))
-    monkeypatch.setattr(notices, "unparsed", Notices("a part was not understood"))
+    monkeypatch.setattr(limited_log, "refused", Notices("a webhook was refused"))
+    monkeypatch.setattr(limited_log, "unparsed", Notices("a part was not understood"))
 
 
 async def post(secrets, body, headers):
@@ -64,7 +64,7 @@ async def test_a_refused_webhook_is_logged_once_with_its_reason_and_no_secret(ca
     headers = {"x-hub-signature-256": signature_of(b'{"a":1}', b"wrong").decode()}
     for _ in range(20):
         assert (await post(secrets, b'{"a":1}', headers)).status_code == 400
-    (line,) = [record for record in caplog.records if record.name == notices.__name__]
+    (line,) = [record for record in caplog.records if record.name == limited_log.__name__]
     assert (line.levelno, line.reason) == (logging.WARNING, reason)
     assert "right" not in caplog.text
     assert headers["x-hub-signature-256"] not in caplog.text
@@ -75,5 +75,5 @@ async def test_a_part_that_is_not_understood_is_logged(caplog):
     body = b'{"entry":[17]}'
     answer = await post(["right"], body, {"x-hub-signature-256": signature_of(body, b"right").decode()})
     assert answer.status_code == 200
-    (line,) = [record for record in caplog.records if record.name == notices.__name__]
+    (line,) = [record for record in caplog.records if record.name == limited_log.__name__]
     assert "Expected" in line.example

@@ -10,8 +10,8 @@ from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
 from common.security.signature import signature_of
-from ingress.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
-from ingress.reporter import Reporter
+from ingress.reports.refusals import (CERTAIN_AFTER, MAX_NUMBERS, Refused, report)
+from ingress.reports.reporter import Reporter
 from ingress.routes import WebhookRoute
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)

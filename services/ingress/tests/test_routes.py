@@ -20,7 +20,7 @@ from common.security.verify_tokens import sign_token
 from ingress.records import records
 from ingress.routes import MAX_BODY_BYTES, PATH, Verification, WebhookRoute
 from ingress.telemetry import begin
-from ingress.verify_tokens import VerifyTokens
+from ingress.verify.tokens import VerifyTokens
 
 SECRET = "fake-app-secret"
 APP_TOKEN = "fake-app-verify-token"

@@ -8,10 +8,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from common.errors import Unavailable
-from common.kafka.counting import note_written
+from common.kafka.metrics import note_written
 from common.security.callbacks import CallbackSettings
 from common.security.signature import signature_of
-from common.telemetry import tracing
+from common.telemetry import spans
 from common.telemetry.settings import TelemetrySettings
 from ingress.routes import PATH, WebhookRoute
 
@@ -26,14 +26,14 @@ STATUS = b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{
 @pytest.fixture
 def spans():
     exporter = InMemorySpanExporter()
-    tracing.start("ingress", TelemetrySettings(trace_sample_ratio=1.0), exporter)
+    spans.start("ingress", TelemetrySettings(trace_sample_ratio=1.0), exporter)
 
     def finished():
-        tracing.stop()
+        spans.stop()
         return {span.name: span for span in exporter.get_finished_spans()}
 
     yield finished
-    tracing.stop()
+    spans.stop()
 
 
 async def deliver(body, publish=None, *, secret=SECRET):
@@ -108,7 +108,7 @@ async def test_a_status_continues_the_trace_of_the_call_that_sent_its_message(sp
 
 async def test_what_is_not_chosen_makes_no_spans():
     exporter = InMemorySpanExporter()
-    tracing.start("ingress", TelemetrySettings(trace_sample_ratio=0.0), exporter)
+    spans.start("ingress", TelemetrySettings(trace_sample_ratio=0.0), exporter)
     await deliver(MESSAGE)
-    tracing.stop()
+    spans.stop()
     assert not exporter.get_finished_spans()

@@ -20,7 +20,7 @@ from common.contracts.accounts import (
 from common.contracts.envelope import encode
 from common.contracts.ids import random_id
 from common.contracts.topics import ACCOUNTS
-from common.kafka.publisher import Publisher
+from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.security.verify_tokens import sign_token
 from ingress.app import build_app

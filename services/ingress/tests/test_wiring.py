@@ -17,7 +17,7 @@ from common.security.verify_tokens import sign_token
 from ingress import app as module
 from ingress import records
 from ingress.app import build_front
-from ingress.core import cut
+from ingress.parsing.core import cut
 from ingress.routes import MAX_BODY_BYTES, PATH
 from ingress.settings import Settings
 

@@ -21,7 +21,7 @@ from common.contracts.envelope import decode, decoder, encode
 from common.contracts.reports import IngressReport, ReportData
 from common.http.auth import digest
 from common.kafka.clients import make_group_consumer, make_reader
-from common.kafka.publisher import Publisher
+from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.security.callbacks import CallbackSettings
 from sender.app import Sender, build_app

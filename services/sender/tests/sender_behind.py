@@ -12,18 +12,18 @@ from pydantic import SecretStr
 
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.http.auth import ApiKey, digest, require
-from common.http.credentials import Credentials
-from common.http.measured import measured
-from common.http.problems import exception_handlers
-from common.http.room import Room
-from common.meta.media import MediaClient, MediaSettings
-from sender.advice import Advice
-from sender.batch_route import Admission
-from sender.flow import utc_now
-from sender.media_routes import UploadLimits, media_route
-from sender.moves import blank
-from sender.routes import send_router
-from sender.standing import Standings
+from common.http.clients.accounts import Credentials
+from common.http.request_metrics import measured
+from common.http.exception_handlers import exception_handlers
+from common.http.uploads.capacity import Room
+from common.meta.media.upload import (MediaClient, MediaSettings)
+from sender.api.warnings import Advice
+from sender.api.batch_route import Admission
+from sender.delivery.attempt import utc_now
+from sender.api.media import (UploadLimits, media_route)
+from sender.delivery.transitions import blank
+from sender.api.routes import send_router
+from sender.journal.standing import Standings
 
 NUMBER = "200000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ from sender_behind import BASE, GOOD, NOW, Behind
 from sender_session import RESULTS, World, until
 
 from common.errors import Unavailable
-from sender.advice import SECONDS
-from sender.content import differs, digest_of
-from sender.flow import utc_now
-from sender.journal import State
-from sender.moves import blank
+from sender.api.warnings import SECONDS
+from sender.journal.content import (differs, digest_of)
+from sender.delivery.attempt import utc_now
+from sender.journal.entry import State
+from sender.delivery.transitions import blank
 
 TEMPLATE = {"type": "template", "template": {"name": "n", "language": {"code": "en"}}}
 

@@ -8,8 +8,8 @@ import pytest
 from sender_behind import BASE, GOOD, Behind
 
 from common.errors import InvalidInput
-from sender.batch import MAX_BYTES, MAX_REPORTED, Parsing
-from sender.shape import check_batch
+from sender.api.batch import (MAX_BYTES, MAX_REPORTED, Parsing)
+from sender.records.limits import check_batch
 
 BATCH = f"{BASE}/send/batch"
 
@@ -143,7 +143,7 @@ async def test_a_large_batch_gives_others_their_turn(monkeypatch):
             turns += 1
 
     clock = iter(range(1_000_000))
-    monkeypatch.setattr("sender.batch_route.time.perf_counter", lambda: next(clock) * 0.001)
+    monkeypatch.setattr("sender.api.batch_route.time.perf_counter", lambda: next(clock) * 0.001)
     behind = Behind()
     async with behind.api() as api:
         beside = asyncio.create_task(other())

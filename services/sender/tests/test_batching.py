@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from common.errors import Unavailable
-from sender.batching import GroupCommit
+from sender.group_commit import GroupCommit
 
 
 class Store:

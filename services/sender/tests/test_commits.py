@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
-from sender.commits import _MAX_EFFECTS, Commits, Effect
+from sender.worker.commits import (_MAX_EFFECTS, Commits, Effect)
 
 APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
 
@@ -83,7 +83,7 @@ async def test_what_comes_together_is_one_transaction():
 
 
 async def test_a_backlog_does_not_wait_and_has_its_limit(monkeypatch):
-    monkeypatch.setattr("sender.commits._APART_SECONDS", 3_600.0)
+    monkeypatch.setattr("sender.worker.commits._APART_SECONDS", 3_600.0)
     session, commits, _ = rig()
     count = 4 * _MAX_EFFECTS
     for number in range(count):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sender.crew import Crew
+from sender.worker.task_supervisor import Crew
 
 
 async def cancelled_from_within():

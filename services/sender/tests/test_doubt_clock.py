@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from common.contracts import topics
 from common.contracts.reports import REPORT, IngressReport, ReportData
 from common.errors import Unavailable
-from sender import doubt_clock as module
-from sender.doubt_clock import DoubtClock
-from sender.journal import State
-from sender.moves import blank
+from sender.delivery import doubt_clock as module
+from sender.delivery.doubt_clock import DoubtClock
+from sender.journal.entry import State
+from sender.delivery.transitions import blank
 from sender.settings import Settings
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,24 +11,14 @@ from hypothesis import strategies as st
 
 from common.contracts import topics
 from common.contracts.messages import MetaError
-from common.contracts.people import contact_of_recipient
+from common.contracts.contacts import contact_of_recipient
 from common.contracts.sends import SendRequest
-from common.kafka.partitions import TopicPartition
+from common.kafka.consume.partitions import TopicPartition
 from common.kafka.records import read_headers
-from sender.items import item_of
-from sender.moves import blank
-from sender.requests import (
-    LAST_DUE,
-    MAX_REQUEST_BYTES,
-    Job,
-    Letter,
-    Position,
-    headers_of,
-    read_record,
-    rekeyed,
-    released,
-)
-from sender.results import dead_letter, dead_record
+from sender.dispatch.items import item_of
+from sender.delivery.transitions import blank
+from sender.records.requests import (LAST_DUE, MAX_REQUEST_BYTES, Job, Letter, Position, headers_of, read_record, rekeyed, released)
+from sender.delivery.results import (dead_letter, dead_record)
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}

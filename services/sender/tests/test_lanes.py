@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.contracts.messages import MetaError
-from sender.lane import Bounds, Item, Load, LoadBacklog
-from sender.lanes import Lanes
-from sender.prefix import Prefixes
+from sender.dispatch.model import (Bounds, Item, Load, LoadBacklog)
+from sender.dispatch.lanes import Lanes
+from sender.worker.offsets import Prefixes
 
 
 def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g", bulk=False):

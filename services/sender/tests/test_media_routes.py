@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.errors import Unavailable
 from common.http.auth import ApiKey, digest, require
-from common.http.credentials import Credentials
-from common.http.problems import exception_handlers
-from common.http.room import Room
-from common.meta.media import MediaClient, MediaSettings
-from sender.media_routes import UploadLimits, media_route
+from common.http.clients.accounts import Credentials
+from common.http.exception_handlers import exception_handlers
+from common.http.uploads.capacity import Room
+from common.meta.media.upload import (MediaClient, MediaSettings)
+from sender.api.media import (UploadLimits, media_route)
 
 pytestmark = pytest.mark.feature("outgoing")
 

@@ -92,7 +92,7 @@ async def test_an_upload_that_meta_fails_is_tried_again_and_counts(world):
 
 
 async def test_an_id_that_meta_has_lost_is_made_anew(world, monkeypatch):
-    monkeypatch.setattr("sender.media_cache._SURELY_KNOWN", timedelta(0))
+    monkeypatch.setattr("sender.media.cache._SURELY_KNOWN", timedelta(0))
     chatbot = await world.account()
     async with meta_of(world) as meta:
         world.graph.answer = lambda body, _nth: (100, 400) if body["image"]["id"] == "id-1" else None

@@ -8,7 +8,7 @@ from aiokafka.record.util import calc_crc32c
 
 from common.contracts import sends, topics
 from common.kafka.clients import connection
-from common.kafka.partitioner import partition_of
+from common.kafka.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from common.contracts import sends, topics
 from common.kafka.clients import make_group_consumer
-from common.kafka.partitioner import partition_of
+from common.kafka.wire.partitioner import partition_of
 from common.kafka.records import Outgoing
 
 pytestmark = pytest.mark.integration

@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sender_session import ParkStore
 
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 from common.meta.client import Answered
-from sender.core import Rules, after
-from sender.items import item_of
-from sender.junctions import Junctions
-from sender.lane import Bounds, Item
-from sender.lanes import Lanes
+from sender.delivery.core import (Rules, after)
+from sender.dispatch.items import item_of
+from sender.dispatch.aliases import Junctions
+from sender.dispatch.model import (Bounds, Item)
+from sender.dispatch.lanes import Lanes
 from sender.outcomes import Sent
-from sender.pace import PAIR_BURST, PAIR_SECONDS, Pairs
-from sender.paces import Paces
-from sender.parking import Parker, Parking
-from sender.persons import Persons
-from sender.requests import Position, lane_of, lane_today, read_record
-from sender.store import Lately
+from sender.limits.rates import (PAIR_BURST, PAIR_SECONDS, Pairs)
+from sender.limits.numbers import Paces
+from sender.waiting.parking import (Parker, Parking)
+from sender.limits.recipients import Persons
+from sender.records.requests import (Position, lane_of, lane_today, read_record)
+from sender.journal.store import Lately
 
 PHONE, OTHER, USER = "+4915112345678", "+4915112345679", "DE.1349"
 GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMQZD"

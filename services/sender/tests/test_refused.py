@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from common.contracts.messages import MetaError
 from sender.outcomes import Hold
-from sender.refused import RefusedSubjects, Waits
+from sender.limits.refusals import (RefusedSubjects, Waits)
 
 ERROR = MetaError(code=131063)
 HOLD = Hold(10.0, 60.0)

@@ -8,8 +8,8 @@ from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
-from sender.batch import Parsing
-from sender.requests import MAX_REQUEST_BYTES, Job, Letter, Position, parse, read_record
+from sender.api.batch import Parsing
+from sender.records.requests import (MAX_REQUEST_BYTES, Job, Letter, Position, parse, read_record)
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}

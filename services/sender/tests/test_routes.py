@@ -8,11 +8,11 @@ from pydantic import SecretStr
 
 from common.contracts.accounts import ACTIVE, AccountData
 from common.http.auth import digest
-from common.http.credentials import Credentials
+from common.http.clients.accounts import Credentials
 from sender.app import Sender, build_app
-from sender.flow import utc_now
-from sender.journal import State
-from sender.moves import blank
+from sender.delivery.attempt import utc_now
+from sender.journal.entry import State
+from sender.delivery.transitions import blank
 from sender.settings import Settings
 
 OURS, THEIRS = "our-bot", "their-bot"

@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, SEND, World, quiet, until
 
 from common.contracts import ids, topics
-from common.contracts.people import Contact
-from common.kafka.partitioner import partition_of
-from common.kafka.partitions import Halted
+from common.contracts.contacts import Contact
+from common.kafka.wire.partitioner import partition_of
+from common.kafka.consume.partitions import Halted
 from common.telemetry.tenants import UNKNOWN
-from sender.lane import Bounds
+from sender.dispatch.model import Bounds
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
-from sender.store import Lately
+from sender.journal.store import Lately
 
 
 def soon(seconds=0.0):
@@ -480,7 +480,7 @@ async def test_the_breaker_is_told_when_each_call_begins_and_ends():
 
 
 async def test_while_meta_is_away_nothing_is_called_and_when_it_is_back_all_goes(monkeypatch):
-    monkeypatch.setattr("sender.handlers._AWAY_POLL_SECONDS", 3_600.0)
+    monkeypatch.setattr("sender.worker.session._AWAY_POLL_SECONDS", 3_600.0)
     world = World()
     world.flow.breaker.away = float("inf")
     world.ask("m1")
@@ -617,7 +617,7 @@ async def test_a_session_to_end_starts_nothing_more():
 
 
 async def test_when_a_step_fails_the_calls_under_way_are_finished_and_nothing_is_committed(monkeypatch):
-    monkeypatch.setattr("sender.commits._GATHER_SECONDS", 0.3)
+    monkeypatch.setattr("sender.worker.commits._GATHER_SECONDS", 0.3)
     world = World()
     ended = []
 

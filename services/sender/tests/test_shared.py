@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sender.shared import Shared
+from sender.media.single_flight import Shared
 
 
 class Work:

@@ -13,12 +13,12 @@ from pydantic import SecretStr, ValidationError
 
 from common.contracts.messages import StatusData
 from common.errors import Unavailable
-from common.http.credentials import Credentials
-from sender.moves import blank
-from sender.reports import RejectionReports
+from common.http.clients.accounts import Credentials
+from sender.delivery.transitions import blank
+from sender.delivery.token_rejections import RejectionReports
 from sender.settings import Settings
-from sender.settle import _seen, _statuses, told_of
-from sender.tokens import new_token
+from sender.delivery.reconcile import (_seen, _statuses, told_of)
+from sender.cas_token import new_token
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 
@@ -186,7 +186,7 @@ def test_tokens_are_new_each_time_whoever_asks():
 
 
 def test_processes_have_no_token_in_common():
-    program = "from sender.tokens import new_token; print(*(new_token() for _ in range(100)))"
+    program = "from sender.cas_token import new_token; print(*(new_token() for _ in range(100)))"
     printed = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in "ab"
     ]

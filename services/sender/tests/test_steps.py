@@ -13,17 +13,17 @@ from common.contracts import ids
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.contracts.messages import MetaError
 from common.errors import NotFound, Unavailable
-from common.http.credentials import Credentials
+from common.http.clients.accounts import Credentials
 from common.meta.client import Answered, NotSent, Unclear
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from sender.breaker import Breaker, Sign
-from sender.core import Rules
-from sender.flow import CLAIM_FRESH_SECONDS, Flow
-from sender.journal import State
-from sender.media_failures import NotNow, NotTaken, SourceAway, Unusable
+from sender.limits.circuit_breaker import (Breaker, Sign)
+from sender.delivery.core import Rules
+from sender.delivery.attempt import (CLAIM_FRESH_SECONDS, Flow)
+from sender.journal.entry import State
+from sender.media.failures import (NotNow, NotTaken, SourceAway, Unusable)
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.requests import Position, read_record
+from sender.records.requests import (Position, read_record)
 
 TO = "+4915112345678"
 CALLBACKS = Callbacks(DigestKeys({"fake": b"c" * 32}, "fake"))
@@ -330,7 +330,7 @@ def clock_of(monkeypatch):
         at[0] += int(seconds * 1e9)
 
     monkeypatch.setattr(
-        "sender.flow.time", SimpleNamespace(time_ns=lambda: at[0], monotonic=lambda: 0.0, time=lambda: 0.0)
+        "sender.delivery.attempt.time", SimpleNamespace(time_ns=lambda: at[0], monotonic=lambda: 0.0, time=lambda: 0.0)
     )
     return move
 

@@ -8,17 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from common.contracts.messages import MetaError, StatusData
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
-from sender.batching import GroupCommit
-from sender.flow import to_millis, utc_now
-from sender.journal import State
-from sender.moves import blank, claim, fail_later, record
-from sender.optout_store import OptOutStore
+from sender.group_commit import GroupCommit
+from sender.delivery.attempt import (to_millis, utc_now)
+from sender.journal.entry import State
+from sender.delivery.transitions import (blank, claim, fail_later, record)
+from sender.journal.opt_outs import OptOutStore
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.requests import lane_of
-from sender.store import JournalStore
+from sender.records.requests import lane_of
+from sender.journal.store import JournalStore
 
 pytestmark = pytest.mark.integration
 

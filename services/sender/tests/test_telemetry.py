@@ -12,20 +12,20 @@ from prometheus_client import REGISTRY
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, NotSent, Unclear
-from common.telemetry import tracing
+from common.telemetry import spans
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from sender import telemetry
-from sender.breaker import Breaker
-from sender.journal import State
-from sender.lane import Item
-from sender.lanes import Lanes
+from sender.limits.circuit_breaker import Breaker
+from sender.journal.entry import State
+from sender.dispatch.model import Item
+from sender.dispatch.lanes import Lanes
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
-from sender.pace import NumberPace
-from sender.paces import Paces
-from sender.payloads import payload
-from sender.readings import Readings
-from sender.requests import Position, read_record
+from sender.limits.rates import NumberPace
+from sender.limits.numbers import Paces
+from sender.delivery.payloads import payload
+from sender.gauges import Readings
+from sender.records.requests import (Position, read_record)
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 REQUEST = {"chatbotId": "fake-bot", "to": "+491510000001", "message": "hush", "messageId": "m1"}
@@ -41,14 +41,14 @@ def job_of(headers=UNFOLLOWED, **more):
 @pytest.fixture
 def spans():
     exporter = InMemorySpanExporter()
-    tracing.start("sender", TelemetrySettings(), exporter)
+    spans.start("sender", TelemetrySettings(), exporter)
 
     def finished():
-        tracing.stop()
+        spans.stop()
         return {span.name: span for span in exporter.get_finished_spans()}
 
     yield finished
-    tracing.stop()
+    spans.stop()
 
 
 def count(name, **labels):

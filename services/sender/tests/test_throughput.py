@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
-from common.contracts import numbers
+from common.contracts import number_events
 from common.errors import Unavailable
 from common.meta.numbers import COEXISTENCE_RATE, NumberFacts
-from sender.paces import Paces
-from sender.throughput import Throughput
+from sender.limits.numbers import Paces
+from sender.limits.throughput import Throughput
 
 BOT, PHONE = "bot", "1065"
 
@@ -62,14 +62,14 @@ class World:
 
     def news(self, kind, at=None, **data):
         moment = datetime.fromtimestamp(self.clock if at is None else at, UTC)
-        return numbers.NumberNews(
+        return number_events.NumberNews(
             id="n",
             type=kind,
             version=1,
             occurred_at=moment,
             recorded_at=moment,
             correlation_id="c",
-            data=numbers.NumberData(**data),
+            data=number_events.NumberData(**data),
         )
 
 
@@ -128,10 +128,10 @@ async def test_an_upgrade_is_asked_about_at_once(world):
     world.paces.number("other")
     await world.asked(2)
     world.meta.answer = NumberFacts(display_phone_number="+49 151-1", level="HIGH")
-    world.throughput.heard(world.news(numbers.CHANGED, display_phone_number="491511"))
+    world.throughput.heard(world.news(number_events.CHANGED, display_phone_number="491511"))
     await world.asked(3)
     assert (world.paces.number(BOT).limit, world.paces.number("other").limit) == (1_000, 80)
-    world.throughput.heard(world.news(numbers.CHANGED, account_id="2000"))  # names no number: all are asked about
+    world.throughput.heard(world.news(number_events.CHANGED, account_id="2000"))  # names no number: all are asked about
     await world.asked(5)
 
 
@@ -148,10 +148,10 @@ async def test_what_comes_in_counts_for_a_second(world):
     pace = world.paces.number(BOT)
     await world.asked(1)
     now = world.clock
-    world.throughput.heard(world.news(numbers.TRAFFIC, at=now - 10, phone_number_id=PHONE, inbound=500))
-    world.throughput.heard(world.news(numbers.TRAFFIC, phone_number_id="unknown", inbound=500))
+    world.throughput.heard(world.news(number_events.TRAFFIC, at=now - 10, phone_number_id=PHONE, inbound=500))
+    world.throughput.heard(world.news(number_events.TRAFFIC, phone_number_id="unknown", inbound=500))
     assert pace.ready_at(now) == now
-    world.throughput.heard(world.news(numbers.TRAFFIC, phone_number_id=PHONE, inbound=19))
+    world.throughput.heard(world.news(number_events.TRAFFIC, phone_number_id=PHONE, inbound=19))
     assert pace.ready_at(now) == now
-    world.throughput.heard(world.news(numbers.TRAFFIC, phone_number_id=PHONE, inbound=1))
+    world.throughput.heard(world.news(number_events.TRAFFIC, phone_number_id=PHONE, inbound=1))
     assert now + 1.0 <= pace.ready_at(now) < now + 1.1

@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from common.contracts.sends import SendRequest
-from common.meta.media_rules import Kind
-from sender.payloads import payload
-from sender.uploads import Linked, Ready, links_of, with_ids, with_uploads
+from common.meta.media.rules import Kind
+from sender.delivery.payloads import payload
+from sender.media.links import (Linked, Ready, links_of, with_ids, with_uploads)
 
 LINK, OTHER = "https://x.test/a?sig=s", "https://x.test/b"
 SOURCE = {"link": LINK, "upload": True}

@@ -11,12 +11,12 @@ import pytest
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
-from common.kafka.unfinished import Search, Unfinished
-from sender.ended import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings
-from sender.journal import State
-from sender.moves import blank
+from common.kafka.consume.unfinished import (Search, Unfinished)
+from sender.delivery.end_log import (MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings)
+from sender.journal.entry import State
+from sender.delivery.transitions import blank
 from sender.outcomes import Dead, Defer, Sent, Step
-from sender.standing import Standings
+from sender.journal.standing import Standings
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 BOT, MESSAGE = "bot", "m/1"
@@ -215,7 +215,7 @@ def dead(state=State.FAILED, *, recorded=True, error=None):
 
 
 def lines(caplog):
-    return [found for found in caplog.records if found.name == "sender.ended"]
+    return [found for found in caplog.records if found.name == "sender.delivery.end_log"]
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.EXPIRED])

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 from common.errors import Unavailable
-from sender.windows import Refusal, Windows, is_known_closed
+from sender.limits.service_window import (Refusal, Windows, is_known_closed)
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NUMBER, TO = "106", "+5215512345678"
@@ -132,7 +132,7 @@ async def test_without_conversation_nothing_is_refused_because_nobody_would_tell
 
 
 async def test_memory_is_bounded(windows, conversation, monkeypatch):
-    monkeypatch.setattr("sender.windows._REMEMBERED", 2)
+    monkeypatch.setattr("sender.limits.service_window._REMEMBERED", 2)
     for n in range(5):
         windows.refused(NUMBER, f"DE.{n}", NOW)
     assert [await windows.is_closed(NUMBER, f"DE.{n}", NOW) for n in range(5)] == [False, False, False, True, True]

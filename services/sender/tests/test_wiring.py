@@ -15,16 +15,16 @@ from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
 from common.contracts.envelope import encode
 from common.contracts.messages import MessageStatus, MetaError, StatusData
-from common.contracts.people import Contact
-from common.dead_letters import DeadLetterSettings
+from common.contracts.contacts import Contact
+from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.http.auth import ApiKeySettings, digest
-from common.http.credentials import Credentials
-from common.http.serve import HttpSettings
+from common.http.clients.accounts import Credentials
+from common.http.service.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
 from sender.app import Sender, build_app
-from sender.flow import utc_now
+from sender.delivery.attempt import utc_now
 from sender.settings import Settings
 
 GIVEN = {
@@ -338,7 +338,7 @@ async def test_the_producer_of_a_partition_fences_whoever_had_it(still):
 
 
 async def test_the_publisher_is_acknowledged_by_all_and_writes_once(bench, monkeypatch):
-    monkeypatch.setattr("common.kafka.publisher.AIOKafkaProducer.start", _at_once)
+    monkeypatch.setattr("common.kafka.produce.publisher.AIOKafkaProducer.start", _at_once)
     publisher = bench.sender.publisher
     producer = await publisher._connect()
     assert (producer._sender._acks, producer._txn_manager is not None) == (-1, True)

@@ -20,9 +20,10 @@ from common.contracts import topics
 from common.http.auth import ApiKey
 from common.kafka.admin import Described, describe_topics, ensure_topics
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, collections
+from common.mongo import Mongo
+from common.mongo import schema
 from common.mongo.indexes import Standing, ensure_indexes
-from common.security.envelope import KeyRing, place_of
+from common.security.key_ring import (KeyRing, place_of)
 from local_stack.errors import LocalStackError
 from local_stack.ports import free_ports
 from wa.__main__ import main
@@ -233,7 +234,7 @@ def about(findings, name):
 @pytest.mark.integration
 async def test_where_all_is_well_nothing_is_a_problem(settings):
     async with meta() as url, account(settings) as mongo:
-        for collection in collections.ALL:
+        for collection in schema.ALL:
             await ensure_indexes(mongo.database, collection)
         findings = await found_with(settings, graph_base_url=url)
     assert problems(findings) == []

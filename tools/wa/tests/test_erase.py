@@ -14,21 +14,22 @@ from conversation_builders import NOW, again, message, result, status, webhook
 from common.contracts import sends, webhooks
 from common.contracts.ids import journal_id
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
-from common.mongo import Mongo, MongoSettings, collections
+from common.contracts.contacts import Contact
+from common.mongo import (Mongo, MongoSettings)
+from common.mongo import schema
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.core import keys_of, plan
-from conversation.facts import read
+from conversation.batch.core import (keys_of, plan)
+from conversation.batch.facts import read
 from conversation.store import ConversationStore
-from sender.journal import State
-from sender.media_store import Kept, MediaStore, key_of
-from sender.moves import blank, cancel, claim, fail_later, record
+from sender.journal.entry import State
+from sender.media.store import (Kept, MediaStore, key_of)
+from sender.delivery.transitions import (blank, cancel, claim, fail_later, record)
 from sender.outcomes import Dead, Defer, InDoubt, Sent
-from sender.parked import Parked, ParkStore
-from sender.requests import lane_of
-from sender.scheduled import Scheduled, ScheduleStore
-from sender.store import JournalStore
+from sender.waiting.parked_store import (Parked, ParkStore)
+from sender.records.requests import lane_of
+from sender.waiting.scheduled_store import (Scheduled, ScheduleStore)
+from sender.journal.store import JournalStore
 from wa.__main__ import main
 from wa.erase import changes, reach
 from wa.erase.erasing import Eraser
@@ -120,7 +121,7 @@ class World:
         media = MediaStore(self.database)
         await media.put(key_of(NUMBER, "https://example.org/a.png"), Kept("900", "image/png", NOW, NOW))
         account = {"_id": "bot", "phoneNumberId": NUMBER, "status": "active"}
-        await self.database[collections.ACCOUNTS.name].insert_one(account)
+        await self.database[schema.ACCOUNTS.name].insert_one(account)
 
     async def _converse(self, person, words):
         phone = person.wa_id
@@ -209,8 +210,8 @@ integration = pytest.mark.integration
 @integration
 async def test_the_world_of_these_tests_has_the_person_in_every_collection_that_has_people(world):
     with_her = {name for name, _ in adas(await world.documents())}
-    hidden_by_id = {collections.USAGE_LOGS.name}  # its wamid has her number inside
-    assert with_her | hidden_by_id == {collection.name for collection in collections.ALL if collection.people}
+    hidden_by_id = {schema.USAGE_LOGS.name}  # its wamid has her number inside
+    assert with_her | hidden_by_id == {collection.name for collection in schema.ALL if collection.people}
 
 
 @integration
@@ -236,7 +237,7 @@ def hers(document):
 
 @integration
 async def test_what_accounting_needs_stays_without_the_person(world, erase):
-    usage = world.database[collections.USAGE_LOGS.name]
+    usage = world.database[schema.USAGE_LOGS.name]
     groups = [
         {"$group": {"_id": ["$kind", "$chatbotId", "$day", "$category"], "count": {"$sum": 1}}},
         {"$sort": {"_id": 1}},
@@ -250,7 +251,7 @@ async def test_what_accounting_needs_stays_without_the_person(world, erase):
 @integration
 async def test_it_leaves_a_record_of_who_why_and_how_much_but_not_of_whom(world, erase):
     await erase()
-    (entry,) = await world.database[collections.ERASURES.name].find().to_list()
+    (entry,) = await world.database[schema.ERASURES.name].find().to_list()
     assert (entry["by"], entry["because"]) == ("ann", "request 17")
     assert entry["counts"]["messages"] == 4
     assert entry["counts"]["conversations"] == 2
@@ -280,9 +281,9 @@ async def test_a_send_that_meta_may_have_is_left_and_told(world, erase):
     assert code == 1
     assert "2 sends to the person are under way" in complaint
     assert set(adas(await world.documents())) == {
-        (collections.SEND_JOURNAL.name, journal_id("bot", "calling")),
-        (collections.SEND_JOURNAL.name, journal_id("bot", "doubtful")),
-        (collections.SEND_PARKED.name, journal_id("bot", "doubtful")),
+        (schema.SEND_JOURNAL.name, journal_id("bot", "calling")),
+        (schema.SEND_JOURNAL.name, journal_id("bot", "doubtful")),
+        (schema.SEND_PARKED.name, journal_id("bot", "doubtful")),
     }
 
 
@@ -291,7 +292,7 @@ async def test_metas_repetition_of_an_erased_message_is_still_a_repetition(world
     await erase()
     repeated = message(wamid(ADA_PHONE, "IN1"), ADAS_WORDS[0], ADA)
     assert await world.hears(repeated) == []
-    assert await world.database[collections.CONVERSATIONS.name].count_documents({"contact.name": ADA_NAME}) == 0
+    assert await world.database[schema.CONVERSATIONS.name].count_documents({"contact.name": ADA_NAME}) == 0
 
 
 @integration
@@ -301,7 +302,7 @@ async def test_a_late_status_is_told_makes_no_conversation_and_goes_with_the_nex
     (event,) = await world.hears(late)
     assert event.topic == "message-status"
     assert {name for name, _ in adas(await world.documents())} == {"messages", "webhook_events"}
-    assert await world.database[collections.CONVERSATIONS.name].count_documents({"contact.name": ADA_NAME}) == 0
+    assert await world.database[schema.CONVERSATIONS.name].count_documents({"contact.name": ADA_NAME}) == 0
     assert (await erase())[0] == 0
     assert adas(await world.documents()) == {}
 
@@ -353,7 +354,7 @@ async def test_a_dry_run_changes_nothing_and_tells_what_would_be(world, erase):
 
 @integration
 async def test_one_chatbot_alone(world, erase):
-    log = world.database[collections.WEBHOOK_EVENTS.name]
+    log = world.database[schema.WEBHOOK_EVENTS.name]
     of_the_other = await log.find({"phoneNumberId": NUMBER}).sort("_id").to_list()
     assert any(ada_in(entry) for entry in of_the_other)
     await erase("--chatbot", "other-bot")

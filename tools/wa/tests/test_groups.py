@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from common.contracts import topics
-from common.mongo import Mongo, MongoSettings, collections
+from common.mongo import (Mongo, MongoSettings)
+from common.mongo import schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
-from common.security.envelope import KeyRing, place_of
+from common.security.key_ring import (KeyRing, place_of)
 from wa.__main__ import main, parser
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -102,7 +103,7 @@ async def test_declared_topics_are_listed_without_kafka(wa):
 @pytest.mark.integration
 async def test_indexes_are_created_once_and_listed_as_they_stand(wa, mongo):
     assert (await wa("indexes", "list"))[0] == 3
-    count = sum(len(one.indexes) for one in collections.ALL)
+    count = sum(len(one.indexes) for one in schema.ALL)
     code, said, _ = await wa("indexes", "ensure")
     assert (code, said.splitlines()[0]) == (0, f"created {count} indexes")
     assert (await wa("indexes", "ensure"))[1] == "created 0 indexes\n"
@@ -117,7 +118,7 @@ async def test_indexes_are_created_once_and_listed_as_they_stand(wa, mongo):
 
 @pytest.mark.integration
 async def test_the_owners_time_of_keeping_replaces_another_and_operators_leave_it(wa, mongo):
-    log = collections.WEBHOOK_EVENTS
+    log = schema.WEBHOOK_EVENTS
     await ensure_indexes(mongo.database, log)
     await ensure_indexes(mongo.database, log, keep=timedelta(days=7))
     there = await mongo.database[log.name].index_information()
@@ -125,8 +126,8 @@ async def test_the_owners_time_of_keeping_replaces_another_and_operators_leave_i
     code, said, _ = await wa("indexes", "ensure")
     assert (code, said) == (
         0,
-        f"created {sum(len(one.indexes) for one in collections.ALL) - 1} indexes\n"
-        + "".join(f"  {one.name}.{index.name}\n" for one in collections.ALL for index in one.indexes if one is not log),
+        f"created {sum(len(one.indexes) for one in schema.ALL) - 1} indexes\n"
+        + "".join(f"  {one.name}.{index.name}\n" for one in schema.ALL for index in one.indexes if one is not log),
     )
     assert await compare_indexes(mongo.database, log) == {"kept": Standing.KEPT_OTHERWISE}
 
@@ -137,7 +138,7 @@ async def test_keys_are_drawn_counted_and_secrets_wrapped_anew(wa, mongo, monkey
     assert re.fullmatch(r'ACCOUNTS_KEKS=\{"2026-12": ".{44}"\}\nACCOUNTS_PRIMARY_KEK=2026-12\n', said)
     ring = KeyRing({"old": b"o" * 32}, "old")
     sealed = {name: ring.seal("fake", place_of("bot", name)) for name in ("accessToken", "webhookVerifyToken")}
-    await mongo.database[collections.ACCOUNTS.name].insert_one({"_id": "bot", **sealed})
+    await mongo.database[schema.ACCOUNTS.name].insert_one({"_id": "bot", **sealed})
     monkeypatch.setenv("ACCOUNTS_KEKS", json.dumps({"new": NEW}))
     monkeypatch.setenv("ACCOUNTS_PRIMARY_KEK", "new")
     code, said, _ = await wa("keys", "list")

@@ -10,14 +10,14 @@ from common.contracts import sends, topics
 from common.contracts.envelope import encode
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 from common.kafka.clients import make_producer
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings
-from sender.journal import State
-from sender.moves import blank, claim
-from sender.store import JournalStore
+from sender.journal.entry import State
+from sender.delivery.transitions import (blank, claim)
+from sender.journal.store import JournalStore
 from wa.__main__ import main
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts import topics
-from common.contracts.operators import LetterReplayed
+from common.contracts.dlq_audit import LetterReplayed
 from wa.dlq import plan, show
 from wa.dlq.letters import Filters, letter_of, parse_position
 from wa.options import count, moment, words

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientSession
 from bson import json_util
 
-from common.mongo import Mongo, MongoSettings, collections
+from common.mongo import (Mongo, MongoSettings)
+from common.mongo import schema
 from testbed.client import Client, eventually
 from testbed.plan import Choices
 from testbed.system import System
@@ -115,7 +116,7 @@ async def test_a_person_is_erased_while_the_system_runs_and_may_come_back(system
         return await mongo.database[collection].count_documents(query) >= count
 
     await eventually("all replies are read", lambda: told("messages", {"deliveryStatus": "read"}, 4))
-    await eventually("all is scheduled", lambda: told(collections.SEND_SCHEDULED.name, {}, 2))
+    await eventually("all is scheduled", lambda: told(schema.SEND_SCHEDULED.name, {}, 2))
     user = (await client.control("GET", "customers"))["customers"]
     names = (ADA, next(one["userId"] for one in user if one["waId"] == ADA), "Ada Lovelace")
     before = await person_in(mongo, *names)
@@ -162,8 +163,8 @@ async def test_what_is_parked_for_the_person_never_goes_out_and_their_lane_goes_
             await client.api("POST", "/send", request)
 
     async def parked():
-        held = await mongo.database[collections.SEND_PARKED.name].count_documents({"group": "held"})
-        told = await mongo.database[collections.MESSAGES.name].count_documents({"chatbotId": "held"})
+        held = await mongo.database[schema.SEND_PARKED.name].count_documents({"group": "held"})
+        told = await mongo.database[schema.MESSAGES.name].count_documents({"chatbotId": "held"})
         return (held, told) == (4, 4)
 
     await eventually("all four are parked, and conversation has been told", parked, seconds=40)

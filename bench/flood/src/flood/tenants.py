@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id
-from common.kafka.partitioner import partition_of
+from common.kafka.wire.partitioner import partition_of
 
 SEND: Final = "whatsapp-cloud-send"
 FLOODING: Final = "flooding"

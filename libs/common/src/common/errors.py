@@ -13,7 +13,7 @@
     ├── RefusedByMeta    502    Meta was asked on the caller's behalf, and said no
     └── Unavailable      503    a dependency did not answer in time; the caller may repeat the call
 
-Services raise them anywhere; `common.http.problems` alone turns them into answers.
+Services raise them anywhere; `common.http.exception_handlers` alone turns them into answers.
 """
 
 from typing import ClassVar

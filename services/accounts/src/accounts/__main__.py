@@ -5,7 +5,7 @@ import sys
 from accounts import rewrap
 from accounts.app import build_apps
 from accounts.settings import Settings
-from common.http.command import run_service
+from common.http.service.command import run_service
 from common.settings import read_settings
 from common.telemetry.logs import configure_logging
 

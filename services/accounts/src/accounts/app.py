@@ -17,13 +17,13 @@ from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
-from common.http.documents import documents
-from common.http.health import health_routes
-from common.http.listener import internal_app
-from common.http.measured import measured
-from common.http.problems import exception_handlers
-from common.kafka.publisher import Publisher
-from common.kafka.table import Table
+from common.http.openapi import documents
+from common.http.service.health import health_routes
+from common.http.service.internal_app import internal_app
+from common.http.request_metrics import measured
+from common.http.exception_handlers import exception_handlers
+from common.kafka.produce.publisher import Publisher
+from common.kafka.consume.table import Table
 from common.meta.onboarding import Onboarding
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes

@@ -8,7 +8,7 @@ from typing import Final
 from accounts.core import Document, Keys, renewed_digest
 from accounts.store import AccountStore, Expected
 from common.errors import Unavailable
-from common.security.envelope import SecretsError
+from common.security.key_ring import SecretsError
 
 log = logging.getLogger(__name__)
 

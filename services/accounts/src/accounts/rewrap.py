@@ -9,7 +9,7 @@ from accounts.settings import Settings
 from accounts.store import AccountStore
 from common.errors import Unavailable
 from common.mongo import Mongo
-from common.security.envelope import SecretsError
+from common.security.key_ring import SecretsError
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 
 from common.http.auth import ApiKeySettings
-from common.http.serve import HttpSettings
+from common.http.service.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo.client import MongoSettings
-from common.security.envelope import KeyRingSettings
+from common.security.key_ring import KeyRingSettings
 from common.security.samples import refuse_samples
 from common.security.verify_tokens import KEYS_MEANING, VerifyDigestSettings
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from accounts.core import DEFAULT_PLAN, DIGEST, REJECTED, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
-from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, collections, or_unavailable
+from common.mongo import (RETURN_UPDATED, Database, DuplicateKeyError, or_unavailable)
+from common.mongo import schema
 from common.mongo.indexes import ensure_indexes
 
-COLLECTION: Final = collections.ACCOUNTS.name
+COLLECTION: Final = schema.ACCOUNTS.name
 _SHOWN: Final = 128
 
 
@@ -34,7 +35,7 @@ class AccountStore:
 
     async def ensure_indexes(self) -> None:
         """Create what is missing; harmless to repeat."""
-        await ensure_indexes(self._database, collections.ACCOUNTS)
+        await ensure_indexes(self._database, schema.ACCOUNTS)
 
     async def find(self, chatbot_id: str) -> Document | None:
         """The account, or None."""

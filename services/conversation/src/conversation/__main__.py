@@ -2,7 +2,7 @@
 
 import sys
 
-from common.http.command import run_service
+from common.http.service.command import run_service
 from conversation.app import build_apps
 from conversation.settings import Settings
 

@@ -13,22 +13,22 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.contracts.topics import WEBHOOKS_DLQ
-from common.dead_letters import DeadLetterLimit
+from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.errors import Unavailable
-from common.kafka.partitions import PartitionSession
+from common.kafka.consume.partitions import PartitionSession
 from common.kafka.records import CORRELATION_ID, MAX_CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
 from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
-from conversation.core import keys_of, plan
-from conversation.facts import Fact, Poison, Record, Result, header_text, read
-from conversation.fit import Fit
-from conversation.numbers import Numbers
+from conversation.batch.core import (keys_of, plan)
+from conversation.batch.facts import (Fact, Poison, Record, Result, header_text, read)
+from conversation.batch.batch_size import Fit
+from conversation.chatbot_directory import Numbers
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry, note_facts
-from conversation.traffic import news
+from conversation.batch.number_events import news
 
 log = logging.getLogger(__name__)
 

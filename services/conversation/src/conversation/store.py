@@ -5,22 +5,11 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from common.mongo import (
-    DeleteOne,
-    Document,
-    DuplicateKeyError,
-    InsertOne,
-    Mongo,
-    OwnedSession,
-    UpdateMany,
-    UpdateOne,
-    collections,
-    is_duplicate,
-    transaction,
-)
+from common.mongo import (DeleteOne, Document, DuplicateKeyError, InsertOne, Mongo, OwnedSession, UpdateMany, UpdateOne, is_duplicate, transaction)
+from common.mongo import schema
 from common.mongo.indexes import ensure_indexes
-from conversation.core import Keys, Plan
-from conversation.state import Conversation, Known, Message, Working
+from conversation.batch.core import (Keys, Plan)
+from conversation.batch.working_set import (Conversation, Known, Message, Working)
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +25,17 @@ class ConversationStore:
         database = mongo.database
         self._mongo = mongo
         self._log = timedelta(days=webhook_log_days)
-        self.conversations = database[collections.CONVERSATIONS.name]
-        self.messages = database[collections.MESSAGES.name]
-        self.webhook_events = database[collections.WEBHOOK_EVENTS.name]
-        self.usage_logs = database[collections.USAGE_LOGS.name]
+        self.conversations = database[schema.CONVERSATIONS.name]
+        self.messages = database[schema.MESSAGES.name]
+        self.webhook_events = database[schema.WEBHOOK_EVENTS.name]
+        self.usage_logs = database[schema.USAGE_LOGS.name]
 
     async def ensure_indexes(self) -> None:
         """Create what is missing; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
-        for collection in (collections.CONVERSATIONS, collections.MESSAGES, collections.USAGE_LOGS):
+        for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS):
             await ensure_indexes(database, collection)
-        await ensure_indexes(database, collections.WEBHOOK_EVENTS, keep=self._log)
+        await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=self._log)
 
     def owned_by(self, slot: str) -> OwnedSession:
         """The session under which the batches of a slot are written; entering it ends a predecessor's transaction."""

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.contracts.sends import ACCEPTED
-from common.telemetry import metrics, tracing
+from common.telemetry import metrics
+from common.telemetry import spans
 from common.telemetry.tenants import Tenants
-from common.telemetry.tracing import SpanKind
-from conversation.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
+from common.telemetry.spans import SpanKind
+from conversation.batch.facts import (ChangeSeen, Fact, Inbound, Result, StatusSeen)
 
 _APPLY: Final = metrics.MONGO_SECONDS.labels("apply")
 _STATUSES: Final = frozenset({"sent", "delivered", "read", "failed", "deleted", "played"})  # Meta's documented ones
@@ -38,16 +39,16 @@ class BatchTelemetry:
         metrics.BATCH_RECORDS.observe(len(facts))
         _APPLY.observe((now - began_ns) / 1e9)
         self._inbound.extend(fact for fact in facts if isinstance(fact, Inbound))
-        if tracing.active():
+        if spans.active():
             followed = [fact for fact in facts if not isinstance(fact, ChangeSeen) and fact.trace.sampled]
-            about: tracing.Attributes = {"db.system.name": "mongodb", "db.operation.batch.size": len(facts)}
+            about: spans.Attributes = {"db.system.name": "mongodb", "db.operation.batch.size": len(facts)}
             for fact in followed:
-                tracing.record("mongodb transaction", fact.trace.child(), SpanKind.CLIENT, began_ns, now, about)
+                spans.record("mongodb transaction", fact.trace.child(), SpanKind.CLIENT, began_ns, now, about)
             self._followed.extend(followed)
 
     def committed(self) -> None:
         """Events and offsets are in Kafka."""
-        now, active = datetime.now(UTC), tracing.active()
+        now, active = datetime.now(UTC), spans.active()
         for fact in self._inbound:
             seconds = (now - fact.event.recorded_at).total_seconds()
             exemplar = {"trace_id": fact.trace.trace_id} if active and fact.trace.sampled else None
@@ -57,7 +58,7 @@ class BatchTelemetry:
 
     def _record_spans(self, now: int) -> None:
         for fact in self._followed:
-            about: tracing.Attributes = {
+            about: spans.Attributes = {
                 "messaging.system": "kafka",
                 "messaging.operation.type": "process",
                 "messaging.destination.name": self._topic,
@@ -66,7 +67,7 @@ class BatchTelemetry:
                 "messaging.consumer.group.name": self._group,
                 "messaging.batch.message_count": self._records,
             }
-            tracing.record(f"process {self._topic}", fact.trace, SpanKind.CONSUMER, self._began, now, about)
+            spans.record(f"process {self._topic}", fact.trace, SpanKind.CONSUMER, self._began, now, about)
 
 
 def note_facts(facts: Sequence[Fact], chatbots: Mapping[str, str], tenants: Tenants) -> None:

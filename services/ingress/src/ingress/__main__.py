@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from common.http.command import run_service
+from common.http.service.command import run_service
 from ingress.app import build_front
 from ingress.settings import Settings
 

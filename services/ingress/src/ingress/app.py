@@ -20,18 +20,18 @@ from litestar.openapi.spec import (
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
-from common.http.documents import documents
-from common.http.health import health_routes
-from common.http.problems import exception_handlers
-from common.kafka.publisher import Publisher
-from common.kafka.table import Table
-from ingress.front import Front
-from ingress.refusals import Refused
-from ingress.reporter import Reporter
+from common.http.openapi import documents
+from common.http.service.health import health_routes
+from common.http.exception_handlers import exception_handlers
+from common.kafka.produce.publisher import Publisher
+from common.kafka.consume.table import Table
+from ingress.fast_path import Front
+from ingress.reports.refusals import Refused
+from ingress.reports.reporter import Reporter
 from ingress.routes import MAX_BODY_BYTES, PATH, WebhookRoute
 from ingress.settings import Settings
-from ingress.verification import Verification
-from ingress.verify_tokens import VerifyTokens
+from ingress.verify.requests import Verification
+from ingress.verify.tokens import VerifyTokens
 
 _BODY: Final = Schema(type=OpenAPIType.OBJECT, description="as Meta sends it")
 _TAKEN: Final = Schema(

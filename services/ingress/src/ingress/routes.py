@@ -17,13 +17,14 @@ from common.contracts.ids import random_id
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.security.signature import is_signed, looks_signed
-from ingress import notices, telemetry
-from ingress.core import LARGE_BODY_BYTES
-from ingress.flight import InFlight
+from ingress import telemetry
+from ingress import limited_log
+from ingress.parsing.core import LARGE_BODY_BYTES
+from ingress.in_flight import InFlight
 from ingress.records import records, records_in_slices
-from ingress.refusals import Refused
+from ingress.reports.refusals import Refused
 from ingress.telemetry import Request
-from ingress.verification import Verification
+from ingress.verify.requests import Verification
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +99,11 @@ class WebhookRoute:
             return
         if body is None:
             telemetry.TOO_LARGE.inc()
-            notices.refused.note(notices.TOO_LARGE)
+            limited_log.refused.note(limited_log.TOO_LARGE)
             await _answer(send, 413, "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes")
         elif not is_signed(body, signature, self._secrets):
             telemetry.REFUSED.inc()
-            notices.refused.note(notices.why_refused(signature, self._secrets))
+            limited_log.refused.note(limited_log.why_refused(signature, self._secrets))
             self._refused.note_unsigned(body, datetime.now(UTC))
             await _answer(send, 400, "invalid_signature", "x-hub-signature-256 is missing or does not sign this body")
         else:

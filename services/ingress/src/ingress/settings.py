@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from common.http.serve import HttpSettings
+from common.http.service.serve import HttpSettings
 from common.kafka.settings import KafkaSettings
 from common.security.signature import app_secrets
 from common.security.verify_tokens import VerifyDigestSettings

@@ -11,11 +11,12 @@ from prometheus_client import Counter
 
 from common.contracts import webhooks
 from common.contracts.ids import traceparent_in
-from common.telemetry import metrics, tracing
-from common.telemetry.trace import Trace, enter
-from common.telemetry.tracing import SpanKind
-from ingress import notices
-from ingress.core import Fact
+from common.telemetry import metrics
+from common.telemetry import spans
+from common.telemetry.trace_context import (Trace, enter)
+from common.telemetry.spans import SpanKind
+from ingress import limited_log
+from ingress.parsing.core import Fact
 
 TAKEN, REFUSED, TOO_LARGE, UNAVAILABLE, FAILED = (
     metrics.WEBHOOKS.labels(outcome) for outcome in ("taken", "invalid_signature", "too_large", "unavailable", "failed")
@@ -43,7 +44,7 @@ class Request:
         """The span of the fact's record; one exchange is followed from its first message, which names it."""
         _FACTS[fact.type].inc()
         if fact.type == webhooks.UNPARSED:
-            notices.unparsed.note("see its reason there", example=fact.data.reason, recordId=fact.id)
+            limited_log.unparsed.note("see its reason there", example=fact.data.reason, recordId=fact.id)
         request = self._continued(fact) or self.trace
         if request.sampled:
             self._spans[request] = None
@@ -53,18 +54,18 @@ class Request:
         """It is answered, with one of the outcomes above."""
         outcome.inc()
         now = time.time_ns()
-        followed = self.trace.sampled and tracing.active()
+        followed = self.trace.sampled and spans.active()
         metrics.WEBHOOK_SECONDS.observe(
             (now - self._began) / 1e9, {"trace_id": self.trace.trace_id} if followed else None
         )
         for span in self._spans:
             status = _STATUS_OF[outcome]
-            about: tracing.Attributes = {**_ABOUT, "http.response.status_code": status}
+            about: spans.Attributes = {**_ABOUT, "http.response.status_code": status}
             failed = None if status == 200 else str(status)
-            tracing.record(_NAME, span, SpanKind.SERVER, self._began, now, about, failed=failed)
+            spans.record(_NAME, span, SpanKind.SERVER, self._began, now, about, failed=failed)
 
     def _continued(self, fact: Fact) -> Trace | None:
-        if fact.type != webhooks.STATUS or not tracing.active():
+        if fact.type != webhooks.STATUS or not spans.active():
             return None
         traceparent = traceparent_in(bytes(fact.data.raw))
         return enter(fact.id, traceparent) if traceparent is not None else None
@@ -73,4 +74,4 @@ class Request:
 def begin(body_id: str, traceparent: bytes | None) -> Request:
     """A request begins; whether it is followed is decided here, unless its caller has."""
     given = traceparent.decode("latin-1") if traceparent else None
-    return Request(enter(body_id, given, sampled=tracing.chosen()))
+    return Request(enter(body_id, given, sampled=spans.chosen()))

@@ -2,7 +2,7 @@
 
 import sys
 
-from common.http.command import run_service
+from common.http.service.command import run_service
 from sender.app import build_app
 from sender.settings import Settings
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.contracts.messages import MetaError
-from common.contracts.people import Contact
-from sender.journal import Entry, State
+from common.contracts.contacts import Contact
+from sender.journal.entry import (Entry, State)
 
 
 @dataclass(frozen=True, slots=True)

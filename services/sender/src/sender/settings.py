@@ -4,22 +4,22 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from common.dead_letters import DeadLetterSettings
+from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.http.auth import ApiKeySettings
-from common.http.credentials import CredentialsSettings
-from common.http.fetch import FetchSettings
-from common.http.serve import HttpSettings
-from common.http.windows import WindowsSettings
+from common.http.clients.accounts import CredentialsSettings
+from common.http.fetch.fetcher import FetchSettings
+from common.http.service.serve import HttpSettings
+from common.http.clients.conversation import WindowsSettings
 from common.kafka.settings import KafkaSettings
-from common.meta.media import MediaSettings
-from common.meta.media_rules import MAX_BYTES as MAX_FILE_BYTES
+from common.meta.media.upload import MediaSettings
+from common.meta.media.rules import MAX_BYTES as MAX_FILE_BYTES
 from common.mongo.client import MongoSettings
 from common.security.callbacks import CallbackSettings
 from common.security.samples import refuse_samples
-from sender.batch import MAX_BYTES
-from sender.flow import CLAIM_FRESH_SECONDS
-from sender.lane import Bounds
-from sender.pace import DEFAULT_RATE
+from sender.api.batch import MAX_BYTES
+from sender.delivery.attempt import CLAIM_FRESH_SECONDS
+from sender.dispatch.model import Bounds
+from sender.limits.rates import DEFAULT_RATE
 
 
 def pair_pace_of(value: object) -> object:

@@ -11,15 +11,16 @@ from typing import Final, TypeVar
 
 from common.contracts import topics
 from common.contracts.messages import MetaError
-from common.meta.ends import Answered, CallEnd, NotSent
+from common.meta.call_ends import (Answered, CallEnd, NotSent)
 from common.meta.errors import RULES
-from common.telemetry import metrics, tracing
+from common.telemetry import metrics
+from common.telemetry import spans
 from common.telemetry.metrics import OTHER
 from common.telemetry.tenants import Tenants
-from common.telemetry.trace import Trace
-from common.telemetry.tracing import SpanKind
+from common.telemetry.trace_context import Trace
+from common.telemetry.spans import SpanKind
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, Step
-from sender.requests import Job
+from sender.records.requests import Job
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,7 +44,7 @@ class GraphCall:
     __slots__ = ("_attempt", "_began", "_job", "trace")
 
     def __init__(self, job: Job, attempt: int, *, held: bool) -> None:
-        self.trace: Trace | None = job.trace.child() if job.trace.sampled and tracing.active() else None
+        self.trace: Trace | None = job.trace.child() if job.trace.sampled and spans.active() else None
         self._job = job
         self._attempt = attempt
         self._began = time.time_ns()
@@ -75,14 +76,14 @@ class GraphCall:
         if isinstance(end, Answered):
             about["http.response.status_code"] = end.status
         failed = None if isinstance(outcome, Sent) else reason_of(outcome.error)
-        tracing.record(_TO_META, trace, SpanKind.CLIENT, self._began, now, about, failed=failed)
+        spans.record(_TO_META, trace, SpanKind.CLIENT, self._began, now, about, failed=failed)
 
 
 def note_claim(job: Job, began_ns: int) -> None:
     """The claim is in the journal."""
-    if job.trace.sampled and tracing.active():
-        about: tracing.Attributes = {"db.system.name": "mongodb", "db.collection.name": "send_journal"}
-        tracing.record("mongodb journal", job.trace.child(), SpanKind.CLIENT, began_ns, time.time_ns(), about)
+    if job.trace.sampled and spans.active():
+        about: spans.Attributes = {"db.system.name": "mongodb", "db.collection.name": "send_journal"}
+        spans.record("mongodb journal", job.trace.child(), SpanKind.CLIENT, began_ns, time.time_ns(), about)
 
 
 def note_step(job: Job, step: Step, tenants: Tenants, group: str, began_ns: int) -> None:
@@ -93,19 +94,19 @@ def note_step(job: Job, step: Step, tenants: Tenants, group: str, began_ns: int)
         if isinstance(outcome, Sent):
             _ACCEPTED.inc()
             if job.written_at and not job.attempts and not job.replay:
-                exemplar = {"trace_id": job.trace.trace_id} if job.trace.sampled and tracing.active() else None
+                exemplar = {"trace_id": job.trace.trace_id} if job.trace.sampled and spans.active() else None
                 metrics.SEND_SECONDS.observe(max(0.0, now / 1e9 - job.written_at), exemplar)
         else:
             metrics.SENDS.labels(name, reason_of(outcome.error)).inc()
         if not isinstance(outcome, Retry | Defer):
             metrics.TENANT_SENDS.labels(tenants.name(job.chatbot_id), name).inc()
-    if job.trace.sampled and tracing.active():
+    if job.trace.sampled and spans.active():
         _record_step(job, outcome, group, began_ns, now)
 
 
 def _record_step(job: Job, outcome: Outcome, group: str, began_ns: int, now: int) -> None:
     at = job.position
-    about: tracing.Attributes = {
+    about: spans.Attributes = {
         "messaging.system": "kafka",
         "messaging.operation.type": "process",
         "messaging.destination.name": at.topic,
@@ -116,7 +117,7 @@ def _record_step(job: Job, outcome: Outcome, group: str, began_ns: int, now: int
         **_about(job),
     }
     failed = reason_of(outcome.error) if isinstance(outcome, Dead | Retry) else None
-    tracing.record(f"process {at.topic}", job.trace, SpanKind.CONSUMER, began_ns, now, about, failed=failed)
+    spans.record(f"process {at.topic}", job.trace, SpanKind.CONSUMER, began_ns, now, about, failed=failed)
 
 
 def note_letter(error: MetaError | None, tenant: str, tenants: Tenants) -> None:
@@ -126,8 +127,8 @@ def note_letter(error: MetaError | None, tenant: str, tenants: Tenants) -> None:
 
 def note_request(trace: Trace, route: str, began_ns: int) -> None:
     """A request over HTTP was answered: its records are on the topic."""
-    about: tracing.Attributes = {"http.request.method": "POST", "http.route": route, "http.response.status_code": 200}
-    tracing.record(f"POST {route}", trace, SpanKind.SERVER, began_ns, time.time_ns(), about)
+    about: spans.Attributes = {"http.request.method": "POST", "http.route": route, "http.response.status_code": 200}
+    spans.record(f"POST {route}", trace, SpanKind.SERVER, began_ns, time.time_ns(), about)
 
 
 def timed(

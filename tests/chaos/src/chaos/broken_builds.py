@@ -17,14 +17,14 @@ _SLOW_SECONDS: Final = 0.2
 
 def lanes_off() -> None:
     """Every send is a lane of its own: nothing waits for the one before it (P4)."""
-    from sender.requests import Job  # only the broken service's own code is wanted here
+    from sender.records.requests import Job  # only the broken service's own code is wanted here
 
     Job.lane = property(lambda job: job.journal_id)  # type: ignore[assignment, method-assign]
 
 
 def journal_off() -> None:
     """Nobody remembers what was sent (P3)."""
-    from sender.store import JournalStore
+    from sender.journal.store import JournalStore
 
     async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
         return [move.entry for move in moves]
@@ -41,7 +41,7 @@ def commit_first() -> None:
 
     The transaction takes a fifth of a second, as it may where MongoDB is busy: there is something to hit.
     """
-    from common.kafka.partitions import PartitionSession
+    from common.kafka.consume.partitions import PartitionSession
 
     fetch = PartitionSession.fetch
 
@@ -56,7 +56,7 @@ def commit_first() -> None:
 
 def origin_off() -> None:
     """An event is published for every record of a message, and not for the one that brought it first (P2)."""
-    from conversation import core
+    from conversation.batch import core
 
     apply = core._apply_inbound  # breaking in is the point
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from common.mongo import OperationFailure
-from common.telemetry.failures import text_of
+from common.telemetry.safe_errors import text_of
 
 
 class Failed(Exception):

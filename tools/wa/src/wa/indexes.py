@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, MongoSettings, collections
+from common.mongo import (Mongo, MongoSettings)
+from common.mongo import schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
 from common.settings import read_settings
 from wa import options
@@ -45,7 +46,7 @@ async def run_list(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     try:
         found = [
             (one.owner, one.name, name, standing)
-            for one in collections.ALL
+            for one in schema.ALL
             for name, standing in (await compare_indexes(mongo.database, one)).items()
         ]
     finally:
@@ -63,7 +64,7 @@ async def run_ensure(_: argparse.Namespace, __: KafkaSettings) -> int:
         return 2
     mongo = Mongo(settings)
     try:
-        made = {one.name: await ensure_indexes(mongo.database, one) for one in collections.ALL}
+        made = {one.name: await ensure_indexes(mongo.database, one) for one in schema.ALL}
     finally:
         await mongo.close()
     names = [f"{collection}.{name}" for collection, names in made.items() for name in names]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from common.http.auth import digest
 from common.kafka.settings import KafkaSettings
-from common.security.envelope import KEY_BYTES
+from common.security.key_ring import KEY_BYTES
 from wa.errors import Failed, Refused
 
 _EPILOG: Final = """\

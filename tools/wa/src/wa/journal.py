@@ -20,7 +20,8 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, UpdateOne, collections, or_unavailable
+from common.mongo import (Database, Mongo, MongoSettings, UpdateOne, or_unavailable)
+from common.mongo import schema
 from common.settings import read_settings
 from wa import options
 from wa.dlq.reading import read_records
@@ -115,7 +116,7 @@ async def restore(
 async def _enter(database: Database, results: Sequence[SendResult], keep: timedelta) -> int:
     """In their order: of one send, the last result counts."""
     writes = [write for result in results for write in _writes(result, keep)]
-    done = await database[collections.SEND_JOURNAL.name].bulk_write(writes, ordered=True)
+    done = await database[schema.SEND_JOURNAL.name].bulk_write(writes, ordered=True)
     return done.upserted_count + done.modified_count
 
 

@@ -8,9 +8,10 @@ from collections import Counter
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
+from common.mongo import (Database, Mongo, MongoSettings, or_unavailable)
+from common.mongo import schema
 from common.security import keys
-from common.security.envelope import KeyRing
+from common.security.key_ring import KeyRing
 from common.settings import read_settings
 from wa import options
 from wa.doctor.checks import KeksSettings, key_ring
@@ -96,6 +97,6 @@ async def _wrapped(settings: MongoSettings) -> Counter[str]:
 async def _count(database: Database) -> Counter[str]:
     fields = {f"{name}.kek": 1 for name in _SECRETS}
     found: Counter[str] = Counter()
-    async for document in database[collections.ACCOUNTS.name].find({}, fields):
+    async for document in database[schema.ACCOUNTS.name].find({}, fields):
         found.update(document[name]["kek"] for name in _SECRETS if name in document)
     return found

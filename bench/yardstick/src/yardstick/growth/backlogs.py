@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 
 from common.contracts import topics
-from sender.parked import COLLECTION
+from sender.waiting.parked_store import COLLECTION
 from yardstick.growth import steps
 from yardstick.growth.drain import Group, group_of, mongod_of, noting
 from yardstick.growth.steps import MIB, Reading, Step, cost_beside

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.envelope import Contract, Event
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 
 VERSION: Final = 1
 INCOMING: Final = "message.incoming"

@@ -30,7 +30,7 @@ from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import KINDS, Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
-from common.contracts.people import Contact, contact_of_recipient, recipient
+from common.contracts.contacts import (Contact, contact_of_recipient, recipient)
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from common.contracts.envelope import Contract, Event
-from common.contracts.people import Contact
+from common.contracts.contacts import Contact
 
 VERSION: Final = 1
 MESSAGE: Final = "webhook.message"

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.errors import Forbidden, Unauthenticated
-from common.http.queries import refuse_unknown
+from common.http.query_parameters import refuse_unknown
 
 Scope = Literal["accounts", "send", "read", "credentials", "windows"]
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from common.contracts.notations import canonical
-from common.contracts.people import Contact
+from common.contracts.phone_numbers.notations import canonical
+from common.contracts.contacts import Contact
 from common.meta.lenient import CUT
 
 LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of that
@@ -46,7 +46,7 @@ _NAMELESS: Final = Profile()
 
 
 class People:
-    """A value's `contacts`, found by any notation of their numbers (`common.contracts.notations`).
+    """A value's `contacts`, found by any notation of their numbers (`common.contracts.phone_numbers.notations`).
 
     Contacts that share an id are one person. They are indexed: a change may have two thousand beside two thousand
     messages, and looking through all of them for each message would take seconds. `beside` are the ids that the

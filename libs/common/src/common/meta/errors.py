@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from common.meta.torn import read_torn
+from common.meta.broken_text import read_torn
 
 _HOUR: Final = 3_600.0
 _MAX_CODE: Final = 2**31 - 1

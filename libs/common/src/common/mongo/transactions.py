@@ -10,7 +10,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from common.mongo.owners import OwnedSession
+from common.mongo.owned_session import OwnedSession
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Final
 
-from common.security.envelope import KEY_BYTES
+from common.security.key_ring import KEY_BYTES
 
 SETTINGS: Final = {
     "kek": ("ACCOUNTS_KEKS", "ACCOUNTS_PRIMARY_KEK"),

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from common.http.auth import ApiKey
-from common.security.envelope import KEY_BYTES
+from common.security.key_ring import KEY_BYTES
 
 _KEKS: Final = frozenset({bytes(KEY_BYTES)})
 _SIGNING: Final = frozenset({bytes(KEY_BYTES), b"\1" * KEY_BYTES})

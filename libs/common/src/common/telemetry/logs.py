@@ -3,7 +3,7 @@
 Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
 holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule. What a task does for
 a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are told by
-`common.telemetry.failures`, which leaves out what some of them quote.
+`common.telemetry.safe_errors`, which leaves out what some of them quote.
 """
 
 import json
@@ -11,9 +11,9 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from common.telemetry.failures import told
+from common.telemetry.safe_errors import told
 from common.telemetry.outages import KAFKA, KafkaLines
-from common.telemetry.tracing import current
+from common.telemetry.spans import current
 
 REDACTED = "[redacted]"
 _COMMON = "common"

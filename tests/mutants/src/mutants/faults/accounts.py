@@ -10,7 +10,7 @@ _CORE: Final = "services/accounts/src/accounts/core.py"
 _ANNOUNCER: Final = "services/accounts/src/accounts/announcer.py"
 _PROOFS: Final = "services/accounts/src/accounts/proofs.py"
 _SETTINGS: Final = "services/accounts/src/accounts/settings.py"
-_ENVELOPE: Final = "libs/common/src/common/security/envelope.py"
+_ENVELOPE: Final = "libs/common/src/common/security/key_ring.py"
 _TESTS_OF_WIRING: Final = "services/accounts/tests/test_wiring.py"
 
 FAULTS: Final = (

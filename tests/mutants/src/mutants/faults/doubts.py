@@ -6,11 +6,11 @@ from mutants.fault import Fault
 
 _SENDER: Final = "services/sender/src/sender"
 _SENDER_TESTS: Final = "services/sender/tests"
-_SILENCE: Final = f"{_SENDER}/silence.py"
-_CLOCK: Final = f"{_SENDER}/doubt_clock.py"
-_REFUSALS: Final = "services/ingress/src/ingress/refusals.py"
-_ABSORBING: Final = "services/conversation/src/conversation/absorbing.py"
-_NAMING: Final = "services/conversation/src/conversation/naming.py"
+_SILENCE: Final = f"{_SENDER}/delivery/silence.py"
+_CLOCK: Final = f"{_SENDER}/delivery/doubt_clock.py"
+_REFUSALS: Final = "services/ingress/src/ingress/reports/refusals.py"
+_ABSORBING: Final = "services/conversation/src/conversation/batch/absorbing.py"
+_NAMING: Final = "services/conversation/src/conversation/batch/naming.py"
 
 _OF_SILENCE: Final = (f"{_SENDER_TESTS}/test_silence.py",)
 _OF_CLOCK: Final = (f"{_SENDER_TESTS}/test_doubt_clock.py",)
@@ -21,7 +21,7 @@ _OF_NAMING: Final = ("services/conversation/tests/test_naming.py",)
 FAULTS: Final = (
     Fault(
         "sender/silence-of-any-kind",
-        f"{_SENDER}/core.py",
+        f"{_SENDER}/delivery/core.py",
         "if (left := rules.in_doubt_seconds - silence) > 0:",
         "if (left := rules.in_doubt_seconds - silence) > rules.in_doubt_seconds:",
         (f"{_SENDER_TESTS}/test_core.py",),
@@ -70,7 +70,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/doubt-begins-anew-with-each-owner",
-        f"{_SENDER}/moves.py",
+        f"{_SENDER}/delivery/transitions.py",
         "doubted_at=_doubted_at(entry) or now",
         "doubted_at=now",
         (f"{_SENDER_TESTS}/test_journal.py",),
@@ -94,7 +94,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/stand-ins-stay",
-        "services/conversation/src/conversation/state.py",
+        "services/conversation/src/conversation/batch/working_set.py",
         "        self.absorbed.append(stand_in)\n",
         "",
         ("services/conversation/tests/test_absorbing.py", "services/conversation/tests/test_store.py"),
@@ -118,7 +118,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/a-status-that-is-named-has-the-id-of-the-first",
-        "services/conversation/src/conversation/events.py",
+        "services/conversation/src/conversation/batch/events.py",
         "        id=derive_id(messages.STATUS, message_id, key, *told),",
         "        id=derive_id(messages.STATUS, message_id, key),",
         _OF_NAMING,

@@ -7,7 +7,7 @@ from mutants.fault import Fault
 _COMMON: Final = "libs/common/src/common"
 _TESTS: Final = "libs/common/tests"
 _OUTAGES: Final = f"{_COMMON}/telemetry/outages.py"
-_CREDENTIALS: Final = f"{_COMMON}/http/credentials.py"
+_CREDENTIALS: Final = f"{_COMMON}/http/clients/accounts.py"
 _REPLIES: Final = "examples/ai_responder/src/ai_responder/replies.py"
 _TESTS_OF_OUTAGES: Final = (f"{_TESTS}/test_outages.py",)
 _TESTS_OF_REPLIES: Final = ("examples/ai_responder/tests/test_replies.py",)

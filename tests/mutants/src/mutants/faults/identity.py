@@ -6,7 +6,7 @@ from mutants.fault import Fault
 
 _CONVERSATION: Final = "services/conversation/src/conversation"
 _COMMON: Final = "libs/common/src/common"
-_PEOPLE: Final = f"{_CONVERSATION}/people.py"
+_PEOPLE: Final = f"{_CONVERSATION}/batch/people.py"
 _TESTS: Final = "services/conversation/tests"
 _OF_PEOPLE: Final = (f"{_TESTS}/test_people.py",)
 _OF_WINDOWS: Final = (f"{_TESTS}/test_windows.py",)
@@ -54,7 +54,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/one-notation-alone",
-        f"{_COMMON}/contracts/people.py",
+        f"{_COMMON}/contracts/contacts.py",
         "for number in notations(self.wa_id)])",
         "for number in (self.wa_id,)])",
         _OF_PEOPLE,
@@ -62,7 +62,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/landlines-are-mobile-numbers",
-        f"{_COMMON}/contracts/notations.py",
+        f"{_COMMON}/contracts/phone_numbers/notations.py",
         "([016-9]\\d{7})",
         "(\\d{8})",
         ("libs/common/tests/test_notations.py",),
@@ -70,7 +70,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/benin-has-two-plans",
-        f"{_COMMON}/contracts/notations.py",
+        f"{_COMMON}/contracts/phone_numbers/notations.py",
         '("52", "54", "55", "225", "229")',
         '("52", "54", "55", "225")',
         ("libs/common/tests/test_notations.py",),
@@ -78,7 +78,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/operators-of-ivory-coast-are-mixed-up",
-        f"{_COMMON}/contracts/notations.py",
+        f"{_COMMON}/contracts/phone_numbers/notations.py",
         "(?:05)?([04-9][4-6]",
         "(?:05)?([04-9][0-9]",
         ("libs/common/tests/test_notations.py",),
@@ -102,7 +102,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/deactivated-accounts-are-answered",
-        f"{_CONVERSATION}/core.py",
+        f"{_CONVERSATION}/batch/core.py",
         '    if message.document.get("published", True):\n        result',
         "    if True:\n        result",
         (f"{_TESTS}/test_core.py",),
@@ -110,7 +110,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/calls-open-nothing",
-        f"{_CONVERSATION}/core.py",
+        f"{_CONVERSATION}/batch/core.py",
         "            conversation.latest(LAST_CALL, call.at)\n",
         "",
         _OF_WINDOWS,

@@ -7,9 +7,9 @@ from mutants.fault import Fault
 _INGRESS: Final = "services/ingress/src/ingress"
 _TESTS: Final = "services/ingress/tests"
 _ROUTES: Final = f"{_INGRESS}/routes.py"
-_CORE: Final = f"{_INGRESS}/core.py"
+_CORE: Final = f"{_INGRESS}/parsing/core.py"
 _APP: Final = f"{_INGRESS}/app.py"
-_FRONT: Final = f"{_INGRESS}/front.py"
+_FRONT: Final = f"{_INGRESS}/fast_path.py"
 _SETTINGS: Final = f"{_INGRESS}/settings.py"
 _TELEMETRY: Final = f"{_INGRESS}/telemetry.py"
 
@@ -94,7 +94,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/verification-of-deactivated-accounts",
-        "services/ingress/src/ingress/verify_tokens.py",
+        "services/ingress/src/ingress/verify/tokens.py",
         "        if account is None or not account.active:",
         "        if account is None:",
         _ROUTE_TESTS,
@@ -102,7 +102,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/verification-without-catching-up",
-        "services/ingress/src/ingress/verification.py",
+        "services/ingress/src/ingress/verify/requests.py",
         "return self._accounts.matches(token) or (await self._look() and self._accounts.matches(token))",
         "return self._accounts.matches(token)",
         _ROUTE_TESTS,

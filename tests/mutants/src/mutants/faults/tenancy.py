@@ -9,12 +9,12 @@ _CALLBACKS: Final = f"{_COMMON}/security/callbacks.py"
 _DIGESTS: Final = f"{_COMMON}/security/digests.py"
 _IDS: Final = f"{_COMMON}/contracts/ids.py"
 _CONVERSATION: Final = "services/conversation/src/conversation"
-_CORE: Final = f"{_CONVERSATION}/core.py"
-_PEOPLE: Final = f"{_CONVERSATION}/people.py"
-_STATE: Final = f"{_CONVERSATION}/state.py"
-_READS: Final = f"{_CONVERSATION}/reads.py"
-_SETTLE: Final = "services/sender/src/sender/settle.py"
-_FLOW: Final = "services/sender/src/sender/flow.py"
+_CORE: Final = f"{_CONVERSATION}/batch/core.py"
+_PEOPLE: Final = f"{_CONVERSATION}/batch/people.py"
+_STATE: Final = f"{_CONVERSATION}/batch/working_set.py"
+_READS: Final = f"{_CONVERSATION}/read_api/queries.py"
+_SETTLE: Final = "services/sender/src/sender/delivery/reconcile.py"
+_FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
 
 _SIGNED: Final = ("libs/common/tests/test_callbacks.py", "libs/common/tests/test_digests.py")
 _TENANTS: Final = ("services/conversation/tests/test_tenancy.py",)
@@ -234,7 +234,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/window-of-any-conversation",
-        f"{_CONVERSATION}/windows.py",
+        f"{_CONVERSATION}/batch/service_window.py",
         "max(conversation[name], found",
         "min(conversation[name], found",
         ("services/conversation/tests/test_windows.py",),

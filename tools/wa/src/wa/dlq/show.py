@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from common.contracts.operators import LetterReplayed
+from common.contracts.dlq_audit import LetterReplayed
 from wa.dlq.letters import Letter
 from wa.dlq.plan import Audit, Plan, replay_of
 

@@ -16,9 +16,10 @@ from common.http.auth import ApiKeySettings
 from common.kafka.admin import describe_topics
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
-from common.mongo import Mongo, MongoError, MongoSettings, collections
+from common.mongo import (Mongo, MongoError, MongoSettings)
+from common.mongo import schema
 from common.mongo.indexes import compare_indexes
-from common.security.envelope import KeyRing, KeyRingSettings, SecretsError, place_of
+from common.security.key_ring import (KeyRing, KeyRingSettings, SecretsError, place_of)
 from wa.doctor.findings import Finding, Level, ok, problem, warning
 from wa.doctor.judge import (
     judge_clock,
@@ -32,7 +33,7 @@ from wa.doctor.judge import (
 from wa.doctor.judge_topics import judge_topics
 from wa.errors import mongodb_away
 
-ACCOUNTS: Final = collections.ACCOUNTS.name
+ACCOUNTS: Final = schema.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
 _SECONDS: Final = 6.0
 
@@ -86,7 +87,7 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
         found = [judge_hello(hello), judge_version(version), judge_clock(_aware(hello["localTime"]), meanwhile)]
         if found[0].level is Level.PROBLEM:
             return found
-        standings = {one.name: await compare_indexes(mongo.database, one) for one in collections.ALL}
+        standings = {one.name: await compare_indexes(mongo.database, one) for one in schema.ALL}
     except (MongoError, Unavailable) as error:
         return [problem("mongodb", *mongodb_away(error))]
     return [*found, *judge_indexes(standings)]

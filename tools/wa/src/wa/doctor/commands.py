@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo
-from common.security.envelope import KeyRing
+from common.security.key_ring import KeyRing
 from common.settings import read_settings
 from wa import options
 from wa.doctor.checks import (

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, collections, or_unavailable
+from common.mongo import (Database, Mongo, MongoSettings, or_unavailable)
+from common.mongo import schema
 from common.settings import read_settings
 from wa import options
 from wa.erase.erasing import Eraser, unknown_collections
@@ -94,14 +95,14 @@ async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
 async def _erase(arguments: argparse.Namespace, database: Database, found: Found) -> None:
     """Erase and leave the audit record, which is begun before anything is changed."""
     now = datetime.now(UTC)
-    erasures, key = database[collections.ERASURES.name], str(uuid.uuid4())
+    erasures, key = database[schema.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
     await erasures.insert_one({"_id": key, "begunAt": now, **{n: v for n, v in told.items() if v is not None}})
     eraser = Eraser(database, now)
     await eraser.erase(found)
     done = {"counts": dict(+eraser.counts), "endedAt": datetime.now(UTC)}
     await erasures.update_one({"_id": key}, {"$set": done})
-    print(f"erased: {_counts(eraser.counts)}; audit record {key} in {collections.ERASURES.name}")
+    print(f"erased: {_counts(eraser.counts)}; audit record {key} in {schema.ERASURES.name}")
 
 
 async def _look_back(database: Database, found: Found) -> None:

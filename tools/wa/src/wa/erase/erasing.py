@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from common.mongo import Database, UpdateOne, collections
-from common.mongo.collections import Collection
+from common.mongo import (Database, UpdateOne)
+from common.mongo import schema
+from common.mongo.schema import Collection
 from wa.erase import changes
 from wa.erase.changes import UNDER_WAY, WAITING, Pipeline
 from wa.erase.finding import Found
@@ -27,34 +28,34 @@ class Eraser:
     async def erase(self, found: Found) -> None:
         """Take the person out; `counts` says how many documents of each collection that concerned."""
         await self._end_sends(found)
-        await self._update(collections.WEBHOOK_EVENTS, found.webhook_events, changes.webhook_event_erased())
-        await self._update(collections.USAGE_LOGS, found.usage, changes.usage_erased())
+        await self._update(schema.WEBHOOK_EVENTS, found.webhook_events, changes.webhook_event_erased())
+        await self._update(schema.USAGE_LOGS, found.usage, changes.usage_erased())
         names = found.scope.participant_names
-        await self._update(collections.MESSAGES, found.participated, changes.participant_erased(names))
-        await self._update(collections.MESSAGES, found.messages, changes.message_erased())
-        await self._update(collections.CONVERSATIONS, found.groups, changes.group_erased())
-        await self._remove(collections.CONVERSATIONS, found.conversations)
+        await self._update(schema.MESSAGES, found.participated, changes.participant_erased(names))
+        await self._update(schema.MESSAGES, found.messages, changes.message_erased())
+        await self._update(schema.CONVERSATIONS, found.groups, changes.group_erased())
+        await self._remove(schema.CONVERSATIONS, found.conversations)
 
     async def under_way(self, found: Found) -> int:
         """How many of the sends Meta may have just now: those are left as they are."""
-        journal = self._database[collections.SEND_JOURNAL.name]
+        journal = self._database[schema.SEND_JOURNAL.name]
         keys = {*found.journal, *map(_journal_id, found.parked)}
         queries = [{**query, "state": {"$in": UNDER_WAY}} for query in one_of("_id", keys)]
         return sum([await journal.count_documents(query) for query in queries])
 
     async def _end_sends(self, found: Found) -> None:
         """Have what waits never sent, and take the person out of what has ended. What Meta may have is left."""
-        journal, token = collections.SEND_JOURNAL, secrets.token_hex(16)
+        journal, token = schema.SEND_JOURNAL, secrets.token_hex(16)
         cancelled = changes.send_cancelled(token, self._now)
         await self._update(journal, found.journal, cancelled, {"state": {"$in": WAITING}})
-        await self._never_send(collections.SEND_PARKED, found.parked)
-        await self._never_send(collections.SEND_SCHEDULED, found.scheduled)
+        await self._never_send(schema.SEND_PARKED, found.parked)
+        await self._never_send(schema.SEND_SCHEDULED, found.scheduled)
         ended = {"state": {"$nin": [*UNDER_WAY, *WAITING]}, "erasedAt": {"$exists": False}}
         await self._update(journal, found.journal, changes.send_erased(token), ended)
 
     async def _never_send(self, waiting: Collection, requests: Mapping[str, str]) -> None:
         """Remove requests that wait, by their ids, once the journal says that they are cancelled."""
-        journal = self._database[collections.SEND_JOURNAL.name]
+        journal = self._database[schema.SEND_JOURNAL.name]
         entries = {_journal_id(key): chatbot for key, chatbot in requests.items()}
         if entries:
             await journal.bulk_write([self._entry(key, chatbot) for key, chatbot in entries.items()], ordered=False)
@@ -83,7 +84,7 @@ class Eraser:
 
 async def unknown_collections(database: Database) -> list[str]:
     """Collections of which this command does not know what is in them."""
-    declared = {collection.name for collection in collections.ALL}
+    declared = {collection.name for collection in schema.ALL}
     there = await database.list_collection_names()
     return sorted(name for name in there if name not in declared and not name.startswith("system."))
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from common.mongo import Database, collections
-from common.mongo.collections import Collection
+from common.mongo import Database
+from common.mongo import schema
+from common.mongo.schema import Collection
 from wa.erase.person import Person, is_group
 from wa.erase.scope import Query, Scope, Tenant, one_of
 from wa.erase.sweep import Say, pages
@@ -39,13 +40,13 @@ class Found:
         """How many documents of each collection."""
         return Counter(
             {
-                collections.CONVERSATIONS.name: len(self.conversations | self.groups),
-                collections.MESSAGES.name: len(self.messages | self.participated),
-                collections.WEBHOOK_EVENTS.name: len(self.webhook_events),
-                collections.USAGE_LOGS.name: len(self.usage),
-                collections.SEND_JOURNAL.name: len(self.journal),
-                collections.SEND_PARKED.name: len(self.parked),
-                collections.SEND_SCHEDULED.name: len(self.scheduled),
+                schema.CONVERSATIONS.name: len(self.conversations | self.groups),
+                schema.MESSAGES.name: len(self.messages | self.participated),
+                schema.WEBHOOK_EVENTS.name: len(self.webhook_events),
+                schema.USAGE_LOGS.name: len(self.usage),
+                schema.SEND_JOURNAL.name: len(self.journal),
+                schema.SEND_PARKED.name: len(self.parked),
+                schema.SEND_SCHEDULED.name: len(self.scheduled),
             }
         )
 
@@ -64,8 +65,8 @@ class Finder:
 
     async def tenant(self, chatbot: str) -> Tenant | None:
         """The chatbot with its numbers, those it had before too; None when nothing is known of it."""
-        account = await self._database[collections.ACCOUNTS.name].find_one({"_id": chatbot}, {"phoneNumberId": 1})
-        found = await self._database[collections.CONVERSATIONS.name].distinct("phoneNumberId", {"chatbotId": chatbot})
+        account = await self._database[schema.ACCOUNTS.name].find_one({"_id": chatbot}, {"phoneNumberId": 1})
+        found = await self._database[schema.CONVERSATIONS.name].distinct("phoneNumberId", {"chatbotId": chatbot})
         numbers = frozenset([*found, *([account["phoneNumberId"]] if account else [])])
         return Tenant(chatbot, numbers) if numbers else None
 
@@ -74,15 +75,15 @@ class Finder:
         found = await self._known_as(Found(Scope(person, tenant)))
         await self._messages(found)
         found.usage = await self._ids(
-            collections.USAGE_LOGS, found.scope.usage(found.conversations, found.messages, found.wamids)
+            schema.USAGE_LOGS, found.scope.usage(found.conversations, found.messages, found.wamids)
         )
-        found.journal = await self._ids(collections.SEND_JOURNAL, [found.scope.journal()])
+        found.journal = await self._ids(schema.SEND_JOURNAL, [found.scope.journal()])
         for query in one_of("_id", found.messages):
-            entries = self._database[collections.SEND_JOURNAL.name].find({**query, "erasedAt": {"$exists": False}}, _ID)
+            entries = self._database[schema.SEND_JOURNAL.name].find({**query, "erasedAt": {"$exists": False}}, _ID)
             found.journal.update([entry["_id"] async for entry in entries])
         found.parked = {
             one["_id"]: one["group"]
-            async for one in self._swept(collections.SEND_PARKED, [found.scope.parked()], {"group": 1})
+            async for one in self._swept(schema.SEND_PARKED, [found.scope.parked()], {"group": 1})
         }
         found.scheduled = {key: chatbot async for key, chatbot in self._scheduled(found.scope)}
         return found
@@ -91,7 +92,7 @@ class Finder:
         """The person's conversations; each may tell another name, and that another conversation."""
         while True:
             query = found.scope.conversations(found.conversations)
-            documents = [document async for document in self._swept(collections.CONVERSATIONS, [query])]
+            documents = [document async for document in self._swept(schema.CONVERSATIONS, [query])]
             groups = {document["_id"] for document in documents if is_group(document)}
             scope = Scope(found.scope.person.with_names_of(documents), found.scope.tenant)
             wider = Found(scope, {document["_id"] for document in documents} - groups, groups)
@@ -101,15 +102,15 @@ class Finder:
 
     async def _messages(self, found: Found) -> None:
         """The person's messages, and the log's entries, each of which may lead to others."""
-        messages, fields = self._database[collections.MESSAGES.name], {"wamid": 1, "otherWamids": 1}
+        messages, fields = self._database[schema.MESSAGES.name], {"wamid": 1, "otherWamids": 1}
         for query in one_of("conversationId", found.conversations):
             async for message in messages.find(query, fields):
                 found.take(message)
-        async for message in self._swept(collections.MESSAGES, [found.scope.messages()], fields):
+        async for message in self._swept(schema.MESSAGES, [found.scope.messages()], fields):
             found.take(message)
-        found.participated = await self._ids(collections.MESSAGES, [found.scope.participants()]) - found.messages
+        found.participated = await self._ids(schema.MESSAGES, [found.scope.participants()]) - found.messages
         queries, named = found.scope.webhook_events(found.wamids), set()
-        async for entry in self._swept(collections.WEBHOOK_EVENTS, queries, {"wamid": 1}):
+        async for entry in self._swept(schema.WEBHOOK_EVENTS, queries, {"wamid": 1}):
             found.webhook_events.add(entry["_id"])
             named.update([entry["wamid"]] if "wamid" in entry else [])
         # A message that was erased before has its wamid again, when a status has come since.
@@ -119,7 +120,7 @@ class Finder:
 
     async def _scheduled(self, scope: Scope) -> AsyncIterator[tuple[str, str]]:
         """Each with its chatbot. The whole collection is read: a request stands there as its bytes."""
-        async for document in self._swept(collections.SEND_SCHEDULED, [{}], {"value": 1}):
+        async for document in self._swept(schema.SEND_SCHEDULED, [{}], {"value": 1}):
             request = _request(document["value"])
             if scope.is_scheduled(request):
                 yield document["_id"], request["chatbotId"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from common.meta.ends import CallEnd
+from common.meta.call_ends import CallEnd
 
 AGENT: Final = "whatsapp-cloud-sender"
 IDLE_SECONDS: Final = 15.0

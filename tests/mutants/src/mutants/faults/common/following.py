@@ -7,11 +7,11 @@ from mutants.fault import Fault
 _KAFKA: Final = "libs/common/src/common/kafka"
 _TESTS: Final = "libs/common/tests"
 _CLIENTS: Final = f"{_KAFKA}/clients.py"
-_TABLE: Final = f"{_KAFKA}/table.py"
-_FOLLOWER: Final = f"{_KAFKA}/follower.py"
-_WRITING: Final = f"{_KAFKA}/writing.py"
-_PUBLISHER: Final = f"{_KAFKA}/publisher.py"
-_QUEUES: Final = f"{_KAFKA}/queues.py"
+_TABLE: Final = f"{_KAFKA}/consume/table.py"
+_FOLLOWER: Final = f"{_KAFKA}/consume/at_least_once.py"
+_WRITING: Final = f"{_KAFKA}/produce/batches.py"
+_PUBLISHER: Final = f"{_KAFKA}/produce/publisher.py"
+_QUEUES: Final = f"{_KAFKA}/produce/publish_queue.py"
 _RECORDS: Final = f"{_KAFKA}/records.py"
 
 _TABLE_TESTS: Final = (f"{_TESTS}/test_table.py",)
@@ -192,7 +192,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/coordinator-error-is-no-offset",
-        f"{_KAFKA}/coordinator.py",
+        f"{_KAFKA}/wire/aiokafka_patch.py",
         "            raise error\n",
         "",
         (f"{_TESTS}/test_coordinator.py",),

@@ -9,7 +9,7 @@ _PROTOCOL: Final = f"{_GUARD}/protocol.py"
 _PHASES: Final = f"{_GUARD}/phases.py"
 _LISTENER: Final = f"{_GUARD}/listener.py"
 _BUDGET: Final = f"{_GUARD}/budget.py"
-_SERVE: Final = "libs/common/src/common/http/serve.py"
+_SERVE: Final = "libs/common/src/common/http/service/serve.py"
 _TESTS: Final = ("libs/common/tests/test_guard.py",)
 
 FAULTS: Final = (
@@ -160,7 +160,7 @@ FAULTS: Final = (
     ),
     Fault(
         "guard/limits-are-not-passed-on",
-        "libs/common/src/common/http/command.py",
+        "libs/common/src/common/http/service/command.py",
         "            limits=settings.http_limits(),\n",
         "",
         ("libs/common/tests/test_serving.py", "libs/common/tests/test_command.py"),

@@ -7,10 +7,10 @@ from mutants.fault import Fault
 _COMMON: Final = "libs/common/src/common"
 _TESTS: Final = "libs/common/tests"
 _AUTH: Final = f"{_COMMON}/http/auth.py"
-_HEALTH: Final = f"{_COMMON}/http/health.py"
-_PROBLEMS: Final = f"{_COMMON}/http/problems.py"
-_SERVE: Final = f"{_COMMON}/http/serve.py"
-_CREDENTIALS: Final = f"{_COMMON}/http/credentials.py"
+_HEALTH: Final = f"{_COMMON}/http/service/health.py"
+_PROBLEMS: Final = f"{_COMMON}/http/exception_handlers.py"
+_SERVE: Final = f"{_COMMON}/http/service/serve.py"
+_CREDENTIALS: Final = f"{_COMMON}/http/clients/accounts.py"
 
 _EDGES: Final = (f"{_TESTS}/test_edges.py",)
 _SERVING: Final = (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py")
@@ -18,7 +18,7 @@ _SERVING: Final = (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py")
 FAULTS: Final = (
     Fault(
         "common/field-that-is-near-is-not-named",
-        f"{_COMMON}/contracts/wording.py",
+        f"{_COMMON}/contracts/validation/wording.py",
         "    if meant is not None:\n        return f",
         "    if meant is None:\n        return f",
         (f"{_TESTS}/test_wording.py",),
@@ -26,7 +26,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/contradiction-of-no-field",
-        f"{_COMMON}/contracts/refusals.py",
+        f"{_COMMON}/contracts/validation/refusals.py",
         'if item["loc"] else _named_first(message)',
         'if item["loc"] else ""',
         (f"{_TESTS}/test_wording.py",),
@@ -131,7 +131,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/measured-by-path",
-        f"{_COMMON}/http/measured.py",
+        f"{_COMMON}/http/request_metrics.py",
         'route = scope.get("path_template") or OTHER',
         'route = scope["path"]',
         (f"{_TESTS}/test_telemetry.py", f"{_TESTS}/test_reachable.py"),
@@ -211,7 +211,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/internal-listener-without-handlers",
-        f"{_COMMON}/http/listener.py",
+        f"{_COMMON}/http/service/internal_app.py",
         "        exception_handlers=exception_handlers(),\n",
         "",
         (f"{_TESTS}/test_problems.py",),
@@ -219,7 +219,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/internal-call-through-a-proxy",
-        f"{_COMMON}/http/internal.py",
+        f"{_COMMON}/http/clients/base.py",
         "trust_env=False,",
         "trust_env=True,",
         (f"{_TESTS}/test_internal.py",),
@@ -227,7 +227,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/internal-failure-is-an-answer",
-        f"{_COMMON}/http/internal.py",
+        f"{_COMMON}/http/clients/base.py",
         '    if not response.is_success:\n        raise unavailable(service, f"answered {response.status_code}")\n',
         "",
         (f"{_TESTS}/test_windows.py", f"{_TESTS}/test_credentials.py"),
@@ -283,7 +283,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/command-ignores-shutdown-seconds",
-        f"{_COMMON}/http/command.py",
+        f"{_COMMON}/http/service/command.py",
         "            shutdown_seconds=settings.shutdown_seconds,\n",
         "",
         (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py"),

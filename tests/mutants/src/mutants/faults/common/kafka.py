@@ -7,7 +7,7 @@ from mutants.fault import Fault
 _KAFKA: Final = "libs/common/src/common/kafka"
 _TESTS: Final = "libs/common/tests"
 _CLIENTS: Final = f"{_KAFKA}/clients.py"
-_SESSIONS: Final = f"{_KAFKA}/partitions.py"
+_SESSIONS: Final = f"{_KAFKA}/consume/partitions.py"
 
 _CLIENT_TESTS: Final = (f"{_TESTS}/test_client_settings.py",)
 _REACHED: Final = (f"{_TESTS}/test_reachable.py",)
@@ -142,7 +142,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-without-transaction",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "async with self.producer.transaction():",
         "if True:",
         _SESSION_TESTS,
@@ -150,7 +150,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-left-out",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "                if offsets:\n                    await self.producer.send_offsets",
         "                if offsets and not outgoing:\n                    await self.producer.send_offsets",
         _SESSION_TESTS,
@@ -158,7 +158,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-of-another-group",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "send_offsets_to_transaction(dict(offsets), self.group)",
         "send_offsets_to_transaction(dict(offsets), self.slot)",
         _SESSION_TESTS,
@@ -166,7 +166,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-fetches-while-stopping",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "        if self.stopping.is_set():\n            return {}\n        wanted",
         "        wanted",
         _SESSION_TESTS,
@@ -174,7 +174,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-waits-for-its-fetch",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "        for task in self._fetching:\n            task.cancel()",
         "        return",
         _SESSION_TESTS,
@@ -182,7 +182,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-of-all-partitions",
-        "libs/common/src/common/kafka/session.py",
+        "libs/common/src/common/kafka/consume/session.py",
         "wanted = partitions or self.partitions",
         "wanted = partitions",
         _SESSION_TESTS,

@@ -7,11 +7,11 @@ from mutants.fault import Fault
 _MONGO: Final = "libs/common/src/common/mongo"
 _TESTS: Final = "libs/common/tests"
 _CLIENT: Final = f"{_MONGO}/client.py"
-_OWNERS: Final = f"{_MONGO}/owners.py"
+_OWNERS: Final = f"{_MONGO}/owned_session.py"
 _TRANSACTIONS: Final = f"{_MONGO}/transactions.py"
-_COLLECTIONS: Final = f"{_MONGO}/collections.py"
+_COLLECTIONS: Final = f"{_MONGO}/schema.py"
 _INDEXES: Final = f"{_MONGO}/indexes.py"
-_SWAPS: Final = f"{_MONGO}/swaps.py"
+_SWAPS: Final = f"{_MONGO}/compare_and_set.py"
 
 _CLIENT_TESTS: Final = (f"{_TESTS}/test_client_settings.py",)
 _TRANSACTION_TESTS: Final = (f"{_TESTS}/test_transactions.py",)

@@ -6,10 +6,10 @@ from mutants.fault import Fault
 
 _COMMON: Final = "libs/common/src/common"
 _TESTS: Final = "libs/common/tests"
-_RING: Final = f"{_COMMON}/security/envelope.py"
+_RING: Final = f"{_COMMON}/security/key_ring.py"
 _SIGNATURE: Final = f"{_COMMON}/security/signature.py"
 _LOGS: Final = f"{_COMMON}/telemetry/logs.py"
-_LETTERS: Final = f"{_COMMON}/dead_letters.py"
+_LETTERS: Final = f"{_COMMON}/kafka/consume/dlq_limit.py"
 
 _EDGES: Final = (f"{_TESTS}/test_edges.py",)
 _SECURITY: Final = (f"{_TESTS}/test_security.py",)

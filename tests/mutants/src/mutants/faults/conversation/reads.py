@@ -6,12 +6,12 @@ from mutants.fault import Fault
 
 _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
-_ROUTES: Final = f"{_SOURCE}/routes.py"
-_READS: Final = f"{_SOURCE}/reads.py"
-_VIEWS: Final = f"{_SOURCE}/views.py"
-_NUMBERS: Final = f"{_SOURCE}/numbers.py"
-_FIT: Final = f"{_SOURCE}/fit.py"
-_USAGE: Final = f"{_SOURCE}/usage.py"
+_ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
+_READS: Final = f"{_SOURCE}/read_api/queries.py"
+_VIEWS: Final = f"{_SOURCE}/read_api/views.py"
+_NUMBERS: Final = f"{_SOURCE}/chatbot_directory.py"
+_FIT: Final = f"{_SOURCE}/batch/batch_size.py"
+_USAGE: Final = f"{_SOURCE}/read_api/usage.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_isolation.py",)
 _NUMBER_TESTS: Final = (f"{_TESTS}/test_numbers.py",)

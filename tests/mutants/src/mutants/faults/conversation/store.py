@@ -6,15 +6,15 @@ from mutants.fault import Fault
 
 _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
-_CORE: Final = f"{_SOURCE}/core.py"
+_CORE: Final = f"{_SOURCE}/batch/core.py"
 _STORE: Final = f"{_SOURCE}/store.py"
-_STATE: Final = f"{_SOURCE}/state.py"
-_PEOPLE: Final = f"{_SOURCE}/people.py"
-_STATUSES: Final = f"{_SOURCE}/statuses.py"
-_EVENTS: Final = f"{_SOURCE}/events.py"
-_TRAFFIC: Final = f"{_SOURCE}/traffic.py"
-_WINDOWS: Final = f"{_SOURCE}/windows.py"
-_FACTS: Final = f"{_SOURCE}/facts.py"
+_STATE: Final = f"{_SOURCE}/batch/working_set.py"
+_PEOPLE: Final = f"{_SOURCE}/batch/people.py"
+_STATUSES: Final = f"{_SOURCE}/batch/statuses.py"
+_EVENTS: Final = f"{_SOURCE}/batch/events.py"
+_TRAFFIC: Final = f"{_SOURCE}/batch/number_events.py"
+_WINDOWS: Final = f"{_SOURCE}/batch/service_window.py"
+_FACTS: Final = f"{_SOURCE}/batch/facts.py"
 
 _PLAN: Final = (f"{_TESTS}/test_core.py",)
 _STORED: Final = (f"{_TESTS}/test_store.py",)

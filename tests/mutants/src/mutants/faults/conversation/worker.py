@@ -8,7 +8,7 @@ _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
 _HANDLERS: Final = f"{_SOURCE}/handlers.py"
 _APP: Final = f"{_SOURCE}/app.py"
-_ROUTES: Final = f"{_SOURCE}/routes.py"
+_ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
 
 _WORKER: Final = (f"{_TESTS}/test_worker.py",)
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
@@ -19,7 +19,7 @@ FAULTS: Final = (
     # What Meta writes in another form than documented
     Fault(
         "conversation/failures-share-a-status",
-        f"{_SOURCE}/statuses.py",
+        f"{_SOURCE}/batch/statuses.py",
         'else f"{key}|{failure}"',
         "else key",
         _ODD,
@@ -27,7 +27,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/torn-texts-are-stored-replaced",
-        f"{_SOURCE}/core.py",
+        f"{_SOURCE}/batch/core.py",
         "raw=kept_text(original_of(data)),",
         "raw=bytes(data.raw).decode(),",
         _ODD,
@@ -35,7 +35,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/torn-texts-cannot-be-shown",
-        f"{_SOURCE}/views.py",
+        f"{_SOURCE}/read_api/views.py",
         'json.loads(shown_text(text) if "\\\\" in text else text)',
         "json.loads(text)",
         _ODD,

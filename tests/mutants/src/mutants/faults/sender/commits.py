@@ -4,9 +4,9 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_HANDLERS: Final = "services/sender/src/sender/handlers.py"
-_PREFIX: Final = "services/sender/src/sender/prefix.py"
-_COMMITS: Final = "services/sender/src/sender/commits.py"
+_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
+_PREFIX: Final = "services/sender/src/sender/worker/offsets.py"
+_COMMITS: Final = "services/sender/src/sender/worker/commits.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
 
 FAULTS: Final = (

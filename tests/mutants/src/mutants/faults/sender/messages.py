@@ -28,7 +28,7 @@ FAULTS: Final = (
     ),
     Fault(
         "messages/quote-lost",
-        "services/sender/src/sender/payloads.py",
+        "services/sender/src/sender/delivery/payloads.py",
         "    if request.quoted is not None:",
         "    if request.reply_to is not None:",
         (
@@ -39,7 +39,7 @@ FAULTS: Final = (
     ),
     Fault(
         "messages/defaults-sent",
-        "services/sender/src/sender/payloads.py",
+        "services/sender/src/sender/delivery/payloads.py",
         "for name in _content_of(type(message)) if name in given}",
         "for name in _content_of(type(message))}",
         _EXAMPLES,
@@ -47,7 +47,7 @@ FAULTS: Final = (
     ),
     Fault(
         "messages/branch-in-path",
-        "libs/common/src/common/contracts/refusals.py",
+        "libs/common/src/common/contracts/validation/refusals.py",
         "part.startswith(BRANCH)",
         "part.startswith(BRANCH * 2)",
         _FORMS,
@@ -97,7 +97,7 @@ FAULTS: Final = (
     ),
     Fault(
         "messages/name-of-a-file-lost",
-        "services/sender/src/sender/uploads.py",
+        "services/sender/src/sender/media/links.py",
         'return {**update, "filename": ready.name} if is_nameless else update',
         "return update",
         ("services/sender/tests/test_uploads.py",),
@@ -105,7 +105,7 @@ FAULTS: Final = (
     ),
     Fault(
         "messages/first-bytes-ignored",
-        "libs/common/src/common/meta/media_types.py",
+        "libs/common/src/common/meta/media/types.py",
         "return (sniffed(head) if untold else None) or told(mime_type, name)",
         "return told(mime_type, name)",
         ("libs/common/tests/test_media_types.py",),

@@ -4,12 +4,12 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_PHONES: Final = "libs/common/src/common/contracts/phones.py"
-_ENDINGS: Final = "libs/common/src/common/contracts/phone_endings.py"
-_PEOPLE: Final = "libs/common/src/common/contracts/people.py"
-_JUNCTIONS: Final = "services/sender/src/sender/junctions.py"
-_PERSONS: Final = "services/sender/src/sender/persons.py"
-_WINDOWS: Final = "services/sender/src/sender/windows.py"
+_PHONES: Final = "libs/common/src/common/contracts/phone_numbers/parsing.py"
+_ENDINGS: Final = "libs/common/src/common/contracts/phone_numbers/endings.py"
+_PEOPLE: Final = "libs/common/src/common/contracts/contacts.py"
+_JUNCTIONS: Final = "services/sender/src/sender/dispatch/aliases.py"
+_PERSONS: Final = "services/sender/src/sender/limits/recipients.py"
+_WINDOWS: Final = "services/sender/src/sender/limits/service_window.py"
 _RECIPIENT_TESTS: Final = ("libs/common/tests/test_recipients.py",)
 _PERSON_TESTS: Final = ("services/sender/tests/test_persons.py",)
 _WINDOW_TESTS: Final = ("services/sender/tests/test_windows.py",)
@@ -137,7 +137,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/an-opt-out-counts-on-any-number",
-        "services/sender/src/sender/optout_store.py",
+        "services/sender/src/sender/journal/opt_outs.py",
         '            "phoneNumberId": status.phone_number_id,\n',
         "",
         ("services/sender/tests/test_store.py",),
@@ -145,7 +145,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/opt-outs-are-asked-for-every-template",
-        "services/sender/src/sender/optout_lookup.py",
+        "services/sender/src/sender/limits/opt_out_lookup.py",
         "if not self._known.is_marketing(chatbot, subject) or self._known",
         "if self._known",
         ("services/sender/tests/test_optouts.py",),

@@ -4,10 +4,10 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_SCOPES: Final = "services/sender/src/sender/scopes.py"
-_REFUSED: Final = "services/sender/src/sender/refused.py"
-_HANDLERS: Final = "services/sender/src/sender/handlers.py"
-_GATES: Final = "services/sender/src/sender/gates.py"
+_SCOPES: Final = "services/sender/src/sender/delivery/scopes.py"
+_REFUSED: Final = "services/sender/src/sender/limits/refusals.py"
+_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
+_GATES: Final = "services/sender/src/sender/dispatch/holds.py"
 _TESTS_OF_SCOPES: Final = "services/sender/tests/test_scopes.py"
 _TESTS_OF_REFUSED: Final = "services/sender/tests/test_refused.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"

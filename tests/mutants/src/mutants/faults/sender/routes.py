@@ -4,14 +4,14 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_ROUTES: Final = "services/sender/src/sender/routes.py"
-_MEDIA_ROUTES: Final = "services/sender/src/sender/media_routes.py"
-_BATCH_ROUTE: Final = "services/sender/src/sender/batch_route.py"
+_ROUTES: Final = "services/sender/src/sender/api/routes.py"
+_MEDIA_ROUTES: Final = "services/sender/src/sender/api/media.py"
+_BATCH_ROUTE: Final = "services/sender/src/sender/api/batch_route.py"
 _APP: Final = "services/sender/src/sender/app.py"
 _CLIENTS: Final = "libs/common/src/common/kafka/clients.py"
 _CLIENT: Final = "libs/common/src/common/meta/transports/with_pyreqwest.py"
 _LETTER: Final = "libs/common/src/common/meta/transports/letter.py"
-_INTERNAL: Final = "libs/common/src/common/http/internal.py"
+_INTERNAL: Final = "libs/common/src/common/http/clients/base.py"
 _CLIENT_: Final = "libs/common/src/common/mongo/client.py"
 _CONFORMANCE: Final = "libs/common/tests/test_graph_conformance.py"
 _TRANSPORTS: Final = "libs/common/tests/test_transports.py"

@@ -4,8 +4,8 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_LETTERS: Final = "services/sender/src/sender/letters.py"
-_HANDLERS: Final = "services/sender/src/sender/handlers.py"
+_LETTERS: Final = "services/sender/src/sender/worker/dead_letters.py"
+_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
 
 FAULTS: Final = (

@@ -4,8 +4,8 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_FLOW: Final = "services/sender/src/sender/flow.py"
-_CORE: Final = "services/sender/src/sender/core.py"
+_FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
+_CORE: Final = "services/sender/src/sender/delivery/core.py"
 _TESTS_OF_STEPS: Final = "services/sender/tests/test_steps.py"
 
 FAULTS: Final = (
@@ -275,7 +275,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/lanes-two-records-of-a-send",
-        "services/sender/src/sender/lanes.py",
+        "services/sender/src/sender/dispatch/lanes.py",
         "            if (behind := self._under_way.get(send)) is not None:\n",
         "            if (behind := None) is not None:\n",
         ("services/sender/tests/test_lanes.py",),

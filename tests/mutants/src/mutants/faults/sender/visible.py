@@ -8,13 +8,13 @@ _TESTS: Final = ("services/sender/tests/test_visible.py",)
 _ADVICE_TESTS: Final = ("services/sender/tests/test_advice.py",)
 _LATER_TESTS: Final = ("services/sender/tests/test_later.py",)
 _TESTS_OF_SESSIONS: Final = ("services/sender/tests/test_sessions.py",)
-_TELLING: Final = "services/sender/src/sender/telling.py"
-_MOVES: Final = "services/sender/src/sender/moves.py"
+_TELLING: Final = "services/sender/src/sender/worker/telling.py"
+_MOVES: Final = "services/sender/src/sender/delivery/transitions.py"
 
 FAULTS: Final = (
     Fault(
         "visible/one-look",
-        "services/sender/src/sender/standing.py",
+        "services/sender/src/sender/journal/standing.py",
         "_LOOKS: Final = 3",
         "_LOOKS: Final = 1",
         _TESTS,
@@ -22,7 +22,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/any-chatbots-message",
-        "libs/common/src/common/kafka/unfinished.py",
+        "libs/common/src/common/kafka/consume/unfinished.py",
         "is_ours = named.chatbot_id == self._chatbot_id",
         "is_ours = True",
         _TESTS,
@@ -30,7 +30,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/lines-without-end",
-        "services/sender/src/sender/ended.py",
+        "services/sender/src/sender/delivery/end_log.py",
         "        if self.written[chatbot_id] >= MAX_OF_CHATBOT or self.written.total() >= MAX_IN_ALL:\n",
         "        if self.written.total() >= MAX_IN_ALL:\n",
         _TESTS,
@@ -38,7 +38,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/repetition-is-a-duplicate",
-        "services/sender/src/sender/content.py",
+        "services/sender/src/sender/journal/content.py",
         'if name != "messageId"}',
         "}",
         _ADVICE_TESTS,
@@ -46,7 +46,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/cancelled-is-not-told",
-        "services/sender/src/sender/advice.py",
+        "services/sender/src/sender/api/warnings.py",
         "(CANCELLED, entry is not None and entry.state is State.CANCELLED)",
         "(CANCELLED, False)",
         _ADVICE_TESTS,
@@ -54,7 +54,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/own-entry-is-a-repetition",
-        "services/sender/src/sender/advice.py",
+        "services/sender/src/sender/api/warnings.py",
         " and entry.created_at < now)",
         ")",
         _ADVICE_TESTS,
@@ -79,7 +79,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/failure-beside-a-delivery",
-        "services/sender/src/sender/settle.py",
+        "services/sender/src/sender/delivery/reconcile.py",
         "status.status == _FAILED and status.delivery_status == _FAILED",
         "status.status == _FAILED",
         _LATER_TESTS,

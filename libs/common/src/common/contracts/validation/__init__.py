@@ -1,0 +1,1 @@
+"""Why a request is refused, in sentences for its caller. Pure."""

@@ -1,0 +1,1 @@
+"""Fetching files from URLs that callers name, from the public internet alone."""

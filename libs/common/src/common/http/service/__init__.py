@@ -1,0 +1,1 @@
+"""Running a service: its command line, listeners, health and metrics."""

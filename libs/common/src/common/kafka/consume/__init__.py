@@ -1,0 +1,1 @@
+"""Reading topics: exclusive partitions, followers, tables and progress."""

@@ -1,0 +1,1 @@
+"""Writing topics: acknowledged publishing and batches."""

@@ -1,0 +1,1 @@
+"""Kafka's bytes: decoding, decompression, partitioning, and a patch of aiokafka."""

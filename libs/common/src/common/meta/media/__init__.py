@@ -1,0 +1,1 @@
+"""Files at Meta: which are carried, of which types, and how they are uploaded."""

@@ -1,0 +1,99 @@
+"""Compare-and-set in bulk: documents that change only while they still are what the writer has read.
+
+A document carries a `token` that is new with every write. A `Swap` names the token that it expects; whether it took
+place is seen by reading the document back, so a batch whose acknowledgement was lost is simply written again.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bson.errors import BSONError
+from pymongo import InsertOne, ReplaceOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+
+from common.errors import Unavailable
+from common.mongo.client import Document
+from common.telemetry.safe_errors import (quotes, text_of)
+
+log = logging.getLogger(__name__)
+
+Collection = AsyncCollection[Document]
+
+_DUPLICATE_KEY = 11000
+_MANY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Put `document` (with `_id` and `token`) where `expected` stands; None: where nothing stands."""
+
+    document: Document
+    expected: str | None
+
+
+@contextmanager
+def or_unavailable() -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable`, whose text callers may see; the log says what happened."""
+    try:
+        yield
+    except PyMongoError as error:
+        log.warning("MongoDB is unavailable", extra={"error": _described(error)})
+        raise Unavailable("MongoDB is unavailable; try again", code="mongo_unavailable") from error
+
+
+def _described(error: PyMongoError) -> str:
+    """The error for a log. The text of a refused operation quotes its documents, with what people wrote."""
+    return f"{type(error).__name__} ({text_of(error)})" if isinstance(error, OperationFailure) else repr(error)
+
+
+quotes(OperationFailure, lambda error: f"code {error.code}")
+quotes(BSONError, lambda _: "a document cannot be encoded")
+
+
+async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Document | None]:
+    """Write what can be written, side by side; for each swap the document as it stands now.
+
+    It stands as wished when its token is the swap's. Raises `Unavailable`; the same swaps may then be tried again.
+    """
+    # A command has its price, and so has an upsert: few new documents are upserts beside the others, many are inserts.
+    inserting = sum(swap.expected is None for swap in swaps) > _MANY
+    operations = [_operation(swap, inserting=inserting) for swap in swaps]
+    with or_unavailable():
+        try:
+            result = await collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            only_duplicates(error)
+        else:
+            if result.inserted_count + result.matched_count + result.upserted_count == len(swaps):
+                return [swap.document for swap in swaps]
+        return await find_all(collection, [swap.document["_id"] for swap in swaps])
+
+
+async def find_all(collection: Collection, ids: Sequence[str]) -> list[Document | None]:
+    """The document of each id, or None. Raises `Unavailable`."""
+    with or_unavailable():
+        found = {document["_id"]: document async for document in collection.find({"_id": {"$in": list(ids)}})}
+    return [found.get(key) for key in ids]
+
+
+def _operation(swap: Swap, *, inserting: bool) -> Any:
+    key, token = swap.document["_id"], swap.expected
+    if token is not None:
+        return ReplaceOne({"_id": key, "token": token}, swap.document)
+    if inserting:
+        return InsertOne(swap.document)
+    # Where something stands, its token is another one: so the upsert meets the unique `_id`, as an insert would.
+    return ReplaceOne({"_id": key, "token": swap.document["token"]}, swap.document, upsert=True)
+
+
+def only_duplicates(error: BulkWriteError) -> None:
+    """Raise `error` unless all that went wrong are duplicate keys: documents that are there already."""
+    details: dict[str, Any] = dict(error.details or {})
+    if details.get("writeConcernErrors") or any(
+        item.get("code") != _DUPLICATE_KEY for item in details.get("writeErrors", [])
+    ):
+        raise error

@@ -1,0 +1,1 @@
+"""A batch of facts: from Kafka records to documents and events. Pure."""

@@ -1,0 +1,55 @@
+"""One message of ours that came to be as two: statuses without our callback data knew its wamid alone. Pure.
+
+Such statuses, when they come before the result, make a *stand-in*: a message as of another system, whose id is made of
+the number, its account and the wamid. Once a result or a signed status says that the wamid is ours, on that number
+and in that account, the stand-in's history goes into the message, and the stand-in goes. Its events did not name the
+send. So they are published once more, as the message's own, by the record that brought the two together.
+"""
+
+from typing import Final
+
+from common.contracts.ids import outbound_message_id
+from conversation.batch.working_set import (Document, Message, Working)
+from conversation.batch.statuses import advance
+
+STOOD_IN: Final = "stoodIn"
+"""Set on a message that has taken a stand-in: prices of it may be kept under the stand-in's id."""
+
+
+def stand_in_id(message: Message, wamid: str) -> str:
+    """The id of the message that stands in for this one, as long as nobody has said whose the wamid is."""
+    document = message.document
+    return outbound_message_id(document.get("phoneNumberId"), document.get("chatbotId"), wamid)
+
+
+def absorb(working: Working, message: Message, wamid: str, *, origin: str, most: int) -> None:
+    """Take the stand-in of this wamid, if there is one, into `message`, which has at most `most` statuses then.
+
+    `origin` is that of the fact that says whose the wamid is: what was published without the send is its to publish.
+    """
+    stand_in = working.messages.get(stand_in_id(message, wamid))
+    if stand_in is None or stand_in is message:
+        return
+    working.absorb(message, stand_in)
+    message.set(STOOD_IN, value=True)
+    _take_conversation(message, stand_in)
+    fresh = set(map(id, stand_in.pushed))  # these are not published yet: their facts speak of the message now
+    for entry in stand_in.document.get("statuses", ()):
+        if message.status_entry(entry["key"]) is None and len(message.document.get("statuses", ())) < most:
+            message.add_status(entry if id(entry) in fresh else {**entry, "origin": origin})
+            message.set("deliveryStatus", advance(message.document.get("deliveryStatus"), entry["status"]))
+    if message.document.get("deliveryStatus") == stand_in.document.get("deliveryStatus"):
+        message.set("error", stand_in.document.get("error"))
+
+
+def retold(message: Message, key: str, origin: str) -> list[Document]:
+    """The statuses that a fact has to publish beside its own, whose key is `key`: those of the stand-in."""
+    return [one for one in message.document.get("statuses", ()) if one["origin"] == origin and one["key"] != key]
+
+
+def _take_conversation(message: Message, stand_in: Message) -> None:
+    if message.conversation_id is None:
+        message.conversation = stand_in.conversation
+        message.set("conversationId", stand_in.document.get("conversationId"))
+    elif stand_in.conversation is not None:
+        stand_in.conversation.root.count("outboundCount", -1)

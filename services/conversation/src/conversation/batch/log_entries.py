@@ -1,0 +1,87 @@
+"""The webhook log and the usage log: documents that are written once. Pure."""
+
+from typing import Any
+
+from common.contracts.ids import derive_id
+from common.contracts.webhooks import WebhookData, original_of
+from common.meta.payloads import read_json
+from common.meta.broken_text import kept_text
+from conversation.batch.absorbing import (STOOD_IN, stand_in_id)
+from conversation.batch.documents import present
+from conversation.batch.facts import (ChangeSeen, Inbound, Result, StatusSeen)
+from conversation.batch.working_set import (Document, Message)
+
+_DAY = "%Y-%m-%d"
+
+
+def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen) -> Document:
+    """One entry of `webhook_events` per record: Meta's repetitions are there, with the same `recordId`.
+
+    A message's JSON is kept with the message; the others keep theirs here.
+    """
+    data = fact.event.data
+    return present(
+        _id=fact.origin,
+        recordId=fact.event.id,
+        type=fact.event.type,
+        field=data.field,
+        accountId=data.account_id,
+        phoneNumberId=data.phone_number_id,
+        wamid=data.wamid,
+        status=fact.status.status if isinstance(fact, StatusSeen) else None,
+        reason=data.reason,
+        raw=None if isinstance(fact, Inbound) else _raw(data),
+        receivedAt=fact.event.recorded_at,
+    )
+
+
+def usage_of_pricing(fact: StatusSeen, message: Message) -> list[Document]:
+    """Meta's `pricing` of a message, once: it comes with `sent` and again with the first of delivered and read."""
+    pricing = read_json(fact.status.pricing)
+    if not pricing:
+        return []
+    wamid = fact.status.id
+    priced = stand_in_id(message, wamid) if message.document.get(STOOD_IN) else message.document["_id"]
+    return [
+        present(
+            **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
+            wamid=wamid,
+            category=_text(pricing.get("category")),
+            pricingType=_text(pricing.get("type")),
+            pricingModel=_text(pricing.get("pricing_model")),
+            billable=pricing.get("billable") if isinstance(pricing.get("billable"), bool) else None,
+        )
+    ]
+
+
+def usage_of_send(fact: Result, message: Message) -> Document:
+    """One send that Meta has accepted."""
+    data = fact.event.data
+    return present(
+        **_usage("send", data.journal_id, message, data.at),
+        wamid=data.wamid,
+        messageId=data.message_id,
+        messageType=message.document.get("type"),
+    )
+
+
+def _usage(kind: str, about: str, message: Message, at: Any) -> Document:
+    return present(
+        _id=derive_id("usage", kind, about),
+        kind=kind,
+        chatbotId=message.document.get("chatbotId"),
+        phoneNumberId=message.document.get("phoneNumberId"),
+        conversationId=message.conversation_id,
+        at=at,
+        day=at.strftime(_DAY),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _raw(data: WebhookData) -> str | None:
+    """The part as text, with nothing lost: JSON as it came, other bytes escaped (`kept_text`)."""
+    original = original_of(data)
+    return kept_text(original) if original or data.raw_base64 is not None else None

@@ -1,0 +1,55 @@
+"""Statuses that were told before a result had named their send. Pure.
+
+A status that carries our callback data says which send it speaks of, by our journal id. The producer's `messageId` and
+`metadata` are known from the send's results alone. So the first result publishes what was told without them once
+more, with an id of its own, because a consumer that knows the first event by its id must not drop the second.
+
+The message keeps which record did so, and of which statuses: a replay of that record publishes the same again, and
+another result publishes nothing. What a batch itself publishes is left out, because its events are written when all
+of its facts are applied: they have the names already, wherever in the batch the result stands.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from common.contracts.topics import SEND_RESULTS
+from conversation.batch.working_set import (Document, Message)
+
+NAMED: Final = "named"
+"""Of a message: `by` is the origin of the result that named it, `places` are those of the statuses to tell again."""
+
+_OF_RESULTS: Final = f"{SEND_RESULTS.name}/"
+
+
+def note_nameless(message: Message, origin: str, batch: Collection[str]) -> None:
+    """Note which statuses have been told without the send's names, before the result of this origin brings them.
+
+    `batch` are the origins of the records that are applied together: each publishes what it is the origin of.
+    """
+    if message.document.get("messageId") is not None:
+        return
+    places = [
+        place
+        for place, entry in enumerate(message.document.get("statuses", ()))
+        if entry["origin"] not in batch and not entry["origin"].startswith(_OF_RESULTS)
+    ]
+    if places:
+        message.set(NAMED, {"by": origin, "places": places})
+
+
+def nameless(message: Message, origin: str) -> list[Document]:
+    """The statuses that the result of this origin has to publish once more."""
+    named = message.document.get(NAMED)
+    if named is None or named["by"] != origin:
+        return []
+    statuses = message.document.get("statuses", ())
+    return [statuses[place] for place in named["places"] if place < len(statuses)]
+
+
+def wamid_of(message: Message, entry: Document) -> str | None:
+    """The wamid that a status came with; a message has more than one when Meta took its send twice."""
+    first = message.document.get("wamid")
+    for wamid in (first, *message.document.get("otherWamids", ())):
+        if wamid is not None and entry["key"].startswith(f"{wamid}|{entry['status']}|"):
+            return str(wamid)
+    return first

@@ -1,0 +1,233 @@
+"""Which conversation a fact belongs to: who is the same person, and whose a phone number is now. Pure.
+
+A BSUID is one person for good. A phone number is one person's at a time: it is taken over by the person whom Meta
+names with it later. So two conversations become one only when nothing contradicts it (docs/decisions/0024).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from common.contracts.ids import derive_id
+from common.contracts.phone_numbers.notations import (canonical, notations)
+from common.contracts.contacts import (Contact, contact_of_recipient)
+from common.meta.calls import Call
+from conversation.batch.documents import (aliases_of, contact_document, present)
+from conversation.batch.facts import (Inbound, Result, StatusSeen)
+from conversation.batch.working_set import (AWAITED, CONTACT_AT, PHONE_AT, Conversation, Document, Working, newest_aliases)
+
+_IDS: Final = ("userId", "waId", "parentUserId")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One person on a business number, as a fact names it.
+
+    `contact` is to be written to from now on. `aliases` are the person's for sure, those of the past first. `new` are
+    those of a phone number that the person has from now on, where the BSUID that it brings along is not told.
+    """
+
+    contact: Contact
+    aliases: tuple[str, ...]
+    at: datetime
+    new: frozenset[str] = frozenset()
+
+    @property
+    def users(self) -> frozenset[str]:
+        """The BSUIDs among the aliases."""
+        return frozenset(filter(is_user, self.aliases))
+
+
+def is_user(alias: str) -> bool:
+    """Whether an alias is a BSUID. What is neither a BSUID nor a group is a phone number."""
+    return "|u:" in alias
+
+
+def users_of(conversation: Conversation) -> set[str]:
+    """The BSUIDs of a conversation's person."""
+    return set(filter(is_user, conversation.document["aliases"]))
+
+
+def sender_of(fact: Inbound) -> Named:
+    """Who wrote a message, or whom a `system` message is about."""
+    data, identity = fact.event.data, fact.identity
+    told = data.contact or Contact()
+    if not identity.changed:
+        return Named(fact.contact, _aliases(data.phone_number_id, fact.contact), fact.at)
+    unnamed = identity.moves(told) and identity.now.user_id is None
+    new = _aliases(data.phone_number_id, Contact(wa_id=identity.now.wa_id)) if unnamed else ()
+    aliases = _aliases(data.phone_number_id, *identity.before, told, fact.contact)
+    return Named(fact.contact, aliases, fact.at, frozenset(new))
+
+
+def recipient_of(fact: StatusSeen) -> Named:
+    """To whom the message of a status went."""
+    contact = fact.event.data.contact or Contact()
+    return Named(contact, _aliases(fact.event.data.phone_number_id, contact), fact.at)
+
+
+def addressee_of(fact: Result) -> Named:
+    """To whom a send went: Meta's name and the producer's are the same person's."""
+    data = fact.event.data
+    given, told = contact_of_recipient(data.to), data.contact
+    if told is None or given.group_id is not None:
+        return Named(given, _aliases(data.phone_number_id, given), data.at)
+    both = replace(told, user_id=told.user_id or given.user_id, wa_id=told.wa_id or given.wa_id)
+    return Named(both, _aliases(data.phone_number_id, told, given), data.at)
+
+
+def caller_of(call: Call, phone_number_id: str | None) -> Named:
+    """Who called."""
+    return Named(call.contact, _aliases(phone_number_id, call.contact), call.at)
+
+
+def conversation_of(
+    working: Working, phone_number_id: str | None, named: Named, chatbot: str | None, now: datetime
+) -> Conversation | None:
+    """The conversation of this person, made or merged as needed; a phone number is taken from who had it before."""
+    if phone_number_id is None or not named.aliases:
+        return None
+    found = working.found(chatbot, named.aliases)
+    if len(found) == 1 and not named.new and _is_known(found[0], named):  # as nearly always
+        conversation = found[0]
+    else:
+        conversation = _resolved(working, phone_number_id, named, chatbot, found, now)
+    users, known = named.users, conversation.document["aliases"]
+    if users and any(alias in known for alias in named.aliases if alias not in users):
+        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # as Meta's times, which it is held against
+    conversation.set("updatedAt", now)
+    return conversation
+
+
+def _is_known(conversation: Conversation, named: Named) -> bool:
+    """Whether the fact says nothing new of who it is."""
+    known = conversation.document["aliases"]
+    return AWAITED not in conversation.document and all(alias in known for alias in named.aliases)
+
+
+def _resolved(
+    working: Working,
+    phone_number_id: str,
+    named: Named,
+    chatbot: str | None,
+    found: Sequence[Conversation],
+    now: datetime,
+) -> Conversation:
+    """The person's conversation, with all that the fact says of who it is."""
+    mine, others = _told_apart(found, named)
+    aliases = _own(working, named, others)
+    if not mine:
+        document = present(
+            # The time, because an alias can begin more than one: a phone number with each of its owners, a BSUID when
+            # its person had so many names since that it was forgotten.
+            _id=derive_id("conversation", chatbot or "", aliases[0], now.isoformat()),
+            phoneNumberId=phone_number_id,
+            chatbotId=chatbot,
+            aliases=[],
+            createdAt=now,
+        )
+        mine = [working.add(Conversation(document, new=True))]
+    conversation, awaited = mine[0], _awaited(mine, named)
+    for other in mine[1:]:
+        working.merge(conversation, other)
+    _add_aliases(working, conversation, aliases, chatbot)
+    conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
+    return conversation
+
+
+def note_sender(conversation: Conversation, named: Named) -> None:
+    """Show the person as they wrote last: what comes late does not overwrite what is newer."""
+    since = conversation.document.get(CONTACT_AT)
+    if since is not None and (named.at < since or (named.new and named.at == since)):
+        note_recipient(conversation, named)
+        return
+    known = conversation.document.get("contact", {})
+    if named.new:
+        known = {name: value for name, value in known.items() if name not in _IDS}
+    conversation.set("contact", {**known, **_shown(conversation, named.contact)})
+    conversation.latest(CONTACT_AT, named.at)
+
+
+def note_recipient(conversation: Conversation, named: Named) -> None:
+    """Show what was not known yet of a person, but no BSUID of before while a new one is still to come."""
+    told = _shown(conversation, named.contact)
+    if conversation.document.get(AWAITED):
+        told = {name: value for name, value in told.items() if name not in _IDS}
+    conversation.set("contact", {**told, **conversation.document.get("contact", {})})
+
+
+def _told_apart(found: Sequence[Conversation], named: Named) -> tuple[list[Conversation], list[Conversation]]:
+    """Of the conversations that have one of the aliases, those of this person, and those of other people."""
+    person, mine, others = set(named.users), list[Conversation](), list[Conversation]()
+    for conversation in found:
+        theirs = users_of(conversation)
+        if not theirs or not theirs.isdisjoint(person) or _is_linked(conversation, named, person, mine):
+            person |= theirs
+            mine.append(conversation)
+        else:
+            others.append(conversation)
+    return mine, others
+
+
+def _is_linked(conversation: Conversation, named: Named, person: set[str], mine: Sequence[Conversation]) -> bool:
+    """Whether it is this person's without a BSUID in common."""
+    held = {alias for alias in named.aliases if alias in conversation.document["aliases"]}
+    if held <= named.new:  # the new number's: of this person, if written from after the change, else of who had it
+        since = conversation.document.get(PHONE_AT)
+        return since is not None and since >= named.at
+    awaited = conversation.document.get(AWAITED, ())
+    return not person or (not any(map(users_of, mine)) and not held.isdisjoint(awaited))
+
+
+def _own(working: Working, named: Named, others: Iterable[Conversation]) -> list[str]:
+    """The aliases that are this person's now: phone numbers of others too, if this fact knows it later than they."""
+    own = list(named.aliases)
+    for other in others:
+        held = [alias for alias in own if alias in other.document["aliases"]]
+        since = other.document.get(PHONE_AT)
+        if (named.users or named.new) and (since is None or since <= named.at):
+            working.release(other, held)
+        else:
+            kept = {name for alias in held for name in _notations_of(alias)}
+            own = [alias for alias in own if alias not in kept]
+    return own
+
+
+def _notations_of(alias: str) -> list[str]:
+    number, kind, digits = alias.partition("|p:")
+    return [f"{number}{kind}{name}" for name in notations(digits)]
+
+
+def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
+    """The phone numbers of which the BSUID is still to come: of a new number, until a BSUID is named with it."""
+    waiting = [alias for one in mine for alias in one.document.get(AWAITED, ())]
+    if not named.new:
+        return [alias for alias in waiting if not named.users or alias not in named.aliases]
+    come = any(users_of(one) and not named.new.isdisjoint(one.document["aliases"]) for one in mine)
+    return list(dict.fromkeys([*waiting, *([] if come else sorted(named.new))]))
+
+
+def _add_aliases(working: Working, conversation: Conversation, aliases: Sequence[str], chatbot: str | None) -> None:
+    known = conversation.document["aliases"]
+    missing = [alias for alias in aliases if alias not in known]
+    if missing:
+        others = [alias for alias in known if alias not in aliases]
+        conversation.set("aliases", newest_aliases([*others, *aliases]))
+        working.by_alias.update(dict.fromkeys([(chatbot, alias) for alias in missing], conversation))
+
+
+def _shown(conversation: Conversation, contact: Contact) -> Document:
+    """The contact without a phone number that is another person's now."""
+    shown = contact_document(contact)
+    if contact.wa_id and contact.group_id is None:
+        alias = f"{conversation.document['phoneNumberId']}|p:{canonical(contact.wa_id)}"
+        if alias not in conversation.document["aliases"]:
+            del shown["waId"]
+    return shown
+
+
+def _aliases(phone_number_id: str | None, *contacts: Contact) -> tuple[str, ...]:
+    return tuple(aliases_of(phone_number_id, *contacts))

@@ -1,0 +1,247 @@
+"""The documents of a batch as they are being worked on: what was known, what is new, what changed. No IO."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from conversation.batch.service_window import (CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND)
+
+Document = dict[str, Any]
+
+CONTACT_AT: Final = "contactAt"
+"""When the contact was as it is shown."""
+
+PHONE_AT: Final = "phoneAt"
+"""When Meta last named the person's BSUID and phone number together."""
+
+AWAITED: Final = "awaitedAliases"
+"""New phone numbers of which the BSUID is still to come."""
+
+PLACE: Final = "place"
+"""Of a message: a number that grows with each that comes into its conversation, because Meta's times are seconds."""
+
+LAST_PLACE: Final = "lastPlace"
+"""Of a conversation: the highest that it has given."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_COUNTS: Final = ("inboundCount", "outboundCount")
+_TIMES: Final = ("lastMessageAt", LAST_INBOUND, LAST_CALL, FREE_ENTRY_AT, CLOSED_AT, PHONE_AT, CONTACT_AT)
+
+MAX_ALIASES: Final = 50
+"""A person has one or two, and another with each new phone or account."""
+
+
+@dataclass(eq=False, slots=True)
+class Conversation:
+    """One conversation. `changed` are the fields to set, `added` the counts to add, `lost` the aliases given up."""
+
+    document: Document
+    new: bool = False
+    changed: Document = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    merged_into: "Conversation | None" = None
+
+    @property
+    def id(self) -> str:
+        """Its id; after a merge the id of the one that stays."""
+        return self.root.document["_id"]  # type: ignore[no-any-return]  # documents are untyped
+
+    @property
+    def root(self) -> "Conversation":
+        """The one that stays."""
+        return self if self.merged_into is None else self.merged_into.root
+
+    def next_place(self) -> int:
+        """The place of a message that comes into it: higher than that of any before, whatever has gone since."""
+        counted = sum(self.document.get(name, 0) for name in _COUNTS)
+        place: int = max(self.document.get(LAST_PLACE, 0), counted) + 1
+        self.set(LAST_PLACE, place)
+        return place
+
+    def set(self, name: str, value: object) -> None:
+        """Set a field, if that changes it."""
+        if value is not None and self.document.get(name) != value:
+            self.document[name] = value
+            self.changed[name] = value
+
+    def latest(self, name: str, moment: Any) -> None:
+        """Move a time forward, never back."""
+        if name not in self.document or self.document[name] < moment:
+            self.set(name, moment)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a count."""
+        self.document[name] = self.document.get(name, 0) + by
+        self.added[name] = self.added.get(name, 0) + by
+
+
+@dataclass(eq=False, slots=True)
+class Message:
+    """One message, in or out. `changed` are the fields to set, `pushed` the new entries of its status history."""
+
+    document: Document
+    new: bool = False
+    changed: Document = field(default_factory=dict)
+    pushed: list[Document] = field(default_factory=list)
+    conversation: Conversation | None = None
+    absorbed_into: "Message | None" = None
+
+    @property
+    def root(self) -> "Message":
+        """The one that stays."""
+        return self if self.absorbed_into is None else self.absorbed_into.root
+
+    def set(self, name: str, value: object) -> None:
+        """Set a field, if that changes it."""
+        if value is not None and self.document.get(name) != value:
+            self.document[name] = value
+            self.changed[name] = value
+
+    def status_entry(self, key: str) -> Document | None:
+        """The history entry of one status, if it has come before."""
+        for entry in self.document.get("statuses", ()):
+            if entry["key"] == key:
+                return entry  # type: ignore[no-any-return]  # documents are untyped
+        return None
+
+    def add_status(self, entry: Document) -> None:
+        """Append to the history."""
+        self.document.setdefault("statuses", []).append(entry)
+        self.pushed.append(entry)
+
+    def leave_conversation(self) -> None:
+        """It turned out to belong to another account or number: the next conversation it joins is its own."""
+        self.conversation = None
+        self.document.pop("conversationId", None)
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation it belongs to, as far as that is known."""
+        return self.conversation.id if self.conversation is not None else self.document.get("conversationId")
+
+
+def newest_aliases(aliases: Sequence[str]) -> list[str]:
+    """As many as one conversation may have: those that came last, because a person is met by them again."""
+    return list(aliases[-MAX_ALIASES:])
+
+
+Owned = tuple[str | None, str]
+"""An account (None: the number had none) and an alias, a wamid or another name that is its own within the account."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What MongoDB holds of what a batch speaks of."""
+
+    messages: dict[str, Document] = field(default_factory=dict)
+    conversations: list[Document] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Working:
+    """All documents of a batch, found by their ids, and within an account or a number by their aliases and wamids.
+
+    Two accounts that had the same business number one after the other share no conversation, and two numbers share no
+    message, whatever ids a webhook names.
+    """
+
+    messages: dict[str, Message] = field(default_factory=dict)
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    by_alias: dict[Owned, Conversation] = field(default_factory=dict)
+    by_wamid: dict[Owned, list[Message]] = field(default_factory=dict)
+    merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
+    absorbed: list[Message] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, known: Known) -> "Working":
+        """Working copies of what is known."""
+        working = cls()
+        for document in known.conversations:
+            working.add(Conversation(dict(document)))
+        for document in known.messages.values():
+            message = working.add_message(Message(dict(document)))
+            message.conversation = working.conversations.get(document.get("conversationId", ""))
+        return working
+
+    def add(self, conversation: Conversation) -> Conversation:
+        """Take a conversation in, under all of its aliases."""
+        self.conversations[conversation.document["_id"]] = conversation
+        owner = conversation.document.get("chatbotId")
+        for alias in conversation.document["aliases"]:
+            self.by_alias[owner, alias] = conversation
+        return conversation
+
+    def add_message(self, message: Message) -> Message:
+        """Take a message in, under its id and its wamids."""
+        self.messages[message.document["_id"]] = message
+        for wamid in (message.document.get("wamid"), *message.document.get("otherWamids", ())):
+            if wamid is not None:
+                self.note_wamid(message, wamid)
+        return message
+
+    def note_wamid(self, message: Message, wamid: str) -> None:
+        """Have a message found by a wamid that it has."""
+        name = message.document.get("phoneNumberId"), wamid
+        self.by_wamid.setdefault(name, []).append(message)
+
+    def absorb(self, message: Message, stand_in: Message) -> None:
+        """Two messages are one: from now on only the first is found."""
+        stand_in.absorbed_into = message
+        del self.messages[stand_in.document["_id"]]
+        for found in self.by_wamid.values():
+            if stand_in in found:
+                found.remove(stand_in)
+        self.absorbed.append(stand_in)
+
+    def of_wamid(self, phone_number_id: str | None, wamid: str) -> list[Message]:
+        """The messages of a business number that have this wamid."""
+        return self.by_wamid.get((phone_number_id, wamid), [])
+
+    def found(self, owner: str | None, aliases: Iterable[str]) -> list[Conversation]:
+        """The different conversations of an account that have one of these aliases, in the order of the aliases."""
+        roots: dict[int, Conversation] = {}
+        for alias in aliases:
+            conversation = self.by_alias.get((owner, alias))
+            if conversation is not None:
+                roots.setdefault(id(conversation.root), conversation.root)
+        return list(roots.values())
+
+    def release(self, conversation: Conversation, aliases: Sequence[str]) -> None:
+        """A phone number is another person's now: what is left is not met, shown or awaited by it."""
+        document = conversation.document
+        for alias in aliases:
+            self.by_alias.pop((document.get("chatbotId"), alias), None)
+        conversation.lost.extend(aliases)
+        conversation.set("aliases", [alias for alias in document["aliases"] if alias not in aliases])
+        if AWAITED in document:
+            conversation.set(AWAITED, [alias for alias in document[AWAITED] if alias not in aliases])
+        contact = document.get("contact", {})
+        if any(alias.endswith(f"|p:{contact.get('waId')}") for alias in aliases):
+            conversation.set("contact", {name: value for name, value in contact.items() if name != "waId"})
+
+    def merge(self, winner: Conversation, loser: Conversation) -> None:
+        """Two conversations are one: the aliases move, and the messages follow."""
+        loser.merged_into = winner
+        owner = loser.document.get("chatbotId")
+        for alias in loser.document["aliases"]:
+            self.by_alias[owner, alias] = winner
+        winner.set("aliases", newest_aliases([*winner.document["aliases"], *loser.document["aliases"]]))
+        for name in _COUNTS:
+            winner.count(name, loser.document.get(name, 0))
+        winner.set("contact", _contact_of_both(winner.document, loser.document))
+        for name in (*_TIMES, LAST_PLACE):
+            if name in loser.document:
+                winner.latest(name, loser.document[name])
+        self.merges.append((winner, loser))
+
+
+def _contact_of_both(winner: Document, loser: Document) -> Document | None:
+    """The contact of two conversations that are one: each field as it was known last."""
+    older, newer = sorted((loser, winner), key=lambda one: one.get(CONTACT_AT, _NEVER))
+    return {**older.get("contact", {}), **newer.get("contact", {})} or None
+
+
+Chatbots = Mapping[str, str]
+"""phone number id → chatbot id, of the accounts that exist"""

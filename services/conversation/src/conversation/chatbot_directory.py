@@ -1,0 +1,76 @@
+"""Which chatbot a business number belongs to, from the accounts topic."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from common.contracts.accounts import AccountChanged, AccountData
+from common.contracts.envelope import decode, decoder
+from common.contracts.topics import ACCOUNTS
+from common.kafka.settings import KafkaSettings
+from common.kafka.consume.table import Table
+from common.telemetry.tenants import UNKNOWN
+
+_CATCH_UP_SECONDS: Final = 2.0
+_UNKNOWN_SECONDS: Final = 10.0
+
+_changes: Final = decoder(AccountChanged)
+
+
+class Numbers:
+    """The accounts table, by phone number id. Of several accounts that had a number, the active one counts."""
+
+    def __init__(self, settings: KafkaSettings, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._accounts: dict[str, dict[str, AccountData]] = {}
+        self._number_of: dict[str, str] = {}
+        self._unknown_until: dict[str, float] = {}
+        self.table: Table[AccountData] = Table(
+            settings, ACCOUNTS.name, lambda value: decode(_changes, value).data, self.changed
+        )
+
+    def changed(self, chatbot_id: str, account: AccountData | None) -> None:
+        """An account came, changed or went."""
+        before = self._number_of.pop(chatbot_id, None)
+        if before is not None:
+            self._accounts[before].pop(chatbot_id, None)
+        if account is not None:
+            self._accounts.setdefault(account.phone_number_id, {})[chatbot_id] = account
+            self._number_of[chatbot_id] = account.phone_number_id
+
+    async def chatbots(self, numbers: Iterable[str]) -> dict[str, str]:
+        """Phone number id → chatbot id, for those that have an account.
+
+        An account that was acknowledged before this call counts, even if its event has not been read yet: for an
+        unknown number the table catches up first (and is not asked again for it during the next ten seconds).
+        """
+        wanted = set(numbers)
+        now = self._now()
+        new = [n for n in wanted if not self._accounts.get(n) and self._unknown_until.get(n, 0.0) <= now]
+        if new and await self.table.catch_up(_CATCH_UP_SECONDS):
+            until = self._now() + _UNKNOWN_SECONDS
+            self._unknown_until = {n: t for n, t in self._unknown_until.items() if t > now} | dict.fromkeys(new, until)
+        found = {number: self._owner(number) for number in wanted}
+        return {number: owner for number, owner in found.items() if owner is not None}
+
+    def silent(self, numbers: Iterable[str]) -> frozenset[str]:
+        """Those of which every account is deactivated: nothing that comes in on them is published."""
+        return frozenset(
+            number
+            for number in numbers
+            if (owners := self._accounts.get(number)) and not any(account.active for account in owners.values())
+        )
+
+    def tenant(self, key: bytes | None) -> str:
+        """The chatbot whose record has this Kafka key: that of its number, or of its chatbot id; else `UNKNOWN`.
+
+        Our own services write the keys (`contact_key`), so also a record that cannot be read says whose it is.
+        """
+        name = (key or b"").partition(b":")[0].decode("utf-8", "replace")
+        owner = self._owner(name)
+        return owner or (name if name in self._number_of else UNKNOWN)
+
+    def _owner(self, number: str) -> str | None:
+        owners = self._accounts.get(number, {})
+        best = max(owners.values(), key=lambda account: (account.active, account.revision), default=None)
+        return best.chatbot_id if best else None

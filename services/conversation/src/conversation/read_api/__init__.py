@@ -1,0 +1,1 @@
+"""The read API: inboxes, threads, messages, logs and usage."""

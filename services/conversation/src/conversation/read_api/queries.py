@@ -1,0 +1,183 @@
+"""The reads of the API: newest first, by cursor. Every one is limited to the caller's chatbots."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from common.contracts.ids import journal_id
+from common.contracts.contacts import contact_of_recipient
+from common.errors import NotFound
+from common.mongo import DESCENDING, Document, or_unavailable
+from conversation.batch.documents import aliases_of
+from conversation.read_api.message_filter import Wanted
+from conversation.batch.working_set import PLACE
+from conversation.batch.statuses import UNENDED
+from conversation.store import ConversationStore
+from conversation.read_api.usage import (Days, pipeline)
+from conversation.read_api.views import (decode_cursor, encode_cursor)
+from conversation.batch.service_window import (TIMES, latest)
+
+_PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
+_SUMMARY_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents, and the cursor of the next page (None: there is none)."""
+
+    items: Sequence[Document]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The chatbots whose data may be read; None: all."""
+
+    chatbots: frozenset[str] | None
+
+    def includes(self, chatbot_id: str) -> bool:
+        """Whether this chatbot's data may be read."""
+        return self.chatbots is None or chatbot_id in self.chatbots
+
+    def query(self, chatbot_id: str | None = None) -> Document:
+        """The part of every query that keeps tenants apart."""
+        if chatbot_id is not None and (self.chatbots is None or chatbot_id in self.chatbots):
+            return {"chatbotId": chatbot_id}
+        if chatbot_id is not None:
+            return {"chatbotId": {"$in": []}}
+        return {} if self.chatbots is None else {"chatbotId": {"$in": sorted(self.chatbots)}}
+
+
+class Reads:
+    """Every method raises `Unavailable` when MongoDB is away."""
+
+    def __init__(self, store: ConversationStore) -> None:
+        self._store = store
+
+    async def conversations(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+        """Conversations, latest activity first."""
+        query = {**reach.query(chatbot_id), "mergedInto": {"$exists": False}}
+        return await _page(self._store.conversations, query, "lastMessageAt", cursor, limit)
+
+    async def conversation(self, reach: Reach, conversation_id: str) -> Document:
+        """One conversation; of a merged one, the one that stayed. Raises `NotFound`."""
+        document = await _one(self._store.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
+        merged = document.get("mergedInto")
+        return document if merged is None else await self.conversation(reach, merged)
+
+    async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
+        """The messages of a conversation, newest first; of one second, in the order of arrival. Raises `NotFound`."""
+        conversation = await self.conversation(reach, conversation_id)
+        query = {"conversationId": conversation["_id"], **reach.query()}
+        return await _page(self._store.messages, query, "timestamp", cursor, limit, placed=True)
+
+    async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
+        """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
+        ids = [message_id]
+        if chatbot_id is not None:
+            ids.append(journal_id(chatbot_id, message_id))
+        query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
+        with_chatbot = "" if chatbot_id else "; to find it by the messageId of its send, add `?chatbotId=…`"
+        return await _one(self._store.messages, query, "message", with_chatbot)
+
+    async def have_ended(self, sends: Sequence[str]) -> bool:
+        """Whether all of these sends (our ids) are at Meta, or have ended without it."""
+        query = {"_id": {"$in": list(sends)}, "deliveryStatus": {"$nin": [None, *UNENDED]}}
+        with or_unavailable():
+            return await self._store.messages.count_documents(query) == len(set(sends))
+
+    async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
+        """Messages in a delivery status; those that came to be in it last are first."""
+        mine = reach.query(chatbot_id) or await self._of_all(wanted.status)
+        return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
+
+    async def _of_all(self, status: str) -> Document:
+        """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
+        with or_unavailable():
+            chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
+        return {"chatbotId": {"$in": [*chatbots, None]}}
+
+    async def webhook_events(self, limit: int, cursor: str | None) -> Page:
+        """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""
+        return await _page(self._store.webhook_events, {}, "receivedAt", cursor, limit)
+
+    async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+        """The usage log, newest first."""
+        return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)
+
+    async def usage_groups(self, reach: Reach, chatbot_id: str | None, days: Days) -> list[Document]:
+        """The groups of the usage summary, newest day first."""
+        stages = pipeline(reach.query(chatbot_id), days)
+        with or_unavailable():
+            found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
+            return [group async for group in found]
+
+    async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
+        """For each business number and recipient (`to`) the times of `windows.TIMES` that are known.
+
+        Of all accounts that have had the number, because Meta's window is one of the person and the number.
+        Read with majority from the primary, so a message is in it once its event is published: that came after.
+        """
+        asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
+        query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
+        with or_unavailable():
+            found = self._store.conversations.find(query, {"aliases": 1, **dict.fromkeys(TIMES, 1)})
+            known = [document async for document in found]
+        return times_of(asked, known)
+
+
+def times_of(asked: Sequence[Sequence[str]], conversations: Sequence[Document]) -> list[Document]:
+    """For each person, by aliases, the latest times of all conversations with them; an empty document if none."""
+    by_alias: dict[str, list[Document]] = {}
+    for document in conversations:
+        for alias in document["aliases"]:
+            by_alias.setdefault(alias, []).append(document)
+    return [latest(document for alias in aliases for document in by_alias.get(alias, ())) for aliases in asked]
+
+
+async def _one(collection: Any, query: Document, what: str, hint: str = "") -> Document:
+    with or_unavailable():
+        document: Document | None = await collection.find_one(query)
+    if document is None:
+        raise NotFound(f"this API key reaches no {what} with this id{hint}", code=f"unknown_{what}")
+    return document
+
+
+async def _page(
+    collection: Any, query: Document, time: str, cursor: str | None, limit: int, *, placed: bool = False
+) -> Page:
+    """In the order of `time`; with `placed`, those of one time in the order of their place."""
+    order = (time, PLACE) if placed else (time,)
+    if cursor is not None:
+        moment, last = decode_cursor(cursor)
+        place, last_id = _placed(last) if placed else (None, last)
+        query = {**query, "$or": _behind(dict(zip(order, (moment, place), strict=False)), last_id)}
+    with or_unavailable():
+        found = collection.find(query).sort([(name, DESCENDING) for name in (*order, "_id")]).limit(limit + 1)
+        documents = [document async for document in found]
+    items = documents[:limit]
+    more = len(documents) > limit
+    return Page(items, encode_cursor(items[-1].get(time), _name_of(items[-1], placed=placed)) if more else None)
+
+
+def _name_of(document: Document, *, placed: bool) -> str:
+    """By what a cursor names the last document of a page: its id, after its place if it has one."""
+    name: str = document["_id"]
+    return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
+
+
+def _placed(name: str) -> tuple[int | None, str]:
+    place, _, last_id = name.partition(":")
+    return (int(place), last_id) if _PLACE.fullmatch(place) and last_id else (None, name)
+
+
+def _behind(position: Document, last_id: str) -> list[Document]:
+    """What comes later on the pages. What has no time, or no place, comes last of all, or of those of its time."""
+    behind: list[Document] = []
+    same: Document = {}
+    for name, value in position.items():
+        if value is not None:
+            behind += [{**same, name: {"$lt": value}}, {**same, name: None}]
+        same = {**same, name: value}
+    return [*behind, {**same, "_id": {"$lt": last_id}}]

@@ -1,0 +1,63 @@
+"""A send that was accepted and of which no result has come yet: `queued`, as far as Kafka shows it.
+
+The sender tells of each send that it puts into a store; before that the send's record is not finished on Kafka. So it
+is looked for there, and then once more in MongoDB, for a result that was on its way (docs/decisions/0031).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from common.contracts.ids import journal_id
+from common.errors import NotFound
+from common.kafka.consume.unfinished import Unfinished
+from conversation.read_api.queries import (Reach, Reads)
+from conversation.batch.statuses import QUEUED
+from conversation.read_api.views import message_view
+
+NOT_TAKEN_UP: Final = "not_taken_up"
+BEHIND_OTHERS: Final = "behind_others"
+"""Why it waits, as the sender's API says it: it has yet to be read, or an earlier message of its conversation waits."""
+
+_ON_ITS_WAY_SECONDS: Final = 0.5
+"""How long a result is waited for that the sender has written and conversation has yet to store."""
+
+Find = Callable[[str, str], Awaitable[Unfinished | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """One message as the API shows it: stored, or waiting on Kafka, where `unfinished` looks."""
+
+    reads: Reads
+    unfinished: Find
+
+    async def one(self, reach: Reach, message_id: str, chatbot_id: str | None) -> dict[str, Any]:
+        """The message by any of its ids. Raises `NotFound`, and `Unavailable`."""
+        try:
+            return message_view(await self.reads.message(reach, message_id, chatbot_id))
+        except NotFound:
+            if chatbot_id is None or not reach.includes(chatbot_id):
+                raise
+        there = await self.unfinished(chatbot_id, message_id)
+        if there is not None:
+            waits_behind = there.before and not await self.reads.have_ended(there.before)
+            return queued(chatbot_id, message_id, there, BEHIND_OTHERS if waits_behind else NOT_TAKEN_UP)
+        await asyncio.sleep(_ON_ITS_WAY_SECONDS)
+        return message_view(await self.reads.message(reach, message_id, chatbot_id))
+
+
+def queued(chatbot_id: str, message_id: str, there: Unfinished, reason: str) -> dict[str, Any]:
+    """What is known of a send that is on Kafka alone. Pure."""
+    fields = {
+        "id": journal_id(chatbot_id, message_id),
+        "direction": "outbound",
+        "chatbotId": chatbot_id,
+        "messageId": message_id,
+        "deliveryStatus": QUEUED,
+        "reason": reason,
+        "due": there.since,
+        "createdAt": there.since,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,200 @@
+"""The read API: inboxes, threads, one message with its history, the logs, usage; and the internal one for windows."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Final
+
+from litestar import Request, Router, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.types import Guard
+from pydantic import BaseModel, Field
+
+from common.errors import Forbidden
+from common.http.openapi_responses import (MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented)
+from common.http.auth import EVERY_CHATBOT, ApiKey
+from common.http.openapi import BY_API_KEY
+from common.http.request_body import end_of_path
+from common.http.clients.conversation import MAX_PAIRS
+from conversation.read_api import answers
+from conversation.read_api.message_filter import (STATUSES, wanted)
+from conversation.read_api.queries import (Page, Reach, Reads)
+from conversation.read_api.usage import (days_of, rows_of)
+from conversation.read_api.views import (conversation_view, log_view, message_view)
+from conversation.read_api.queued import (Find, Messages)
+from conversation.batch.service_window import answer_of
+
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
+Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page before")]
+ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
+FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
+LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
+Status = Annotated[str, QueryParameter(description=f"one of {', '.join(STATUSES)}")]
+Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
+Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
+
+Answer = dict[str, Any]
+
+_LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
+_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: answers.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
+_ONE_MESSAGE: Final = {400: answers.UNKNOWN_PARAMETER, 404: answers.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
+
+
+class Pair(BaseModel):
+    """A business number, and whom it would write to: `to` as in a send request."""
+
+    phone_number_id: Annotated[str, Field(alias="phoneNumberId", min_length=1, max_length=64)]
+    to: Annotated[str, Field(min_length=1, max_length=150)]
+
+
+class Pairs(BaseModel):
+    """Whose windows are asked for."""
+
+    pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
+
+
+def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
+    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
+
+    `find` looks on Kafka for a send that is in no store yet.
+    """
+    messages = Messages(reads, find)
+
+    @get(
+        "/conversations",
+        summary="Conversations, latest activity first",
+        operation_id="listConversations",
+        responses=documented(answers.ConversationPage, answers.CONVERSATIONS, "read", _LISTED),
+    )
+    async def conversations(
+        request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Answer:
+        page = await reads.conversations(_reach(request), chatbot_id, cursor, limit)
+        return _page(page, partial(conversation_view, now=datetime.now(UTC)))
+
+    @get(
+        "/conversations/{conversation_id:str}",
+        summary="One conversation",
+        operation_id="getConversation",
+        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, "read", _ONE_CONVERSATION),
+    )
+    async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
+        document = await reads.conversation(_reach(request), conversation_id)
+        return _answer(conversation_view(document, datetime.now(UTC)))
+
+    @get(
+        "/conversations/{conversation_id:str}/messages",
+        summary="The messages of a conversation, newest first",
+        operation_id="listMessages",
+        responses=documented(answers.MessagePage, answers.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
+    )
+    async def thread(
+        request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
+    ) -> Answer:
+        return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
+
+    @get(
+        "/messages/{message_id:path}",
+        summary="One message with its status history",
+        operation_id="getMessage",
+        responses=documented(answers.MessageAnswer, answers.MESSAGE, "read", _ONE_MESSAGE),
+    )
+    async def message(
+        request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
+    ) -> Answer:
+        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request.
+
+        With `chatbotId` a message is found from the moment that it was accepted: while it waits it is `queued`.
+        """
+        message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
+        return _answer(await messages.one(_reach(request), message_id, chatbot_id))
+
+    @get(
+        "/messages",
+        summary="Messages in a delivery status, newest first",
+        operation_id="findMessages",
+        responses=documented(answers.MessagePage, answers.FOUND, "read", {**_LISTED, 400: answers.NO_STATUS}),
+    )
+    async def found(
+        request: Request[Any, Any, Any],
+        status: Status,
+        since: Since = None,
+        until: Until = None,
+        chatbot_id: ChatbotId = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Answer:
+        """For example what has failed since a moment: `status=failed&since=2026-11-01T09:30:00Z`.
+
+        The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
+        the last question misses nothing.
+        """
+        page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
+        return _page(page, message_view)
+
+    @get(
+        "/webhook-events",
+        summary="The webhook log, newest first",
+        operation_id="listWebhookEvents",
+        responses=documented(answers.WebhookPage, answers.WEBHOOKS, "read", _LISTED),
+    )
+    async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
+        if _reach(request).chatbots is not None:
+            raise Forbidden("the webhook log is for API keys that reach every chatbot")
+        return _page(await reads.webhook_events(limit, cursor), log_view)
+
+    @get(
+        "/usage",
+        summary="The usage log, newest first",
+        operation_id="listUsage",
+        responses=documented(answers.UsagePage, answers.USAGE, "read", _LISTED),
+    )
+    async def usage(
+        request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Answer:
+        return _page(await reads.usage(_reach(request), chatbot_id, cursor, limit), log_view)
+
+    @get(
+        "/usage/summary",
+        summary="Usage by chatbot, day and category, newest day first",
+        operation_id="getUsageSummary",
+        responses=documented(answers.UsageSummary, answers.SUMMARY, "read", {**_LISTED, 400: answers.NO_DATE}),
+    )
+    async def usage_summary(
+        request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
+    ) -> Answer:
+        """Without `from`, thirty days. `kind` is `send` (messages Meta accepted) or `pricing` (messages it priced)."""
+        days = days_of(first, last, datetime.now(UTC).date())
+        rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
+        return _answer({"from": days.first, "to": days.last, "rows": rows})
+
+    return Router(
+        "/whatsapp-cloud",
+        route_handlers=[conversations, conversation, thread, found, message, webhook_events, usage, usage_summary],
+        guards=[guard],
+        tags=["read"],
+        security=BY_API_KEY,
+    )
+
+
+def internal_routes(reads: Reads, guard: Guard) -> Router:
+    """What the sender alone may ask: scope `windows`."""
+
+    @post("/windows", status_code=200)
+    async def windows(data: JSONBody[Pairs]) -> Answer:
+        found = await reads.windows([(pair.phone_number_id, pair.to) for pair in data.pairs])
+        return _answer([answer_of(document) for document in found])
+
+    return Router("/internal", route_handlers=[windows], guards=[guard])
+
+
+def _reach(request: Request[Any, Any, Any]) -> Reach:
+    key: ApiKey = request.state.api_key
+    return Reach(None if EVERY_CHATBOT in key.chatbots else key.chatbots)
+
+
+def _answer(data: Any) -> Answer:
+    return {"success": True, "data": data}
+
+
+def _page(page: Page, view: Any) -> Answer:
+    return {"success": True, "data": [view(item) for item in page.items], "cursor": page.cursor}

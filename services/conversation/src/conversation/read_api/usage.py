@@ -1,0 +1,70 @@
+"""The usage summary: which days, and the aggregation that counts them. Pure.
+
+`usage_logs` has one document per send that Meta accepted (`kind: send`) and per message that Meta priced
+(`kind: pricing`), whatever came how often; so a sum is a count of documents. Source of what a price depends on: Meta,
+"status messages webhook reference": `type` and `category`, not `billable`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from common.errors import InvalidInput
+from conversation.batch.documents import Document
+
+DEFAULT_DAYS: Final = 30
+MAX_DAYS: Final = 366
+MAX_ROWS: Final = 10_000
+
+_KEYS: Final = ("chatbotId", "day", "kind", "category", "pricingType", "pricingModel")
+_NEWEST_FIRST: Final = {"_id.day": -1, **{f"_id.{name}": 1 for name in _KEYS if name != "day"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Whole days in UTC, both included."""
+
+    first: date
+    last: date
+
+
+def days_of(first: str | None, last: str | None, today: date) -> Days:
+    """The days of `from` and `to`; of what is missing, the last thirty days. Raises `InvalidInput`."""
+    end = today if last is None else _day("to", last)
+    begin = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else _day("from", first)
+    if begin > end:
+        raise InvalidInput(f"`from` ({begin}) has to be no later than `to` ({end})", code="invalid_range")
+    count = (end - begin).days + 1
+    if count > MAX_DAYS:
+        raise InvalidInput(f"the range is {count} days; at most {MAX_DAYS} are allowed", code="invalid_range")
+    return Days(begin, end)
+
+
+def pipeline(chatbots: Document, days: Days) -> list[Document]:
+    """The aggregation, one row more than may be shown. `chatbots` is the query that keeps tenants apart, or empty."""
+    # Not the empty string: all chatbots, and none; and yet bounds for the first field of the index, which it needs.
+    match = {"chatbotId": {"$ne": ""}, **chatbots, "day": {"$gte": str(days.first), "$lte": str(days.last)}}
+    return [
+        {"$match": match},
+        {"$group": {"_id": {name: f"${name}" for name in _KEYS}, "count": {"$sum": 1}}},
+        {"$sort": _NEWEST_FIRST},
+        {"$limit": MAX_ROWS + 1},
+    ]
+
+
+def rows_of(groups: list[Document]) -> list[Document]:
+    """The rows to show. Raises `InvalidInput` when there are more than anybody wants in one answer."""
+    if len(groups) > MAX_ROWS:
+        raise InvalidInput(
+            f"the summary has more than {MAX_ROWS} rows; ask for one chatbot or for fewer days", code="too_many_rows"
+        )
+    return [{**group["_id"], "count": group["count"]} for group in groups]
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+        day - timedelta(days=DEFAULT_DAYS)  # a day at the beginning of time has none before it
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"`{name}` is not a date; give it as YYYY-MM-DD", code="invalid_date") from None
+    return day

@@ -1,0 +1,85 @@
+"""What the read API shows of documents, and its cursors. Pure."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from common.errors import InvalidInput
+from common.meta.broken_text import shown_text
+from conversation.batch.absorbing import STOOD_IN
+from conversation.batch.naming import NAMED
+from conversation.batch.working_set import (AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document)
+from conversation.batch.statuses import QUEUED
+from conversation.batch.service_window import window_of
+
+_MAX_CURSOR: Final = 1_000
+"""Characters; a time and the longest id have a fifth of that."""
+
+
+_cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
+
+_GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
+_HIDDEN = frozenset(
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+)
+
+
+def conversation_view(document: Document, now: datetime) -> Document:
+    """A conversation, with its `window` as it is now."""
+    return {"id": document["_id"], **_shown(document), "window": window_of(document, now)}
+
+
+def message_view(document: Document) -> Document:
+    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is no Unicode."""
+    view = {"id": document["_id"], **_shown(document)}
+    if isinstance(view.get("raw"), str):
+        view["raw"] = _json(view["raw"])
+    if view.get("deliveryStatus") != QUEUED:  # what it once waited for is over
+        view.pop("due", None)
+        waited = view.pop("reason", None)
+        if waited and view.get("deliveryStatus") in _GONE_OUT and view.get("error", {}).get("reason") == waited:
+            view.pop("error")
+    if "statuses" in view:
+        view["statuses"] = [
+            {name: value for name, value in entry.items() if name not in ("key", "origin")}
+            for entry in view["statuses"]
+        ]
+    return view
+
+
+def log_view(document: Document) -> Document:
+    """An entry of the webhook log or the usage log."""
+    return {"id": document["_id"], **_shown(document)}
+
+
+def encode_cursor(position: datetime | None, last_id: str) -> str:
+    """Where the next page begins: behind this document (None: it has no time). Opaque to callers."""
+    seconds = None if position is None else position.timestamp()
+    return base64.urlsafe_b64encode(json.dumps([seconds, last_id]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[datetime | None, str]:
+    """Time (None: it has none) and id of the last document of the page before.
+
+    Raises `InvalidInput` for what this API cannot have given. A cursor says where to go on and nothing else: what may
+    be read is decided anew for each page.
+    """
+    try:
+        seconds, last_id = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
+        return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC), last_id
+    except (msgspec.DecodeError, ValueError, OverflowError, OSError):
+        raise InvalidInput("`cursor` is invalid; use the one from the previous page", code="invalid_cursor") from None
+
+
+def _shown(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in _HIDDEN}
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(shown_text(text) if "\\" in text else text)
+    except ValueError:
+        return text

@@ -1,0 +1,1 @@
+"""From the bytes of a webhook body to its smallest facts. Pure."""

@@ -1,0 +1,1 @@
+"""What was refused, as a report for the sender."""

@@ -1,0 +1,66 @@
+"""Tells the sender every two seconds whether this ingress takes webhooks."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from common.contracts.ids import random_id
+from common.contracts.reports import EVERY_SECONDS, ReportData
+from common.errors import Unavailable
+from common.kafka.records import Outgoing
+from common.tasks import cancel
+from ingress.reports.refusals import (Refused, report)
+
+log = logging.getLogger(__name__)
+
+
+class Reporter:
+    """Reports from `start` to `stop`, as a replica with an id of its own.
+
+    `takes` says whether anything can be taken. While Kafka is away there is no report, and that says enough.
+    """
+
+    def __init__(
+        self,
+        refused: Refused,
+        publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        *,
+        takes: bool,
+        every_seconds: float = EVERY_SECONDS,
+    ) -> None:
+        self._refused = refused
+        self._publish = publish
+        self._takes = takes
+        self._every = every_seconds
+        self._replica = random_id()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to report; returns at once."""
+        self._task = asyncio.create_task(self._run(), name="report to the sender")
+
+    async def stop(self) -> None:
+        """Say that this replica leaves, so that nobody takes its silence for an outage."""
+        await cancel([self._task])
+        with suppress(Unavailable):
+            await self._report(leaving=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._report()
+            except Unavailable as error:  # the webhooks of this time are refused, too
+                log.info("the report for the sender is not written", extra={"error": error.message})
+            await asyncio.sleep(self._every)
+
+    async def _report(self, *, leaving: bool = False) -> None:
+        now = datetime.now(UTC)
+        refusals = self._refused.take(now)
+        data = ReportData(replica=self._replica, takes=self._takes, leaving=leaving, refusals=refusals)
+        try:
+            await self._publish([report(data, now)])
+        except Unavailable:
+            self._refused.put_back(refusals)
+            raise

@@ -1,0 +1,1 @@
+"""Webhook verification: who may ask, and which tokens are known."""

@@ -1,0 +1,1 @@
+"""The HTTP API: sends, batches, files, and how a send stands."""

@@ -1,0 +1,253 @@
+"""`POST /whatsapp-cloud/send`, and how a send stands."""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from litestar import Request, Router, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+from litestar.types import Guard
+
+from common.contracts.accounts import AccountData
+from common.contracts.ids import journal_id
+from common.contracts.sends import SendRequest
+from common.errors import Conflict, InvalidInput, NotFound
+from common.http.openapi_responses import (DEACTIVATED, KAFKA_AWAY, MONGODB_AWAY, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented)
+from common.http.auth import check_chatbot
+from common.http.openapi import BY_API_KEY
+from common.http.request_body import (body_in_time, correlation_id_of, end_of_path)
+from common.kafka.produce.publisher import Publisher
+from common.kafka.consume.table import Table
+from sender import telemetry
+from sender.api import answers
+from sender.api.warnings import (NOTHING, Advice, sentence_of)
+from sender.api.batch_route import (Admission, batch_route)
+from sender.api.enqueue import (check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of)
+from sender.journal.entry import (Entry, State)
+from sender.api.openapi import body_of
+from sender.records.requests import (MAX_ID, MAX_REQUEST_BYTES, parse)
+from sender.journal.standing import (Standings, shown)
+
+_SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
+
+Now = Callable[[], datetime]
+Cancel = Callable[[str, str], Awaitable[Entry]]
+NumberOf = Callable[[str], Awaitable[dict[str, Any] | None]]
+ChatbotId = Annotated[str, QueryParameter(name="chatbotId", description="the chatbot that sends it")]
+
+
+def send_router(
+    *,
+    publisher: Publisher,
+    accounts: Table[AccountData],
+    standings: Standings,
+    advice: Advice,
+    cancel: Cancel,
+    number_of: NumberOf,
+    media: HTTPRouteHandler,
+    batches: Admission,
+    guard: Guard,
+    now: Now,
+) -> Router:
+    """The routes; `standings` says how a send stands, `advice` what is to be warned of.
+
+    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
+    said of a chatbot's number. `batches` limits the batches under way.
+    """
+    handlers = [
+        send_route(publisher, accounts, advice, now),
+        batch_route(publisher, accounts, batches, advice, now),
+        standing_route(standings, accounts),
+        cancel_route(cancel),
+        number_route(number_of, accounts),
+        media,
+    ]
+    return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
+
+
+def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice, now: Now) -> HTTPRouteHandler:
+    """`POST /send`."""
+
+    @post(
+        "/send",
+        status_code=200,
+        operation_id="sendMessage",
+        summary="Send a message",
+        operation_class=body_of(SendRequest, answers.SEND_EXAMPLES),
+        request_max_body_size=MAX_REQUEST_BYTES,
+        responses=documented(
+            answers.SendAnswer,
+            answers.SENT,
+            "send",
+            {
+                400: answers.NO_RECIPIENT,
+                404: UNKNOWN_ACCOUNT,
+                409: DEACTIVATED,
+                413: answers.REQUEST_TOO_LARGE,
+                503: KAFKA_AWAY,
+            },
+        ),
+    )
+    async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
+
+        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe, and
+        `message` says that it was enqueued before. `warnings` name problems that are known already: `window_closed`,
+        `number_held`, `send_at_past`, and `cancelled` or `duplicate`, with which this message will not be sent. An
+        `expiresAt` in the past is 400.
+        """
+        trace, began = entered(request.headers), time.time_ns()
+        correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
+        send_request, body = parse(bytes(await body_in_time(request)))
+        check_chatbot(request, send_request.chatbot_id)
+        ensure_unexpired(send_request, now())
+        account = await ensure_sendable(accounts, send_request.chatbot_id)
+        message_id = send_request.message_id or str(uuid.uuid4())
+        record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
+        looking = advice.begin(send_request, account.phone_number_id, body)
+        try:
+            await publisher.publish([record])
+        except BaseException:
+            looking.cancel()
+            advice.forget([journal_id(send_request.chatbot_id, message_id)])
+            raise
+        telemetry.note_request(trace, "/whatsapp-cloud/send", began)
+        found = await advice.result_of(looking, NOTHING)
+        return {
+            "success": True,
+            "message": sentence_of(found),
+            "data": {"messageId": message_id},
+            **({"warnings": found.warnings} if found.warnings else {}),
+        }
+
+    return send
+
+
+def standing_route(standings: Standings, accounts: Table[AccountData]) -> HTTPRouteHandler:
+    """`GET /send/{messageId}`."""
+
+    @get(
+        "/send/{message_id:path}",
+        operation_id="getSend",
+        summary="How a send stands",
+        responses=documented(
+            answers.StandingAnswer,
+            answers.STANDING,
+            "send",
+            {400: NO_CHATBOT_ID, 404: (answers.UNKNOWN_SEND, UNKNOWN_ACCOUNT), 503: MONGODB_AWAY},
+        ),
+    )
+    async def standing(
+        request: Request[Any, Any, Any],
+        message_id: FromPath[str],
+        chatbot: ChatbotId,
+    ) -> dict[str, Any]:
+        """The sender's own record of a message: its state, attempts, wamid or error.
+
+        A message that waits is `queued`, with `due` and a `reason`, from the moment that it was accepted. A message
+        that Meta has `accepted` becomes `failed`, with `failedAt`, when Meta reports a failure later. For `delivered`,
+        `read` and the history of all statuses ask `GET /whatsapp-cloud/messages/{messageId}`.
+        """
+        check_id(chatbot)
+        check_chatbot(request, chatbot)
+        message_id = _message_id(request)
+        found = await standings.of(chatbot, message_id)
+        if found is None:
+            await known_account(accounts, chatbot)
+            raise NotFound(f"no message of `{chatbot}` with this messageId was accepted", code="unknown_message")
+        return {"success": True, "data": found}
+
+    return standing
+
+
+def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
+    """`DELETE /send/{messageId}`."""
+
+    @delete(
+        "/send/{message_id:path}",
+        operation_id="cancelSend",
+        status_code=200,
+        summary="Cancel a message that has not been sent",
+        responses=documented(
+            answers.StandingAnswer,
+            answers.CANCELLED,
+            "send",
+            {400: NO_CHATBOT_ID, 409: answers.NOT_CANCELLABLE, 503: MONGODB_AWAY},
+        ),
+    )
+    async def cancellation(
+        request: Request[Any, Any, Any],
+        message_id: FromPath[str],
+        chatbot: ChatbotId,
+    ) -> dict[str, Any]:
+        """Have a message never sent: one that waits, is scheduled, or has not even been taken up.
+
+        It ends as `cancelled` on `message-status`. A message that is being sent at this moment cannot be cancelled.
+        Repeating the call is safe; a later request with this `messageId` is not sent either.
+        """
+        check_id(chatbot)
+        check_chatbot(request, chatbot)
+        message_id = _message_id(request)
+        entry = await cancel(chatbot, message_id)
+        if entry.state is not State.CANCELLED:
+            raise Conflict(_too_late(entry.state), code="not_cancellable", details=shown(entry))
+        return {"success": True, "data": shown(entry)}
+
+    return cancellation
+
+
+def number_route(number_of: NumberOf, accounts: Table[AccountData]) -> HTTPRouteHandler:
+    """`GET /numbers/{chatbotId}`."""
+
+    @get(
+        "/numbers/{chatbot_id:str}",
+        operation_id="getNumber",
+        summary="What Meta allows a chatbot's number",
+        responses=documented(
+            answers.NumberAnswer,
+            answers.NUMBER,
+            "send",
+            {
+                400: answers.NO_SUCH_CHATBOT_ID,
+                404: (answers.UNKNOWN_NUMBER, UNKNOWN_ACCOUNT),
+                503: MONGODB_AWAY,
+            },
+        ),
+    )
+    async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
+        """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
+        check_id(chatbot_id)
+        check_chatbot(request, chatbot_id)
+        told = await number_of(chatbot_id)
+        if told is None:
+            await known_account(accounts, chatbot_id)
+            raise NotFound(
+                f"Meta has not been asked about the number of `{chatbot_id}` yet; send a message first",
+                code="unknown_number",
+            )
+        return {"success": True, "data": told}
+
+    return number
+
+
+def _message_id(request: Request[Any, Any, Any]) -> str:
+    """The message id in the path, with every character that a caller's id may have."""
+    message_id = end_of_path(request, _SEGMENTS)
+    if not 0 < len(message_id) <= MAX_ID:
+        raise InvalidInput(f"a messageId has 1 to {MAX_ID} characters")
+    return message_id
+
+
+def _too_late(state: State) -> str:
+    match state:
+        case State.ACCEPTED:
+            return "Meta has this message already"
+        case State.CLAIMED:
+            return "this message is being sent at this moment"
+        case State.IN_DOUBT:
+            return "Meta may have this message already"
+        case _:
+            return f"this message has ended as {state}"

@@ -1,0 +1,1 @@
+"""One send to Meta: decide, claim, call, decide, record."""

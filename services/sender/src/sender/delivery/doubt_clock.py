@@ -1,0 +1,121 @@
+"""The doubt clock: counts how long Meta has been silent, while the way by which a status comes is whole.
+
+The way is Meta, ingress, `whatsapp-cloud-webhooks`, conversation, `message-status`, and our own reading of it. What
+ingress takes it tells in its reports. How far the others are is asked, and only while a send is in doubt: where the
+topics end at a moment, and whether their groups have read up to there. Then all that came before that moment is known.
+Nothing of it is kept in this process alone: after a restart the reports are read again, and the groups are asked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from common.contracts import topics
+from common.contracts.envelope import decode, decoder
+from common.contracts.reports import IngressReport
+from common.errors import Unavailable
+from common.kafka.consume.progress import Progress
+from common.kafka.settings import KafkaSettings
+from common.kafka.consume.table import Table
+from common.tasks import cancel
+from sender.journal.entry import Entry
+from sender.delivery.silence import WayBack
+
+log = logging.getLogger(__name__)
+
+_REPORT: Final = decoder(IngressReport)
+_POLL_SECONDS: Final = 0.5
+_SAY_SECONDS: Final = 60.0
+_ERROR_SECONDS: Final = 5.0
+
+
+class DoubtClock:
+    """Says of a send in doubt how many seconds of silence have counted, from `start` to `stop`.
+
+    `some` is set while any send is in doubt. `window_seconds` is how long a doubt lasts: Meta may have had the message
+    for so long before it was one.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        conversation_group: str,
+        status_group: str,
+        some: asyncio.Event,
+        window_seconds: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.reports: Table[IngressReport] = Table(
+            settings, topics.INGRESS_REPORTS.name, lambda value: decode(_REPORT, value), self._reported
+        )
+        self._progress = Progress(settings)
+        self._stages = ((conversation_group, topics.WEBHOOKS.name), (status_group, topics.MESSAGE_STATUS.name))
+        self._some = some
+        self._window = timedelta(seconds=window_seconds)
+        self._now = now
+        self._way = WayBack()
+        self._known_until: datetime | None = None
+        self._said = float("-inf")
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to listen; returns at once."""
+        await self.reports.start()
+        self._task = asyncio.create_task(self._run(), name="doubt clock")
+
+    async def stop(self) -> None:
+        """Stop."""
+        await cancel([self._task])
+        await self.reports.stop()
+        await self._progress.close()
+
+    def silence(self, entry: Entry) -> float:
+        """The seconds since the doubt arose in which a status would have reached us, and none did.
+
+        A status of that time has changed the journal's entry: what is decided by this is a compare-and-set, and fails.
+        """
+        if self._known_until is None:
+            return 0.0
+        since = entry.doubted_at or entry.at
+        number = entry.phone_number_id
+        return self._way.silence(since, self._known_until, phone_number_id=number, slack=self._window)
+
+    def _reported(self, _: str, report: IngressReport | None) -> None:
+        if report is not None:
+            self._way.note(report, self._now())
+
+    async def _run(self) -> None:
+        while True:
+            if not self._some.is_set():
+                await self._progress.close()
+                await self._some.wait()
+            try:
+                await self._look()
+            except Unavailable as error:
+                self._say(error.message)
+            except Exception:
+                log.exception("how far statuses have come cannot be asked; trying again")
+                await asyncio.sleep(_ERROR_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _look(self) -> None:
+        """Wait until everything that ingress had taken at this moment has come by."""
+        at = self._now()
+        for group, topic in self._stages:
+            ends = await self._progress.ends(topic)
+            while not await self._progress.has_read(group, ends):
+                if not self._some.is_set():
+                    return
+                if self._now() - at > timedelta(seconds=_SAY_SECONDS):
+                    self._say(f"{group} is behind on {topic}")
+                await asyncio.sleep(_POLL_SECONDS)
+        self._known_until = at
+
+    def _say(self, why: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said >= _SAY_SECONDS:
+            self._said = now
+            log.warning("sends in doubt wait: their statuses may be on the way", extra={"reason": why})

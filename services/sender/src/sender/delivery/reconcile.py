@@ -1,0 +1,166 @@
+"""What a status says about a send: that Meta has it, where we did not know that, or that it failed later.
+
+Those who wait for the end of a doubt are told of it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from common.contracts.envelope import decode, decoder
+from common.contracts.messages import MessageStatus, MetaError, StatusData
+from common.errors import InvalidInput, Unavailable
+from common.kafka.consume.at_least_once import Batch
+from common.tasks import cancel
+from sender.group_commit import GroupCommit
+from sender.delivery.attempt import utc_now
+from sender.journal.entry import (Entry, Move)
+from sender.delivery.transitions import (deliver_after_all, fail_later, settle)
+from sender.limits.opt_outs import has_opted_out
+from sender.journal.store import JournalStore
+from sender.cas_token import new_token
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.25
+_STATUS: Final = decoder(MessageStatus)
+_FAILED: Final = "failed"
+_ARRIVED: Final = frozenset({"delivered", "read", "played"})
+
+
+class Settler:
+    """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
+
+    It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
+    A status counts only for a send that went out from the number on which the status arrived, and from the account
+    that the number belongs to (P8). `on_status` is told of every status, `on_opted_out` of those that say that a person
+    has stopped marketing messages. A failure is written down also where the end is known; other statuses of such sends
+    are not even looked up.
+    """
+
+    def __init__(
+        self,
+        store: JournalStore,
+        moves: GroupCommit[Move, Entry],
+        on_status: Callable[[StatusData], None] = lambda _status: None,
+        on_opted_out: Callable[[StatusData, datetime], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._moves = moves
+        self._on_status = on_status
+        self._on_opted_out = on_opted_out
+
+    async def handle(self, batch: Batch) -> None:
+        """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
+        statuses = _statuses(batch)
+        for status in statuses:
+            self._on_status(status)
+            if self._on_opted_out is not None and has_opted_out(status):
+                await self._on_opted_out(status, utc_now())
+        seen = _seen(statuses)
+        if seen:
+            failed = [key for key, of_send in seen.items() if any(map(is_failure, of_send))]
+            entries = await self._store.unsettled_among(list(seen), failed)
+            await asyncio.gather(*(self._settle(entry, told_of(entry, seen[entry.id])) for entry in entries))
+
+    async def _settle(self, entry: Entry, statuses: Sequence[StatusData]) -> None:
+        standing = entry
+        for status in statuses:
+            while (move := heard(standing, status, token=new_token(), now=utc_now())) is not None:
+                was = standing.state
+                standing = await self._moves.submit(move)
+                if standing.token == move.won and was is not standing.state:
+                    log.info("settled by a status", extra={"journal_id": entry.id, "was": str(was)})
+
+
+class Watch:
+    """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
+
+    Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
+    """
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self._waiting: dict[str, Callable[[str], None]] = {}
+        self.some = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._look(), name="watch doubts")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        await cancel([self._task])
+
+    def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
+        """Call `on_settled(journal_id)` once, when the entry has ended."""
+        self._waiting[journal_id] = on_settled
+        self.some.set()
+
+    def remove(self, journal_id: str) -> None:
+        """Nobody waits for it any more."""
+        self._waiting.pop(journal_id, None)
+
+    async def _look(self) -> None:
+        while True:
+            await self.some.wait()
+            try:
+                for journal_id in await self._store.ended_among(list(self._waiting)):
+                    on_settled = self._waiting.pop(journal_id, None)
+                    if on_settled is not None:
+                        on_settled(journal_id)
+            except Unavailable as error:
+                log.warning("cannot look for settled sends", extra={"error": error.message})
+            if not self._waiting:
+                self.some.clear()
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Move | None:
+    """What a status of this send changes in its entry; None: nothing (more). Pure.
+
+    A failure counts while it is what the message stands at: Meta may report a failure of one device beside the delivery
+    to another.
+    """
+    wamid = status.wamid or ""
+    settled = settle(entry, wamid, status.contact, token=token, now=now)
+    if settled is not None:
+        return settled
+    if is_failure(status):
+        failure = status.error or MetaError(reason="unknown")
+        return fail_later(entry, wamid, failure, token=token, failed_at=status.timestamp or now)
+    return deliver_after_all(entry, wamid, token=token) if status.delivery_status in _ARRIVED else None
+
+
+def is_failure(status: StatusData) -> bool:
+    """Whether Meta reports with it that the message has failed, and nothing better is known of the message. Pure."""
+    return status.status == _FAILED and status.delivery_status == _FAILED
+
+
+def told_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
+    """Those of these statuses that speak of this send: same number, and no other account. Pure."""
+    if entry.phone_number_id is None:
+        return []
+    of_number = (status for status in statuses if status.phone_number_id == entry.phone_number_id)
+    return [status for status in of_number if status.chatbot_id in (None, entry.chatbot_id)]
+
+
+def _seen(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:
+    seen: dict[str, list[StatusData]] = {}
+    for status in statuses:
+        if status.journal_id is not None and status.wamid is not None:
+            seen.setdefault(status.journal_id, []).append(status)
+    return seen
+
+
+def _statuses(batch: Batch) -> Sequence[StatusData]:
+    statuses = []
+    for record in batch:
+        try:
+            statuses.append(decode(_STATUS, record.value).data)
+        except InvalidInput as error:
+            log.warning("a status is not understood", extra={"offset": record.offset, "error": error.message})
+    return statuses

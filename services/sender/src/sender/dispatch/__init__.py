@@ -1,0 +1,1 @@
+"""Which send goes next: lanes, fair shares, holds and memory. Pure and synchronous."""

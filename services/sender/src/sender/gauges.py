@@ -1,0 +1,119 @@
+"""What the sender can say at any moment: what waits, at what pace, and whether Meta is there."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from common.mongo import Database, MongoError
+from common.tasks import cancel
+from common.telemetry import metrics
+from common.telemetry.metrics import OTHER, Values
+from common.telemetry.tenants import Tenants
+from sender.limits.circuit_breaker import Breaker
+from sender.worker.session import SenderWorker
+from sender.limits.numbers import Paces
+from sender.waiting.parked_store import COLLECTION as PARKED
+from sender.waiting.scheduled_store import COLLECTION as SCHEDULED
+
+log = logging.getLogger(__name__)
+
+_EVERY_SECONDS: Final = 15.0
+_KINDS: Final = {"parked": PARKED, "scheduled": SCHEDULED}
+
+
+class Readings:
+    """The gauges of a process's sessions, from `start` to `stop`."""
+
+    def __init__(self, worker: SenderWorker, paces: Paces, breaker: Breaker, tenants: Tenants) -> None:
+        self._worker = worker
+        self._paces = paces
+        self._breaker = breaker
+        self._tenants = tenants
+        self._removes: list[Callable[[], None]] = []
+        self._told: set[str] = set()
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        self._removes = [
+            metrics.SENDS_WAITING.add(self._by_state),
+            metrics.TENANT_WAITING.add(self._by_tenant),
+            metrics.NUMBERS_HELD.add(self._held),
+            metrics.BREAKER_OPEN.add(lambda: [((), float(self._breaker.open))]),
+            metrics.NUMBER_RATE.add(lambda: self._by_number(lambda pace, _: pace.rate)),
+            metrics.NUMBER_TOKENS.add(lambda: self._by_number(lambda pace, now: pace.room(now))),
+        ]
+
+    async def stop(self) -> None:
+        """Say nothing any more."""
+        for remove in self._removes:
+            remove()
+        self._removes = []
+
+    def _by_state(self) -> Values:
+        """Sends in memory that are under way, ready, in doubt, or wait for something else."""
+        sessions = self._worker.sessions
+        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
+        in_flight = sum(len(s.steps) for s in sessions)
+        blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
+        return [(("in_flight",), in_flight), (("ready",), ready), (("in_doubt",), in_doubt), (("blocked",), blocked)]
+
+    def _by_tenant(self) -> Values:
+        """Also of those for whom nothing waits any more: a series that ends tells Prometheus nothing."""
+        waiting: Counter[str] = Counter(dict.fromkeys(self._told, 0))
+        for session in self._worker.sessions:
+            for group, count in session.lanes.sizes().items():
+                waiting[self._tenants.name(group)] += count
+        self._told.update(waiting)
+        return [((name,), count) for name, count in waiting.items()]
+
+    def _held(self) -> Values:
+        """Numbers that are held because Meta refuses their token, their account or themselves."""
+        now = time.time()
+        return [((), sum(session.lanes.held(now) for session in self._worker.sessions))]
+
+    def _by_number(self, value: Callable[..., float]) -> Values:
+        """Of those that have a name of their own: a pace of all others together would say nothing.
+
+        And of those that are ours now. The pace of a number that has gone to another process is kept, and seems full.
+        """
+        now, sessions = time.time(), self._worker.sessions
+        for chatbot_id, pace in self._paces.numbers():
+            if self._tenants.name(chatbot_id) != OTHER and any(session.owns(chatbot_id) for session in sessions):
+                yield (chatbot_id,), value(pace, now)
+
+
+class ParkedReadings:
+    """How many sends wait in MongoDB, looked up now and then: of all senders together, so each says the same."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._counts: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._remove: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look; returns at once."""
+        self._remove = metrics.SENDS_PARKED.add(self._read)
+        self._task = asyncio.create_task(self._look(), name="count parked sends")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._remove is not None:
+            self._remove()
+        await cancel([self._task])
+
+    def _read(self) -> Iterable[tuple[tuple[str], float]]:
+        return [((kind,), count) for kind, count in self._counts.items()]
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                for kind, collection in _KINDS.items():
+                    # From the collection's metadata: counting a backlog of millions would cost as much as reading it.
+                    self._counts[kind] = await self._database[collection].estimated_document_count()
+            except MongoError as error:
+                log.info("parked sends cannot be counted", extra={"error": repr(error)})
+            await asyncio.sleep(_EVERY_SECONDS)

@@ -1,0 +1,1 @@
+"""The journal: one entry per send, and what it says of a send."""

@@ -1,0 +1,61 @@
+"""Opt-outs from marketing in the journal: on the send that Meta refused for it (131050), for all sender processes.
+
+An entry of a template has `template`, the name that `sender.delivery.scopes` gives it. One that was refused has `optedOut`, the
+lane of its person, and `optedOutAt`. So an opt-out goes when its entry expires, or when its person is erased.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from common.contracts.messages import StatusData
+from common.mongo import (Database, Document, or_unavailable)
+from common.mongo import schema
+from sender.records.requests import lane_of
+
+OPTED_OUT_LANE: Final = "optedOut"
+OPTED_OUT_AT: Final = "optedOutAt"
+
+
+class OptOutStore:
+    """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database[schema.SEND_JOURNAL.name]
+
+    async def note(self, status: StatusData, now: datetime) -> None:
+        """A status says that the person of this send has opted out; it counts on the send's own number (P8)."""
+        query: Document = {
+            "_id": status.journal_id,
+            "phoneNumberId": status.phone_number_id,
+            "template": {"$exists": True},
+            "erasedAt": {"$exists": False},
+            OPTED_OUT_LANE: {"$exists": False},
+        }
+        with or_unavailable():
+            entry = await self._collection.find_one(query, {"chatbotId": 1, "to": 1})
+            if entry is None or status.chatbot_id not in (None, entry["chatbotId"]):
+                return
+            fields = {OPTED_OUT_LANE: lane_of(entry["chatbotId"], entry["to"]), OPTED_OUT_AT: now}
+            # An erasure of the person may have come in between.
+            await self._collection.update_one({**query, "to": entry["to"]}, {"$set": fields})
+
+    async def of(self, lanes: Sequence[str]) -> Sequence[datetime | None]:
+        """When the person of each lane opted out last; None where nobody has heard of it."""
+        last: dict[str, datetime] = {}
+        fields = {OPTED_OUT_LANE: 1, OPTED_OUT_AT: 1, "_id": 0}
+        with or_unavailable():
+            async for entry in self._collection.find({OPTED_OUT_LANE: {"$in": list(set(lanes))}}, fields):
+                lane, at = entry[OPTED_OUT_LANE], entry[OPTED_OUT_AT]
+                last[lane] = max(at, last.get(lane, at))
+        return [last.get(lane) for lane in lanes]
+
+    async def marketing(self, since: datetime) -> list[tuple[str, str]]:
+        """The templates that were refused to anybody since then, each with its chatbot."""
+        pipeline: list[Document] = [
+            {"$match": {OPTED_OUT_LANE: {"$exists": True}, OPTED_OUT_AT: {"$gt": since}}},
+            {"$group": {"_id": {"chatbotId": "$chatbotId", "template": "$template"}}},
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline)
+            return [(row["_id"]["chatbotId"], row["_id"]["template"]) async for row in cursor]

@@ -1,0 +1,190 @@
+"""The journal in MongoDB: `send_journal`, one document per send."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from common.contracts.messages import MetaError
+from common.contracts.contacts import Contact
+from common.errors import Unavailable
+from common.meta.errors import OPTED_OUT
+from common.mongo import schema
+from common.mongo.client import Database, Document
+from common.mongo.indexes import ensure_indexes
+from common.mongo.compare_and_set import (Swap, find_all, or_unavailable, swap_all)
+from sender.journal.entry import (ENDED, Entry, Move, State)
+from sender.journal.opt_outs import (OPTED_OUT_AT, OPTED_OUT_LANE)
+from sender.records.requests import lane_of
+
+COLLECTION: Final = schema.SEND_JOURNAL.name
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """When messages went to one recipient, in order, and whom Meta named in its last answer."""
+
+    chatbot_id: str
+    to: str
+    times: Sequence[datetime]
+    contact: Contact | None = None
+
+
+class JournalStore:
+    """Reads and compare-and-sets of entries. Every method raises `Unavailable` when MongoDB does not answer.
+
+    An entry that has ended is kept for `retention`, and with it the promise that its message id is not sent again.
+    """
+
+    def __init__(self, database: Database, *, retention: timedelta) -> None:
+        self._database = database
+        self._collection = database[COLLECTION]
+        self._retention = retention
+
+    async def ensure_indexes(self) -> None:
+        """Create what is missing; harmless to repeat."""
+        await ensure_indexes(self._database, schema.SEND_JOURNAL)
+
+    async def move(self, moves: Sequence[Move]) -> Sequence[Entry]:
+        """Try all moves; each entry as it stands now. A move took place when its token is there.
+
+        Harmless to repeat: a move that took place finds its own token.
+        """
+        swaps = [Swap(self._document(move.entry), move.expected) for move in moves]
+        documents = await swap_all(self._collection, swaps)
+        return [
+            move.entry if document is swap.document else _standing(move, document)
+            for move, swap, document in zip(moves, swaps, documents, strict=True)
+        ]
+
+    async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
+        """The entry of each journal id, or None."""
+        documents = await find_all(self._collection, ids)
+        return [_entry(document) if document is not None else None for document in documents]
+
+    async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
+        """Those of the entries to which a status has something to say: those under way, and the failed.
+
+        `failed` are the ids of which a status reports a failure: it has something to say to these in any state.
+        """
+        settled = sorted(str(state) for state in ENDED - {State.FAILED})
+        open_to = [{"state": {"$nin": settled}}, {"failedAt": {"$exists": True}}, {"_id": {"$in": list(failed)}}]
+        query = {"_id": {"$in": list(ids)}, "$or": open_to}
+        with or_unavailable():
+            return [_entry(document) async for document in self._collection.find(query)]
+
+    async def ended_among(self, ids: Sequence[str]) -> list[str]:
+        """The ids of those entries that have ended."""
+        query = {"_id": {"$in": list(ids)}, "state": {"$in": sorted(ENDED)}}
+        with or_unavailable():
+            return [document["_id"] async for document in self._collection.find(query, {"_id": 1})]
+
+    async def sent_since(self, moment: datetime) -> list[Lately]:
+        """What has gone to whom since then, as far as it has ended: for those who take numbers over."""
+        pipeline: list[Document] = [
+            # By the one index on times that there is.
+            {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
+            {"$sort": {"expireAt": 1}},
+            {
+                "$group": {
+                    "_id": {"chatbotId": "$chatbotId", "to": "$to"},
+                    "times": {"$push": "$at"},
+                    "contact": {"$last": "$contact"},
+                }
+            },
+        ]
+        with or_unavailable():
+            cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
+            return [
+                Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"], _read(row.get("contact"), Contact))
+                async for row in cursor
+            ]
+
+    def _document(self, entry: Entry) -> Document:
+        return {
+            "_id": entry.id,
+            "state": str(entry.state),
+            "attempt": entry.attempt,
+            "token": entry.token,
+            "owner": entry.owner,
+            "at": entry.at,
+            "createdAt": entry.created_at,
+            "chatbotId": entry.chatbot_id,
+            "messageId": entry.message_id,
+            "to": entry.to,
+            **_present(
+                phoneNumberId=entry.phone_number_id,
+                due=entry.due,
+                doubtedAt=entry.doubted_at,
+                firstFailedAt=entry.first_failed_at,
+                wamid=entry.wamid,
+                messageStatus=entry.message_status,
+                contact=msgspec.to_builtins(entry.contact),
+                error=msgspec.to_builtins(entry.error),
+                letter=entry.letter or None,
+                replays=entry.replays or None,
+                apart=entry.apart or None,
+                digest=entry.digest,
+                failure=msgspec.to_builtins(entry.failure),
+                failedAt=entry.failed_at,
+                template=entry.template or None,
+                **_opt_out(entry),
+                expireAt=entry.at + self._retention if entry.ended else None,
+            ),
+        }
+
+
+def _standing(move: Move, document: Document | None) -> Entry:
+    if document is not None:
+        return _entry(document)
+    if move.expected is None:
+        raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
+    return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+
+
+def _opt_out(entry: Entry) -> dict[str, object]:
+    """What a template that Meta has refused for it, at once or later, says of its person."""
+    refused = entry.error if entry.state is State.FAILED else entry.failure
+    if not entry.template or refused is None or refused.code != OPTED_OUT:
+        return {}
+    return {OPTED_OUT_LANE: lane_of(entry.chatbot_id, entry.to), OPTED_OUT_AT: entry.failed_at or entry.at}
+
+
+def _present(**fields: object) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _entry(document: Document) -> Entry:
+    return Entry(
+        id=document["_id"],
+        state=State(document["state"]),
+        attempt=document["attempt"],
+        token=document["token"],
+        owner=document["owner"],
+        at=document["at"],
+        created_at=document["createdAt"],
+        chatbot_id=document["chatbotId"],
+        message_id=document["messageId"],
+        to=document["to"],
+        phone_number_id=document.get("phoneNumberId"),
+        due=document.get("due"),
+        doubted_at=document.get("doubtedAt"),
+        first_failed_at=document.get("firstFailedAt"),
+        wamid=document.get("wamid"),
+        message_status=document.get("messageStatus"),
+        contact=_read(document.get("contact"), Contact),
+        error=_read(document.get("error"), MetaError),
+        letter=document.get("letter", False),
+        replays=document.get("replays", 0),
+        apart=document.get("apart", ""),
+        digest=document.get("digest"),
+        failure=_read(document.get("failure"), MetaError),
+        failed_at=document.get("failedAt"),
+        template=document.get("template", ""),
+    )
+
+
+def _read(value: Any, kind: Any) -> Any:
+    return None if value is None else msgspec.convert(value, kind)

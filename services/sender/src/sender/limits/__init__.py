@@ -1,0 +1,1 @@
+"""What Meta allows: rates, windows, outages, refusals."""

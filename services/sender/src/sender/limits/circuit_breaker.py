@@ -1,0 +1,160 @@
+"""Whether Meta is away: an outage spends no attempts. Synchronous, no IO; times are Unix seconds.
+
+What tells an outage from a message that fails: calls that end without a word of Meta's (no connection, no answer, a
+gateway's 5xx), three in a row; answers that say so ("service unavailable"), three in a row of at least two messages;
+and answers that might be the message's own fault (131000 "something went wrong", 1) for three messages in a row that
+are not all of one template or kind. So one message alone, and one template alone, answered by Meta, spend their
+attempts and end. Any other answer ends the row: then Meta is there,
+whatever it says. (The pattern is M. Nygard's circuit breaker, "Release It!".)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from common.meta.call_ends import (Answered, CallEnd)
+from common.meta.errors import classify
+
+_IN_A_ROW: Final = 3
+_DOWN_CODES: Final = frozenset({2, 131016, 133004})
+_PERHAPS_CODES: Final = frozenset({1, 131000})
+
+
+class Sign(StrEnum):
+    """What the end of a call says about Meta."""
+
+    UP = "up"
+    AWAY = "away"
+    DOWN = "down"
+    PERHAPS = "perhaps"
+
+
+def sign_of(end: CallEnd) -> Sign:
+    """What this end says about Meta. Pure."""
+    if not isinstance(end, Answered):
+        return Sign.AWAY
+    if 200 <= end.status < 300:
+        return Sign.UP
+    code = classify(end.status, end.body).code
+    if code is None:
+        return Sign.AWAY if end.status >= 500 else Sign.UP
+    if code in _DOWN_CODES:
+        return Sign.DOWN
+    return Sign.PERHAPS if code in _PERHAPS_CODES else Sign.UP
+
+
+@dataclass(slots=True)
+class Row:
+    """Failures in a row, of one number or of all."""
+
+    away: int = 0
+    down: int = 0
+    sends: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, sign: Sign, send: str, subject: str | None = None) -> None:
+        """One more call of `send` has ended; `subject` is its template or kind, None for a text."""
+        if sign is Sign.UP:
+            self.away = self.down = 0
+            self.sends.clear()
+            return
+        self.away += sign is Sign.AWAY
+        self.down += sign is not Sign.PERHAPS
+        if len(self.sends) < _IN_A_ROW or not self._are_mixed:
+            self.sends.pop(send, None)
+            if len(self.sends) >= _IN_A_ROW:
+                del self.sends[next(iter(self.sends))]
+            self.sends[send] = subject
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether there are too many of them."""
+        several = len(self.sends) > 1
+        perhaps = len(self.sends) >= _IN_A_ROW and self._are_mixed
+        return self.away >= _IN_A_ROW or (self.down >= _IN_A_ROW and several) or perhaps
+
+    @property
+    def _are_mixed(self) -> bool:
+        """Whether what failed has no more in common than being of this number."""
+        subjects = set(self.sends.values())
+        return None in subjects or len(subjects) > 1
+
+
+class Breaker:
+    """The breaker for Meta as a whole, of one process; and the rows of each number.
+
+    While it is open nothing goes, but for one probe when `base` seconds have passed, doubled each time up to `cap`.
+    `on_close` is called when a probe did well.
+    """
+
+    def __init__(self, *, base: float = 0.5, cap: float = 10.0, on_close: Callable[[], None] = lambda: None) -> None:
+        self._base = base
+        self._cap = cap
+        self._on_close = on_close
+        self._row = Row()
+        self._rows: dict[str, Row] = {}
+        self._until: float | None = None
+        self._wait = base
+        self._probe: str | None = None
+        self._closed_at = float("-inf")
+        self._opened_at = float("inf")
+
+    def away_for(self, now: float) -> float:
+        """For how many seconds Meta has been taken to be away; 0 when it is not."""
+        return max(0.0, now - self._opened_at)
+
+    @property
+    def open(self) -> bool:
+        """Whether Meta is taken to be away."""
+        return self._until is not None
+
+    def was_open_since(self, moment: float) -> bool:
+        """Whether Meta was taken to be away at any time from then on."""
+        return self.open or moment < self._closed_at
+
+    def wait(self, now: float) -> float:
+        """Seconds until a call may be made; 0 when one may be now, infinite while a probe is under way."""
+        if self._until is None:
+            return 0.0
+        return float("inf") if self._probe is not None else max(0.0, self._until - now)
+
+    def began(self, send: str) -> None:
+        """A call goes out: while it is open, this one is the probe."""
+        if self._until is not None:
+            self._probe = send
+
+    def ended(self, send: str, now: float) -> None:
+        """The step of `send` has ended, with a call or without: another one may be the probe."""
+        if self._probe == send:
+            self._probe = None
+            if self._until is not None:
+                self._until = max(self._until, now)
+
+    def note(self, send: str, group: str, sign: Sign, now: float, subject: str | None = None) -> bool:
+        """How a call for a number (`group`) ended; whether that number, or Meta as a whole, is away.
+
+        `subject` is the template or kind of the message.
+        """
+        row = self._rows.setdefault(group, Row())
+        for each in (self._row, row):
+            each.add(sign, send, subject)
+        if sign is Sign.UP:
+            del self._rows[group]
+            self._close(now)
+        elif self._row.is_outage:
+            self._keep_open(send, now)
+        return self.open or row.is_outage
+
+    def _keep_open(self, send: str, now: float) -> None:
+        if self._until is None:
+            self._wait, self._opened_at = self._base, now
+        elif send == self._probe:
+            self._wait = min(self._cap, self._wait * 2)
+        else:
+            return  # a call that was under way when it opened
+        self._until = now + self._wait
+
+    def _close(self, now: float) -> None:
+        if self._until is not None:
+            self._until, self._probe, self._closed_at, self._opened_at = None, None, now, float("inf")
+            self._on_close()

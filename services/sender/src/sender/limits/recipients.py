@@ -1,0 +1,74 @@
+"""Which names are one person's, as far as Meta has told this process: bounded, and gone with it. Synchronous, no IO.
+
+A name is that of a lane (`requests.lane_of`). Meta's answer to a send says which `wa_id` the number has that was asked
+for, and the answer or a status may name both the BSUID and the phone of a person. What is not known costs nothing but
+the order and the pace between two names of one person.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from common.contracts.contacts import Contact
+from sender.records.requests import (lane_of, lane_of_phone)
+
+_MANY: Final = 50_000
+_FAR: Final = 3
+"""A BSUID leads to a phone, a phone to the `wa_id` that Meta gave it: nothing is further away."""
+
+
+class Persons:
+    """The one name of each person that has several.
+
+    **Invariants:**
+    - A phone has one BSUID: the one that Meta named last. A number that is given to another person is theirs.
+    - No name leads back to itself.
+    """
+
+    def __init__(self, most: int = _MANY) -> None:
+        self._most = most
+        self._known_as: OrderedDict[str, str] = OrderedDict()
+        self._user_of: dict[str, str] = {}
+
+    def named(self, name: str) -> str:
+        """The name under which this person's messages are kept in order: that of the phone, where it is known."""
+        for _ in range(_FAR):
+            known = self._known_as.get(name)
+            if known is None:
+                break
+            name = known
+        return name
+
+    def met(self, chatbot_id: str, to: str | None, contact: Contact | None) -> list[tuple[str, str]]:
+        """Meta has named a contact, maybe in answer to a send to `to`: the names that are news, each with its new one.
+
+        Of a group nothing is learnt, because its contact can be whoever wrote last.
+        """
+        if contact is None or contact.group_id:
+            return []
+        asked = lane_of(chatbot_id, to) if to else None
+        phone = lane_of_phone(chatbot_id, contact.wa_id) if contact.wa_id else asked
+        user = f"{chatbot_id}|u:{contact.user_id}" if contact.user_id else None
+        if phone is None or phone == user:
+            return []
+        return [(name, phone) for name in dict.fromkeys((asked, user)) if name and self._learn(name, phone)]
+
+    def _learn(self, name: str, phone: str) -> bool:
+        if name == phone or self.named(phone) == name or self.named(name) == self.named(phone):
+            return False
+        if "|u:" in name:
+            former = self._user_of.get(phone)
+            if former is not None:
+                self._known_as.pop(former, None)
+            self._forget_phone_of(name)
+            self._user_of[phone] = name
+        self._known_as[name] = phone
+        if len(self._known_as) > self._most:
+            oldest = next(iter(self._known_as))
+            self._forget_phone_of(oldest)
+            del self._known_as[oldest]
+        return True
+
+    def _forget_phone_of(self, user: str) -> None:
+        phone = self._known_as.get(user)
+        if phone is not None and self._user_of.get(phone) == user:
+            del self._user_of[phone]

@@ -1,0 +1,1 @@
+"""Files: links are uploaded once per number, and uploads are streamed."""

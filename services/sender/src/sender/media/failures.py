@@ -1,0 +1,84 @@
+"""Why the files of a message are not ready. Pure."""
+
+from typing import Final
+
+from common.contracts.messages import MetaError
+from common.errors import TooManyRequests, Unavailable
+from common.http.fetch.fetcher import FetchFailed
+from common.meta.call_ends import (Answered, CallEnd)
+from common.meta.errors import classify
+from common.meta.media.upload import UploadFailed
+from common.meta.media.rules import MediaRefused
+
+_ABOUT_MEDIA: Final = frozenset({100, 131009, 131053})
+"""What Meta says of an id that it does not have (any more): invalid parameter, or failed media."""
+
+_SAYS: Final = {
+    "link_scheme_refused": "give an https link; http is fetched only where the sender has FETCH_PLAIN_HTTP",
+    "link_address_refused": "the link leads into a private network; give one that is public",
+    "link_unusable": "the link is not a URL with a host; give one like https://shop.example/a.jpg",
+    "link_redirects_too_often": "the link redirects more than three times; give the one at the end",
+    "link_compressed": "the server compresses the file; have it sent as it is",
+}
+"""What to do about a link that is refused, by the fetcher's reason."""
+
+
+class MediaFailure(Exception):
+    """The files of a message are not ready; `error` is what its producer is told."""
+
+    def __init__(self, error: MetaError) -> None:
+        super().__init__(error.reason)
+        self.error = error
+
+
+class Unusable(MediaFailure):
+    """The link will never do: too large, of a wrong type, not there, or not allowed."""
+
+
+class SourceAway(MediaFailure):
+    """The link's server did not deliver; it may do so later. Each try counts."""
+
+
+class NotNow(MediaFailure):
+    """The file is on its way, or we cannot tell: wait, and it does not count."""
+
+
+class NotTaken(MediaFailure):
+    """Meta did not take the upload; `end` is how that call ended."""
+
+    def __init__(self, end: CallEnd) -> None:
+        super().__init__(MetaError(reason="media_upload_failed"))
+        self.end = end
+
+
+def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one answer per kind of error
+    """What an error on the way from link to Meta is; None when it is none of those that belong there."""
+    match error:
+        case MediaFailure():
+            return error
+        case MediaRefused():
+            reason = "media_too_large" if error.too_large else "media_unsupported"
+            return Unusable(MetaError(reason=reason, details=str(error)))
+        case FetchFailed(permanent=True):
+            return Unusable(MetaError(reason="media_link_refused", details=_explained(error.reason)))
+        case FetchFailed():
+            return SourceAway(MetaError(reason="media_link_unreachable", details=error.reason))
+        case TimeoutError():
+            return SourceAway(MetaError(reason="media_link_unreachable", details="timeout"))
+        case UploadFailed():
+            return NotTaken(error.end)
+        case Unavailable() | TooManyRequests():  # the latter: no room on the disk
+            return NotNow(MetaError(reason=error.error_code))
+        case OSError():  # the disk on which a file waits
+            return NotNow(MetaError(reason="media_not_stored", details=type(error).__name__))
+        case _:
+            return None
+
+
+def _explained(reason: str) -> str:
+    return f"{reason}: {_SAYS[reason]}" if reason in _SAYS else reason
+
+
+def is_about_media(end: CallEnd) -> bool:
+    """Whether the end of a send may mean that Meta does not have a file of the message any more."""
+    return isinstance(end, Answered) and classify(end.status, end.body).code in _ABOUT_MEDIA

@@ -1,0 +1,115 @@
+"""One file on its way to Meta, wherever it comes from: its type and size are judged while it passes."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from common.http.uploads.capacity import Room
+from common.http.uploads.spool import spooled
+from common.meta.media import types
+from common.meta.media.upload import MediaClient
+from common.meta.media.rules import (HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to upload. `size` is in bytes, None when nobody knows it yet."""
+
+    mime_type: str
+    name: str
+    size: int | None
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What Meta has now: its id, and the file's type, size in bytes and SHA-256 (hex)."""
+
+    id: str
+    mime_type: str
+    size: int
+    sha256: str
+
+
+class _Counted:
+    """Chunks as they pass, counted and hashed. Raises `MediaRefused` at the first byte too many."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
+        self._chunks = chunks
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self.size += len(chunk)
+            check_size(self.size, self._limit)
+            self._hash.update(chunk)
+            yield chunk
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+async def recognised_file(file: File) -> File:
+    """The same file under the type that Meta has a name for. Its first bytes are read only where nobody told its type.
+
+    Raises what `file.chunks` raises.
+    """
+    if types.bare(file.mime_type) not in types.UNTOLD:
+        return replace(file, mime_type=types.told(file.mime_type, file.name))
+    head, chunks = await _peeked(file.chunks, types.HEAD_BYTES)
+    mime_type = types.recognised(file.mime_type, file.name, head[: types.HEAD_BYTES])
+    return replace(file, mime_type=mime_type, chunks=chunks)
+
+
+async def transfer(
+    client: MediaClient, phone_number_id: str, token: str, file: File, spool: Room | None = None
+) -> Uploaded:
+    """Upload a file to a number's media. A file of unknown size waits on disk first: Meta wants to know it.
+
+    It waits in `spool` (bytes), if that is given. Raises `TooManyRequests` when that is full, `MediaRefused` for what
+    WhatsApp does not carry, `UploadFailed`, and what `file.chunks` raises.
+    """
+    most = limit_of(file.mime_type, animated=True)  # what is too large either way is not begun
+    check_size(file.size or 0, most)
+    head, chunks = await _peeked(file.chunks, HEAD_BYTES)
+    if not head:
+        raise MediaRefused("size", "larger than nothing", 0)
+    limit = limit_of(file.mime_type, animated=is_animated(head))
+    check_size(file.size or 0, limit)
+    counted = _Counted(chunks, limit)
+    async with _sized(aiter(counted), file.size, spool, phone_number_id) as (size, body):
+        media_id = await client.upload(
+            phone_number_id, token, body, mime_type=file.mime_type, filename=file.name or "file", size=size
+        )
+    return Uploaded(media_id, file.mime_type, counted.size, counted.sha256)
+
+
+def _sized(
+    chunks: AsyncIterator[bytes], size: int | None, spool: Room | None, number: str
+) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
+    return spooled(chunks, spool, number) if size is None else _as_told(chunks, size)
+
+
+@asynccontextmanager
+async def _as_told(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    yield size, chunks
+
+
+async def _peeked(chunks: AsyncIterator[bytes], least: int) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The first bytes, at least so many where there are as many, and the whole again."""
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= least:
+            break
+    return head, _after(head, chunks)
+
+
+async def _after(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in chunks:
+        yield chunk

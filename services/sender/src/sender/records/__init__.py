@@ -1,0 +1,1 @@
+"""What a record on the send topics says: pure."""

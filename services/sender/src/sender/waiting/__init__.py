@@ -1,0 +1,1 @@
+"""Sends that wait in MongoDB: parked lanes and schedules."""

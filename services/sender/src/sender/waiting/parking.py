@@ -1,0 +1,170 @@
+"""What of one session's lanes is in the store: the awaiting half of parking; what to park is `lanes`' to say."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from common.contracts import topics
+from common.errors import Unavailable
+from sender.group_commit import GroupCommit
+from sender.dispatch.items import item_of
+from sender.dispatch.model import (Bounds, Item, Load, LoadBacklog)
+from sender.dispatch.lanes import Lanes
+from sender.waiting.parked_store import (Parked, ParkStore)
+from sender.records.requests import (Job, Letter, Position, lane_today, read_record)
+from sender.cas_token import new_token
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOADED_AT_ONCE: Final = Bounds().load
+_RETRY_SECONDS: Final = 0.5
+
+
+class Parker:
+    """The writes to the store, gathered over all sessions of the process."""
+
+    def __init__(self, store: ParkStore) -> None:
+        self.store = store
+        self.parks: GroupCommit[Parked, None] = GroupCommit(store.park)
+        self.postpones: GroupCommit[tuple[str, str, float, bool], None] = GroupCommit(store.postpone)
+        self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
+
+    async def close(self) -> None:
+        """Give up what still waits for MongoDB."""
+        for writes in (self.parks, self.postpones, self.removals):
+            await writes.close()
+
+
+class Parking:
+    """Parks, loads and removes the sends of one partition. Tries on while MongoDB is away, until it is cancelled."""
+
+    def __init__(
+        self,
+        parker: Parker,
+        lanes: Lanes[Job],
+        partition: int,
+        is_in_doubt: Callable[[str], bool] = lambda _: False,
+        tried: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._parker = parker
+        self._lanes = lanes
+        self._partition = partition
+        self._is_in_doubt = is_in_doubt
+        self._tried = tried
+
+    async def begin(self) -> int:
+        """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
+
+        What comes before it may have yet to be read, so nothing is loaded before the shelf is told that it has been.
+        A doubt is looked at again at once: nobody watched it.
+        """
+        self._lanes.shelf.fall_behind()
+        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition), self._tried)
+        for group, last in backlogs:
+            self._lanes.shelf.mark_backlog(group, last)
+        waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
+        for lane in waiting:
+            self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+            self._lanes.junctions.take(lane_today(lane.lane), lane.lane, lane.group)
+        for name, of, group in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
+            self._lanes.junctions.take(name, of, group)
+        if waiting:
+            log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
+        return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
+
+    async def park(self, items: Sequence[Item[Job]]) -> None:
+        """Have these stored; those that were already are told when they are due."""
+        writes = [
+            self._parker.postpones.submit((item.id, item.parked, item.due, self._is_in_doubt(item.id)))
+            for item in items
+            if item.parked is not None and item.due
+        ]
+        fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
+        await asyncio.gather(*writes, *fresh)
+        for lane, count in Counter(item.lane for item in items if not item.backlog).items():
+            self._lanes.shelf.stored(lane, count)
+        backlogs: dict[str, list[int]] = {}
+        for item in items:
+            if item.backlog:
+                backlogs.setdefault(item.group, []).append(item.order)
+        for group, orders in backlogs.items():
+            self._lanes.shelf.stored_backlog(group, len(orders), max(orders))
+
+    async def load(self, load: Load) -> list[Item[Job]]:
+        """Bring the first parked sends of a lane back; returns those that are superfluous."""
+        found = await patiently(
+            lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
+        )
+        items = [item for item in map(_item, found) if item is not None]
+        last = found[-1].order if found else load.after
+        return self._lanes.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
+
+    async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
+        """Bring the next sends of a group's backlog back; returns those that are superfluous."""
+        found = await patiently(
+            lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
+        )
+        items = [item for item in map(_item, found) if item is not None]
+        more = len(found) == load.limit
+        return self._lanes.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
+
+    async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
+        """What these (id, token) led to is committed."""
+        await asyncio.gather(*map(self._parker.removals.submit, sends))
+        for _, token in sends:
+            self._lanes.shelf.removed(token)
+
+    def _document(self, item: Item[Job]) -> Parked:
+        job = item.payload
+        return Parked(
+            id=item.id,
+            token=new_token(),
+            partition=self._partition,
+            lane=item.lane,
+            group=item.group,
+            order=item.order,
+            due=item.due,
+            in_doubt=self._is_in_doubt(item.id),
+            strikes=item.strikes,
+            topic=job.position.topic,
+            offset=job.position.offset,
+            headers=job.headers,
+            value=job.value,
+            backlog=item.backlog,
+            named=item.named,
+            wait=(item.wait.due, item.wait.error.reason) if item.wait is not None else None,
+        )
+
+
+async def patiently(read: Callable[[], Awaitable[T]], tried: Callable[[], None] = lambda: None) -> T:
+    """What `read` answers, tried again while MongoDB is away; `tried` is told of each time."""
+    while True:
+        try:
+            return await read()
+        except Unavailable as error:
+            tried()
+            log.warning("parked sends cannot be read, trying again", extra={"error": error.message})
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _item(parked: Parked) -> Item[Job] | None:
+    """The send as it was read; None when it is not understood any more (it stays in the store)."""
+    position = Position(parked.topic, parked.partition, parked.offset)
+    job = read_record(position, parked.value, parked.headers, retried=parked.topic != topics.SEND.name)
+    if isinstance(job, Letter):
+        log.error("a parked send is not understood any more", extra={"id": parked.id})
+        return None
+    item = item_of(
+        job,
+        order=parked.order,
+        partition=None,
+        due=0.0 if parked.in_doubt else parked.due,
+        strikes=parked.strikes,
+        parked=parked.token,
+    )
+    item.lane, item.named = parked.lane, parked.named
+    return item

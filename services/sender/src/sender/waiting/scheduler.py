@@ -1,0 +1,121 @@
+"""Sends of one partition that wait for their `sendAt`: put off in the store, and put back on the topic in time.
+
+A scheduled send takes its place in its conversation when its time has come, by standing in the topic again: so it is
+in order with what was asked for before and after that moment, whoever owns the partition then.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from common.contracts import topics
+from common.kafka.records import Outgoing
+from sender.delivery import results
+from sender.group_commit import GroupCommit
+from sender.waiting.parking import patiently
+from sender.records.requests import (RELEASED_FROM, SET_ASIDE, Job, Letter, Position, read_record, released)
+from sender.waiting.scheduled_store import (Scheduled, ScheduleStore)
+from sender.cas_token import new_token
+
+_AT_ONCE: Final = 200
+_HORIZON_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.1
+
+Release = Callable[[Outgoing, tuple[str, str]], None]
+
+
+class Scheduler:
+    """The writes to the store, gathered over all sessions of the process."""
+
+    def __init__(self, store: ScheduleStore) -> None:
+        self.store = store
+        self.puts: GroupCommit[Scheduled, None] = GroupCommit(store.put)
+        self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
+
+    def of_partition(self, partition: int, release: Release) -> "Schedule":
+        """The schedule of one session."""
+        return Schedule(self, partition, release)
+
+    async def close(self) -> None:
+        """Give up what still waits for MongoDB."""
+        await self.puts.close()
+        await self.removals.close()
+
+
+class Schedule:
+    """`release` has a record written, and then `removed` called with the (id, token) that it is given."""
+
+    def __init__(self, scheduler: Scheduler, partition: int, release: Release) -> None:
+        self._scheduler = scheduler
+        self._partition = partition
+        self._release = release
+        self._changed = asyncio.Event()
+        self._released: set[str] = set()
+
+    async def put(self, jobs: Sequence[Job]) -> None:
+        """Have these in the store."""
+        await self._put([self._scheduled(job) for job in jobs])
+
+    async def set_aside(self, job: Job, due: float, subject: str) -> None:
+        """Have a send in the store until `due` (Unix seconds), because Meta refuses its template or kind."""
+        again = bool(job.replay or job.attempts or RELEASED_FROM in job.headers)
+        headers, apart = {**job.headers, SET_ASIDE: "1"}, (job.chatbot_id, subject)
+        await self._put([replace(self._scheduled(job), due=due, again=again, headers=headers, apart=apart)])
+
+    async def hasten(self, chatbot: str, subject: str | None) -> None:
+        """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
+        await patiently(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
+        self._changed.set()
+
+    async def _put(self, sends: Sequence[Scheduled]) -> None:
+        await asyncio.gather(*map(self._scheduler.puts.submit, sends))
+        if any(send.due < time.time() + _HORIZON_SECONDS for send in sends):
+            self._changed.set()
+
+    async def removed(self, sends: Sequence[tuple[str, str]]) -> None:
+        """What was released is on the topic."""
+        await asyncio.gather(*map(self._scheduler.removals.submit, sends))
+        self._released.difference_update(token for _, token in sends)
+
+    async def run(self) -> None:
+        """Release each in its time, until cancelled."""
+        while True:
+            horizon = time.time() + _HORIZON_SECONDS
+            found = await patiently(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
+            waiting = [send for send in found if send.token not in self._released]
+            now = time.time()
+            for send in [send for send in waiting if send.due <= now]:
+                self._released.add(send.token)
+                self._release(_record(send), (send.id, send.token))
+            later = [send.due for send in waiting if send.due > now]
+            # A full page may hide others that are due.
+            wait = later[0] - now if later else _AGAIN_SECONDS if len(found) == _AT_ONCE else _HORIZON_SECONDS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            self._changed.clear()
+
+    def _scheduled(self, job: Job) -> Scheduled:
+        return Scheduled(
+            id=job.journal_id,
+            token=new_token(),
+            partition=self._partition,
+            due=job.send_at,
+            topic=job.position.topic,
+            offset=job.position.offset,
+            headers=job.headers,
+            value=job.value,
+        )
+
+
+def _record(send: Scheduled) -> Outgoing:
+    """What stands in the topic in its place."""
+    position = Position(send.topic, send.partition, send.offset)
+    job = read_record(position, send.value, send.headers, retried=send.topic != topics.SEND.name)
+    if isinstance(job, Letter):
+        return results.dead_record(job, datetime.now(UTC))
+    return released(job)

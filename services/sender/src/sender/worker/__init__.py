@@ -1,0 +1,1 @@
+"""The work on assigned partitions: read, dispatch, commit."""

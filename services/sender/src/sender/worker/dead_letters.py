@@ -1,0 +1,38 @@
+"""Counting what ends as a dead letter, by tenant: for the limit that halts, and for the metric."""
+
+from common.contracts.accounts import AccountData
+from common.contracts.messages import MetaError
+from common.kafka.consume.dlq_limit import DeadLetterLimit
+from common.kafka.consume.table import Table
+from common.telemetry.tenants import UNKNOWN, Tenants
+from sender import telemetry
+from sender.journal.entry import Entry
+from sender.records.requests import NOT_UNDERSTOOD
+
+
+class Letters:
+    """Of one process. Times are Unix seconds. Every method may raise `Halted`; then the letter must not be written.
+
+    Producers choose the chatbot id: one without an account is `UNKNOWN`, so ids that a client invents count as one.
+    """
+
+    def __init__(self, limit: DeadLetterLimit, accounts: Table[AccountData], tenants: Tenants) -> None:
+        self._limit = limit
+        self._accounts = accounts
+        self._tenants = tenants
+
+    def ended(self, chatbot_id: str, entry: Entry, now: float) -> None:
+        """A send has ended, perhaps as a dead letter."""
+        tenant = chatbot_id if self._accounts.get(chatbot_id) is not None else UNKNOWN
+        if entry.letter:
+            self._letter(entry.error, tenant, now)
+        else:
+            self._limit.note(letters=0, now=now, tenant=tenant)
+
+    def not_understood(self, now: float) -> None:
+        """A record asks for no send that could be told from others."""
+        self._letter(NOT_UNDERSTOOD, UNKNOWN, now)
+
+    def _letter(self, error: MetaError | None, tenant: str, now: float) -> None:
+        self._limit.note(letters=1, now=now, tenant=tenant)
+        telemetry.note_letter(error, tenant, self._tenants)

@@ -1,0 +1,45 @@
+"""From a consumed record to what it asks for: a send, or a record in its place. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from common.contracts import topics
+from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.partitioner import partition_of
+from common.kafka.records import Outgoing, read_headers
+from sender.delivery import results
+from sender.dispatch.items import item_of
+from sender.dispatch.model import Item
+from sender.records.requests import (REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable)
+
+
+def judge(
+    tp: Any, record: Any, *, partitions: int | None, now: datetime, sampled: bool = False
+) -> Item[Job] | Job | Outgoing:
+    """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
+
+    That is a dead letter for what cannot be read or understood, and for what its producer keyed by something else than
+    the chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the
+    count of partitions changes meanwhile, it stays where it was moved to. While it is not known, nothing is moved.
+    `sampled`: whether a send that begins its trace here is followed.
+    """
+    retried = tp.topic != topics.SEND.name
+    position = Position(tp.topic, tp.partition, record.offset)
+    if isinstance(record, Unreadable):
+        return results.dead_record(unreadable(position, record.value or b"", record.reason), now)
+    job = read_record(
+        position,
+        record.value,
+        read_headers(record.headers),
+        retried=retried,
+        sampled=sampled,
+        written_at=record.timestamp / 1000,
+    )
+    if isinstance(job, Letter):
+        return results.dead_record(job, now)
+    home = partition_of(job.chatbot_id, partitions) if partitions else tp.partition
+    if home != tp.partition and not retried and REKEYED_FROM not in job.headers:
+        return rekeyed(job, home)
+    if job.send_at > now.timestamp() and not retried:
+        return job
+    return item_of(job, order=job.origin.offset, partition=tp, due=job.due)
