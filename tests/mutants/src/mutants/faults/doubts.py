@@ -12,11 +12,11 @@ _REFUSALS: Final = "services/ingress/src/ingress/reports/refusals.py"
 _ABSORBING: Final = "services/conversation/src/conversation/batch/absorbing.py"
 _NAMING: Final = "services/conversation/src/conversation/batch/naming.py"
 
-_OF_SILENCE: Final = (f"{_SENDER_TESTS}/test_silence.py",)
-_OF_CLOCK: Final = (f"{_SENDER_TESTS}/test_doubt_clock.py",)
-_OF_REFUSALS: Final = ("services/ingress/tests/test_refusals.py",)
-_OF_ABSORBING: Final = ("services/conversation/tests/test_absorbing.py",)
-_OF_NAMING: Final = ("services/conversation/tests/test_naming.py",)
+_OF_SILENCE: Final = (f"{_SENDER_TESTS}/delivery/test_silence.py",)
+_OF_CLOCK: Final = (f"{_SENDER_TESTS}/delivery/test_doubt_clock.py",)
+_OF_REFUSALS: Final = ("services/ingress/tests/reports/test_refusals.py",)
+_OF_ABSORBING: Final = ("services/conversation/tests/batch/test_absorbing.py",)
+_OF_NAMING: Final = ("services/conversation/tests/batch/test_naming.py",)
 
 FAULTS: Final = (
     Fault(
@@ -24,7 +24,7 @@ FAULTS: Final = (
         f"{_SENDER}/delivery/core.py",
         "if (left := rules.in_doubt_seconds - silence) > 0:",
         "if (left := rules.in_doubt_seconds - silence) > rules.in_doubt_seconds:",
-        (f"{_SENDER_TESTS}/test_core.py",),
+        (f"{_SENDER_TESTS}/delivery/test_core.py",),
         "an outage of ours that is longer than the window sends a message twice",
     ),
     Fault(
@@ -73,7 +73,7 @@ FAULTS: Final = (
         f"{_SENDER}/delivery/transitions.py",
         "doubted_at=_doubted_at(entry) or now",
         "doubted_at=now",
-        (f"{_SENDER_TESTS}/test_journal.py",),
+        (f"{_SENDER_TESTS}/journal/test_entry.py",),
         "owners that change keep a conversation waiting for ever",
     ),
     Fault(
@@ -97,7 +97,7 @@ FAULTS: Final = (
         "services/conversation/src/conversation/batch/working_set.py",
         "        self.absorbed.append(stand_in)\n",
         "",
-        ("services/conversation/tests/test_absorbing.py", "services/conversation/tests/test_store.py"),
+        ("services/conversation/tests/batch/test_absorbing.py", "services/conversation/tests/test_store.py"),
         "one message of ours is two in the store",
     ),
     Fault(

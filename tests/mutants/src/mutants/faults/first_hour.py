@@ -9,7 +9,7 @@ _TESTS: Final = "libs/common/tests"
 _OUTAGES: Final = f"{_COMMON}/telemetry/outages.py"
 _CREDENTIALS: Final = f"{_COMMON}/http/clients/accounts.py"
 _REPLIES: Final = "examples/ai_responder/src/ai_responder/replies.py"
-_TESTS_OF_OUTAGES: Final = (f"{_TESTS}/test_outages.py",)
+_TESTS_OF_OUTAGES: Final = (f"{_TESTS}/telemetry/test_outages.py",)
 _TESTS_OF_REPLIES: Final = ("examples/ai_responder/tests/test_replies.py",)
 
 FAULTS: Final = (
@@ -42,7 +42,7 @@ FAULTS: Final = (
         _CREDENTIALS,
         "        if len(self._kept) > self._at_most:",
         "        if len(self._kept) > self._at_most * 1_000_000:",
-        (f"{_TESTS}/test_credentials.py",),
+        (f"{_TESTS}/http/clients/test_accounts.py",),
         "tokens of all accounts fill the memory",
     ),
     Fault(
@@ -50,7 +50,7 @@ FAULTS: Final = (
         _CREDENTIALS,
         "        if self._expiry is None:\n            self._expiry = asyncio",
         "        if False:\n            self._expiry = asyncio",
-        (f"{_TESTS}/test_credentials.py",),
+        (f"{_TESTS}/http/clients/test_accounts.py",),
         "a token that nobody asks for any more stays in memory",
     ),
     Fault(

@@ -8,8 +8,8 @@ _CONVERSATION: Final = "services/conversation/src/conversation"
 _COMMON: Final = "libs/common/src/common"
 _PEOPLE: Final = f"{_CONVERSATION}/batch/people.py"
 _TESTS: Final = "services/conversation/tests"
-_OF_PEOPLE: Final = (f"{_TESTS}/test_people.py",)
-_OF_WINDOWS: Final = (f"{_TESTS}/test_windows.py",)
+_OF_PEOPLE: Final = (f"{_TESTS}/batch/test_people.py",)
+_OF_WINDOWS: Final = (f"{_TESTS}/batch/test_service_window.py",)
 
 FAULTS: Final = (
     Fault(
@@ -65,7 +65,7 @@ FAULTS: Final = (
         f"{_COMMON}/contracts/phone_numbers/notations.py",
         "([016-9]\\d{7})",
         "(\\d{8})",
-        ("libs/common/tests/test_notations.py",),
+        ("libs/common/tests/contracts/phone_numbers/test_notations.py",),
         "two people in Brazil share a conversation",
     ),
     Fault(
@@ -73,7 +73,7 @@ FAULTS: Final = (
         f"{_COMMON}/contracts/phone_numbers/notations.py",
         '("52", "54", "55", "225", "229")',
         '("52", "54", "55", "225")',
-        ("libs/common/tests/test_notations.py",),
+        ("libs/common/tests/contracts/phone_numbers/test_notations.py",),
         "a person in Benin has two conversations, and an answer to the eight digits that Meta gives is refused",
     ),
     Fault(
@@ -81,7 +81,7 @@ FAULTS: Final = (
         f"{_COMMON}/contracts/phone_numbers/notations.py",
         "(?:05)?([04-9][4-6]",
         "(?:05)?([04-9][0-9]",
-        ("libs/common/tests/test_notations.py",),
+        ("libs/common/tests/contracts/phone_numbers/test_notations.py",),
         "two people in Ivory Coast share a conversation: an old number, and a new one of another operator",
     ),
     Fault(
@@ -105,7 +105,7 @@ FAULTS: Final = (
         f"{_CONVERSATION}/batch/core.py",
         '    if message.document.get("published", True):\n        result',
         "    if True:\n        result",
-        (f"{_TESTS}/test_core.py",),
+        (f"{_TESTS}/batch/test_core.py",),
         "a tenant who has left gets events, and an AI answers",
     ),
     Fault(

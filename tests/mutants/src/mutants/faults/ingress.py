@@ -14,9 +14,9 @@ _SETTINGS: Final = f"{_INGRESS}/settings.py"
 _TELEMETRY: Final = f"{_INGRESS}/telemetry.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_routes.py",)
-_ODD_TESTS: Final = (f"{_TESTS}/test_odd_values.py",)
+_ODD_TESTS: Final = (f"{_TESTS}/parsing/test_odd_values.py",)
 _MATCHING_TESTS: Final = (f"{_TESTS}/test_matching.py",)
-_CORE_TESTS: Final = (f"{_TESTS}/test_core.py", f"{_TESTS}/test_wiring.py")
+_CORE_TESTS: Final = (f"{_TESTS}/parsing/test_core.py", f"{_TESTS}/test_wiring.py")
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
 FAULTS: Final = (
@@ -169,7 +169,7 @@ FAULTS: Final = (
         _CORE,
         'for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):',
         'for name, cut_one in (("messages", _message_fact),):',
-        (f"{_TESTS}/test_front.py", f"{_TESTS}/test_plain.py"),
+        (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
     ),
     Fault(
@@ -177,7 +177,7 @@ FAULTS: Final = (
         _CORE,
         "            facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())\n",
         "",
-        (f"{_TESTS}/test_front.py", f"{_TESTS}/test_plain.py"),
+        (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
     ),
     Fault(
@@ -289,7 +289,7 @@ FAULTS: Final = (
         _FRONT,
         'if "method" in scope and scope["path"] in _BARE:',
         'if "method" in scope:',
-        (f"{_TESTS}/test_front.py",),
+        (f"{_TESTS}/test_fast_path.py",),
         "health and documents are answered by the webhook",
     ),
     Fault(
@@ -297,7 +297,7 @@ FAULTS: Final = (
         _FRONT,
         'if "method" in scope and scope["path"] in _BARE:',
         "if False:",
-        (f"{_TESTS}/test_front.py",),
+        (f"{_TESTS}/test_fast_path.py",),
         "each webhook costs twice as much",
     ),
     Fault(
@@ -353,7 +353,7 @@ FAULTS: Final = (
         _APP,
         "Verification(token.get_secret_value() if token else None, tokens)",
         "Verification(None, tokens)",
-        (f"{_TESTS}/test_front.py", f"{_TESTS}/test_wiring.py"),
+        (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/test_wiring.py"),
         "the app's own webhook cannot be verified",
     ),
     Fault(

@@ -6,8 +6,8 @@ from mutants.fault import Fault
 
 _DECODING: Final = "libs/common/src/common/kafka/wire/decoding.py"
 _REQUESTS: Final = "services/sender/src/sender/records/requests.py"
-_BATCH_TESTS: Final = ("libs/common/tests/test_decoding.py",)
-_HEADER_TESTS: Final = ("services/sender/tests/test_hostile_records.py",)
+_BATCH_TESTS: Final = ("libs/common/tests/kafka/wire/test_decoding.py",)
+_HEADER_TESTS: Final = ("services/sender/tests/records/test_hostile_records.py",)
 
 FAULTS: Final = (
     Fault(

@@ -16,12 +16,12 @@ _READS: Final = f"{_CONVERSATION}/read_api/queries.py"
 _SETTLE: Final = "services/sender/src/sender/delivery/reconcile.py"
 _FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
 
-_SIGNED: Final = ("libs/common/tests/test_callbacks.py", "libs/common/tests/test_digests.py")
-_TENANTS: Final = ("services/conversation/tests/test_tenancy.py",)
-_PLANNED: Final = (*_TENANTS, "services/conversation/tests/test_core.py")
-_READ: Final = ("services/conversation/tests/test_api.py",)
-_SETTLED: Final = ("services/sender/tests/test_small.py",)
-_STEPS: Final = ("services/sender/tests/test_steps.py",)
+_SIGNED: Final = ("libs/common/tests/security/test_callbacks.py", "libs/common/tests/security/test_digests.py")
+_TENANTS: Final = ("services/conversation/tests/batch/test_tenancy.py",)
+_PLANNED: Final = (*_TENANTS, "services/conversation/tests/batch/test_core.py")
+_READ: Final = ("services/conversation/tests/read_api/test_api.py",)
+_SETTLED: Final = ("services/sender/tests/delivery/test_small.py",)
+_STEPS: Final = ("services/sender/tests/delivery/test_attempt.py",)
 
 FAULTS: Final = (
     Fault(
@@ -109,7 +109,7 @@ FAULTS: Final = (
         _IDS,
         'return derive_id("outbound", phone_number_id or "", chatbot_id or "", wamid)',
         'return derive_id("outbound", chatbot_id or "", wamid)',
-        ("services/conversation/tests/test_tenancy.py", "libs/common/tests/test_ids.py"),
+        ("services/conversation/tests/batch/test_tenancy.py", "libs/common/tests/contracts/test_ids.py"),
         "two numbers of one account share the statuses of a message",
     ),
     Fault(
@@ -237,7 +237,7 @@ FAULTS: Final = (
         f"{_CONVERSATION}/batch/service_window.py",
         "max(conversation[name], found",
         "min(conversation[name], found",
-        ("services/conversation/tests/test_windows.py",),
+        ("services/conversation/tests/batch/test_service_window.py",),
         "a window is taken for closed because another account's conversation is older",
     ),
     Fault(
@@ -269,7 +269,7 @@ FAULTS: Final = (
         _FLOW,
         "self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)",
         "self.callbacks.data_of(journal_id, credentials.chatbot_id, traceparent)",
-        ("services/sender/tests/test_steps.py", "services/sender/tests/test_sending.py"),
+        ("services/sender/tests/delivery/test_attempt.py", "services/sender/tests/process/test_sending.py"),
         "no status ever settles a doubt",
     ),
 )

@@ -14,9 +14,9 @@ _PUBLISHER: Final = f"{_KAFKA}/produce/publisher.py"
 _QUEUES: Final = f"{_KAFKA}/produce/publish_queue.py"
 _RECORDS: Final = f"{_KAFKA}/records.py"
 
-_TABLE_TESTS: Final = (f"{_TESTS}/test_table.py",)
-_FOLLOWER_TESTS: Final = (f"{_TESTS}/test_follower.py",)
-_PUBLISHER_TESTS: Final = (f"{_TESTS}/test_publisher.py", f"{_TESTS}/test_queues.py")
+_TABLE_TESTS: Final = (f"{_TESTS}/kafka/consume/test_table.py",)
+_FOLLOWER_TESTS: Final = (f"{_TESTS}/kafka/consume/test_at_least_once.py",)
+_PUBLISHER_TESTS: Final = (f"{_TESTS}/kafka/produce/test_publisher.py", f"{_TESTS}/kafka/produce/test_publish_queue.py")
 
 FAULTS: Final = (
     Fault(
@@ -105,7 +105,7 @@ FAULTS: Final = (
         _WRITING,
         "        if isinstance(outcome, BaseException):\n            raise outcome",
         "        pass",
-        (f"{_TESTS}/test_writing_failures.py",),
+        (f"{_TESTS}/kafka/produce/test_writing_failures.py",),
         "a record that was refused counts as written",
     ),
     Fault(
@@ -130,7 +130,7 @@ FAULTS: Final = (
         _PUBLISHER,
         "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return False",
         "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return True",
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "ingress is ready while Kafka is away",
     ),
     Fault(
@@ -138,7 +138,7 @@ FAULTS: Final = (
         _PUBLISHER,
         "            async with asyncio.timeout(seconds):\n                await self._producer.client",
         "            async with asyncio.timeout(None):\n                await self._producer.client",
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "readiness hangs with Kafka",
         hangs=True,
     ),
@@ -171,7 +171,7 @@ FAULTS: Final = (
         _WRITING,
         "partition_of(record.key, counts[record.topic])",
         "partition_of(record.key, max(counts.values()))",
-        (f"{_TESTS}/test_queues.py", f"{_TESTS}/test_writing.py::test_topics_are_told_apart_and_have_their_own_counts"),
+        (f"{_TESTS}/kafka/produce/test_publish_queue.py", f"{_TESTS}/kafka/produce/test_batches.py::test_topics_are_told_apart_and_have_their_own_counts"),
         "records are put into partitions that their topic does not have",
     ),
     Fault(
@@ -195,7 +195,7 @@ FAULTS: Final = (
         f"{_KAFKA}/wire/aiokafka_patch.py",
         "            raise error\n",
         "",
-        (f"{_TESTS}/test_coordinator.py",),
+        (f"{_TESTS}/kafka/wire/test_aiokafka_patch.py",),
         "after a broker's restart a group begins at the start of its topics",
     ),
     Fault(
@@ -203,7 +203,7 @@ FAULTS: Final = (
         _CLIENTS,
         "    heed_errors()\n    read_all_that_can_be_read()\n",
         "    read_all_that_can_be_read()\n",
-        (f"{_TESTS}/test_client_settings.py",),
+        (f"{_TESTS}/kafka/test_client_settings.py",),
         "after a broker's restart a group begins at the start of its topics",
     ),
 )

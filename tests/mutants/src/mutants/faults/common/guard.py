@@ -10,7 +10,7 @@ _PHASES: Final = f"{_GUARD}/phases.py"
 _LISTENER: Final = f"{_GUARD}/listener.py"
 _BUDGET: Final = f"{_GUARD}/budget.py"
 _SERVE: Final = "libs/common/src/common/http/service/serve.py"
-_TESTS: Final = ("libs/common/tests/test_guard.py",)
+_TESTS: Final = ("libs/common/tests/http/guard/test_guard.py",)
 
 FAULTS: Final = (
     Fault(
@@ -155,7 +155,7 @@ FAULTS: Final = (
         _SERVE,
         "        guard.start()\n",
         "",
-        ("libs/common/tests/test_serve.py",),
+        ("libs/common/tests/http/service/test_serve.py",),
         "no limit of time is kept in a real process",
     ),
     Fault(
@@ -163,7 +163,7 @@ FAULTS: Final = (
         "libs/common/src/common/http/service/command.py",
         "            limits=settings.http_limits(),\n",
         "",
-        ("libs/common/tests/test_serving.py", "libs/common/tests/test_command.py"),
+        ("libs/common/tests/http/service/test_serving.py", "libs/common/tests/http/service/test_command.py"),
         "HTTP_MAX_CONNECTIONS and the other limits say nothing",
     ),
     Fault(
@@ -171,7 +171,7 @@ FAULTS: Final = (
         _SERVE,
         "header_seconds=self.http_header_seconds,",
         "header_seconds=self.http_body_seconds,",
-        ("libs/common/tests/test_guard.py", "libs/common/tests/test_serving.py"),
+        ("libs/common/tests/http/guard/test_guard.py", "libs/common/tests/http/service/test_serving.py"),
         "two settings are swapped",
     ),
     Fault(

@@ -13,7 +13,7 @@ _SERVE: Final = f"{_COMMON}/http/service/serve.py"
 _CREDENTIALS: Final = f"{_COMMON}/http/clients/accounts.py"
 
 _EDGES: Final = (f"{_TESTS}/test_edges.py",)
-_SERVING: Final = (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py")
+_SERVING: Final = (f"{_TESTS}/http/service/test_serving.py", f"{_TESTS}/http/service/test_serve.py")
 
 FAULTS: Final = (
     Fault(
@@ -21,7 +21,7 @@ FAULTS: Final = (
         f"{_COMMON}/contracts/validation/wording.py",
         "    if meant is not None:\n        return f",
         "    if meant is None:\n        return f",
-        (f"{_TESTS}/test_wording.py",),
+        (f"{_TESTS}/contracts/validation/test_wording.py",),
         "a caller who misspells a field is not told which one is meant",
     ),
     Fault(
@@ -29,7 +29,7 @@ FAULTS: Final = (
         f"{_COMMON}/contracts/validation/refusals.py",
         'if item["loc"] else _named_first(message)',
         'if item["loc"] else ""',
-        (f"{_TESTS}/test_wording.py",),
+        (f"{_TESTS}/contracts/validation/test_wording.py",),
         "a contradiction is an error of no field",
     ),
     Fault(
@@ -37,7 +37,7 @@ FAULTS: Final = (
         _PROBLEMS,
         "    if missing is not None:",
         "    if missing is None:",
-        (f"{_TESTS}/test_problems.py",),
+        (f"{_TESTS}/http/test_exception_handlers.py",),
         "the details of a missing query parameter are not a list of fields",
     ),
     Fault(
@@ -61,7 +61,7 @@ FAULTS: Final = (
         _AUTH,
         "or chatbot_id in self.chatbots",
         "or any(chatbot_id.startswith(one) for one in self.chatbots)",
-        (f"{_TESTS}/test_auth.py",),
+        (f"{_TESTS}/http/test_auth.py",),
         "the key of `shop` reaches `shop-2`",
     ),
     Fault(
@@ -69,7 +69,7 @@ FAULTS: Final = (
         _AUTH,
         'if scheme.lower() != "bearer" or not given:',
         "if not given:",
-        (f"{_TESTS}/test_auth.py",),
+        (f"{_TESTS}/http/test_auth.py",),
         "a key is taken from a header that is none of ours",
     ),
     Fault(
@@ -77,7 +77,7 @@ FAULTS: Final = (
         _AUTH,
         "by_digest = {key.sha256: key for key in keys}",
         "by_digest = {name: key for key in keys for name in (key.sha256, digest(key.sha256))}",
-        (f"{_TESTS}/test_auth.py",),
+        (f"{_TESTS}/http/test_auth.py",),
         "who reads the configuration can call",
     ),
     Fault(
@@ -101,7 +101,7 @@ FAULTS: Final = (
         _HEALTH,
         "        async with asyncio.timeout(_CHECK_SECONDS):\n            return await check()",
         "        return await check()",
-        (f"{_TESTS}/test_health.py",),
+        (f"{_TESTS}/http/service/test_health.py",),
         "a dependency that hangs makes readiness hang",
         hangs=True,
     ),
@@ -110,7 +110,7 @@ FAULTS: Final = (
         _HEALTH,
         "await asyncio.gather(*map(_ask, checks.values()))",
         "[await _ask(check) for check in checks.values()]",
-        (f"{_TESTS}/test_health.py",),
+        (f"{_TESTS}/http/service/test_health.py",),
         "readiness takes as long as all dependencies together",
     ),
     Fault(
@@ -134,7 +134,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/request_metrics.py",
         'route = scope.get("path_template") or OTHER',
         'route = scope["path"]',
-        (f"{_TESTS}/test_telemetry.py", f"{_TESTS}/test_reachable.py"),
+        (f"{_TESTS}/telemetry/test_telemetry.py", f"{_TESTS}/http/service/test_reachable.py"),
         "each id that is asked for adds a time series, and any caller can ask",
     ),
     Fault(
@@ -142,7 +142,7 @@ FAULTS: Final = (
         _SERVE,
         "_KEEP_ALIVE_SECONDS = 75",
         "_KEEP_ALIVE_SECONDS = 5",
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "a proxy writes on a connection that we are closing, and answers 502",
     ),
     Fault(
@@ -150,7 +150,7 @@ FAULTS: Final = (
         f"{_COMMON}/kafka/settings.py",
         "] = 15_000",
         "] = 900_000",
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "an owner that died holds readers up for a quarter of an hour",
     ),
     Fault(
@@ -158,7 +158,7 @@ FAULTS: Final = (
         _SERVE,
         'at shutdown")] = 10.0',
         'at shutdown")] = 0.5',
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "running requests are cut off at each deployment",
     ),
     Fault(
@@ -166,7 +166,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/probe.py",
         "return connection.getresponse().status == 200",
         "return connection.getresponse().status > 0",
-        (f"{_TESTS}/test_probe.py",),
+        (f"{_TESTS}/http/test_probe.py",),
         "a container that says it is not alive is taken for alive",
     ),
     Fault(
@@ -182,7 +182,7 @@ FAULTS: Final = (
         _PROBLEMS,
         '    log.error("unexpected error", exc_info=error, extra={"path": request.scope.get("path")})\n',
         "",
-        (f"{_TESTS}/test_problems.py",),
+        (f"{_TESTS}/http/test_exception_handlers.py",),
         "an error of ours is seen by nobody",
     ),
     Fault(
@@ -206,7 +206,7 @@ FAULTS: Final = (
         _PROBLEMS,
         "        ValidationError: _on_pydantic,\n",
         "",
-        (f"{_TESTS}/test_problems.py",),
+        (f"{_TESTS}/http/test_exception_handlers.py",),
         "input of another form is answered 500",
     ),
     Fault(
@@ -214,7 +214,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/service/internal_app.py",
         "        exception_handlers=exception_handlers(),\n",
         "",
-        (f"{_TESTS}/test_problems.py",),
+        (f"{_TESTS}/http/test_exception_handlers.py",),
         "the internal listener answers errors in another form, with their text",
     ),
     Fault(
@@ -222,7 +222,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/clients/base.py",
         "trust_env=False,",
         "trust_env=True,",
-        (f"{_TESTS}/test_internal.py",),
+        (f"{_TESTS}/http/clients/test_base.py",),
         "an access token goes through whatever proxy the environment names",
     ),
     Fault(
@@ -230,7 +230,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/clients/base.py",
         '    if not response.is_success:\n        raise unavailable(service, f"answered {response.status_code}")\n',
         "",
-        (f"{_TESTS}/test_windows.py", f"{_TESTS}/test_credentials.py"),
+        (f"{_TESTS}/http/clients/test_conversation.py", f"{_TESTS}/http/clients/test_accounts.py"),
         "an error of another service is read as its answer",
     ),
     Fault(
@@ -238,7 +238,7 @@ FAULTS: Final = (
         _CREDENTIALS,
         " and kept.credentials.revision >= revision:",
         ":",
-        (f"{_TESTS}/test_credentials.py",),
+        (f"{_TESTS}/http/clients/test_accounts.py",),
         "a token that was replaced goes on being used",
     ),
     Fault(
@@ -246,7 +246,7 @@ FAULTS: Final = (
         _CREDENTIALS,
         "if kept is not None and kept.until > self._now() and",
         "if kept is not None and",
-        (f"{_TESTS}/test_credentials.py",),
+        (f"{_TESTS}/http/clients/test_accounts.py",),
         "tokens stay in memory for as long as the process runs",
     ),
     Fault(
@@ -254,7 +254,7 @@ FAULTS: Final = (
         _CREDENTIALS,
         "quote(chatbot_id, safe='')",
         "chatbot_id",
-        (f"{_TESTS}/test_internal.py",),
+        (f"{_TESTS}/http/clients/test_base.py",),
         "a chatbot id with a slash asks for another path",
     ),
     Fault(
@@ -286,7 +286,7 @@ FAULTS: Final = (
         f"{_COMMON}/http/service/command.py",
         "            shutdown_seconds=settings.shutdown_seconds,\n",
         "",
-        (f"{_TESTS}/test_serving.py", f"{_TESTS}/test_serve.py"),
+        (f"{_TESTS}/http/service/test_serving.py", f"{_TESTS}/http/service/test_serve.py"),
         "SHUTDOWN_SECONDS says nothing",
     ),
 )

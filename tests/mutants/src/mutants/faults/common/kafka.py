@@ -9,9 +9,9 @@ _TESTS: Final = "libs/common/tests"
 _CLIENTS: Final = f"{_KAFKA}/clients.py"
 _SESSIONS: Final = f"{_KAFKA}/consume/partitions.py"
 
-_CLIENT_TESTS: Final = (f"{_TESTS}/test_client_settings.py",)
-_REACHED: Final = (f"{_TESTS}/test_reachable.py",)
-_SESSION_TESTS: Final = (f"{_TESTS}/test_sessions.py", f"{_TESTS}/test_partitions.py")
+_CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
+_REACHED: Final = (f"{_TESTS}/http/service/test_reachable.py",)
+_SESSION_TESTS: Final = (f"{_TESTS}/kafka/consume/test_session.py", f"{_TESTS}/kafka/consume/test_partitions.py")
 
 FAULTS: Final = (
     # Clients

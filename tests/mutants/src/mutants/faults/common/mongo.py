@@ -13,10 +13,10 @@ _COLLECTIONS: Final = f"{_MONGO}/schema.py"
 _INDEXES: Final = f"{_MONGO}/indexes.py"
 _SWAPS: Final = f"{_MONGO}/compare_and_set.py"
 
-_CLIENT_TESTS: Final = (f"{_TESTS}/test_client_settings.py",)
-_TRANSACTION_TESTS: Final = (f"{_TESTS}/test_transactions.py",)
-_OWNER_TESTS: Final = (f"{_TESTS}/test_transactions.py", f"{_TESTS}/test_mongo_owners.py")
-_INDEX_TESTS: Final = (f"{_TESTS}/test_indexes.py",)
+_CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
+_TRANSACTION_TESTS: Final = (f"{_TESTS}/mongo/test_transactions.py",)
+_OWNER_TESTS: Final = (f"{_TESTS}/mongo/test_transactions.py", f"{_TESTS}/mongo/test_owned_session.py")
+_INDEX_TESTS: Final = (f"{_TESTS}/mongo/test_indexes.py",)
 
 FAULTS: Final = (
     Fault(
@@ -64,7 +64,7 @@ FAULTS: Final = (
         _CLIENT,
         "        except PyMongoError:\n            return False\n        return True",
         "        except PyMongoError:\n            return True\n        return True",
-        (f"{_TESTS}/test_reachable.py",),
+        (f"{_TESTS}/http/service/test_reachable.py",),
         "a service is ready while MongoDB is away",
     ),
     Fault(
@@ -72,7 +72,7 @@ FAULTS: Final = (
         _CLIENT,
         "        wait_in_place()\n",
         "",
-        (f"{_TESTS}/test_mongo_waiting.py",),
+        (f"{_TESTS}/mongo/test_pymongo_patch.py",),
         "after an outage of MongoDB a process waits for ever",
         hangs=True,
     ),
@@ -202,7 +202,7 @@ FAULTS: Final = (
         _INDEXES,
         "        return self._done.is_set()",
         "        return self._task is not None",
-        (f"{_TESTS}/test_transactions.py",),
+        (f"{_TESTS}/mongo/test_transactions.py",),
         "a service writes without the indexes that its promises rest on",
     ),
     Fault(
@@ -210,7 +210,7 @@ FAULTS: Final = (
         _INDEXES,
         "                await asyncio.sleep(_RETRY_SECONDS)",
         "                return",
-        (f"{_TESTS}/test_transactions.py",),
+        (f"{_TESTS}/mongo/test_transactions.py",),
         "a service that starts before MongoDB is never ready",
     ),
     Fault(
@@ -218,7 +218,7 @@ FAULTS: Final = (
         _SWAPS,
         'ReplaceOne({"_id": key, "token": token}, swap.document)',
         'ReplaceOne({"_id": key}, swap.document)',
-        (f"{_TESTS}/test_swaps.py",),
+        (f"{_TESTS}/mongo/test_compare_and_set.py",),
         "a stale claim overwrites what another process has written",
     ),
     Fault(
@@ -226,7 +226,7 @@ FAULTS: Final = (
         _SWAPS,
         "bulk_write(operations, ordered=False)",
         "bulk_write(operations, ordered=True)",
-        (f"{_TESTS}/test_swaps.py",),
+        (f"{_TESTS}/mongo/test_compare_and_set.py",),
         "one send that was claimed by another process holds its neighbours up",
     ),
     Fault(
@@ -234,7 +234,7 @@ FAULTS: Final = (
         _SWAPS,
         "    ):\n        raise error",
         "    ):\n        return",
-        (f"{_TESTS}/test_swaps.py",),
+        (f"{_TESTS}/mongo/test_compare_and_set.py",),
         "a write that failed counts as one that another process has made",
     ),
     Fault(
@@ -242,7 +242,7 @@ FAULTS: Final = (
         _SWAPS,
         'f"{type(error).__name__} ({text_of(error)})" if isinstance(error, OperationFailure) else repr(error)',
         "repr(error)",
-        (f"{_TESTS}/test_mongo_errors.py",),
+        (f"{_TESTS}/mongo/test_mongo_errors.py",),
         "what people wrote is in logs",
     ),
 )

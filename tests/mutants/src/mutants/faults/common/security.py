@@ -12,9 +12,9 @@ _LOGS: Final = f"{_COMMON}/telemetry/logs.py"
 _LETTERS: Final = f"{_COMMON}/kafka/consume/dlq_limit.py"
 
 _EDGES: Final = (f"{_TESTS}/test_edges.py",)
-_SECURITY: Final = (f"{_TESTS}/test_security.py",)
+_SECURITY: Final = (f"{_TESTS}/security/test_security.py",)
 _SIGNATURES: Final = ("services/ingress/tests/test_signature.py",)
-_LIMIT: Final = (f"{_TESTS}/test_dead_letters.py",)
+_LIMIT: Final = (f"{_TESTS}/kafka/consume/test_dlq_limit.py",)
 
 FAULTS: Final = (
     Fault(
@@ -135,7 +135,7 @@ FAULTS: Final = (
         _LOGS,
         'fields["exception"] = told(record.exc_info[1])',
         'fields["exception"] = self.formatException(record.exc_info)',
-        (f"{_TESTS}/test_mongo_errors.py",),
+        (f"{_TESTS}/mongo/test_mongo_errors.py",),
         "MongoDB's refusals put documents into logs",
     ),
     Fault(
@@ -143,7 +143,7 @@ FAULTS: Final = (
         f"{_COMMON}/telemetry/tenants.py",
         "if len(self._named) < self._most:",
         "if True:",
-        (f"{_TESTS}/test_telemetry.py",),
+        (f"{_TESTS}/telemetry/test_telemetry.py",),
         "each chatbot adds time series without end",
     ),
     # Dead letters

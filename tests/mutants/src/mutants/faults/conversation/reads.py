@@ -14,7 +14,7 @@ _FIT: Final = f"{_SOURCE}/batch/batch_size.py"
 _USAGE: Final = f"{_SOURCE}/read_api/usage.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_isolation.py",)
-_NUMBER_TESTS: Final = (f"{_TESTS}/test_numbers.py",)
+_NUMBER_TESTS: Final = (f"{_TESTS}/test_chatbot_directory.py",)
 
 FAULTS: Final = (
     Fault(
@@ -63,7 +63,7 @@ FAULTS: Final = (
         _FIT,
         "max(1, records // 2)",
         "records // 2",
-        (f"{_TESTS}/test_fit.py",),
+        (f"{_TESTS}/batch/test_batch_size.py",),
         "a batch of no records never ends",
     ),
     Fault(
@@ -71,7 +71,7 @@ FAULTS: Final = (
         _FIT,
         "self.size = min(self._most, self.size + 1)",
         "self.size = self.size + 1",
-        (f"{_TESTS}/test_fit.py",),
+        (f"{_TESTS}/batch/test_batch_size.py",),
         "BATCH_RECORDS is no bound",
     ),
     # Reads
@@ -152,7 +152,7 @@ FAULTS: Final = (
         _READS,
         "order = (time, PLACE) if placed else (time,)",
         "order = (time,)",
-        (f"{_TESTS}/test_api.py",),
+        (f"{_TESTS}/read_api/test_api.py",),
         "messages of one second are shown in any order",
     ),
     Fault(
@@ -200,7 +200,7 @@ FAULTS: Final = (
         _USAGE,
         "    if count > MAX_DAYS:\n",
         "    if count < 0:\n",
-        (f"{_TESTS}/test_usage.py",),
+        (f"{_TESTS}/read_api/test_usage.py",),
         "one request reads years",
     ),
 )

@@ -16,9 +16,9 @@ _TRAFFIC: Final = f"{_SOURCE}/batch/number_events.py"
 _WINDOWS: Final = f"{_SOURCE}/batch/service_window.py"
 _FACTS: Final = f"{_SOURCE}/batch/facts.py"
 
-_PLAN: Final = (f"{_TESTS}/test_core.py",)
+_PLAN: Final = (f"{_TESTS}/batch/test_core.py",)
 _STORED: Final = (f"{_TESTS}/test_store.py",)
-_WINDOW_TESTS: Final = (f"{_TESTS}/test_windows.py",)
+_WINDOW_TESTS: Final = (f"{_TESTS}/batch/test_service_window.py",)
 
 FAULTS: Final = (
     Fault(
@@ -298,7 +298,7 @@ FAULTS: Final = (
         _TRAFFIC,
         " and now - fact.event.recorded_at < FRESH:",
         ":",
-        (f"{_TESTS}/test_traffic.py",),
+        (f"{_TESTS}/batch/test_number_events.py",),
         "after an outage the sender brakes for messages of yesterday",
     ),
     Fault(
@@ -306,7 +306,7 @@ FAULTS: Final = (
         _EVENTS,
         "        if len(value) + len(key.encode()) > topic.max_value_bytes:\n",
         "        if not value:\n",
-        (f"{_TESTS}/test_worker.py", f"{_TESTS}/test_core.py"),
+        (f"{_TESTS}/test_worker.py", f"{_TESTS}/batch/test_core.py"),
         "an event that no broker takes stops its partition for ever",
     ),
     Fault(

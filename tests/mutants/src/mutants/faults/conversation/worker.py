@@ -13,7 +13,7 @@ _ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
 _WORKER: Final = (f"{_TESTS}/test_worker.py",)
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
-_ODD: Final = (f"{_TESTS}/test_odd_values.py",)
+_ODD: Final = (f"{_TESTS}/batch/test_odd_values.py",)
 
 FAULTS: Final = (
     # What Meta writes in another form than documented

@@ -7,7 +7,7 @@ from mutants.fault import Fault
 _HANDLERS: Final = "services/sender/src/sender/worker/session.py"
 _PREFIX: Final = "services/sender/src/sender/worker/offsets.py"
 _COMMITS: Final = "services/sender/src/sender/worker/commits.py"
-_TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
+_TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
 
 FAULTS: Final = (
     Fault(

@@ -5,8 +5,8 @@ from typing import Final
 from mutants.fault import Fault
 
 _OUTBOUND: Final = "libs/common/src/common/contracts/outbound"
-_FORMS: Final = ("libs/common/tests/test_outbound_forms.py",)
-_IDS: Final = ("libs/common/tests/test_outbound_ids.py",)
+_FORMS: Final = ("libs/common/tests/contracts/outbound/test_outbound_forms.py",)
+_IDS: Final = ("libs/common/tests/contracts/outbound/test_outbound_ids.py",)
 _EXAMPLES: Final = ("tests/contract/test_outgoing_examples.py",)
 
 FAULTS: Final = (
@@ -23,7 +23,7 @@ FAULTS: Final = (
         f"{_OUTBOUND}/nested.py",
         '    return {**request, **reply, "message": _plain_message(message, kind)}',
         "    return request",
-        ("services/sender/tests/test_requests.py", *_EXAMPLES),
+        ("services/sender/tests/records/test_requests.py", *_EXAMPLES),
         "a message in Meta's form is stored without its text",
     ),
     Fault(
@@ -33,7 +33,7 @@ FAULTS: Final = (
         "    if request.reply_to is not None:",
         (
             "tests/contract/test_outgoing_examples.py",
-            "libs/common/tests/test_outbound_forms.py",
+            "libs/common/tests/contracts/outbound/test_outbound_forms.py",
         ),
         "a reply in Meta's form quotes nothing",
     ),
@@ -58,7 +58,7 @@ FAULTS: Final = (
         "libs/common/src/common/contracts/sends.py",
         '    if isinstance(message, Pin) and kind != "group":',
         "    if False:",
-        ("libs/common/tests/test_outbound_pins.py",),
+        ("libs/common/tests/contracts/outbound/test_outbound_pins.py",),
         "a pin for a person is enqueued, and fails at Meta",
     ),
     Fault(
@@ -100,7 +100,7 @@ FAULTS: Final = (
         "services/sender/src/sender/media/links.py",
         'return {**update, "filename": ready.name} if is_nameless else update',
         "return update",
-        ("services/sender/tests/test_uploads.py",),
+        ("services/sender/tests/media/test_links.py",),
         "an uploaded document is shown as untitled",
     ),
     Fault(
@@ -108,7 +108,7 @@ FAULTS: Final = (
         "libs/common/src/common/meta/media/types.py",
         "return (sniffed(head) if untold else None) or told(mime_type, name)",
         "return told(mime_type, name)",
-        ("libs/common/tests/test_media_types.py",),
+        ("libs/common/tests/meta/media/test_types.py",),
         "a file from a storage that tells no type is refused",
     ),
 )

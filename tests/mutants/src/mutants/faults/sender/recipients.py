@@ -10,9 +10,9 @@ _PEOPLE: Final = "libs/common/src/common/contracts/contacts.py"
 _JUNCTIONS: Final = "services/sender/src/sender/dispatch/aliases.py"
 _PERSONS: Final = "services/sender/src/sender/limits/recipients.py"
 _WINDOWS: Final = "services/sender/src/sender/limits/service_window.py"
-_RECIPIENT_TESTS: Final = ("libs/common/tests/test_recipients.py",)
-_PERSON_TESTS: Final = ("services/sender/tests/test_persons.py",)
-_WINDOW_TESTS: Final = ("services/sender/tests/test_windows.py",)
+_RECIPIENT_TESTS: Final = ("libs/common/tests/contracts/test_recipients.py",)
+_PERSON_TESTS: Final = ("services/sender/tests/limits/test_recipients.py",)
+_WINDOW_TESTS: Final = ("services/sender/tests/limits/test_service_window.py",)
 
 FAULTS: Final = (
     Fault(
@@ -84,7 +84,7 @@ FAULTS: Final = (
         "libs/common/src/common/meta/identities.py",
         'or phone(one.get("phone"))',
         'or digits(one.get("phone"))',
-        ("libs/common/tests/test_identities.py",),
+        ("libs/common/tests/meta/test_identities.py",),
         "a number without its country code on a card joins the sender to a stranger",
     ),
     Fault(
@@ -140,7 +140,7 @@ FAULTS: Final = (
         "services/sender/src/sender/journal/opt_outs.py",
         '            "phoneNumberId": status.phone_number_id,\n',
         "",
-        ("services/sender/tests/test_store.py",),
+        ("services/sender/tests/journal/test_store.py",),
         "a status on one number stops the campaigns of another",
     ),
     Fault(
@@ -148,7 +148,7 @@ FAULTS: Final = (
         "services/sender/src/sender/limits/opt_out_lookup.py",
         "if not self._known.is_marketing(chatbot, subject) or self._known",
         "if self._known",
-        ("services/sender/tests/test_optouts.py",),
+        ("services/sender/tests/limits/test_opt_outs.py",),
         "each one-time password asks MongoDB for nothing",
     ),
 )

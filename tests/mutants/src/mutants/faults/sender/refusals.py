@@ -8,9 +8,9 @@ _SCOPES: Final = "services/sender/src/sender/delivery/scopes.py"
 _REFUSED: Final = "services/sender/src/sender/limits/refusals.py"
 _HANDLERS: Final = "services/sender/src/sender/worker/session.py"
 _GATES: Final = "services/sender/src/sender/dispatch/holds.py"
-_TESTS_OF_SCOPES: Final = "services/sender/tests/test_scopes.py"
-_TESTS_OF_REFUSED: Final = "services/sender/tests/test_refused.py"
-_TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
+_TESTS_OF_SCOPES: Final = "services/sender/tests/delivery/test_scopes.py"
+_TESTS_OF_REFUSED: Final = "services/sender/tests/limits/test_refusals.py"
+_TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
 
 FAULTS: Final = (
     Fault(
@@ -42,7 +42,7 @@ FAULTS: Final = (
         _GATES,
         "        (gate.first if lane.awaited else gate.later).append(lane)\n",
         "        gate.later.append(lane)\n",
-        ("services/sender/tests/test_lanes.py",),
+        ("services/sender/tests/dispatch/test_lanes.py",),
         "a number that is held is probed with its campaign, while people wait for replies",
     ),
 )

@@ -13,9 +13,9 @@ _CLIENT: Final = "libs/common/src/common/meta/transports/with_pyreqwest.py"
 _LETTER: Final = "libs/common/src/common/meta/transports/letter.py"
 _INTERNAL: Final = "libs/common/src/common/http/clients/base.py"
 _CLIENT_: Final = "libs/common/src/common/mongo/client.py"
-_CONFORMANCE: Final = "libs/common/tests/test_graph_conformance.py"
-_TRANSPORTS: Final = "libs/common/tests/test_transports.py"
-_TESTS_OF_ROUTES: Final = "services/sender/tests/test_routes.py"
+_CONFORMANCE: Final = "libs/common/tests/meta/test_graph_conformance.py"
+_TRANSPORTS: Final = "libs/common/tests/meta/test_transports.py"
+_TESTS_OF_ROUTES: Final = "services/sender/tests/api/test_routes.py"
 _TESTS_OF_WIRING: Final = "services/sender/tests/test_wiring.py"
 
 FAULTS: Final = (

@@ -6,7 +6,7 @@ from mutants.fault import Fault
 
 _LETTERS: Final = "services/sender/src/sender/worker/dead_letters.py"
 _HANDLERS: Final = "services/sender/src/sender/worker/session.py"
-_TESTS_OF_SESSIONS: Final = "services/sender/tests/test_sessions.py"
+_TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
 
 FAULTS: Final = (
     Fault(

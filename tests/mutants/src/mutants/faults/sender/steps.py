@@ -6,7 +6,7 @@ from mutants.fault import Fault
 
 _FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
 _CORE: Final = "services/sender/src/sender/delivery/core.py"
-_TESTS_OF_STEPS: Final = "services/sender/tests/test_steps.py"
+_TESTS_OF_STEPS: Final = "services/sender/tests/delivery/test_attempt.py"
 
 FAULTS: Final = (
     Fault(
@@ -278,7 +278,7 @@ FAULTS: Final = (
         "services/sender/src/sender/dispatch/lanes.py",
         "            if (behind := self._under_way.get(send)) is not None:\n",
         "            if (behind := None) is not None:\n",
-        ("services/sender/tests/test_lanes.py",),
+        ("services/sender/tests/dispatch/test_lanes.py",),
         "a record with a forged replay header is worked on at the same time as its send",
     ),
     Fault(

@@ -4,10 +4,10 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_TESTS: Final = ("services/sender/tests/test_visible.py",)
-_ADVICE_TESTS: Final = ("services/sender/tests/test_advice.py",)
+_TESTS: Final = ("services/sender/tests/delivery/test_end_log.py",)
+_ADVICE_TESTS: Final = ("services/sender/tests/api/test_warnings.py",)
 _LATER_TESTS: Final = ("services/sender/tests/test_later.py",)
-_TESTS_OF_SESSIONS: Final = ("services/sender/tests/test_sessions.py",)
+_TESTS_OF_SESSIONS: Final = ("services/sender/tests/worker/test_session.py",)
 _TELLING: Final = "services/sender/src/sender/worker/telling.py"
 _MOVES: Final = "services/sender/src/sender/delivery/transitions.py"
 
@@ -106,7 +106,7 @@ FAULTS: Final = (
         "libs/common/src/common/mongo/client.py",
         "TypeRegistry([PlainReferences(), PlainIntegers()])",
         "TypeRegistry([PlainReferences()])",
-        ("libs/common/tests/test_open_objects.py",),
+        ("libs/common/tests/contracts/test_open_objects.py",),
         "a number of more than 32 bits in metadata makes a dead letter of each status",
     ),
 )
