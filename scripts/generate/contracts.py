@@ -20,12 +20,11 @@ import settings_table
 from pydantic import BaseModel
 
 from accounts.core import AccountRequest
-from common.contracts import (accounts, messages, reports, sends, topics, webhooks)
-from common.contracts import number_events
+from common.contracts import accounts, messages, number_events, reports, sends, topics, webhooks
 from common.contracts.accounts import AccountChanged
+from common.contracts.dlq_audit import LetterReplayed
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.contracts.number_events import NumberNews
-from common.contracts.dlq_audit import LetterReplayed
 from common.contracts.reports import IngressReport
 from common.contracts.sends import SendRequest, SendResult
 from common.contracts.webhooks import WebhookReceived

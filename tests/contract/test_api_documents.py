@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from accounts.core import AccountRequest
-from sender.api.batch import (Parsing, Wanted)
+from sender.api.batch import Parsing, Wanted
 from sender.records.requests import parse
 
 ROOT = Path(__file__).resolve().parents[2]

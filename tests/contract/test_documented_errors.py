@@ -21,12 +21,12 @@ from common.http.uploads.capacity import Room
 from common.kafka.consume.table import Table
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.meta.client import Answered, Unclear
-from common.meta.media.upload import (MediaClient, UploadFailed)
+from common.meta.media.upload import MediaClient, UploadFailed
 from common.mongo import Mongo
 from sender.app import Sender
 from sender.delivery.attempt import utc_now
-from sender.journal.entry import State
 from sender.delivery.transitions import blank
+from sender.journal.entry import State
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")

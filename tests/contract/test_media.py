@@ -7,14 +7,14 @@ from aiohttp.test_utils import TestServer
 
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, GraphClient
-from common.meta.media.upload import (MediaClient, MediaSettings, UploadFailed)
+from common.meta.media.upload import MediaClient, MediaSettings, UploadFailed
 from graph_emulator.app import build_app
 from graph_emulator.config import Config
 from graph_emulator.emulator import Emulator
 from graph_emulator.state.directory import Business
-from sender.media.failures import is_about_media
 from sender.delivery.payloads import payload
-from sender.media.links import (links_of, with_ids)
+from sender.media.failures import is_about_media
+from sender.media.links import links_of, with_ids
 
 NUMBER, WABA, TOKEN = "200000000000001", "100000000000001", "fake-token"
 LINK = "https://x.test/a.png"

@@ -11,11 +11,11 @@ from common.contracts import webhooks
 from common.contracts.ids import random_id
 from common.mongo import encoding_error
 from common.security.callbacks import CallbackSettings
-from conversation.batch.core import (keys_of, plan)
-from conversation.batch.facts import (Poison, read)
-from conversation.batch.working_set import Known
+from conversation.batch.core import keys_of, plan
+from conversation.batch.facts import Poison, read
 from conversation.batch.number_events import news
-from conversation.read_api.views import (log_view, message_view)
+from conversation.batch.working_set import Known
+from conversation.read_api.views import log_view, message_view
 from ingress.records import records
 from ingress.telemetry import begin
 

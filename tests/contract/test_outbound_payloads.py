@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from common.contracts.sends import SendRequest
 from graph_emulator.graph_errors import GraphError
 from graph_emulator.validation.message import check_message, check_read
-from sender.delivery.payloads import (edge_of, payload)
+from sender.delivery.payloads import edge_of, payload
 
 _TABLE = Path(__file__).resolve().parents[2] / "libs/common/tests/contracts/outbound/test_outbound.py"
 _spec = importlib.util.spec_from_file_location("outbound_table", _TABLE)

@@ -16,9 +16,9 @@ from common.contracts.messages import IncomingMessage, MessageStatus
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
 from conversation.batch.core import plan
-from conversation.batch.facts import (ChangeSeen, Inbound, Poison, StatusSeen, read)
+from conversation.batch.facts import ChangeSeen, Inbound, Poison, StatusSeen, read
 from conversation.batch.working_set import Known
-from ingress.parsing.core import (_cut_body, _cut_plain, cut)
+from ingress.parsing.core import _cut_body, _cut_plain, cut
 from ingress.records import records
 from ingress.telemetry import begin
 

@@ -11,7 +11,7 @@ from common.contracts import webhooks
 from common.contracts.topics import WEBHOOKS, WEBHOOKS_DLQ
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.batch.facts import (ChangeSeen, read)
+from conversation.batch.facts import ChangeSeen, read
 from conversation.batch.log_entries import webhook_entry
 from ingress.records import records
 from ingress.routes import MAX_BODY_BYTES

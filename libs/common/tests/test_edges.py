@@ -11,12 +11,12 @@ from litestar.connection import Request
 from litestar.params import JSONBody, QueryParameter
 from pydantic import BaseModel, ValidationError
 
-from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
+from common.contracts.validation.refusals import refusals
 from common.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from common.http.auth import ApiKey, authenticate, check_chatbot, digest, require
-from common.http.service.health import health_routes
 from common.http.exception_handlers import exception_handlers
+from common.http.service.health import health_routes
 from common.kafka.records import headers_for, read_headers, trace_of
 from common.telemetry.logs import REDACTED, JsonFormatter, configure_logging, redact
 from common.telemetry.trace_context import new_trace

@@ -18,8 +18,8 @@ from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import digest
-from common.kafka.produce.publisher import Publisher
 from common.kafka.consume.table import Table
+from common.kafka.produce.publisher import Publisher
 from common.mongo import Mongo
 from common.security.verify_tokens import digests_of
 

@@ -8,7 +8,7 @@ from accounts.core import AccountRequest, Keys, change_for, deactivation, event_
 from common.contracts.envelope import encode
 from common.errors import InvalidInput
 from common.security.digests import DigestKeys
-from common.security.key_ring import (KEY_BYTES, KeyRing, SecretsError, place_of)
+from common.security.key_ring import KEY_BYTES, KeyRing, SecretsError, place_of
 from common.security.verify_tokens import digests_of
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

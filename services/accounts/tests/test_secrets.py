@@ -21,7 +21,7 @@ from common.contracts.topics import ACCOUNTS
 from common.http.auth import digest
 from common.kafka.consume.table import Table
 from common.mongo import Mongo
-from common.security.key_ring import (SecretsError, place_of)
+from common.security.key_ring import SecretsError, place_of
 from common.security.verify_tokens import digests_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("accounts")]

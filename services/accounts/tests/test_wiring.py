@@ -22,7 +22,7 @@ from common.errors import Conflict, InvalidInput, NotFound, Unavailable
 from common.http.auth import digest
 from common.kafka.produce.publisher import Publisher
 from common.mongo import Mongo
-from common.security.key_ring import (SecretsError, place_of)
+from common.security.key_ring import SecretsError, place_of
 from common.security.verify_tokens import sign_token
 
 CHANGES = decoder(AccountChanged)

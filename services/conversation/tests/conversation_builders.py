@@ -10,10 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from common.contracts import sends, topics, webhooks
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder, encode
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.messages import MetaError
-from common.contracts.contacts import Contact
 from common.meta.broken_text import readable
 from common.security.callbacks import CallbackSettings
 from conversation.batch.core import plan

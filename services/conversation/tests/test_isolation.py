@@ -11,12 +11,12 @@ import pytest
 from conversation_builders import message, read, status
 from litestar import Litestar
 
-from common.contracts.ids import inbound_message_id, outbound_message_id
 from common.contracts.contacts import Contact
+from common.contracts.ids import inbound_message_id, outbound_message_id
 from common.http.auth import ApiKey, digest, require
 from common.http.exception_handlers import exception_handlers
 from common.mongo import Mongo, MongoSettings, OwnedSession
-from conversation.batch.core import (keys_of, plan)
+from conversation.batch.core import keys_of, plan
 from conversation.read_api.queries import Reads
 from conversation.read_api.routes import read_routes
 from conversation.store import ConversationStore

@@ -14,24 +14,24 @@ from msgspec.json import encode as encode_json
 
 from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.contacts import Contact
-from common.kafka.consume.dlq_limit import (DeadLetterLimit, DeadLetterSettings)
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
+from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
 from common.kafka.consume.partitions import PartitionGroup
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from conversation.handlers import ConversationWorker
 from conversation.chatbot_directory import Numbers
+from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import Reads
+from conversation.read_api.views import message_view
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry
-from conversation.read_api.views import message_view
 
 pytestmark = pytest.mark.integration
 

@@ -11,10 +11,9 @@ from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message,
 
 from common.contracts import sends, webhooks
 from common.contracts.contacts import Contact
-from common.mongo import (Mongo, MongoSettings, OwnedSession)
-from common.mongo import schema
+from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.indexes import Standing, compare_indexes
-from conversation.batch.core import (keys_of, plan)
+from conversation.batch.core import keys_of, plan
 from conversation.store import ConversationStore
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ UNFOLLOWED = (("traceparent", b"00-1af7651916cd43dd8448eb211c80319c-b7ad6b716920
 
 
 @pytest.fixture
-def spans():
+def exported():
     exporter = InMemorySpanExporter()
     spans.start("conversation", TelemetrySettings(), exporter)
 
@@ -35,12 +35,12 @@ def count(name, **labels):
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_a_followed_record_of_a_batch_has_a_span_with_the_transaction_within(spans):
+def test_a_followed_record_of_a_batch_has_a_span_with_the_transaction_within(exported):
     facts = [read(replace(message("wamid.1"), headers=FOLLOWED)), read(replace(message("wamid.2"), headers=UNFOLLOWED))]
     batch = BatchTelemetry(topics.WEBHOOKS.name, 4, "conversation", 2)
     batch.stored(facts, time.time_ns())
     batch.committed()
-    transaction, process = spans()
+    transaction, process = exported()
     assert (process.name, transaction.name) == ("process whatsapp-cloud-webhooks", "mongodb transaction")
     assert f"{process.parent.span_id:016x}" == "b7ad6b7169203331"
     assert process.context.span_id == int(facts[0].trace.span_id, 16)
@@ -49,11 +49,11 @@ def test_a_followed_record_of_a_batch_has_a_span_with_the_transaction_within(spa
     assert process.attributes["messaging.kafka.offset"] == int(facts[0].origin.split("/")[2])
 
 
-def test_nothing_of_a_person_is_in_a_span(spans):
+def test_nothing_of_a_person_is_in_a_span(exported):
     batch = BatchTelemetry(topics.WEBHOOKS.name, 4, "conversation", 1)
     batch.stored([read(replace(message(text="hush"), headers=FOLLOWED))], time.time_ns())
     batch.committed()
-    said = repr([(span.name, dict(span.attributes)) for span in spans()])
+    said = repr([(span.name, dict(span.attributes)) for span in exported()])
     assert not [word for word in ("hush", "491510000001", "DE.1001", "Ada") if word in said]
 
 

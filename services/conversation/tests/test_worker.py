@@ -12,14 +12,14 @@ from pymongo.errors import AutoReconnect
 from common.contracts import topics, webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.kafka.consume.dlq_limit import (DeadLetterLimit, DeadLetterSettings)
 from common.errors import Unavailable
+from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
 from common.kafka.consume.partitions import Halted
 from common.kafka.records import read_headers
 from common.telemetry.tenants import Tenants
 from conversation import handlers
-from conversation.handlers import ConversationWorker
 from conversation.batch.working_set import Known
+from conversation.handlers import ConversationWorker
 
 PARTITION = TopicPartition(topics.WEBHOOKS.name, 0)
 incoming, statuses = decoder(IncomingMessage), decoder(MessageStatus)

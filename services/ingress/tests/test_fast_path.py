@@ -11,8 +11,8 @@ from litestar import Litestar, asgi, get
 
 from common.security.signature import signature_of
 from ingress.app import build_front
-from ingress.parsing.core import (_cut_body, _cut_plain)
 from ingress.fast_path import Front
+from ingress.parsing.core import _cut_body, _cut_plain
 from ingress.routes import MAX_BODY_BYTES, PATH, WebhookRoute
 from ingress.settings import Settings
 

@@ -7,7 +7,7 @@ import pytest
 
 from common.security.signature import signature_of
 from ingress import limited_log
-from ingress.limited_log import (MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused)
+from ingress.limited_log import MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused
 from ingress.routes import PATH, WebhookRoute
 
 SIGNED = signature_of(b"{}", b"other")

@@ -1,4 +1,4 @@
-"""What ingress tells of webhooks: counts, times, and spans in the right trace."""
+"""What ingress tells of webhooks: counts, times, and exported in the right trace."""
 
 import base64
 import time
@@ -24,7 +24,7 @@ STATUS = b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{
 
 
 @pytest.fixture
-def spans():
+def exported():
     exporter = InMemorySpanExporter()
     spans.start("ingress", TelemetrySettings(trace_sample_ratio=1.0), exporter)
 
@@ -79,7 +79,7 @@ async def test_a_wrong_signature_is_counted():
     assert count("whatsapp_webhooks_total", outcome="invalid_signature") == before + 1
 
 
-async def test_a_message_begins_a_trace_of_two_spans(spans):
+async def test_a_message_begins_a_trace_of_two_spans(exported):
     published = []
 
     async def publish(records):
@@ -87,7 +87,7 @@ async def test_a_message_begins_a_trace_of_two_spans(spans):
         note_written(records, time.time_ns())
 
     await deliver(MESSAGE, publish)
-    found = spans()
+    found = exported()
     request, sent = found["POST /whatsapp-cloud/webhook"], found["send whatsapp-cloud-webhooks"]
     assert request.parent is None
     assert sent.parent.span_id == request.context.span_id
@@ -98,9 +98,9 @@ async def test_a_message_begins_a_trace_of_two_spans(spans):
     assert "hush" not in said
 
 
-async def test_a_status_continues_the_trace_of_the_call_that_sent_its_message(spans):
+async def test_a_status_continues_the_trace_of_the_call_that_sent_its_message(exported):
     await deliver(STATUS % CALLBACKS.data_of(JOURNAL_ID, "2", CALL).encode())
-    found = spans()
+    found = exported()
     request, sent = found["POST /whatsapp-cloud/webhook"], found["send whatsapp-cloud-webhooks"]
     assert f"{request.context.trace_id:032x}-{request.parent.span_id:016x}" == CALL[3:52]
     assert sent.parent.span_id == request.context.span_id

@@ -13,16 +13,16 @@ from pydantic import SecretStr
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.http.auth import ApiKey, digest, require
 from common.http.clients.accounts import Credentials
-from common.http.request_metrics import measured
 from common.http.exception_handlers import exception_handlers
+from common.http.request_metrics import measured
 from common.http.uploads.capacity import Room
-from common.meta.media.upload import (MediaClient, MediaSettings)
-from sender.api.warnings import Advice
+from common.meta.media.upload import MediaClient, MediaSettings
 from sender.api.batch_route import Admission
-from sender.delivery.attempt import utc_now
-from sender.api.media import (UploadLimits, media_route)
-from sender.delivery.transitions import blank
+from sender.api.media import UploadLimits, media_route
 from sender.api.routes import send_router
+from sender.api.warnings import Advice
+from sender.delivery.attempt import utc_now
+from sender.delivery.transitions import blank
 from sender.journal.standing import Standings
 
 NUMBER = "200000000000001"

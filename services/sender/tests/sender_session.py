@@ -14,18 +14,18 @@ from common.contracts import sends, topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.delivery.attempt import utc_now
-from sender.worker.session import SenderWorker
-from sender.journal.entry import (Entry, State)
+from sender.dispatch.fair_queue import Shares
 from sender.dispatch.model import Bounds
-from sender.worker.dead_letters import Letters
-from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.journal.entry import Entry, State
 from sender.limits.numbers import Paces
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
 from sender.waiting.parked_store import Waiting
 from sender.waiting.parking import Parker
 from sender.waiting.scheduler import Scheduler
+from sender.worker.dead_letters import Letters
+from sender.worker.parts import Limits, Tools
 from sender.worker.permits import Slots
-from sender.worker.parts import (Limits, Tools)
-from sender.dispatch.fair_queue import Shares
+from sender.worker.session import SenderWorker
 
 SEND, RETRY, DLQ, RESULTS = topics.SEND.name, topics.SEND_RETRY_2S.name, topics.SEND_DLQ.name, topics.SEND_RESULTS.name
 PARTITION = 0

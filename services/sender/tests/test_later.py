@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from common.contracts import messages
 from common.contracts.envelope import encode
 from common.contracts.messages import MetaError, StatusData
-from sender.journal.entry import State
+from sender.delivery.reconcile import Settler, heard
 from sender.delivery.transitions import blank
-from sender.delivery.reconcile import (Settler, heard)
+from sender.journal.entry import State
 from sender.journal.standing import shown
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)

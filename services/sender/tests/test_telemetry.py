@@ -16,16 +16,16 @@ from common.telemetry import spans
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from sender import telemetry
-from sender.limits.circuit_breaker import Breaker
-from sender.journal.entry import State
-from sender.dispatch.model import Item
-from sender.dispatch.lanes import Lanes
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
-from sender.limits.rates import NumberPace
-from sender.limits.numbers import Paces
 from sender.delivery.payloads import payload
+from sender.dispatch.lanes import Lanes
+from sender.dispatch.model import Item
 from sender.gauges import Readings
-from sender.records.requests import (Position, read_record)
+from sender.journal.entry import State
+from sender.limits.circuit_breaker import Breaker
+from sender.limits.numbers import Paces
+from sender.limits.rates import NumberPace
+from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.records.requests import Position, read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 REQUEST = {"chatbotId": "fake-bot", "to": "+491510000001", "message": "hush", "messageId": "m1"}
@@ -39,7 +39,7 @@ def job_of(headers=UNFOLLOWED, **more):
 
 
 @pytest.fixture
-def spans():
+def exported():
     exporter = InMemorySpanExporter()
     spans.start("sender", TelemetrySettings(), exporter)
 
@@ -112,13 +112,13 @@ def test_the_lateness_of_a_retry_is_timed_and_that_of_what_was_deferred_is_not()
     assert count("whatsapp_retry_late_seconds_count") == before + 1
 
 
-def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
+def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(exported):
     job = job_of(FOLLOWED)
     telemetry.note_claim(job, 1)
     call = telemetry.GraphCall(job, 1, held=False)
     call.ended(Answered(200, b"{}"), Sent("wamid.1"))
     telemetry.note_step(job, Step(Sent("wamid.1"), None, recorded=True), Tenants(5), "sender", 1)
-    found = spans()
+    found = exported()
     step = found["process whatsapp-cloud-send"]
     assert f"{step.parent.span_id:016x}" == "b7ad6b7169203331"
     assert found["mongodb journal"].parent.span_id == step.context.span_id
@@ -130,7 +130,7 @@ def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(spans):
     assert not [word for word in ("hush", "491510000001") if word in said]
 
 
-def test_callback_data_has_the_call_only_when_it_is_followed(spans, callbacks):
+def test_callback_data_has_the_call_only_when_it_is_followed(exported, callbacks):
     request = SendRequest.model_validate(REQUEST)
     followed, unfollowed = (telemetry.GraphCall(job_of(h), 1, held=False) for h in (FOLLOWED, UNFOLLOWED))
     for call in (followed, unfollowed):
@@ -138,7 +138,7 @@ def test_callback_data_has_the_call_only_when_it_is_followed(spans, callbacks):
         assert body["biz_opaque_callback_data"].partition(";")[2] == (call.traceparent or "")
     assert unfollowed.traceparent is None
     assert followed.traceparent.endswith("-01")
-    spans()
+    exported()
 
 
 def test_lanes_say_what_is_ready_and_what_is_in_memory():

@@ -13,13 +13,13 @@ from pymongo import ReadPreference
 
 from common.contracts import topics
 from common.contracts.accounts import ACTIVE, AccountData
+from common.contracts.contacts import Contact
 from common.contracts.envelope import encode
 from common.contracts.messages import MessageStatus, MetaError, StatusData
-from common.contracts.contacts import Contact
-from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.http.auth import ApiKeySettings, digest
 from common.http.clients.accounts import Credentials
 from common.http.service.serve import HttpSettings
+from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
@@ -495,7 +495,7 @@ async def test_all_indexes_are_created(bench, monkeypatch):
         ensured.append(collection.name)
         return []
 
-    for module in ("store", "parked", "scheduled", "media_store", "number_store"):
+    for module in ("journal.store", "waiting.parked_store", "waiting.scheduled_store", "media.store", "limits.store"):
         monkeypatch.setattr(f"sender.{module}.ensure_indexes", ensure)
     await bench.sender.indexes._ensure()
     assert sorted(ensured) == ["send_journal", "send_media", "send_numbers", "send_parked", "send_scheduled"]

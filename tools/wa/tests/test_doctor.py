@@ -20,10 +20,9 @@ from common.contracts import topics
 from common.http.auth import ApiKey
 from common.kafka.admin import Described, describe_topics, ensure_topics
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo
-from common.mongo import schema
+from common.mongo import Mongo, schema
 from common.mongo.indexes import Standing, ensure_indexes
-from common.security.key_ring import (KeyRing, place_of)
+from common.security.key_ring import KeyRing, place_of
 from local_stack.errors import LocalStackError
 from local_stack.ports import free_ports
 from wa.__main__ import main

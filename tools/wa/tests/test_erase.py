@@ -12,24 +12,23 @@ from bson import json_util
 from conversation_builders import NOW, again, message, result, status, webhook
 
 from common.contracts import sends, webhooks
+from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id
 from common.contracts.messages import MetaError
-from common.contracts.contacts import Contact
-from common.mongo import (Mongo, MongoSettings)
-from common.mongo import schema
+from common.mongo import Mongo, MongoSettings, schema
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.batch.core import (keys_of, plan)
+from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import read
 from conversation.store import ConversationStore
+from sender.delivery.transitions import blank, cancel, claim, fail_later, record
 from sender.journal.entry import State
-from sender.media.store import (Kept, MediaStore, key_of)
-from sender.delivery.transitions import (blank, cancel, claim, fail_later, record)
-from sender.outcomes import Dead, Defer, InDoubt, Sent
-from sender.waiting.parked_store import (Parked, ParkStore)
-from sender.records.requests import lane_of
-from sender.waiting.scheduled_store import (Scheduled, ScheduleStore)
 from sender.journal.store import JournalStore
+from sender.media.store import Kept, MediaStore, key_of
+from sender.outcomes import Dead, Defer, InDoubt, Sent
+from sender.records.requests import lane_of
+from sender.waiting.parked_store import Parked, ParkStore
+from sender.waiting.scheduled_store import Scheduled, ScheduleStore
 from wa.__main__ import main
 from wa.erase import changes, reach
 from wa.erase.erasing import Eraser

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from common.contracts import topics
-from common.mongo import (Mongo, MongoSettings)
-from common.mongo import schema
+from common.mongo import Mongo, MongoSettings, schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
-from common.security.key_ring import (KeyRing, place_of)
+from common.security.key_ring import KeyRing, place_of
 from wa.__main__ import main, parser
 
 README = Path(__file__).resolve().parents[1] / "README.md"

@@ -9,8 +9,7 @@ import pytest
 from aiohttp import ClientSession
 from bson import json_util
 
-from common.mongo import (Mongo, MongoSettings)
-from common.mongo import schema
+from common.mongo import Mongo, MongoSettings, schema
 from testbed.client import Client, eventually
 from testbed.plan import Choices
 from testbed.system import System

@@ -35,17 +35,18 @@ _SENDS: Final = 60_000
 _LATENCY_MS: Final = 150.0
 _RATE: Final = 1_000.0
 _FRAME: Final = re.compile(r"^(?P<function>.*?) \((?P<file>.*?)(?::\d+)?\)$")
+_OURS: Final = frozenset({"accounts", "common", "conversation", "ingress", "sender"})
 _PACKAGE: Final = re.compile(r"^(?:.*(?:site-packages|/src|lib/python3\.\d+)/)?(?P<path>[^<]+)\.pyx?$")
 
 
 def module_of(frame: str) -> str:
-    """The module of a frame as py-spy writes it, with two names at most; what has none is the interpreter's."""
+    """The module of a frame as py-spy writes it: ours in full, others with two names at most, or `other`."""
     found = _FRAME.match(frame)
     path = _PACKAGE.search(found["file"]) if found else None
     if path is None:
         return "other"
     names = path["path"].split("/")
-    return ".".join(names[:3] if names[0] == "common" else names[:2])
+    return ".".join(names if names[0] in _OURS else names[:2])
 
 
 def by_module(stacks: Iterable[str]) -> Counter[str]:

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from common.contracts import (accounts, envelope, ids, outbound, sends, topics)
-from common.contracts import contacts
+from common.contracts import accounts, contacts, envelope, ids, outbound, sends, topics
 from common.errors import InvalidInput
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

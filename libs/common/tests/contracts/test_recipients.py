@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from common.contracts.contacts import WRITE, Contact, contact_of_recipient, recipient
 from common.contracts.phone_numbers.notations import canonical
-from common.contracts.contacts import (WRITE, Contact, contact_of_recipient, recipient)
 from common.contracts.phone_numbers.parsing import digits_of
 from common.contracts.sends import SendRequest
 

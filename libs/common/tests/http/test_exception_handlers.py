@@ -9,9 +9,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import JSONBody, QueryParameter
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.http.exception_handlers import exception_handlers
 from common.http.service.health import health_routes
 from common.http.service.internal_app import internal_app
-from common.http.exception_handlers import exception_handlers
 
 
 class Body(BaseModel):

@@ -16,9 +16,9 @@ from common.kafka.clients import (
     make_reader,
     make_transactional_producer,
 )
+from common.kafka.settings import KafkaSettings
 from common.kafka.wire.aiokafka_patch import HeedingCoordinator
 from common.kafka.wire.partitioner import partitioner
-from common.kafka.settings import KafkaSettings
 from common.mongo.client import Mongo, MongoSettings
 
 ALL_REPLICAS = -1

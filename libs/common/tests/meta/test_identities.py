@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from common.contracts.contacts import (Contact, named)
+from common.contracts.contacts import Contact, named
 from common.meta.identities import NOTHING, read_identity
 
 OLD, NEW = "491510000001", "491510000002"

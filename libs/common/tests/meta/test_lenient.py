@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts.messages import MetaError
+from common.meta.broken_text import kept_text, marked, readable, shown_text
 from common.meta.lenient import CUT, Lenient
 from common.meta.payloads import failure_key, meta_error
-from common.meta.broken_text import (kept_text, marked, readable, shown_text)
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from common.meta.call_ends import (NotSent, Unclear)
+from common.meta.call_ends import NotSent, Unclear
 from common.meta.transports.letter import Letter
 from common.meta.transports.proxies import proxy_for
 from common.meta.transports.reasons import reason_of

@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import Unavailable
 from common.mongo import Mongo, MongoSettings
-from common.mongo.compare_and_set import (_MANY, Swap, find_all, swap_all)
+from common.mongo.compare_and_set import _MANY, Swap, find_all, swap_all
 
 pytestmark = pytest.mark.integration
 

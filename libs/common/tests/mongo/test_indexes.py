@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from common.mongo import (DuplicateKeyError, Mongo, MongoSettings)
-from common.mongo import schema
+from common.mongo import DuplicateKeyError, Mongo, MongoSettings, schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from common.http import auth
 from common.security import keys as keys_command
-from common.security.key_ring import (KEY_BYTES, KeyRing, KeyRingSettings, SecretsError, _parts, place_of)
+from common.security.key_ring import KEY_BYTES, KeyRing, KeyRingSettings, SecretsError, _parts, place_of
 from common.security.verify_tokens import VerifyDigestSettings, digests_of, sign_token
 
 OLD, NEW, OTHER = (bytes([n]) * KEY_BYTES for n in (1, 2, 3))

@@ -17,10 +17,10 @@ from aiokafka.errors import (
 )
 
 from common.kafka.clients import connection
+from common.kafka.consume.table import Table
+from common.kafka.errors import is_away, note_failure
 from common.kafka.produce.publisher import Publisher
 from common.kafka.settings import KafkaSettings
-from common.kafka.consume.table import Table
-from common.kafka.errors import (is_away, note_failure)
 from common.telemetry.outages import KAFKA, KafkaLines, Outage
 
 log = logging.getLogger("common.kafka.test")
@@ -179,7 +179,7 @@ def test_which_errors_mean_that_kafka_is_away(error, away):
 
 async def test_real_clients_without_a_broker_log_one_line(monkeypatch):
     fresh, all_lines, shown = Outage("Kafka"), Lines(), Lines()
-    for module in ("publisher", "table", "trouble"):
+    for module in ("produce.publisher", "consume.table", "errors"):
         monkeypatch.setattr(f"common.kafka.{module}.KAFKA", fresh)
     shown.addFilter(KafkaLines(fresh))
     for handler in (all_lines, shown):

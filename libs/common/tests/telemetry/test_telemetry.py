@@ -16,19 +16,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
-from common.http.service.health import health_routes
 from common.http.request_metrics import measured
+from common.http.service.health import health_routes
 from common.kafka.clients import make_producer
-from common.kafka.metrics import (GroupReadings, note_written)
 from common.kafka.dlq_depth import DeadLetterDepth
+from common.kafka.metrics import GroupReadings, note_written
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
-from common.telemetry import metrics
-from common.telemetry import spans
+from common.telemetry import metrics, spans
 from common.telemetry.logs import JsonFormatter
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
-from common.telemetry.trace_context import (enter, new_trace)
+from common.telemetry.trace_context import enter, new_trace
 
 JOURNAL_ID = "6f0cf0a5-40aa-5b8e-8a41-3f2a52c1d0aa"
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -12,9 +12,9 @@ from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
 from common.contracts.topics import ACCOUNTS
 from common.errors import Unavailable
+from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, headers_for
-from common.kafka.consume.table import Table
 from common.tasks import cancel
 from common.telemetry.metrics import ACCOUNT_CHANGES
 from common.telemetry.trace_context import new_trace

@@ -17,13 +17,13 @@ from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.http.auth import require
+from common.http.exception_handlers import exception_handlers
 from common.http.openapi import documents
+from common.http.request_metrics import measured
 from common.http.service.health import health_routes
 from common.http.service.internal_app import internal_app
-from common.http.request_metrics import measured
-from common.http.exception_handlers import exception_handlers
-from common.kafka.produce.publisher import Publisher
 from common.kafka.consume.table import Table
+from common.kafka.produce.publisher import Publisher
 from common.meta.onboarding import Onboarding
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes

@@ -32,7 +32,7 @@ from common.contracts.accounts import (
 from common.contracts.ids import derive_id
 from common.errors import InvalidInput
 from common.security.digests import DigestKeys
-from common.security.key_ring import (KeyRing, Sealed, place_of)
+from common.security.key_ring import KeyRing, Sealed, place_of
 from common.security.pasted import clean
 from common.security.verify_tokens import sign_token
 

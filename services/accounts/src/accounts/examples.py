@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from common.http.openapi_responses import (Refused, wrong_field)
+from common.http.openapi_responses import Refused, wrong_field
 
 REQUEST: Final = {
     "chatbotId": "shop-bot",

@@ -27,11 +27,11 @@ from accounts.core import (
 )
 from accounts.proofs import ProofSlots, check_plan, needs_proof
 from accounts.store import AccountStore, Expected, unknown
-from common.http.openapi_responses import (MONGODB_AWAY, UNKNOWN_ACCOUNT, UNKNOWN_PARAMETER, documented)
 from common.http.auth import ApiKey, check_chatbot
 from common.http.openapi import BY_API_KEY
+from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_ACCOUNT, UNKNOWN_PARAMETER, documented
 from common.meta.onboarding import Onboarding
-from common.security.key_ring import (KeyRing, place_of)
+from common.security.key_ring import KeyRing, place_of
 from common.telemetry.metrics import CREDENTIALS_HANDED, TOKENS_REFUSED
 
 _INT64_MAX: Final = 2**63 - 1  # MongoDB stores no larger number

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from accounts.core import DEFAULT_PLAN, DIGEST, REJECTED, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
-from common.mongo import (RETURN_UPDATED, Database, DuplicateKeyError, or_unavailable)
-from common.mongo import schema
+from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, or_unavailable, schema
 from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.ACCOUNTS.name

@@ -9,24 +9,24 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
-from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.http.auth import require
+from common.http.exception_handlers import exception_handlers
 from common.http.openapi import documents
+from common.http.request_metrics import measured
 from common.http.service.health import health_routes
 from common.http.service.internal_app import internal_app
-from common.http.request_metrics import measured
-from common.http.exception_handlers import exception_handlers
 from common.kafka.clients import make_group_consumer, make_transactional_producer
-from common.kafka.dlq_depth import DeadLetterDepth
+from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.partitions import PartitionGroup
 from common.kafka.consume.unfinished import UnfinishedSends
+from common.kafka.dlq_depth import DeadLetterDepth
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from conversation.handlers import ConversationWorker
 from conversation.chatbot_directory import Numbers
+from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import Reads
-from conversation.read_api.routes import (internal_routes, read_routes)
+from conversation.read_api.routes import internal_routes, read_routes
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 

@@ -7,8 +7,8 @@ from typing import Final
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
-from common.kafka.settings import KafkaSettings
 from common.kafka.consume.table import Table
+from common.kafka.settings import KafkaSettings
 from common.telemetry.tenants import UNKNOWN
 
 _CATCH_UP_SECONDS: Final = 2.0

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.contracts.topics import WEBHOOKS_DLQ
-from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.errors import Unavailable
+from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.partitions import PartitionSession
 from common.kafka.records import CORRELATION_ID, MAX_CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
@@ -22,13 +22,13 @@ from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
-from conversation.batch.core import (keys_of, plan)
-from conversation.batch.facts import (Fact, Poison, Record, Result, header_text, read)
 from conversation.batch.batch_size import Fit
+from conversation.batch.core import keys_of, plan
+from conversation.batch.facts import Fact, Poison, Record, Result, header_text, read
+from conversation.batch.number_events import news
 from conversation.chatbot_directory import Numbers
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry, note_facts
-from conversation.batch.number_events import news
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.service.serve import HttpSettings
+from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoSettings
 from common.security.callbacks import CallbackSettings

@@ -5,11 +5,22 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from common.mongo import (DeleteOne, Document, DuplicateKeyError, InsertOne, Mongo, OwnedSession, UpdateMany, UpdateOne, is_duplicate, transaction)
-from common.mongo import schema
+from common.mongo import (
+    DeleteOne,
+    Document,
+    DuplicateKeyError,
+    InsertOne,
+    Mongo,
+    OwnedSession,
+    UpdateMany,
+    UpdateOne,
+    is_duplicate,
+    schema,
+    transaction,
+)
 from common.mongo.indexes import ensure_indexes
-from conversation.batch.core import (Keys, Plan)
-from conversation.batch.working_set import (Conversation, Known, Message, Working)
+from conversation.batch.core import Keys, Plan
+from conversation.batch.working_set import Conversation, Known, Message, Working
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.contracts.sends import ACCEPTED
-from common.telemetry import metrics
-from common.telemetry import spans
-from common.telemetry.tenants import Tenants
+from common.telemetry import metrics, spans
 from common.telemetry.spans import SpanKind
-from conversation.batch.facts import (ChangeSeen, Fact, Inbound, Result, StatusSeen)
+from common.telemetry.tenants import Tenants
+from conversation.batch.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
 
 _APPLY: Final = metrics.MONGO_SECONDS.labels("apply")
 _STATUSES: Final = frozenset({"sent", "delivered", "read", "failed", "deleted", "played"})  # Meta's documented ones

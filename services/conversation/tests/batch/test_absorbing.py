@@ -7,10 +7,10 @@ import pytest
 from conversation_builders import ADA, BOT, NUMBER, Memory, again, message, read, result, status
 
 from common.contracts import sends
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import MessageStatus
-from common.contracts.contacts import Contact
 from conversation.batch.core import keys_of
 
 OURS = journal_id("bot", "m1")

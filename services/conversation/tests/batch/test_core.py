@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts import sends, topics, webhooks
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.contacts import Contact
 from common.kafka.wire.decoding import Unreadable
 from conversation.batch.facts import Poison
-from conversation.batch.statuses import (RANKS, advance)
+from conversation.batch.statuses import RANKS, advance
 
 OURS = journal_id("bot", "m1")
 incoming_decoder, status_decoder = decoder(IncomingMessage), decoder(MessageStatus)

@@ -5,10 +5,9 @@ from datetime import timedelta
 import pytest
 from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
-from common.contracts import (topics, webhooks)
-from common.contracts import number_events
+from common.contracts import number_events, topics, webhooks
 from common.contracts.envelope import decode, decoder
-from conversation.batch.number_events import (FRESH, news)
+from conversation.batch.number_events import FRESH, news
 
 EVENT = decoder(number_events.NumberNews)
 

@@ -7,11 +7,11 @@ import pytest
 from conversation_builders import ADA, NUMBER, Memory, again, message, read, status, torn, webhook
 
 from common.contracts import webhooks
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.contacts import Contact
-from conversation.batch.facts import (Inbound, StatusSeen)
+from conversation.batch.facts import Inbound, StatusSeen
 from conversation.read_api.views import message_view
 
 incoming, told = decoder(IncomingMessage), decoder(MessageStatus)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.contracts import webhooks
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage
-from common.contracts.contacts import Contact
 from conversation.batch.core import plan
 from conversation.batch.working_set import Known
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts import sends, webhooks
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MetaError
-from common.contracts.contacts import Contact
+from conversation.batch.service_window import answer_of, open_until, window_of
 from conversation.read_api.queries import times_of
 from conversation.read_api.views import conversation_view
-from conversation.batch.service_window import (answer_of, open_until, window_of)
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 AD = {"source_type": "ad", "source_id": "1", "ctwa_clid": "fake"}

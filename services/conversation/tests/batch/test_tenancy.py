@@ -6,15 +6,15 @@ import pytest
 from conversation_builders import ADA, CALLBACKS, NOW, NUMBER, Memory, again, message, result, status
 
 from common.contracts import sends, topics
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.contracts.contacts import Contact
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.batch.core import (MAX_OTHER_WAMIDS, MAX_STATUSES, plan)
+from conversation.batch.core import MAX_OTHER_WAMIDS, MAX_STATUSES, plan
 from conversation.batch.facts import read as read_fact
-from conversation.batch.working_set import (MAX_ALIASES, Known)
+from conversation.batch.working_set import MAX_ALIASES, Known
 
 MALLORY = "106540352249999"
 BOTH = {NUMBER: "bot", MALLORY: "mallory"}

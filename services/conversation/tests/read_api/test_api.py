@@ -13,22 +13,22 @@ from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, FakeRecord, a
 from litestar import Litestar
 
 from common.contracts import sends
+from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id, message_id_before
 from common.contracts.messages import MetaError
-from common.contracts.contacts import Contact
 from common.errors import Unavailable
 from common.http.auth import digest, require
+from common.http.clients.conversation import MAX_PAIRS, WindowsClient, WindowsSettings
 from common.http.exception_handlers import exception_handlers
-from common.http.clients.conversation import (MAX_PAIRS, WindowsClient, WindowsSettings)
 from common.kafka.consume.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
-from conversation.batch.core import (keys_of, plan)
+from conversation.batch.core import keys_of, plan
 from conversation.read_api.queries import Reads
-from conversation.read_api.routes import (internal_routes, read_routes)
+from conversation.read_api.routes import internal_routes, read_routes
+from conversation.read_api.usage import days_of, pipeline
 from conversation.settings import Settings
 from conversation.store import ConversationStore
-from conversation.read_api.usage import (days_of, pipeline)
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InvalidInput
-from conversation.read_api.message_filter import (STATUSES, wanted)
+from conversation.read_api.message_filter import STATUSES, wanted
 
 HALF_PAST = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 

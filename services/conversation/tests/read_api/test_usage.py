@@ -6,7 +6,7 @@ import pytest
 from conversation_builders import Memory, again, result, status
 
 from common.errors import InvalidInput
-from conversation.read_api.usage import (MAX_ROWS, Days, days_of, pipeline, rows_of)
+from conversation.read_api.usage import MAX_ROWS, Days, days_of, pipeline, rows_of
 
 TODAY = date(2026, 11, 1)
 

@@ -20,11 +20,11 @@ from litestar.openapi.spec import (
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
+from common.http.exception_handlers import exception_handlers
 from common.http.openapi import documents
 from common.http.service.health import health_routes
-from common.http.exception_handlers import exception_handlers
-from common.kafka.produce.publisher import Publisher
 from common.kafka.consume.table import Table
+from common.kafka.produce.publisher import Publisher
 from ingress.fast_path import Front
 from ingress.reports.refusals import Refused
 from ingress.reports.reporter import Reporter

@@ -4,8 +4,8 @@ Invariants:
 - The values of all records of a body take at most twice the body and 2 KiB for each record. Of a body that would
   need more each person's name stands in the first of their records only, and what needs more even so is kept whole, in
   one record. So 3 MB become at most 10 MB; with texts that are no Unicode 14 MB.
-- The record of a whole body fits into its topic: ids and names are short (`ingress.parsing.shapes`), and base64 makes four
-  bytes of three.
+- The record of a whole body fits into its topic: ids and names are short (`ingress.parsing.shapes`), and base64 makes
+  four bytes of three.
 - The work on a large body is cut into slices of about 2 ms, between which other requests have their turn.
 """
 
@@ -18,12 +18,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from common.contracts.envelope import encode
 from common.contracts.contacts import Contact
+from common.contracts.envelope import encode
 from common.contracts.topics import WEBHOOKS
 from common.contracts.webhooks import VERSION, WebhookReceived
 from common.kafka.records import Outgoing, headers_for
-from ingress.parsing.core import (Fact, arrived, cut, facts_of, whole)
+from ingress.parsing.core import Fact, arrived, cut, facts_of, whole
 from ingress.parsing.shapes import TooMuch
 from ingress.telemetry import Request
 

@@ -17,10 +17,9 @@ from common.contracts.ids import random_id
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.security.signature import is_signed, looks_signed
-from ingress import telemetry
-from ingress import limited_log
-from ingress.parsing.core import LARGE_BODY_BYTES
+from ingress import limited_log, telemetry
 from ingress.in_flight import InFlight
+from ingress.parsing.core import LARGE_BODY_BYTES
 from ingress.records import records, records_in_slices
 from ingress.reports.refusals import Refused
 from ingress.telemetry import Request

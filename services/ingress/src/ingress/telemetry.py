@@ -11,10 +11,9 @@ from prometheus_client import Counter
 
 from common.contracts import webhooks
 from common.contracts.ids import traceparent_in
-from common.telemetry import metrics
-from common.telemetry import spans
-from common.telemetry.trace_context import (Trace, enter)
+from common.telemetry import metrics, spans
 from common.telemetry.spans import SpanKind
+from common.telemetry.trace_context import Trace, enter
 from ingress import limited_log
 from ingress.parsing.core import Fact
 

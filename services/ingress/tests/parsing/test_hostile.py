@@ -14,10 +14,10 @@ from common.contracts import webhooks
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import WEBHOOKS
 from common.meta.contacts import LONGEST_ID, LONGEST_NAME
-from ingress.parsing.core import (cut, facts_of)
+from ingress.parsing.core import cut, facts_of
+from ingress.parsing.shapes import MAX_FACTS, TooMuch
 from ingress.records import BODY_TIMES, BYTES_AROUND, TORN_BYTES, records, records_in_slices
 from ingress.routes import MAX_BODY_BYTES
-from ingress.parsing.shapes import (MAX_FACTS, TooMuch)
 from ingress.telemetry import begin
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)

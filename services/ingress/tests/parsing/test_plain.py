@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts import webhooks
-from ingress.parsing.core import (_cut_body, _cut_plain, cut)
+from ingress.parsing.core import _cut_body, _cut_plain, cut
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
 from common.security.signature import signature_of
-from ingress.reports.refusals import (CERTAIN_AFTER, MAX_NUMBERS, Refused, report)
+from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
 from ingress.reports.reporter import Reporter
 from ingress.routes import WebhookRoute
 

@@ -8,8 +8,8 @@ from common.contracts.accounts import ACTIVE, DEACTIVATED, VERIFY_TOKEN_MAX, Acc
 from common.security import digests
 from common.security.digests import DigestKeys
 from common.security.verify_tokens import sign_token
-from ingress.verify.requests import (SharedLook, Verification)
-from ingress.verify.tokens import (SALTED_PER_SECOND, Budget, VerifyTokens)
+from ingress.verify.requests import SharedLook, Verification
+from ingress.verify.tokens import SALTED_PER_SECOND, Budget, VerifyTokens
 
 OLD = DigestKeys({"v1": b"1" * 32}, "v1")
 BOTH = DigestKeys({"v1": b"1" * 32, "v2": b"2" * 32}, "v2")

@@ -15,73 +15,73 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.messages import StatusData
 from common.contracts.number_events import NumberNews
 from common.contracts.sends import SendRequest
-from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.http.auth import require
 from common.http.clients.accounts import CredentialsClient
-from common.http.openapi import documents
-from common.http.fetch.fetcher import Fetcher
-from common.http.service.health import health_routes
-from common.http.request_metrics import measured
-from common.http.exception_handlers import exception_handlers
-from common.http.uploads.capacity import Room
 from common.http.clients.conversation import WindowsClient
+from common.http.exception_handlers import exception_handlers
+from common.http.fetch.fetcher import Fetcher
+from common.http.openapi import documents
+from common.http.request_metrics import measured
+from common.http.service.health import health_routes
+from common.http.uploads.capacity import Room
 from common.kafka.clients import make_group_consumer, make_transactional_producer
-from common.kafka.dlq_depth import DeadLetterDepth
 from common.kafka.consume.at_least_once import Follower
+from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.partitions import PartitionGroup
-from common.kafka.produce.publisher import Publisher
 from common.kafka.consume.table import Table
 from common.kafka.consume.unfinished import UnfinishedSends
+from common.kafka.dlq_depth import DeadLetterDepth
+from common.kafka.produce.publisher import Publisher
 from common.meta.client import GraphClient
 from common.meta.errors import OPTED_OUT
-from common.meta.media.upload import MediaClient
 from common.meta.media.rules import MAX_BYTES as MAX_FILE_BYTES
+from common.meta.media.upload import MediaClient
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from sender.api.warnings import (Advice, one_or_many)
 from sender.api.batch import Batch
 from sender.api.batch_route import Admission
-from sender.group_commit import GroupCommit
-from sender.limits.circuit_breaker import Breaker
+from sender.api.media import UploadLimits, media_route
+from sender.api.openapi import add_models
+from sender.api.routes import send_router
+from sender.api.warnings import Advice, one_or_many
+from sender.cas_token import new_token
+from sender.delivery.attempt import Flow, utc_now
 from sender.delivery.core import Rules
 from sender.delivery.doubt_clock import DoubtClock
 from sender.delivery.end_log import Endings
-from sender.delivery.attempt import (Flow, utc_now)
-from sender.worker.session import SenderWorker
-from sender.journal.entry import (Entry, Move)
-from sender.worker.dead_letters import Letters
-from sender.media.cache import MediaCache
-from sender.api.media import (UploadLimits, media_route)
-from sender.media.store import MediaStore
-from sender.delivery.transitions import (blank, cancel)
-from sender.limits.store import NumberStore
-from sender.api.openapi import add_models
-from sender.limits.opt_out_lookup import OptOutLookup
-from sender.journal.opt_outs import OptOutStore
-from sender.limits.opt_outs import OptOuts
-from sender.limits.rates import Pairs
-from sender.limits.numbers import (Paces, Recent)
-from sender.waiting.parked_store import ParkStore
-from sender.waiting.parking import Parker
-from sender.gauges import (ParkedReadings, Readings)
-from sender.limits.refusals import RefusedSubjects
+from sender.delivery.reconcile import Settler, Watch
 from sender.delivery.token_rejections import RejectionReports
-from sender.api.routes import send_router
-from sender.waiting.scheduler import Scheduler
-from sender.waiting.scheduled_store import ScheduleStore
-from sender.settings import Settings
-from sender.delivery.reconcile import (Settler, Watch)
-from sender.worker.permits import Slots
+from sender.delivery.transitions import blank, cancel
+from sender.dispatch.fair_queue import Shares
+from sender.gauges import ParkedReadings, Readings
+from sender.group_commit import GroupCommit
+from sender.journal.entry import Entry, Move
+from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
-from sender.telemetry import timed
+from sender.limits.circuit_breaker import Breaker
+from sender.limits.numbers import Paces, Recent
+from sender.limits.opt_out_lookup import OptOutLookup
+from sender.limits.opt_outs import OptOuts
+from sender.limits.rates import Pairs
+from sender.limits.refusals import RefusedSubjects
+from sender.limits.service_window import CLOSED, Windows
+from sender.limits.store import NumberStore
 from sender.limits.throughput import Throughput
-from sender.cas_token import new_token
-from sender.worker.parts import (Limits, Tools)
-from sender.dispatch.fair_queue import Shares
-from sender.limits.service_window import (CLOSED, Windows)
+from sender.media.cache import MediaCache
+from sender.media.store import MediaStore
+from sender.settings import Settings
+from sender.telemetry import timed
+from sender.waiting.parked_store import ParkStore
+from sender.waiting.parking import Parker
+from sender.waiting.scheduled_store import ScheduleStore
+from sender.waiting.scheduler import Scheduler
+from sender.worker.dead_letters import Letters
+from sender.worker.parts import Limits, Tools
+from sender.worker.permits import Slots
+from sender.worker.session import SenderWorker
 
 log = logging.getLogger(__name__)
 

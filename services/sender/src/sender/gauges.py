@@ -13,10 +13,10 @@ from common.telemetry import metrics
 from common.telemetry.metrics import OTHER, Values
 from common.telemetry.tenants import Tenants
 from sender.limits.circuit_breaker import Breaker
-from sender.worker.session import SenderWorker
 from sender.limits.numbers import Paces
 from sender.waiting.parked_store import COLLECTION as PARKED
 from sender.waiting.scheduled_store import COLLECTION as SCHEDULED
+from sender.worker.session import SenderWorker
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
-from sender.journal.entry import (Entry, State)
+from common.contracts.messages import MetaError
+from sender.journal.entry import Entry, State
 
 
 @dataclass(frozen=True, slots=True)

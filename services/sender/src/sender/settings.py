@@ -4,15 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.http.auth import ApiKeySettings
 from common.http.clients.accounts import CredentialsSettings
+from common.http.clients.conversation import WindowsSettings
 from common.http.fetch.fetcher import FetchSettings
 from common.http.service.serve import HttpSettings
-from common.http.clients.conversation import WindowsSettings
+from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
-from common.meta.media.upload import MediaSettings
 from common.meta.media.rules import MAX_BYTES as MAX_FILE_BYTES
+from common.meta.media.upload import MediaSettings
 from common.mongo.client import MongoSettings
 from common.security.callbacks import CallbackSettings
 from common.security.samples import refuse_samples

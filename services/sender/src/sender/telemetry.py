@@ -11,14 +11,13 @@ from typing import Final, TypeVar
 
 from common.contracts import topics
 from common.contracts.messages import MetaError
-from common.meta.call_ends import (Answered, CallEnd, NotSent)
+from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.errors import RULES
-from common.telemetry import metrics
-from common.telemetry import spans
+from common.telemetry import metrics, spans
 from common.telemetry.metrics import OTHER
+from common.telemetry.spans import SpanKind
 from common.telemetry.tenants import Tenants
 from common.telemetry.trace_context import Trace
-from common.telemetry.spans import SpanKind
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, Step
 from sender.records.requests import Job
 

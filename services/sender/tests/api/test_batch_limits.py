@@ -8,7 +8,7 @@ import pytest
 from sender_behind import BASE, GOOD, Behind
 
 from common.errors import InvalidInput
-from sender.api.batch import (MAX_BYTES, MAX_REPORTED, Parsing)
+from sender.api.batch import MAX_BYTES, MAX_REPORTED, Parsing
 from sender.records.limits import check_batch
 
 BATCH = f"{BASE}/send/batch"

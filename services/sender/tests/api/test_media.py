@@ -17,8 +17,8 @@ from common.http.auth import ApiKey, digest, require
 from common.http.clients.accounts import Credentials
 from common.http.exception_handlers import exception_handlers
 from common.http.uploads.capacity import Room
-from common.meta.media.upload import (MediaClient, MediaSettings)
-from sender.api.media import (UploadLimits, media_route)
+from common.meta.media.upload import MediaClient, MediaSettings
+from sender.api.media import UploadLimits, media_route
 
 pytestmark = pytest.mark.feature("outgoing")
 

@@ -11,8 +11,8 @@ from common.http.auth import digest
 from common.http.clients.accounts import Credentials
 from sender.app import Sender, build_app
 from sender.delivery.attempt import utc_now
-from sender.journal.entry import State
 from sender.delivery.transitions import blank
+from sender.journal.entry import State
 from sender.settings import Settings
 
 OURS, THEIRS = "our-bot", "their-bot"

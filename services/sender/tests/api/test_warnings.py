@@ -11,10 +11,10 @@ from sender_session import RESULTS, World, until
 
 from common.errors import Unavailable
 from sender.api.warnings import SECONDS
-from sender.journal.content import (differs, digest_of)
 from sender.delivery.attempt import utc_now
-from sender.journal.entry import State
 from sender.delivery.transitions import blank
+from sender.journal.content import differs, digest_of
+from sender.journal.entry import State
 
 TEMPLATE = {"type": "template", "template": {"name": "n", "language": {"code": "en"}}}
 

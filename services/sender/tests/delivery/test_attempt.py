@@ -17,13 +17,13 @@ from common.http.clients.accounts import Credentials
 from common.meta.client import Answered, NotSent, Unclear
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from sender.limits.circuit_breaker import (Breaker, Sign)
+from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Flow
 from sender.delivery.core import Rules
-from sender.delivery.attempt import (CLAIM_FRESH_SECONDS, Flow)
 from sender.journal.entry import State
-from sender.media.failures import (NotNow, NotTaken, SourceAway, Unusable)
+from sender.limits.circuit_breaker import Breaker, Sign
+from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.records.requests import (Position, read_record)
+from sender.records.requests import Position, read_record
 
 TO = "+4915112345678"
 CALLBACKS = Callbacks(DigestKeys({"fake": b"c" * 32}, "fake"))

@@ -11,12 +11,12 @@ import pytest
 
 from common.contracts import ids
 from common.contracts.messages import MetaError
-from common.kafka.consume.unfinished import (Search, Unfinished)
-from sender.delivery.end_log import (MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings)
-from sender.journal.entry import State
+from common.kafka.consume.unfinished import Search, Unfinished
+from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings
 from sender.delivery.transitions import blank
-from sender.outcomes import Dead, Defer, Sent, Step
+from sender.journal.entry import State
 from sender.journal.standing import Standings
+from sender.outcomes import Dead, Defer, Sent, Step
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 BOT, MESSAGE = "bot", "m/1"

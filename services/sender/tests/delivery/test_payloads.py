@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.contracts.sends import SendRequest
-from sender.delivery.payloads import (payload, recipient)
+from sender.delivery.payloads import payload, recipient
 
 CALLBACK = "wce:11111111-2222-5333-8444-555555555555.k.d1"
 GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMQZD"

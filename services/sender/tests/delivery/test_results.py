@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from common.contracts import sends
+from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.messages import MetaError
-from common.contracts.contacts import Contact
 from common.kafka.records import read_headers
 from sender.delivery import results
-from sender.journal.entry import State
 from sender.delivery.transitions import blank
+from sender.journal.entry import State
 from sender.outcomes import Retry
-from sender.records.requests import (Position, read_record)
+from sender.records.requests import Position, read_record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VALUE = b'{"chatbotId": "b", "to": "+49151123", "message": "hi",  "messageId": "m1"}'

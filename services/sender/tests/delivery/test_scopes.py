@@ -9,11 +9,11 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered
 from common.meta.errors import RULES, Klass, Scope
-from sender.delivery.core import (Rules, after, before, kept_apart)
-from sender.journal.entry import State
+from sender.delivery.core import Rules, after, before, kept_apart
+from sender.delivery.scopes import APART, scope_of, subject_of
 from sender.delivery.transitions import blank
+from sender.journal.entry import State
 from sender.outcomes import Apart, Dead, Defer, Hold
-from sender.delivery.scopes import (APART, scope_of, subject_of)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RULES_OF_OPERATORS = Rules(

@@ -14,11 +14,11 @@ from pydantic import SecretStr, ValidationError
 from common.contracts.messages import StatusData
 from common.errors import Unavailable
 from common.http.clients.accounts import Credentials
-from sender.delivery.transitions import blank
-from sender.delivery.token_rejections import RejectionReports
-from sender.settings import Settings
-from sender.delivery.reconcile import (_seen, _statuses, told_of)
 from sender.cas_token import new_token
+from sender.delivery.reconcile import _seen, _statuses, told_of
+from sender.delivery.token_rejections import RejectionReports
+from sender.delivery.transitions import blank
+from sender.settings import Settings
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from sender.dispatch.fair_queue import NEVER, Shares, Terms, Turns
 from sender.limits.rates import NumberPace
 from sender.worker.permits import Slots
-from sender.dispatch.fair_queue import (NEVER, Shares, Terms, Turns)
 
 
 @dataclass(eq=False)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.contracts.messages import MetaError
-from sender.dispatch.model import (Bounds, Item, Load, LoadBacklog)
 from sender.dispatch.lanes import Lanes
+from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.worker.offsets import Prefixes
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
-from sender.journal.entry import (ENDED, TRANSITIONS, Entry, Move, State)
-from sender.delivery.transitions import (blank, claim, record, reopen, settle)
+from common.contracts.messages import MetaError
+from sender.delivery.transitions import blank, claim, record, reopen, settle
+from sender.journal.entry import ENDED, TRANSITIONS, Entry, Move, State
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.meta.client import Answered, NotSent, Unclear
-from sender.limits.circuit_breaker import (Breaker, Sign, sign_of)
+from sender.limits.circuit_breaker import Breaker, Sign, sign_of
 
 
 def refused(code, status=500):

@@ -10,9 +10,9 @@ from common.contracts import messages
 from common.contracts.envelope import encode
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
-from sender.limits.opt_out_lookup import OptOutLookup
-from sender.limits.opt_outs import (FORBIDDEN, OptOuts)
 from sender.delivery.reconcile import Settler
+from sender.limits.opt_out_lookup import OptOutLookup
+from sender.limits.opt_outs import FORBIDDEN, OptOuts
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVENT_OF = partial(

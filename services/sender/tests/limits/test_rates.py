@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.limits.rates import (PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberPace, PairPace, Pairs)
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberPace, PairPace, Pairs
 
 
 def run(pace, wishes):

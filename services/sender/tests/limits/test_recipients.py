@@ -10,18 +10,18 @@ from sender_session import ParkStore
 
 from common.contracts.contacts import Contact
 from common.meta.client import Answered
-from sender.delivery.core import (Rules, after)
-from sender.dispatch.items import item_of
+from sender.delivery.core import Rules, after
 from sender.dispatch.aliases import Junctions
-from sender.dispatch.model import (Bounds, Item)
+from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
-from sender.outcomes import Sent
-from sender.limits.rates import (PAIR_BURST, PAIR_SECONDS, Pairs)
-from sender.limits.numbers import Paces
-from sender.waiting.parking import (Parker, Parking)
-from sender.limits.recipients import Persons
-from sender.records.requests import (Position, lane_of, lane_today, read_record)
+from sender.dispatch.model import Bounds, Item
 from sender.journal.store import Lately
+from sender.limits.numbers import Paces
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, Pairs
+from sender.limits.recipients import Persons
+from sender.outcomes import Sent
+from sender.records.requests import Position, lane_of, lane_today, read_record
+from sender.waiting.parking import Parker, Parking
 
 PHONE, OTHER, USER = "+4915112345678", "+4915112345679", "DE.1349"
 GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMQZD"

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.contracts.messages import MetaError
+from sender.limits.refusals import RefusedSubjects, Waits
 from sender.outcomes import Hold
-from sender.limits.refusals import (RefusedSubjects, Waits)
 
 ERROR = MetaError(code=131063)
 HOLD = Hold(10.0, 60.0)

@@ -6,7 +6,7 @@ import pytest
 
 from common.contracts.contacts import Contact
 from common.errors import Unavailable
-from sender.limits.service_window import (Refusal, Windows, is_known_closed)
+from sender.limits.service_window import Refusal, Windows, is_known_closed
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NUMBER, TO = "106", "+5215512345678"

@@ -12,16 +12,16 @@ from aiohttp.test_utils import TestServer
 
 from common.contracts.sends import SendRequest
 from common.errors import Unavailable
-from common.http.fetch.fetcher import (Fetcher, FetchSettings)
+from common.http.fetch.fetcher import Fetcher, FetchSettings
 from common.meta.client import Answered
-from common.meta.media.upload import (MediaClient, MediaSettings)
 from common.meta.media.rules import Kind
+from common.meta.media.upload import MediaClient, MediaSettings
 from sender.delivery.attempt import utc_now
-from sender.media.cache import MediaCache
-from sender.media.failures import (NotNow, NotTaken, SourceAway, Unusable)
-from sender.media.store import key_of
 from sender.delivery.payloads import payload
+from sender.media.cache import MediaCache
+from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.media.links import Ready
+from sender.media.store import key_of
 
 NUMBER, TOKEN = "200000000000001", "fake-token"
 GONE = Answered(400, b'{"error": {"code": 131053}}')

@@ -8,11 +8,11 @@ from common.contracts.messages import MetaError
 from common.errors import Unavailable
 from common.http.fetch.fetcher import FetchFailed
 from common.meta.client import Answered, NotSent, Unclear
-from common.meta.media.upload import UploadFailed
 from common.meta.media.rules import MediaRefused
-from sender.delivery.core import (MAX_ATTEMPTS, Rules)
-from sender.media.failures import (NotNow, NotTaken, SourceAway, Unusable, failure_of, is_about_media)
-from sender.delivery.media_outcomes import (once_more, outcome_of)
+from common.meta.media.upload import UploadFailed
+from sender.delivery.core import MAX_ATTEMPTS, Rules
+from sender.delivery.media_outcomes import once_more, outcome_of
+from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable, failure_of, is_about_media
 from sender.outcomes import Dead, Defer, Retry, Sent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

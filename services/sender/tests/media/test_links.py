@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from common.contracts.sends import SendRequest
 from common.meta.media.rules import Kind
 from sender.delivery.payloads import payload
-from sender.media.links import (Linked, Ready, links_of, with_ids, with_uploads)
+from sender.media.links import Linked, Ready, links_of, with_ids, with_uploads
 
 LINK, OTHER = "https://x.test/a?sig=s", "https://x.test/b"
 SOURCE = {"link": LINK, "upload": True}

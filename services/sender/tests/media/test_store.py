@@ -9,7 +9,7 @@ import pytest
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
 from sender.delivery.attempt import utc_now
-from sender.media.store import (COLLECTION, MARGIN, Kept, MediaStore, key_of)
+from sender.media.store import COLLECTION, MARGIN, Kept, MediaStore, key_of
 
 pytestmark = pytest.mark.integration
 LINK = "https://x.test/a?signature=secret"

@@ -10,15 +10,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.contracts import topics
-from common.contracts.messages import MetaError
 from common.contracts.contacts import contact_of_recipient
+from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.kafka.consume.partitions import TopicPartition
 from common.kafka.records import read_headers
-from sender.dispatch.items import item_of
+from sender.delivery.results import dead_letter, dead_record
 from sender.delivery.transitions import blank
-from sender.records.requests import (LAST_DUE, MAX_REQUEST_BYTES, Job, Letter, Position, headers_of, read_record, rekeyed, released)
-from sender.delivery.results import (dead_letter, dead_record)
+from sender.dispatch.items import item_of
+from sender.records.requests import (
+    LAST_DUE,
+    MAX_REQUEST_BYTES,
+    Job,
+    Letter,
+    Position,
+    headers_of,
+    read_record,
+    rekeyed,
+    released,
+)
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}

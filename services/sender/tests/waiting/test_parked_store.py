@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from common.mongo import Mongo, MongoSettings
-from sender.waiting.parked_store import (Parked, ParkStore, Waiting)
+from sender.waiting.parked_store import Parked, ParkStore, Waiting
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 
 from common.contracts import sends, topics
 from common.kafka.clients import make_group_consumer
-from common.kafka.wire.partitioner import partition_of
 from common.kafka.records import Outgoing
+from common.kafka.wire.partitioner import partition_of
 
 pytestmark = pytest.mark.integration
 

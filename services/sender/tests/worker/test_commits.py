@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
-from sender.worker.commits import (_MAX_EFFECTS, Commits, Effect)
+from sender.worker.commits import _MAX_EFFECTS, Commits, Effect
 
 APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
 

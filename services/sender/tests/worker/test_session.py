@@ -12,12 +12,12 @@ from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, 
 
 from common.contracts import ids, topics
 from common.contracts.contacts import Contact
-from common.kafka.wire.partitioner import partition_of
 from common.kafka.consume.partitions import Halted
+from common.kafka.wire.partitioner import partition_of
 from common.telemetry.tenants import UNKNOWN
 from sender.dispatch.model import Bounds
-from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
 from sender.journal.store import Lately
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
 
 
 def soon(seconds=0.0):

@@ -8,8 +8,7 @@ import json
 from typing import Any
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import (Mongo, MongoSettings)
-from common.mongo import schema
+from common.mongo import Mongo, MongoSettings, schema
 from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
 from common.settings import read_settings
 from wa import options

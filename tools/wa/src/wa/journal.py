@@ -20,8 +20,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.settings import KafkaSettings
-from common.mongo import (Database, Mongo, MongoSettings, UpdateOne, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, Mongo, MongoSettings, UpdateOne, or_unavailable, schema
 from common.settings import read_settings
 from wa import options
 from wa.dlq.reading import read_records

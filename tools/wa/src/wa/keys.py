@@ -8,8 +8,7 @@ from collections import Counter
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import (Database, Mongo, MongoSettings, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, Mongo, MongoSettings, or_unavailable, schema
 from common.security import keys
 from common.security.key_ring import KeyRing
 from common.settings import read_settings

@@ -14,16 +14,16 @@ from typing import Any, Final
 from pydantic import SecretStr
 from pymongo import MongoClient, WriteConcern
 
-from common.contracts.ids import derive_id, inbound_message_id
 from common.contracts.contacts import Contact
+from common.contracts.ids import derive_id, inbound_message_id
 from common.kafka.records import Outgoing
 from common.mongo import Mongo, MongoSettings
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
 from conversation.batch.core import plan
-from conversation.batch.documents import (aliases_of, contact_document)
+from conversation.batch.documents import aliases_of, contact_document
 from conversation.batch.facts import read
-from conversation.batch.working_set import (CONTACT_AT, PHONE_AT, Document, Known)
+from conversation.batch.working_set import CONTACT_AT, PHONE_AT, Document, Known
 from conversation.store import ConversationStore
 from yardstick.load.webhooks import NUMBERS, webhook_records, written_at
 from yardstick.rig.rig import Rig

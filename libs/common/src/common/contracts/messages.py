@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from common.contracts.envelope import Contract, Event
 from common.contracts.contacts import Contact
+from common.contracts.envelope import Contract, Event
 
 VERSION: Final = 1
 INCOMING: Final = "message.incoming"

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
+from common.contracts.contacts import Contact, contact_of_recipient, recipient
 from common.contracts.envelope import Contract, Event
 from common.contracts.ids import CHATBOT_ID
 from common.contracts.messages import MetaError
@@ -30,7 +31,6 @@ from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import KINDS, Sent
 from common.contracts.outbound.nested import GivenMessage, plain
 from common.contracts.outbound.shape import BRANCH, MAX_TEXT, without_nulls
-from common.contracts.contacts import (Contact, contact_of_recipient, recipient)
 
 VERSION: Final = 1
 ACCEPTED: Final = "send.accepted"

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from common.contracts.envelope import Contract, Event
 from common.contracts.contacts import Contact
+from common.contracts.envelope import Contract, Event
 
 VERSION: Final = 1
 MESSAGE: Final = "webhook.message"

@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, ValidationError
 
-from common.contracts.validation.refusals import (MOST, Refusal, named, omitted, refusals, shortened)
+from common.contracts.validation.refusals import MOST, Refusal, named, omitted, refusals, shortened
 from common.contracts.validation.wording import sentence
 from common.errors import AppError, InvalidInput
 from common.http import phrases

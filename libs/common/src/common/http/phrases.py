@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from common.contracts.validation.refusals import (Refusal, named, shortened)
+from common.contracts.validation.refusals import Refusal, named, shortened
 
 _SHOWN: Final = 100
 _MISSING: Final = re.compile(r"Missing required (\w+) parameter '([^']{1,100})'")

@@ -2,7 +2,8 @@
 
 It asks `/health/live` on HTTP_PORT, as a liveness probe would, or another path (`/health/ready`). Exit codes: 0 when
 the answer is 200, 1 for another one or none. It runs every few seconds in each container: so it imports nothing but
-Python's own library, and reads its one setting by itself (`common.http.service.serve.HttpSettings` has its default from here).
+Python's own library, and reads its one setting by itself. `common.http.service.serve.HttpSettings` has its default from
+here.
 """
 
 import os

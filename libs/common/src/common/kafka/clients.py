@@ -10,10 +10,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from common.kafka.settings import KafkaSettings
 from common.kafka.wire.aiokafka_patch import heed_errors
 from common.kafka.wire.decoding import read_all_that_can_be_read
 from common.kafka.wire.partitioner import partitioner
-from common.kafka.settings import KafkaSettings
 from common.telemetry.outages import KAFKA
 
 _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from common.kafka.clients import make_reader
-from common.kafka.settings import KafkaSettings
 from common.kafka.errors import note_failure
+from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
 from common.telemetry.metrics import DEAD_LETTER_RECORDS, DEAD_LETTERS
 

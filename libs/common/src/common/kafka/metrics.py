@@ -8,8 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.kafka.records import Outgoing
-from common.telemetry import metrics
-from common.telemetry import spans
+from common.telemetry import metrics, spans
 from common.telemetry.spans import SpanKind
 
 FAILURES: Final = ("fenced", "error", "halted")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from common.telemetry.trace_context import (Trace, enter)
+from common.telemetry.trace_context import Trace, enter
 
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from common.contracts.contacts import Contact, named
 from common.contracts.envelope import believable, from_unix
 from common.contracts.phone_numbers.notations import canonical
-from common.contracts.contacts import (Contact, named)
 from common.meta.contacts import Ids, People, Person, Profile
-from common.meta.optional_parts import (digits, objects, text)
+from common.meta.optional_parts import digits, objects, text
 from common.meta.payloads import read_json
 
 _BY_US: Final = "BUSINESS_INITIATED"

@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from common.meta.call_ends import (Answered, CallEnd, NotSent, Unclear)
+from common.meta.call_ends import Answered, CallEnd, NotSent, Unclear
 from common.meta.transports.proxies import proxy_from_environment
 from common.meta.transports.transport import Limits, Transport
 from common.meta.transports.with_pyreqwest import UNUSABLE, PyreqwestTransport

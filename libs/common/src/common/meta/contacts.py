@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from common.contracts.phone_numbers.notations import canonical
 from common.contracts.contacts import Contact
+from common.contracts.phone_numbers.notations import canonical
 from common.meta.lenient import CUT
 
 LONGEST_ID: Final = 256  # characters; the longest id of Meta's has a quarter of that

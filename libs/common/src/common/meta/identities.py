@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.contacts import Contact
-from common.meta.optional_parts import (digits, objects, phone, text)
+from common.meta.optional_parts import digits, objects, phone, text
 from common.meta.payloads import read_json
 
 _PREVIOUS: Final = b'"previous_user_id"'

@@ -7,9 +7,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.errors import PyMongoError as MongoError
 
 from common.mongo.client import Database, Document, Mongo, MongoSettings
-from common.mongo.owned_session import OwnedSession
-from common.mongo.rejected_documents import (encoding_error, refuses_document)
 from common.mongo.compare_and_set import or_unavailable
+from common.mongo.owned_session import OwnedSession
+from common.mongo.rejected_documents import encoding_error, refuses_document
 from common.mongo.transactions import is_duplicate, transaction
 
 RETURN_UPDATED: Final = ReturnDocument.AFTER

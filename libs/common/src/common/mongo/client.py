@@ -14,8 +14,8 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from common.mongo.rejected_documents import (PlainIntegers, PlainReferences)
 from common.mongo.pymongo_patch import wait_in_place
+from common.mongo.rejected_documents import PlainIntegers, PlainReferences
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]

@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from common.errors import Unavailable
 from common.mongo.client import Document
-from common.telemetry.safe_errors import (quotes, text_of)
+from common.telemetry.safe_errors import quotes, text_of
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pymongo.errors import OperationFailure
 
 from common.errors import Unavailable
 from common.mongo.client import Database
-from common.mongo.schema import (Collection, Index)
 from common.mongo.compare_and_set import or_unavailable
+from common.mongo.schema import Collection, Index
 from common.tasks import cancel
 
 log = logging.getLogger(__name__)

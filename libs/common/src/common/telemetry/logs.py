@@ -11,8 +11,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from common.telemetry.safe_errors import told
 from common.telemetry.outages import KAFKA, KafkaLines
+from common.telemetry.safe_errors import told
 from common.telemetry.spans import current
 
 REDACTED = "[redacted]"

@@ -5,8 +5,8 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from common.contracts.validation.refusals import (as_sentence, refusals)
 from common.contracts.sends import SendRequest
+from common.contracts.validation.refusals import as_sentence, refusals
 
 WAMID = "wamid.HBgM"
 SMALLEST = {

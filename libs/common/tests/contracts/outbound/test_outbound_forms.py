@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.contracts.outbound import plain_json
-from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
+from common.contracts.validation.refusals import refusals
 
 TO = "+4915112345678"
 WAMID = "wamid.HBgM"

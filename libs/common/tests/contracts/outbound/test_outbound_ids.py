@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from common.contracts.validation.refusals import refusals
 from common.contracts.sends import SendRequest
+from common.contracts.validation.refusals import refusals
 
 TO = "+4915112345678"
 

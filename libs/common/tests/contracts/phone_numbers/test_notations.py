@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.contracts.phone_numbers.notations import (canonical, notations)
+from common.contracts.phone_numbers.notations import canonical, notations
 
 PAIRS = [
     ("5511987654321", "551187654321"),

@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from common.contracts.validation.known_fields import (names_at, nearest)
-from common.contracts.outbound.envelope import KINDS
 from common.contracts.contacts import WRITE
-from common.contracts.validation.refusals import refusals
+from common.contracts.outbound.envelope import KINDS
 from common.contracts.sends import SendRequest
-from common.contracts.validation.wording import (EXAMPLES, example_of)
+from common.contracts.validation.known_fields import names_at, nearest
+from common.contracts.validation.refusals import refusals
+from common.contracts.validation.wording import EXAMPLES, example_of
 
 TEXT = 'for example {"type": "text", "body": "Hello"}'
 NESTED = '{"type": "text", "text": {"body": "Hello"}}'

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from common.errors import NotFound, Unavailable
-from common.http.clients.accounts import (CredentialsClient, CredentialsSettings)
+from common.http.clients.accounts import CredentialsClient, CredentialsSettings
 
 
 class Accounts:

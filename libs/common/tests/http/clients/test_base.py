@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from common.http.clients.accounts import (CredentialsClient, CredentialsSettings)
+from common.http.clients.accounts import CredentialsClient, CredentialsSettings
 from common.http.clients.base import internal_client
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from common.errors import Unavailable
-from common.http.clients.conversation import (MAX_PAIRS, WindowsClient, WindowsSettings)
+from common.http.clients.conversation import MAX_PAIRS, WindowsClient, WindowsSettings
 
 UNTIL = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from common.http.fetch.fetcher import Fetcher, FetchFailed, FetchSettings, name_of, told_name
 from common.http.fetch.public_network import is_public
-from common.http.fetch.fetcher import (Fetcher, FetchFailed, FetchSettings, name_of, told_name)
 
 PRIVATE = [
     *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
@@ -175,7 +175,9 @@ async def test_a_name_that_leads_both_ways_is_refused_and_the_judged_address_is_
 async def test_a_redirect_into_the_private_network_is_refused(source, monkeypatch):
     """The first hop is let through, as a public server would be; the second is judged again."""
     judged = []
-    monkeypatch.setattr("common.http.fetch.public_network.is_public", lambda address: judged.append(address) or len(judged) == 1)
+    monkeypatch.setattr(
+        "common.http.fetch.public_network.is_public", lambda address: judged.append(address) or len(judged) == 1
+    )
     url = source.make_url(f"/to/http:/127.0.0.1:{source.port}/file.png")
     assert await failed(url, fetch_private_addresses=False) == ("link_address_refused", True)
     assert [path for path, _ in source.hits] == [url.path]

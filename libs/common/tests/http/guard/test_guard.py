@@ -19,7 +19,7 @@ from common.http.guard.budget import SMALL_BYTES, BodyBudget
 from common.http.guard.limits import MAX_DISCARDED_BYTES, MAX_HEADERS, MAX_PIPELINED, Limits, Progress
 from common.http.guard.listener import Listener, Process
 from common.http.guard.protocol import stream_body
-from common.http.service.serve import (HttpSettings, _config, _Server, connections_within)
+from common.http.service.serve import HttpSettings, _config, _Server, connections_within
 
 QUICK = Limits(header_bytes=4096, header_seconds=0.25, body_seconds=0.25, connections=40, body_bytes_in_flight=1 << 20)
 PATIENCE = 10.0

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from common.http.service.port import (NoPort, bind_to)
+from common.http.service.port import NoPort, bind_to
 
 
 def test_a_bound_port_is_ours_and_refuses_until_it_listens():

@@ -11,8 +11,8 @@ from litestar.params import FromPath
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
-from common.http.service import serve
 from common.http.request_metrics import measured
+from common.http.service import serve
 from common.http.service.serve import HttpSettings
 from common.kafka.consume.partitions import PartitionGroup
 from common.kafka.produce.publisher import Publisher

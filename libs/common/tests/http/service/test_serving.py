@@ -61,7 +61,7 @@ class Running:
             [sys.executable, "-c", PROGRAM, *map(str, self.ports), str(seconds), str(patience)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(command.__file__).parents[2]), *sys.path])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(command.__file__).parents[3]), *sys.path])},
         )
         self.reading = threading.Thread(target=self._read)
         self.reading.start()

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.consume import partitions
-from common.kafka.consume.partitions import (Halted, PartitionGroup, PartitionSession)
+from common.kafka.consume.partitions import Halted, PartitionGroup, PartitionSession
 from common.kafka.records import Outgoing
 
 ONE, TWO = TopicPartition("fake", 0), TopicPartition("fake", 1)

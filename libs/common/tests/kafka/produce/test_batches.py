@@ -14,12 +14,12 @@ from common.contracts import topics
 from common.errors import Unavailable
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_producer, make_reader, make_transactional_producer
-from common.kafka.wire.partitioner import partition_of
 from common.kafka.consume.partitions import PartitionSession
+from common.kafka.produce.batches import batches_of, by_partition, write_all
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
-from common.kafka.produce.batches import (batches_of, by_partition, write_all)
+from common.kafka.wire.partitioner import partition_of
 
 PARTITIONS = 3
 LARGE = b"x" * 60_000  # a handful of these fill a batch of a transaction

@@ -9,10 +9,10 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kafka.wire.partitioner import (partition_of, partitioner)
-from common.kafka.produce.publish_queue import (Call, PartitionQueue)
+from common.kafka.produce.batches import batches_of, by_partition
+from common.kafka.produce.publish_queue import Call, PartitionQueue
 from common.kafka.records import Outgoing
-from common.kafka.produce.batches import (batches_of, by_partition)
+from common.kafka.wire.partitioner import partition_of, partitioner
 
 FULL = 3
 

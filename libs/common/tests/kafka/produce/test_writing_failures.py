@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from common.kafka.records import Outgoing
 from common.kafka.produce.batches import write_all
+from common.kafka.records import Outgoing
 
 
 class Producer:

@@ -8,8 +8,8 @@ from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.errors import GroupAuthorizationFailedError
 
 from common.kafka.clients import make_group_consumer
-from common.kafka.wire.aiokafka_patch import HeedingCoordinator
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.aiokafka_patch import HeedingCoordinator
 
 TP = TopicPartition("t", 0)
 COMMITTED = SimpleNamespace(topics=[("t", [(0, 302, "", 0)])], error_code=0)

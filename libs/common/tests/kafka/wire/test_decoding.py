@@ -9,7 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultR
 from aiokafka.record.util import calc_crc32c
 
 from common.kafka.wire import decompression
-from common.kafka.wire.decoding import (ReadableRecords, Unreadable, read_all_that_can_be_read)
+from common.kafka.wire.decoding import ReadableRecords, Unreadable, read_all_that_can_be_read
 
 TP = TopicPartition("t", 0)
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)

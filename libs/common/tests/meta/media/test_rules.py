@@ -2,7 +2,17 @@
 
 import pytest
 
-from common.meta.media.rules import (LIMITS, TYPES, Kind, MediaRefused, check_kind, check_size, is_animated, kind_of, limit_of)
+from common.meta.media.rules import (
+    LIMITS,
+    TYPES,
+    Kind,
+    MediaRefused,
+    check_kind,
+    check_size,
+    is_animated,
+    kind_of,
+    limit_of,
+)
 from common.meta.media.types import told
 
 MB = 1024 * 1024

@@ -2,8 +2,8 @@
 
 import pytest
 
-from common.meta.media.rules import (TYPES, kind_of)
-from common.meta.media.types import (HEAD_BYTES, UNTOLD, recognised, sniffed, told)
+from common.meta.media.rules import TYPES, kind_of
+from common.meta.media.types import HEAD_BYTES, UNTOLD, recognised, sniffed, told
 
 OPUS = "audio/ogg; codecs=opus"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"

@@ -8,7 +8,7 @@ import pytest
 from common.http.uploads.form_file import form_file
 from common.meta.client import Answered, NotSent, Unclear
 from common.meta.errors import Klass
-from common.meta.media.upload import (MediaClient, MediaSettings, UploadFailed, frame)
+from common.meta.media.upload import MediaClient, MediaSettings, UploadFailed, frame
 
 TOKEN, NUMBER = "fake-access-token", "200000000000001"
 

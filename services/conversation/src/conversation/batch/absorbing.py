@@ -9,8 +9,8 @@ send. So they are published once more, as the message's own, by the record that 
 from typing import Final
 
 from common.contracts.ids import outbound_message_id
-from conversation.batch.working_set import (Document, Message, Working)
 from conversation.batch.statuses import advance
+from conversation.batch.working_set import Document, Message, Working
 
 STOOD_IN: Final = "stoodIn"
 """Set on a message that has taken a stand-in: prices of it may be kept under the stand-in's id."""

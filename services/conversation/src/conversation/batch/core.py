@@ -21,16 +21,33 @@ from common.contracts.ids import inbound_message_id, message_id_before, outbound
 from common.contracts.messages import MetaError
 from common.contracts.webhooks import original_of
 from common.meta.broken_text import kept_text
-from conversation.batch.absorbing import (absorb, retold)
-from conversation.batch.documents import (contact_document, error_document, present)
-from conversation.batch.events import (Pending, incoming, status_changed, status_error, status_named, status_retold, word_of)
-from conversation.batch.facts import (ChangeSeen, Fact, Inbound, Result, StatusSeen)
-from conversation.batch.log_entries import (usage_of_pricing, usage_of_send, webhook_entry)
-from conversation.batch.naming import (nameless, note_nameless)
-from conversation.batch.people import (Named, addressee_of, caller_of, conversation_of, note_recipient, note_sender, recipient_of, sender_of)
-from conversation.batch.working_set import (PLACE, Chatbots, Conversation, Document, Known, Message, Working)
-from conversation.batch.statuses import (QUEUED, advance, status_key)
-from conversation.batch.service_window import (CLOSED, CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens)
+from conversation.batch.absorbing import absorb, retold
+from conversation.batch.documents import contact_document, error_document, present
+from conversation.batch.events import (
+    Pending,
+    incoming,
+    status_changed,
+    status_error,
+    status_named,
+    status_retold,
+    word_of,
+)
+from conversation.batch.facts import ChangeSeen, Fact, Inbound, Result, StatusSeen
+from conversation.batch.log_entries import usage_of_pricing, usage_of_send, webhook_entry
+from conversation.batch.naming import nameless, note_nameless
+from conversation.batch.people import (
+    Named,
+    addressee_of,
+    caller_of,
+    conversation_of,
+    note_recipient,
+    note_sender,
+    recipient_of,
+    sender_of,
+)
+from conversation.batch.service_window import CLOSED, CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens
+from conversation.batch.statuses import QUEUED, advance, status_key
+from conversation.batch.working_set import PLACE, Chatbots, Conversation, Document, Known, Message, Working
 
 INBOUND = "inbound"
 OUTBOUND = "outbound"

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
+from common.contracts.contacts import Contact, named
 from common.contracts.messages import MetaError
-from common.contracts.contacts import (Contact, named)
 
 Document = dict[str, Any]
 

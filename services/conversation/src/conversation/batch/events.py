@@ -7,18 +7,18 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from common.contracts import messages
+from common.contracts.contacts import Contact, contact_of_recipient
 from common.contracts.envelope import encode, from_unix
 from common.contracts.ids import derive_id
 from common.contracts.messages import IncomingData, IncomingMessage, MessageStatus, MetaError, StatusData
-from common.contracts.contacts import (Contact, contact_of_recipient)
 from common.contracts.topics import INCOMING_MESSAGES, MESSAGE_STATUS, Topic
 from common.kafka.records import Outgoing, headers_for
 from common.meta.errors import RULES
 from common.meta.payloads import meta_error
 from common.telemetry.trace_context import Trace
-from conversation.batch.facts import (Inbound, Result, StatusSeen)
-from conversation.batch.naming import (NAMED, wamid_of)
-from conversation.batch.working_set import (Document, Message)
+from conversation.batch.facts import Inbound, Result, StatusSeen
+from conversation.batch.naming import NAMED, wamid_of
+from conversation.batch.working_set import Document, Message
 
 
 @dataclass(frozen=True, slots=True)

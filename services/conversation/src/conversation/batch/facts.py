@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from common.contracts import topics, webhooks
+from common.contracts.contacts import Contact, named
 from common.contracts.envelope import believable, decode, decoder
-from common.contracts.contacts import (Contact, named)
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
-from common.kafka.wire.decoding import Unreadable
 from common.kafka.records import read_headers, trace_of
+from common.kafka.wire.decoding import Unreadable
 from common.meta.calls import Call, calls_of
 from common.meta.identities import NOTHING, Identity, read_identity
 from common.meta.payloads import Content, Message, Status, read_content, read_json, read_message, read_status

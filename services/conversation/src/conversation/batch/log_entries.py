@@ -4,12 +4,12 @@ from typing import Any
 
 from common.contracts.ids import derive_id
 from common.contracts.webhooks import WebhookData, original_of
-from common.meta.payloads import read_json
 from common.meta.broken_text import kept_text
-from conversation.batch.absorbing import (STOOD_IN, stand_in_id)
+from common.meta.payloads import read_json
+from conversation.batch.absorbing import STOOD_IN, stand_in_id
 from conversation.batch.documents import present
-from conversation.batch.facts import (ChangeSeen, Inbound, Result, StatusSeen)
-from conversation.batch.working_set import (Document, Message)
+from conversation.batch.facts import ChangeSeen, Inbound, Result, StatusSeen
+from conversation.batch.working_set import Document, Message
 
 _DAY = "%Y-%m-%d"
 

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Final
 
 from common.contracts.topics import SEND_RESULTS
-from conversation.batch.working_set import (Document, Message)
+from conversation.batch.working_set import Document, Message
 
 NAMED: Final = "named"
 """Of a message: `by` is the origin of the result that named it, `places` are those of the statuses to tell again."""

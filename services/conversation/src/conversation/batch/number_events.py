@@ -11,7 +11,7 @@ from common.contracts.topics import NUMBERS
 from common.kafka.records import Outgoing, headers_for
 from common.meta.payloads import read_json
 from common.telemetry.trace_context import new_trace
-from conversation.batch.facts import (ChangeSeen, Fact, Inbound)
+from conversation.batch.facts import ChangeSeen, Fact, Inbound
 
 FRESH: Final = timedelta(seconds=2)
 """What came earlier than this before is of no interest to a limit per second."""

@@ -11,13 +11,21 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from common.contracts.contacts import Contact, contact_of_recipient
 from common.contracts.ids import derive_id
-from common.contracts.phone_numbers.notations import (canonical, notations)
-from common.contracts.contacts import (Contact, contact_of_recipient)
+from common.contracts.phone_numbers.notations import canonical, notations
 from common.meta.calls import Call
-from conversation.batch.documents import (aliases_of, contact_document, present)
-from conversation.batch.facts import (Inbound, Result, StatusSeen)
-from conversation.batch.working_set import (AWAITED, CONTACT_AT, PHONE_AT, Conversation, Document, Working, newest_aliases)
+from conversation.batch.documents import aliases_of, contact_document, present
+from conversation.batch.facts import Inbound, Result, StatusSeen
+from conversation.batch.working_set import (
+    AWAITED,
+    CONTACT_AT,
+    PHONE_AT,
+    Conversation,
+    Document,
+    Working,
+    newest_aliases,
+)
 
 _IDS: Final = ("userId", "waId", "parentUserId")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from conversation.batch.documents import (Document, present)
+from conversation.batch.documents import Document, present
 
 SERVICE: Final = timedelta(hours=24)
 FREE_ENTRY: Final = timedelta(hours=72)

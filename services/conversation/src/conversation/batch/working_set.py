@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from conversation.batch.service_window import (CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND)
+from conversation.batch.service_window import CLOSED_AT, FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND
 
 Document = dict[str, Any]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from common.contracts.envelope import Contract
-from common.http.openapi_responses import (Refused, wrong_field)
+from common.http.openapi_responses import Refused, wrong_field
 from conversation.read_api.message_filter import STATUSES
 
 

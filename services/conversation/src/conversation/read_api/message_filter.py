@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.errors import InvalidInput
+from conversation.batch.statuses import RANKS, UNKNOWN
 from conversation.batch.working_set import Document
-from conversation.batch.statuses import (RANKS, UNKNOWN)
 
 STATUSES: Final = tuple(sorted({*RANKS, UNKNOWN}))
 

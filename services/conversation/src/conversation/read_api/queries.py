@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from common.contracts.ids import journal_id
 from common.contracts.contacts import contact_of_recipient
+from common.contracts.ids import journal_id
 from common.errors import NotFound
 from common.mongo import DESCENDING, Document, or_unavailable
 from conversation.batch.documents import aliases_of
-from conversation.read_api.message_filter import Wanted
-from conversation.batch.working_set import PLACE
+from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
+from conversation.batch.working_set import PLACE
+from conversation.read_api.message_filter import Wanted
+from conversation.read_api.usage import Days, pipeline
+from conversation.read_api.views import decode_cursor, encode_cursor
 from conversation.store import ConversationStore
-from conversation.read_api.usage import (Days, pipeline)
-from conversation.read_api.views import (decode_cursor, encode_cursor)
-from conversation.batch.service_window import (TIMES, latest)
 
 _PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
 _SUMMARY_MS: Final = 10_000

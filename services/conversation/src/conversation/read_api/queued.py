@@ -12,8 +12,8 @@ from typing import Any, Final
 from common.contracts.ids import journal_id
 from common.errors import NotFound
 from common.kafka.consume.unfinished import Unfinished
-from conversation.read_api.queries import (Reach, Reads)
 from conversation.batch.statuses import QUEUED
+from conversation.read_api.queries import Reach, Reads
 from conversation.read_api.views import message_view
 
 NOT_TAKEN_UP: Final = "not_taken_up"

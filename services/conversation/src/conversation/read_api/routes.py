@@ -10,18 +10,18 @@ from litestar.types import Guard
 from pydantic import BaseModel, Field
 
 from common.errors import Forbidden
-from common.http.openapi_responses import (MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented)
 from common.http.auth import EVERY_CHATBOT, ApiKey
-from common.http.openapi import BY_API_KEY
-from common.http.request_body import end_of_path
 from common.http.clients.conversation import MAX_PAIRS
-from conversation.read_api import answers
-from conversation.read_api.message_filter import (STATUSES, wanted)
-from conversation.read_api.queries import (Page, Reach, Reads)
-from conversation.read_api.usage import (days_of, rows_of)
-from conversation.read_api.views import (conversation_view, log_view, message_view)
-from conversation.read_api.queued import (Find, Messages)
+from common.http.openapi import BY_API_KEY
+from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented
+from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
+from conversation.read_api import answers
+from conversation.read_api.message_filter import STATUSES, wanted
+from conversation.read_api.queries import Page, Reach, Reads
+from conversation.read_api.queued import Find, Messages
+from conversation.read_api.usage import days_of, rows_of
+from conversation.read_api.views import conversation_view, log_view, message_view
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
 Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page before")]

@@ -11,9 +11,9 @@ from common.errors import InvalidInput
 from common.meta.broken_text import shown_text
 from conversation.batch.absorbing import STOOD_IN
 from conversation.batch.naming import NAMED
-from conversation.batch.working_set import (AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document)
-from conversation.batch.statuses import QUEUED
 from conversation.batch.service_window import window_of
+from conversation.batch.statuses import QUEUED
+from conversation.batch.working_set import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id have a fifth of that."""

@@ -9,7 +9,7 @@ from common.contracts.contacts import Contact
 from common.meta.contacts import Ids, People, Person, number_of, said
 from common.meta.lenient import BAD
 from ingress.parsing import shapes
-from ingress.parsing.shapes import (Message, Status, System, read)
+from ingress.parsing.shapes import Message, Status, System, read
 
 
 def people_of(

@@ -18,17 +18,29 @@ from typing import Final
 import msgspec
 
 from common.contracts import webhooks
+from common.contracts.contacts import Contact, contact_key
 from common.contracts.envelope import from_unix
 from common.contracts.ids import derive_id
-from common.contracts.contacts import (Contact, contact_key)
+from common.meta.broken_text import Marked, marked, readable
 from common.meta.contacts import People, Person
 from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
-from common.meta.broken_text import (Marked, marked, readable)
 from ingress.parsing import shapes
-from ingress.parsing.contacts import (people_of, recipient_of, sender_of)
-from ingress.parsing.fragments import (check_depth, is_json, list_of, rest_of)
-from ingress.parsing.shapes import (MAX_FACTS, Change, Entry, Number, TooMuch, Value, check_number, is_odd, items, read, read_all)
+from ingress.parsing.contacts import people_of, recipient_of, sender_of
+from ingress.parsing.fragments import check_depth, is_json, list_of, rest_of
+from ingress.parsing.shapes import (
+    MAX_FACTS,
+    Change,
+    Entry,
+    Number,
+    TooMuch,
+    Value,
+    check_number,
+    is_odd,
+    items,
+    read,
+    read_all,
+)
 
 MESSAGES_FIELD: Final = "messages"
 LARGE_BODY_BYTES: Final = 16 * 1024

@@ -2,9 +2,9 @@
 
 from typing import Any, Final, Literal
 
-from common.contracts.envelope import Contract
 from common.contracts.contacts import WRITE
-from common.http.openapi_responses import (ErrorBody, Refused, wrong_field)
+from common.contracts.envelope import Contract
+from common.http.openapi_responses import ErrorBody, Refused, wrong_field
 from common.meta.media.rules import KNOWN_TYPES
 
 _MESSAGE_ID: Final = "order-17"

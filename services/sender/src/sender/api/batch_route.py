@@ -14,20 +14,20 @@ from litestar.handlers import HTTPRouteHandler
 
 from common.contracts.accounts import AccountData
 from common.errors import AppError, TooLarge, Unavailable
-from common.http.openapi_responses import (KAFKA_AWAY, documented)
 from common.http.auth import ApiKey, check_chatbot
+from common.http.openapi_responses import KAFKA_AWAY, documented
 from common.http.request_body import body_in_time
 from common.http.uploads.capacity import Room
+from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
-from common.kafka.consume.table import Table
 from common.telemetry.trace_context import Trace
 from sender import telemetry
 from sender.api import answers
-from sender.api.warnings import (Advice, Named, is_past, named, past_warnings, sentence_of_batch)
-from sender.api.batch import (MAX_BYTES, Batch, Parsing, Wanted, answer_of)
-from sender.api.enqueue import (ensure_sendable, ensure_unexpired, entered, record_of)
+from sender.api.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
+from sender.api.enqueue import ensure_sendable, ensure_unexpired, entered, record_of
 from sender.api.openapi import body_of
+from sender.api.warnings import Advice, Named, is_past, named, past_warnings, sentence_of_batch
 
 _SLICE_SECONDS: Final = 0.003
 _LARGE_BYTES: Final = 131_072

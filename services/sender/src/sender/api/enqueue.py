@@ -12,10 +12,10 @@ from common.contracts.ids import is_chatbot_id
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from common.http.request_body import correlation_id_of
-from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
 from common.kafka.consume.table import Table
+from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
 from common.telemetry import spans
-from common.telemetry.trace_context import (Trace, enter)
+from common.telemetry.trace_context import Trace, enter
 from sender.records.requests import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0

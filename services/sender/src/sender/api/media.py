@@ -13,20 +13,20 @@ from litestar.params import QueryParameter
 
 from common.contracts.accounts import AccountData
 from common.errors import AppError, InvalidInput, RefusedByMeta, TooLarge, Unavailable, UnsupportedType
-from common.http.openapi_responses import (DEACTIVATED, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented)
 from common.http.auth import check_chatbot
-from common.http.clients.accounts import (Credentials, CredentialsClient)
-from common.http.uploads.form_file import form_file
+from common.http.clients.accounts import Credentials, CredentialsClient
 from common.http.guard.protocol import stream_body
+from common.http.openapi_responses import DEACTIVATED, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented
 from common.http.request_body import stream_of
 from common.http.uploads.capacity import Room
+from common.http.uploads.form_file import form_file
 from common.kafka.consume.table import Table
 from common.meta.errors import GraphFailure, Klass
-from common.meta.media.upload import (LIFETIME, MediaClient, UploadFailed)
-from common.meta.media.rules import (MAX_BYTES, MediaRefused)
+from common.meta.media.rules import MAX_BYTES, MediaRefused
+from common.meta.media.upload import LIFETIME, MediaClient, UploadFailed
 from sender.api import answers
-from sender.api.enqueue import (check_id, ensure_sendable, unknown_account)
-from sender.media.upload import (File, Uploaded, recognised_file, transfer)
+from sender.api.enqueue import check_id, ensure_sendable, unknown_account
+from sender.media.upload import File, Uploaded, recognised_file, transfer
 
 _FORM_BYTES: Final = 1 << 20
 _MAX_NAME: Final = 240

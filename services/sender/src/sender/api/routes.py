@@ -15,21 +15,28 @@ from common.contracts.accounts import AccountData
 from common.contracts.ids import journal_id
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
-from common.http.openapi_responses import (DEACTIVATED, KAFKA_AWAY, MONGODB_AWAY, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented)
 from common.http.auth import check_chatbot
 from common.http.openapi import BY_API_KEY
-from common.http.request_body import (body_in_time, correlation_id_of, end_of_path)
-from common.kafka.produce.publisher import Publisher
+from common.http.openapi_responses import (
+    DEACTIVATED,
+    KAFKA_AWAY,
+    MONGODB_AWAY,
+    NO_CHATBOT_ID,
+    UNKNOWN_ACCOUNT,
+    documented,
+)
+from common.http.request_body import body_in_time, correlation_id_of, end_of_path
 from common.kafka.consume.table import Table
+from common.kafka.produce.publisher import Publisher
 from sender import telemetry
 from sender.api import answers
-from sender.api.warnings import (NOTHING, Advice, sentence_of)
-from sender.api.batch_route import (Admission, batch_route)
-from sender.api.enqueue import (check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of)
-from sender.journal.entry import (Entry, State)
+from sender.api.batch_route import Admission, batch_route
+from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.api.openapi import body_of
-from sender.records.requests import (MAX_ID, MAX_REQUEST_BYTES, parse)
-from sender.journal.standing import (Standings, shown)
+from sender.api.warnings import NOTHING, Advice, sentence_of
+from sender.journal.entry import Entry, State
+from sender.journal.standing import Standings, shown
+from sender.records.requests import MAX_ID, MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from common.contracts import ids
 from common.contracts.sends import SendRequest
 from common.errors import AppError
-from sender.journal.content import (differs, digest_of)
-from sender.journal.entry import (Entry, State)
+from sender.journal.content import differs, digest_of
+from sender.journal.entry import Entry, State
 from sender.limits.service_window import needs_window
 
 log = logging.getLogger(__name__)

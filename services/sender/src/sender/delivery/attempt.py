@@ -13,31 +13,44 @@ from common.contracts.accounts import AccountData
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import AppError, NotFound, Unavailable
-from common.http.clients.accounts import (Credentials, CredentialsClient)
+from common.http.clients.accounts import Credentials, CredentialsClient
 from common.kafka.consume.table import Table
+from common.meta.call_ends import Answered, CallEnd
 from common.meta.client import GraphClient
-from common.meta.call_ends import (Answered, CallEnd)
 from common.meta.errors import OPTED_OUT
 from common.security.callbacks import Callbacks
 from sender import telemetry
-from sender.group_commit import GroupCommit
-from sender.limits.circuit_breaker import (Breaker, Sign, sign_of)
-from sender.journal.content import digest_of
-from sender.delivery.core import (EXPIRED, WINDOW_CLOSED, Rules, after, before, expired, is_contested, is_repeatable, kept_apart, left_to_other, reopens, spared)
-from sender.journal.entry import (Entry, Move, State)
-from sender.media.cache import MediaCache
-from sender.media.failures import (MediaFailure, NotNow, NotTaken)
-from sender.delivery.media_outcomes import (once_more, outcome_of)
-from sender.delivery.transitions import (blank, claim, record, reopen)
-from sender.limits.opt_outs import (FORBIDDEN, OptOuts)
-from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
-from sender.delivery.payloads import (edge_of, payload)
-from sender.limits.refusals import (RefusedSubjects, Waits)
-from sender.records.requests import Job
-from sender.delivery.scopes import (subject_of, template_of)
-from sender.telemetry import GraphCall
 from sender.cas_token import new_token
-from sender.limits.service_window import (CLOSED, Windows, needs_window)
+from sender.delivery.core import (
+    EXPIRED,
+    WINDOW_CLOSED,
+    Rules,
+    after,
+    before,
+    expired,
+    is_contested,
+    is_repeatable,
+    kept_apart,
+    left_to_other,
+    reopens,
+    spared,
+)
+from sender.delivery.media_outcomes import once_more, outcome_of
+from sender.delivery.payloads import edge_of, payload
+from sender.delivery.scopes import subject_of, template_of
+from sender.delivery.transitions import blank, claim, record, reopen
+from sender.group_commit import GroupCommit
+from sender.journal.content import digest_of
+from sender.journal.entry import Entry, Move, State
+from sender.limits.circuit_breaker import Breaker, Sign, sign_of
+from sender.limits.opt_outs import FORBIDDEN, OptOuts
+from sender.limits.refusals import RefusedSubjects, Waits
+from sender.limits.service_window import CLOSED, Windows, needs_window
+from sender.media.cache import MediaCache
+from sender.media.failures import MediaFailure, NotNow, NotTaken
+from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
+from sender.records.requests import Job
+from sender.telemetry import GraphCall
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.accounts import AccountData
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
+from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
-from common.meta.call_ends import (Answered, CallEnd, NotSent)
-from common.meta.errors import GraphFailure, Klass, Scope, classify
 from common.meta.broken_text import read_torn
-from sender.journal.entry import (Entry, State)
+from common.meta.call_ends import Answered, CallEnd, NotSent
+from common.meta.errors import GraphFailure, Klass, Scope, classify
+from sender.delivery.scopes import APART, scope_of, subject_of
+from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
-from sender.delivery.scopes import (APART, scope_of, subject_of)
 
 MAX_ATTEMPTS: Final = len(RETRIES) + 1
 _PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttled pair

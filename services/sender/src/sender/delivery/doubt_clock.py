@@ -17,11 +17,11 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.reports import IngressReport
 from common.errors import Unavailable
 from common.kafka.consume.progress import Progress
-from common.kafka.settings import KafkaSettings
 from common.kafka.consume.table import Table
+from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
-from sender.journal.entry import Entry
 from sender.delivery.silence import WayBack
+from sender.journal.entry import Entry
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from common.contracts.messages import MetaError
 from common.meta.call_ends import Unclear
-from sender.delivery.core import (Rules, after)
-from sender.media.failures import (MediaFailure, NotTaken, SourceAway, Unusable)
+from sender.delivery.core import Rules, after
+from sender.media.failures import MediaFailure, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, Outcome, Retry
 
 _WAIT_CAP_SECONDS: Final = 8.0

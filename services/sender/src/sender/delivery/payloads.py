@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 from pydantic import BaseModel
 
+from common.contracts.contacts import contact_of_recipient
 from common.contracts.outbound import Contacts, Interactive, MarkAsRead, Pin, Template, Text, TypedMessage
 from common.contracts.outbound.envelope import ENVELOPE
-from common.contracts.contacts import contact_of_recipient
 from common.contracts.sends import SendRequest
 
 _BESIDE: Final = ("recipient_identity_key_hash", "product_policy", "message_activity_sharing")

@@ -14,13 +14,13 @@ from common.contracts.messages import MessageStatus, MetaError, StatusData
 from common.errors import InvalidInput, Unavailable
 from common.kafka.consume.at_least_once import Batch
 from common.tasks import cancel
-from sender.group_commit import GroupCommit
-from sender.delivery.attempt import utc_now
-from sender.journal.entry import (Entry, Move)
-from sender.delivery.transitions import (deliver_after_all, fail_later, settle)
-from sender.limits.opt_outs import has_opted_out
-from sender.journal.store import JournalStore
 from sender.cas_token import new_token
+from sender.delivery.attempt import utc_now
+from sender.delivery.transitions import deliver_after_all, fail_later, settle
+from sender.group_commit import GroupCommit
+from sender.journal.entry import Entry, Move
+from sender.journal.store import JournalStore
+from sender.limits.opt_outs import has_opted_out
 
 log = logging.getLogger(__name__)
 

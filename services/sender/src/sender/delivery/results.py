@@ -6,13 +6,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from common.contracts import ids, sends, topics
+from common.contracts.contacts import contact_key, contact_of_recipient
 from common.contracts.envelope import encode
 from common.contracts.messages import MetaError
-from common.contracts.contacts import (contact_key, contact_of_recipient)
 from common.kafka.records import Outgoing, headers_for
-from sender.journal.entry import (Entry, State)
+from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Retry, Step
-from sender.records.requests import (NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers)
+from sender.records.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
 
 _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,

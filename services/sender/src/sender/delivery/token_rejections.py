@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from common.errors import AppError
-from common.http.clients.accounts import (Credentials, CredentialsClient)
+from common.http.clients.accounts import Credentials, CredentialsClient
 from common.tasks import cancel
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
-from sender.journal.entry import (Entry, Move, State)
+from common.contracts.messages import MetaError
+from sender.journal.entry import Entry, Move, State
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from common.contracts.messages import MetaError
-from sender.dispatch.holds import Gates
 from sender.dispatch.aliases import Junctions
-from sender.dispatch.model import (Bounds, Item, Lane, Load, LoadBacklog, Wait, is_loadable)
+from sender.dispatch.fair_queue import Shares, Turns
+from sender.dispatch.holds import Gates
+from sender.dispatch.model import Bounds, Item, Lane, Load, LoadBacklog, Wait, is_loadable
 from sender.dispatch.overflow import Shelf
-from sender.dispatch.fair_queue import (Shares, Turns)
 
 T = TypeVar("T")
 

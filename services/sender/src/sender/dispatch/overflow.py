@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 from sender.dispatch.backlogs import Backlogs
 from sender.dispatch.holds import Gates
-from sender.dispatch.model import (Bounds, Item, Lane, Load, LoadBacklog, Tail, is_loadable)
 from sender.dispatch.memory import Room
+from sender.dispatch.model import Bounds, Item, Lane, Load, LoadBacklog, Tail, is_loadable
 
 T = TypeVar("T")
 

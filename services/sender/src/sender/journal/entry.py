@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
+from common.contracts.messages import MetaError
 
 
 class State(StrEnum):

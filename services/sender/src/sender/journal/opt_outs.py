@@ -1,7 +1,8 @@
 """Opt-outs from marketing in the journal: on the send that Meta refused for it (131050), for all sender processes.
 
-An entry of a template has `template`, the name that `sender.delivery.scopes` gives it. One that was refused has `optedOut`, the
-lane of its person, and `optedOutAt`. So an opt-out goes when its entry expires, or when its person is erased.
+The entry of a template has `template`, the name that `sender.delivery.scopes` gives it. One that was refused has
+`optedOut`, the lane of its person, and `optedOutAt`. So an opt-out goes when its entry expires, or when its person is
+erased.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from common.contracts.messages import StatusData
-from common.mongo import (Database, Document, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, Document, or_unavailable, schema
 from sender.records.requests import lane_of
 
 OPTED_OUT_LANE: Final = "optedOut"

@@ -14,8 +14,8 @@ import msgspec
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Unfinished
-from sender.journal.entry import (Entry, State)
-from sender.dispatch.model import (Item, Wait)
+from sender.dispatch.model import Item, Wait
+from sender.journal.entry import Entry, State
 from sender.records.requests import LAST_DUE
 
 QUEUED: Final = "queued"

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import msgspec
 
-from common.contracts.messages import MetaError
 from common.contracts.contacts import Contact
+from common.contracts.messages import MetaError
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
 from common.mongo import schema
 from common.mongo.client import Database, Document
+from common.mongo.compare_and_set import Swap, find_all, or_unavailable, swap_all
 from common.mongo.indexes import ensure_indexes
-from common.mongo.compare_and_set import (Swap, find_all, or_unavailable, swap_all)
-from sender.journal.entry import (ENDED, Entry, Move, State)
-from sender.journal.opt_outs import (OPTED_OUT_AT, OPTED_OUT_LANE)
+from sender.journal.entry import ENDED, Entry, Move, State
+from sender.journal.opt_outs import OPTED_OUT_AT, OPTED_OUT_LANE
 from sender.records.requests import lane_of
 
 COLLECTION: Final = schema.SEND_JOURNAL.name

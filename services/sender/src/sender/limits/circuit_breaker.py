@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from common.meta.call_ends import (Answered, CallEnd)
+from common.meta.call_ends import Answered, CallEnd
 from common.meta.errors import classify
 
 _IN_A_ROW: Final = 3

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from common.contracts.contacts import Contact
-from sender.limits.rates import (PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs)
+from sender.dispatch.fair_queue import Terms
+from sender.journal.store import JournalStore, Lately
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
 from sender.limits.recipients import Persons
 from sender.records.requests import lane_of
-from sender.journal.store import (JournalStore, Lately)
-from sender.dispatch.fair_queue import Terms
 
 _MEMORY_SECONDS: Final = PAIR_BURST * PAIR_SECONDS
 _FRESH_SECONDS: Final = 2.0

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from common.errors import Unavailable
 from sender.group_commit import GroupCommit
-from sender.limits.opt_outs import (REMEMBERED, OptOuts)
+from sender.limits.opt_outs import REMEMBERED, OptOuts
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from common.meta.numbers import NumberFacts
-from common.mongo import (Database, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, or_unavailable, schema
 from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.SEND_NUMBERS.name

@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.contracts.accounts import AccountData
-from common.contracts.number_events import (TRAFFIC, NumberNews)
+from common.contracts.number_events import TRAFFIC, NumberNews
 from common.errors import NotFound, Unavailable
 from common.http.clients.accounts import CredentialsClient
 from common.kafka.consume.table import Table
 from common.meta.numbers import NumberFacts, NumbersClient
 from common.tasks import cancel
-from sender.limits.store import NumberStore
-from sender.limits.rates import WINDOW_SECONDS
 from sender.limits.numbers import Paces
+from sender.limits.rates import WINDOW_SECONDS
+from sender.limits.store import NumberStore
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from common.errors import Unavailable
 from common.http.fetch.fetcher import Fetcher
 from common.http.uploads.capacity import Room
 from common.meta.call_ends import CallEnd
-from common.meta.media.upload import (LIFETIME, MediaClient)
-from common.meta.media.rules import (Kind, check_kind)
-from sender.media.failures import (MediaFailure, NotNow, Unusable, failure_of, is_about_media)
-from sender.media.store import (Kept, MediaStore, key_of)
+from common.meta.media.rules import Kind, check_kind
+from common.meta.media.upload import LIFETIME, MediaClient
+from sender.media.failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
+from sender.media.links import Linked, Ready, links_of, with_uploads
 from sender.media.single_flight import Shared
-from sender.media.upload import (File, Uploaded, recognised_file, transfer)
-from sender.media.links import (Linked, Ready, links_of, with_uploads)
+from sender.media.store import Kept, MediaStore, key_of
+from sender.media.upload import File, Uploaded, recognised_file, transfer
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Final
 from common.contracts.messages import MetaError
 from common.errors import TooManyRequests, Unavailable
 from common.http.fetch.fetcher import FetchFailed
-from common.meta.call_ends import (Answered, CallEnd)
+from common.meta.call_ends import Answered, CallEnd
 from common.meta.errors import classify
-from common.meta.media.upload import UploadFailed
 from common.meta.media.rules import MediaRefused
+from common.meta.media.upload import UploadFailed
 
 _ABOUT_MEDIA: Final = frozenset({100, 131009, 131053})
 """What Meta says of an id that it does not have (any more): invalid parameter, or failed media."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from common.mongo import (Database, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, or_unavailable, schema
 from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.SEND_MEDIA.name

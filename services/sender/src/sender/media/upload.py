@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from common.http.uploads.capacity import Room
 from common.http.uploads.spool import spooled
 from common.meta.media import types
+from common.meta.media.rules import HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of
 from common.meta.media.upload import MediaClient
-from common.meta.media.rules import (HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of)
 
 
 @dataclass(frozen=True, slots=True)

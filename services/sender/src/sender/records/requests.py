@@ -15,17 +15,17 @@ import msgspec
 from pydantic import ValidationError
 
 from common.contracts import ids
-from common.contracts.messages import MetaError
-from common.contracts.phone_numbers.notations import canonical
-from common.contracts.outbound import plain_json
 from common.contracts.contacts import contact_of_recipient
-from common.contracts.validation.refusals import (as_sentence, refusals)
+from common.contracts.messages import MetaError
+from common.contracts.outbound import plain_json
+from common.contracts.phone_numbers.notations import canonical
 from common.contracts.sends import SendRequest
 from common.contracts.storable import Unstorable, unstorable
+from common.contracts.validation.refusals import as_sentence, refusals
 from common.errors import InvalidInput, TooLarge
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing, trace_of
 from common.telemetry.trace_context import Trace
-from sender.records.limits import (check_message, check_size)
+from sender.records.limits import check_message, check_size
 
 LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 """Unix seconds that no schedule and no retry goes beyond: later ones are no `datetime`."""

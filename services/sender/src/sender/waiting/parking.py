@@ -8,13 +8,13 @@ from typing import Final, TypeVar
 
 from common.contracts import topics
 from common.errors import Unavailable
-from sender.group_commit import GroupCommit
-from sender.dispatch.items import item_of
-from sender.dispatch.model import (Bounds, Item, Load, LoadBacklog)
-from sender.dispatch.lanes import Lanes
-from sender.waiting.parked_store import (Parked, ParkStore)
-from sender.records.requests import (Job, Letter, Position, lane_today, read_record)
 from sender.cas_token import new_token
+from sender.dispatch.items import item_of
+from sender.dispatch.lanes import Lanes
+from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
+from sender.group_commit import GroupCommit
+from sender.records.requests import Job, Letter, Position, lane_today, read_record
+from sender.waiting.parked_store import Parked, ParkStore
 
 log = logging.getLogger(__name__)
 

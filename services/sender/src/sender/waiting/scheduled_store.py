@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from common.mongo import (BulkWriteError, Database, DeleteOne, Document, ReplaceOne, or_unavailable)
-from common.mongo import schema
-from common.mongo.indexes import ensure_indexes
+from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, or_unavailable, schema
 from common.mongo.compare_and_set import only_duplicates
+from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.SEND_SCHEDULED.name
 

@@ -14,12 +14,12 @@ from typing import Final
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
+from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
+from sender.records.requests import RELEASED_FROM, SET_ASIDE, Job, Letter, Position, read_record, released
 from sender.waiting.parking import patiently
-from sender.records.requests import (RELEASED_FROM, SET_ASIDE, Job, Letter, Position, read_record, released)
-from sender.waiting.scheduled_store import (Scheduled, ScheduleStore)
-from sender.cas_token import new_token
+from sender.waiting.scheduled_store import Scheduled, ScheduleStore
 
 _AT_ONCE: Final = 200
 _HORIZON_SECONDS: Final = 5.0

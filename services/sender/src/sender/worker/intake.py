@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from common.contracts import topics
+from common.kafka.records import Outgoing, read_headers
 from common.kafka.wire.decoding import Unreadable
 from common.kafka.wire.partitioner import partition_of
-from common.kafka.records import Outgoing, read_headers
 from sender.delivery import results
 from sender.dispatch.items import item_of
 from sender.dispatch.model import Item
-from sender.records.requests import (REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable)
+from sender.records.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable
 
 
 def judge(

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from common.telemetry.tenants import Tenants
-from sender.delivery.end_log import Endings
 from sender.delivery.attempt import Flow
-from sender.dispatch.model import Bounds
-from sender.worker.dead_letters import Letters
-from sender.limits.numbers import (Paces, Recent)
-from sender.waiting.parking import Parker
-from sender.waiting.scheduler import (Release, Schedule)
+from sender.delivery.end_log import Endings
 from sender.delivery.reconcile import Watch
-from sender.worker.permits import Slots
 from sender.dispatch.fair_queue import Shares
+from sender.dispatch.model import Bounds
+from sender.limits.numbers import Paces, Recent
+from sender.waiting.parking import Parker
+from sender.waiting.scheduler import Release, Schedule
+from sender.worker.dead_letters import Letters
+from sender.worker.permits import Slots
 
 
 @dataclass(slots=True)

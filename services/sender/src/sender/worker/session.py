@@ -9,27 +9,27 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
-from common.kafka.wire.partitioner import partition_of
-from common.kafka.consume.partitions import (PartitionSession, Records)
+from common.kafka.consume.partitions import PartitionSession, Records
 from common.kafka.records import Outgoing
+from common.kafka.wire.partitioner import partition_of
 from common.tasks import cancel
 from common.telemetry import spans
 from sender import telemetry
 from sender.delivery import results
-from sender.worker.commits import (Commits, Effect)
-from sender.journal.content import (differs, digest_of)
-from sender.delivery.core import (is_pair_limit, is_too_fast)
-from sender.worker.task_supervisor import Crew
-from sender.worker.intake import judge
-from sender.journal.entry import Entry
-from sender.dispatch.model import (Item, Load, LoadBacklog, Wait)
+from sender.delivery.core import is_pair_limit, is_too_fast
 from sender.dispatch.lanes import Lanes
-from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
+from sender.dispatch.model import Item, Load, LoadBacklog, Wait
+from sender.journal.content import differs, digest_of
+from sender.journal.entry import Entry
 from sender.limits.numbers import Ticket
-from sender.waiting.parking import (Parking, patiently)
-from sender.records.requests import (SET_ASIDE, Job)
-from sender.worker.telling import Telling
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
+from sender.records.requests import SET_ASIDE, Job
+from sender.waiting.parking import Parking, patiently
+from sender.worker.commits import Commits, Effect
+from sender.worker.intake import judge
 from sender.worker.parts import Tools
+from sender.worker.task_supervisor import Crew
+from sender.worker.telling import Telling
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from common.contracts.sends import SendRequest
 from common.kafka.records import Outgoing
 from sender.delivery import results
 from sender.delivery.attempt import Flow
-from sender.dispatch.model import (Item, Wait)
 from sender.dispatch.lanes import Lanes
+from sender.dispatch.model import Item, Wait
+from sender.journal.standing import AWAY, BEHIND, FOR_ITS_TIME, moment, wait_of
 from sender.records.requests import Job
-from sender.journal.standing import (AWAY, BEHIND, FOR_ITS_TIME, moment, wait_of)
 
 _AWAY_SECONDS: Final = 10.0
 """In an outage Meta is asked again at least as often."""

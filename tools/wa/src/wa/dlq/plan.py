@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from common.contracts import topics
-from common.contracts.envelope import encode
 from common.contracts.dlq_audit import LetterReplayed
+from common.contracts.envelope import encode
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing
 from wa.dlq.letters import Letter
 

@@ -10,8 +10,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.contracts import topics
-from common.contracts.envelope import decode, decoder
 from common.contracts.dlq_audit import LetterReplayed
+from common.contracts.envelope import decode, decoder
 from common.kafka.clients import make_reader
 from common.kafka.settings import KafkaSettings
 from wa.dlq.letters import Filters, Letter, Position, Record, letter_of

@@ -16,10 +16,9 @@ from common.http.auth import ApiKeySettings
 from common.kafka.admin import describe_topics
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
-from common.mongo import (Mongo, MongoError, MongoSettings)
-from common.mongo import schema
+from common.mongo import Mongo, MongoError, MongoSettings, schema
 from common.mongo.indexes import compare_indexes
-from common.security.key_ring import (KeyRing, KeyRingSettings, SecretsError, place_of)
+from common.security.key_ring import KeyRing, KeyRingSettings, SecretsError, place_of
 from wa.doctor.findings import Finding, Level, ok, problem, warning
 from wa.doctor.judge import (
     judge_clock,

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import (Database, Mongo, MongoSettings, or_unavailable)
-from common.mongo import schema
+from common.mongo import Database, Mongo, MongoSettings, or_unavailable, schema
 from common.settings import read_settings
 from wa import options
 from wa.erase.erasing import Eraser, unknown_collections

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from common.mongo import (Database, UpdateOne)
-from common.mongo import schema
+from common.mongo import Database, UpdateOne, schema
 from common.mongo.schema import Collection
 from wa.erase import changes
 from wa.erase.changes import UNDER_WAY, WAITING, Pipeline

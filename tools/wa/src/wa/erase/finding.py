@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from common.mongo import Database
-from common.mongo import schema
+from common.mongo import Database, schema
 from common.mongo.schema import Collection
 from wa.erase.person import Person, is_group
 from wa.erase.scope import Query, Scope, Tenant, one_of

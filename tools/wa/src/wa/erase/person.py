@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from common.contracts.phone_numbers.notations import notations
 from common.contracts.contacts import contact_of_recipient
+from common.contracts.phone_numbers.notations import notations
 
 _IN_RECIPIENT: Final = r"[^0-9]*(\(0\)[^0-9]*)?"
 _BETWEEN_DIGITS: Final = "[-. ()/]{0,3}"

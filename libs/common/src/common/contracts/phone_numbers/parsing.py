@@ -13,8 +13,8 @@ from typing import Final
 import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 
+from common.contracts.phone_numbers.endings import check_last_group, check_signs_of_appended
 from common.contracts.phone_numbers.notations import canonical
-from common.contracts.phone_numbers.endings import (check_last_group, check_signs_of_appended)
 
 _MOST_DIGITS: Final = 15  # ITU-T E.164 §6
 _LEAST_DIGITS: Final = 7

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from common.contracts.contacts import WRITE, recipient
 from common.contracts.ids import CHATBOT_ID
-from common.contracts.validation.known_fields import (choices_at, names_at, nearest)
 from common.contracts.outbound.envelope import ENVELOPE
 from common.contracts.outbound.shape import BRANCH
-from common.contracts.contacts import (WRITE, recipient)
+from common.contracts.validation.known_fields import choices_at, names_at, nearest
 
 _OF_A_MESSAGE: Final = "messaging_product"
 _SHOWN: Final = 60

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 from common.errors import NotFound
-from common.http.clients.base import (answer_of, call, internal_client, unavailable)
+from common.http.clients.base import answer_of, call, internal_client, unavailable
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from common.http.clients.base import (answer_of, call, internal_client, unavailable)
+from common.http.clients.base import answer_of, call, internal_client, unavailable
 
 MAX_PAIRS: Final = 500
 """As many pairs as one call may ask for."""

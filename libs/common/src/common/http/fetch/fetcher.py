@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from common.http.fetch.public_network import (CheckedNetwork, PrivateAddress)
+from common.http.fetch.public_network import CheckedNetwork, PrivateAddress
 
 _MAX_REDIRECTS: Final = 3
 _MAX_CONNECTIONS: Final = 128

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 
-from common.http.request_metrics import measured
 from common.http.exception_handlers import exception_handlers
+from common.http.request_metrics import measured
 
 
 def internal_app(routes: Router, health: Sequence[HTTPRouteHandler]) -> Litestar:

@@ -16,11 +16,11 @@ from typing import Annotated, Any, Final, Literal, cast
 import uvicorn
 from pydantic import Field, field_validator
 
-from common.http.service.port import (bind_to, listening, no_port)
 from common.http.guard.limits import Limits
 from common.http.guard.listener import Listener, Process
 from common.http.guard.protocol import GuardedProtocol
 from common.http.probe import DEFAULT_PORT
+from common.http.service.port import bind_to, listening, no_port
 from common.telemetry.settings import TelemetrySettings
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
-from common.http.uploads.capacity import (ANYBODY, Room)
+from common.http.uploads.capacity import ANYBODY, Room
 
 _IN_MEMORY: Final = 1 << 20
 _CHUNK: Final = 1 << 16

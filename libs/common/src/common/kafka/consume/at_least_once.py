@@ -13,13 +13,13 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from common.kafka.metrics import (GroupReadings, note_read)
-from common.kafka.wire.decoding import Unreadable
 from common.kafka.errors import is_away
+from common.kafka.metrics import GroupReadings, note_read
+from common.kafka.wire.decoding import Unreadable
 from common.tasks import cancel
-from common.telemetry.safe_errors import text_of
 from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA
+from common.telemetry.safe_errors import text_of
 
 log = logging.getLogger(__name__)
 

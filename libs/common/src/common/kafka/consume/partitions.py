@@ -28,9 +28,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from common.kafka.consume.session import Halted, PartitionSession, Records, Worker
+from common.kafka.errors import is_away, note_failure
 from common.kafka.metrics import GroupReadings
-from common.kafka.consume.session import (Halted, PartitionSession, Records, Worker)
-from common.kafka.errors import (is_away, note_failure)
 from common.tasks import cancel
 from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA

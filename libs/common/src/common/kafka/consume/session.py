@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from common.kafka.metrics import (note_read, note_written)
-from common.kafka.records import Outgoing
+from common.kafka.metrics import note_read, note_written
 from common.kafka.produce.batches import write_all
+from common.kafka.records import Outgoing
 from common.telemetry.metrics import TRANSACTION_SECONDS
 
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]

@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError
 
 from common.errors import InvalidInput
 from common.kafka.clients import make_reader
-from common.kafka.wire.decoding import Unreadable
-from common.kafka.settings import KafkaSettings
 from common.kafka.errors import note_failure
+from common.kafka.settings import KafkaSettings
+from common.kafka.wire.decoding import Unreadable
 from common.tasks import cancel
 from common.telemetry.outages import KAFKA
 

@@ -24,9 +24,9 @@ from common.contracts import ids, topics
 from common.contracts.phone_numbers.notations import canonical
 from common.errors import Unavailable
 from common.kafka.clients import make_group_reader
-from common.kafka.wire.partitioner import partition_of
 from common.kafka.records import EVENT_ID, read_headers
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.partitioner import partition_of
 
 log = logging.getLogger(__name__)
 

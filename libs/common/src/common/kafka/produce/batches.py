@@ -11,8 +11,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from common.kafka.wire.partitioner import partition_of
 from common.kafka.records import Outgoing
+from common.kafka.wire.partitioner import partition_of
 
 
 async def write_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:

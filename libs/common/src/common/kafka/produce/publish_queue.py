@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from common.kafka.records import Outgoing
 from common.kafka.produce.batches import batches_of
+from common.kafka.records import Outgoing
 
 
 class Call:

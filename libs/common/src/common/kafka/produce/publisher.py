@@ -12,12 +12,12 @@ from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
 from common.kafka.clients import make_producer
+from common.kafka.errors import note_failure
 from common.kafka.metrics import note_written
-from common.kafka.wire.partitioner import partition_of
-from common.kafka.produce.publish_queue import (Call, PartitionQueue)
+from common.kafka.produce.publish_queue import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
-from common.kafka.errors import note_failure
+from common.kafka.wire.partitioner import partition_of
 from common.tasks import cancel
 from common.telemetry.metrics import PUBLISH_FAILURES
 from common.telemetry.outages import KAFKA

@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from common.meta.media.types import (UNTOLD, bare)
+from common.meta.media.types import UNTOLD, bare
 
 _KB: Final = 1024
 _MB: Final = 1024 * _KB

@@ -15,8 +15,8 @@ import httpx
 import msgspec
 from pydantic import Field
 
+from common.meta.call_ends import Answered, CallEnd, NotSent, Unclear
 from common.meta.client import GraphSettings
-from common.meta.call_ends import (Answered, CallEnd, NotSent, Unclear)
 from common.meta.errors import GraphFailure, classify
 
 LIFETIME: Final = timedelta(days=30)

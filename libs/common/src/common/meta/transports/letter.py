@@ -7,7 +7,7 @@ it is gone, and nobody can tell. The declared length makes a request without its
 
 from collections.abc import AsyncIterator, Iterator
 
-from common.meta.call_ends import (NotSent, Unclear)
+from common.meta.call_ends import NotSent, Unclear
 
 
 class Letter:

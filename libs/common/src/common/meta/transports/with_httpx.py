@@ -5,7 +5,7 @@ import ssl
 
 import httpx
 
-from common.meta.call_ends import (Answered, CallEnd, NotSent)
+from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.transports.letter import Letter
 from common.meta.transports.reasons import reason_of
 from common.meta.transports.transport import AGENT, IDLE_SECONDS, Limits

@@ -8,7 +8,7 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 
-from common.meta.call_ends import (Answered, CallEnd, NotSent)
+from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.transports.letter import Letter
 from common.meta.transports.transport import AGENT, IDLE_SECONDS, Limits
 

@@ -171,7 +171,10 @@ FAULTS: Final = (
         _WRITING,
         "partition_of(record.key, counts[record.topic])",
         "partition_of(record.key, max(counts.values()))",
-        (f"{_TESTS}/kafka/produce/test_publish_queue.py", f"{_TESTS}/kafka/produce/test_batches.py::test_topics_are_told_apart_and_have_their_own_counts"),
+        (
+            f"{_TESTS}/kafka/produce/test_publish_queue.py",
+            f"{_TESTS}/kafka/produce/test_batches.py::test_topics_are_told_apart_and_have_their_own_counts",
+        ),
         "records are put into partitions that their topic does not have",
     ),
     Fault(
