@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.http.auth import digest
 from common.http.clients.accounts import CredentialsClient
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.kafka.consume.table import Table
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.meta.client import Answered, Unclear
@@ -178,8 +178,8 @@ def fields_of(entry):
 
 
 def under_way(patch):
-    take = Room.take
-    patch.setattr(Room, "take", lambda room, _units, holder="": take(room, 1 << 60, holder))
+    take = Capacity.take
+    patch.setattr(Capacity, "take", lambda room, _units, holder="": take(room, 1 << 60, holder))
 
 
 def meta(end):

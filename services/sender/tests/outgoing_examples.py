@@ -95,7 +95,7 @@ ROWS = [{"id": "r1", "title": "Tulips", "description": "Red"}, {"id": "r2", "tit
 OTHER_ROWS = [{"id": "r3", "title": "Spades"}]
 LIST = interactive(
     "list",
-    {"button": "Open", "sections": [{"title": "Plants", "rows": ROWS}, {"title": "Tools", "rows": OTHER_ROWS}]},
+    {"button": "Open", "sections": [{"title": "Plants", "rows": ROWS}, {"title": "WorkerParts", "rows": OTHER_ROWS}]},
     header=HEADER,
     footer=FOOTER,
 )

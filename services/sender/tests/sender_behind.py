@@ -15,12 +15,12 @@ from common.http.auth import ApiKey, digest, require
 from common.http.clients.accounts import Credentials
 from common.http.exception_handlers import exception_handlers
 from common.http.request_metrics import measured
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.meta.media.upload import MediaClient, MediaSettings
 from sender.api.batch_route import Admission
 from sender.api.media import UploadLimits, media_route
 from sender.api.routes import send_router
-from sender.api.warnings import Advice
+from sender.api.warnings import WarningFinder
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.standing import Standings
@@ -59,7 +59,7 @@ class Behind:
             off=AccountData(chatbot_id="off", phone_number_id=NUMBER, status=DEACTIVATED, revision=1),
         )
         self.batches = Admission(batch_bytes)
-        self.limits = UploadLimits(5.0, Room(3, "uploads", each=2), Room(8_000_000, "bytes of uploads"))
+        self.limits = UploadLimits(5.0, Capacity(3, "uploads", each=2), Capacity(8_000_000, "bytes of uploads"))
 
     async def publish(self, records):
         await self.goes_on.wait()
@@ -110,7 +110,9 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            advice=Advice(is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now),
+            advice=WarningFinder(
+                is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now
+            ),
             standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere, utc_now),
             cancel=self.cancel,
             number_of=self.number_of,

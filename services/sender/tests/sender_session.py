@@ -14,17 +14,17 @@ from common.contracts import sends, topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.delivery.attempt import utc_now
-from sender.dispatch.fair_queue import Shares
+from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.journal.entry import Entry, State
-from sender.limits.numbers import Paces
-from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.limits.numbers import RateLimits
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, StepResult
 from sender.waiting.parked_store import Waiting
-from sender.waiting.parking import Parker
-from sender.waiting.scheduler import Scheduler
-from sender.worker.dead_letters import Letters
-from sender.worker.parts import Limits, Tools
-from sender.worker.permits import Slots
+from sender.waiting.parking import ParkingWriters
+from sender.waiting.scheduler import ScheduleWriters
+from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.parts import Limits, WorkerParts
+from sender.worker.permits import PrioritySemaphore
 from sender.worker.session import SenderWorker
 
 SEND, RETRY, DLQ, RESULTS = topics.SEND.name, topics.SEND_RETRY_2S.name, topics.SEND_DLQ.name, topics.SEND_RESULTS.name
@@ -147,7 +147,7 @@ def _is_stored(result):
 
 
 class Steps:
-    """In the place of `Flow`: says what each step of a send comes to. `answer` is told of the job and which step."""
+    """In the place of `Delivery`: says what each step of a send comes to. `answer` is told of the job and which step."""
 
     def __init__(self, events):
         self.events = events
@@ -174,7 +174,7 @@ class Steps:
         if self.calls_meta(job):
             with calling():
                 await asyncio.sleep(0)
-        return Step(
+        return StepResult(
             outcome,
             self._entry(job, outcome),
             recorded=self.recorded,
@@ -362,20 +362,20 @@ class World:
         self.accounts = {"b": SimpleNamespace()}
         tenants = Tenants(10)
         self.parked, self.scheduled = ParkStore(self.events), ScheduleStore(self.events)
-        self.paces = Paces(lambda _: "", {"free": 1.0}, rate=1_000.0, most=100)
+        self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, most=100)
         self.lately = []
-        self.slots = Slots(slots)
+        self.slots = PrioritySemaphore(slots)
         self.limits = Limits(slots=self.slots, bounds=bounds or PATIENT, drain_seconds=drain)
-        self.parker, self.scheduler = Parker(self.parked), Scheduler(self.scheduled)
+        self.parker, self.scheduler = ParkingWriters(self.parked), ScheduleWriters(self.scheduled)
         self.worker = SenderWorker(
-            Tools(
+            WorkerParts(
                 flow=self.flow,
                 watch=self.watch,
                 parker=self.parker,
-                letters=Letters(self.letters, self.accounts, tenants),
+                letters=DeadLetterCounts(self.letters, self.accounts, tenants),
                 limits=self.limits,
                 paces=self.paces,
-                shares=Shares(self.paces.terms),
+                shares=VirtualClock(self.paces.terms),
                 recent=SimpleNamespace(read=self.read_lately),
                 schedules=self.scheduler.of_partition,
                 tenants=tenants,

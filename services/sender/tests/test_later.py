@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from common.contracts import messages
 from common.contracts.envelope import encode
 from common.contracts.messages import MetaError, StatusData
-from sender.delivery.reconcile import Settler, heard
+from sender.delivery.reconcile import StatusReconciler, heard
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
 from sender.journal.standing import shown
@@ -53,7 +53,7 @@ class Journal:
         return move.entry
 
     async def hear(self, *statuses):
-        await Settler(self, self).handle([Record(status) for status in statuses])
+        await StatusReconciler(self, self).handle([Record(status) for status in statuses])
         return shown(self.entries["j"])
 
 

@@ -21,10 +21,10 @@ from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item
 from sender.gauges import Readings
 from sender.journal.entry import State
-from sender.limits.circuit_breaker import Breaker
-from sender.limits.numbers import Paces
-from sender.limits.rates import NumberPace
-from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, Step
+from sender.limits.circuit_breaker import CircuitBreaker
+from sender.limits.numbers import RateLimits
+from sender.limits.rates import NumberRate
+from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, StepResult
 from sender.records.requests import Position, read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -70,18 +70,18 @@ def count(name, **labels):
 )
 def test_every_outcome_is_counted_with_its_reason(outcome, name, reason):
     before = count("whatsapp_sends_total", outcome=name, reason=reason)
-    telemetry.note_step(job_of(), Step(outcome, None, recorded=True), Tenants(5), "sender", 1)
+    telemetry.note_step(job_of(), StepResult(outcome, None, recorded=True), Tenants(5), "sender", 1)
     assert count("whatsapp_sends_total", outcome=name, reason=reason) == before + 1
 
 
 def test_a_send_that_had_ended_before_is_not_counted_again():
     before = count("whatsapp_sends_total", outcome="accepted", reason="")
-    telemetry.note_step(job_of(), Step(Sent("wamid.1"), None), Tenants(5), "sender", 1)
+    telemetry.note_step(job_of(), StepResult(Sent("wamid.1"), None), Tenants(5), "sender", 1)
     assert count("whatsapp_sends_total", outcome="accepted", reason="") == before
 
 
 def test_ends_are_counted_by_chatbot_up_to_a_bound():
-    step = Step(Sent("wamid.1"), None, recorded=True)
+    step = StepResult(Sent("wamid.1"), None, recorded=True)
     telemetry.note_step(job_of(chatbot_id="bot-a"), step, tenants := Tenants(1), "sender", 1)
     others = count("whatsapp_tenant_sends_total", chatbot_id="other", outcome="accepted")
     telemetry.note_step(job_of(chatbot_id="bot-b"), step, tenants, "sender", 1)
@@ -117,7 +117,7 @@ def test_a_followed_send_is_a_span_with_its_claim_and_its_call_within(exported):
     telemetry.note_claim(job, 1)
     call = telemetry.GraphCall(job, 1, held=False)
     call.ended(Answered(200, b"{}"), Sent("wamid.1"))
-    telemetry.note_step(job, Step(Sent("wamid.1"), None, recorded=True), Tenants(5), "sender", 1)
+    telemetry.note_step(job, StepResult(Sent("wamid.1"), None, recorded=True), Tenants(5), "sender", 1)
     found = exported()
     step = found["process whatsapp-cloud-send"]
     assert f"{step.parent.span_id:016x}" == "b7ad6b7169203331"
@@ -166,7 +166,7 @@ async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing()
         def numbers(self):
             return []
 
-    readings = Readings(worker, NoPaces(), Breaker(), Tenants(5))
+    readings = Readings(worker, NoPaces(), CircuitBreaker(), Tenants(5))
     await readings.start()
     try:
         assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 2
@@ -177,7 +177,7 @@ async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing()
 
 
 def test_a_bucket_says_how_many_may_go_at_once():
-    pace = NumberPace(10.0)
+    pace = NumberRate(10.0)
     pace.came(5.0, 4)
     pace.reserve()
     assert pace.room(5.0) == 5
@@ -188,10 +188,10 @@ async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
     """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
     ours = {"stays", "goes"}
     session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), in_doubt={}, steps=set())
-    paces = Paces(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
+    paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
     for chatbot_id in ours:
         paces.number(chatbot_id)
-    readings = Readings(SimpleNamespace(sessions=[session]), paces, Breaker(), Tenants(10))
+    readings = Readings(SimpleNamespace(sessions=[session]), paces, CircuitBreaker(), Tenants(10))
     await readings.start()
     try:
         assert count("whatsapp_number_tokens", chatbot_id="goes") == 80

@@ -24,7 +24,7 @@ from conversation.store import ConversationStore
 from sender.delivery.transitions import blank, cancel, claim, fail_later, record
 from sender.journal.entry import State
 from sender.journal.store import JournalStore
-from sender.media.store import Kept, MediaStore, key_of
+from sender.media.store import CachedUpload, MediaStore, key_of
 from sender.outcomes import Dead, Defer, InDoubt, Sent
 from sender.records.requests import lane_of
 from sender.waiting.parked_store import Parked, ParkStore
@@ -118,7 +118,7 @@ class World:
             await self.park(f"parked-{to}", to)
             await self.schedule(f"scheduled-{to}", to)
         media = MediaStore(self.database)
-        await media.put(key_of(NUMBER, "https://example.org/a.png"), Kept("900", "image/png", NOW, NOW))
+        await media.put(key_of(NUMBER, "https://example.org/a.png"), CachedUpload("900", "image/png", NOW, NOW))
         account = {"_id": "bot", "phoneNumberId": NUMBER, "status": "active"}
         await self.database[schema.ACCOUNTS.name].insert_one(account)
 

@@ -23,7 +23,7 @@ from common.http.fetch.fetcher import Fetcher
 from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.at_least_once import Follower
 from common.kafka.consume.dlq_limit import DeadLetterLimit
@@ -45,29 +45,29 @@ from sender.api.batch_route import Admission
 from sender.api.media import UploadLimits, media_route
 from sender.api.openapi import add_models
 from sender.api.routes import send_router
-from sender.api.warnings import Advice, one_or_many
+from sender.api.warnings import WarningFinder, one_or_many
 from sender.cas_token import new_token
-from sender.delivery.attempt import Flow, utc_now
+from sender.delivery.attempt import Delivery, utc_now
 from sender.delivery.core import Rules
 from sender.delivery.doubt_clock import DoubtClock
-from sender.delivery.end_log import Endings
-from sender.delivery.reconcile import Settler, Watch
+from sender.delivery.end_log import EndLog
+from sender.delivery.reconcile import DoubtWatcher, StatusReconciler
 from sender.delivery.token_rejections import RejectionReports
 from sender.delivery.transitions import blank, cancel
-from sender.dispatch.fair_queue import Shares
+from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import ParkedReadings, Readings
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Move
+from sender.journal.entry import Entry, Transition
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
-from sender.limits.circuit_breaker import Breaker
-from sender.limits.numbers import Paces, Recent
+from sender.limits.circuit_breaker import CircuitBreaker
+from sender.limits.numbers import RateLimits, RecentSends
 from sender.limits.opt_out_lookup import OptOutLookup
 from sender.limits.opt_outs import OptOuts
 from sender.limits.rates import Pairs
 from sender.limits.refusals import RefusedSubjects
-from sender.limits.service_window import CLOSED, Windows
+from sender.limits.service_window import CLOSED, ServiceWindows
 from sender.limits.store import NumberStore
 from sender.limits.throughput import Throughput
 from sender.media.cache import MediaCache
@@ -75,12 +75,12 @@ from sender.media.store import MediaStore
 from sender.settings import Settings
 from sender.telemetry import timed
 from sender.waiting.parked_store import ParkStore
-from sender.waiting.parking import Parker
+from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduled_store import ScheduleStore
-from sender.waiting.scheduler import Scheduler
-from sender.worker.dead_letters import Letters
-from sender.worker.parts import Limits, Tools
-from sender.worker.permits import Slots
+from sender.waiting.scheduler import ScheduleWriters
+from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.parts import Limits, WorkerParts
+from sender.worker.permits import PrioritySemaphore
 from sender.worker.session import SenderWorker
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,9 @@ class Sender:
         self.settings = settings
         self.mongo = Mongo(settings)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
-        self.moves: GroupCommit[Move, Entry] = GroupCommit(timed("journal", self.store.move), apart=_APART_SECONDS)
+        self.moves: GroupCommit[Transition, Entry] = GroupCommit(
+            timed("journal", self.store.move), apart=_APART_SECONDS
+        )
         self.loads: GroupCommit[str, Entry | None] = GroupCommit(timed("load", self.store.load))
         self.credentials = CredentialsClient(settings)
         self.reports = RejectionReports(self.credentials)
@@ -110,12 +112,12 @@ class Sender:
         self.media_store = MediaStore(self.mongo.database)
         self.spool = _spool_of(settings)
         self.media = self._make_media()
-        self.windows = Windows(WindowsClient(settings) if settings.windows_checked else None)
+        self.windows = ServiceWindows(WindowsClient(settings) if settings.windows_checked else None)
         self.publisher = Publisher(settings)
         self.accounts: Table[AccountData] = Table(
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
-        self.watch = Watch(self.store)
+        self.watch = DoubtWatcher(self.store)
         self.clock = DoubtClock(
             settings,
             conversation_group=settings.sender_conversation_group,
@@ -124,10 +126,10 @@ class Sender:
             window_seconds=settings.sender_in_doubt_seconds,
             now=utc_now,
         )
-        self.parker = Parker(ParkStore(self.mongo.database))
-        self.scheduler = Scheduler(ScheduleStore(self.mongo.database))
+        self.parker = ParkingWriters(ParkStore(self.mongo.database))
+        self.scheduler = ScheduleWriters(ScheduleStore(self.mongo.database))
         self.letters = DeadLetterLimit(settings)
-        self.breaker = Breaker(on_close=self._meta_is_back)
+        self.breaker = CircuitBreaker(on_close=self._meta_is_back)
         self.refused = RefusedSubjects(self._taken_again)
         self.opt_outs = OptOuts()
         opt_out_store = OptOutStore(self.mongo.database)
@@ -146,7 +148,7 @@ class Sender:
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
         self.tenants = Tenants(settings.metrics_tenants)
-        self.endings = Endings()
+        self.endings = EndLog()
         self.unfinished = UnfinishedSends(settings, settings.sender_group)
         self.worker = self._make_worker()
         self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
@@ -156,7 +158,7 @@ class Sender:
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=Settler(self.store, self.moves, self._status_seen, opt_out_store.note).handle,
+            handle=StatusReconciler(self.store, self.moves, self._status_seen, opt_out_store.note).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -190,7 +192,7 @@ class Sender:
             pause_cap_seconds=settings.sender_pause_cap_seconds,
             hold_seconds=settings.sender_hold_seconds,
         )
-        flow = Flow(
+        flow = Delivery(
             accounts=self.accounts,
             credentials=self.credentials,
             graph=self.graph,
@@ -209,29 +211,29 @@ class Sender:
             on_accepted=self.reports.works,
         )
         limits = Limits(
-            slots=Slots(settings.sender_max_in_flight),
+            slots=PrioritySemaphore(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
         return SenderWorker(
-            Tools(
+            WorkerParts(
                 flow=flow,
                 watch=self.watch,
                 parker=self.parker,
-                letters=Letters(self.letters, self.accounts, self.tenants),
+                letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
                 limits=limits,
                 paces=self.paces,
-                shares=Shares(self.paces.terms),
-                recent=Recent(self.store),
+                shares=VirtualClock(self.paces.terms),
+                recent=RecentSends(self.store),
                 schedules=self.scheduler.of_partition,
                 tenants=self.tenants,
                 endings=self.endings,
             )
         )
 
-    def _make_paces(self) -> Paces:
+    def _make_paces(self) -> RateLimits:
         settings = self.settings
-        return Paces(
+        return RateLimits(
             self._plan_of,
             settings.sender_plan_weights,
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
@@ -320,10 +322,10 @@ class Sender:
         scheduled, parked = self.scheduler.store.due_of, self.parker.store.wait_of
         return Standings(self.load, scheduled, parked, self.unfinished.find, utc_now)
 
-    def advice(self) -> Advice:
+    def advice(self) -> WarningFinder:
         """What `POST /send` warns of."""
         is_closed, is_held = self.windows.is_closed, self.worker.is_held
-        return Advice(
+        return WarningFinder(
             is_closed=is_closed, is_held=is_held, load=one_or_many(self.loads.submit, self.store.load), now=utc_now
         )
 
@@ -360,7 +362,7 @@ def build_app(settings: Settings) -> Litestar:
             on_rejected=sender.reports.report,
             limits=UploadLimits(
                 seconds=settings.graph_upload_seconds,
-                places=Room(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
+                places=Capacity(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
                 spool=sender.spool,
             ),
             now=utc_now,
@@ -397,9 +399,9 @@ def _pairs_of(settings: Settings) -> Pairs | None:
     return None if pace == "off" else Pairs(strict=pace == "strict")
 
 
-def _spool_of(settings: Settings) -> Room:
+def _spool_of(settings: Settings) -> Capacity:
     each = max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
-    return Room(settings.sender_spool_bytes, "bytes of uploads", each=each)
+    return Capacity(settings.sender_spool_bytes, "bytes of uploads", each=each)
 
 
 def _now(check: Callable[[], bool]) -> Callable[[], Any]:

@@ -12,8 +12,8 @@ from common.tasks import cancel
 from common.telemetry import metrics
 from common.telemetry.metrics import OTHER, Values
 from common.telemetry.tenants import Tenants
-from sender.limits.circuit_breaker import Breaker
-from sender.limits.numbers import Paces
+from sender.limits.circuit_breaker import CircuitBreaker
+from sender.limits.numbers import RateLimits
 from sender.waiting.parked_store import COLLECTION as PARKED
 from sender.waiting.scheduled_store import COLLECTION as SCHEDULED
 from sender.worker.session import SenderWorker
@@ -27,7 +27,7 @@ _KINDS: Final = {"parked": PARKED, "scheduled": SCHEDULED}
 class Readings:
     """The gauges of a process's sessions, from `start` to `stop`."""
 
-    def __init__(self, worker: SenderWorker, paces: Paces, breaker: Breaker, tenants: Tenants) -> None:
+    def __init__(self, worker: SenderWorker, paces: RateLimits, breaker: CircuitBreaker, tenants: Tenants) -> None:
         self._worker = worker
         self._paces = paces
         self._breaker = breaker

@@ -92,7 +92,7 @@ Outcome = Sent | Retry | Dead | InDoubt | Defer | Apart
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """What came of a step: the outcome and the entry as it stands (None: there is none).
 
     `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.

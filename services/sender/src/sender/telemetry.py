@@ -18,7 +18,7 @@ from common.telemetry.metrics import OTHER
 from common.telemetry.spans import SpanKind
 from common.telemetry.tenants import Tenants
 from common.telemetry.trace_context import Trace
-from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, Step
+from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, StepResult
 from sender.records.requests import Job
 
 K = TypeVar("K")
@@ -85,7 +85,7 @@ def note_claim(job: Job, began_ns: int) -> None:
         spans.record("mongodb journal", job.trace.child(), SpanKind.CLIENT, began_ns, time.time_ns(), about)
 
 
-def note_step(job: Job, step: Step, tenants: Tenants, group: str, began_ns: int) -> None:
+def note_step(job: Job, step: StepResult, tenants: Tenants, group: str, began_ns: int) -> None:
     """A step of a send has ended. A send that had ended before, and is only read again, is not counted again."""
     outcome, now = step.outcome, time.time_ns()
     if step.recorded or isinstance(outcome, Defer):

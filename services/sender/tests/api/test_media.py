@@ -16,7 +16,7 @@ from common.errors import Unavailable
 from common.http.auth import ApiKey, digest, require
 from common.http.clients.accounts import Credentials
 from common.http.exception_handlers import exception_handlers
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.meta.media.upload import MediaClient, MediaSettings
 from sender.api.media import UploadLimits, media_route
 
@@ -52,8 +52,8 @@ class World:
         self.answer = None
         self.rejected = []
         self.away = False
-        self.places = Room(3, "uploads", each=2)
-        self.spool = Room(8_000_000, "bytes")
+        self.places = Capacity(3, "uploads", each=2)
+        self.spool = Capacity(8_000_000, "bytes")
 
     async def meta(self, request):
         if isinstance(self.answer, Exception):
@@ -329,7 +329,7 @@ async def test_a_stalled_upload_frees_its_place_and_its_bytes(world):
 
 
 async def test_bytes_on_disk_are_limited_for_all(world):
-    world.spool = Room(1_000_000, "bytes of uploads")
+    world.spool = Capacity(1_000_000, "bytes of uploads")
 
     async def chunks():
         for _ in range(3):

@@ -17,10 +17,10 @@ from common.http.clients.accounts import Credentials
 from common.meta.client import Answered, NotSent, Unclear
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Flow
+from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Delivery
 from sender.delivery.core import Rules
 from sender.journal.entry import State
-from sender.limits.circuit_breaker import Breaker, Sign
+from sender.limits.circuit_breaker import CircuitBreaker, Signal
 from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.records.requests import Position, read_record
@@ -64,7 +64,7 @@ class World:
         self.notes = []
         self.rejected, self.accepted = [], []
         self.marked = False
-        self.flow = Flow(
+        self.flow = Delivery(
             accounts=SimpleNamespace(get=self.row, catch_up=self.catch_up),
             credentials=SimpleNamespace(get=self.credentials),
             graph=SimpleNamespace(send=self.send),
@@ -528,14 +528,14 @@ async def test_the_breaker_is_told_of_every_call():
     await world.step(a_job(messageId="m2"))
     await world.step(a_job(messageId="m3"))
     assert [note[:3] for note in world.notes] == [
-        (ids.journal_id("b", "m1"), "b", Sign.AWAY),
-        (ids.journal_id("b", "m2"), "b", Sign.DOWN),
-        (ids.journal_id("b", "m3"), "b", Sign.UP),
+        (ids.journal_id("b", "m1"), "b", Signal.AWAY),
+        (ids.journal_id("b", "m2"), "b", Signal.DOWN),
+        (ids.journal_id("b", "m3"), "b", Signal.UP),
     ]
 
 
 async def test_an_outage_spends_no_attempts_however_long_it_lasts():
-    world = World(breaker=Breaker())
+    world = World(breaker=CircuitBreaker())
     jobs = [a_job(messageId=f"m{n}", to=f"+491510000000{n}") for n in range(3)]
     world.answers = [refusal(131016, 500)] * 60
     outcomes = {job.journal_id: [] for job in jobs}

@@ -12,11 +12,11 @@ import pytest
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Search, Unfinished
-from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, Endings
+from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, EndLog
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
 from sender.journal.standing import Standings
-from sender.outcomes import Dead, Defer, Sent, Step
+from sender.outcomes import Dead, Defer, Sent, StepResult
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 BOT, MESSAGE = "bot", "m/1"
@@ -211,7 +211,7 @@ def job(chatbot=BOT):
 
 def dead(state=State.FAILED, *, recorded=True, error=None):
     error = error or MetaError(code=131026, reason="undeliverable", details="+491510000001 is not on WhatsApp")
-    return Step(Dead(error, state=state), entry(state, attempt=1), recorded=recorded)
+    return StepResult(Dead(error, state=state), entry(state, attempt=1), recorded=recorded)
 
 
 def lines(caplog):
@@ -221,7 +221,7 @@ def lines(caplog):
 @pytest.mark.parametrize("state", [State.FAILED, State.EXPIRED])
 async def test_each_send_that_ends_without_success_has_one_line_of_ids_and_reasons(caplog, state):
     caplog.set_level(logging.INFO)
-    Endings().note(job(), dead(state))
+    EndLog().note(job(), dead(state))
     (line,) = lines(caplog)
     assert (line.levelname, line.state, line.code, line.reason) == ("INFO", state, 131026, "undeliverable")
     assert (line.message_id, line.journal_id, line.chatbot_id) == (MESSAGE, JOURNAL_ID, BOT)
@@ -231,12 +231,12 @@ async def test_each_send_that_ends_without_success_has_one_line_of_ids_and_reaso
 
 async def test_what_has_been_told_or_is_no_failure_has_no_line(caplog):
     caplog.set_level(logging.INFO)
-    endings = Endings()
+    endings = EndLog()
     for step in (
         dead(recorded=False),
         dead(State.CANCELLED),
-        Step(Sent("w"), entry(State.ACCEPTED), recorded=True),
-        Step(Defer(NOW), entry(State.DEFERRED), recorded=True),
+        StepResult(Sent("w"), entry(State.ACCEPTED), recorded=True),
+        StepResult(Defer(NOW), entry(State.DEFERRED), recorded=True),
     ):
         endings.note(job(), step)
     assert lines(caplog) == []
@@ -244,7 +244,7 @@ async def test_what_has_been_told_or_is_no_failure_has_no_line(caplog):
 
 async def test_a_campaign_that_fails_is_told_in_few_lines_with_the_count_of_the_others(caplog):
     caplog.set_level(logging.INFO)
-    endings = Endings()
+    endings = EndLog()
     for _ in range(5_000):
         endings.note(job(), dead())
     endings.note(job("another"), dead())

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sender.dispatch.fair_queue import NEVER, Shares, Terms, Turns
-from sender.limits.rates import NumberPace
-from sender.worker.permits import Slots
+from sender.dispatch.fair_queue import NEVER, FairQueue, Share, VirtualClock
+from sender.limits.rates import NumberRate
+from sender.worker.permits import PrioritySemaphore
 
 
 @dataclass(eq=False)
@@ -19,7 +19,7 @@ class Lane:
 
 
 def turns_of(terms):
-    return Turns(Shares(lambda group: terms.get(group, Terms())))
+    return FairQueue(VirtualClock(lambda group: terms.get(group, Share())))
 
 
 def add(turns, group, count, *, first=True):
@@ -45,7 +45,7 @@ def groups(names):
 
 
 def test_groups_share_by_their_weights():
-    turns = turns_of({"a": Terms(1.0), "b": Terms(4.0), "c": Terms(16.0)})
+    turns = turns_of({"a": Share(1.0), "b": Share(4.0), "c": Share(16.0)})
     for group in "abc":
         add(turns, group, 1_000)
     assert groups(served(turns, 210)) == {"a": 10, "b": 40, "c": 160}
@@ -62,8 +62,8 @@ def test_a_group_that_was_idle_goes_next_and_has_no_credit():
 
 
 def test_sessions_of_a_process_compare_by_their_virtual_times():
-    shares = Shares()
-    flooding, quiet = Turns(shares), Turns(shares)
+    shares = VirtualClock()
+    flooding, quiet = FairQueue(shares), FairQueue(shares)
     add(flooding, "f", 100)
     served(flooding, 50)
     assert quiet.urgency() == NEVER
@@ -81,8 +81,8 @@ def test_what_somebody_waits_for_goes_before_a_campaign():
 
 
 def test_a_group_at_its_pace_sleeps_while_others_go():
-    pace = NumberPace(2)
-    turns = turns_of({"p": Terms(pace=pace)})
+    pace = NumberRate(2)
+    turns = turns_of({"p": Share(pace=pace)})
     add(turns, "p", 5)
     add(turns, "q", 2)
     names = served(turns, 9)
@@ -100,7 +100,7 @@ def test_a_group_at_its_pace_sleeps_while_others_go():
 
 
 def test_no_group_has_all_calls():
-    turns = turns_of({"h": Terms(most=3)})
+    turns = turns_of({"h": Share(most=3)})
     add(turns, "h", 10)
     assert len(served(turns, 9)) == 3
     assert turns.next_due() is None
@@ -116,7 +116,7 @@ def test_a_lane_that_is_not_used_costs_nothing():
 
 
 async def test_a_slot_goes_to_the_most_urgent_at_the_time_it_is_free():
-    slots, order = Slots(1), []
+    slots, order = PrioritySemaphore(1), []
     urgency = {"first": 1.0, "second": 5.0}
     await slots.acquire(lambda: 0.0)
 
@@ -134,7 +134,7 @@ async def test_a_slot_goes_to_the_most_urgent_at_the_time_it_is_free():
 
 
 async def test_who_gives_up_waiting_takes_no_slot():
-    slots = Slots(1)
+    slots = PrioritySemaphore(1)
     await slots.acquire(lambda: 0.0)
     given_up = [asyncio.create_task(slots.acquire(lambda: 0.0)) for _ in range(2)]
     await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from common.contracts.messages import MetaError
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
-from sender.worker.offsets import Prefixes
+from sender.worker.offsets import OffsetTracker
 
 
 def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g", bulk=False):
@@ -479,7 +479,7 @@ def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
 
 
 def test_prefixes_follow_the_finished_records_over_gaps():
-    prefixes = Prefixes()
+    prefixes = OffsetTracker()
     for offset in (3, 4, 7, 9):
         prefixes.opened("p", offset)
     prefixes.done("p", 4)
@@ -494,7 +494,7 @@ def test_prefixes_follow_the_finished_records_over_gaps():
 
 @given(st.permutations(range(12)))
 def test_a_prefix_never_passes_an_unfinished_record(order):
-    prefixes, finished, committed = Prefixes(), set(), 0
+    prefixes, finished, committed = OffsetTracker(), set(), 0
     for offset in range(12):
         prefixes.opened("p", offset)
     for offset in order:
@@ -608,7 +608,7 @@ class Conversations(RuleBasedStateMachine):
     def begin(self):
         """A session, as the sender begins one: what is parked is marked, and retries are read first."""
         bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds, named=lambda name: self.known_as.get(name, name)), Prefixes()
+        self.lanes, self.prefixes = Lanes(bounds, named=lambda name: self.known_as.get(name, name)), OffsetTracker()
         self.busy, self.writing, self.loading, self.effects = [], [], [], []
         self.position = dict(self.committed)
         self.lanes.shelf.fall_behind()

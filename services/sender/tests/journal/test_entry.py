@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from common.contracts.contacts import Contact
 from common.contracts.messages import MetaError
 from sender.delivery.transitions import blank, claim, record, reopen, settle
-from sender.journal.entry import ENDED, TRANSITIONS, Entry, Move, State
+from sender.journal.entry import ENDED, TRANSITIONS, Entry, State, Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -41,10 +41,10 @@ def test_the_table_of_changes(before, then):
     entry = replace(FRESH, state=then)
     assert set(TRANSITIONS) == {None, *State}
     if then in ALLOWED[before]:
-        assert Move(entry, expected="x", before=before).entry is entry
+        assert Transition(entry, expected="x", before=before).entry is entry
     else:
         with pytest.raises(ValueError, match="cannot become"):
-            Move(entry, expected="x", before=before)
+            Transition(entry, expected="x", before=before)
 
 
 @pytest.mark.parametrize("before", [None, *(standing(s) for s in (State.RETRYING, State.DEFERRED, State.IN_DOUBT))])

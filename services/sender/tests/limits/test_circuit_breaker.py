@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.meta.client import Answered, NotSent, Unclear
-from sender.limits.circuit_breaker import Breaker, Sign, sign_of
+from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
 
 
 def refused(code, status=500):
@@ -15,19 +15,19 @@ def refused(code, status=500):
 @pytest.mark.parametrize(
     ("end", "sign"),
     [
-        (Answered(200, b"{}"), Sign.UP),
-        (NotSent("refused"), Sign.AWAY),
-        (Unclear("timeout"), Sign.AWAY),
-        (Answered(502, b"<html>"), Sign.AWAY),
-        (Answered(404, b"<html>"), Sign.UP),
-        (refused(131016), Sign.DOWN),
-        (refused(2), Sign.DOWN),
-        (refused(133004), Sign.DOWN),
-        (refused(131000), Sign.PERHAPS),
-        (refused(1), Sign.PERHAPS),
-        (refused(100, 400), Sign.UP),
-        (refused(190, 401), Sign.UP),
-        (refused(130429, 400), Sign.UP),
+        (Answered(200, b"{}"), Signal.UP),
+        (NotSent("refused"), Signal.AWAY),
+        (Unclear("timeout"), Signal.AWAY),
+        (Answered(502, b"<html>"), Signal.AWAY),
+        (Answered(404, b"<html>"), Signal.UP),
+        (refused(131016), Signal.DOWN),
+        (refused(2), Signal.DOWN),
+        (refused(133004), Signal.DOWN),
+        (refused(131000), Signal.PERHAPS),
+        (refused(1), Signal.PERHAPS),
+        (refused(100, 400), Signal.UP),
+        (refused(190, 401), Signal.UP),
+        (refused(130429, 400), Signal.UP),
     ],
 )
 def test_what_the_end_of_a_call_says(end, sign):
@@ -36,7 +36,7 @@ def test_what_the_end_of_a_call_says(end, sign):
 
 def outage_after(*calls, group="g"):
     """After how many of these (send, sign) there is an outage; None: after none."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for count, (send, sign) in enumerate(calls, start=1):
         if breaker.note(send, group, sign, now=0.0):
             return count
@@ -46,12 +46,12 @@ def outage_after(*calls, group="g"):
 @pytest.mark.parametrize(
     ("calls", "count"),
     [
-        ([("a", Sign.AWAY)] * 3, 3),
-        ([("a", Sign.DOWN)] * 9, None),
-        ([("a", Sign.DOWN), ("b", Sign.DOWN), ("a", Sign.DOWN)], 3),
-        ([("a", Sign.PERHAPS), ("b", Sign.PERHAPS)] * 5, None),
-        ([("a", Sign.PERHAPS), ("b", Sign.PERHAPS), ("c", Sign.PERHAPS)], 3),
-        ([("a", Sign.AWAY), ("a", Sign.AWAY), ("b", Sign.UP), ("a", Sign.AWAY), ("a", Sign.AWAY)], None),
+        ([("a", Signal.AWAY)] * 3, 3),
+        ([("a", Signal.DOWN)] * 9, None),
+        ([("a", Signal.DOWN), ("b", Signal.DOWN), ("a", Signal.DOWN)], 3),
+        ([("a", Signal.PERHAPS), ("b", Signal.PERHAPS)] * 5, None),
+        ([("a", Signal.PERHAPS), ("b", Signal.PERHAPS), ("c", Signal.PERHAPS)], 3),
+        ([("a", Signal.AWAY), ("a", Signal.AWAY), ("b", Signal.UP), ("a", Signal.AWAY), ("a", Signal.AWAY)], None),
     ],
 )
 def test_what_makes_an_outage(calls, count):
@@ -70,9 +70,9 @@ def test_what_makes_an_outage(calls, count):
     ],
 )
 def test_a_template_that_fails_alone_is_no_outage(subjects, is_outage):
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     found = [
-        breaker.note(f"m{n}", "g", Sign.PERHAPS, 0.0, None if subject == "x" else subject)
+        breaker.note(f"m{n}", "g", Signal.PERHAPS, 0.0, None if subject == "x" else subject)
         for n, subject in enumerate(subjects)
     ]
     assert (found[-1], breaker.open) == (is_outage, is_outage)
@@ -80,19 +80,19 @@ def test_a_template_that_fails_alone_is_no_outage(subjects, is_outage):
 
 
 def test_a_number_may_be_away_while_meta_is_not():
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for send in ("a", "b"):
-        assert not breaker.note(send, "broken", Sign.DOWN, now=0.0)
-        breaker.note("ok", "other", Sign.UP, now=0.0)
-    assert breaker.note("c", "broken", Sign.DOWN, now=0.0)
+        assert not breaker.note(send, "broken", Signal.DOWN, now=0.0)
+        breaker.note("ok", "other", Signal.UP, now=0.0)
+    assert breaker.note("c", "broken", Signal.DOWN, now=0.0)
     assert not breaker.open
 
 
 def opened(now=100.0, **times):
     closed = []
-    breaker = Breaker(on_close=lambda: closed.append(True), **times)
+    breaker = CircuitBreaker(on_close=lambda: closed.append(True), **times)
     for _ in range(3):
-        breaker.note("a", "g", Sign.AWAY, now)
+        breaker.note("a", "g", Signal.AWAY, now)
     return breaker, closed
 
 
@@ -105,7 +105,7 @@ def test_while_it_is_open_one_probe_goes_at_a_time_with_doubling_waits():
         now += breaker.wait(now)
         breaker.began("p")
         assert breaker.wait(now) == float("inf")
-        breaker.note("p", "g", Sign.AWAY, now)
+        breaker.note("p", "g", Signal.AWAY, now)
         breaker.ended("p", now)
     assert waits == [1.0, 2.0, 3.0, 3.0]
     assert not closed
@@ -114,7 +114,7 @@ def test_while_it_is_open_one_probe_goes_at_a_time_with_doubling_waits():
 def test_a_probe_that_does_well_closes_it():
     breaker, closed = opened()
     breaker.began("p")
-    breaker.note("p", "g", Sign.UP, 101.0)
+    breaker.note("p", "g", Signal.UP, 101.0)
     breaker.ended("p", 101.0)
     assert closed == [True]
     assert (breaker.open, breaker.wait(101.0)) == (False, 0.0)
@@ -129,30 +129,30 @@ def test_a_probe_that_made_no_call_lets_the_next_one_go():
 
 def test_a_call_that_was_under_way_does_not_lengthen_the_wait():
     breaker, _ = opened(base=1.0)
-    breaker.note("late", "g", Sign.AWAY, 100.5)
+    breaker.note("late", "g", Signal.AWAY, 100.5)
     assert breaker.wait(100.5) == 0.5
 
 
 def test_it_remembers_when_meta_came_back():
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     assert not breaker.was_open_since(0.0)
     for _ in range(3):
-        breaker.note("a", "g", Sign.AWAY, now=10.0)
+        breaker.note("a", "g", Signal.AWAY, now=10.0)
     assert breaker.was_open_since(11.0)
-    breaker.note("b", "g", Sign.UP, now=20.0)
+    breaker.note("b", "g", Signal.UP, now=20.0)
     assert breaker.was_open_since(15.0)
     assert not breaker.was_open_since(20.0)
 
 
 def test_an_outage_is_as_old_as_its_first_failure_whatever_its_probes_do():
-    breaker = Breaker(base=1.0, cap=10.0)
+    breaker = CircuitBreaker(base=1.0, cap=10.0)
     assert breaker.away_for(100.0) == 0.0
     for now in (1.0, 2.0, 3.0):
-        breaker.note("a", "g", Sign.AWAY, now)
+        breaker.note("a", "g", Signal.AWAY, now)
     for now in (4.0, 6.0):
         breaker.began("a")
-        breaker.note("a", "g", Sign.AWAY, now)
+        breaker.note("a", "g", Signal.AWAY, now)
         breaker.ended("a", now)
     assert breaker.away_for(9.0) == 6.0
-    breaker.note("a", "g", Sign.UP, 10.0)
+    breaker.note("a", "g", Signal.UP, 10.0)
     assert breaker.away_for(11.0) == 0.0

@@ -10,7 +10,7 @@ from common.contracts import messages
 from common.contracts.envelope import encode
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
-from sender.delivery.reconcile import Settler
+from sender.delivery.reconcile import StatusReconciler
 from sender.limits.opt_out_lookup import OptOutLookup
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 
@@ -101,7 +101,7 @@ async def test_every_status_is_told_of_also_one_without_a_wamid():
                 )
             )
 
-    await Settler(Store(), None, told.append).handle([Record("failed"), Record("sent")])
+    await StatusReconciler(Store(), None, told.append).handle([Record("failed"), Record("sent")])
     assert [status.status for status in told] == ["failed", "sent"]
 
 
@@ -177,5 +177,5 @@ async def test_the_journal_is_told_of_opt_outs_and_of_no_other_status():
         record("sent", None),
         record("failed", OPTED_OUT, None),
     ]
-    await Settler(Store(), None, on_opted_out=note).handle(batch)
+    await StatusReconciler(Store(), None, on_opted_out=note).handle(batch)
     assert noted == [("failed", OPTED_OUT)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberPace, PairPace, Pairs
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberRate, PairRate, Pairs
 
 
 def run(pace, wishes):
@@ -14,7 +14,7 @@ def run(pace, wishes):
         now = max(now, wish)
         while (ready := pace.ready_at(now)) > now:
             now = ready
-        if isinstance(pace, NumberPace):
+        if isinstance(pace, NumberRate):
             pace.reserve()
             pace.went()
             pace.answered(now, now)
@@ -30,7 +30,7 @@ def most_in_a_window(times, seconds):
 
 @given(st.lists(st.floats(0, 20), max_size=120), st.integers(1, 30))
 def test_no_second_has_more_than_the_limit(wishes, limit):
-    assert most_in_a_window(run(NumberPace(limit), wishes), 1.0) <= limit
+    assert most_in_a_window(run(NumberRate(limit), wishes), 1.0) <= limit
 
 
 delays = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=60, max_size=60)
@@ -38,7 +38,7 @@ delays = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=60, 
 
 @given(delays, st.integers(1, 8))
 def test_the_limit_is_kept_however_calls_are_delayed_on_their_two_ways(ways, limit):
-    pace, now, counted = NumberPace(limit), 0.0, []
+    pace, now, counted = NumberRate(limit), 0.0, []
     ways = [(0.0, 0.0), *ways]  # the quickest call, beside its 60 ms at Meta
     answers = []
     while ways or answers:
@@ -60,18 +60,18 @@ def test_the_limit_is_kept_however_calls_are_delayed_on_their_two_ways(ways, lim
 
 
 def test_a_backlog_goes_at_the_limit():
-    went = run(NumberPace(80), [0.0] * 800)
+    went = run(NumberRate(80), [0.0] * 800)
     assert went[-1] < 9.01 * WINDOW_SECONDS
 
 
 def test_what_comes_in_counts_too():
-    pace = NumberPace(10)
+    pace = NumberRate(10)
     pace.came(5.0, 10)
     assert pace.ready_at(5.5) == 5.0 + WINDOW_SECONDS
 
 
 def test_what_is_reserved_counts_until_it_goes_or_does_not():
-    pace = NumberPace(2)
+    pace = NumberRate(2)
     pace.reserve()
     pace.reserve()
     assert pace.ready_at(9.0) > 9.0
@@ -87,7 +87,7 @@ def test_what_is_reserved_counts_until_it_goes_or_does_not():
 
 
 def test_too_fast_halves_the_rate_once_a_second_and_it_recovers_by_itself():
-    pace = NumberPace(80)
+    pace = NumberRate(80)
     for _ in range(5):
         pace.too_fast(100.0)
     assert pace.rate == 40
@@ -100,14 +100,14 @@ def test_too_fast_halves_the_rate_once_a_second_and_it_recovers_by_itself():
 
 
 def test_a_limit_that_meta_tells_is_taken():
-    pace = NumberPace(80)
+    pace = NumberRate(80)
     pace.set_limit(1_000, 0.0)
     assert pace.rate == 1_000
     pace.set_limit(20, 1.0)
     assert pace.rate == 20
 
 
-class Strict(PairPace):
+class Strict(PairRate):
     """As a campaign keeps it."""
 
     def ready_at(self, now):
@@ -201,7 +201,7 @@ def test_a_campaign_is_never_refused_by_the_strictest_reading(wishes):
 
 
 def test_a_refusal_is_forgotten_after_a_quiet_minute_and_not_before():
-    pair = PairPace()
+    pair = PairRate()
     for second in range(3):
         pair.went(2.0 * second)
     assert pair.ready_at(6.0, strict=False) == 6.0
@@ -260,7 +260,7 @@ def test_one_recipient_gets_no_more_than_borrowed_and_one_in_six_seconds_on_aver
 
 
 def test_an_idle_pair_can_be_forgotten():
-    pace = PairPace()
+    pace = PairRate()
     assert pace.idle(0.0)
     pace.went(0.0)
     pace.went(1.0)

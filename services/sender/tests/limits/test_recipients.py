@@ -11,17 +11,17 @@ from sender_session import ParkStore
 from common.contracts.contacts import Contact
 from common.meta.client import Answered
 from sender.delivery.core import Rules, after
-from sender.dispatch.aliases import Junctions
+from sender.dispatch.aliases import LaneAliases
 from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item
-from sender.journal.store import Lately
-from sender.limits.numbers import Paces
+from sender.journal.store import RecentTimes
+from sender.limits.numbers import RateLimits
 from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, Pairs
 from sender.limits.recipients import Persons
 from sender.outcomes import Sent
 from sender.records.requests import Position, lane_of, lane_today, read_record
-from sender.waiting.parking import Parker, Parking
+from sender.waiting.parking import Parking, ParkingWriters
 
 PHONE, OTHER, USER = "+4915112345678", "+4915112345679", "DE.1349"
 GROUP = "Y2FwaV9ncm91cDoxNTU1MDAwMDAwMQZD"
@@ -222,7 +222,7 @@ def test_a_name_stays_in_the_lane_it_has_gone_into_when_the_news_is_forgotten():
 
 def test_no_name_changes_its_lane_while_its_bot_has_a_backlog():
     alive, backlogged = set(), {"bot"}
-    junctions = Junctions(lambda name: A if name == B else name, alive, backlogged)
+    junctions = LaneAliases(lambda name: A if name == B else name, alive, backlogged)
     assert junctions.lane_of(B, "bot") == B  # the backlog may have a send to it
     backlogged.clear()
     assert junctions.lane_of(B, "bot") == A
@@ -252,7 +252,7 @@ def test_a_send_without_room_is_parked_under_the_name_of_its_lane_and_its_own():
 
 
 def paces(pairs):
-    return Paces(lambda _: "", {"": 1.0}, rate=80, most=10, pairs=pairs)
+    return RateLimits(lambda _: "", {"": 1.0}, rate=80, most=10, pairs=pairs)
 
 
 def test_one_person_has_one_pair_limit_under_all_names():
@@ -285,9 +285,9 @@ def test_who_takes_a_number_over_learns_its_persons_from_the_journal():
     person = Contact(user_id=USER, wa_id="525512345678")
     known.learn(
         [
-            Lately("bot", "+5215512345678", at[0::3]),
-            Lately("bot", "+525512345678", at[1::3]),
-            Lately("bot", USER, at[2::3], person),
+            RecentTimes("bot", "+5215512345678", at[0::3]),
+            RecentTimes("bot", "+525512345678", at[1::3]),
+            RecentTimes("bot", USER, at[2::3], person),
         ],
         1_050.0,
     )
@@ -303,7 +303,7 @@ def job_item(to, order):
 
 async def test_a_new_session_knows_where_the_parked_sends_to_a_name_are():
     store = ParkStore([])
-    parker = Parker(store)
+    parker = ParkingWriters(store)
     first = Parking(parker, Lanes(Bounds(lane=1), named=lambda name: A if name == B else name), 0)
     sends = [job_item(PHONE, 1), job_item(USER, 2), job_item(USER, 3)]
     first._lanes.offer(sends[0])
@@ -323,7 +323,7 @@ async def test_a_new_session_knows_where_the_parked_sends_to_a_name_are():
 
 async def test_what_an_earlier_version_parked_under_another_notation_stays_before_what_comes():
     store = ParkStore([])
-    parker = Parker(store)
+    parker = ParkingWriters(store)
     before = Parking(parker, Lanes(), 0)
     old = job_item("+5215512345678", 1)
     old.lane = "bot|p:5215512345678"

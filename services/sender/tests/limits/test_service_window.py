@@ -6,7 +6,7 @@ import pytest
 
 from common.contracts.contacts import Contact
 from common.errors import Unavailable
-from sender.limits.service_window import Refusal, Windows, is_known_closed
+from sender.limits.service_window import Refusal, ServiceWindows, is_known_closed
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NUMBER, TO = "106", "+5215512345678"
@@ -56,7 +56,7 @@ async def conversation():
 
 @pytest.fixture
 async def windows(conversation):
-    windows = Windows(conversation)
+    windows = ServiceWindows(conversation)
     yield windows
     await windows.close()
 
@@ -125,7 +125,7 @@ async def test_a_status_from_before_the_last_message_closes_nothing(windows, con
 
 
 async def test_without_conversation_nothing_is_refused_because_nobody_would_tell_when_it_opens():
-    windows = Windows(None)
+    windows = ServiceWindows(None)
     windows.refused(NUMBER, TO, NOW)
     assert not await windows.is_closed(NUMBER, TO, NOW)
     await windows.close()

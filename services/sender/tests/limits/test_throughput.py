@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from common.contracts import number_events
 from common.errors import Unavailable
 from common.meta.numbers import COEXISTENCE_RATE, NumberFacts
-from sender.limits.numbers import Paces
+from sender.limits.numbers import RateLimits
 from sender.limits.throughput import Throughput
 
 BOT, PHONE = "bot", "1065"
@@ -41,7 +41,7 @@ class FakeStore:
 class World:
     def __init__(self):
         self.meta, self.store, self.clock = FakeMeta(), FakeStore(), 1_000.0
-        self.paces = Paces(lambda _: "standard", {"standard": 1.0}, rate=COEXISTENCE_RATE, most=10)
+        self.paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=COEXISTENCE_RATE, most=10)
         self.accounts = {BOT: SimpleNamespace(revision=1), "other": SimpleNamespace(revision=1)}
         self.throughput = Throughput(
             self.paces, self.accounts, self, self.meta, self.store, default=80, now=lambda: self.clock

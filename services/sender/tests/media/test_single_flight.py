@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sender.media.single_flight import Shared
+from sender.media.single_flight import SingleFlight
 
 
 class Work:
@@ -22,7 +22,7 @@ class Work:
 
 
 def shared(patience=5.0):
-    return Shared(patience=patience, lasting=lambda error: isinstance(error, LookupError))
+    return SingleFlight(patience=patience, lasting=lambda error: isinstance(error, LookupError))
 
 
 async def begun(work, runs=1):

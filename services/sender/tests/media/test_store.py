@@ -9,7 +9,7 @@ import pytest
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
 from sender.delivery.attempt import utc_now
-from sender.media.store import COLLECTION, MARGIN, Kept, MediaStore, key_of
+from sender.media.store import COLLECTION, MARGIN, CachedUpload, MediaStore, key_of
 
 pytestmark = pytest.mark.integration
 LINK = "https://x.test/a?signature=secret"
@@ -33,7 +33,7 @@ async def store(mongo):
 
 def kept(media_id="1", at=None, life=timedelta(days=30)):
     at = at or utc_now()
-    return Kept(media_id, "image/png", at, at + life, "a.png")
+    return CachedUpload(media_id, "image/png", at, at + life, "a.png")
 
 
 async def test_an_upload_is_found_until_shortly_before_its_end(store):

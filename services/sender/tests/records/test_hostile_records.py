@@ -22,8 +22,8 @@ from sender.records.requests import (
     LAST_DUE,
     MAX_REQUEST_BYTES,
     Job,
-    Letter,
     Position,
+    UnreadableRecord,
     headers_of,
     read_record,
     rekeyed,
@@ -47,7 +47,7 @@ VALUES = [
 def judged(value, headers, *, retried):
     """Read a record, and do with it all that is done without IO; what is carried on has to be small."""
     read = read_record(AT, value, read_headers(headers), retried=retried)
-    if isinstance(read, Letter):
+    if isinstance(read, UnreadableRecord):
         made = [dead_record(read, NOW)]
     else:
         item = item_of(read, order=read.origin.offset, partition=TopicPartition("t", 1), due=read.due)
@@ -137,7 +137,7 @@ def test_what_is_no_topic_and_no_time_is_not_carried_on(name, field, value):
 
 @pytest.mark.parametrize("chatbot", ["a b", "a|p:1", "a\nb", "b\n", "é", "a/b", "", "x" * 129, "\x00", 5, None, ["b"]])
 def test_what_names_no_possible_chatbot_is_a_letter(chatbot):
-    assert isinstance(judged(json.dumps({**GOOD, "chatbotId": chatbot}).encode(), [], retried=False), Letter)
+    assert isinstance(judged(json.dumps({**GOOD, "chatbotId": chatbot}).encode(), [], retried=False), UnreadableRecord)
 
 
 ABSURD = [

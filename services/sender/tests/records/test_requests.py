@@ -9,7 +9,7 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
 from sender.api.batch import Parsing
-from sender.records.requests import MAX_REQUEST_BYTES, Job, Letter, Position, parse, read_record
+from sender.records.requests import MAX_REQUEST_BYTES, Job, Position, UnreadableRecord, parse, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
@@ -75,7 +75,7 @@ DEEP = {"metadata": {"a": json.loads("[" * 99 + "]" * 99)}}
 )  # fmt: skip
 def test_what_names_no_chatbot_is_a_letter(value):
     letter = read(value)
-    assert isinstance(letter, Letter)
+    assert isinstance(letter, UnreadableRecord)
     assert letter.error.reason == "invalid_request"
     assert letter.origin == AT
 

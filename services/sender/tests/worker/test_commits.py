@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
-from sender.worker.commits import _MAX_EFFECTS, Commits, Effect
+from sender.worker.commits import _MAX_EFFECTS, CommitEntry, Commits
 
 APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
 
@@ -42,7 +42,7 @@ def rig():
 
 
 def effect(number, **more):
-    return Effect((Outgoing("t", "k", number),), **more)
+    return CommitEntry((Outgoing("t", "k", number),), **more)
 
 
 async def reached(condition):

@@ -16,7 +16,7 @@ from common.kafka.consume.partitions import Halted
 from common.kafka.wire.partitioner import partition_of
 from common.telemetry.tenants import UNKNOWN
 from sender.dispatch.model import Bounds
-from sender.journal.store import Lately
+from sender.journal.store import RecentTimes
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
 
 
@@ -864,7 +864,7 @@ async def test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_it
     world.kafka.count = 3
     ours = next(f"bot{n}" for n in range(100) if partition_of(f"bot{n}", 3) == PARTITION)
     other = next(f"bot{n}" for n in range(100) if partition_of(f"bot{n}", 3) != PARTITION)
-    world.lately = [Lately(bot, "+4915100000001", [datetime.now(UTC)] * 5) for bot in (ours, other)]
+    world.lately = [RecentTimes(bot, "+4915100000001", [datetime.now(UTC)] * 5) for bot in (ours, other)]
     async with world.running():
         await until(lambda: ours in dict(world.paces.numbers()))
     assert world.paces.number(ours).room(time.time()) < 1_000

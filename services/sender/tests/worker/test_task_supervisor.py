@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sender.worker.task_supervisor import Crew
+from sender.worker.task_supervisor import TaskSupervisor
 
 
 async def cancelled_from_within():
@@ -21,7 +21,7 @@ async def test_the_first_error_is_the_sessions():
     async def fails():
         raise RuntimeError("broken")
 
-    crew = Crew()
+    crew = TaskSupervisor()
     crew.start(forever(), "other")
     crew.start(fails(), "one")
     with pytest.raises(RuntimeError, match="broken"):
@@ -30,14 +30,14 @@ async def test_the_first_error_is_the_sessions():
 
 
 async def test_a_task_that_a_library_cancelled_has_failed():
-    crew = Crew()
+    crew = TaskSupervisor()
     crew.start(cancelled_from_within(), "one")
     with pytest.raises(RuntimeError, match="one was cancelled from within"):
         await crew.failed
 
 
 async def test_a_task_that_was_asked_to_end_has_not():
-    crew = Crew()
+    crew = TaskSupervisor()
     crew.start(forever(), "one")
     await asyncio.sleep(0)
     await crew.dismiss()

@@ -17,7 +17,7 @@ from common.errors import AppError, TooLarge, Unavailable
 from common.http.auth import ApiKey, check_chatbot
 from common.http.openapi_responses import KAFKA_AWAY, documented
 from common.http.request_body import body_in_time
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
@@ -27,7 +27,7 @@ from sender.api import answers
 from sender.api.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
 from sender.api.enqueue import ensure_sendable, ensure_unexpired, entered, record_of
 from sender.api.openapi import body_of
-from sender.api.warnings import Advice, Named, is_past, named, past_warnings, sentence_of_batch
+from sender.api.warnings import Named, WarningFinder, is_past, named, past_warnings, sentence_of_batch
 
 _SLICE_SECONDS: Final = 0.003
 _LARGE_BYTES: Final = 131_072
@@ -41,7 +41,7 @@ class Admission:
     """
 
     def __init__(self, most: int) -> None:
-        self._room = Room(most, "batches", each=max(MAX_BYTES, most // 2))
+        self._room = Capacity(most, "batches", each=max(MAX_BYTES, most // 2))
         self.parsing = asyncio.Lock()
 
     @contextmanager
@@ -79,7 +79,7 @@ def batch_route(
     publisher: Publisher,
     accounts: Table[AccountData],
     admission: Admission,
-    advice: Advice,
+    advice: WarningFinder,
     now: Callable[[], datetime],
 ) -> HTTPRouteHandler:
     """The route."""
@@ -126,7 +126,7 @@ def batch_route(
     return batch
 
 
-async def _published(publisher: Publisher, advice: Advice, judged: _Judged) -> str:
+async def _published(publisher: Publisher, advice: WarningFinder, judged: _Judged) -> str:
     """Write the records; what happened, in a sentence. Each result has what is known of its id in its warnings."""
     if not judged.named:
         if judged.records:

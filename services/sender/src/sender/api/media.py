@@ -18,7 +18,7 @@ from common.http.clients.accounts import Credentials, CredentialsClient
 from common.http.guard.protocol import stream_body
 from common.http.openapi_responses import DEACTIVATED, NO_CHATBOT_ID, UNKNOWN_ACCOUNT, documented
 from common.http.request_body import stream_of
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.http.uploads.form_file import form_file
 from common.kafka.consume.table import Table
 from common.meta.errors import GraphFailure, Klass
@@ -57,8 +57,8 @@ class UploadLimits:
     """What uploads may take: `seconds` each, `places` at one time (by chatbot), `spool` bytes on disk in all."""
 
     seconds: float
-    places: Room
-    spool: Room
+    places: Capacity
+    spool: Capacity
 
 
 def media_route(

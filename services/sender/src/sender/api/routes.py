@@ -33,7 +33,7 @@ from sender.api import answers
 from sender.api.batch_route import Admission, batch_route
 from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.api.openapi import body_of
-from sender.api.warnings import NOTHING, Advice, sentence_of
+from sender.api.warnings import NOTHING, WarningFinder, sentence_of
 from sender.journal.entry import Entry, State
 from sender.journal.standing import Standings, shown
 from sender.records.requests import MAX_ID, MAX_REQUEST_BYTES, parse
@@ -51,7 +51,7 @@ def send_router(
     publisher: Publisher,
     accounts: Table[AccountData],
     standings: Standings,
-    advice: Advice,
+    advice: WarningFinder,
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
@@ -75,7 +75,7 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Advice, now: Now) -> HTTPRouteHandler:
+def send_route(publisher: Publisher, accounts: Table[AccountData], advice: WarningFinder, now: Now) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(

@@ -78,7 +78,7 @@ def one_or_many(one: Callable[[str], Awaitable[Entry | None]], many: Load) -> Lo
     return load
 
 
-class Advice:
+class WarningFinder:
     """Looks for the problems. `is_closed` asks for a window, `is_held` whether a number is held; `load` the journal."""
 
     def __init__(

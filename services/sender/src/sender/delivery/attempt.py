@@ -41,14 +41,14 @@ from sender.delivery.scopes import subject_of, template_of
 from sender.delivery.transitions import blank, claim, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
-from sender.journal.entry import Entry, Move, State
-from sender.limits.circuit_breaker import Breaker, Sign, sign_of
+from sender.journal.entry import Entry, State, Transition
+from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 from sender.limits.refusals import RefusedSubjects, Waits
-from sender.limits.service_window import CLOSED, Windows, needs_window
+from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
 from sender.media.cache import MediaCache
 from sender.media.failures import MediaFailure, NotNow, NotTaken
-from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, Step
+from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, StepResult
 from sender.records.requests import Job
 from sender.telemetry import GraphCall
 
@@ -64,7 +64,7 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
+class _Attempt:
     """Attempt `number` of a job, by one owner; `entry` is how it stood before."""
 
     job: Job
@@ -96,18 +96,18 @@ def _silent(_: Entry) -> float:
 
 
 @dataclass(slots=True)
-class Flow:
+class Delivery:
     """The collaborators of a step, shared by all sessions of the process."""
 
     accounts: Table[AccountData]
     credentials: CredentialsClient
     graph: GraphClient
     media: MediaCache
-    windows: Windows
-    moves: GroupCommit[Move, Entry]
+    windows: ServiceWindows
+    moves: GroupCommit[Transition, Entry]
     loads: GroupCommit[str, Entry | None]
     rules: Rules
-    breaker: Breaker
+    breaker: CircuitBreaker
     on_rejected: Callable[[str, Credentials, int | None], None]
     callbacks: Callbacks
     refused: RefusedSubjects = field(default_factory=RefusedSubjects)
@@ -127,7 +127,7 @@ class Flow:
         doubted: bool = False,
         ends: MetaError | None = None,
         calling: Calling = nullcontext,
-    ) -> Step:
+    ) -> StepResult:
         """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
 
         `doubted`: this session has it in doubt. `ends`: its number was refused for too long, for this reason, and the
@@ -136,7 +136,7 @@ class Flow:
         try:
             account = await self._account(job.chatbot_id)
         except Unavailable as error:
-            return Step(self._accounts_away(error), None)
+            return StepResult(self._accounts_away(error), None)
         entry = await self.loads.submit(job.journal_id) if look else None
         if doubted and entry is not None and is_contested(entry, owner):
             return self._left(entry)
@@ -160,7 +160,7 @@ class Flow:
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Trial(job, job.request, decision.attempt, owner, strikes, calling, entry)
+                trial = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
                 waits = self._waits(trial)
                 attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
@@ -168,12 +168,12 @@ class Flow:
                     continue
                 decision, entry, answered = attempt
             step = await self._record(job, account, entry, decision, owner)
-            if isinstance(step, Step):
+            if isinstance(step, StepResult):
                 return replace(step, answered=answered)
             entry = step
 
     async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
-        self, trial: _Trial, account: AccountData, entry: Entry | None
+        self, trial: _Attempt, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
         try:
@@ -201,7 +201,7 @@ class Flow:
         outcome, answered = await self._called(trial, made, credentials)
         return outcome, standing, answered
 
-    def _claim(self, trial: _Trial, entry: Entry | None, credentials: Credentials) -> Move:
+    def _claim(self, trial: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
         job, now = trial.job, self.now()
         return claim(
             entry,
@@ -223,7 +223,7 @@ class Flow:
         )
 
     async def _called(
-        self, trial: _Trial, made: SendRequest | NotTaken, credentials: Credentials
+        self, trial: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
     ) -> tuple[Outcome, bool]:
         """What came of a call, and whether Meta spoke."""
         job, began = trial.job, time.monotonic()
@@ -249,7 +249,7 @@ class Flow:
             # It had the id of a link that Meta has lost: the next attempt has another.
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
         sign = sign_of(end)
-        subject = subject_of(trial.request) if sign is not Sign.UP else None
+        subject = subject_of(trial.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())
         outcome = self._told_of(trial, outcome)
@@ -266,7 +266,7 @@ class Flow:
             self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
-    async def _has_opted_out(self, trial: _Trial, number_id: str) -> bool:
+    async def _has_opted_out(self, trial: _Attempt, number_id: str) -> bool:
         """Whether it is a marketing template to a person who has stopped those, and has not written since."""
         job, request = trial.job, trial.request
         if not (template := template_of(request)):
@@ -280,7 +280,7 @@ class Flow:
             return False
         return True
 
-    def _note_template(self, trial: _Trial, outcome: Outcome) -> None:
+    def _note_template(self, trial: _Attempt, outcome: Outcome) -> None:
         """Remember what may yet be said of a template, or was said of its recipient."""
         job, subject = trial.job, subject_of(trial.request) or ""
         if isinstance(outcome, Sent):
@@ -288,7 +288,7 @@ class Flow:
         elif isinstance(outcome, Dead) and outcome.error.code == OPTED_OUT:
             self.opt_outs.refused(job.chatbot_id, job.lane, subject, self.now())
 
-    def _waits(self, trial: _Trial) -> Apart | Dead | None:
+    def _waits(self, trial: _Attempt) -> Apart | Dead | None:
         """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
         chatbot = trial.job.chatbot_id
         if chatbot not in self.refused or (trial.entry is not None and trial.entry.state is State.IN_DOUBT):
@@ -298,7 +298,7 @@ class Flow:
         waits = self.refused.wait(chatbot, subject, trial.job.item_id, now.timestamp()) if subject else None
         return self._kept_apart(trial, waits, now) if waits is not None else None
 
-    def _told_of(self, trial: _Trial, outcome: Outcome) -> Outcome:
+    def _told_of(self, trial: _Attempt, outcome: Outcome) -> Outcome:
         """The outcome of a call, with what it says of the template or kind of the message."""
         hold = outcome.hold if isinstance(outcome, Defer) else None
         apart = hold if hold is not None and hold.apart else None
@@ -318,11 +318,11 @@ class Flow:
             self.refused.give_up(chatbot, subject, send)
         return outcome
 
-    def _kept_apart(self, trial: _Trial, waits: Waits, now: datetime) -> Apart | Dead:
+    def _kept_apart(self, trial: _Attempt, waits: Waits, now: datetime) -> Apart | Dead:
         due = to_millis(int(waits.due * 1e9))
         return kept_apart(trial.request, trial.entry, due, waits.error, now=now, rules=self.rules)
 
-    async def _prepared(self, trial: _Trial, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
+    async def _prepared(self, trial: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
         """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
         request, number_id = trial.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
@@ -336,7 +336,7 @@ class Flow:
         except MediaFailure as failure:
             return failure
 
-    def _unprepared(self, failure: MediaFailure, trial: _Trial) -> Outcome:
+    def _unprepared(self, failure: MediaFailure, trial: _Attempt) -> Outcome:
         return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now=self.now(), rules=self.rules)
 
     async def _call(
@@ -349,7 +349,7 @@ class Flow:
 
     async def _record(
         self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str
-    ) -> Step | Entry:
+    ) -> StepResult | Entry:
         """Write the outcome down; or the entry that stood in the way, with which to decide again."""
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
@@ -360,19 +360,19 @@ class Flow:
             )
             move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
             if move is None:
-                return Step(outcome, entry)
+                return StepResult(outcome, entry)
             standing = await self.moves.submit(move)
             if standing.token == move.won:
-                return Step(outcome, standing, recorded=True)
+                return StepResult(outcome, standing, recorded=True)
             if standing.ended or not claimed:
                 return standing
             if not isinstance(outcome, Sent):
                 return self._left(standing)
             entry = standing  # Meta has it, whoever owns it: that has to be known
 
-    def _left(self, entry: Entry) -> Step:
+    def _left(self, entry: Entry) -> StepResult:
         log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})
-        return Step(left_to_other(entry, self.now(), self.rules), entry, contested=True)
+        return StepResult(left_to_other(entry, self.now(), self.rules), entry, contested=True)
 
     async def _account(self, chatbot_id: str) -> AccountData | None:
         account = self.accounts.get(chatbot_id)

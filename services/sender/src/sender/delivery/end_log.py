@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sender.journal.entry import State
-from sender.outcomes import Dead, Step
+from sender.outcomes import Dead, StepResult
 from sender.records.requests import Job
 
 log = logging.getLogger(__name__)
@@ -46,14 +46,14 @@ class Allowance:
         return count
 
 
-class Endings:
+class EndLog:
     """Writes the lines of a process."""
 
     def __init__(self) -> None:
         self._allowance = Allowance()
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, job: Job, step: Step) -> None:
+    def note(self, job: Job, step: StepResult) -> None:
         """A step has ended. A send that had ended before, and is only read again, has had its line."""
         if not step.recorded or not isinstance(step.outcome, Dead) or step.outcome.state is State.CANCELLED:
             return
@@ -74,7 +74,7 @@ class Endings:
         log.info("more sends ended without success; their lines were left out", extra={"count": self._allowance.told()})
 
 
-def line_of(job: Job, outcome: Dead, step: Step) -> dict[str, object]:
+def line_of(job: Job, outcome: Dead, step: StepResult) -> dict[str, object]:
     """Ids, the code and the reason: no words that were written, no phone number. Pure."""
     return {
         "state": str(outcome.state),

@@ -18,7 +18,7 @@ from sender.cas_token import new_token
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import deliver_after_all, fail_later, settle
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Move
+from sender.journal.entry import Entry, Transition
 from sender.journal.store import JournalStore
 from sender.limits.opt_outs import has_opted_out
 
@@ -30,7 +30,7 @@ _FAILED: Final = "failed"
 _ARRIVED: Final = frozenset({"delivered", "read", "played"})
 
 
-class Settler:
+class StatusReconciler:
     """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
 
     It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
@@ -43,7 +43,7 @@ class Settler:
     def __init__(
         self,
         store: JournalStore,
-        moves: GroupCommit[Move, Entry],
+        moves: GroupCommit[Transition, Entry],
         on_status: Callable[[StatusData], None] = lambda _status: None,
         on_opted_out: Callable[[StatusData, datetime], Awaitable[None]] | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Settler:
                     log.info("settled by a status", extra={"journal_id": entry.id, "was": str(was)})
 
 
-class Watch:
+class DoubtWatcher:
     """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
 
     Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
@@ -119,7 +119,7 @@ class Watch:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Move | None:
+def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Transition | None:
     """What a status of this send changes in its entry; None: nothing (more). Pure.
 
     A failure counts while it is what the message stands at: Meta may report a failure of one device beside the delivery

@@ -11,8 +11,8 @@ from common.contracts.envelope import encode
 from common.contracts.messages import MetaError
 from common.kafka.records import Outgoing, headers_for
 from sender.journal.entry import Entry, State
-from sender.outcomes import Apart, Retry, Step
-from sender.records.requests import NOT_BEFORE, REPLAYS, Job, Letter, headers_of, origin_headers
+from sender.outcomes import Apart, Retry, StepResult
+from sender.records.requests import NOT_BEFORE, REPLAYS, Job, UnreadableRecord, headers_of, origin_headers
 
 _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,
@@ -115,7 +115,7 @@ def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now
     return _record(job, sends.QUEUED, (str(job.attempts), error.reason or ""), data, now)
 
 
-def waiting(job: Job, step: Step, now: datetime) -> tuple[Outgoing, ...]:
+def waiting(job: Job, step: StepResult, now: datetime) -> tuple[Outgoing, ...]:
     """What a producer should learn of a send that waits because Meta refuses its template or kind."""
     outcome = step.outcome
     news = isinstance(outcome, Apart) and outcome.news and step.recorded
@@ -164,7 +164,7 @@ def dead_letter(job: Job, entry: Entry) -> Outgoing:
     )
 
 
-def dead_record(letter: Letter, now: datetime) -> Outgoing:
+def dead_record(letter: UnreadableRecord, now: datetime) -> Outgoing:
     """The dead-letter record of what cannot be understood; of what is larger than the topic takes, the beginning.
 
     A record can be so large when it came in a compressed batch.

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from common.contracts.contacts import Contact
 from common.contracts.messages import MetaError
-from sender.journal.entry import Entry, Move, State
+from sender.journal.entry import Entry, State, Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 
@@ -42,7 +42,7 @@ def blank(
 
 def claim(
     entry: Entry | None, fresh: Entry, attempt: int, *, phone_number_id: str, owner: str, token: str, now: datetime
-) -> Move:
+) -> Transition:
     """The right to call Meta as attempt number `attempt`."""
     claimed = replace(
         entry or fresh,
@@ -61,7 +61,7 @@ def claim(
 
 def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journal has it already
     entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
-) -> Move | None:
+) -> Transition | None:
     """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
     base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None, apart="")
     match outcome:
@@ -97,7 +97,7 @@ def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journ
             return _move(entry, _with_error(waiting, outcome.error, now))
 
 
-def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Move | None:
+def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Transition | None:
     """What a status of Meta's says about a send that has not ended: Meta has it. None when that is known.
 
     A send that ended as failed stays so, and the wamid keeps it from ever being replayed.
@@ -109,7 +109,7 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
     return _move(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
 
 
-def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, failed_at: datetime) -> Move | None:
+def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, failed_at: datetime) -> Transition | None:
     """Meta had accepted a message, and reports later that it failed; None when that is known.
 
     A report of another wamid is of an earlier call for the same send, and says nothing of this one.
@@ -119,20 +119,20 @@ def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, fail
     return _move(entry, replace(entry, token=token, failure=failure, failed_at=failed_at))
 
 
-def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Move | None:
+def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Transition | None:
     """A message that Meta had reported as failed was delivered, to another device; None when no failure is known."""
     if entry.wamid != wamid or entry.failure is None:
         return None
     return _move(entry, replace(entry, token=token, failure=None, failed_at=None))
 
 
-def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Move:
+def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Transition:
     """A dead letter is sent again, with all of its attempts."""
     fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)
     return _move(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
 
 
-def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> Move | None:
+def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> Transition | None:
     """Have a send never sent; None when it is too late for that, or it may be.
 
     It is not while Meta provably does not have it and nobody is calling: so what may be retried can be cancelled.
@@ -159,5 +159,5 @@ def _with_error(entry: Entry, error: MetaError | None, now: datetime) -> Entry:
     return replace(entry, error=error, first_failed_at=entry.first_failed_at or now)
 
 
-def _move(entry: Entry | None, then: Entry) -> Move:
-    return Move(then, expected=entry.token if entry else None, before=entry.state if entry else None)
+def _move(entry: Entry | None, then: Entry) -> Transition:
+    return Transition(then, expected=entry.token if entry else None, before=entry.state if entry else None)

@@ -7,7 +7,7 @@ order all the same, so a name changes its lane only while it has no send anywher
 from collections.abc import Callable, Container
 
 
-class Junctions:
+class LaneAliases:
     """The names whose sends are in the lane of another name.
 
     `named` says what Meta has told about a name at this time. `alive` has the lanes in memory, `backlogged` the groups

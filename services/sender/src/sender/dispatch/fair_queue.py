@@ -20,7 +20,7 @@ _MANY: Final = 10_000
 NEVER: Final = float("inf")
 
 
-class Turning(Protocol):
+class Queueable(Protocol):
     """What turns know of a lane. `ready` says that it waits for its turn; only turns change it."""
 
     group: str
@@ -37,10 +37,10 @@ class Pace(Protocol):
         """One is about to go."""
 
 
-L = TypeVar("L", bound=Turning)
+L = TypeVar("L", bound=Queueable)
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Share(msgspec.Struct, frozen=True):
     """How a group shares: its weight, its pace (None: as fast as it can), and how many may be under way at once."""
 
     weight: float = 1.0
@@ -48,10 +48,10 @@ class Terms(msgspec.Struct, frozen=True):
     most: int = 1_000_000
 
 
-class Shares:
+class VirtualClock:
     """The virtual times of all groups of a process; sessions share them, so that they can be compared."""
 
-    def __init__(self, terms: Callable[[str], Terms] = lambda _: Terms()) -> None:
+    def __init__(self, terms: Callable[[str], Share] = lambda _: Share()) -> None:
         self.terms = terms
         self._now = 0.0
         self._ends: dict[str, float] = {}
@@ -90,11 +90,11 @@ class _Group(Generic[L]):
         return None
 
 
-class Turns(Generic[L]):
+class FairQueue(Generic[L]):
     """The lanes of one session that wait for their turn."""
 
-    def __init__(self, shares: Shares | None = None) -> None:
-        self._shares = shares or Shares()
+    def __init__(self, shares: VirtualClock | None = None) -> None:
+        self._shares = shares or VirtualClock()
         self._groups: dict[str, _Group[L]] = {}
         self._heap: list[tuple[float, int, _Group[L]]] = []
         self._sleeping: list[tuple[float, int, _Group[L]]] = []

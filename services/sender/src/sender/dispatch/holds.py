@@ -29,7 +29,7 @@ L = TypeVar("L", bound=Holdable)
 
 
 @dataclass(eq=False, slots=True)
-class _Gate(Generic[L]):
+class _HeldGroup(Generic[L]):
     until: float
     refused: bool = False
     refused_since: float = float("inf")
@@ -63,7 +63,7 @@ class _Gate(Generic[L]):
         return bool(self.first or (self.later and not awaited))
 
 
-class Gates(Generic[L]):
+class Holds(Generic[L]):
     """The gates that are shut. A lane that may not pass waits at its gate until `let_go` or `open` returns it.
 
     A group that is refused is waited for at most `most` seconds. After that its lanes pass, to be ended (`ends`), while
@@ -72,7 +72,7 @@ class Gates(Generic[L]):
 
     def __init__(self, most: float = float("inf")) -> None:
         self._most = most
-        self._gates: dict[str, _Gate[L]] = {}
+        self._gates: dict[str, _HeldGroup[L]] = {}
 
     def hold(
         self, group: str, now: float, base: float, cap: float, *, refused: bool = False, reason: MetaError | None = None
@@ -84,7 +84,7 @@ class Gates(Generic[L]):
         """
         gate = self._gates.get(group)
         if gate is None:
-            gate = self._gates[group] = _Gate(until=now)
+            gate = self._gates[group] = _HeldGroup(until=now)
         gate.refused = refused or (gate.refused and now < gate.until)
         gate.refused_since = min(gate.refused_since, now) if gate.refused else float("inf")
         gate.reason = reason if refused else gate.reason
@@ -191,7 +191,7 @@ class Gates(Generic[L]):
         overs = [gate.refused_since + self._most for gate in self._gates.values() if gate.is_waited_at(awaited=False)]
         return min((time for time in [*(gate.until for gate in waited), *overs] if time < float("inf")), default=None)
 
-    def _is_over(self, gate: _Gate[L], now: float) -> bool:
+    def _is_over(self, gate: _HeldGroup[L], now: float) -> bool:
         """Whether a group was refused for as long as anything waits for it."""
         return now >= gate.refused_since + self._most
 

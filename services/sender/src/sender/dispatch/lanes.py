@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from common.contracts.messages import MetaError
-from sender.dispatch.aliases import Junctions
-from sender.dispatch.fair_queue import Shares, Turns
-from sender.dispatch.holds import Gates
+from sender.dispatch.aliases import LaneAliases
+from sender.dispatch.fair_queue import FairQueue, VirtualClock
+from sender.dispatch.holds import Holds
 from sender.dispatch.model import Bounds, Item, Lane, Load, LoadBacklog, Wait, is_loadable
-from sender.dispatch.overflow import Shelf
+from sender.dispatch.overflow import Overflow
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Lanes(Generic[T]):
     def __init__(
         self,
         bounds: Bounds | None = None,
-        shares: Shares | None = None,
+        shares: VirtualClock | None = None,
         pair: PairReadyAt = _at_once,
         named: Callable[[str], str] = _itself,
     ) -> None:
@@ -59,12 +59,12 @@ class Lanes(Generic[T]):
         self._items: dict[str, Item[T]] = {}
         self._expecting: dict[str, Lane[T]] = {}
         self._under_way: dict[str, list[Lane[T]]] = {}  # by send: the lanes whose head is another record of it
-        self._gates: Gates[Lane[T]] = Gates(self._bounds.most_seconds)
-        self._turns: Turns[Lane[T]] = Turns(shares)
+        self._gates: Holds[Lane[T]] = Holds(self._bounds.most_seconds)
+        self._turns: FairQueue[Lane[T]] = FairQueue(shares)
         self._timers: list[tuple[float, int, Lane[T]]] = []
         self._sequence = 0
-        self.shelf: Shelf[T] = Shelf(self._bounds, self._gates, self._lane, self._set_timer)
-        self.junctions = Junctions(named, self._lanes, self.shelf.backlogs)
+        self.shelf: Overflow[T] = Overflow(self._bounds, self._gates, self._lane, self._set_timer)
+        self.junctions = LaneAliases(named, self._lanes, self.shelf.backlogs)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sender.dispatch.model import Bounds
 
 
-class Room:
+class MemoryBudget:
     """Counts of one session. `bulk` asks for a campaign's sends, which have half of their group's room.
 
     The other half is for what somebody waits for; and a group that has very little in memory has room even when the

@@ -12,20 +12,20 @@ from collections.abc import Callable, Container, Sequence
 from typing import Generic, TypeVar
 
 from sender.dispatch.backlogs import Backlogs
-from sender.dispatch.holds import Gates
-from sender.dispatch.memory import Room
+from sender.dispatch.holds import Holds
+from sender.dispatch.memory import MemoryBudget
 from sender.dispatch.model import Bounds, Item, Lane, Load, LoadBacklog, Tail, is_loadable
 
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class Overflow(Generic[T]):
     """Tails and backlogs. `lane_of` makes a lane known by name and group; `changed` is told of lanes to look at."""
 
     def __init__(
         self,
         bounds: Bounds,
-        gates: Gates[Lane[T]],
+        gates: Holds[Lane[T]],
         lane_of: Callable[[str, str], Lane[T]],
         changed: Callable[[Lane[T]], None],
     ) -> None:
@@ -33,7 +33,7 @@ class Shelf(Generic[T]):
         self._gates = gates
         self._lane_of = lane_of
         self._changed = changed
-        self.room = Room(bounds)
+        self.room = MemoryBudget(bounds)
         self._backlogs = Backlogs()
         self._tails: Counter[str] = Counter()
         self._hungry: dict[tuple[str, bool], deque[Lane[T]]] = {}

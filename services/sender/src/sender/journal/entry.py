@@ -111,7 +111,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ENDED
 
 
-class Move(msgspec.Struct, frozen=True):
+class Transition(msgspec.Struct, frozen=True):
     """The wish that `entry` replaces the one whose token is `expected` (None: that there is none yet)."""
 
     entry: Entry

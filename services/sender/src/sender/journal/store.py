@@ -15,7 +15,7 @@ from common.mongo import schema
 from common.mongo.client import Database, Document
 from common.mongo.compare_and_set import Swap, find_all, or_unavailable, swap_all
 from common.mongo.indexes import ensure_indexes
-from sender.journal.entry import ENDED, Entry, Move, State
+from sender.journal.entry import ENDED, Entry, State, Transition
 from sender.journal.opt_outs import OPTED_OUT_AT, OPTED_OUT_LANE
 from sender.records.requests import lane_of
 
@@ -23,7 +23,7 @@ COLLECTION: Final = schema.SEND_JOURNAL.name
 
 
 @dataclass(frozen=True, slots=True)
-class Lately:
+class RecentTimes:
     """When messages went to one recipient, in order, and whom Meta named in its last answer."""
 
     chatbot_id: str
@@ -47,7 +47,7 @@ class JournalStore:
         """Create what is missing; harmless to repeat."""
         await ensure_indexes(self._database, schema.SEND_JOURNAL)
 
-    async def move(self, moves: Sequence[Move]) -> Sequence[Entry]:
+    async def move(self, moves: Sequence[Transition]) -> Sequence[Entry]:
         """Try all moves; each entry as it stands now. A move took place when its token is there.
 
         Harmless to repeat: a move that took place finds its own token.
@@ -81,7 +81,7 @@ class JournalStore:
         with or_unavailable():
             return [document["_id"] async for document in self._collection.find(query, {"_id": 1})]
 
-    async def sent_since(self, moment: datetime) -> list[Lately]:
+    async def sent_since(self, moment: datetime) -> list[RecentTimes]:
         """What has gone to whom since then, as far as it has ended: for those who take numbers over."""
         pipeline: list[Document] = [
             # By the one index on times that there is.
@@ -98,7 +98,7 @@ class JournalStore:
         with or_unavailable():
             cursor = await self._collection.aggregate(pipeline, allowDiskUse=True)
             return [
-                Lately(row["_id"]["chatbotId"], row["_id"]["to"], row["times"], _read(row.get("contact"), Contact))
+                RecentTimes(row["_id"]["chatbotId"], row["_id"]["to"], row["times"], _read(row.get("contact"), Contact))
                 async for row in cursor
             ]
 
@@ -136,7 +136,7 @@ class JournalStore:
         }
 
 
-def _standing(move: Move, document: Document | None) -> Entry:
+def _standing(move: Transition, document: Document | None) -> Entry:
     if document is not None:
         return _entry(document)
     if move.expected is None:

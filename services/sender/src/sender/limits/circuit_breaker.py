@@ -21,7 +21,7 @@ _DOWN_CODES: Final = frozenset({2, 131016, 133004})
 _PERHAPS_CODES: Final = frozenset({1, 131000})
 
 
-class Sign(StrEnum):
+class Signal(StrEnum):
     """What the end of a call says about Meta."""
 
     UP = "up"
@@ -30,36 +30,36 @@ class Sign(StrEnum):
     PERHAPS = "perhaps"
 
 
-def sign_of(end: CallEnd) -> Sign:
+def sign_of(end: CallEnd) -> Signal:
     """What this end says about Meta. Pure."""
     if not isinstance(end, Answered):
-        return Sign.AWAY
+        return Signal.AWAY
     if 200 <= end.status < 300:
-        return Sign.UP
+        return Signal.UP
     code = classify(end.status, end.body).code
     if code is None:
-        return Sign.AWAY if end.status >= 500 else Sign.UP
+        return Signal.AWAY if end.status >= 500 else Signal.UP
     if code in _DOWN_CODES:
-        return Sign.DOWN
-    return Sign.PERHAPS if code in _PERHAPS_CODES else Sign.UP
+        return Signal.DOWN
+    return Signal.PERHAPS if code in _PERHAPS_CODES else Signal.UP
 
 
 @dataclass(slots=True)
-class Row:
+class FailureStreak:
     """Failures in a row, of one number or of all."""
 
     away: int = 0
     down: int = 0
     sends: dict[str, str | None] = field(default_factory=dict)
 
-    def add(self, sign: Sign, send: str, subject: str | None = None) -> None:
+    def add(self, sign: Signal, send: str, subject: str | None = None) -> None:
         """One more call of `send` has ended; `subject` is its template or kind, None for a text."""
-        if sign is Sign.UP:
+        if sign is Signal.UP:
             self.away = self.down = 0
             self.sends.clear()
             return
-        self.away += sign is Sign.AWAY
-        self.down += sign is not Sign.PERHAPS
+        self.away += sign is Signal.AWAY
+        self.down += sign is not Signal.PERHAPS
         if len(self.sends) < _IN_A_ROW or not self._are_mixed:
             self.sends.pop(send, None)
             if len(self.sends) >= _IN_A_ROW:
@@ -80,7 +80,7 @@ class Row:
         return None in subjects or len(subjects) > 1
 
 
-class Breaker:
+class CircuitBreaker:
     """The breaker for Meta as a whole, of one process; and the rows of each number.
 
     While it is open nothing goes, but for one probe when `base` seconds have passed, doubled each time up to `cap`.
@@ -91,8 +91,8 @@ class Breaker:
         self._base = base
         self._cap = cap
         self._on_close = on_close
-        self._row = Row()
-        self._rows: dict[str, Row] = {}
+        self._row = FailureStreak()
+        self._rows: dict[str, FailureStreak] = {}
         self._until: float | None = None
         self._wait = base
         self._probe: str | None = None
@@ -130,15 +130,15 @@ class Breaker:
             if self._until is not None:
                 self._until = max(self._until, now)
 
-    def note(self, send: str, group: str, sign: Sign, now: float, subject: str | None = None) -> bool:
+    def note(self, send: str, group: str, sign: Signal, now: float, subject: str | None = None) -> bool:
         """How a call for a number (`group`) ended; whether that number, or Meta as a whole, is away.
 
         `subject` is the template or kind of the message.
         """
-        row = self._rows.setdefault(group, Row())
+        row = self._rows.setdefault(group, FailureStreak())
         for each in (self._row, row):
             each.add(sign, send, subject)
-        if sign is Sign.UP:
+        if sign is Signal.UP:
             del self._rows[group]
             self._close(now)
         elif self._row.is_outage:

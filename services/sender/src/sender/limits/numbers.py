@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from common.contracts.contacts import Contact
-from sender.dispatch.fair_queue import Terms
-from sender.journal.store import JournalStore, Lately
-from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberPace, Pairs
+from sender.dispatch.fair_queue import Share
+from sender.journal.store import JournalStore, RecentTimes
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberRate, Pairs
 from sender.limits.recipients import Persons
 from sender.records.requests import lane_of
 
@@ -23,7 +23,7 @@ _FRESH_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
-class Paces:
+class RateLimits:
     """Of all sessions of a process. `plan_of` knows a chatbot's plan, `weights` what it is worth.
 
     `rate` is messages per second of a number until its limit is set; `most` how many calls of one number may be under
@@ -37,22 +37,22 @@ class Paces:
     pairs: Pairs | None = field(default_factory=Pairs)
     on_new: Callable[[str], None] = lambda _chatbot_id: None
     persons: Persons = field(default_factory=Persons)
-    _numbers: dict[str, NumberPace] = field(default_factory=dict)
+    _numbers: dict[str, NumberRate] = field(default_factory=dict)
 
-    def terms(self, group: str) -> Terms:
+    def terms(self, group: str) -> Share:
         """How a chatbot shares."""
         plan = self.plan_of(group)
-        return Terms(self.weights.get(plan, min(self.weights.values())), self.number(group), self.most)
+        return Share(self.weights.get(plan, min(self.weights.values())), self.number(group), self.most)
 
-    def number(self, group: str) -> NumberPace:
+    def number(self, group: str) -> NumberRate:
         """The pace of a chatbot's number."""
         pace = self._numbers.get(group)
         if pace is None:
-            pace = self._numbers[group] = NumberPace(self.rate)
+            pace = self._numbers[group] = NumberRate(self.rate)
             self.on_new(group)
         return pace
 
-    def numbers(self) -> Iterable[tuple[str, NumberPace]]:
+    def numbers(self) -> Iterable[tuple[str, NumberRate]]:
         """Every chatbot whose number was used here, and its pace."""
         return self._numbers.items()
 
@@ -78,7 +78,7 @@ class Paces:
             if self.pairs is not None:
                 self.pairs.join(name, self.persons.named(known_as))
 
-    def learn(self, lately: Sequence[Lately], now: float) -> None:
+    def learn(self, lately: Sequence[RecentTimes], now: float) -> None:
         """What was sent lately by whoever had these numbers before."""
         by_lane: dict[str, list[float]] = {}
         for sent in lately:
@@ -93,10 +93,10 @@ class Paces:
                 self.pairs.learn(lane, sorted(times))
 
 
-class Ticket:
+class Reservation:
     """One reserved place in the pace of a number: used when the call goes out, or given back."""
 
-    def __init__(self, pace: NumberPace, *, paced: bool) -> None:
+    def __init__(self, pace: NumberRate, *, paced: bool) -> None:
         self._pace = pace
         self._open = paced
         self._began: float | None = None
@@ -122,16 +122,16 @@ class Ticket:
             self._pace.give_back()
 
 
-class Recent:
+class RecentSends:
     """What the journal says was sent lately; read once for all sessions that begin together."""
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
         self._lock = asyncio.Lock()
         self._read_at = float("-inf")
-        self._lately: Sequence[Lately] = ()
+        self._lately: Sequence[RecentTimes] = ()
 
-    async def read(self) -> Sequence[Lately]:
+    async def read(self) -> Sequence[RecentTimes]:
         """As of a moment ago. Raises `Unavailable`."""
         async with self._lock:
             if time.monotonic() - self._read_at > _FRESH_SECONDS:

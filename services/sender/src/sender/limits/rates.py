@@ -30,7 +30,7 @@ _MANY: Final = 10_000
 
 
 @dataclass(slots=True)
-class Quickest:
+class ShortestRecent:
     """The shortest of the times noted lately, in seconds."""
 
     seconds: float = 0.0
@@ -46,7 +46,7 @@ class Quickest:
 
 
 @dataclass(slots=True)
-class NumberPace:
+class NumberRate:
     """At most `rate` messages in any second, not just on average: the last second's messages are remembered.
 
     What is reserved counts until it `went`, or was given back. What went counts until a second after Meta may have
@@ -62,7 +62,7 @@ class NumberPace:
     _went: deque[float] = field(default_factory=deque)
     _reserved: int = 0
     _flying: int = 0
-    _quickest: Quickest = field(default_factory=Quickest)
+    _quickest: ShortestRecent = field(default_factory=ShortestRecent)
     _changed_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class NumberPace:
 
 
 @dataclass(slots=True)
-class PairPace:
+class PairRate:
     """The pace of one recipient, learnt from what Meta takes and refuses (docs/decisions/0029).
 
     **The rule**, as Meta writes it down: one message in six seconds; or up to 45 within six seconds, paid for by
@@ -165,7 +165,7 @@ class PairPace:
             self._since, self._count = now, 1
         self._held_at = self._refused_at = now
 
-    def joined(self, other: "PairPace") -> "PairPace":
+    def joined(self, other: "PairRate") -> "PairRate":
         """As if all had been one: since the earlier of the two that is not over when the later one begins."""
         first, second = sorted((self, other), key=lambda pair: pair._since)  # noqa: SLF001  # they are of one class
         held = max((pair._held_at for pair in (first, second) if pair._held_at is not None), default=None)  # noqa: SLF001  # same
@@ -194,7 +194,7 @@ class Pairs:
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
-        self._pairs: dict[str, PairPace] = {}
+        self._pairs: dict[str, PairRate] = {}
         self._most = _MANY
 
     def ready_at(self, lane: str, now: float, *, campaign: bool) -> float:
@@ -210,10 +210,10 @@ class Pairs:
         """Meta has refused a message to this recipient, because it had many (131056)."""
         self._of(lane, now).refused(now)
 
-    def _of(self, lane: str, now: float) -> PairPace:
+    def _of(self, lane: str, now: float) -> PairRate:
         pair = self._pairs.get(lane)
         if pair is None:
-            pair = self._pairs[lane] = PairPace()
+            pair = self._pairs[lane] = PairRate()
         if len(self._pairs) > self._most:
             self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.idle(now)}
             self._most = max(_MANY, 2 * len(self._pairs))
@@ -228,6 +228,6 @@ class Pairs:
 
     def learn(self, lane: str, times: Iterable[float]) -> None:
         """When messages went to this recipient, in order, whoever sent them."""
-        pair = self._pairs[lane] = PairPace()
+        pair = self._pairs[lane] = PairRate()
         for at in times:
             pair.went(at)

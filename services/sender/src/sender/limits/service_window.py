@@ -60,7 +60,7 @@ def is_known_closed(until: datetime | None, refusal: Refusal | None, now: dateti
     return until is None or (refusal.told is not None and until <= refusal.told)
 
 
-class Windows:
+class ServiceWindows:
     """The windows of (phone number id, recipient), asked for in bulk; without a client none is ever closed.
 
     A recipient has one window in all notations of a number.

@@ -19,7 +19,7 @@ from common.http.clients.accounts import CredentialsClient
 from common.kafka.consume.table import Table
 from common.meta.numbers import NumberFacts, NumbersClient
 from common.tasks import cancel
-from sender.limits.numbers import Paces
+from sender.limits.numbers import RateLimits
 from sender.limits.rates import WINDOW_SECONDS
 from sender.limits.store import NumberStore
 
@@ -36,7 +36,7 @@ class Throughput:
 
     def __init__(
         self,
-        paces: Paces,
+        paces: RateLimits,
         accounts: Table[AccountData],
         credentials: CredentialsClient,
         client: NumbersClient,

@@ -11,14 +11,14 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import Unavailable
 from common.http.fetch.fetcher import Fetcher
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.meta.call_ends import CallEnd
 from common.meta.media.rules import Kind, check_kind
 from common.meta.media.upload import LIFETIME, MediaClient
 from sender.media.failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
 from sender.media.links import Linked, Ready, links_of, with_uploads
-from sender.media.single_flight import Shared
-from sender.media.store import Kept, MediaStore, key_of
+from sender.media.single_flight import SingleFlight
+from sender.media.store import CachedUpload, MediaStore, key_of
 from sender.media.upload import File, Uploaded, recognised_file, transfer
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class MediaCache:
         seconds: float,
         now: Callable[[], datetime],
         patience: float = _PATIENCE_SECONDS,
-        spool: Room | None = None,
+        spool: Capacity | None = None,
     ) -> None:
         self._store = store
         self._client = client
@@ -56,7 +56,9 @@ class MediaCache:
         self._seconds = seconds
         self._now = now
         self._spool = spool
-        self._shared: Shared[Ready] = Shared(patience=patience, lasting=lambda error: isinstance(error, Unusable))
+        self._shared: SingleFlight[Ready] = SingleFlight(
+            patience=patience, lasting=lambda error: isinstance(error, Unusable)
+        )
         self._all = asyncio.Semaphore(_AT_ONCE)
         self._numbers: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_OF_ONE_NUMBER))
 
@@ -143,7 +145,7 @@ class MediaCache:
     async def _keep(self, key: str, uploaded: Uploaded, name: str) -> None:
         at = self._now()
         try:
-            await self._store.put(key, Kept(uploaded.id, uploaded.mime_type, at, at + LIFETIME, name))
+            await self._store.put(key, CachedUpload(uploaded.id, uploaded.mime_type, at, at + LIFETIME, name))
         except Unavailable as error:  # the id is good all the same; the next message uploads again
             log.warning("an upload was not remembered", extra={"error": error.message})
 

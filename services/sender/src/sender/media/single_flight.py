@@ -10,7 +10,7 @@ V = TypeVar("V")
 _REMEMBER_SECONDS: Final = 30.0
 
 
-class Shared(Generic[V]):
+class SingleFlight(Generic[V]):
     """Runs work by key, in the background: who asks waits for `patience` seconds, and the work goes on without them.
 
     A failure that is `lasting` is told to all who ask in the next 30 s; another one to whoever asks first.

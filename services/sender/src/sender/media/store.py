@@ -17,7 +17,7 @@ MARGIN: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedUpload:
     """The media id of a link, the type and the name of its file, and from when to when Meta has it."""
 
     media_id: str
@@ -43,16 +43,16 @@ class MediaStore:
         """Create what is missing."""
         await ensure_indexes(self._database, schema.SEND_MEDIA)
 
-    async def load(self, key: str, now: datetime) -> Kept | None:
+    async def load(self, key: str, now: datetime) -> CachedUpload | None:
         """The upload of a link, as long as its id is good."""
         with or_unavailable():
             document = await self._collection.find_one({"_id": key, "expiresAt": {"$gt": now + MARGIN}})
         if document is None:
             return None
         at, expires_at, name = document["at"], document["expiresAt"], document.get("name", "")
-        return Kept(document["mediaId"], document["mimeType"], at, expires_at, name)
+        return CachedUpload(document["mediaId"], document["mimeType"], at, expires_at, name)
 
-    async def put(self, key: str, kept: Kept) -> None:
+    async def put(self, key: str, kept: CachedUpload) -> None:
         """Remember an upload, in place of an earlier one."""
         fields = {
             "mediaId": kept.media_id,

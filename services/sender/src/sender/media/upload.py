@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from common.http.uploads.capacity import Room
+from common.http.uploads.capacity import Capacity
 from common.http.uploads.spool import spooled
 from common.meta.media import types
 from common.meta.media.rules import HEAD_BYTES, MediaRefused, check_size, is_animated, limit_of
@@ -66,7 +66,7 @@ async def recognised_file(file: File) -> File:
 
 
 async def transfer(
-    client: MediaClient, phone_number_id: str, token: str, file: File, spool: Room | None = None
+    client: MediaClient, phone_number_id: str, token: str, file: File, spool: Capacity | None = None
 ) -> Uploaded:
     """Upload a file to a number's media. A file of unknown size waits on disk first: Meta wants to know it.
 
@@ -89,7 +89,7 @@ async def transfer(
 
 
 def _sized(
-    chunks: AsyncIterator[bytes], size: int | None, spool: Room | None, number: str
+    chunks: AsyncIterator[bytes], size: int | None, spool: Capacity | None, number: str
 ) -> AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]:
     return spooled(chunks, spool, number) if size is None else _as_told(chunks, size)
 

@@ -1,8 +1,8 @@
 """From a record to a job: what a producer wrote, where it stands, and how it is identified. Pure.
 
-Anybody may write to `whatsapp-cloud-send`, so every record is judged: what cannot be understood becomes a `Letter`
-for the dead-letter queue; what names its chatbot but breaks a limit, or cannot be stored, becomes a job that ends as
-failed, so that its producer learns of it.
+Any producer may write to `whatsapp-cloud-send`, so every record is judged. A record that cannot be parsed becomes an
+`UnreadableRecord` for the dead-letter queue. A record that names its chatbot but breaks a limit, or cannot be stored,
+becomes a job that ends as failed, so that its producer learns of it.
 """
 
 import re
@@ -124,7 +124,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class UnreadableRecord:
     """A record that cannot be understood, on its way to the dead-letter queue."""
 
     value: bytes
@@ -179,7 +179,7 @@ def read_record(
     retried: bool,
     sampled: bool = False,
     written_at: float = 0.0,
-) -> Job | Letter:
+) -> Job | UnreadableRecord:
     """The job that a record asks for; `retried` records are our own and carry our headers.
 
     `sampled`: whether it is to be followed, if its producer says nothing of a trace.
@@ -191,10 +191,10 @@ def read_record(
     try:
         body = _request_object(value)
     except (InvalidInput, TooLarge) as error:
-        return Letter(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
+        return UnreadableRecord(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
     chatbot_id = body.get("chatbotId")
     if not ids.is_chatbot_id(chatbot_id):
-        return Letter(value, origin, MetaError(reason="invalid_request", details=_NO_CHATBOT), trace)
+        return UnreadableRecord(value, origin, MetaError(reason="invalid_request", details=_NO_CHATBOT), trace)
     given = body.get("messageId")
     # A request without a messageId that was moved, released or replayed names the one that its first place gave it.
     named = headers.get(MESSAGE_ID, "") if retried or not _MOVED.isdisjoint(headers) else ""
@@ -223,10 +223,10 @@ def read_record(
     )
 
 
-def unreadable(position: Position, value: bytes, reason: str) -> Letter:
+def unreadable(position: Position, value: bytes, reason: str) -> UnreadableRecord:
     """The letter of what Kafka keeps and no client can read: `value` is the batch, `reason` says what is wrong."""
     trace = trace_of({}, fallback_correlation_id=_derived_id(position))
-    return Letter(value, position, MetaError(reason="unreadable", details=reason), trace)
+    return UnreadableRecord(value, position, MetaError(reason="unreadable", details=reason), trace)
 
 
 def rekeyed(job: Job, home: int) -> Outgoing:

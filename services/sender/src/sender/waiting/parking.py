@@ -13,7 +13,7 @@ from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.group_commit import GroupCommit
-from sender.records.requests import Job, Letter, Position, lane_today, read_record
+from sender.records.requests import Job, Position, UnreadableRecord, lane_today, read_record
 from sender.waiting.parked_store import Parked, ParkStore
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LOADED_AT_ONCE: Final = Bounds().load
 _RETRY_SECONDS: Final = 0.5
 
 
-class Parker:
+class ParkingWriters:
     """The writes to the store, gathered over all sessions of the process."""
 
     def __init__(self, store: ParkStore) -> None:
@@ -44,7 +44,7 @@ class Parking:
 
     def __init__(
         self,
-        parker: Parker,
+        parker: ParkingWriters,
         lanes: Lanes[Job],
         partition: int,
         is_in_doubt: Callable[[str], bool] = lambda _: False,
@@ -155,7 +155,7 @@ def _item(parked: Parked) -> Item[Job] | None:
     """The send as it was read; None when it is not understood any more (it stays in the store)."""
     position = Position(parked.topic, parked.partition, parked.offset)
     job = read_record(position, parked.value, parked.headers, retried=parked.topic != topics.SEND.name)
-    if isinstance(job, Letter):
+    if isinstance(job, UnreadableRecord):
         log.error("a parked send is not understood any more", extra={"id": parked.id})
         return None
     item = item_of(

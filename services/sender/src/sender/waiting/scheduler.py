@@ -17,7 +17,7 @@ from common.kafka.records import Outgoing
 from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
-from sender.records.requests import RELEASED_FROM, SET_ASIDE, Job, Letter, Position, read_record, released
+from sender.records.requests import RELEASED_FROM, SET_ASIDE, Job, Position, UnreadableRecord, read_record, released
 from sender.waiting.parking import patiently
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
 
@@ -28,7 +28,7 @@ _AGAIN_SECONDS: Final = 0.1
 Release = Callable[[Outgoing, tuple[str, str]], None]
 
 
-class Scheduler:
+class ScheduleWriters:
     """The writes to the store, gathered over all sessions of the process."""
 
     def __init__(self, store: ScheduleStore) -> None:
@@ -36,9 +36,9 @@ class Scheduler:
         self.puts: GroupCommit[Scheduled, None] = GroupCommit(store.put)
         self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
 
-    def of_partition(self, partition: int, release: Release) -> "Schedule":
+    def of_partition(self, partition: int, release: Release) -> "Scheduler":
         """The schedule of one session."""
-        return Schedule(self, partition, release)
+        return Scheduler(self, partition, release)
 
     async def close(self) -> None:
         """Give up what still waits for MongoDB."""
@@ -46,10 +46,10 @@ class Scheduler:
         await self.removals.close()
 
 
-class Schedule:
+class Scheduler:
     """`release` has a record written, and then `removed` called with the (id, token) that it is given."""
 
-    def __init__(self, scheduler: Scheduler, partition: int, release: Release) -> None:
+    def __init__(self, scheduler: ScheduleWriters, partition: int, release: Release) -> None:
         self._scheduler = scheduler
         self._partition = partition
         self._release = release
@@ -116,6 +116,6 @@ def _record(send: Scheduled) -> Outgoing:
     """What stands in the topic in its place."""
     position = Position(send.topic, send.partition, send.offset)
     job = read_record(position, send.value, send.headers, retried=send.topic != topics.SEND.name)
-    if isinstance(job, Letter):
+    if isinstance(job, UnreadableRecord):
         return results.dead_record(job, datetime.now(UTC))
     return released(job)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from common.kafka.consume.partitions import PartitionSession
 from common.kafka.records import Outgoing
-from sender.worker.offsets import Prefixes
+from sender.worker.offsets import OffsetTracker
 
 _GATHER_SECONDS: Final = 0.01
 _APART_SECONDS: Final = 0.15
@@ -18,7 +18,7 @@ Told = Callable[[list[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class CommitEntry:
     """What goes into the next transaction: records, and the input record that they finish (if they finish one).
 
     `parked` is the (id, token) of a parked send that is done with, once the transaction has been written, `released`
@@ -45,8 +45,8 @@ class Commits:
         self._session = session
         self._on_unparked = on_unparked
         self._on_released = on_released
-        self._prefixes = Prefixes()
-        self._effects: list[Effect] = []
+        self._prefixes = OffsetTracker()
+        self._effects: list[CommitEntry] = []
         self._given = asyncio.Event()
         self._closed = False
         self._proof = False
@@ -55,7 +55,7 @@ class Commits:
         """A record was read; nothing from it on is committed before an effect finishes it."""
         self._prefixes.opened(partition, offset)
 
-    def write(self, effect: Effect) -> None:
+    def write(self, effect: CommitEntry) -> None:
         """Have `effect` written soon, with others."""
         self._effects.append(effect)
         self._given.set()

@@ -10,7 +10,7 @@ from sender.journal.entry import Entry
 from sender.records.requests import NOT_UNDERSTOOD
 
 
-class Letters:
+class DeadLetterCounts:
     """Of one process. Times are Unix seconds. Every method may raise `Halted`; then the letter must not be written.
 
     Producers choose the chatbot id: one without an account is `UNKNOWN`, so ids that a client invents count as one.

@@ -10,7 +10,7 @@ from common.kafka.wire.partitioner import partition_of
 from sender.delivery import results
 from sender.dispatch.items import item_of
 from sender.dispatch.model import Item
-from sender.records.requests import REKEYED_FROM, Job, Letter, Position, read_record, rekeyed, unreadable
+from sender.records.requests import REKEYED_FROM, Job, Position, UnreadableRecord, read_record, rekeyed, unreadable
 
 
 def judge(
@@ -35,7 +35,7 @@ def judge(
         sampled=sampled,
         written_at=record.timestamp / 1000,
     )
-    if isinstance(job, Letter):
+    if isinstance(job, UnreadableRecord):
         return results.dead_record(job, now)
     home = partition_of(job.chatbot_id, partitions) if partitions else tp.partition
     if home != tp.partition and not retried and REKEYED_FROM not in job.headers:

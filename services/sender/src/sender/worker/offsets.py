@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class _Track:
+class _PartitionOffsets:
     # Ordered by offset, for they are read so. (A plain dict would look through all that it has ever lost at its front.)
     outstanding: OrderedDict[int, None] = field(default_factory=OrderedDict)
     last: int = -1
@@ -17,20 +17,20 @@ class _Track:
         return next(iter(self.outstanding)) if self.outstanding else self.last + 1
 
 
-class Prefixes:
+class OffsetTracker:
     """The records of each partition that were read and are not finished: memory goes with those, not with a backlog.
 
     Offsets have gaps (transaction markers take some), which are skipped with what stands before them.
     """
 
     def __init__(self) -> None:
-        self._tracks: dict[Hashable, _Track] = {}
+        self._tracks: dict[Hashable, _PartitionOffsets] = {}
 
     def opened(self, partition: Hashable, offset: int) -> None:
         """A record was read; offsets of a partition come in ascending order."""
         track = self._tracks.get(partition)
         if track is None:
-            track = self._tracks[partition] = _Track(told=offset)
+            track = self._tracks[partition] = _PartitionOffsets(told=offset)
         track.outstanding[offset] = None
         track.last = offset
 

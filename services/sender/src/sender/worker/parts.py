@@ -4,39 +4,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from common.telemetry.tenants import Tenants
-from sender.delivery.attempt import Flow
-from sender.delivery.end_log import Endings
-from sender.delivery.reconcile import Watch
-from sender.dispatch.fair_queue import Shares
+from sender.delivery.attempt import Delivery
+from sender.delivery.end_log import EndLog
+from sender.delivery.reconcile import DoubtWatcher
+from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
-from sender.limits.numbers import Paces, Recent
-from sender.waiting.parking import Parker
-from sender.waiting.scheduler import Release, Schedule
-from sender.worker.dead_letters import Letters
-from sender.worker.permits import Slots
+from sender.limits.numbers import RateLimits, RecentSends
+from sender.waiting.parking import ParkingWriters
+from sender.waiting.scheduler import Release, Scheduler
+from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.permits import PrioritySemaphore
 
 
 @dataclass(slots=True)
 class Limits:
     """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
 
-    slots: Slots
+    slots: PrioritySemaphore
     bounds: Bounds
     drain_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class WorkerParts:
     """What all sessions of a process share."""
 
-    flow: Flow
-    watch: Watch
-    parker: Parker
-    letters: Letters
+    flow: Delivery
+    watch: DoubtWatcher
+    parker: ParkingWriters
+    letters: DeadLetterCounts
     limits: Limits
-    paces: Paces
-    shares: Shares
-    recent: Recent
-    schedules: Callable[[int, Release], Schedule]
+    paces: RateLimits
+    shares: VirtualClock
+    recent: RecentSends
+    schedules: Callable[[int, Release], Scheduler]
     tenants: Tenants
-    endings: Endings = field(default_factory=Endings)
+    endings: EndLog = field(default_factory=EndLog)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Slots:
+class PrioritySemaphore:
     """A semaphore of `count` whose waiters say how urgent they are when one becomes free: the least number wins.
 
     It is asked then and not before, for what waits changes meanwhile. Equals go in the order of their asking.

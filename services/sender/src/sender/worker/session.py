@@ -21,14 +21,14 @@ from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item, Load, LoadBacklog, Wait
 from sender.journal.content import differs, digest_of
 from sender.journal.entry import Entry
-from sender.limits.numbers import Ticket
-from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, Step
+from sender.limits.numbers import Reservation
+from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, StepResult
 from sender.records.requests import SET_ASIDE, Job
 from sender.waiting.parking import Parking, patiently
-from sender.worker.commits import Commits, Effect
+from sender.worker.commits import CommitEntry, Commits
 from sender.worker.intake import judge
-from sender.worker.parts import Tools
-from sender.worker.task_supervisor import Crew
+from sender.worker.parts import WorkerParts
+from sender.worker.task_supervisor import TaskSupervisor
 from sender.worker.telling import Telling
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class SenderWorker:
     `sessions` are those that run now, for `Readings`.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: WorkerParts) -> None:
         self._tools = tools
         self.sessions: set[_Session] = set()
 
@@ -86,7 +86,7 @@ class SenderWorker:
 class _Session:
     """One slot, from its assignment to its revocation."""
 
-    def __init__(self, kafka: PartitionSession, tools: Tools) -> None:
+    def __init__(self, kafka: PartitionSession, tools: WorkerParts) -> None:
         self.kafka = kafka
         self.tools = tools
         self.flow = tools.flow
@@ -101,7 +101,7 @@ class _Session:
         long_seconds = tools.limits.bounds.long_seconds
         self.telling = Telling(tools.flow, self.lanes, long_seconds, self.in_doubt)
         self.parking = Parking(tools.parker, self.lanes, self.partition, self.in_doubt.__contains__, kafka.tried)
-        self.crew = Crew()
+        self.crew = TaskSupervisor()
         self.commits = Commits(kafka, self._unparked, self._released)
         self.schedule = tools.schedules(self.partition, self._release)
         self.steps: set[asyncio.Task[None]] = set()
@@ -192,7 +192,7 @@ class _Session:
                 if isinstance(judged, Outgoing):
                     if judged.topic == topics.SEND_DLQ.name:
                         self.tools.letters.not_understood(now.timestamp())
-                    self.commits.write(Effect((judged,), tp, record.offset))
+                    self.commits.write(CommitEntry((judged,), tp, record.offset))
                 elif isinstance(judged, Job):
                     scheduled.append((tp, judged))
                 elif self.lanes.park(judged):
@@ -224,14 +224,14 @@ class _Session:
         self.telling.explain(fresh)
         await self._store(self.parking.park(items))
         for item in fresh:
-            self.commits.write(Effect(self.telling.of_parked(item), item.partition, item.offset))
+            self.commits.write(CommitEntry(self.telling.of_parked(item), item.partition, item.offset))
         self.moved.set()
 
     async def _put_off(self, sends: Sequence[tuple[Any, Job]]) -> None:
         """Until their time comes; in the store they are safe, too."""
         await self._store(self.schedule.put([job for _, job in sends]))
         for tp, job in sends:
-            self.commits.write(Effect(self.telling.of_scheduled(job), tp, job.position.offset))
+            self.commits.write(CommitEntry(self.telling.of_scheduled(job), tp, job.position.offset))
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         writing = self.crew.start(write, f"store {self.kafka.slot}")
@@ -242,7 +242,7 @@ class _Session:
         await writing
 
     def _release(self, record: Outgoing, send: tuple[str, str]) -> None:
-        self.commits.write(Effect((record,), released=send))
+        self.commits.write(CommitEntry((record,), released=send))
 
     def _released(self, sends: list[tuple[str, str]]) -> None:
         self.crew.start(self.schedule.removed(sends), f"released {self.kafka.slot}")
@@ -267,7 +267,7 @@ class _Session:
                 slots.release()
                 if found is None:
                     for told in self.telling.of_outage():
-                        self.commits.write(Effect((told,)))
+                        self.commits.write(CommitEntry((told,)))
                     await self._until_moved(away)
                 else:
                     self.crew.start(self._load(found), f"load {self.kafka.slot}")
@@ -303,7 +303,7 @@ class _Session:
         doubted = item.id in self.in_doubt
         look = known or doubted
         ends = self.lanes.ends(item, self._now())
-        ticket = Ticket(self.tools.paces.number(item.group), paced=item.paced)
+        ticket = Reservation(self.tools.paces.number(item.group), paced=item.paced)
         try:
             step = await self.flow.step(
                 job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used
@@ -326,7 +326,7 @@ class _Session:
         self.tools.limits.slots.release()
         self.moved.set()
 
-    def _apply(self, item: Item[Job], step: Step) -> None:  # noqa: C901  # one branch per outcome
+    def _apply(self, item: Item[Job], step: StepResult) -> None:  # noqa: C901  # one branch per outcome
         """Let the lane go on or wait, and write what the world should know."""
         job, entry, outcome = item.payload, step.entry, step.outcome
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
@@ -352,7 +352,7 @@ class _Session:
             case InDoubt():
                 assert entry is not None  # noqa: S101  # so is a doubt
                 if step.recorded:
-                    self.commits.write(Effect((results.result(job, entry, self.flow.now()),)))
+                    self.commits.write(CommitEntry((results.result(job, entry, self.flow.now()),)))
                 self.in_doubt[item.id] = item.lane
                 self.tools.watch.add(job.journal_id, partial(self._settled, item.id))
                 self.lanes.block(item, outcome.until.timestamp(), self._now())
@@ -375,16 +375,16 @@ class _Session:
         letters = (results.dead_letter(job, entry),) if entry.letter else ()
         self._write(item, results.result(job, entry, now), *letters)
 
-    def _hold(self, item: Item[Job], step: Step, hold: Hold) -> None:
+    def _hold(self, item: Item[Job], step: StepResult, hold: Hold) -> None:
         """Have the number wait; the producer learns of the first time that this message is refused with it."""
         reason = item.wait.error if item.wait is not None else None
         self.lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
         if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:
             due = self.lanes.until(item.group)
             item.told = step.entry.error.reason if step.entry.error is not None else None
-            self.commits.write(Effect((results.result(item.payload, step.entry, self.flow.now(), due=due),)))
+            self.commits.write(CommitEntry((results.result(item.payload, step.entry, self.flow.now(), due=due),)))
 
-    def _keep_pace(self, item: Item[Job], step: Step) -> None:
+    def _keep_pace(self, item: Item[Job], step: StepResult) -> None:
         paces, outcome = self.tools.paces, step.outcome
         if item.paced and step.recorded and isinstance(outcome, Sent | InDoubt):
             paces.taken(item.lane, self._now())
@@ -398,7 +398,7 @@ class _Session:
         parked = (item.id, item.parked) if item.parked is not None else None
         if parked is not None:
             self.lanes.shelf.leaves_over(parked[1])
-        self.commits.write(Effect(outgoing, item.partition, item.offset, parked))
+        self.commits.write(CommitEntry(outgoing, item.partition, item.offset, parked))
 
     def _settled(self, send: str, _journal_id: str) -> None:
         lane = self.in_doubt.get(send)

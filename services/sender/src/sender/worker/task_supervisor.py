@@ -10,7 +10,7 @@ from common.tasks import cancel
 log = logging.getLogger(__name__)
 
 
-class Crew:
+class TaskSupervisor:
     """Starts tasks and keeps the first error in `failed`, a future that never has a result."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from common.contracts.sends import SendRequest
 from common.kafka.records import Outgoing
 from sender.delivery import results
-from sender.delivery.attempt import Flow
+from sender.delivery.attempt import Delivery
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item, Wait
 from sender.journal.standing import AWAY, BEHIND, FOR_ITS_TIME, moment, wait_of
@@ -23,7 +23,7 @@ _AWAY_SECONDS: Final = 10.0
 class Telling:
     """Of one session. An outage is told from `long_seconds` on, but not of sends that are `in_doubt`."""
 
-    def __init__(self, flow: Flow, lanes: Lanes[Job], long_seconds: float, in_doubt: Container[str]) -> None:
+    def __init__(self, flow: Delivery, lanes: Lanes[Job], long_seconds: float, in_doubt: Container[str]) -> None:
         self._flow = flow
         self._lanes = lanes
         self._long_seconds = long_seconds

@@ -14,7 +14,7 @@ ANYBODY: Final = ""
 """The holder where all share one room."""
 
 
-class Room:
+class Capacity:
     """At most `most` units at one time, and at most `each` of them for one holder; `what` names them in the error.
 
     **Invariants:** what is taken is given back exactly once; `used` is the sum over all holders; a holder with nothing

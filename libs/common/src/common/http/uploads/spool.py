@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
-from common.http.uploads.capacity import ANYBODY, Room
+from common.http.uploads.capacity import ANYBODY, Capacity
 
 _IN_MEMORY: Final = 1 << 20
 _CHUNK: Final = 1 << 16
@@ -15,14 +15,14 @@ _CHUNK: Final = 1 << 16
 
 @asynccontextmanager
 async def spooled(
-    chunks: AsyncIterator[bytes], room: Room | None = None, holder: str = ANYBODY
+    chunks: AsyncIterator[bytes], room: Capacity | None = None, holder: str = ANYBODY
 ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
     """Read `chunks` to their end: their size in bytes, and themselves again, to be read within the context.
 
     What is above 1 MiB goes to a file without a name in the system's temporary folder. Its bytes are taken from `room`
     for `holder` until the context ends. Raises `TooManyRequests` when that is full, and what `chunks` raises.
     """
-    room, size = room or Room(sys.maxsize, "bytes"), 0
+    room, size = room or Capacity(sys.maxsize, "bytes"), 0
     try:
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
             async for chunk in chunks:

@@ -153,7 +153,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-parked-not-committed",
         _HANDLERS,
-        "            self.commits.write(Effect(self.telling.of_parked(item), item.partition, item.offset))\n",
+        "            self.commits.write(CommitEntry(self.telling.of_parked(item), item.partition, item.offset))\n",
         "            pass\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -201,7 +201,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-scheduled-not-committed",
         _HANDLERS,
-        "            self.commits.write(Effect(self.telling.of_scheduled(job), tp, job.position.offset))\n",
+        "            self.commits.write(CommitEntry(self.telling.of_scheduled(job), tp, job.position.offset))\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send holds the commit position back until a restart",
@@ -217,8 +217,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-released-without-commit",
         _HANDLERS,
-        "        self.commits.write(Effect((record,), released=send))\n",
-        "        self.commits.write(Effect((record,)))\n        self._released([send])\n",
+        "        self.commits.write(CommitEntry((record,), released=send))\n",
+        "        self.commits.write(CommitEntry((record,)))\n        self._released([send])\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send is lost when its release is not committed",
     ),

@@ -130,8 +130,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-statuses-tell-nothing",
         "services/sender/src/sender/app.py",
-        "Settler(self.store, self.moves, self._status_seen, ",
-        "Settler(self.store, self.moves, lambda _: None, ",
+        "StatusReconciler(self.store, self.moves, self._status_seen, ",
+        "StatusReconciler(self.store, self.moves, lambda _: None, ",
         ("services/sender/tests/test_wiring.py",),
         "a window that Meta closes with a status is tried again and again",
     ),

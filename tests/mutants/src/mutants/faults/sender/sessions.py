@@ -144,8 +144,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-garbage-not-committed",
         _HANDLERS,
-        "                    self.commits.write(Effect((judged,), tp, record.offset))\n",
-        "                    self.commits.write(Effect((judged,)))\n",
+        "                    self.commits.write(CommitEntry((judged,), tp, record.offset))\n",
+        "                    self.commits.write(CommitEntry((judged,)))\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_a_record_that_is_not_understood_is_counted_and_becomes_a_letter_with_its_offset",
         ),
@@ -162,8 +162,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-result-apart-from-offset",
         _HANDLERS,
-        "        self.commits.write(Effect(outgoing, item.partition, item.offset, parked))",
-        "        self.commits.write(Effect(outgoing))\n        self.loop.call_later(0.1, self.commits.write, Effect((), item.partition, item.offset, parked))",
+        "        self.commits.write(CommitEntry(outgoing, item.partition, item.offset, parked))",
+        "        self.commits.write(CommitEntry(outgoing))\n        self.loop.call_later(0.1, self.commits.write, CommitEntry((), item.partition, item.offset, parked))",
         (f"{_TESTS_OF_SESSIONS}::test_a_send_is_told_of_and_its_record_committed_in_one_transaction",),
         "a result is written twice when the process dies between it and its offset",
     ),
@@ -178,7 +178,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-doubt-not-told",
         _HANDLERS,
-        "                if step.recorded:\n                    self.commits.write(Effect((results.result(job, entry, self.flow.now()),)))\n",
+        "                if step.recorded:\n                    self.commits.write(CommitEntry((results.result(job, entry, self.flow.now()),)))\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_nothing_is_committed_past_a_send_that_has_not_ended",),
         "nobody learns that a send is in doubt",
@@ -194,8 +194,8 @@ FAULTS: Final = (
     Fault(
         "sender/session-doubt-commits",
         _HANDLERS,
-        "self.commits.write(Effect((results.result(job, entry, self.flow.now()),)))",
-        "self.commits.write(Effect((results.result(job, entry, self.flow.now()),), item.partition, item.offset))",
+        "self.commits.write(CommitEntry((results.result(job, entry, self.flow.now()),)))",
+        "self.commits.write(CommitEntry((results.result(job, entry, self.flow.now()),), item.partition, item.offset))",
         (f"{_TESTS_OF_SESSIONS}::test_nothing_is_committed_past_a_send_that_has_not_ended",),
         "a send in doubt is forgotten at the next restart",
     ),
