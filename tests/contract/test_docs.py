@@ -1,4 +1,4 @@
-"""The documents speak of code that exists: every `path::symbol` and every relative link in them is real."""
+"""The documents speak of code that exists, in plain words: references and links are real, tables of files are whole."""
 
 import ast
 import re
@@ -7,9 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = [ROOT / "libs/common", *sorted((ROOT / "services").iterdir())]
+DOCUMENTS = [
+    *PAGES,
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs/decisions").glob("*.md")),
+    *[room / "README.md" for room in ROOMS],
+]
 REFERENCE = re.compile(r"`([\w./-]+\.py)::([\w.]+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+ROW = re.compile(r"^\| `([\w./]+)` \|", re.MULTILINE)
+WORD = re.compile(r"^\| \*\*(.+?)\*\* \|", re.MULTILINE)
+RIDDLES = re.compile(r"\b(?:nobody|somebody|anybody|whoever|mend(?:s|ed|ing)?)\b", re.IGNORECASE)
 
 
 def symbols(path: Path) -> set[str]:
@@ -40,3 +52,58 @@ def test_every_reference_to_code_exists(document):
 def test_every_relative_link_leads_somewhere(document):
     broken = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
     assert not broken
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_anchor_is_a_heading(document):
+    found = ANCHOR.findall(document.read_text())
+    pages = [((document.parent / path if path else document), anchor) for path, anchor in found]
+    broken = [anchor for page, anchor in pages if page.suffix == ".md" and anchor not in anchors(page)]
+    assert not broken
+
+
+def rows_of(room: Path, heading: str) -> set[str]:
+    """The first column of the table under this heading in a room's README."""
+    _, _, table = (room / "README.md").read_text().partition(f"| {heading} |")
+    return set(ROW.findall(table.partition("\n\n")[0]))
+
+
+@pytest.mark.parametrize("room", ROOMS[1:], ids=lambda path: path.name)
+def test_a_service_names_each_of_its_files(room):
+    package = room / "src" / room.name
+    files = {str(path.relative_to(package)) for path in package.rglob("*.py") if not path.name.startswith("__")}
+    assert rows_of(room, "File") == files
+
+
+def test_common_names_each_of_its_folders():
+    package = ROOMS[0] / "src/common"
+    folders = {str(path.parent.relative_to(package)) for path in package.rglob("__init__.py")}
+    assert rows_of(ROOMS[0], "Folder") == folders - {"."}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("word", ["wamid", "BSUID"])
+def test_a_word_of_metas_is_explained_where_a_page_first_uses_it(page, word):
+    paragraphs = CODE.sub("", page.read_text()).split("\n\n")
+    first = next((text for text in paragraphs if re.search(rf"\b{word}s?\b", text)), "")
+    assert not first or page.stem == "glossary" or "glossary.md" in first
+
+
+def test_the_glossary_has_one_meaning_for_each_word():
+    words = WORD.findall((ROOT / "docs/glossary.md").read_text())
+    assert words
+    assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *[room / "README.md" for room in ROOMS]], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_pages_say_who(page):
+    """`the caller`, `the tenant`, `an operator`: a reader does not have to guess whom a sentence is about."""
+    assert RIDDLES.findall(page.read_text()) == []
