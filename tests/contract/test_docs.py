@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,12 @@ def test_common_names_each_of_its_folders():
     package = ROOMS[0] / "src/common"
     folders = {str(path.parent.relative_to(package)) for path in package.rglob("__init__.py")}
     assert rows_of(ROOMS[0], "Folder") == folders - {"."}
+
+
+def test_the_layers_of_the_sender_are_those_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["sender"]]
+    assert "```\n" + "\n".join(layers) + "\n```" in (ROOT / "docs/sender.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
