@@ -43,4 +43,4 @@ async def test_an_upgrade_is_followed_when_its_webhook_comes(bot, client, told):
 
 async def test_nothing_is_known_of_a_number_that_never_sent(bot, client):
     answer = await client.api("GET", f"/numbers/{bot.chatbot_id}", expect=404)
-    assert "nothing was sent" in str(answer)
+    assert answer["error"]["code"] == "unknown_number"
