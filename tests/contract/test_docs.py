@@ -25,6 +25,18 @@ WORD = re.compile(r"^\| \*\*(.+?)\*\* \|", re.MULTILINE)
 RIDDLES = re.compile(r"\b(?:nobody|somebody|anybody|whoever|mend(?:s|ed|ing)?)\b", re.IGNORECASE)
 
 
+PURE = re.compile(r"\b[Pp]ure\.\s*$")
+PURE_BESIDE_A_DRIVER = {
+    "common.http.phrases",  # it reads exceptions of the framework
+    "common.mongo.rejected_documents",  # it reads exceptions of the driver
+}
+
+
+def contracts() -> list[dict]:
+    """The import contracts, which `make imports` checks."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+
 def symbols(path: Path) -> set[str]:
     """Every function, class and method name of a module: `name` and `Class.name`."""
     names = set()
@@ -89,9 +101,22 @@ def test_common_names_each_of_its_folders():
 
 
 def test_the_layers_of_the_sender_are_those_that_are_checked():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["sender"]]
+    (layers,) = [contract["layers"] for contract in contracts() if contract.get("containers") == ["sender"]]
     assert "```\n" + "\n".join(layers) + "\n```" in (ROOT / "docs/sender.md").read_text()
+
+
+def test_what_calls_itself_pure_is_in_a_contract_that_forbids_io():
+    forbidden = [contract for contract in contracts() if "asyncio" in contract.get("forbidden_modules", ())]
+    checked = {module for contract in forbidden for module in contract["source_modules"]} | PURE_BESIDE_A_DRIVER
+    unchecked = []
+    for package in [room / "src" / room.name for room in ROOMS]:
+        for path in package.rglob("*.py"):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            names = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+            first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+            if PURE.search(first) and not names & checked:
+                unchecked.append(".".join(parts))
+    assert not unchecked
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
