@@ -22,6 +22,7 @@ ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 ROW = re.compile(r"^\| `([\w./]+)` \|", re.MULTILINE)
 WORD = re.compile(r"^\| \*\*(.+?)\*\* \|", re.MULTILINE)
+NAMED = re.compile(r"\]\(([^)]+\.py)\) `(\w+)` \|$", re.MULTILINE)
 RIDDLES = re.compile(r"\b(?:nobody|somebody|anybody|whoever|mend(?:s|ed|ing)?)\b", re.IGNORECASE)
 
 
@@ -131,6 +132,13 @@ def test_the_glossary_has_one_meaning_for_each_word():
     words = WORD.findall((ROOT / "docs/glossary.md").read_text())
     assert words
     assert len(words) == len(set(words))
+
+
+def test_the_glossary_names_classes_that_are_in_the_files_beside_them():
+    page = ROOT / "docs/glossary.md"
+    named = NAMED.findall(page.read_text())
+    assert named
+    assert [(path, name) for path, name in named if name not in symbols(page.parent / path)] == []
 
 
 @pytest.mark.parametrize(
