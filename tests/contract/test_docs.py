@@ -15,6 +15,11 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs/decisions").glob("*.md")),
     *[room / "README.md" for room in ROOMS],
+    *[
+        path
+        for room in ("tools/*", "examples/*", "bench", "bench/baselines/*")
+        for path in sorted(ROOT.glob(f"{room}/README.md"))
+    ],
 ]
 REFERENCE = re.compile(r"`([\w./-]+\.py)::([\w.]+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -141,9 +146,7 @@ def test_the_glossary_names_classes_that_are_in_the_files_beside_them():
     assert [(path, name) for path, name in named if name not in symbols(page.parent / path)] == []
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, *[room / "README.md" for room in ROOMS]], ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages_say_who(page):
     """`the caller`, `the tenant`, `an operator`: a reader does not have to guess whom a sentence is about."""
     assert RIDDLES.findall(page.read_text()) == []
