@@ -15,6 +15,11 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs/decisions").glob("*.md")),
     *[room / "README.md" for room in ROOMS],
+    *[
+        path
+        for room in ("tools/*", "examples/*", "bench", "bench/baselines/*")
+        for path in sorted(ROOT.glob(f"{room}/README.md"))
+    ],
 ]
 REFERENCE = re.compile(r"`([\w./-]+\.py)::([\w.]+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -22,7 +27,20 @@ ANCHOR = re.compile(r"\]\((?!https?:)([^)#]*)#([^)]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 ROW = re.compile(r"^\| `([\w./]+)` \|", re.MULTILINE)
 WORD = re.compile(r"^\| \*\*(.+?)\*\* \|", re.MULTILINE)
+NAMED = re.compile(r"\]\(([^)]+\.py)\) `(\w+)` \|$", re.MULTILINE)
 RIDDLES = re.compile(r"\b(?:nobody|somebody|anybody|whoever|mend(?:s|ed|ing)?)\b", re.IGNORECASE)
+
+
+PURE = re.compile(r"\b[Pp]ure\.\s*$")
+PURE_BESIDE_A_DRIVER = {
+    "common.http.phrases",  # it reads exceptions of the framework
+    "common.mongo.rejected_documents",  # it reads exceptions of the driver
+}
+
+
+def contracts() -> list[dict]:
+    """The import contracts, which `make imports` checks."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
 def symbols(path: Path) -> set[str]:
@@ -89,9 +107,22 @@ def test_common_names_each_of_its_folders():
 
 
 def test_the_layers_of_the_sender_are_those_that_are_checked():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["sender"]]
+    (layers,) = [contract["layers"] for contract in contracts() if contract.get("containers") == ["sender"]]
     assert "```\n" + "\n".join(layers) + "\n```" in (ROOT / "docs/sender.md").read_text()
+
+
+def test_what_calls_itself_pure_is_in_a_contract_that_forbids_io():
+    forbidden = [contract for contract in contracts() if "asyncio" in contract.get("forbidden_modules", ())]
+    checked = {module for contract in forbidden for module in contract["source_modules"]} | PURE_BESIDE_A_DRIVER
+    unchecked = []
+    for package in [room / "src" / room.name for room in ROOMS]:
+        for path in package.rglob("*.py"):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            names = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
+            first = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+            if PURE.search(first) and not names & checked:
+                unchecked.append(".".join(parts))
+    assert not unchecked
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -108,9 +139,14 @@ def test_the_glossary_has_one_meaning_for_each_word():
     assert len(words) == len(set(words))
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, *[room / "README.md" for room in ROOMS]], ids=lambda path: str(path.relative_to(ROOT))
-)
+def test_the_glossary_names_classes_that_are_in_the_files_beside_them():
+    page = ROOT / "docs/glossary.md"
+    named = NAMED.findall(page.read_text())
+    assert named
+    assert [(path, name) for path, name in named if name not in symbols(page.parent / path)] == []
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages_say_who(page):
     """`the caller`, `the tenant`, `an operator`: a reader does not have to guess whom a sentence is about."""
     assert RIDDLES.findall(page.read_text()) == []
