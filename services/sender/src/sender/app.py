@@ -12,6 +12,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.messages import StatusData
 from common.contracts.number_events import NumberNews
 from common.contracts.sends import SendRequest
@@ -57,10 +58,10 @@ from sender.delivery.transitions import blank, cancel
 from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import ParkedReadings, Readings
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Transition
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
+from sender.journal.transition import Transition
 from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits, RecentSends
 from sender.limits.opt_out_lookup import OptOutLookup

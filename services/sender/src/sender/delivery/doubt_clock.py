@@ -14,6 +14,7 @@ from typing import Final
 
 from common.contracts import topics
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.reports import IngressReport
 from common.errors import Unavailable
 from common.kafka.consume.progress import Progress
@@ -21,7 +22,6 @@ from common.kafka.consume.table import Table
 from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
 from sender.delivery.silence import WayBack
-from sender.journal.entry import Entry
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.messages import MessageStatus, MetaError, StatusData
 from common.errors import InvalidInput, Unavailable
 from common.kafka.consume.at_least_once import Batch
@@ -18,8 +19,8 @@ from sender.cas_token import new_token
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import deliver_after_all, fail_later, settle
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Transition
 from sender.journal.store import JournalStore
+from sender.journal.transition import Transition
 from sender.limits.opt_outs import has_opted_out
 
 log = logging.getLogger(__name__)
