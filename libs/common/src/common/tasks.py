@@ -1,8 +1,40 @@
-"""Ending background tasks."""
+"""Background tasks: one that repeats a step, and ending any."""
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Periodic:
+    """Repeats `step` from `start` to `stop`, with a pause of `seconds` after each.
+
+    A step handles the errors that it expects. Any other error is logged, and the next step comes all the same.
+    """
+
+    def __init__(self, step: Callable[[], Awaitable[None]], seconds: float, *, name: str) -> None:
+        self._step = step
+        self._seconds = seconds
+        self._name = name
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin with the first step; returns at once."""
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def stop(self) -> None:
+        """Cancel the step that runs, and wait until it has ended."""
+        await cancel([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._step()
+            except Exception:
+                log.exception("a background task failed; it tries again", extra={"task": self._name})
+            await asyncio.sleep(self._seconds)
 
 
 async def cancel(tasks: "Iterable[asyncio.Future[Any] | None]", *, again_seconds: float = 5.0) -> None:

@@ -1,8 +1,7 @@
 """The sender, put together."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,6 +23,7 @@ from common.http.fetch.fetcher import Fetcher
 from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
+from common.http.service.lifespans import Lifespan, closing, running
 from common.http.uploads.capacity import Capacity
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.at_least_once import Follower
@@ -279,11 +279,11 @@ class Sender:
         if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
             self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
-    def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
+    def lifespans(self) -> list[Lifespan]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
         return [
-            _closing(self.mongo.close),
-            _closing(
+            closing(self.mongo.close),
+            closing(
                 self.credentials.close,
                 self.graph.close,
                 self.moves.close,
@@ -299,18 +299,20 @@ class Sender:
                 self.endings.close,
                 self.unfinished.close,
             ),
-            _around(self.indexes),
-            _around(self.accounts),
-            _around(self.publisher),
-            _around(self.throughput),
-            _around(self.numbers),
-            _around(self.watch),
-            _around(self.clock),
-            _around(self.statuses),
-            _around(self.group),
-            _around(self.readings),
-            _around(self.parked),
-            _around(self.depth),
+            running(
+                self.indexes,
+                self.accounts,
+                self.publisher,
+                self.throughput,
+                self.numbers,
+                self.watch,
+                self.clock,
+                self.statuses,
+                self.group,
+                self.readings,
+                self.parked,
+                self.depth,
+            ),
         ]
 
     async def load(self, journal_id: str) -> Entry | None:
@@ -410,27 +412,3 @@ def _now(check: Callable[[], bool]) -> Callable[[], Any]:
         return check()
 
     return answer
-
-
-def _around(part: Any) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await part.start()
-        try:
-            yield
-        finally:
-            await part.stop()
-
-    return lifespan
-
-
-def _closing(*closes: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            for close in reversed(closes):
-                await close()
-
-    return lifespan

@@ -180,4 +180,20 @@ FAULTS: Final = (
         "a service never ends because a library lost a cancellation",
         hangs=True,
     ),
+    Fault(
+        "common/periodic-dies",
+        f"{_COMMON}/tasks.py",
+        "            except Exception:\n",
+        "            except ValueError:\n",
+        (f"{_TESTS}/test_tasks.py",),
+        "one error ends a background task for good",
+    ),
+    Fault(
+        "common/lifespan-leaves-parts-running",
+        f"{_COMMON}/http/service/lifespans.py",
+        "stack.push_async_callback(part.stop)",
+        "pass",
+        (f"{_TESTS}/http/service/test_lifespans.py",),
+        "a running batch is cut off at each deployment",
+    ),
 )
