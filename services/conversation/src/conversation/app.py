@@ -16,7 +16,7 @@ from common.http.service.internal_app import internal_app
 from common.http.service.lifespans import closing, running
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.kafka.dlq_depth import DeadLetterDepth
 from common.mongo import Mongo

@@ -28,7 +28,7 @@ from common.http.uploads.capacity import Capacity
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.at_least_once import Follower
 from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.consume.table import Table
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.kafka.dlq_depth import DeadLetterDepth

@@ -8,7 +8,7 @@ import pytest
 
 from common.contracts import sends, topics
 from common.contracts.journal import State
-from common.kafka.consume.partitions import PartitionSession
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from common.contracts import topics
 from common.contracts.journal import Entry
-from common.kafka.consume.partitions import PartitionSession, Records
+from common.kafka.consume.partition_session import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.kafka.wire.partitioner import partition_of
 from common.tasks import cancel

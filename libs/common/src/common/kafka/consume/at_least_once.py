@@ -1,7 +1,7 @@
 """Reading topics in a group at least once: for work that is harmless to repeat.
 
 A `Follower` needs no transaction and no producer: it hands batches over, and commits their offsets afterwards. What
-must happen exactly once goes through `common.kafka.consume.partitions` instead.
+must happen exactly once goes through `common.kafka.consume.partition_group` instead.
 """
 
 import asyncio
