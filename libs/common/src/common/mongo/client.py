@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from common.mongo.pymongo_patch import wait_in_place
+from common.mongo.pymongo_patch import patch_waiting
 from common.mongo.rejected_documents import PlainIntegers, PlainReferences
 
 Document = dict[str, Any]
@@ -62,7 +62,7 @@ class Mongo:
     """One client and its database. Connects lazily, so a process starts without MongoDB."""
 
     def __init__(self, settings: MongoSettings) -> None:
-        wait_in_place()
+        patch_waiting()
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from common.kafka.errors import is_away
 from common.kafka.metrics import GroupReadings, note_read
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 from common.tasks import cancel
 from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA

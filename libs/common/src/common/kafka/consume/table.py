@@ -13,7 +13,7 @@ from common.errors import InvalidInput
 from common.kafka.clients import make_reader
 from common.kafka.errors import note_failure
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 from common.tasks import Periodic
 from common.telemetry.outages import KAFKA
 

@@ -1,7 +1,7 @@
-"""Compressed batches, up to a size: a megabyte of zstd can become thirty gigabytes, of gzip one.
+"""Patch: aiokafka unpacks batches up to a size. A megabyte of zstd can become thirty gigabytes, of gzip one.
 
 aiokafka unpacks a batch in one piece, however large it becomes. A producer's batch is about a megabyte before it is
-compressed (`batch.size`, `message.max.bytes`), so what goes far beyond is no batch that an honest client has written.
+compressed (`batch.size`, `message.max.bytes`), so an honest client does not write a batch that goes far beyond.
 """
 
 import gzip
@@ -25,8 +25,8 @@ _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEAD_BYTES: Final = 16
 
 
-def limit_unpacking() -> None:
-    """Have a batch that would become too large raise `CorruptRecordException` instead of taking all memory."""
+def patch_decompression() -> None:
+    """Patch aiokafka: a batch that would become too large raises `CorruptRecordException` in time."""
     for batch in (DefaultRecordBatch, _DefaultRecordBatchPy):
         module = sys.modules[batch.__module__]  # of C, or of Python: each looks the decoders up in itself
         for name, decode in (("gzip", _gzip), ("snappy", _snappy), ("lz4", _lz4), ("zstd", _zstd)):
