@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 from common.telemetry.outages import KAFKA, KafkaLines
-from common.telemetry.safe_errors import told
+from common.telemetry.safe_errors import traceback_of
 from common.telemetry.spans import current
 
 REDACTED = "[redacted]"
@@ -67,7 +67,7 @@ class JsonFormatter(logging.Formatter):
                 # What every line has, whoever searches for it relies on: a field of the same name stands beside it.
                 fields[f"{name}_" if name in _OURS else name] = redact(name, value)
         if record.exc_info and record.exc_info[1]:
-            fields["exception"] = told(record.exc_info[1])
+            fields["exception"] = traceback_of(record.exc_info[1])
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 

@@ -26,7 +26,7 @@ def text_of(error: BaseException) -> str:
     return str(error)
 
 
-def told(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     """The traceback with its causes, the first cause first, as Python prints it."""
     return "".join(_parts(error, set()))
 

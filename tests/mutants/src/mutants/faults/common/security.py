@@ -133,7 +133,7 @@ FAULTS: Final = (
     Fault(
         "common/logs-exceptions-quote",
         _LOGS,
-        'fields["exception"] = told(record.exc_info[1])',
+        'fields["exception"] = traceback_of(record.exc_info[1])',
         'fields["exception"] = self.formatException(record.exc_info)',
         (f"{_TESTS}/mongo/test_mongo_errors.py",),
         "MongoDB's refusals put documents into logs",
