@@ -52,4 +52,4 @@ async def cancel(tasks: "Iterable[asyncio.Future[Any] | None]", *, again_seconds
         _, pending = await asyncio.wait(pending, timeout=again_seconds)
     for task in all_tasks:
         if not task.cancelled():
-            task.exception()  # asked for, so that it is not reported as one that nobody saw
+            task.exception()  # retrieved, so that asyncio does not report it

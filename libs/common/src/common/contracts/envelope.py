@@ -60,7 +60,7 @@ def decode(wanted: msgspec.json.Decoder[E], value: bytes | None) -> E:
     try:
         return wanted.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"the record is not understood: {error}", code="undecodable_record") from error
+        raise InvalidInput(f"the record cannot be parsed: {error}", code="undecodable_record") from error
 
 
 _LAST_SECONDS: Final = 221_845_392_000

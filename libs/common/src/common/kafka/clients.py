@@ -50,7 +50,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
     return AIOKafkaProducer(
         **connection(settings),
         enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
-        linger_ms=0,  # callers await each acknowledgement: waiting for company would only add latency
+        linger_ms=0,  # callers await each acknowledgement: waiting for more records would only add latency
         partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=request_timeout_ms,
@@ -58,7 +58,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
 
 
 def make_transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
-    """A producer for exactly one input partition; opening it fences whoever held `transactional_id` before."""
+    """A producer for exactly one input partition; opening it fences the process that held `transactional_id` before."""
     return AIOKafkaProducer(
         **connection(settings),
         transactional_id=transactional_id,

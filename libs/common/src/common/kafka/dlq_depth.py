@@ -51,14 +51,14 @@ class DeadLetterDepth:
             await consumer.start()
             await self._look(consumer)
         except KafkaError as error:  # Kafka is away, or the topic is not there yet
-            note_failure(log, "the depth of a topic is not known", error, topic=self._topic)
+            note_failure(log, "cannot look up the depth of a topic", error, topic=self._topic)
         finally:
             with suppress(KafkaError):
                 await consumer.stop()
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
-        consumer.pause(*partitions)  # its records are nobody's business here
+        consumer.pause(*partitions)  # its records are not read here
         while True:
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
             self._records = sum(ends[tp] - begins[tp] for tp in partitions)

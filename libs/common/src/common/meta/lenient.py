@@ -73,7 +73,7 @@ class Lenient(Generic[T]):
                 complete = complete and bytes(part).strip() == b"null"
         for field in fields:
             if field.required and field.name not in values:
-                raise msgspec.ValidationError(f"`{field.key}` is missing or not understood")
+                raise msgspec.ValidationError(f"`{field.key}` is missing or cannot be parsed")
         return self._kind(**values), complete
 
     @cached_property

@@ -62,9 +62,10 @@ class NumbersClient:
             async with asyncio.timeout(self._seconds):
                 answer = await self._client.get(phone_number_id, params={"fields": _FIELDS}, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Unavailable("Meta does not tell of a number", code="meta_unavailable") from error
+            raise Unavailable("Meta does not answer about a number", code="meta_unavailable") from error
         if answer.status_code >= 500 or answer.status_code in _PASSING:
-            raise Unavailable(f"Meta does not tell of a number (HTTP {answer.status_code})", code="meta_unavailable")
+            said = f"Meta does not answer about a number (HTTP {answer.status_code})"
+            raise Unavailable(said, code="meta_unavailable")
         return facts_of(answer.content) if answer.is_success else None
 
     async def close(self) -> None:

@@ -52,7 +52,7 @@ class MongoSettings(BaseSettings):
             parse_uri(plain, warn=True)
         except (PyMongoError, ValueError):
             raise ValueError(
-                "it is no connection string like mongodb://user:password@host:27017/?replicaSet=rs0; in user and"
+                "it is not a connection string like mongodb://user:password@host:27017/?replicaSet=rs0; in user and"
                 " password anything but letters and digits is percent-encoded"
             ) from None
         return value

@@ -62,5 +62,5 @@ def _split(text: str) -> list[str]:
     except ValueError:
         secrets = None
     if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
-        raise ValueError("it begins like JSON, and is no array of strings")
+        raise ValueError("it begins like JSON, but is not an array of strings")
     return secrets

@@ -64,7 +64,7 @@ class JsonFormatter(logging.Formatter):
             fields.update(trace_id=trace.trace_id, span_id=trace.span_id, correlation_id=trace.correlation_id)
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                # What every line has, whoever searches for it relies on: a field of the same name stands beside it.
+                # Searches rely on the standard fields: a field of the same name stands beside them.
                 fields[f"{name}_" if name in _OURS else name] = redact(name, value)
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = traceback_of(record.exc_info[1])

@@ -5,7 +5,7 @@ travels with it (W3C's sampled flag), so that a trace is whole or not there. Eve
 on records in batches makes no span unless a record of the batch is followed, and then one span for that record.
 
 The SDK's own tracer is not used: it draws the ids of spans itself, while ours stand in the headers of records long
-before the work on them has ended, and its spans cost what they cost also when nobody follows them.
+before the work on them has ended, and its spans cost as much when they are not followed.
 """
 
 import logging
@@ -30,7 +30,7 @@ __all__ = ["Attributes", "SpanKind", "active", "chosen", "current", "follow", "r
 
 Attributes = Mapping[str, str | int | float | bool]
 
-_QUEUE: Final = 16_384  # spans; what does not fit is dropped, for nothing waits for telemetry
+_QUEUE: Final = 16_384  # spans; what does not fit is dropped, because nothing waits for telemetry
 _STOP_MILLIS: Final = 3_000
 _COMPLAINTS_SECONDS: Final = 60.0
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -99,7 +99,7 @@ def active() -> bool:
 
 def chosen() -> bool:
     """Whether an exchange that begins now is to be followed."""
-    return _Tracing.ratio > 0 and random.random() < _Tracing.ratio  # noqa: S311  # nobody gains by guessing it
+    return _Tracing.ratio > 0 and random.random() < _Tracing.ratio  # noqa: S311  # guessing it gains nothing
 
 
 def record(

@@ -69,7 +69,7 @@ class DeadLetterLimit:
         return self._halted
 
     def probe(self) -> None:
-        """Count anew after a halt. For a minute 10 letters are enough to halt again; the other rules stay."""
+        """Start counting again after a halt. For a minute 10 letters are enough to halt again; the other rules stay."""
         self._halted, self._probing, self._probe_began = False, True, None
         self._buckets.clear()
         self._totals.clear()

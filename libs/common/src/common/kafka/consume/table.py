@@ -101,7 +101,7 @@ class Table(Generic[V]):
             await consumer.start()
             await self._read(consumer)
         except KafkaError as error:  # Kafka is away, or the topic is not there yet
-            note_failure(log, "table is not followed, trying again", error, topic=self._topic)
+            note_failure(log, "cannot read the table's topic; trying again", error, topic=self._topic)
         finally:
             self._consumer = None
             with suppress(KafkaError):
@@ -144,7 +144,7 @@ class Table(Generic[V]):
             row = self._decode(value)
         except InvalidInput as error:
             # The topic has one writer; a record it cannot read back is a bug to be seen, not a reason to stop.
-            log.warning("a table record is not understood", extra={"topic": self._topic, "error": error.message})
+            log.warning("a table record cannot be parsed", extra={"topic": self._topic, "error": error.message})
             return
         self._rows[name] = row
         self._on_change(name, row)

@@ -3,7 +3,7 @@
 The sender commits an offset only when everything before it is finished: sent, failed, parked, put off, or gone on to a
 retry topic. So what was accepted and is in no store stands between the group's committed offset and the end of its
 chatbot's partition. That part is read here. It needs no memory of our own, so it holds with several processes and after
-a restart, and whoever does not ask pays nothing.
+a restart, and costs nothing until a caller asks.
 """
 
 import asyncio

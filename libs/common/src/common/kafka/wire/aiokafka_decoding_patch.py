@@ -94,7 +94,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
         return record
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
-        # The broker does not look at it. Whoever committed behind it would pass over records of others.
+        # The broker does not check it. A commit behind it would skip records of other producers.
         if record.offset >= self._records.end:
             raise CorruptRecordException("a record has an offset behind its batch")
         return super()._consumer_record(tp, record)
@@ -106,7 +106,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
             if len(self._suspects) >= _MAX_SUSPECTS:
                 self._suspects.clear()
             self._suspects.add((self._tp, first))
-            log.warning("a batch's checksum does not fit, fetching it again", extra=self._place(first))
+            log.warning("wrong checksum of a batch; fetching it again", extra=self._place(first))
             return iter(())
         self._suspects.discard((self._tp, first))
         return chain(self._read_again(raw, error), self._unpack_records())
@@ -128,7 +128,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
     def _unreadable(self, raw: bytes, first: int, problem: Exception) -> Unreadable:
         last, said = self.next_fetch_offset - 1, f"{type(problem).__name__}: {problem}"[:_MAX_PROBLEM]
         about = {**self._place(first), "last": last, "error": said}
-        log.error("records cannot be read and are passed over", extra=about)
+        log.error("records cannot be read and are skipped", extra=about)
         at = max(0, _number(raw, ">q", 35))  # the newest record's time, in ms
         return Unreadable(
             self._tp.topic, self._tp.partition, last, at, 0, None, raw, None, -1, len(raw), (), first, said

@@ -120,7 +120,7 @@ def declared_type(mime_type: str, name: str) -> str:
 
 
 def recognised(mime_type: str, name: str, head: bytes) -> str:
-    """The type of a file whose first `HEAD_BYTES` are `head`: they decide where nobody told."""
+    """The type of a file whose first `HEAD_BYTES` are `head`: they decide where no type was given."""
     untold = bare(mime_type) in UNTOLD
     return (sniffed(head) if untold else None) or declared_type(mime_type, name)
 
