@@ -31,7 +31,7 @@ class EnvFileError(ValueError):
 
 
 def read_env_file(text: str, name: str = _DEFAULT) -> dict[str, str]:
-    """The variables of a file like `.env`. Raises `EnvFileError` for a line that is none."""
+    """The variables of a file like `.env`. Raises `EnvFileError` for a line that has none."""
     found: dict[str, str] = {}
     for binding in parse_stream(StringIO(text)):
         if binding.error:

@@ -38,7 +38,7 @@ class Periodic:
 
 
 async def cancel(tasks: "Iterable[asyncio.Future[Any] | None]", *, again_seconds: float = 5.0) -> None:
-    """Cancel all of them (`None` stands for one never started) and wait until they have ended, however they do.
+    """Cancel all of them (`None`: never started) and wait until they have ended, with or without an error.
 
     A library may lose a cancellation that arrives together with the result it waits for (`asyncio.wait_for` does before
     Python 3.12, https://github.com/python/cpython/issues/86296), and a loop around it would then run for ever. So the

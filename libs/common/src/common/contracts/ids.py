@@ -24,7 +24,7 @@ CALLBACK_PREFIX: Final = "wce:"
 """Marks our own `biz_opaque_callback_data` (`common.security.callbacks`)."""
 
 CALLBACK_THEN: Final = ";"
-"""What stands before the `traceparent` in it."""
+"""What separates the `traceparent` in it."""
 
 _THEN_BYTES: Final = b";00-"
 _TRACED: Final = re.compile(

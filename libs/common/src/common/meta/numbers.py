@@ -34,7 +34,7 @@ class NumberFacts:
     messaging_limit: str | None = None
 
     def rate(self, default: float) -> float:
-        """Messages per second, inbound and outbound; `default` where Meta tells nothing else."""
+        """Messages per second, inbound and outbound; `default` where Meta gives none."""
         if self.on_business_app:
             return min(COEXISTENCE_RATE, default)
         return max(UPGRADED_RATE, default) if self.level == "HIGH" else default
@@ -74,7 +74,7 @@ class NumbersClient:
 
 
 def facts_of(body: bytes) -> NumberFacts | None:
-    """What an answer says; None when it is none. Of unknown shape is only what is left out."""
+    """What an answer says; None when it is not an object. Fields of unknown shape are left out."""
     try:
         told = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

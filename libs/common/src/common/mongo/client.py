@@ -45,8 +45,8 @@ class MongoSettings(BaseSettings):
     @field_validator("mongodb_uri")
     @classmethod
     def _well_formed(cls, value: SecretStr) -> SecretStr:
-        """What the driver says of it is not passed on: it may quote a part of the password."""
-        # As if it were not to be looked up (SRV): that needs the network, and is done when connecting.
+        """The driver's own words are not shown, because they may quote a part of the password."""
+        # Without the look-up of SRV, which needs the network and is done when connecting.
         plain = value.get_secret_value().replace("mongodb+srv://", "mongodb://", 1)
         try:
             parse_uri(plain, warn=True)
@@ -66,7 +66,7 @@ class Mongo:
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
-            # A primary that is away should be an error within a webhook's or a batch's patience, not in 30 s.
+            # Without a primary, an operation should fail before a webhook or a batch times out, not after 30 s.
             serverSelectionTimeoutMS=5_000,
             connectTimeoutMS=5_000,
             retryWrites=True,

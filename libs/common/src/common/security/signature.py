@@ -30,7 +30,7 @@ def looks_signed(header: bytes | None) -> bool:
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bool:
     """Whether `header` signs `body` with any of the app secrets (several are valid during a rotation).
 
-    Fails closed: no header, a malformed one, or no secret (an empty one is none) means no. Compared in constant time.
+    Fails closed: no header, a malformed one, or no secret that is not empty means no. Compared in constant time.
     """
     if header is None or len(header) != _LENGTH:
         return False

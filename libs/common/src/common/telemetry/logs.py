@@ -2,7 +2,7 @@
 
 Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
 holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule. What a task does for
-a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are told by
+a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are written by
 `common.telemetry.safe_errors`, which leaves out what some of them quote.
 """
 

@@ -5,8 +5,8 @@ What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which a
 
 `METRICS=off` counts nothing: to measure what counting costs (`make bench-telemetry`).
 
-A counter's child is born at 1, and to Prometheus that is no increase: where the first time matters already (a dead
-letter, a halt), the child, or one beside it in the same sum, is made at the start.
+A counter's child starts at 1, which Prometheus does not count as an increase. Where the first time matters already (a
+dead letter, a halt), the child, or one beside it in the same sum, is made at the start.
 
 Label values are few and known before: our own words, Meta's documented codes, our topics. Chatbots are the exception,
 and bounded (`tenant`). Names follow Prometheus' conventions: base units (seconds, bytes), `_total` on counters.
@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each began would be as many series again
 
 OTHER: Final = "other"
-"""The value of a label that stands for all values that are not told apart."""
+"""The value of a label for all values that have no series of their own."""
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -40,7 +40,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 class _NowAndThen(logging.Filter):
-    """Lets a line a minute through. A receiver that is away is told about with each batch, every second or three."""
+    """Lets a line a minute through: the SDK logs a receiver that is away with each batch, every few seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def start(service: str, settings: TelemetrySettings, exporter: SpanExporter | No
     _Tracing.resource = Resource.create({"service.name": service, "service.namespace": "whatsapp-cloud"})
     _Tracing.ratio = settings.trace_sample_ratio
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_complaints)
-    # It complains of a caller's `tracestate` that is none, with all of it and for each span. That is left out.
+    # It logs a caller's invalid `tracestate`, all of it and for each span. That is left out.
     logging.getLogger(TraceState.__module__).setLevel(logging.ERROR)
 
 

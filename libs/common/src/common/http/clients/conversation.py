@@ -90,7 +90,7 @@ class WindowsClient:
 
 
 def _moment(text: Any) -> datetime | None:
-    """A time with its offset. Raises `TypeError` or `ValueError` for what is none."""
+    """A time with its offset. Raises `TypeError` or `ValueError` for anything else."""
     if text is None:
         return None
     moment = datetime.fromisoformat(text)

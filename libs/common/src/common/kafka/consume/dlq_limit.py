@@ -1,6 +1,6 @@
 """A limit on dead letters: a systemic failure must stop, and not drain a topic into the dead-letter queue.
 
-A consumer tells it of every record that it has finished, and whose it was. Bad records of one tenant are that tenant's
+A consumer reports every record that it has finished, and its tenant. Bad records of one tenant are that tenant's
 affair: they become dead letters, however many they are. When most tenants fail at the same time, the cause is here (a
 bad release, a lost dependency): the consumer halts before it writes the next letter, leaves its group, and tries again
 later with a probe (`partition_group.PartitionGroup`). Sentry's arroyo has such limits, with the same

@@ -32,7 +32,7 @@ class Progress:
         self._admin: AIOKafkaAdminClient | None = None
 
     async def ends(self, topic: str) -> Ends:
-        """Where each partition ends now, with what a transaction has written that is not committed yet."""
+        """Where each partition ends now, records of open transactions included."""
         try:
             consumer, admin = await self._connected()
             (described,) = await admin.describe_topics([topic])
@@ -95,7 +95,7 @@ class Progress:
 
     async def _connected(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._consumer is None or self._admin is None:
-            # Ends are those of what is written, not of what is committed: a status may stand in an open transaction.
+            # Ends include what is not committed yet: a status may be in an open transaction.
             consumer = self._consumer_with("read_uncommitted")
             admin = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=_ASKING_MS)
             self._consumer, self._admin = consumer, admin

@@ -71,7 +71,7 @@ class PartitionQueue:
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, record: Outgoing, call: Call) -> None:
-        """Have a record written after those that were added before."""
+        """Queue a record behind those that were added before."""
         self._waiting.append(_Entry(record, call))
         if not self._told and self._writing is None:
             self._told = True

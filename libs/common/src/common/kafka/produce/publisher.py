@@ -168,7 +168,7 @@ class Publisher:
         return queue
 
     def _refused(self, producer: AIOKafkaProducer) -> None:
-        """Have it replaced, once."""
+        """Replace this producer, once."""
         if producer is self._producer and (self._replacing is None or self._replacing.done()):
             assert self._loop is not None  # noqa: S101  # it has started
             self._replacing = self._loop.create_task(self._replace(producer), name="replace producer")

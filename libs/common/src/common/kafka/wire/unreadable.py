@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 
 @dataclass
 class Unreadable(ConsumerRecord[bytes, bytes]):  # type: ignore[misc]  # aiokafka ships no type information
-    """In place of the records from `first` to `offset`, which cannot be read: `value` is their batch as Kafka has it.
+    """Replaces the records from `first` to `offset`, which cannot be read; `value` is their batch as Kafka has it.
 
     `problem` says why. There are no headers and no key.
     """
