@@ -17,7 +17,7 @@ from common.contracts.messages import MetaError
 
 
 class State(StrEnum):
-    """How a send stands."""
+    """The state of a send."""
 
     CLAIMED = "claimed"
     """A session is calling Meta, or died while it did."""
@@ -58,14 +58,17 @@ OPTED_OUT_AT: Final = "optedOutAt"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One send. `attempt` counts the calls that count; `owner` is the session that wrote it, `at` when.
+    """One send. `owner` is the session that wrote the entry, at the time `at`.
 
-    `due` is when a retry is due or a doubt may be given up, `doubted_at` when the doubt arose. `letter` says that the
-    end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
-    starts again with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
-    refuses; because of it the send waits beside its conversation. `digest` tells the content from another one with the
-    same message id. `template` names the template, if the send is one. `failure` is what Meta reported later, at
-    `failed_at`, of a message that it had accepted; a report that the message was delivered removes it.
+    - `attempt` is the number of calls that count. It restarts with each of the `replays` by an operator.
+    - `due` is when a retry is due or a doubt may be given up; `doubted_at` is when the doubt began.
+    - `letter`: the end belongs in the dead-letter queue.
+    - `message_status` is that of Meta's answer.
+    - `apart` is the template or kind that Meta refuses; because of it the send waits beside its conversation.
+    - `digest` distinguishes the content from another one with the same message id.
+    - `template` names its template, if it is a template message.
+    - `failure` is what Meta reported at `failed_at` about a message that it had accepted. A later report that the
+      message was delivered removes it.
     """
 
     id: str = msgspec.field(name="_id")
@@ -96,7 +99,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     @property
     def ended(self) -> bool:
-        """Whether the state is final."""
+        """Whether the send has ended."""
         return self.state in ENDED
 
 

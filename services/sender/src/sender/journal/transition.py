@@ -19,42 +19,42 @@ _WAITED: Final = frozenset(
 
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
-        # What was never tried is deferred where Meta refuses its template.
+        # A send that was never tried is deferred when Meta refuses its template.
         None: frozenset({State.CLAIMED, State.DEFERRED, State.FAILED, State.EXPIRED, State.CANCELLED}),
         # A claim is claimed again only where a second call does no harm (mark as read).
         State.CLAIMED: frozenset(State),
-        # A status may arrive for a call that we took for failed.
+        # A status may arrive for a call that seemed to have failed.
         State.RETRYING: _WAITED,
         State.DEFERRED: _WAITED,
-        # A new owner begins the window again: nobody listened in between.
+        # A new owner restarts the window, because no session listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
-        # Meta may tell later that it failed all the same.
+        # Meta may report later that the message failed.
         State.ACCEPTED: frozenset({State.ACCEPTED}),
-        # An operator's replay of a dead letter; a status that comes after all leaves its wamid.
+        # An operator replays a dead letter; a late status adds its wamid.
         State.FAILED: frozenset({State.RETRYING, State.FAILED}),
         State.EXPIRED: frozenset(),
         State.CANCELLED: frozenset(),
     }
 )
-"""From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters.
+"""The states that may follow each state (None: no entry yet). Ends are final, except for dead letters.
 
-An end that follows itself only learns more: a wamid, or that Meta reports a failure.
+A transition from an end to itself only adds facts: a wamid, or a failure that Meta reports.
 """
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """The wish that `entry` replaces the one whose token is `expected` (None: that there is none yet)."""
+    """A compare-and-set: replace the entry whose token is `expected` (None: there is no entry yet) by `entry`."""
 
     entry: Entry
     expected: str | None
     before: State | None = None
 
     def __post_init__(self) -> None:
-        """A move that the table does not allow is a bug, to be found where it is made."""
+        """A transition that the table does not allow is a bug; raise where it is made."""
         if self.entry.state not in TRANSITIONS[self.before]:
             raise ValueError(f"a send that is {self.before or 'new'} cannot become {self.entry.state}")
 
     @property
     def won(self) -> str:
-        """The token by which the store's answer shows that this move took place."""
+        """The token of the new entry: when the store returns it, this transition took place."""
         return self.entry.token
