@@ -15,6 +15,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
+from common.contracts.journal import State
 from common.http.auth import digest
 from common.http.clients.accounts import CredentialsClient
 from common.http.uploads.capacity import Capacity
@@ -26,7 +27,6 @@ from common.mongo import Mongo
 from sender.app import Sender
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")

@@ -1,10 +1,10 @@
-"""Ending background tasks."""
+"""Background tasks: repeating a step, and ending any."""
 
 import asyncio
 
 import pytest
 
-from common.tasks import cancel
+from common.tasks import Periodic, cancel
 
 
 async def forever():
@@ -77,3 +77,32 @@ async def test_who_cancels_can_be_cancelled():
             await cancel([task], again_seconds=0.01)
     freed.set()
     await task
+
+
+async def test_a_step_is_repeated_until_the_stop_and_an_error_does_not_end_it(caplog):
+    steps = asyncio.Queue()
+
+    async def step():
+        steps.put_nowait(1)
+        if steps.qsize() == 1:
+            raise RuntimeError("the first one")
+
+    periodic = Periodic(step, 0.001, name="count")
+    await periodic.start()
+    async with asyncio.timeout(5):
+        while steps.qsize() < 3:
+            await asyncio.sleep(0.001)
+    await periodic.stop()
+    done = steps.qsize()
+    await asyncio.sleep(0.01)
+    assert steps.qsize() == done
+    assert [record.task for record in caplog.records] == ["count"]
+
+
+async def test_a_step_that_runs_is_cancelled_by_the_stop():
+    periodic = Periodic(forever, 0, name="wait")
+    await periodic.stop()  # it was never started
+    await periodic.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await periodic.stop()

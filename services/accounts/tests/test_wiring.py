@@ -165,6 +165,9 @@ class Onboarding:
     async def prove(self, number, waba, token):
         await self._ask("prove", number, waba, token)
 
+    async def close(self):
+        pass
+
     async def _ask(self, what, number, waba, token):
         self.events.append(what)
         self.asked.append((number, waba, token))
@@ -686,7 +689,7 @@ async def test_the_clients_are_made_of_the_settings(monkeypatch):
         reconcile_seconds=17.0,
     )
     build_apps(settings)
-    assert made["Announcer"][0]._reconcile_seconds == 17.0
+    assert made["Announcer"][0]._reconciling._seconds == 17.0
     renewal = made["Announcer"][0]._renewal
     assert (renewal._store, renewal._keys) == (
         made["AccountStore"][0],

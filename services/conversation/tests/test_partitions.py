@@ -19,7 +19,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
 from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession

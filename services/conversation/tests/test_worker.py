@@ -14,7 +14,7 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.errors import Unavailable
 from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
-from common.kafka.consume.partitions import Halted
+from common.kafka.consume.partition_session import Halted
 from common.kafka.records import read_headers
 from common.telemetry.tenants import Tenants
 from conversation import handlers

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from aiokafka import TopicPartition
 
 from common.contracts import sends, topics
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
 from sender.delivery.attempt import utc_now
 from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
-from sender.journal.entry import Entry, State
 from sender.limits.numbers import RateLimits
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, StepResult
 from sender.waiting.parked_store import Waiting

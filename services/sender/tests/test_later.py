@@ -7,10 +7,10 @@ from msgspec.structs import replace
 
 from common.contracts import messages
 from common.contracts.envelope import encode
+from common.contracts.journal import State
 from common.contracts.messages import MetaError, StatusData
 from sender.delivery.reconcile import StatusReconciler, heard
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.journal.standing import shown
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)

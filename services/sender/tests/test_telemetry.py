@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, NotSent, Unclear
@@ -20,7 +21,6 @@ from sender.delivery.payloads import payload
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item
 from sender.gauges import Readings
-from sender.journal.entry import State
 from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.limits.rates import NumberRate

@@ -125,7 +125,7 @@ class Bench:
         return self.sender.statuses._make_consumer(self.sender.statuses._group)
 
     def producer(self):
-        return self.sender.group._make_producer("group of sends-0")
+        return self.sender.group._parts.make_producer("group of sends-0")
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ async def test_one_piece_of_work_is_a_partition_of_all_four_topics(still):
     group = still.sender.group
     assert group._topics == tuple(topic.name for topic in topics.SEND_FAMILY)
     assert {group._slot_of(SimpleNamespace(topic=name, partition=2)) for name in group._topics} == {"2"}
-    assert group._worker is still.sender.worker
+    assert group._parts.worker is still.sender.worker
     assert still.sender.statuses._topics == (topics.MESSAGE_STATUS.name,)
     assert still.sender.depth._topic == topics.SEND_DLQ.name
     assert (still.sender.accounts._topic, still.sender.accounts._history) == (topics.ACCOUNTS.name, True)

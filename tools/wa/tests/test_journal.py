@@ -10,13 +10,13 @@ from common.contracts import sends, topics
 from common.contracts.contacts import Contact
 from common.contracts.envelope import encode
 from common.contracts.ids import derive_id, journal_id
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.kafka.clients import make_producer
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings
 from sender.delivery.transitions import blank, claim
-from sender.journal.entry import State
 from sender.journal.store import JournalStore
 from wa.__main__ import main
 

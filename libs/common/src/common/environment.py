@@ -31,11 +31,11 @@ class EnvFileError(ValueError):
 
 
 def read_env_file(text: str, name: str = _DEFAULT) -> dict[str, str]:
-    """The variables of a file like `.env`. Raises `EnvFileError` for a line that is none."""
+    """The variables of a file like `.env`. Raises `EnvFileError` for a line that has none."""
     found: dict[str, str] = {}
     for binding in parse_stream(StringIO(text)):
         if binding.error:
-            raise EnvFileError(f"{name}: line {binding.original.line} is not understood; write NAME='value'")
+            raise EnvFileError(f"{name}: line {binding.original.line} cannot be parsed; write NAME='value'")
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
     return found

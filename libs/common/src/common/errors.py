@@ -1,8 +1,8 @@
-"""The errors that cross a room's border, as one tree.
+"""The errors that cross the border of a package, as one tree.
 
     AppError                    status, code, and a sentence that says what to do
     ├── InvalidInput     400    the caller's request cannot be understood or is out of bounds
-    ├── Unauthenticated  401    no API key, or one nobody issued
+    ├── Unauthenticated  401    no API key, or an unknown one
     ├── Forbidden        403    a known key without the scope
     ├── NotFound         404
     ├── Conflict         409
@@ -10,7 +10,7 @@
     ├── TooLarge         413
     ├── UnsupportedType  415    a file of a type that WhatsApp does not carry
     ├── TooManyRequests  429    a limit on work under way is reached; the caller may repeat the call later
-    ├── RefusedByMeta    502    Meta was asked on the caller's behalf, and said no
+    ├── RefusedByMeta    502    Meta was asked on the caller's behalf, and refused
     └── Unavailable      503    a dependency did not answer in time; the caller may repeat the call
 
 Services raise them anywhere; `common.http.exception_handlers` alone turns them into answers.

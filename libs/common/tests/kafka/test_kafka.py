@@ -17,7 +17,8 @@ from common.errors import Unavailable
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
 from common.kafka.consume.at_least_once import Follower
-from common.kafka.consume.partitions import PartitionGroup, PartitionSession
+from common.kafka.consume.partition_group import PartitionGroup
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing

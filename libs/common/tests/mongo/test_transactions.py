@@ -10,7 +10,7 @@ from pymongo.read_concern import ReadConcern
 
 from common.errors import Unavailable
 from common.mongo import indexes as module
-from common.mongo import is_duplicate, transaction
+from common.mongo import or_duplicate_key, transaction
 from common.mongo.indexes import Indexes
 from common.mongo.owned_session import OwnedSession
 
@@ -52,13 +52,13 @@ def refused(*codes):
 
 @pytest.mark.parametrize("codes", [(11000,), (1, 11000), (11000, 11000)])
 def test_a_duplicate_is_told(codes):
-    with pytest.raises(DuplicateKeyError), is_duplicate():
+    with pytest.raises(DuplicateKeyError), or_duplicate_key():
         raise refused(*codes)
 
 
 @pytest.mark.parametrize("codes", [(), (2,), (10334,), (112, 50)])
 def test_another_failure_is_no_duplicate(codes):
-    with pytest.raises(BulkWriteError) as failed, is_duplicate():
+    with pytest.raises(BulkWriteError) as failed, or_duplicate_key():
         raise refused(*codes)
     assert not isinstance(failed.value, DuplicateKeyError)
 

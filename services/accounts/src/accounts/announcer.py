@@ -1,6 +1,5 @@
 """Telling the others: every change of an account reaches the compacted topic, and never an older state last."""
 
-import asyncio
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from common.errors import Unavailable
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, headers_for
-from common.tasks import cancel
+from common.tasks import Periodic
 from common.telemetry.metrics import ACCOUNT_CHANGES
 from common.telemetry.trace_context import new_trace
 
@@ -44,17 +43,16 @@ class Announcer:
         self._told = told
         self._renewal = renewal
         self._compared = False
-        self._reconcile_seconds = reconcile_seconds
-        self._task: asyncio.Task[None] | None = None
+        self._reconciling = Periodic(self._reconcile, reconcile_seconds, name="announce accounts")
 
     async def start(self) -> None:
         """Begin to look for what Kafka does not have yet."""
         await self._told.start()
-        self._task = asyncio.create_task(self._reconcile(), name="announce accounts")
+        await self._reconciling.start()
 
     async def stop(self) -> None:
         """Stop looking."""
-        await cancel([self._task])
+        await self._reconciling.stop()
         await self._told.stop()
 
     async def announce(self, chatbot_id: str) -> None:
@@ -73,13 +71,11 @@ class Announcer:
                 return
 
     async def _reconcile(self) -> None:
-        while True:
-            with suppress(Unavailable):  # said by whoever is away; the next round comes
-                for chatbot_id in [*await self._store.unpublished(), *await self._outdated()]:
-                    await self._announce_left_over(chatbot_id)
-                for chatbot_id in await self._renewal.round() if self._renewal else ():
-                    await self._announce_left_over(chatbot_id)
-            await asyncio.sleep(self._reconcile_seconds)
+        with suppress(Unavailable):  # logged where it was raised; the next round comes
+            for chatbot_id in [*await self._store.unpublished(), *await self._outdated()]:
+                await self._announce_left_over(chatbot_id)
+            for chatbot_id in await self._renewal.round() if self._renewal else ():
+                await self._announce_left_over(chatbot_id)
 
     async def _outdated(self) -> list[str]:
         """Once, when the topic has been read: the accounts of which it has another state, or none."""

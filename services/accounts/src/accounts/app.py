@@ -1,7 +1,5 @@
 """Wiring of accounts: the one place that constructs its clients."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from litestar import Litestar
@@ -22,6 +20,7 @@ from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
 from common.http.service.internal_app import internal_app
+from common.http.service.lifespans import closing, running
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from common.meta.onboarding import Onboarding
@@ -52,20 +51,6 @@ def build_apps(settings: Settings) -> Apps:
     )
     onboarding = Onboarding(settings)
 
-    @asynccontextmanager
-    async def clients(_: Litestar) -> AsyncIterator[None]:
-        await indexes.start()
-        await publisher.start()
-        await announcer.start()
-        try:
-            yield
-        finally:
-            await announcer.stop()
-            await publisher.stop()
-            await indexes.stop()
-            await onboarding.close()
-            await mongo.close()
-
     checks = {"mongodb": mongo.reachable, "indexes": indexes.ready, "kafka": publisher.reachable}
     public = Litestar(
         route_handlers=[
@@ -78,7 +63,7 @@ def build_apps(settings: Settings) -> Apps:
             ),
             *health_routes(checks),
         ],
-        lifespan=[clients],
+        lifespan=[closing(mongo.close, onboarding.close), running(indexes, publisher, announcer)],
         middleware=[measured],
         plugins=[PydanticPlugin(prefer_alias=True)],
         exception_handlers=exception_handlers(),

@@ -1,7 +1,5 @@
 """Wiring of conversation: the one place that constructs its clients."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,9 +13,10 @@ from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
 from common.http.service.internal_app import internal_app
+from common.http.service.lifespans import closing, running
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.kafka.dlq_depth import DeadLetterDepth
 from common.mongo import Mongo
@@ -66,26 +65,14 @@ def build_apps(settings: Settings) -> Apps:
     unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
-    @asynccontextmanager
-    async def clients(_: Litestar) -> AsyncIterator[None]:
-        await indexes.start()
-        await numbers.table.start()
-        await group.start()
-        await depth.start()
-        try:
-            yield
-        finally:
-            await unfinished.close()
-            await depth.stop()
-            await group.stop()
-            await numbers.table.stop()
-            await indexes.stop()
-            await mongo.close()
-
     reads, health = Reads(store), _health(settings, mongo, indexes, numbers, group)
     public = Litestar(
         route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
-        lifespan=[clients],
+        lifespan=[
+            closing(mongo.close),
+            running(indexes, numbers.table, group, depth),
+            closing(unfinished.close),
+        ],
         middleware=[measured],
         exception_handlers=exception_handlers(),
         logging_config=None,

@@ -15,7 +15,7 @@ from typing import Any, Final
 from common.contracts.topics import WEBHOOKS_DLQ
 from common.errors import Unavailable
 from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partitions import PartitionSession
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import CORRELATION_ID, MAX_CORRELATION_ID, TRACEPARENT, Outgoing
 from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
 from common.mongo.indexes import Indexes

@@ -14,7 +14,7 @@ from common.mongo import (
     OwnedSession,
     UpdateMany,
     UpdateOne,
-    is_duplicate,
+    or_duplicate_key,
     schema,
     transaction,
 )
@@ -103,7 +103,7 @@ class ConversationStore:
         for collection, operations, ordered in writes:
             wanted = [operation for operation in operations if operation is not None]
             if wanted:
-                with is_duplicate():
+                with or_duplicate_key():
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
 
 

@@ -14,7 +14,7 @@ from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 from conversation.batch.facts import Poison
 from conversation.batch.statuses import RANKS, advance
 

@@ -1,7 +1,5 @@
 """Wiring of ingress: the one place that constructs its clients."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from litestar import Litestar, asgi
@@ -23,6 +21,7 @@ from common.contracts.topics import ACCOUNTS
 from common.http.exception_handlers import exception_handlers
 from common.http.openapi import documents
 from common.http.service.health import health_routes
+from common.http.service.lifespans import closing, running
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
 from ingress.fast_path import Front
@@ -79,21 +78,6 @@ def build_front(settings: Settings) -> Front:
     )
     reporter = Reporter(refused, publisher.publish, takes=bool(settings.whatsapp_app_secrets))
 
-    @asynccontextmanager
-    async def kafka(_: Litestar) -> AsyncIterator[None]:
-        await publisher.start()
-        await for_large.start()
-        await accounts.start()
-        await reporter.start()
-        try:
-            yield
-        finally:
-            await verification.stop()
-            await reporter.stop()
-            await accounts.stop()
-            await for_large.stop()
-            await publisher.stop()
-
     async def accounts_read() -> bool:
         return accounts.ready
 
@@ -102,7 +86,7 @@ def build_front(settings: Settings) -> Front:
             asgi(PATH, copy_scope=False)(webhook.__call__),
             *health_routes({"kafka": publisher.reachable, "accounts": accounts_read}),
         ],
-        lifespan=[kafka],
+        lifespan=[running(publisher, for_large, accounts, reporter), closing(verification.stop)],
         exception_handlers=exception_handlers(),
         logging_config=None,
         openapi_config=documents("ingress", keys=False),

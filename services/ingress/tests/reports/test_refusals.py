@@ -1,5 +1,6 @@
 """What ingress reports of what it refused."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -137,7 +138,7 @@ async def test_a_report_that_fails_loses_no_refusal_and_the_last_one_says_goodby
     reporter = Reporter(refused, publish, takes=True, every_seconds=0.001)
     await reporter.start()
     while not told:
-        await reporter._task.get_loop().run_in_executor(None, lambda: None)
+        await asyncio.sleep(0.001)
     await reporter.stop()
     assert told[0].refusals == (Refusals(since=at(1), last=at(1)),)
     assert [one.leaving for one in told] == [False] * (len(told) - 1) + [True]

@@ -1,8 +1,7 @@
 """The sender, put together."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ from litestar import Litestar
 from common.contracts import ids, topics
 from common.contracts.accounts import AccountChanged, AccountData
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.messages import StatusData
 from common.contracts.number_events import NumberNews
 from common.contracts.sends import SendRequest
@@ -23,11 +23,12 @@ from common.http.fetch.fetcher import Fetcher
 from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
+from common.http.service.lifespans import Lifespan, closing, running
 from common.http.uploads.capacity import Capacity
 from common.kafka.clients import make_group_consumer, make_transactional_producer
 from common.kafka.consume.at_least_once import Follower
 from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.consume.table import Table
 from common.kafka.consume.unfinished import UnfinishedSends
 from common.kafka.dlq_depth import DeadLetterDepth
@@ -57,10 +58,10 @@ from sender.delivery.transitions import blank, cancel
 from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import ParkedReadings, Readings
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Transition
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
+from sender.journal.transition import Transition
 from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits, RecentSends
 from sender.limits.opt_out_lookup import OptOutLookup
@@ -278,11 +279,11 @@ class Sender:
         if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
             self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 
-    def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
+    def lifespans(self) -> list[Lifespan]:
         """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
         return [
-            _closing(self.mongo.close),
-            _closing(
+            closing(self.mongo.close),
+            closing(
                 self.credentials.close,
                 self.graph.close,
                 self.moves.close,
@@ -298,18 +299,20 @@ class Sender:
                 self.endings.close,
                 self.unfinished.close,
             ),
-            _around(self.indexes),
-            _around(self.accounts),
-            _around(self.publisher),
-            _around(self.throughput),
-            _around(self.numbers),
-            _around(self.watch),
-            _around(self.clock),
-            _around(self.statuses),
-            _around(self.group),
-            _around(self.readings),
-            _around(self.parked),
-            _around(self.depth),
+            running(
+                self.indexes,
+                self.accounts,
+                self.publisher,
+                self.throughput,
+                self.numbers,
+                self.watch,
+                self.clock,
+                self.statuses,
+                self.group,
+                self.readings,
+                self.parked,
+                self.depth,
+            ),
         ]
 
     async def load(self, journal_id: str) -> Entry | None:
@@ -409,27 +412,3 @@ def _now(check: Callable[[], bool]) -> Callable[[], Any]:
         return check()
 
     return answer
-
-
-def _around(part: Any) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        await part.start()
-        try:
-            yield
-        finally:
-            await part.stop()
-
-    return lifespan
-
-
-def _closing(*closes: Callable[[], Any]) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        try:
-            yield
-        finally:
-            for close in reversed(closes):
-                await close()
-
-    return lifespan

@@ -1,6 +1,5 @@
 """What the sender can say at any moment: what waits, at what pace, and whether Meta is there."""
 
-import asyncio
 import logging
 import time
 from collections import Counter
@@ -8,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from common.mongo import Database, MongoError
-from common.tasks import cancel
+from common.tasks import Periodic
 from common.telemetry import metrics
 from common.telemetry.metrics import OTHER, Values
 from common.telemetry.tenants import Tenants
@@ -91,29 +90,27 @@ class ParkedReadings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counts: dict[str, int] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._counting = Periodic(self._look, _EVERY_SECONDS, name="count parked sends")
         self._remove: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Begin to look; returns at once."""
         self._remove = metrics.SENDS_PARKED.add(self._read)
-        self._task = asyncio.create_task(self._look(), name="count parked sends")
+        await self._counting.start()
 
     async def stop(self) -> None:
         """Stop looking."""
         if self._remove is not None:
             self._remove()
-        await cancel([self._task])
+        await self._counting.stop()
 
     def _read(self) -> Iterable[tuple[tuple[str], float]]:
         return [((kind,), count) for kind, count in self._counts.items()]
 
     async def _look(self) -> None:
-        while True:
-            try:
-                for kind, collection in _KINDS.items():
-                    # From the collection's metadata: counting a backlog of millions would cost as much as reading it.
-                    self._counts[kind] = await self._database[collection].estimated_document_count()
-            except MongoError as error:
-                log.info("parked sends cannot be counted", extra={"error": repr(error)})
-            await asyncio.sleep(_EVERY_SECONDS)
+        try:
+            for kind, collection in _KINDS.items():
+                # From the collection's metadata: counting a backlog of millions would cost as much as reading it.
+                self._counts[kind] = await self._database[collection].estimated_document_count()
+        except MongoError as error:
+            log.info("parked sends cannot be counted", extra={"error": repr(error)})

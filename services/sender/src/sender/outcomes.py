@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.contracts.contacts import Contact
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
-from sender.journal.entry import Entry, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ import pytest
 from pydantic import SecretStr
 
 from common.contracts.accounts import ACTIVE, AccountData
+from common.contracts.journal import State
 from common.http.auth import digest
 from common.http.clients.accounts import Credentials
 from sender.app import Sender, build_app
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.settings import Settings
 
 OURS, THEIRS = "our-bot", "their-bot"

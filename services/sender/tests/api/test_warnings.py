@@ -9,12 +9,12 @@ import pytest
 from sender_behind import BASE, GOOD, NOW, Behind
 from sender_session import RESULTS, World, until
 
+from common.contracts.journal import State
 from common.errors import Unavailable
 from sender.api.warnings import SECONDS
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.content import differs, digest_of
-from sender.journal.entry import State
 
 TEMPLATE = {"type": "template", "template": {"name": "n", "language": {"code": "en"}}}
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from common.contracts import ids
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.errors import NotFound, Unavailable
 from common.http.clients.accounts import Credentials
@@ -19,7 +20,6 @@ from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
 from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Delivery
 from sender.delivery.core import Rules
-from sender.journal.entry import State
 from sender.limits.circuit_breaker import CircuitBreaker, Signal
 from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent

@@ -8,11 +8,11 @@ import pytest
 
 from common.contracts.accounts import AccountData
 from common.contracts.contacts import Contact
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, NotSent, Unclear
 from sender.delivery.core import Rules, after, before, is_repeatable
-from sender.journal.entry import Entry, State
 from sender.outcomes import Call, Dead, Defer, Hold, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from common.contracts import topics
+from common.contracts.journal import State
 from common.contracts.reports import REPORT, IngressReport, ReportData
 from common.errors import Unavailable
 from sender.delivery import doubt_clock as module
 from sender.delivery.doubt_clock import DoubtClock
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.settings import Settings
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from common.contracts import ids
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Search, Unfinished
 from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, EndLog
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.journal.standing import Standings
 from sender.outcomes import Dead, Defer, Sent, StepResult
 

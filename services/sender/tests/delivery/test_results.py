@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from common.contracts import sends
 from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.kafka.records import read_headers
 from sender.delivery import results
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.outcomes import Retry
 from sender.records.requests import Position, read_record
 

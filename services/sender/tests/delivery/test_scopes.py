@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered
@@ -12,7 +13,6 @@ from common.meta.errors import RULES, Klass, Scope
 from sender.delivery.core import Rules, after, before, kept_apart
 from sender.delivery.scopes import APART, scope_of, subject_of
 from sender.delivery.transitions import blank
-from sender.journal.entry import State
 from sender.outcomes import Apart, Dead, Defer, Hold
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

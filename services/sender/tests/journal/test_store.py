@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from common.contracts.contacts import Contact
+from common.contracts.journal import State
 from common.contracts.messages import MetaError, StatusData
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
 from sender.delivery.attempt import to_millis, utc_now
 from sender.delivery.transitions import blank, claim, fail_later, record
 from sender.group_commit import GroupCommit
-from sender.journal.entry import State
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.store import JournalStore
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts import sends, topics
-from common.kafka.consume.partitions import PartitionSession
+from common.contracts.journal import State
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
-from sender.journal.entry import State
 
 pytestmark = pytest.mark.integration
 

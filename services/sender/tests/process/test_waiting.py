@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from common.contracts import sends, topics
-from common.kafka.consume.partitions import PartitionSession
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("outgoing")]

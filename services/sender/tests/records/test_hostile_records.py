@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from common.contracts import topics
 from common.contracts.contacts import contact_of_recipient
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
-from common.kafka.consume.partitions import TopicPartition
 from common.kafka.records import read_headers
 from sender.delivery.results import dead_letter, dead_record
 from sender.delivery.transitions import blank

@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
-from common.kafka.wire.decoding import Unreadable
 from common.kafka.wire.partitioner import partition_of
+from common.kafka.wire.unreadable import Unreadable
 from sender.worker.intake import judge
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from sender_session import AT, DLQ, ERROR, PARTITION, RESULTS, RETRY, RETRY_AT, 
 
 from common.contracts import ids, topics
 from common.contracts.contacts import Contact
-from common.kafka.consume.partitions import Halted
+from common.kafka.consume.partition_session import Halted
 from common.kafka.wire.partitioner import partition_of
 from common.telemetry.tenants import UNKNOWN
 from sender.dispatch.model import Bounds

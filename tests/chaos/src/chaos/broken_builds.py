@@ -41,7 +41,7 @@ def commit_first() -> None:
 
     The transaction takes a fifth of a second, as it may where MongoDB is busy: there is something to hit.
     """
-    from common.kafka.consume.partitions import PartitionSession
+    from common.kafka.consume.partition_session import PartitionSession
 
     fetch = PartitionSession.fetch
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-import msgspec
 from pydantic import Field
 
 from common.contracts import sends, topics
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import ENDED, OPERATORS, Entry, State, to_document
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.settings import KafkaSettings
@@ -25,17 +25,16 @@ from common.settings import read_settings
 from wa import options
 from wa.dlq.reading import read_records
 
-_STATES: Final[Mapping[str, str]] = MappingProxyType(
+_STATES: Final[Mapping[str, State]] = MappingProxyType(
     {
-        sends.ACCEPTED: "accepted",
-        sends.FAILED: "failed",
-        sends.EXPIRED: "expired",
-        sends.CANCELLED: "cancelled",
-        sends.IN_DOUBT: "in_doubt",
-        sends.QUEUED: "deferred",
+        sends.ACCEPTED: State.ACCEPTED,
+        sends.FAILED: State.FAILED,
+        sends.EXPIRED: State.EXPIRED,
+        sends.CANCELLED: State.CANCELLED,
+        sends.IN_DOUBT: State.IN_DOUBT,
+        sends.QUEUED: State.DEFERRED,
     }
 )
-_ENDED: Final = ("accepted", "failed", "expired", "cancelled")
 _AT_ONCE: Final = 500
 _result: Final = decoder(SendResult)
 
@@ -121,37 +120,38 @@ async def _enter(database: Database, results: Sequence[SendResult], keep: timede
 
 def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
     """Where there is no entry, one; where there is one that has not ended, its end."""
-    entry = entry_of(result, keep)
-    key = {"_id": result.data.journal_id}
-    later = {**key, "state": {"$nin": list(_ENDED)}, "at": {"$lt": entry["at"]}}
-    gone = {name: "" for name in ("due", "error") if name not in entry}
+    entry = entry_of(result)
+    document = to_document(entry, expireAt=entry.at + keep if entry.ended else None)
+    key, created = {"_id": document.pop("_id")}, {"createdAt": document.pop("createdAt")}
+    later = {**key, "state": {"$nin": sorted(ENDED)}, "at": {"$lt": entry.at}}
+    gone = {name: "" for name in ("due", "error") if name not in document}
     return [
-        UpdateOne(later, {"$set": entry, **({"$unset": gone} if gone else {})}),
-        UpdateOne(key, {"$setOnInsert": {**entry, "createdAt": entry["at"]}}, upsert=True),
+        UpdateOne(later, {"$set": document, **({"$unset": gone} if gone else {})}),
+        UpdateOne(key, {"$setOnInsert": document | created}, upsert=True),
     ]
 
 
-def entry_of(result: SendResult, keep: timedelta) -> dict[str, Any]:
+def entry_of(result: SendResult) -> Entry:
     """The journal's entry of a send that stands as `result` says."""
     data, state = result.data, _STATES[result.type]
-    fields = {
-        "state": state,
-        "attempt": data.attempts,
-        "token": secrets.token_hex(16),
-        "owner": "operators",
-        "at": data.at,
-        "chatbotId": data.chatbot_id,
-        "messageId": data.message_id,
-        "to": data.to,
-        "phoneNumberId": data.phone_number_id,
-        "wamid": data.wamid,
-        "contact": msgspec.to_builtins(data.contact),
-        "error": msgspec.to_builtins(data.error),
-        # Whoever takes it over lets the window for a status begin again.
-        "due": data.at if state == "in_doubt" else data.due,
-        "expireAt": data.at + keep if state in _ENDED else None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return Entry(
+        id=data.journal_id,
+        state=state,
+        attempt=data.attempts,
+        token=secrets.token_hex(16),
+        owner=OPERATORS,
+        at=data.at,
+        created_at=data.at,
+        chatbot_id=data.chatbot_id,
+        message_id=data.message_id,
+        to=data.to,
+        phone_number_id=data.phone_number_id,
+        wamid=data.wamid,
+        contact=data.contact,
+        error=data.error,
+        # The session that takes it over begins the window for a status again.
+        due=data.at if state is State.IN_DOUBT else data.due,
+    )
 
 
 def _say(text: str) -> None:

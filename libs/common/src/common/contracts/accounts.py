@@ -18,7 +18,7 @@ VERIFY_TOKEN_MAX: Final = 512
 
 
 class TokenDigest(Contract, frozen=True, kw_only=True):
-    """A salted SHA-256 of the webhook verify token (hex both), as it was told before there were keyed digests.
+    """A salted SHA-256 of the webhook verify token (hex both), as earlier versions published it, without a key.
 
     Looking a token up costs one hash for each account, so ingress checks these at a bounded rate. accounts replaces
     them by itself.

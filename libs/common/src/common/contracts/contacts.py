@@ -46,7 +46,7 @@ class Contact(Contract, frozen=True, kw_only=True):
 
 
 def named(contact: Contact) -> Contact:
-    """The contact without an empty name: one that says nothing must not stand in the place of one that is known."""
+    """The contact without an empty name, because that must not replace one that is known."""
     name, username = contact.name, contact.username
     if (name is None or _says_something(name)) and (username is None or _says_something(username)):
         return contact
@@ -82,7 +82,7 @@ def recipient(to: str) -> Contact:
 
 @lru_cache(maxsize=_REMEMBERED)
 def contact_of_recipient(to: str) -> Contact:
-    """The same, where it is known to be right or nothing can be done about it: what names no recipient has no alias."""
+    """The same without an error: a `to` that names no recipient gives a contact without ids."""
     try:
         return recipient(to)
     except ValueError:

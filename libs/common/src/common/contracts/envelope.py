@@ -13,10 +13,10 @@ import msgspec
 from common.errors import InvalidInput
 
 REDELIVERY: Final = timedelta(days=7)
-"""For so long Meta repeats a webhook that was not taken (Meta, "Webhooks": up to 7 days)."""
+"""How long Meta repeats a webhook that was not taken (Meta, "Webhooks": up to 7 days)."""
 
 SKEW: Final = timedelta(minutes=5)
-"""So far may Meta's clock be ahead of ours."""
+"""How far Meta's clock may be ahead of ours."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -60,17 +60,17 @@ def decode(wanted: msgspec.json.Decoder[E], value: bytes | None) -> E:
     try:
         return wanted.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"the record is not understood: {error}", code="undecodable_record") from error
+        raise InvalidInput(f"the record cannot be parsed: {error}", code="undecodable_record") from error
 
 
 _LAST_SECONDS: Final = 221_845_392_000
-"""The year 9000. Days can be added to what lies before it, which `datetime` refuses after the year 9999."""
+"""The year 9000. Days can be added to any time before it; `datetime` has no year after 9999."""
 
 
 def from_unix(seconds: str | float | None, *, fallback: datetime) -> datetime:
     """Meta's timestamps as UTC time: seconds as a string or a number, sometimes milliseconds, sometimes absent.
 
-    The fallback stands in for what is no time, and for what lies beyond the year 9000.
+    Gives the fallback for a value that is not a time, or is beyond the year 9000.
     """
     try:
         value = float(seconds)  # type: ignore[arg-type]  # None and junk fall through to the except branch
@@ -82,7 +82,7 @@ def from_unix(seconds: str | float | None, *, fallback: datetime) -> datetime:
 
 
 def believable(moment: datetime, *, received: datetime) -> datetime:
-    """When something happened that we were told of at `received`: then, where Meta's time cannot be true."""
+    """Meta's time of an event that reached us at `received`; `received` itself where Meta's time cannot be true."""
     return moment if received - REDELIVERY <= moment <= received + SKEW else received
 
 

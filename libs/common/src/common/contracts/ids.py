@@ -1,7 +1,7 @@
-"""Derived ids: the same fact has the same id, whoever computes it and however often.
+"""Derived ids: the same fact has the same id, in every process and at every repetition.
 
 Every id is a UUIDv5 (RFC 9562 §5.5) of a name made of what the thing is about, so a repeat of a fact, after a
-crash or a redelivery, carries the id of the first time, and readers deduplicate without asking anybody.
+crash or a redelivery, carries the id of the first time, and readers deduplicate by the id alone.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ CALLBACK_PREFIX: Final = "wce:"
 """Marks our own `biz_opaque_callback_data` (`common.security.callbacks`)."""
 
 CALLBACK_THEN: Final = ";"
-"""What stands before the `traceparent` in it."""
+"""What separates the `traceparent` in it."""
 
 _THEN_BYTES: Final = b";00-"
 _TRACED: Final = re.compile(
@@ -50,13 +50,13 @@ def derive_id(kind: str, *parts: str) -> str:
 
 
 def random_id() -> str:
-    """A UUIDv4 that nobody need be unable to guess: without the system call that a secret one takes."""
+    """A UUIDv4 that may be guessed: it saves the system call that a secret one needs."""
     name = f"{random.getrandbits(128):032x}"  # a name, not a secret
     return f"{name[:8]}-{name[8:12]}-4{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:]}"
 
 
 def inbound_message_id(phone_number_id: str | None, wamid: str) -> str:
-    """Our id of a customer's message. The number is in it, so a wamid that is named on another number is another."""
+    """Our id of a customer's message. The number is in it, so the same wamid on another number is another message."""
     return derive_id("message", phone_number_id or "", wamid)
 
 

@@ -102,9 +102,9 @@ class SendRequest(_Model):
 
     `to` is a phone number with its country code (E.164; the `+` may be missing), a BSUID or the id of a group.
     `messageId` is the caller's idempotency key, unique per chatbot: a repeated one is not sent again. `replyTo` quotes
-    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after what
-    somebody waits for, the same chatbot's conversations. After `expiresAt` it is not sent any more; before `sendAt` it
-    is not sent yet, and takes its place in the conversation only then. What is null is absent.
+    a wamid. `metadata` is the caller's own and comes back in every `message-status` event. A `campaign` goes after the
+    same chatbot's conversations, where people wait. After `expiresAt` it is not sent; before `sendAt` it is not sent
+    yet, and takes its place in the conversation only then. A field that is null is absent.
 
     A `message` may have Meta's own form, with its content under the name of its kind; what Meta has around it (`to`,
     `recipient_type`, `context`) has to say the same as the request.

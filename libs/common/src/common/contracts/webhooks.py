@@ -1,8 +1,8 @@
 """`whatsapp-cloud-webhooks`: what Meta said, cut into its smallest facts, each unmodified.
 
 One record per message, per status, and per other change. `raw` is the fragment's JSON exactly as Meta wrote it, byte
-for byte; where that is no Unicode, `raw` has replacement characters and `rawBase64` the original bytes. A signed body
-(or a part of one) that is not understood becomes one `webhook.unparsed` record that keeps all of it: nothing that Meta
+for byte; where that is not Unicode, `raw` has replacement characters and `rawBase64` the original bytes. A signed body
+(or a part of one) that cannot be parsed becomes one `webhook.unparsed` record that keeps all of it: nothing that Meta
 signed is refused. A change of messages and statuses that says more than they do has a `webhook.change` record as well.
 """
 
@@ -38,9 +38,9 @@ class WebhookData(Contract, frozen=True, kw_only=True):
 
     `field` is Meta's change field (an open set). `accountId` is `entry.id`: usually the WhatsApp Business Account,
     for some account updates a business portfolio. `contact` is who it is about, where the fragment or its change
-    says so. `raw` is the message, the status, or the whole change value. Where a text in it is no Unicode (half an
+    says so. `raw` is the message, the status, or the whole change value. Where a text in it is not Unicode (half an
     emoji, or bytes that are not UTF-8), `raw` has U+FFFD there and `rawBase64` is what Meta wrote. For an unparsed
-    body `raw` is its JSON, or `rawBase64` its bytes when they are not JSON, and `reason` says what was not understood.
+    body `raw` is its JSON, or `rawBase64` its bytes when they are not JSON, and `reason` says what could not be parsed.
     """
 
     arrival: Arrival
@@ -57,7 +57,7 @@ class WebhookData(Contract, frozen=True, kw_only=True):
 
 
 def original_of(data: WebhookData) -> bytes:
-    """The bytes that Meta wrote: the fragment, or the part that is not understood."""
+    """The bytes that Meta wrote: the fragment, or the part that cannot be parsed."""
     return bytes(data.raw) if data.raw_base64 is None else base64.b64decode(data.raw_base64)
 
 

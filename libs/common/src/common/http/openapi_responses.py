@@ -35,7 +35,7 @@ class ErrorAnswer(Contract, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One error that a call answers: `when` that is, and the error as it is then, for the chatbot `shop-bot`."""
+    """One error that a call answers: `when` it happens, and an example for the chatbot `shop-bot`."""
 
     when: str
     code: str

@@ -30,7 +30,7 @@ async def body_in_time(request: _AnyRequest, seconds: float = BODY_SECONDS) -> b
 
 
 async def stream_of(request: _AnyRequest) -> AsyncIterator[bytes]:
-    """The body in pieces. A client that goes away is `InvalidInput`: it is no error of ours (litestar says 500)."""
+    """The body in pieces. A client that goes away is `InvalidInput`: it is not our error (litestar says 500)."""
     try:
         async for chunk in request.stream():
             yield chunk
@@ -54,7 +54,7 @@ def end_of_path(request: _AnyRequest, skip: int) -> str:
 def correlation_id_of(headers: Mapping[str, str]) -> str | None:
     """The caller's correlation id, which goes into the headers of every record that follows; None without one.
 
-    Raises `InvalidInput` unless it is at most 256 characters of visible ASCII: the caller would look for it in vain.
+    Raises `InvalidInput` unless it is at most 256 characters of visible ASCII: the caller could not find another.
     """
     given = headers.get(CORRELATION_ID)
     if not given:

@@ -25,7 +25,7 @@ from common.telemetry.outages import KAFKA
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-# How long one broker may take. Whoever hangs, with its connections open, must not keep the others from being asked.
+# How long one broker may take: one that hangs, with its connections open, must not keep the others from being asked.
 _LOOKING_MS = 3_000
 _CHANGING_MS = 10_000
 _LIMIT = "max.message.bytes"
@@ -149,7 +149,7 @@ async def _create(
         for topic in missing
     ]
     if requests:
-        with suppress(TopicAlreadyExistsError):  # somebody else was faster, which is as good
+        with suppress(TopicAlreadyExistsError):  # another process was faster, which is as good
             response = await admin.create_topics(requests)
             for name, code, message in response.topic_errors:
                 if code not in (0, TopicAlreadyExistsError.errno):

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.aiokafka_patch import heed_errors
-from common.kafka.wire.decoding import read_all_that_can_be_read
+from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
+from common.kafka.wire.aiokafka_patch import patch_offset_fetch
 from common.kafka.wire.partitioner import partitioner
 from common.telemetry.outages import KAFKA
 
@@ -50,7 +50,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
     return AIOKafkaProducer(
         **connection(settings),
         enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
-        linger_ms=0,  # callers await each acknowledgement: waiting for company would only add latency
+        linger_ms=0,  # callers await each acknowledgement: waiting for more records would only add latency
         partitioner=partitioner,
         max_request_size=_MAX_REQUEST_BYTES,
         request_timeout_ms=request_timeout_ms,
@@ -58,7 +58,7 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
 
 
 def make_transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
-    """A producer for exactly one input partition; opening it fences whoever held `transactional_id` before."""
+    """A producer for exactly one input partition; opening it fences the process that held `transactional_id` before."""
     return AIOKafkaProducer(
         **connection(settings),
         transactional_id=transactional_id,
@@ -77,8 +77,8 @@ def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int =
     A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
     there is plenty already. That is how late a lone record is at most.
     """
-    heed_errors()
-    read_all_that_can_be_read()
+    patch_offset_fetch()
+    patch_decoding()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -102,8 +102,8 @@ def make_group_reader(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
 
     It reads what transactions have not committed yet, too: such a record stands before others that were acknowledged.
     """
-    read_all_that_can_be_read()
-    heed_errors()
+    patch_decoding()
+    patch_offset_fetch()
     return AIOKafkaConsumer(
         **connection(settings),
         group_id=group,
@@ -120,7 +120,7 @@ def make_reader(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
 
     Its `start` raises `UnknownTopicOrPartitionError` when one of them does not exist.
     """
-    read_all_that_can_be_read()
+    patch_decoding()
     return AIOKafkaConsumer(
         *topics,
         **connection(settings),

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from common.kafka.clients import make_reader
 from common.kafka.errors import note_failure
 from common.kafka.settings import KafkaSettings
-from common.tasks import cancel
+from common.tasks import Periodic
 from common.telemetry.metrics import DEAD_LETTER_RECORDS, DEAD_LETTERS
 
 log = logging.getLogger(__name__)
@@ -27,40 +27,38 @@ class DeadLetterDepth:
         self._topic = topic
         self._every = every_seconds
         self._records: int | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._watching = Periodic(self._watch, every_seconds, name=f"depth of {topic}")
         self._remove: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Begin to look; returns at once."""
         DEAD_LETTERS.labels(self._topic, "", "")  # nothing is counted here; in a sum by topic the first letter is seen
         self._remove = DEAD_LETTER_RECORDS.add(self._read)
-        self._task = asyncio.create_task(self._watch(), name=f"depth of {self._topic}")
+        await self._watching.start()
 
     async def stop(self) -> None:
         """Stop looking."""
         if self._remove is not None:
             self._remove()
-        await cancel([self._task])
+        await self._watching.stop()
 
     def _read(self) -> Iterable[tuple[tuple[str], float]]:
         return [] if self._records is None else [((self._topic,), self._records)]
 
     async def _watch(self) -> None:
-        while True:
-            consumer = make_reader(self._settings, self._topic)
-            try:
-                await consumer.start()
-                await self._look(consumer)
-            except KafkaError as error:  # Kafka is away, or the topic is not there yet
-                note_failure(log, "the depth of a topic is not known", error, topic=self._topic)
-            finally:
-                with suppress(KafkaError):
-                    await consumer.stop()
-            await asyncio.sleep(self._every)
+        consumer = make_reader(self._settings, self._topic)
+        try:
+            await consumer.start()
+            await self._look(consumer)
+        except KafkaError as error:  # Kafka is away, or the topic is not there yet
+            note_failure(log, "cannot look up the depth of a topic", error, topic=self._topic)
+        finally:
+            with suppress(KafkaError):
+                await consumer.stop()
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
-        consumer.pause(*partitions)  # its records are nobody's business here
+        consumer.pause(*partitions)  # its records are not read here
         while True:
             begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
             self._records = sum(ends[tp] - begins[tp] for tp in partitions)

@@ -17,7 +17,7 @@ _ANSWERS: Final = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError)
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether no broker answered in time. An error that a broker answered with is none, though it may be retriable."""
+    """Whether no broker answered in time. An error in a broker's answer does not count, though it may be retriable."""
     if isinstance(error, _ANSWERS):
         return False
     return isinstance(error, _AWAY) or bool(getattr(error, "retriable", False))

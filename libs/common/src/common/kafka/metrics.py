@@ -80,7 +80,7 @@ class GroupReadings:
         self._removes: list[Callable[[], None]] = []
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Add the gauges."""
         for reason in FAILURES:
             metrics.SESSION_FAILURES.labels(self._group, reason)
         self._removes = [
@@ -91,7 +91,7 @@ class GroupReadings:
         ]
 
     def stop(self) -> None:
-        """Say nothing any more."""
+        """Remove the gauges."""
         for remove in self._removes:
             remove()
         self._removes = []

@@ -33,7 +33,7 @@ def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 def trace_of(headers: Mapping[str, str], *, fallback_correlation_id: str, sampled: bool = False) -> Trace:
     """The span of our work on a consumed record, a part of its sending; without headers, the first of a new trace.
 
-    What is longer than anybody needs is left out: it would make every record that follows too large.
+    A `tracestate` that is too long is left out: it would make every record that follows too large.
     """
     given = headers.get(CORRELATION_ID)
     correlation = given if given and len(given) <= MAX_CORRELATION_ID else fallback_correlation_id
@@ -51,7 +51,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     """A record to be written: topic, key, value and headers as Kafka will have them.
 
     `partition` is for the rare record whose place matters more than its key; by default the key decides. `trace` is the
-    span of its sending, whose id its headers carry: when it is followed, whoever writes the record records the span.
+    span of its sending, whose id its headers carry: when it is followed, the writer of the record records the span.
     """
 
     topic: str

@@ -1,8 +1,8 @@
-"""Text that is no Unicode: half an emoji (a lone surrogate), and bytes that are not UTF-8. Pure.
+"""Text that is not Unicode: half an emoji (a lone surrogate), and bytes that are not UTF-8. Pure.
 
 JSON may hold a lone surrogate escape (RFC 8259 §8.2), and Meta sends some: a text that was cut within an emoji. Strict
-readers refuse the whole document for it, and UTF-8 cannot hold it. So what is read and shown has U+FFFD in its place,
-and the original is kept beside it.
+readers refuse the whole document because of it, and UTF-8 cannot hold it. So what is read and shown has U+FFFD in its
+place, and the original is kept beside it.
 """
 
 import codecs
@@ -18,7 +18,7 @@ _LONE: Final = rb"u[dD][89a-fA-F]" + _HEX * 2
 _LONE_PART: Final = rb"u([dD][89a-fA-F]" + _HEX * 2 + rb")"
 
 # Everything up to the next lone surrogate, and it. Possessive, and it matches everywhere, so the search takes linear
-# time; each escape is taken as a whole, so an escaped backslash before `ud83d` is no surrogate.
+# time; each escape is taken as a whole, so an escaped backslash before `ud83d` is not a surrogate.
 _TO_LONE: Final = re.compile(
     rb"((?:[^\\]++|" + _PAIR + rb"|\\[^u]|\\(?!" + _LONE + rb")u)*+)(?:\\" + _LONE_PART + rb")?", re.DOTALL
 )
@@ -42,7 +42,7 @@ _REPLACEMENT: Final = rb"\ufffd"
 class Marked:
     r"""A body in which each lone surrogate escape is marked, so that readers which skip strings can skip it.
 
-    `mark` stands for the `\u` of the escape. It is no UTF-8 and occurs nowhere else, so any part of `body` tells which
+    `mark` stands for the `\u` of the escape. It is not UTF-8 and occurs nowhere else, so any part of `body` tells which
     part of the original it is.
     """
 
@@ -76,7 +76,7 @@ def readable(json: bytes) -> bytes:
 def read_torn(json: bytes) -> Any:
     """What a JSON text says, also when strings in it are torn, or a byte order mark stands before it.
 
-    Raises `msgspec.DecodeError`, `UnicodeDecodeError` or `RecursionError` for what is no JSON.
+    Raises `msgspec.DecodeError`, `UnicodeDecodeError` or `RecursionError` for anything that is not JSON.
     """
     try:
         return msgspec.json.decode(json)

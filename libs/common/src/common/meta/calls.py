@@ -31,7 +31,7 @@ class Call:
 
 
 def calls_of(value: msgspec.Raw, received: datetime) -> tuple[Call, ...]:
-    """The calls of people in a change. Never fails: a call that is not understood is none."""
+    """The calls of people in a change. Never fails: a call that cannot be parsed is left out."""
     if b'"calls"' not in bytes(value):  # as nearly all changes: nothing is parsed
         return ()
     change = read_json(value)
@@ -67,7 +67,7 @@ def _person(listed: _Object) -> Person:
 
 
 def _named(change: _Object) -> Iterator[Ids]:
-    """Whom the calls of a change are with, and what stands beside them is about."""
+    """The people of the calls of a change, and of the objects beside them."""
     for call in objects(change.get("calls")):
         yield _ids(call, "to_user_id", "to") if _is_by_us(call) else _ids(call, "from_user_id", "from")
     for message in objects(change.get("messages")):

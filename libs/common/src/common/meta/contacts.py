@@ -106,7 +106,7 @@ class People:
 
 
 def said(given: str | None) -> str | None:
-    """An id without blanks around it; one of blanks alone is none."""
+    """An id without blanks around it; None when nothing is left."""
     return (given.strip() or None) if given else None
 
 

@@ -38,7 +38,7 @@ class Klass(StrEnum):
     AUTH = "auth"
     """The access token does not work: the same, until there is another token."""
     AMBIGUOUS = "ambiguous"
-    """Meta failed and does not know; with a code it says it did not take the message, without one nobody knows."""
+    """Meta failed and does not know: with a code it did not take the message, without one it may have."""
 
 
 class Scope(StrEnum):
@@ -255,7 +255,7 @@ RULES: Final[Mapping[int, Rule]] = MappingProxyType(
 """Every code that has a rule of its own."""
 
 UNKNOWN_CODE: Final = Rule(Klass.RETRY, "unknown_code")
-"""A code that nobody described yet: most new codes are transient, and retries end in the dead-letter queue."""
+"""A code that is not documented yet: most new codes are transient, and retries end in the dead-letter queue."""
 
 
 class Subcode(NamedTuple):
@@ -292,7 +292,7 @@ SUBCODES: Final[Mapping[tuple[int, int | None], Subcode]] = MappingProxyType(
         ),
         (190, 492): Subcode(
             "role_lost",
-            "the token's user has no role in the business or page any more; give it one, or save another's token",
+            "the token's user has lost the role in the business or page; give it one, or save another's token",
         ),
     }
 )

@@ -55,7 +55,7 @@ NOTHING: Final = Identity(Contact())
 
 
 def read_identity(message_type: str, raw: msgspec.Raw) -> Identity:
-    """Never fails: what is not understood says nothing."""
+    """Never fails: a message that cannot be parsed names no ids."""
     if message_type == "system":
         return _of_system(read_json(raw).get("system"))
     if message_type == "contacts":

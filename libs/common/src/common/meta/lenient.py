@@ -31,7 +31,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 class Lenient(Generic[T]):
     """Reads objects of one struct type.
 
-    A struct that forbids unknown fields has them skipped, too; `read` tells that there were some.
+    Unknown fields are skipped also where the struct forbids them; `read` says that there were some.
     """
 
     def __init__(self, kind: type[T]) -> None:
@@ -41,7 +41,7 @@ class Lenient(Generic[T]):
     def decode(self, raw: bytes | msgspec.Raw) -> T:
         """The object, as far as it is understood.
 
-        Raises one of `BAD` when it is no object, or when a required field is not understood or too long.
+        Raises one of `BAD` when it is not an object, or when a required field cannot be parsed or is too long.
         """
         try:
             return self._decoder.decode(raw)
@@ -59,7 +59,10 @@ class Lenient(Generic[T]):
         strict, loose, fields = self._parts
         try:
             parts, complete = strict.decode(raw), True
-        except (msgspec.ValidationError, UnicodeDecodeError):  # an unknown field, perhaps of a name that is no Unicode
+        except (
+            msgspec.ValidationError,
+            UnicodeDecodeError,
+        ):  # an unknown field, or a name that is not Unicode
             parts, complete = loose.decode(raw), False
         values: dict[str, Any] = {}
         for field in fields:
@@ -73,7 +76,7 @@ class Lenient(Generic[T]):
                 complete = complete and bytes(part).strip() == b"null"
         for field in fields:
             if field.required and field.name not in values:
-                raise msgspec.ValidationError(f"`{field.key}` is missing or not understood")
+                raise msgspec.ValidationError(f"`{field.key}` is missing or cannot be parsed")
         return self._kind(**values), complete
 
     @cached_property
@@ -93,7 +96,7 @@ class Lenient(Generic[T]):
 
 
 class _NotUnderstoodError(Exception):
-    """The value of a field is none that it may have, in any form."""
+    """A field has a value that it cannot have, in any form."""
 
 
 class _Field:

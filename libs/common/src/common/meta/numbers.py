@@ -34,7 +34,7 @@ class NumberFacts:
     messaging_limit: str | None = None
 
     def rate(self, default: float) -> float:
-        """Messages per second, inbound and outbound; `default` where Meta tells nothing else."""
+        """Messages per second, inbound and outbound; `default` where Meta gives none."""
         if self.on_business_app:
             return min(COEXISTENCE_RATE, default)
         return max(UPGRADED_RATE, default) if self.level == "HIGH" else default
@@ -62,9 +62,10 @@ class NumbersClient:
             async with asyncio.timeout(self._seconds):
                 answer = await self._client.get(phone_number_id, params={"fields": _FIELDS}, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Unavailable("Meta does not tell of a number", code="meta_unavailable") from error
+            raise Unavailable("Meta does not answer about a number", code="meta_unavailable") from error
         if answer.status_code >= 500 or answer.status_code in _PASSING:
-            raise Unavailable(f"Meta does not tell of a number (HTTP {answer.status_code})", code="meta_unavailable")
+            said = f"Meta does not answer about a number (HTTP {answer.status_code})"
+            raise Unavailable(said, code="meta_unavailable")
         return facts_of(answer.content) if answer.is_success else None
 
     async def close(self) -> None:
@@ -73,7 +74,7 @@ class NumbersClient:
 
 
 def facts_of(body: bytes) -> NumberFacts | None:
-    """What an answer says; None when it is none. Of unknown shape is only what is left out."""
+    """What an answer says; None when it is not an object. Fields of unknown shape are left out."""
     try:
         told = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -89,7 +89,7 @@ class Onboarding:
         return False
 
     async def inspect(self, token: str, *, by: str | None = None) -> Mapping[str, Any] | None:
-        """What Meta says of `token` (`debug_token`); None when it refuses whoever asks.
+        """What Meta says of `token` (`debug_token`); None when it refuses the token that asks.
 
         That is the token itself, or `by`: an app's token, `app id|app secret`. Raises `Unavailable`.
         """
@@ -156,7 +156,7 @@ def judge_token(data: object, waba_id: str | None) -> None:
     """Raises `InvalidInput` when the `data` of `debug_token` says that the token cannot send for the WABA."""
     found = data if isinstance(data, dict) else {}
     if not found.get("is_valid"):
-        raise _refusal(_THE_TOKEN, "Meta says that it is not valid (any more)")
+        raise _refusal(_THE_TOKEN, "Meta says that it is not valid, or has expired")
     scopes = found.get("scopes")
     if isinstance(scopes, list) and PERMISSION not in scopes:
         raise _refusal(_THE_TOKEN, f"it lacks the permission {PERMISSION}")

@@ -28,7 +28,7 @@ def digits(value: object) -> str | None:
 
 
 def phone(value: object) -> str | None:
-    """The digits of a number as people write it; what does not name one number for certain names nobody."""
+    """The digits of a number as people write it; text that may name several numbers gives none."""
     try:
         return digits_of(value) if isinstance(value, str) else None
     except ValueError:

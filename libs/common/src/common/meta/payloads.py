@@ -43,7 +43,7 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def failure(self) -> str:
-        """What tells this failure from another one of the same message; "" when it is none."""
+        """What tells this failure from another one of the same message; "" without a failure."""
         return failure_key(msgspec.Raw(b"[" + b",".join(map(bytes, self.errors[:3])) + b"]")) if self.errors else ""
 
     @property
@@ -130,7 +130,7 @@ def read_status(raw: msgspec.Raw) -> Status:
 
 
 def read_content(raw: msgspec.Raw) -> Content:
-    """Never fails: a shape that we do not know has no words for us, and goes on unread."""
+    """Never fails: a shape that we do not know has no text, and is passed on unread."""
     try:
         content = _content.decode(raw)
     except BAD:
@@ -152,7 +152,7 @@ def failure_key(errors: msgspec.Raw) -> str:
 
 
 def meta_error(raw: msgspec.Raw) -> MetaError:
-    """One of Meta's errors, as far as it is understood. A code that is no number is shown with the title."""
+    """One of Meta's errors, as far as it is understood. A code that is not a number is shown with the title."""
     error = _read_error(raw)
     code = error.code or ""
     is_number = code.removeprefix("-").isdecimal() and code.isascii() and len(code) <= _CODE_DIGITS
@@ -174,7 +174,7 @@ def _name_of(raw: msgspec.Raw) -> str:
 
 
 def read_json(raw: msgspec.Raw) -> Mapping[str, Any]:
-    """An object as it is; empty when it is none."""
+    """An object as it is; empty for anything else."""
     try:
         value = msgspec.json.decode(raw)
     except BAD:

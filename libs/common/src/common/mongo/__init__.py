@@ -10,7 +10,7 @@ from common.mongo.client import Database, Document, Mongo, MongoSettings
 from common.mongo.compare_and_set import or_unavailable
 from common.mongo.owned_session import OwnedSession
 from common.mongo.rejected_documents import encoding_error, refuses_document
-from common.mongo.transactions import is_duplicate, transaction
+from common.mongo.transactions import or_duplicate_key, transaction
 
 RETURN_UPDATED: Final = ReturnDocument.AFTER
 
@@ -32,7 +32,7 @@ __all__ = [
     "UpdateMany",
     "UpdateOne",
     "encoding_error",
-    "is_duplicate",
+    "or_duplicate_key",
     "or_unavailable",
     "refuses_document",
     "transaction",

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from common.mongo.pymongo_patch import wait_in_place
+from common.mongo.pymongo_patch import patch_waiting
 from common.mongo.rejected_documents import PlainIntegers, PlainReferences
 
 Document = dict[str, Any]
@@ -45,14 +45,14 @@ class MongoSettings(BaseSettings):
     @field_validator("mongodb_uri")
     @classmethod
     def _well_formed(cls, value: SecretStr) -> SecretStr:
-        """What the driver says of it is not passed on: it may quote a part of the password."""
-        # As if it were not to be looked up (SRV): that needs the network, and is done when connecting.
+        """The driver's own words are not shown, because they may quote a part of the password."""
+        # Without the look-up of SRV, which needs the network and is done when connecting.
         plain = value.get_secret_value().replace("mongodb+srv://", "mongodb://", 1)
         try:
             parse_uri(plain, warn=True)
         except (PyMongoError, ValueError):
             raise ValueError(
-                "it is no connection string like mongodb://user:password@host:27017/?replicaSet=rs0; in user and"
+                "it is not a connection string like mongodb://user:password@host:27017/?replicaSet=rs0; in user and"
                 " password anything but letters and digits is percent-encoded"
             ) from None
         return value
@@ -62,11 +62,11 @@ class Mongo:
     """One client and its database. Connects lazily, so a process starts without MongoDB."""
 
     def __init__(self, settings: MongoSettings) -> None:
-        wait_in_place()
+        patch_waiting()
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
-            # A primary that is away should be an error within a webhook's or a batch's patience, not in 30 s.
+            # Without a primary, an operation should fail before a webhook or a batch times out, not after 30 s.
             serverSelectionTimeoutMS=5_000,
             connectTimeoutMS=5_000,
             retryWrites=True,

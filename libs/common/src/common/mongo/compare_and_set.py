@@ -1,7 +1,7 @@
-"""Compare-and-set in bulk: documents that change only while they still are what the writer has read.
+"""Compare-and-set in bulk: a document changes only while it is still the one that the writer read.
 
 A document carries a `token` that is new with every write. A `Swap` names the token that it expects; whether it took
-place is seen by reading the document back, so a batch whose acknowledgement was lost is simply written again.
+place is seen by reading the document back. So a batch whose acknowledgement was lost is written again.
 """
 
 import logging
@@ -29,7 +29,7 @@ _MANY = 16
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Put `document` (with `_id` and `token`) where `expected` stands; None: where nothing stands."""
+    """Replace the document whose token is `expected` (None: insert) with `document`, which has `_id` and `token`."""
 
     document: Document
     expected: str | None
@@ -55,11 +55,11 @@ quotes(BSONError, lambda _: "a document cannot be encoded")
 
 
 async def swap_all(collection: Collection, swaps: Sequence[Swap]) -> list[Document | None]:
-    """Write what can be written, side by side; for each swap the document as it stands now.
+    """Write what can be written, in parallel; for each swap the document as it stands now.
 
-    It stands as wished when its token is the swap's. Raises `Unavailable`; the same swaps may then be tried again.
+    The swap took place when the document has its token. Raises `Unavailable`; the same swaps may then be tried again.
     """
-    # A command has its price, and so has an upsert: few new documents are upserts beside the others, many are inserts.
+    # A command has a fixed cost, and so has an upsert: a few new documents are upserted, many are inserted.
     inserting = sum(swap.expected is None for swap in swaps) > _MANY
     operations = [_operation(swap, inserting=inserting) for swap in swaps]
     with or_unavailable():
@@ -86,7 +86,7 @@ def _operation(swap: Swap, *, inserting: bool) -> Any:
         return ReplaceOne({"_id": key, "token": token}, swap.document)
     if inserting:
         return InsertOne(swap.document)
-    # Where something stands, its token is another one: so the upsert meets the unique `_id`, as an insert would.
+    # An existing document has another token: so the upsert fails on the unique `_id`, as an insert would.
     return ReplaceOne({"_id": key, "token": swap.document["token"]}, swap.document, upsert=True)
 
 

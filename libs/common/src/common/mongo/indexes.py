@@ -63,7 +63,7 @@ async def _ensure(database: Database, collection: Collection, index: Index, keep
             seconds = index.options()["expireAfterSeconds"]
             changed = {"name": index.name, "expireAfterSeconds": seconds}
             await database.command({"collMod": collection.name, "index": changed})
-            log.info("documents are kept for another time", extra={"collection": collection.name, "seconds": seconds})
+            log.info("changed the retention of documents", extra={"collection": collection.name, "seconds": seconds})
 
 
 async def _drop(database: Database, collection: Collection, name: str, there: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Ending the transaction that a dead or cut-off predecessor has left open (docs/decisions/0007).
 
 A transaction whose client was killed stays open on the server for up to a minute (`transactionLifetimeLimitSeconds`),
-and whoever writes the same documents meets write conflicts until then. So the owner of a piece of work says under which
+and a writer of the same documents meets write conflicts until then. So the owner of a piece of work says under which
 session it writes, and the next owner ends that session first.
 """
 
@@ -24,7 +24,7 @@ COLLECTION: Final = PARTITION_OWNERS.name
 class OwnedSession:
     """The one session under which `owner` (a consumer group's slot) writes: `async with OwnedSession(...) as session`.
 
-    Entering it ends the session of whoever was the owner before. Raises the driver's errors; then nothing is owned.
+    Entering it ends the session of the owner before. Raises the driver's errors; then nothing is owned.
     Leaving it ends its own, as far as MongoDB answers, and raises nothing.
     A predecessor that comes back may still write: what it writes has to be what the successor would.
     """
@@ -63,7 +63,7 @@ class OwnedSession:
         return self._session
 
     async def _take_over(self, mine: Any) -> None:
-        # Ours is written before theirs is ended: whoever comes after us finds us.
+        # Ours is written before theirs is ended: the next owner finds it.
         before = await self._collection.find_one_and_update({"_id": self._owner}, {"$set": {"lsid": mine}}, upsert=True)
         if before is None or "lsid" not in before:
             return

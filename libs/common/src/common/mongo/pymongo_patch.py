@@ -1,10 +1,10 @@
-"""PyMongo's waiting for a server holds no lock for ever.
+"""Patch: PyMongo does not lose its lock while it waits for a server.
 
-It waits for a condition with `asyncio.wait_for`, which before Python 3.12 runs what it waits for as a task of its own
-(https://github.com/python/cpython/issues/96764). When the time is over that task takes the topology's lock back first.
-Callers that are cancelled just then leave it behind, and give back a lock that is not theirs; of several, one gets the
-lock in the end when nobody is there any more to give it back. From then on each operation of the client waits for ever,
-also when MongoDB has long come back. Here it waits as it does in Python 3.12.
+PyMongo waits for a condition with `asyncio.wait_for`, which before Python 3.12 runs the waiting as a task of its own
+(https://github.com/python/cpython/issues/96764). At a timeout that task takes the topology's lock back first. A caller
+that is cancelled just then leaves the task behind, and releases a lock that another caller holds. With several callers,
+a task may get the lock when no caller is left to release it. From then on each operation of the client waits for ever,
+also when MongoDB has long come back. With the patch, PyMongo waits as it does in Python 3.12.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 async def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
-    """What the awaitable gives, within the caller's own task. Raises `TimeoutError`."""
+    """Await it within the caller's own task. Raises `TimeoutError`."""
     async with asyncio.timeout(timeout):
         return await awaitable
 
 
-def wait_in_place() -> None:
-    """Have every client of this process wait so, where Python does not by itself."""
+def patch_waiting() -> None:
+    """Patch every client of this process, before Python 3.12."""
     if sys.version_info < (3, 12):
         pymongo.lock.wait_for = wait_for  # type: ignore[assignment,attr-defined]  # a name that it imports

@@ -1,4 +1,4 @@
-"""Documents that MongoDB will never take: the document is at fault, and trying again is in vain. Pure."""
+"""Documents that MongoDB will never take: the document is at fault, so trying again does not help. Pure."""
 
 from typing import Any, Final
 

@@ -37,7 +37,7 @@ async def transaction(
 
 
 @contextmanager
-def is_duplicate() -> Iterator[None]:
+def or_duplicate_key() -> Iterator[None]:
     """Raise `DuplicateKeyError` for a bulk write that failed on a duplicate key; other errors stay as they are."""
     try:
         yield

@@ -1,7 +1,7 @@
 """Keyed digests (HMAC-SHA256, RFC 2104): proof that a value was made by this deployment, and look-ups by a secret.
 
 A digest names the key that made it, so keys can be rotated: configure the new key everywhere beside the old one, then
-make it the primary one, and remove the old key when nothing that it signed is on its way any more.
+make it the primary one, and remove the old key when nothing that it signed is still on its way.
 """
 
 import base64

@@ -113,7 +113,7 @@ class _Parts:
 
 def _parts(sealed: Any, place: str) -> _Parts:
     if not isinstance(sealed, Mapping):
-        raise SecretsError(f"the secret of {place} is not sealed: it is no object")
+        raise SecretsError(f"the secret of {place} is not sealed: it is not an object")
     if type(sealed.get("v")) is not int or sealed["v"] != VERSION:
         raise SecretsError(f"the secret of {place} has the unknown format {reprlib.repr(sealed.get('v'))}")
     kek = sealed.get("kek")

@@ -1,4 +1,4 @@
-"""The secrets of our own sample files, which everybody knows: good for one machine with a stand-in for Meta."""
+"""The secrets of our own sample files, which are public: good for one machine with a stand-in for Meta."""
 
 import base64
 import binascii

@@ -30,7 +30,7 @@ def looks_signed(header: bytes | None) -> bool:
 def is_signed(body: bytes, header: bytes | None, secrets: Sequence[bytes]) -> bool:
     """Whether `header` signs `body` with any of the app secrets (several are valid during a rotation).
 
-    Fails closed: no header, a malformed one, or no secret (an empty one is none) means no. Compared in constant time.
+    Fails closed: no header, a malformed one, or no secret that is not empty means no. Compared in constant time.
     """
     if header is None or len(header) != _LENGTH:
         return False
@@ -62,5 +62,5 @@ def _split(text: str) -> list[str]:
     except ValueError:
         secrets = None
     if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
-        raise ValueError("it begins like JSON, and is no array of strings")
+        raise ValueError("it begins like JSON, but is not an array of strings")
     return secrets

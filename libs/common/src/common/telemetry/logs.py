@@ -2,7 +2,7 @@
 
 Fields come from `extra=`; a field whose name speaks of a secret or of a person's words is replaced, whatever it
 holds. Texts and phone numbers do not belong in log calls at all: this is the net below that rule. What a task does for
-a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are told by
+a traced exchange says so: `trace_id` and `span_id` are those of its spans. Exceptions are written by
 `common.telemetry.safe_errors`, which leaves out what some of them quote.
 """
 
@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 from common.telemetry.outages import KAFKA, KafkaLines
-from common.telemetry.safe_errors import told
+from common.telemetry.safe_errors import traceback_of
 from common.telemetry.spans import current
 
 REDACTED = "[redacted]"
@@ -64,10 +64,10 @@ class JsonFormatter(logging.Formatter):
             fields.update(trace_id=trace.trace_id, span_id=trace.span_id, correlation_id=trace.correlation_id)
         for name, value in record.__dict__.items():
             if name not in _STANDARD:
-                # What every line has, whoever searches for it relies on: a field of the same name stands beside it.
+                # Searches rely on the standard fields: a field of the same name stands beside them.
                 fields[f"{name}_" if name in _OURS else name] = redact(name, value)
         if record.exc_info and record.exc_info[1]:
-            fields["exception"] = told(record.exc_info[1])
+            fields["exception"] = traceback_of(record.exc_info[1])
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 

@@ -1,12 +1,12 @@
 """Every metric there is: its name, its labels and what it says, in one list (`ALL`).
 
 Counters and histograms are kept by Prometheus' own client, whose registry is the process's, and read at `/metrics`.
-What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which asks for it when somebody reads.
+What has a value at any moment (a lag, what waits) is a `Sampled` gauge, which asks for it at each reading.
 
-`METRICS=off` has nothing counted: to measure what counting costs (`make bench-telemetry`).
+`METRICS=off` counts nothing: to measure what counting costs (`make bench-telemetry`).
 
-A counter's child is born at 1, and to Prometheus that is no increase: where the first time matters already (a dead
-letter, a halt), the child, or one beside it in the same sum, is made at the start.
+A counter's child starts at 1, which Prometheus does not count as an increase. Where the first time matters already (a
+dead letter, a halt), the child, or one beside it in the same sum, is made at the start.
 
 Label values are few and known before: our own words, Meta's documented codes, our topics. Chatbots are the exception,
 and bounded (`tenant`). Names follow Prometheus' conventions: base units (seconds, bytes), `_total` on counters.
@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each began would be as many series again
 
 OTHER: Final = "other"
-"""The value of a label that stands for all values that are not told apart."""
+"""The value of a label for all values that have no series of their own."""
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -50,7 +50,7 @@ ALL: Final[list[Metric]] = []
 
 
 class Sampled(Collector):
-    """A gauge whose values are asked for when somebody reads: of every reader that was added and not removed."""
+    """A gauge that asks its sources at each reading: every one that was added and not removed."""
 
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
@@ -117,7 +117,7 @@ _CONSUMERS: Final = ("conversation", "sender")
 RECORDS_READ = _counter("whatsapp_records_read", "records consumed, by topic", "topic", of=_CONSUMERS)
 RECORDS_WRITTEN = _counter("whatsapp_records_written", "records confirmed by Kafka, by topic", "topic")
 PUBLISH_FAILURES = _counter(
-    "whatsapp_publish_failures", "calls whose records Kafka did not confirm in time (the caller was told so)"
+    "whatsapp_publish_failures", "calls whose records Kafka did not confirm in time (the caller got an error)"
 )
 TRANSACTION_SECONDS = _histogram(
     "whatsapp_kafka_transaction_seconds", "a Kafka transaction with events and offsets", "group", of=_CONSUMERS
@@ -141,7 +141,7 @@ CONSUMER_PARTITIONS = _gauge(
     "whatsapp_consumer_partitions", "partitions that this process works on", "group", of=_CONSUMERS
 )
 CONSUMER_IDLE_SECONDS = _gauge(
-    "whatsapp_consumer_idle_seconds", "since this process last fetched or committed", "group", of=_CONSUMERS
+    "whatsapp_consumer_idle_seconds", "seconds since this process last fetched or committed", "group", of=_CONSUMERS
 )
 CONSUMER_HALTED = _gauge(
     "whatsapp_consumer_halted",
@@ -159,7 +159,7 @@ DEAD_LETTERS = _counter(
 )
 DEAD_LETTER_RECORDS = _gauge(
     "whatsapp_dead_letter_records",
-    "what a dead-letter topic holds (an upper bound: the end of each transaction counts as one)",
+    "records in a dead-letter topic (an upper bound: the end of each transaction counts as one)",
     "topic",
     of=_CONSUMERS,
 )
@@ -193,12 +193,12 @@ WEBHOOKS = _counter(
 )
 WEBHOOK_SECONDS = _histogram(
     "whatsapp_webhook_seconds",
-    "from a signed webhook's last byte to its answer, Kafka's confirmation included",
+    "time from a signed webhook's last byte to its answer, Kafka's confirmation included",
     of=_INGRESS,
 )
 WEBHOOK_FACTS = _counter(
     "whatsapp_webhook_facts",
-    "what webhooks said: kind `webhook.message`, `webhook.status`, `webhook.change` or `webhook.unparsed`",
+    "facts in webhooks: kind `webhook.message`, `webhook.status`, `webhook.change` or `webhook.unparsed`",
     "kind",
     of=_INGRESS,
 )
@@ -209,7 +209,7 @@ BATCH_RECORDS = _histogram(
 )
 WEBHOOK_TO_EVENT_SECONDS = _histogram(
     "whatsapp_webhook_to_event_seconds",
-    "from ingress's taking a customer's message to the commit of its `incoming-messages` event",
+    "time from ingress taking a customer's message to the commit of its `incoming-messages` event",
     of=_CONVERSATION,
 )
 DELIVERY_STATUSES = _counter(
@@ -227,14 +227,14 @@ TENANT_MESSAGES = _counter(
 # sender
 SENDS = _counter(
     "whatsapp_sends",
-    "what steps of sends ended in: outcome `accepted`, `failed`, `expired`, `cancelled`, `in_doubt`, `retry` or"
+    "how steps of sends ended: outcome `accepted`, `failed`, `expired`, `cancelled`, `in_doubt`, `retry` or"
     " `deferred`; `reason` is ours, or Meta's code",
     "outcome",
     "reason",
     of=_SENDER,
 )
 SEND_SECONDS = _histogram(
-    "whatsapp_send_seconds", "from the request's record on whatsapp-cloud-send to Meta's taking it", of=_SENDER
+    "whatsapp_send_seconds", "time from the request's record on whatsapp-cloud-send until Meta took it", of=_SENDER
 )
 GRAPH_CALL_SECONDS = _histogram(
     "whatsapp_graph_call_seconds",
@@ -250,7 +250,7 @@ GRAPH_ANSWERS = _counter(
 )
 RETRY_LATE_SECONDS = _histogram(
     "whatsapp_retry_late_seconds",
-    "how long after its due time a retry was called, but for those that waited while Meta was away",
+    "how late a retry was called after its due time; without those that waited while Meta was away",
     of=_SENDER,
 )
 SENDS_WAITING = _gauge(
@@ -263,7 +263,7 @@ SENDS_PARKED = _gauge(
     "whatsapp_sends_parked", "sends that wait in MongoDB: kind `parked` or `scheduled`", "kind", of=_SENDER
 )
 BREAKER_OPEN = _gauge(
-    "whatsapp_breaker_open", "1 while Meta is taken to be away and only probes are made, else 0", of=_SENDER
+    "whatsapp_breaker_open", "1 while Meta is considered away and only probes are sent, else 0", of=_SENDER
 )
 NUMBERS_HELD = _gauge(
     "whatsapp_numbers_held",
@@ -271,14 +271,17 @@ NUMBERS_HELD = _gauge(
     of=_SENDER,
 )
 NUMBER_RATE = _gauge(
-    "whatsapp_number_messages_per_second", "the pace at which a chatbot's number may go now", "chatbot_id", of=_SENDER
+    "whatsapp_number_messages_per_second",
+    "messages per second that a chatbot's number may send now",
+    "chatbot_id",
+    of=_SENDER,
 )
 NUMBER_TOKENS = _gauge(
-    "whatsapp_number_tokens", "what a number's token bucket holds: sends that may go at once", "chatbot_id", of=_SENDER
+    "whatsapp_number_tokens", "sends that a number may make at once (its token bucket)", "chatbot_id", of=_SENDER
 )
 TENANT_SENDS = _counter(
     "whatsapp_tenant_sends",
-    "ends of sends by chatbot; outcomes as in whatsapp_sends",
+    "ended sends by chatbot; outcomes as in whatsapp_sends",
     "chatbot_id",
     "outcome",
     of=_SENDER,
@@ -288,7 +291,7 @@ TENANT_WAITING = _gauge(
 )
 
 # accounts
-ACCOUNT_CHANGES = _counter("whatsapp_account_changes", "changes of accounts that Kafka has", of=_ACCOUNTS)
+ACCOUNT_CHANGES = _counter("whatsapp_account_changes", "changes of accounts that were published to Kafka", of=_ACCOUNTS)
 CREDENTIALS_HANDED = _counter(
     "whatsapp_credentials_requests", "requests for an account's token, by the account's status", "status", of=_ACCOUNTS
 )

@@ -1,7 +1,7 @@
 """An exception as text for a log: where it happened and what it says, unless that may quote what people wrote.
 
-Some errors show what they were given: MongoDB's refusals have the document in them, pydantic's the value. Whoever
-imports such a library says so once (`quotes`); of those errors a log has the type, and what `describe` tells.
+Some errors show what they were given: MongoDB's refusals have the document in them, pydantic's the value. The
+module that imports such a library says so once (`quotes`); of those errors a log has the type and what `describe` says.
 """
 
 import traceback
@@ -26,7 +26,7 @@ def text_of(error: BaseException) -> str:
     return str(error)
 
 
-def told(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     """The traceback with its causes, the first cause first, as Python prints it."""
     return "".join(_parts(error, set()))
 

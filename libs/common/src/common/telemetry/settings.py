@@ -19,8 +19,9 @@ class TelemetrySettings(BaseSettings):
     trace_sample_ratio: Annotated[
         float, Field(ge=0, le=1, description="share of the exchanges that begin here and are traced, from end to end")
     ] = 0.01
+    # For `--help` and to refuse a wrong value; `telemetry.metrics` reads the variable itself, at import.
     metrics: Annotated[
-        Literal["on", "off"], Field(description="`off` has nothing counted, to measure what counting costs")
+        Literal["on", "off"], Field(description="`off` counts nothing, to measure what counting costs")
     ] = "on"
     metrics_tenants: Annotated[
         int, Field(ge=0, description="how many chatbots have metrics under their own id; the others are one, `other`")

@@ -5,7 +5,7 @@ travels with it (W3C's sampled flag), so that a trace is whole or not there. Eve
 on records in batches makes no span unless a record of the batch is followed, and then one span for that record.
 
 The SDK's own tracer is not used: it draws the ids of spans itself, while ours stand in the headers of records long
-before the work on them has ended, and its spans cost what they cost also when nobody follows them.
+before the work on them has ended, and its spans cost as much when they are not followed.
 """
 
 import logging
@@ -30,7 +30,7 @@ __all__ = ["Attributes", "SpanKind", "active", "chosen", "current", "follow", "r
 
 Attributes = Mapping[str, str | int | float | bool]
 
-_QUEUE: Final = 16_384  # spans; what does not fit is dropped, for nothing waits for telemetry
+_QUEUE: Final = 16_384  # spans; what does not fit is dropped, because nothing waits for telemetry
 _STOP_MILLIS: Final = 3_000
 _COMPLAINTS_SECONDS: Final = 60.0
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -40,7 +40,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 class _NowAndThen(logging.Filter):
-    """Lets a line a minute through. A receiver that is away is told about with each batch, every second or three."""
+    """Lets a line a minute through: the SDK logs a receiver that is away with each batch, every few seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def start(service: str, settings: TelemetrySettings, exporter: SpanExporter | No
     _Tracing.resource = Resource.create({"service.name": service, "service.namespace": "whatsapp-cloud"})
     _Tracing.ratio = settings.trace_sample_ratio
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_complaints)
-    # It complains of a caller's `tracestate` that is none, with all of it and for each span. That is left out.
+    # It logs a caller's invalid `tracestate`, all of it and for each span. That is left out.
     logging.getLogger(TraceState.__module__).setLevel(logging.ERROR)
 
 
@@ -99,7 +99,7 @@ def active() -> bool:
 
 def chosen() -> bool:
     """Whether an exchange that begins now is to be followed."""
-    return _Tracing.ratio > 0 and random.random() < _Tracing.ratio  # noqa: S311  # nobody gains by guessing it
+    return _Tracing.ratio > 0 and random.random() < _Tracing.ratio  # noqa: S311  # guessing it gains nothing
 
 
 def record(

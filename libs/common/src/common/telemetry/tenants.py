@@ -11,7 +11,7 @@ UNKNOWN: Final = "unknown"
 class Tenants:
     """Names for the label `chatbot_id`: the first `most` chatbots that come have their own, the others share one.
 
-    So what Prometheus has to keep is bounded, whoever comes. After a restart others may be the first.
+    So what Prometheus has to keep is bounded, however many there are. After a restart others may be the first.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,7 +1,7 @@
-"""Where a piece of work stands in its trace (W3C Trace Context), whether anybody records it or not.
+"""Where a piece of work stands in its trace (W3C Trace Context), recorded or not.
 
-A `Trace` is the name of one span. Names are drawn here and not by OpenTelemetry, for they go into the headers of every
-record, also of those that nobody follows; only followed ones become spans (`common.telemetry.spans`, docs/decisions).
+A `Trace` is the name of one span. Names are drawn here and not by OpenTelemetry, because every record has them in its
+headers, also where the trace is not followed. Only followed ones become spans (`common.telemetry.spans`).
 """
 
 import random
@@ -66,7 +66,7 @@ def new_trace(
 def enter(
     correlation_id: str, traceparent: str | None = None, tracestate: str | None = None, *, sampled: bool = False
 ) -> Trace:
-    """The span of what somebody asks for: a part of theirs, if they name one, or else the first of a new trace."""
+    """The span of a caller's request: a part of the caller's span, if it names one, else the first of a new trace."""
     given = new_trace(correlation_id, traceparent, tracestate, sampled=sampled)
     return given.child() if traceparent is not None and given.traceparent == traceparent else given
 

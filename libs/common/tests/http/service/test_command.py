@@ -98,7 +98,7 @@ def test_settings_come_from_the_env_file_and_what_is_wrong_in_it_is_named(tmp_pa
     )
     (tmp_path / ".env").write_text("WHATSAPP_VERIFY_TOKEN='fake-token\n")
     done = run("ingress", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "ingress: .env: line 1 is not understood; write NAME='value'\n")
+    assert (done.returncode, done.stderr) == (2, "ingress: .env: line 1 cannot be parsed; write NAME='value'\n")
 
 
 def test_what_a_service_is_told_in_vain_and_what_it_lacks_is_logged_at_the_start():

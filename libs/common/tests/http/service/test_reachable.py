@@ -14,7 +14,7 @@ from pymongo.errors import AutoReconnect
 from common.http.request_metrics import measured
 from common.http.service import serve
 from common.http.service.serve import HttpSettings
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
 from common.kafka.produce.publisher import Publisher
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings

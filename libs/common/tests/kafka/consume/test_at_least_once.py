@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from common.kafka.consume import at_least_once as module
 from common.kafka.consume.at_least_once import Follower
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
-from common.kafka.consume.partitions import Halted
+from common.kafka.consume.partition_session import Halted
 from common.telemetry.tenants import UNKNOWN
 
 

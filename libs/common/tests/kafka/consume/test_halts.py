@@ -13,7 +13,8 @@ from common.contracts import topics
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_group_consumer, make_reader, make_transactional_producer
 from common.kafka.consume.dlq_limit import DeadLetterLimit, DeadLetterSettings
-from common.kafka.consume.partitions import Halted, PartitionGroup
+from common.kafka.consume.partition_group import PartitionGroup
+from common.kafka.consume.partition_session import Halted
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings

@@ -12,7 +12,7 @@ from common.errors import InvalidInput
 from common.kafka.consume import table as module
 from common.kafka.consume.table import Table
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 

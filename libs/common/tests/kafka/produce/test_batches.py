@@ -14,7 +14,7 @@ from common.contracts import topics
 from common.errors import Unavailable
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_producer, make_reader, make_transactional_producer
-from common.kafka.consume.partitions import PartitionSession
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.produce.batches import batches_of, by_partition, write_all
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing

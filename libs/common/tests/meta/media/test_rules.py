@@ -13,7 +13,7 @@ from common.meta.media.rules import (
     kind_of,
     limit_of,
 )
-from common.meta.media.types import told
+from common.meta.media.types import declared_type
 
 MB = 1024 * 1024
 
@@ -82,7 +82,7 @@ def test_a_message_shows_its_own_kind_and_a_document_any():
     ],
 )
 def test_the_type_is_what_was_told_or_what_the_name_tells(mime_type, name, expected):
-    assert told(mime_type, name) == expected
+    assert declared_type(mime_type, name) == expected
 
 
 @pytest.mark.parametrize(("flags", "expected"), [(0x02, True), (0x12, True), (0x10, False), (0x00, False)])

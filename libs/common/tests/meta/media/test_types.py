@@ -3,7 +3,7 @@
 import pytest
 
 from common.meta.media.rules import TYPES, kind_of
-from common.meta.media.types import HEAD_BYTES, UNTOLD, recognised, sniffed, told
+from common.meta.media.types import HEAD_BYTES, UNTOLD, declared_type, recognised, sniffed
 
 OPUS = "audio/ogg; codecs=opus"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -87,7 +87,7 @@ def test_they_count_for_more_than_a_name_and_less_than_a_type():
     ],
 )
 def test_another_name_for_a_type_becomes_metas(given, expected):
-    assert told(given, "") == expected
+    assert declared_type(given, "") == expected
 
 
 def test_every_alias_is_of_a_type_that_meta_lists():

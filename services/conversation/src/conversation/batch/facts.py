@@ -13,7 +13,7 @@ from common.contracts.envelope import believable, decode, decoder
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.records import read_headers, trace_of
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 from common.meta.calls import Call, calls_of
 from common.meta.identities import NOTHING, Identity, read_identity
 from common.meta.payloads import Content, Message, Status, read_content, read_json, read_message, read_status

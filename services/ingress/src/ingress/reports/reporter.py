@@ -1,6 +1,5 @@
 """Tells the sender every two seconds whether this ingress takes webhooks."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from common.contracts.ids import random_id
 from common.contracts.reports import EVERY_SECONDS, ReportData
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
-from common.tasks import cancel
+from common.tasks import Periodic
 from ingress.reports.refusals import Refused, report
 
 log = logging.getLogger(__name__)
@@ -33,27 +32,24 @@ class Reporter:
         self._refused = refused
         self._publish = publish
         self._takes = takes
-        self._every = every_seconds
         self._replica = random_id()
-        self._task: asyncio.Task[None] | None = None
+        self._reporting = Periodic(self._run, every_seconds, name="report to the sender")
 
     async def start(self) -> None:
         """Begin to report; returns at once."""
-        self._task = asyncio.create_task(self._run(), name="report to the sender")
+        await self._reporting.start()
 
     async def stop(self) -> None:
         """Say that this replica leaves, so that nobody takes its silence for an outage."""
-        await cancel([self._task])
+        await self._reporting.stop()
         with suppress(Unavailable):
             await self._report(leaving=True)
 
     async def _run(self) -> None:
-        while True:
-            try:
-                await self._report()
-            except Unavailable as error:  # the webhooks of this time are refused, too
-                log.info("the report for the sender is not written", extra={"error": error.message})
-            await asyncio.sleep(self._every)
+        try:
+            await self._report()
+        except Unavailable as error:  # the webhooks of this time are refused, too
+            log.info("the report for the sender is not written", extra={"error": error.message})
 
     async def _report(self, *, leaving: bool = False) -> None:
         now = datetime.now(UTC)

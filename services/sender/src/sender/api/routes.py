@@ -13,6 +13,7 @@ from litestar.types import Guard
 
 from common.contracts.accounts import AccountData
 from common.contracts.ids import journal_id
+from common.contracts.journal import Entry, State
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
 from common.http.auth import check_chatbot
@@ -34,7 +35,6 @@ from sender.api.batch_route import Admission, batch_route
 from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.api.openapi import body_of
 from sender.api.warnings import NOTHING, WarningFinder, sentence_of
-from sender.journal.entry import Entry, State
 from sender.journal.standing import Standings, shown
 from sender.records.requests import MAX_ID, MAX_REQUEST_BYTES, parse
 

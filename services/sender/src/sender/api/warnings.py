@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from common.contracts import ids
+from common.contracts.journal import Entry, State
 from common.contracts.sends import SendRequest
 from common.errors import AppError
 from sender.journal.content import differs, digest_of
-from sender.journal.entry import Entry, State
 from sender.limits.service_window import needs_window
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from common.contracts.accounts import AccountData
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import AppError, NotFound, Unavailable
@@ -41,7 +42,7 @@ from sender.delivery.scopes import subject_of, template_of
 from sender.delivery.transitions import blank, claim, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
-from sender.journal.entry import Entry, State, Transition
+from sender.journal.transition import Transition
 from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 from sender.limits.refusals import RefusedSubjects, Waits

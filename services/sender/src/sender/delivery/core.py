@@ -13,6 +13,7 @@ import msgspec
 
 from common.contracts.accounts import AccountData
 from common.contracts.contacts import Contact
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
@@ -20,7 +21,6 @@ from common.meta.broken_text import read_torn
 from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.errors import GraphFailure, Klass, Scope, classify
 from sender.delivery.scopes import APART, scope_of, subject_of
-from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
 
 MAX_ATTEMPTS: Final = len(RETRIES) + 1

@@ -14,14 +14,14 @@ from typing import Final
 
 from common.contracts import topics
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.reports import IngressReport
 from common.errors import Unavailable
 from common.kafka.consume.progress import Progress
 from common.kafka.consume.table import Table
 from common.kafka.settings import KafkaSettings
-from common.tasks import cancel
+from common.tasks import Periodic
 from sender.delivery.silence import WayBack
-from sender.journal.entry import Entry
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +59,16 @@ class DoubtClock:
         self._way = WayBack()
         self._known_until: datetime | None = None
         self._said = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Periodic(self._run, _POLL_SECONDS, name="doubt clock")
 
     async def start(self) -> None:
         """Begin to listen; returns at once."""
         await self.reports.start()
-        self._task = asyncio.create_task(self._run(), name="doubt clock")
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Stop."""
-        await cancel([self._task])
+        await self._looking.stop()
         await self.reports.stop()
         await self._progress.close()
 
@@ -88,18 +88,16 @@ class DoubtClock:
             self._way.note(report, self._now())
 
     async def _run(self) -> None:
-        while True:
-            if not self._some.is_set():
-                await self._progress.close()
-                await self._some.wait()
-            try:
-                await self._look()
-            except Unavailable as error:
-                self._say(error.message)
-            except Exception:
-                log.exception("how far statuses have come cannot be asked; trying again")
-                await asyncio.sleep(_ERROR_SECONDS)
-            await asyncio.sleep(_POLL_SECONDS)
+        if not self._some.is_set():
+            await self._progress.close()
+            await self._some.wait()
+        try:
+            await self._look()
+        except Unavailable as error:
+            self._say(error.message)
+        except Exception:
+            log.exception("how far statuses have come cannot be asked; trying again")
+            await asyncio.sleep(_ERROR_SECONDS)
 
     async def _look(self) -> None:
         """Wait until everything that ingress had taken at this moment has come by."""

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from sender.journal.entry import State
+from common.contracts.journal import State
 from sender.outcomes import Dead, StepResult
 from sender.records.requests import Job
 

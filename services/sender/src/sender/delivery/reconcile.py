@@ -10,16 +10,17 @@ from datetime import datetime
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
+from common.contracts.journal import Entry
 from common.contracts.messages import MessageStatus, MetaError, StatusData
 from common.errors import InvalidInput, Unavailable
 from common.kafka.consume.at_least_once import Batch
-from common.tasks import cancel
+from common.tasks import Periodic
 from sender.cas_token import new_token
 from sender.delivery.attempt import utc_now
 from sender.delivery.transitions import deliver_after_all, fail_later, settle
 from sender.group_commit import GroupCommit
-from sender.journal.entry import Entry, Transition
 from sender.journal.store import JournalStore
+from sender.journal.transition import Transition
 from sender.limits.opt_outs import has_opted_out
 
 log = logging.getLogger(__name__)
@@ -85,15 +86,15 @@ class DoubtWatcher:
         self._store = store
         self._waiting: dict[str, Callable[[str], None]] = {}
         self.some = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._looking = Periodic(self._look, _POLL_SECONDS, name="watch doubts")
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._look(), name="watch doubts")
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Stop looking."""
-        await cancel([self._task])
+        await self._looking.stop()
 
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""
@@ -105,18 +106,16 @@ class DoubtWatcher:
         self._waiting.pop(journal_id, None)
 
     async def _look(self) -> None:
-        while True:
-            await self.some.wait()
-            try:
-                for journal_id in await self._store.ended_among(list(self._waiting)):
-                    on_settled = self._waiting.pop(journal_id, None)
-                    if on_settled is not None:
-                        on_settled(journal_id)
-            except Unavailable as error:
-                log.warning("cannot look for settled sends", extra={"error": error.message})
-            if not self._waiting:
-                self.some.clear()
-            await asyncio.sleep(_POLL_SECONDS)
+        await self.some.wait()
+        try:
+            for journal_id in await self._store.ended_among(list(self._waiting)):
+                on_settled = self._waiting.pop(journal_id, None)
+                if on_settled is not None:
+                    on_settled(journal_id)
+        except Unavailable as error:
+            log.warning("cannot look for settled sends", extra={"error": error.message})
+        if not self._waiting:
+            self.some.clear()
 
 
 def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Transition | None:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from common.contracts import ids, sends, topics
 from common.contracts.contacts import contact_key, contact_of_recipient
 from common.contracts.envelope import encode
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.kafka.records import Outgoing, headers_for
-from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Retry, StepResult
 from sender.records.requests import NOT_BEFORE, REPLAYS, Job, UnreadableRecord, headers_of, origin_headers
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from common.contracts.contacts import Contact
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
-from sender.journal.entry import Entry, State, Transition
+from sender.journal.transition import Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 

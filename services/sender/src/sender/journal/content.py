@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sender.journal.entry import Entry
+from common.contracts.journal import Entry
 
 _DIGEST: Final = 16  # hex digits: enough to tell two contents of one id apart
 

@@ -7,14 +7,11 @@ erased.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
+from common.contracts.journal import ERASED_AT, OPTED_OUT_AT, OPTED_OUT_LANE
 from common.contracts.messages import StatusData
 from common.mongo import Database, Document, or_unavailable, schema
 from sender.records.requests import lane_of
-
-OPTED_OUT_LANE: Final = "optedOut"
-OPTED_OUT_AT: Final = "optedOutAt"
 
 
 class OptOutStore:
@@ -29,7 +26,7 @@ class OptOutStore:
             "_id": status.journal_id,
             "phoneNumberId": status.phone_number_id,
             "template": {"$exists": True},
-            "erasedAt": {"$exists": False},
+            ERASED_AT: {"$exists": False},
             OPTED_OUT_LANE: {"$exists": False},
         }
         with or_unavailable():

@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts import ids
+from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Unfinished
 from sender.dispatch.model import Item, Wait
-from sender.journal.entry import Entry, State
 from sender.records.requests import LAST_DUE
 
 QUEUED: Final = "queued"

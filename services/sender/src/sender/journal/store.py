@@ -8,15 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.contacts import Contact
-from common.contracts.messages import MetaError
+from common.contracts.journal import ENDED, OPTED_OUT_AT, OPTED_OUT_LANE, Entry, State, from_document, to_document
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
 from common.mongo import schema
 from common.mongo.client import Database, Document
 from common.mongo.compare_and_set import Swap, find_all, or_unavailable, swap_all
 from common.mongo.indexes import ensure_indexes
-from sender.journal.entry import ENDED, Entry, State, Transition
-from sender.journal.opt_outs import OPTED_OUT_AT, OPTED_OUT_LANE
+from sender.journal.transition import Transition
 from sender.records.requests import lane_of
 
 COLLECTION: Final = schema.SEND_JOURNAL.name
@@ -62,7 +61,7 @@ class JournalStore:
     async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
         """The entry of each journal id, or None."""
         documents = await find_all(self._collection, ids)
-        return [_entry(document) if document is not None else None for document in documents]
+        return [from_document(document) if document is not None else None for document in documents]
 
     async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
         """Those of the entries to which a status has something to say: those under way, and the failed.
@@ -73,7 +72,7 @@ class JournalStore:
         open_to = [{"state": {"$nin": settled}}, {"failedAt": {"$exists": True}}, {"_id": {"$in": list(failed)}}]
         query = {"_id": {"$in": list(ids)}, "$or": open_to}
         with or_unavailable():
-            return [_entry(document) async for document in self._collection.find(query)]
+            return [from_document(document) async for document in self._collection.find(query)]
 
     async def ended_among(self, ids: Sequence[str]) -> list[str]:
         """The ids of those entries that have ended."""
@@ -103,45 +102,16 @@ class JournalStore:
             ]
 
     def _document(self, entry: Entry) -> Document:
-        return {
-            "_id": entry.id,
-            "state": str(entry.state),
-            "attempt": entry.attempt,
-            "token": entry.token,
-            "owner": entry.owner,
-            "at": entry.at,
-            "createdAt": entry.created_at,
-            "chatbotId": entry.chatbot_id,
-            "messageId": entry.message_id,
-            "to": entry.to,
-            **_present(
-                phoneNumberId=entry.phone_number_id,
-                due=entry.due,
-                doubtedAt=entry.doubted_at,
-                firstFailedAt=entry.first_failed_at,
-                wamid=entry.wamid,
-                messageStatus=entry.message_status,
-                contact=msgspec.to_builtins(entry.contact),
-                error=msgspec.to_builtins(entry.error),
-                letter=entry.letter or None,
-                replays=entry.replays or None,
-                apart=entry.apart or None,
-                digest=entry.digest,
-                failure=msgspec.to_builtins(entry.failure),
-                failedAt=entry.failed_at,
-                template=entry.template or None,
-                **_opt_out(entry),
-                expireAt=entry.at + self._retention if entry.ended else None,
-            ),
-        }
+        expire_at = entry.at + self._retention if entry.ended else None
+        return to_document(entry, **_opt_out(entry), expireAt=expire_at)
 
 
 def _standing(move: Transition, document: Document | None) -> Entry:
     if document is not None:
-        return _entry(document)
+        return from_document(document)
     if move.expected is None:
         raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
-    return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+    return move.entry  # an operator removed the entry of a send under way by hand: the send goes on
 
 
 def _opt_out(entry: Entry) -> dict[str, object]:
@@ -150,40 +120,6 @@ def _opt_out(entry: Entry) -> dict[str, object]:
     if not entry.template or refused is None or refused.code != OPTED_OUT:
         return {}
     return {OPTED_OUT_LANE: lane_of(entry.chatbot_id, entry.to), OPTED_OUT_AT: entry.failed_at or entry.at}
-
-
-def _present(**fields: object) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _entry(document: Document) -> Entry:
-    return Entry(
-        id=document["_id"],
-        state=State(document["state"]),
-        attempt=document["attempt"],
-        token=document["token"],
-        owner=document["owner"],
-        at=document["at"],
-        created_at=document["createdAt"],
-        chatbot_id=document["chatbotId"],
-        message_id=document["messageId"],
-        to=document["to"],
-        phone_number_id=document.get("phoneNumberId"),
-        due=document.get("due"),
-        doubted_at=document.get("doubtedAt"),
-        first_failed_at=document.get("firstFailedAt"),
-        wamid=document.get("wamid"),
-        message_status=document.get("messageStatus"),
-        contact=_read(document.get("contact"), Contact),
-        error=_read(document.get("error"), MetaError),
-        letter=document.get("letter", False),
-        replays=document.get("replays", 0),
-        apart=document.get("apart", ""),
-        digest=document.get("digest"),
-        failure=_read(document.get("failure"), MetaError),
-        failed_at=document.get("failedAt"),
-        template=document.get("template", ""),
-    )
 
 
 def _read(value: Any, kind: Any) -> Any:

@@ -59,7 +59,7 @@ async def recognised_file(file: File) -> File:
     Raises what `file.chunks` raises.
     """
     if types.bare(file.mime_type) not in types.UNTOLD:
-        return replace(file, mime_type=types.told(file.mime_type, file.name))
+        return replace(file, mime_type=types.declared_type(file.mime_type, file.name))
     head, chunks = await _peeked(file.chunks, types.HEAD_BYTES)
     mime_type = types.recognised(file.mime_type, file.name, head[: types.HEAD_BYTES])
     return replace(file, mime_type=mime_type, chunks=chunks)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from common.kafka.consume.partitions import PartitionSession
+from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
 from sender.worker.offsets import OffsetTracker
 

@@ -1,12 +1,12 @@
 """Counting what ends as a dead letter, by tenant: for the limit that halts, and for the metric."""
 
 from common.contracts.accounts import AccountData
+from common.contracts.journal import Entry
 from common.contracts.messages import MetaError
 from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.table import Table
 from common.telemetry.tenants import UNKNOWN, Tenants
 from sender import telemetry
-from sender.journal.entry import Entry
 from sender.records.requests import NOT_UNDERSTOOD
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from common.contracts import topics
 from common.kafka.records import Outgoing, read_headers
-from common.kafka.wire.decoding import Unreadable
 from common.kafka.wire.partitioner import partition_of
+from common.kafka.wire.unreadable import Unreadable
 from sender.delivery import results
 from sender.dispatch.items import item_of
 from sender.dispatch.model import Item

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
-from common.kafka.consume.partitions import PartitionSession, Records
+from common.contracts.journal import Entry
+from common.kafka.consume.partition_session import PartitionSession, Records
 from common.kafka.records import Outgoing
 from common.kafka.wire.partitioner import partition_of
 from common.tasks import cancel
@@ -20,7 +21,6 @@ from sender.delivery.core import is_pair_limit, is_too_fast
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item, Load, LoadBacklog, Wait
 from sender.journal.content import differs, digest_of
-from sender.journal.entry import Entry
 from sender.limits.numbers import Reservation
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, StepResult
 from sender.records.requests import SET_ASIDE, Job

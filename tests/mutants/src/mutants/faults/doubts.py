@@ -62,8 +62,8 @@ FAULTS: Final = (
     Fault(
         "sender/clock-asks-all-the-time",
         _CLOCK,
-        "            if not self._some.is_set():\n                await self._progress.close()\n",
-        "            if not self._some.is_set() and False:\n                await self._progress.close()\n",
+        "        if not self._some.is_set():\n            await self._progress.close()\n",
+        "        if not self._some.is_set() and False:\n            await self._progress.close()\n",
         _OF_CLOCK,
         "brokers are asked twice a second for nothing",
         hangs=True,
@@ -73,7 +73,7 @@ FAULTS: Final = (
         f"{_SENDER}/delivery/transitions.py",
         "doubted_at=_doubted_at(entry) or now",
         "doubted_at=now",
-        (f"{_SENDER_TESTS}/journal/test_entry.py",),
+        (f"{_SENDER_TESTS}/journal/test_transition.py",),
         "owners that change keep a conversation waiting for ever",
     ),
     Fault(

@@ -4,9 +4,9 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_DECODING: Final = "libs/common/src/common/kafka/wire/decoding.py"
+_DECODING: Final = "libs/common/src/common/kafka/wire/aiokafka_decoding_patch.py"
 _REQUESTS: Final = "services/sender/src/sender/records/requests.py"
-_BATCH_TESTS: Final = ("libs/common/tests/kafka/wire/test_decoding.py",)
+_BATCH_TESTS: Final = ("libs/common/tests/kafka/wire/test_aiokafka_decoding_patch.py",)
 _HEADER_TESTS: Final = ("services/sender/tests/records/test_hostile_records.py",)
 
 FAULTS: Final = (

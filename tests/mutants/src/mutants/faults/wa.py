@@ -105,7 +105,7 @@ FAULTS: Final = (
     Fault(
         "wa/journal-restore-overwrites",
         _JOURNAL,
-        '"state": {"$nin": list(_ENDED)}, "at"',
+        '"state": {"$nin": sorted(ENDED)}, "at"',
         '"at"',
         (_TESTS_OF_JOURNAL,),
         "a restore from Kafka changes ends that the journal knows",

@@ -7,13 +7,19 @@ none), and that a send has ended (so that its record, read again, is not sent ag
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from common.contracts.journal import (
+    ERASED_AT,
+    EXPIRE_AT,
+    OPERATORS,
+    OPTED_OUT_AT,
+    OPTED_OUT_LANE,
+    Entry,
+    State,
+    to_document,
+)
 from wa.erase.scope import ERASED
 
 Pipeline = list[dict[str, Any]]
-
-UNDER_WAY: Final = ("claimed", "in_doubt")
-WAITING: Final = ("retrying", "deferred")
-"""States of the sender's journal: Meta may have the first; the others can still be cancelled."""
 
 _KEPT_OF_MESSAGE: Final = (
     *("_id", "direction", "chatbotId", "type", "origin", "published"),
@@ -53,29 +59,29 @@ def group_erased() -> Pipeline:
 def send_erased(token: str) -> Pipeline:
     """That it has ended, and whether Meta has it. `token` is new: whoever still wants to change it reads it anew."""
     marked = {"$cond": [{"$gt": ["$wamid", None]}, ERASED, "$$REMOVE"]}
-    fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, "erasedAt": "$$NOW"}
+    fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, ERASED_AT: "$$NOW"}
     words = [f"{error}.{word}" for error in ("error", "failure") for word in ("title", "details")]
-    return [{"$set": fields}, {"$unset": ["contact", *words, "optedOut", "optedOutAt"]}]
+    return [{"$set": fields}, {"$unset": ["contact", *words, OPTED_OUT_LANE, OPTED_OUT_AT]}]
 
 
 def send_cancelled(token: str, now: datetime) -> Pipeline:
     """It waited, and is never sent."""
-    fields = {"state": "cancelled", "at": now, "expireAt": now + _CANCELLED_FOR}
+    fields = {"state": str(State.CANCELLED), "at": now, EXPIRE_AT: now + _CANCELLED_FOR}
     return [{"$set": fields}, {"$unset": ["due", "error"]}, *send_erased(token)]
 
 
-def never_sent(chatbot_id: str, token: str, now: datetime) -> dict[str, Any]:
-    """The journal's entry of a send that waited and had none yet: to be inserted, with its id."""
-    return {
-        "state": "cancelled",
-        "attempt": 0,
-        "token": token,
-        "owner": "operators",
-        "at": now,
-        "createdAt": now,
-        "chatbotId": chatbot_id,
-        "messageId": ERASED,
-        "to": ERASED,
-        "erasedAt": now,
-        "expireAt": now + _CANCELLED_FOR,
-    }
+def never_sent(journal_id: str, chatbot_id: str, token: str, now: datetime) -> dict[str, Any]:
+    """The journal's document of a send that waited and had none yet."""
+    entry = Entry(
+        id=journal_id,
+        state=State.CANCELLED,
+        attempt=0,
+        token=token,
+        owner=OPERATORS,
+        at=now,
+        created_at=now,
+        chatbot_id=chatbot_id,
+        message_id=ERASED,
+        to=ERASED,
+    )
+    return to_document(entry, erasedAt=now, expireAt=now + _CANCELLED_FOR)

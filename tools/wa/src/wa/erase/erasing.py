@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from common.contracts.journal import ERASED_AT, UNDER_WAY, WAITING
 from common.mongo import Database, UpdateOne, schema
 from common.mongo.schema import Collection
 from wa.erase import changes
-from wa.erase.changes import UNDER_WAY, WAITING, Pipeline
+from wa.erase.changes import Pipeline
 from wa.erase.finding import Found
 from wa.erase.scope import Query, one_of
 
@@ -39,17 +40,17 @@ class Eraser:
         """How many of the sends Meta may have just now: those are left as they are."""
         journal = self._database[schema.SEND_JOURNAL.name]
         keys = {*found.journal, *map(_journal_id, found.parked)}
-        queries = [{**query, "state": {"$in": UNDER_WAY}} for query in one_of("_id", keys)]
+        queries = [{**query, "state": {"$in": sorted(UNDER_WAY)}} for query in one_of("_id", keys)]
         return sum([await journal.count_documents(query) for query in queries])
 
     async def _end_sends(self, found: Found) -> None:
         """Have what waits never sent, and take the person out of what has ended. What Meta may have is left."""
         journal, token = schema.SEND_JOURNAL, secrets.token_hex(16)
         cancelled = changes.send_cancelled(token, self._now)
-        await self._update(journal, found.journal, cancelled, {"state": {"$in": WAITING}})
+        await self._update(journal, found.journal, cancelled, {"state": {"$in": sorted(WAITING)}})
         await self._never_send(schema.SEND_PARKED, found.parked)
         await self._never_send(schema.SEND_SCHEDULED, found.scheduled)
-        ended = {"state": {"$nin": [*UNDER_WAY, *WAITING]}, "erasedAt": {"$exists": False}}
+        ended = {"state": {"$nin": sorted(UNDER_WAY | WAITING)}, ERASED_AT: {"$exists": False}}
         await self._update(journal, found.journal, changes.send_erased(token), ended)
 
     async def _never_send(self, waiting: Collection, requests: Mapping[str, str]) -> None:
@@ -60,13 +61,13 @@ class Eraser:
             await journal.bulk_write([self._entry(key, chatbot) for key, chatbot in entries.items()], ordered=False)
         busy: set[str] = set()
         for query in one_of("_id", entries):
-            found = journal.find({**query, "state": {"$in": UNDER_WAY}}, {"_id": 1})
+            found = journal.find({**query, "state": {"$in": sorted(UNDER_WAY)}}, {"_id": 1})
             busy.update([entry["_id"] async for entry in found])
         await self._remove(waiting, [key for key in requests if _journal_id(key) not in busy])
 
     def _entry(self, key: str, chatbot: str) -> UpdateOne:
-        fields = changes.never_sent(chatbot, secrets.token_hex(16), self._now)
-        return UpdateOne({"_id": key}, {"$setOnInsert": fields}, upsert=True)
+        fields = changes.never_sent(key, chatbot, secrets.token_hex(16), self._now)
+        return UpdateOne({"_id": fields.pop("_id")}, {"$setOnInsert": fields}, upsert=True)
 
     async def _update(
         self, collection: Collection, keys: Iterable[str], pipeline: Pipeline, only: Query | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from common.contracts.journal import ERASED_AT
 from common.mongo import Database, schema
 from common.mongo.schema import Collection
 from wa.erase.person import Person, is_group
@@ -78,7 +79,7 @@ class Finder:
         )
         found.journal = await self._ids(schema.SEND_JOURNAL, [found.scope.journal()])
         for query in one_of("_id", found.messages):
-            entries = self._database[schema.SEND_JOURNAL.name].find({**query, "erasedAt": {"$exists": False}}, _ID)
+            entries = self._database[schema.SEND_JOURNAL.name].find({**query, ERASED_AT: {"$exists": False}}, _ID)
             found.journal.update([entry["_id"] async for entry in entries])
         found.parked = {
             one["_id"]: one["group"]

@@ -222,7 +222,7 @@ class FlowMessage(_Framed):
 
 
 class LocationRequestAction(Open):
-    """Ask where somebody is."""
+    """Ask a person for their location."""
 
     name: Literal["send_location"]
 

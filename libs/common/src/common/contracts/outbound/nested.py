@@ -149,7 +149,7 @@ class NestedReaction(Nested):
 
 
 class TypingIndicator(Shape):
-    """That somebody writes a text."""
+    """A typing indicator."""
 
     type: Literal["text"]
 

@@ -157,7 +157,7 @@ class CredentialsClient:
     def _fetched(self, chatbot_id: str, task: "asyncio.Task[Credentials]") -> None:
         self._fetching.pop(chatbot_id, None)
         if not task.cancelled():
-            task.exception()  # whoever still waits has it; with nobody left it is not an unseen error
+            task.exception()  # callers that still wait get it; without any, asyncio must not report it as unseen
 
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         response = await call(self._client, _SERVICE, method, path, **body)

@@ -1,4 +1,4 @@
-"""Asking conversation until when people may be sent what is not a template (Meta's customer service window)."""
+"""Asking conversation until when people may be sent more than templates (Meta's customer service window)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class WindowsSettings(BaseSettings):
         SecretStr | None, Field(min_length=1, description="an API key with the scope `windows`")
     ] = None
     windows_timeout_seconds: Annotated[
-        float, Field(gt=0, description="how long conversation may take to tell windows")
+        float, Field(gt=0, description="how long conversation may take to answer about windows")
     ] = 2.0
 
     @model_validator(mode="after")
@@ -45,7 +45,7 @@ class WindowsSettings(BaseSettings):
 
 
 class WindowsClient:
-    """Windows as they are now: nothing is kept, for the next message of a person opens theirs again.
+    """Windows as they are now: nothing is cached, because the next message of a person opens their window again.
 
     Raises `ValueError` when the settings switch the check off.
     """
@@ -71,7 +71,7 @@ class WindowsClient:
             async with asyncio.timeout(self._seconds):
                 return [until for part in parts for until in await self._ask(part)]
         except TimeoutError:
-            raise unavailable(_SERVICE, f"did not tell windows within {self._seconds} s") from None
+            raise unavailable(_SERVICE, f"did not answer about windows within {self._seconds} s") from None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -85,12 +85,12 @@ class WindowsClient:
         except (KeyError, TypeError, ValueError):
             found = []
         if len(found) != len(pairs):
-            raise unavailable(_SERVICE, "gave an answer that does not tell every window")
+            raise unavailable(_SERVICE, "gave an answer without every window")
         return found
 
 
 def _moment(text: Any) -> datetime | None:
-    """A time with its offset. Raises `TypeError` or `ValueError` for what is none."""
+    """A time with its offset. Raises `TypeError` or `ValueError` for anything else."""
     if text is None:
         return None
     moment = datetime.fromisoformat(text)

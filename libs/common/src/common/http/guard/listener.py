@@ -43,7 +43,7 @@ class Process:
         self.listeners: list[Listener] = []
 
     def make_room(self, asking: Connection, size: int) -> bool:
-        """Have a body end that arrives slowly, because `asking` needs memory for one of `size` bytes; False: none does.
+        """End a body that arrives slowly, because `asking` needs memory for one of `size` bytes; False: there is none.
 
         Only bodies of the same share give way, and none that has arrived completely.
         """

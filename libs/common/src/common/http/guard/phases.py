@@ -224,7 +224,7 @@ class PhasedProtocol(HttpToolsProtocol):
         return self._running is not None and self._running.response_started
 
     def _disconnect(self) -> None:
-        """Have the applications see `http.disconnect`, and let none begin."""
+        """Send the applications `http.disconnect`, and start no other."""
         self.pipeline.clear()
         for cycle in (self._running, self.cycle):
             if cycle is not None and not cycle.response_complete:

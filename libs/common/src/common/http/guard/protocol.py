@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits (ADR 0022).
 
 A small request costs a few attribute assignments more than without: there is no clock and no timer for each. What a
-connection does is told by counters, and the listener's sweep looks at them (`phases`).
+connection does is in counters, and the listener's sweep reads them (`phases`).
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class GuardedProtocol(PhasedProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self.scope["extensions"] = cast("Any", self._extensions)  # ours is none that uvicorn's types know
+        self.scope["extensions"] = cast("Any", self._extensions)  # uvicorn's types do not know ours
         if self._phase != HEAD:
             self._phase, self._progress = HEAD, None
 

@@ -25,7 +25,7 @@ class BodyAlone:
 
 
 def framing_of(method: str, headers: Headers) -> list[tuple[bytes, bytes]]:
-    """The headers that say how long the body is; none when there is none. What follows a CONNECT is no body."""
+    """The headers that say how long the body is; empty without a body. After a CONNECT there is none."""
     return [] if method == "CONNECT" else [header for header in headers if header[0] in _FRAMING]
 
 

@@ -1,7 +1,7 @@
-"""`/health/live`, `/health/ready` and `/metrics`: what whoever runs a service asks it.
+"""`/health/live`, `/health/ready` and `/metrics`: what an operator asks a service.
 
-Live means the process makes progress; it never asks a dependency, for restarting us mends nobody else. Ready means
-that work given to us now would be done: each named check answers, and the answer names the ones that do not.
+Live means that the process makes progress. The check asks no dependency, because restarting this process would not fix
+one. Ready means that new work would be done now: each named check passes. The answer names the checks that do not.
 """
 
 import asyncio
@@ -39,5 +39,5 @@ async def _ask(check: Check) -> bool:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check()
-    except Exception:  # noqa: BLE001  # whatever a dependency raises, it is not ready
+    except Exception:  # noqa: BLE001  # whatever the error of a dependency is, it is not ready
         return False

@@ -1,4 +1,4 @@
-"""The internal listener of a service: what other services alone may ask, on a port that nothing outside reaches."""
+"""The internal listener of a service: for other services alone, on a port that nothing outside reaches."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from common.http.request_metrics import measured
 
 
 def internal_app(routes: Router, health: Sequence[HTTPRouteHandler]) -> Litestar:
-    """The application beside the public one, which owns the clients of both. It has no documents."""
+    """The application beside the public one, which owns the clients of both. It has no OpenAPI."""
     return Litestar(
         route_handlers=[routes, *health],
         middleware=[measured],

@@ -1,4 +1,4 @@
-"""`/metrics`, for Prometheus; with exemplars (trace ids) for whoever asks for OpenMetrics."""
+"""`/metrics`, for Prometheus; with exemplars (trace ids) for a reader that asks for OpenMetrics."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 
 
 def metrics_route() -> HTTPRouteHandler:
-    """The route. It reads on the event loop: what it samples belongs to it."""
+    """The route. It reads on the event loop, because the sampled values belong to it."""
 
     @get("/metrics", include_in_schema=False, sync_to_thread=False)
     def metrics(accept: Annotated[str, HeaderParameter(name="accept")] = "") -> Response[bytes]:

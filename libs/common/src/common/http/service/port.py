@@ -1,4 +1,4 @@
-"""Taking a port before anything else starts: one sentence when it cannot be had."""
+"""Taking a port before anything else starts, with one sentence when that fails."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ _WHY: Final = {
 
 
 class NoPort(Exception):
-    """A listener's port cannot be had. `position` is the listener's, from 0; the message says what to do."""
+    """A listener's port cannot be opened. `position` is the listener's, from 0; the message says what to do."""
 
     def __init__(self, position: int, message: str) -> None:
         super().__init__(message)

@@ -29,13 +29,13 @@ _KEEP_ALIVE_SECONDS = 75
 """Longer than the usual proxy keeps a connection (60 s): else it writes on one that we are closing, and answers 502."""
 
 _OTHER_FILES: Final = 512
-"""Open files that are no connections of clients: to Kafka, MongoDB, Meta, and spooled uploads."""
+"""Open files beside the connections of clients: to Kafka, MongoDB, Meta, and spooled uploads."""
 
 _LIMITS: Final = Limits()
 
 
 class HttpSettings(TelemetrySettings):
-    """Where a service listens, how talkative it is, and what it tells of itself."""
+    """Where a service listens, what it logs, and what clients may use."""
 
     http_host: Annotated[str, Field(description="address of the listeners; all interfaces, for containers")] = "0.0.0.0"
     http_port: Annotated[int, Field(ge=0, le=65535, description="public listener; 0 takes a free port")] = DEFAULT_PORT
@@ -90,7 +90,7 @@ class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to `serve`, which has several of them to stop in order."""
 
     def install_signal_handlers(self) -> None:
-        """Nothing: `serve` has them."""
+        """Install none: `serve` has them."""
 
 
 def serve(*listeners: tuple[Any, str, int], shutdown_seconds: float = 10.0, limits: Limits | None = None) -> None:
@@ -208,7 +208,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _tune_gc() -> None:
-    """Collecting the start-up's objects again and again costs a threefold p99 at saturation; freeze them."""
+    """Freeze the start-up's objects: collecting them again and again triples the p99 at saturation."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

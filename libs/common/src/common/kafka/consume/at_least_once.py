@@ -1,7 +1,7 @@
 """Reading topics in a group at least once: for work that is harmless to repeat.
 
 A `Follower` needs no transaction and no producer: it hands batches over, and commits their offsets afterwards. What
-must happen exactly once goes through `common.kafka.consume.partitions` instead.
+must happen exactly once goes through `common.kafka.consume.partition_group` instead.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from common.kafka.errors import is_away
 from common.kafka.metrics import GroupReadings, note_read
-from common.kafka.wire.decoding import Unreadable
+from common.kafka.wire.unreadable import Unreadable
 from common.tasks import cancel
 from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA

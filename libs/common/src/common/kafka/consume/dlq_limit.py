@@ -1,9 +1,9 @@
 """A limit on dead letters: a systemic failure must stop, and not drain a topic into the dead-letter queue.
 
-A consumer tells it of every record that it has finished, and whose it was. Bad records of one tenant are that tenant's
+A consumer reports every record that it has finished, and its tenant. Bad records of one tenant are that tenant's
 affair: they become dead letters, however many they are. When most tenants fail at the same time, the cause is here (a
 bad release, a lost dependency): the consumer halts before it writes the next letter, leaves its group, and tries again
-later with a probe (`common.kafka.consume.partitions.PartitionGroup`). Sentry's arroyo has such limits, with the same
+later with a probe (`partition_group.PartitionGroup`). Sentry's arroyo has such limits, with the same
 reason.
 
 **Systemic** means, within one minute, all of:
@@ -23,7 +23,7 @@ from typing import Annotated, Final
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from common.kafka.consume.session import Halted
+from common.kafka.consume.partition_session import Halted
 from common.telemetry.tenants import UNKNOWN
 
 _WINDOW_SECONDS: Final = 60.0
@@ -69,7 +69,7 @@ class DeadLetterLimit:
         return self._halted
 
     def probe(self) -> None:
-        """Count anew after a halt. For a minute 10 letters are enough to halt again; the other rules stay."""
+        """Start counting again after a halt. For a minute 10 letters are enough to halt again; the other rules stay."""
         self._halted, self._probing, self._probe_began = False, True, None
         self._buckets.clear()
         self._totals.clear()

@@ -1,4 +1,4 @@
-"""How far a consumer group has read: asked by somebody who is no member of it, now and then."""
+"""How far a consumer group has read: asked now and then by a process that is not a member of it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,7 +32,7 @@ class Progress:
         self._admin: AIOKafkaAdminClient | None = None
 
     async def ends(self, topic: str) -> Ends:
-        """Where each partition ends now, with what a transaction has written that is not committed yet."""
+        """Where each partition ends now, records of open transactions included."""
         try:
             consumer, admin = await self._connected()
             (described,) = await admin.describe_topics([topic])
@@ -42,11 +42,11 @@ class Progress:
                 raise Unavailable(f"{topic} has no partitions", code="kafka_unavailable")
         except (KafkaError, TimeoutError) as error:
             await self.close()
-            raise Unavailable(f"the end of {topic} is not known", code="kafka_unavailable") from error
+            raise Unavailable(f"cannot find the end of {topic}", code="kafka_unavailable") from error
         return ends
 
     async def has_read(self, group: str, ends: Ends) -> bool:
-        """Whether `group` has committed everything before `ends`. What it is not known to have read, it has not."""
+        """Whether `group` has committed everything before `ends`. A partition without an answer counts as not read."""
         try:
             consumer, admin = await self._connected()
             told = await admin.list_consumer_group_offsets(group, partitions=list(ends))
@@ -57,13 +57,13 @@ class Progress:
             has_read = read.keys() >= ends.keys() and not await self._has_records(gaps)
         except (KafkaError, TimeoutError) as error:
             await self.close()
-            raise Unavailable(f"how far {group} has read is not known", code="kafka_unavailable") from error
+            raise Unavailable(f"cannot find how far {group} has read", code="kafka_unavailable") from error
         return has_read
 
     async def _has_records(self, gaps: Gaps) -> bool:
-        """Whether there is anything to read in any of these: ends of transactions, and what was aborted, is nothing.
+        """Whether any of these has a record. Ends of transactions and aborted records are none.
 
-        A group need not commit behind those, and records may have expired.
+        A group does not have to commit behind them, and records may have expired.
         """
         gaps = {tp: (begin, end) for tp, (begin, end) in gaps.items() if begin < end}
         if not gaps or any(end - begin > _FEW for begin, end in gaps.values()):
@@ -95,7 +95,7 @@ class Progress:
 
     async def _connected(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._consumer is None or self._admin is None:
-            # Ends are those of what is written, not of what is committed: a status may stand in an open transaction.
+            # Ends include what is not committed yet: a status may be in an open transaction.
             consumer = self._consumer_with("read_uncommitted")
             admin = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=_ASKING_MS)
             self._consumer, self._admin = consumer, admin

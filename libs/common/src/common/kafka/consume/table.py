@@ -13,8 +13,8 @@ from common.errors import InvalidInput
 from common.kafka.clients import make_reader
 from common.kafka.errors import note_failure
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.decoding import Unreadable
-from common.tasks import cancel
+from common.kafka.wire.unreadable import Unreadable
+from common.tasks import Periodic
 from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Table(Generic[V]):
         self._on_change = on_change
         self._history = history
         self._rows: dict[str, V] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._following = Periodic(self._follow, _RETRY_SECONDS, name=f"table {topic}")
         self._consumer: AIOKafkaConsumer | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
@@ -55,11 +55,11 @@ class Table(Generic[V]):
 
     async def start(self) -> None:
         """Begin to read; returns at once, and keeps trying while Kafka is away."""
-        self._task = asyncio.create_task(self._follow(), name=f"table {self._topic}")
+        await self._following.start()
 
     async def stop(self) -> None:
         """Stop reading."""
-        await cancel([self._task])
+        await self._following.stop()
 
     @property
     def ready(self) -> bool:
@@ -96,20 +96,16 @@ class Table(Generic[V]):
         return all(self._positions.get(tp, 0) >= end for tp, end in ends.items())
 
     async def _follow(self) -> None:
-        while True:
-            consumer = make_reader(self._settings, self._topic)
-            try:
-                await consumer.start()
-                await self._read(consumer)
-            except KafkaError as error:  # Kafka is away, or the topic is not there yet
-                note_failure(log, "table is not followed, trying again", error, topic=self._topic)
-            except Exception:
-                log.exception("table is not followed, trying again", extra={"topic": self._topic})
-            finally:
-                self._consumer = None
-                with suppress(KafkaError):
-                    await consumer.stop()
-            await asyncio.sleep(_RETRY_SECONDS)
+        consumer = make_reader(self._settings, self._topic)
+        try:
+            await consumer.start()
+            await self._read(consumer)
+        except KafkaError as error:  # Kafka is away, or the topic is not there yet
+            note_failure(log, "cannot read the table's topic; trying again", error, topic=self._topic)
+        finally:
+            self._consumer = None
+            with suppress(KafkaError):
+                await consumer.stop()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         partitions = list(consumer.assignment())
@@ -148,7 +144,7 @@ class Table(Generic[V]):
             row = self._decode(value)
         except InvalidInput as error:
             # The topic has one writer; a record it cannot read back is a bug to be seen, not a reason to stop.
-            log.warning("a table record is not understood", extra={"topic": self._topic, "error": error.message})
+            log.warning("a table record cannot be parsed", extra={"topic": self._topic, "error": error.message})
             return
         self._rows[name] = row
         self._on_change(name, row)

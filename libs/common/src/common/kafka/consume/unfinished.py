@@ -1,9 +1,9 @@
-"""Whether a send request is on Kafka and the sender has not finished its record: asked when no store knows the send.
+"""Whether the record of a send is on Kafka and unfinished: looked up when no store knows the send.
 
 The sender commits an offset only when everything before it is finished: sent, failed, parked, put off, or gone on to a
 retry topic. So what was accepted and is in no store stands between the group's committed offset and the end of its
 chatbot's partition. That part is read here. It needs no memory of our own, so it holds with several processes and after
-a restart, and whoever does not ask pays nothing.
+a restart, and costs nothing until a caller asks.
 """
 
 import asyncio
@@ -141,7 +141,7 @@ def _places(partition: int) -> list[TopicPartition]:
 
 
 def _hold(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
-    """Have the client know these, and fetch nothing of them."""
+    """Make the client know these partitions without fetching from them."""
     consumer.assign(places)
     consumer.pause(*places)
 
@@ -222,7 +222,7 @@ def _recipient(to: str) -> str:
 
 
 def _is_read_mark(named: _Named) -> bool:
-    """Whether it only marks a message as read, and so is none."""
+    """Whether the request only marks a message as read, so that it is not a message."""
     try:
         kind = msgspec.json.decode(named.message, type=_Kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -26,7 +26,7 @@ async def write_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) ->
                 sent = await producer.send_batch(batch, topic, partition=partition)
                 confirmations.append(sent)
     finally:
-        # Also after a failure: a confirmation that nobody asks for would be reported when it is collected.
+        # Also after a failure: asyncio would report a confirmation that is never retrieved.
         outcomes = await asyncio.gather(*confirmations, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):

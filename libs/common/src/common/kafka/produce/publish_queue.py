@@ -1,4 +1,4 @@
-"""Records of callers who wait, by partition: while a batch of a partition is being written, its next one fills.
+"""Records of callers that wait, by partition: while a batch of a partition is written, its next one fills.
 
 Partitions do not wait for one another, so a broker that is away delays what it leads and nothing else.
 """
@@ -45,10 +45,10 @@ class _Entry:
 
 
 class PartitionQueue:
-    """What waits to be written to one partition. `ready` is told when something does and nothing is being written.
+    """What waits to be written to one partition. It calls `ready` when records wait and none are being written.
 
-    It answers with `begin`: at once, or a little later, together with other partitions, whose batches then share one
-    request to the broker. `refused` is told when the broker will not have a batch, however often it is sent.
+    `ready` answers with `begin`: at once, or a little later with other partitions, so that their batches share one
+    request to the broker. It calls `refused` when the broker refuses a batch for good.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class PartitionQueue:
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, record: Outgoing, call: Call) -> None:
-        """Have a record written after those that were added before."""
+        """Queue a record behind those that were added before."""
         self._waiting.append(_Entry(record, call))
         if not self._told and self._writing is None:
             self._told = True
@@ -81,7 +81,7 @@ class PartitionQueue:
         """Write what waits."""
         self._told = False
         waiting, self._waiting = self._waiting, []
-        # Whoever was refused, or has gone, must not find it written later.
+        # A record must not be written after its caller got an error, or has gone.
         group = [entry for entry in waiting if not entry.call.told.done()]
         if group:
             self._writing = self._loop.create_task(self._write(group), name=f"write {self._topic}")
@@ -92,7 +92,7 @@ class PartitionQueue:
             for batch, count in batches_of(self._producer, [entry.record for entry in group]):
                 _settle(left[:count], await self._confirmed(batch, left[:count]))
                 left = left[count:]
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever: it is told to all of them
+        except Exception as error:  # noqa: BLE001  # whatever it is, no caller may wait for ever: all of them get it
             _settle(left, error)
         self._writing = None
         if self._waiting:
@@ -124,7 +124,7 @@ class PartitionQueue:
 
 
 def _we_are_cancelled() -> bool:
-    """Whether it was this task that somebody cancelled, and not what it waited for."""
+    """Whether this task was cancelled, and not the future that it waited for."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 

@@ -36,8 +36,8 @@ class Publisher:
     The process starts without Kafka; until Kafka answers, `publish` raises `Unavailable` at once.
 
     A producer numbers its batches, and the broker takes none after one that it has refused for good (it is too large,
-    say): it would be out of sequence (KIP-98). So after a refusal another producer takes over; whoever was refused is
-    told, and nobody else need know.
+    say): it would be out of sequence (KIP-98). So after a refusal another producer takes over; only the caller
+    whose record was refused gets an error.
     """
 
     def __init__(self, settings: KafkaSettings, *, timeout_seconds: float = 4.0) -> None:
@@ -112,7 +112,7 @@ class Publisher:
                     KAFKA.back()
                 note_written(records, began)
         except (KafkaError, TimeoutError) as error:
-            call.told.cancel()  # nobody asks any more
+            call.told.cancel()  # no caller waits for it
             PUBLISH_FAILURES.inc()
             note_failure(log, "Kafka did not confirm in time", error, records=len(records))
             raise Unavailable("Kafka did not confirm in time; try again", code="kafka_unavailable") from error
@@ -132,7 +132,7 @@ class Publisher:
             queue.begin()
 
     async def _watch(self) -> None:
-        """Tell those whose time is over. One look at all of them costs less than a timer for each."""
+        """Time out the calls that are late. One look at all of them costs less than a timer for each."""
         assert self._loop is not None  # noqa: S101  # it has started
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
@@ -168,7 +168,7 @@ class Publisher:
         return queue
 
     def _refused(self, producer: AIOKafkaProducer) -> None:
-        """Have it replaced, once."""
+        """Replace this producer, once."""
         if producer is self._producer and (self._replacing is None or self._replacing.done()):
             assert self._loop is not None  # noqa: S101  # it has started
             self._replacing = self._loop.create_task(self._replace(producer), name="replace producer")

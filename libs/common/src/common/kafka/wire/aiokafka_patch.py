@@ -1,8 +1,8 @@
-"""A coordinator's refusal to tell committed offsets is no absence of offsets.
+"""Patch: a top-level error of OffsetFetch is an error, not "no offsets committed".
 
 Since version 2 of OffsetFetch (KIP-88) an answer may be an error as a whole and list no partitions: NOT_COORDINATOR,
 for a moment after a broker has come back or a group has moved. aiokafka 0.14 looks at the partitions alone, takes that
-for a group that has never committed, and begins at the start of the topic. Here it is asked again.
+for a group that has never committed, and begins at the start of the topic. With the patch it asks again.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 
 class HeedingCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka ships no type information
-    """aiokafka's, with an answer's own error raised: `fetch_committed_offsets` tries again after those that pass."""
+    """Raises the error of an answer as a whole; after one that passes, `fetch_committed_offsets` tries again."""
 
     async def _send_req(self, request: Any) -> Any:
         response = await super()._send_req(request)
@@ -26,6 +26,6 @@ class HeedingCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka sh
         return response
 
 
-def heed_errors() -> None:
-    """Have every consumer that is started from now on use it."""
+def patch_offset_fetch() -> None:
+    """Patch every consumer that is started from now on."""
     aiokafka_consumer.GroupCoordinator = HeedingCoordinator

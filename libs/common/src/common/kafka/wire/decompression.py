@@ -1,7 +1,7 @@
-"""Compressed batches, up to a size: a megabyte of zstd can become thirty gigabytes, of gzip one.
+"""Patch: aiokafka unpacks batches up to a size. A megabyte of zstd can become thirty gigabytes, of gzip one.
 
 aiokafka unpacks a batch in one piece, however large it becomes. A producer's batch is about a megabyte before it is
-compressed (`batch.size`, `message.max.bytes`), so what goes far beyond is no batch that an honest client has written.
+compressed (`batch.size`, `message.max.bytes`), so an honest client does not write a batch that goes far beyond.
 """
 
 import gzip
@@ -19,16 +19,16 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 """Of one batch."""
 
-_MOST_TIMES: Final = 32 * 1_024  # as much larger a batch can become: four bytes of zstd stand for 128 KiB
+_MOST_TIMES: Final = 32 * 1_024  # how much larger a batch can become: four bytes of zstd unpack to 128 KiB
 _USUAL_TIMES: Final = 16
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEAD_BYTES: Final = 16
 
 
-def limit_unpacking() -> None:
-    """Have a batch that would become too large raise `CorruptRecordException` instead of taking all memory."""
+def patch_decompression() -> None:
+    """Patch aiokafka: a batch that would become too large raises `CorruptRecordException` in time."""
     for batch in (DefaultRecordBatch, _DefaultRecordBatchPy):
-        module = sys.modules[batch.__module__]  # of C, or of Python: each looks the decoders up in itself
+        module = sys.modules[batch.__module__]  # the C or the Python module: each has its own names of the decoders
         for name, decode in (("gzip", _gzip), ("snappy", _snappy), ("lz4", _lz4), ("zstd", _zstd)):
             setattr(module, f"{name}_decode", decode)
 
@@ -58,7 +58,7 @@ def _snappy(data: bytes) -> bytes:
 
 
 def _snappy_blocks(data: bytes) -> Iterator[bytes]:
-    """Each says how large it becomes. Many clients write blocks of 32 KiB, in the framing of xerial."""
+    """The blocks, each with its unpacked size in it. Many clients write blocks of 32 KiB, in the framing of xerial."""
     if not data.startswith(_XERIAL):
         yield data
         return

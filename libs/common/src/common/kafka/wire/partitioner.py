@@ -8,7 +8,7 @@ from aiokafka.partitioner import murmur2 as _murmur2
 
 @lru_cache(maxsize=100_000)
 def murmur2(key: bytes) -> int:
-    """Kafka's hash of a key; remembered, for it is computed in Python and the same people write again."""
+    """Kafka's hash of a key; cached, because it is computed in Python and the same people write again."""
     return int(_murmur2(key) & 0x7FFFFFFF)
 
 

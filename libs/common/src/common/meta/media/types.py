@@ -106,7 +106,7 @@ def bare(mime_type: str) -> str:
     return mime_type.partition(";")[0].strip().lower()
 
 
-def told(mime_type: str, name: str) -> str:
+def declared_type(mime_type: str, name: str) -> str:
     """The type that was given, by the name that Meta has for it, or else the one that the file's name speaks of.
 
     Of its parameters only `codecs` stays.
@@ -120,9 +120,9 @@ def told(mime_type: str, name: str) -> str:
 
 
 def recognised(mime_type: str, name: str, head: bytes) -> str:
-    """The type of a file whose first `HEAD_BYTES` are `head`: they decide where nobody told."""
+    """The type of a file whose first `HEAD_BYTES` are `head`: they decide where no type was given."""
     untold = bare(mime_type) in UNTOLD
-    return (sniffed(head) if untold else None) or told(mime_type, name)
+    return (sniffed(head) if untold else None) or declared_type(mime_type, name)
 
 
 def sniffed(head: bytes) -> str | None:  # one answer per format

@@ -2,7 +2,7 @@
 
 A library is given an iterator of one piece, and takes the piece only when it writes to a connection that stands. After
 a failure we take the piece ourselves: either it is still there, and no complete request can have left or ever will, or
-it is gone, and nobody can tell. The declared length makes a request without its piece incomplete.
+it is gone, and the end is unknown. The declared length makes a request without its piece incomplete.
 """
 
 from collections.abc import AsyncIterator, Iterator

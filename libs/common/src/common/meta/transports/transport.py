@@ -1,4 +1,4 @@
-"""What a transport promises, and what it is told."""
+"""What a transport promises, and its limits."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol

@@ -204,8 +204,8 @@ FAULTS: Final = (
     Fault(
         "common/coordinator-not-installed",
         _CLIENTS,
-        "    heed_errors()\n    read_all_that_can_be_read()\n",
-        "    read_all_that_can_be_read()\n",
+        "    patch_offset_fetch()\n    patch_decoding()\n",
+        "    patch_decoding()\n",
         (f"{_TESTS}/kafka/test_client_settings.py",),
         "after a broker's restart a group begins at the start of its topics",
     ),

@@ -7,11 +7,15 @@ from mutants.fault import Fault
 _KAFKA: Final = "libs/common/src/common/kafka"
 _TESTS: Final = "libs/common/tests"
 _CLIENTS: Final = f"{_KAFKA}/clients.py"
-_SESSIONS: Final = f"{_KAFKA}/consume/partitions.py"
+_GROUP: Final = f"{_KAFKA}/consume/partition_group.py"
+_SLOT: Final = f"{_KAFKA}/consume/partition_slot.py"
 
 _CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
 _REACHED: Final = (f"{_TESTS}/http/service/test_reachable.py",)
-_SESSION_TESTS: Final = (f"{_TESTS}/kafka/consume/test_session.py", f"{_TESTS}/kafka/consume/test_partitions.py")
+_SESSION_TESTS: Final = (
+    f"{_TESTS}/kafka/consume/test_partition_session.py",
+    f"{_TESTS}/kafka/consume/test_partition_group.py",
+)
 
 FAULTS: Final = (
     # Clients
@@ -114,11 +118,11 @@ FAULTS: Final = (
     # Sessions
     Fault(
         "common/session-offsets-before-fencing",
-        _SESSIONS,
+        _SLOT,
         """            await producer.start()
-            committed = {tp: await self._seek_to_committed(consumer, tp) for tp in slot.partitions}
+            self.committed = {tp: await self._seek_to_committed(consumer, tp) for tp in self.partitions}
 """,
-        """            committed = {tp: await self._seek_to_committed(consumer, tp) for tp in slot.partitions}
+        """            self.committed = {tp: await self._seek_to_committed(consumer, tp) for tp in self.partitions}
             await producer.start()
 """,
         _SESSION_TESTS,
@@ -126,7 +130,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-does-not-seek",
-        _SESSIONS,
+        _SLOT,
         "        consumer.seek(tp, committed)\n",
         "",
         _SESSION_TESTS,
@@ -134,7 +138,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-begins-at-the-end",
-        _SESSIONS,
+        _SLOT,
         "await consumer.beginning_offsets([tp])",
         "await consumer.end_offsets([tp])",
         _SESSION_TESTS,
@@ -142,7 +146,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-without-transaction",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "async with self.producer.transaction():",
         "if True:",
         _SESSION_TESTS,
@@ -150,7 +154,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-left-out",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "                if offsets:\n                    await self.producer.send_offsets",
         "                if offsets and not outgoing:\n                    await self.producer.send_offsets",
         _SESSION_TESTS,
@@ -158,7 +162,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-offsets-of-another-group",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "send_offsets_to_transaction(dict(offsets), self.group)",
         "send_offsets_to_transaction(dict(offsets), self.slot)",
         _SESSION_TESTS,
@@ -166,7 +170,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-fetches-while-stopping",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "        if self.stopping.is_set():\n            return {}\n        wanted",
         "        wanted",
         _SESSION_TESTS,
@@ -174,7 +178,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-waits-for-its-fetch",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "        for task in self._fetching:\n            task.cancel()",
         "        return",
         _SESSION_TESTS,
@@ -182,7 +186,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-of-all-partitions",
-        "libs/common/src/common/kafka/consume/session.py",
+        "libs/common/src/common/kafka/consume/partition_session.py",
         "wanted = partitions or self.partitions",
         "wanted = partitions",
         _SESSION_TESTS,
@@ -190,7 +194,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-revoked-and-going-on",
-        _SESSIONS,
+        _GROUP,
         "        self._assigned = False\n        await self._close_slots()",
         "        self._assigned = False",
         _SESSION_TESTS,
@@ -198,7 +202,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-late-workers-live-on",
-        _SESSIONS,
+        _GROUP,
         "        await cancel(late)",
         "",
         _SESSION_TESTS,
@@ -206,7 +210,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-assigned-while-leaving",
-        _SESSIONS,
+        _GROUP,
         "        if self._leaving:\n            return  # a rebalance",
         "        if False:\n            return  # a rebalance",
         _SESSION_TESTS,
@@ -214,31 +218,31 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-fenced-comes-back-at-once",
-        _SESSIONS,
-        "pause = self._fenced_pause",
+        _SLOT,
+        "pause = self.parts.fenced_pause",
         "pause = 0.0",
         _SESSION_TESTS,
         "two owners of a partition fence each other for ever",
     ),
     Fault(
         "common/session-halted-starts-again",
-        _SESSIONS,
-        "                await slot.stopping.wait()\n                return\n",
+        _SLOT,
+        "                await self.stopping.wait()\n                return\n",
         "",
         _SESSION_TESTS,
         "a flood of dead letters goes on",
     ),
     Fault(
         "common/session-producer-of-the-group",
-        _SESSIONS,
-        'self._make_producer(f"{self._group}-{slot.name}")',
-        "self._make_producer(self._group)",
+        _SLOT,
+        'parts.make_producer(f"{parts.group}-{self.name}")',
+        "parts.make_producer(parts.group)",
         _SESSION_TESTS,
         "partitions fence one another, or an old owner of one is not fenced",
     ),
     Fault(
         "common/session-producer-left-open",
-        _SESSIONS,
+        _SLOT,
         "                    await producer.stop()\n\n    async def _seek",
         "                    pass\n\n    async def _seek",
         _SESSION_TESTS,
@@ -246,7 +250,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-partitions-not-paused",
-        _SESSIONS,
+        _GROUP,
         "            self._consumer.pause(*assigned)",
         "            pass",
         _SESSION_TESTS,
@@ -254,15 +258,15 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-partitions-not-resumed",
-        _SESSIONS,
-        "            consumer.resume(*slot.partitions)\n",
+        _SLOT,
+        "            consumer.resume(*self.partitions)\n",
         "",
         _SESSION_TESTS,
         "nothing is ever read",
     ),
     Fault(
         "common/session-ready-while-it-fails",
-        _SESSIONS,
+        _GROUP,
         "return consumer is not None and self._assigned and len(self._sessions) == len(self._slots)",
         "return consumer is not None and self._assigned",
         _SESSION_TESTS,
@@ -270,7 +274,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/group-always-reachable",
-        _SESSIONS,
+        _GROUP,
         "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return False",
         "        except (KafkaError, TimeoutError):\n            KAFKA.lost()\n            return True",
         _REACHED,
@@ -278,7 +282,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/group-reachable-before-it-joins",
-        _SESSIONS,
+        _GROUP,
         "        if self._consumer is None:\n            return self._resting\n",
         "        if self._consumer is None:\n            return True\n",
         _REACHED,
@@ -286,7 +290,7 @@ FAULTS: Final = (
     ),
     Fault(
         "common/session-always-alive",
-        _SESSIONS,
+        _GROUP,
         "return time.monotonic() - self._alive_at if self._sessions else 0.0",
         "return 0.0",
         _SESSION_TESTS,

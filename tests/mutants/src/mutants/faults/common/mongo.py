@@ -70,7 +70,7 @@ FAULTS: Final = (
     Fault(
         "common/mongo-lock-for-ever",
         _CLIENT,
-        "        wait_in_place()\n",
+        "        patch_waiting()\n",
         "",
         (f"{_TESTS}/mongo/test_pymongo_patch.py",),
         "after an outage of MongoDB a process waits for ever",

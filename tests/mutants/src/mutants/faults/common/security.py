@@ -133,7 +133,7 @@ FAULTS: Final = (
     Fault(
         "common/logs-exceptions-quote",
         _LOGS,
-        'fields["exception"] = told(record.exc_info[1])',
+        'fields["exception"] = traceback_of(record.exc_info[1])',
         'fields["exception"] = self.formatException(record.exc_info)',
         (f"{_TESTS}/mongo/test_mongo_errors.py",),
         "MongoDB's refusals put documents into logs",
@@ -179,5 +179,21 @@ FAULTS: Final = (
         (f"{_TESTS}/test_tasks.py",),
         "a service never ends because a library lost a cancellation",
         hangs=True,
+    ),
+    Fault(
+        "common/periodic-dies",
+        f"{_COMMON}/tasks.py",
+        "            except Exception:\n",
+        "            except ValueError:\n",
+        (f"{_TESTS}/test_tasks.py",),
+        "one error ends a background task for good",
+    ),
+    Fault(
+        "common/lifespan-leaves-parts-running",
+        f"{_COMMON}/http/service/lifespans.py",
+        "stack.push_async_callback(part.stop)",
+        "pass",
+        (f"{_TESTS}/http/service/test_lifespans.py",),
+        "a running batch is cut off at each deployment",
     ),
 )

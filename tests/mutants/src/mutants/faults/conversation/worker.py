@@ -340,27 +340,25 @@ FAULTS: Final = (
     ),
     *(
         Fault(
-            f"conversation/{part}-never-{verb}s",
+            f"conversation/{part}-never-starts",
             _APP,
-            f"{indent}await {call}.{verb}()\n",
-            f"{indent}pass\n",
+            "running(indexes, numbers.table, group, depth)",
+            f"running({others})",
             _WIRING,
             why,
         )
-        for part, call, verb, indent, why in (
-            ("group", "group", "start", "        ", "nothing is read"),
-            ("accounts", "numbers.table", "start", "        ", "messages belong to no chatbot"),
-            ("indexes", "indexes", "start", "        ", "nothing is ever written"),
-            ("depth", "depth", "start", "        ", "dead letters are seen by nobody"),
-            ("group", "group", "stop", "            ", "a running batch is cut off at each deployment"),
-            ("accounts", "numbers.table", "stop", "            ", "the process does not end"),
+        for part, others, why in (
+            ("group", "indexes, numbers.table, depth", "nothing is read"),
+            ("accounts", "indexes, group, depth", "messages belong to no chatbot"),
+            ("indexes", "numbers.table, group, depth", "nothing is ever written"),
+            ("depth", "indexes, numbers.table, group", "operators see no dead letters"),
         )
     ),
     Fault(
         "conversation/mongodb-closed-before-the-batch",
         _APP,
-        "            await group.stop()\n",
-        "            await mongo.close()\n            await group.stop()\n",
+        "            closing(mongo.close),\n            running(indexes, numbers.table, group, depth),\n",
+        "            running(indexes, numbers.table, group, depth),\n            closing(mongo.close),\n",
         _WIRING,
         "the running batch fails at each deployment",
     ),

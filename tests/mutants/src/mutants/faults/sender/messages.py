@@ -106,8 +106,8 @@ FAULTS: Final = (
     Fault(
         "messages/first-bytes-ignored",
         "libs/common/src/common/meta/media/types.py",
-        "return (sniffed(head) if untold else None) or told(mime_type, name)",
-        "return told(mime_type, name)",
+        "return (sniffed(head) if untold else None) or declared_type(mime_type, name)",
+        "return declared_type(mime_type, name)",
         ("libs/common/tests/meta/media/test_types.py",),
         "a file from a storage that tells no type is refused",
     ),

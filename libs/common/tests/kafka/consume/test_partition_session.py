@@ -8,8 +8,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from common.kafka.consume import partitions
-from common.kafka.consume.partitions import Halted, PartitionGroup, PartitionSession
+from common.kafka.consume import partition_slot
+from common.kafka.consume.partition_group import PartitionGroup
+from common.kafka.consume.partition_session import Halted, PartitionSession
 from common.kafka.records import Outgoing
 
 ONE, TWO = TopicPartition("fake", 0), TopicPartition("fake", 1)
@@ -315,7 +316,7 @@ async def test_who_was_fenced_comes_back_after_a_pause():
 
 
 async def test_what_has_halted_does_not_begin_again_at_once_and_is_ready_all_the_same(monkeypatch):
-    monkeypatch.setattr(partitions, "_PAUSES", (0.0,))
+    monkeypatch.setattr(partition_slot, "PAUSES", (0.0,))
     begun = []
 
     async def worker(session):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import TopicPartition
 
-from common.kafka.consume import partitions
-from common.kafka.consume.partitions import PartitionGroup
+from common.kafka.consume import partition_group
+from common.kafka.consume.partition_group import PartitionGroup
 
 PARTITION = TopicPartition("fake", 0)
 
@@ -41,7 +41,7 @@ class Producer:
 @pytest.fixture
 def clock(monkeypatch):
     now = [1_000.0]
-    monkeypatch.setattr(partitions, "time", SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns))
+    monkeypatch.setattr(partition_group, "time", SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns))
     return now
 
 

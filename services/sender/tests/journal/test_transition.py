@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from common.contracts.contacts import Contact
+from common.contracts.journal import ENDED, Entry, State
 from common.contracts.messages import MetaError
 from sender.delivery.transitions import blank, claim, record, reopen, settle
-from sender.journal.entry import ENDED, TRANSITIONS, Entry, State, Transition
+from sender.journal.transition import TRANSITIONS, Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -1,18 +1,10 @@
 """Exclusive work on input partitions: read, act, then write results and offsets in one transaction.
 
 FastStream has no transactions, and one Kafka `commit()` speaks for every partition at once, so this is built on
-aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a consumer group and runs one `PartitionSession` per
-*slot* of assigned partitions. A session
+aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a consumer group and runs one `PartitionSession` at a
+time per *slot* of assigned partitions (`partition_slot` says how).
 
-1. opens the slot's transactional producer, which fences a predecessor that was paused or cut off and finishes its
-   open transaction;
-2. only then reads the committed offsets, and seeks there: what the predecessor committed last is counted;
-3. hands itself to the worker, which fetches and commits until the partitions are revoked.
-
-Whatever goes wrong in a worker, the session is closed and opened again from the committed offsets, after a pause.
-So a worker may raise at any point; it only has to make its own effects repeatable.
-
-`Halted` is for a failure that is not one partition's: the member leaves the group, so that a healthy one may have its
+`Halted` is for a failure that is not one partition's: the member leaves the group, so that a healthy one gets its
 partitions. After a pause it joins again as a probe; a probe that halts doubles the pause.
 """
 
@@ -21,26 +13,21 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError
 
-from common.kafka.consume.session import Halted, PartitionSession, Records, Worker
-from common.kafka.errors import is_away, note_failure
+from common.kafka.consume.partition_session import PartitionSession, Worker
+from common.kafka.consume.partition_slot import CLOSE_SECONDS, PAUSES, Slot, SlotParts
+from common.kafka.errors import note_failure
 from common.kafka.metrics import GroupReadings
 from common.tasks import cancel
-from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Halted", "PartitionGroup", "PartitionSession", "Records", "Worker"]
-
-_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between attempts to open a session again
-_CLOSE_SECONDS = 5.0
 HALT_SECONDS: Final = 30.0
 HALT_CAP_SECONDS: Final = 300.0
 
@@ -49,7 +36,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     """A consumer group member that runs `worker` once per slot of the partitions it is given.
 
     `slot_of` names the slot of a partition: partitions with one name share a producer and a session. It must be the
-    same in every process of the group, for the name is part of the transactional id that fences.
+    same in every process of the group, because the name is part of the transactional id that fences.
     `drain_seconds` is how long a worker may take to finish after a revocation, before it is cancelled.
     After a halt the member is away for `halt_seconds`, doubled at each halt up to `halt_cap_seconds`; then it calls
     `on_probe` and joins again. Work for `halt_cap_seconds` without a halt makes the next pause the first again.
@@ -73,18 +60,26 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._group = group
         self._topics = tuple(topics)
         self._make_consumer = make_consumer
-        self._make_producer = make_producer
-        self._worker = worker
         self._slot_of = slot_of
         self._drain_seconds = drain_seconds
-        self._fenced_pause = fenced_pause_seconds
         self._pauses = (halt_seconds, halt_cap_seconds)
         self._on_probe = on_probe
         self._halt = asyncio.Event()  # a worker has raised `Halted` since the member joined
         self._halted = False  # from then until every slot of the probe works
         self._consumer: AIOKafkaConsumer | None = None
         self._sessions: dict[str, PartitionSession] = {}
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
+        self._parts = SlotParts(
+            group=group,
+            make_producer=make_producer,
+            worker=worker,
+            fenced_pause=fenced_pause_seconds,
+            sessions=self._sessions,
+            on_progress=self._note_progress,
+            on_life=self._note_life,
+            on_open=self._note_working,
+            on_halt=self._halting,
+        )
         self._ending: set[asyncio.Task[None]] = set()
         self._member: asyncio.Task[None] | None = None
         self._departure: asyncio.Task[None] | None = None
@@ -153,9 +148,9 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         return time.monotonic() - self._progress_at if self._sessions else 0.0
 
     def stuck_seconds(self) -> float:
-        """Seconds since any session last fetched, committed, began, failed or tried something in vain.
+        """Seconds since any session last fetched, committed, began, failed, or ended an attempt.
 
-        While MongoDB is away it stays small: a new process would wait, too. It grows when attempts no longer end.
+        It stays small while MongoDB is away, because a new process would wait, too. It grows when attempts hang.
         """
         return time.monotonic() - self._alive_at if self._sessions else 0.0
 
@@ -167,15 +162,15 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Start a session per slot; fetching waits until its producer is open."""
         if self._leaving:
-            return  # a rebalance that ends while we leave: nobody would end what was begun now
+            return  # a rebalance that ends while we leave: nothing would end what was begun now
         slots: dict[str, set[TopicPartition]] = {}
         for tp in assigned:
             slots.setdefault(self._slot_of(tp), set()).add(tp)
         if assigned and self._consumer is not None:
             self._consumer.pause(*assigned)
-        self._slots = {name: _Slot(name, frozenset(tps)) for name, tps in slots.items()}
+        self._slots = {name: Slot(name, frozenset(tps), self._consumer, self._parts) for name, tps in slots.items()}
         for slot in self._slots.values():
-            slot.task = asyncio.create_task(self._run(slot), name=f"{self._group} {slot.name}")
+            slot.start()
         self._assigned = True
         self._note_working()
         log.info("partitions assigned", extra={"group": self._group, "partitions": len(assigned)})
@@ -207,7 +202,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._assigned = False
         if consumer is not None:
             with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
+                async with asyncio.timeout(CLOSE_SECONDS):
                     await consumer.stop()
 
     def _probe(self) -> None:
@@ -236,86 +231,11 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 raise
             with suppress(KafkaError):
                 await consumer.stop()
-            await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
-
-    async def _run(self, slot: "_Slot") -> None:
-        failures = 0
-        while not slot.stopping.is_set():
-            pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
-            self._note_life()
-            try:
-                await self._session(slot)
-                failures = 0
-                continue
-            except Halted as halted:
-                self._failed("halted")
-                log.critical("halted", extra={"slot": slot.name, "error": str(halted)})
-                self._halted = True
-                self._halt.set()
-                await slot.stopping.wait()
-                return
-            except ProducerFenced:
-                # Somebody else opened this slot, or our transaction took too long. If we lost the partition, the
-                # heartbeats of the next seconds say so and we are revoked; opening at once would fence the new owner.
-                self._failed("fenced")
-                log.warning("fenced", extra={"slot": slot.name})
-                pause = self._fenced_pause
-            except Exception as error:
-                self._failed("error")
-                said = "a session failed; it starts again from the committed offsets"
-                if isinstance(error, KafkaError) and is_away(error):
-                    KAFKA.failed(log, said, slot=slot.name, error=repr(error))
-                else:
-                    log.exception(said, extra={"slot": slot.name})
-            failures += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await slot.stopping.wait()
-
-    async def _session(self, slot: "_Slot") -> None:
-        consumer = self._consumer
-        assert consumer is not None  # noqa: S101  # slots exist only after the consumer was subscribed
-        producer = self._make_producer(f"{self._group}-{slot.name}")
-        try:
-            await producer.start()
-            committed = {tp: await self._seek_to_committed(consumer, tp) for tp in slot.partitions}
-            slot.committed = committed
-            session = PartitionSession(
-                slot.name,
-                slot.partitions,
-                self._group,
-                consumer,
-                producer,
-                slot.stopping,
-                self._note_progress,
-                self._note_life,
-                committed,
-            )
-            slot.session = self._sessions[slot.name] = session
-            self._note_working()
-            consumer.resume(*slot.partitions)
-            await self._worker(session)
-        finally:
-            self._sessions.pop(slot.name, None)
-            with suppress(Exception):  # partitions that are no longer ours cannot be paused, and need not be
-                consumer.pause(*slot.partitions)
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await producer.stop()
-
-    async def _seek_to_committed(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
-        committed: int | None = await consumer.committed(tp)
-        if committed is None:
-            committed = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, committed)
-        return committed
+            await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
 
     def _committed(self) -> dict[TopicPartition, int]:
         """Of every slot that is ours, also between two sessions: what fails again and again falls behind meanwhile."""
         return {tp: offset for slot in self._slots.values() for tp, offset in slot.committed.items()}
-
-    def _failed(self, reason: str) -> None:
-        SESSION_FAILURES.labels(self._group, reason).inc()
 
     async def _close_slots(self) -> None:
         slots, self._slots = self._slots, {}
@@ -332,6 +252,10 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
         await cancel(late)
 
+    def _halting(self) -> None:
+        self._halted = True
+        self._halt.set()
+
     def _note_working(self) -> None:
         """A halt is over when every slot of the probe works."""
         if self._assigned and not self._halt.is_set() and len(self._sessions) == len(self._slots):
@@ -342,19 +266,3 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
 
     def _note_life(self) -> None:
         self._alive_at = time.monotonic()
-
-
-@dataclass(eq=False)
-class _Slot:
-    name: str
-    partitions: frozenset[TopicPartition]
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    task: "asyncio.Task[None] | None" = None
-    session: PartitionSession | None = None
-    committed: dict[TopicPartition, int] = field(default_factory=dict)
-    """As the last session that was opened has it."""
-
-    def stop(self) -> None:
-        self.stopping.set()
-        if self.session is not None:
-            self.session.stop()

@@ -9,7 +9,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultR
 from aiokafka.record.util import calc_crc32c
 
 from common.kafka.wire import decompression
-from common.kafka.wire.decoding import ReadableRecords, Unreadable, read_all_that_can_be_read
+from common.kafka.wire.aiokafka_decoding_patch import ReadableRecords, patch_decoding
+from common.kafka.wire.unreadable import Unreadable
 
 TP = TopicPartition("t", 0)
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
@@ -20,7 +21,7 @@ NAME, BAD_NAME = b"nam-e", b"ab\xff\xfe-"
 
 @pytest.fixture(autouse=True)
 def _ours():
-    read_all_that_can_be_read()
+    patch_decoding()
     ReadableRecords._suspects.clear()
 
 

@@ -1,19 +1,18 @@
-"""What a broker keeps is not always what aiokafka can read, and must not stop a partition.
+"""Patch: aiokafka passes over what it cannot read, instead of raising at it for ever.
 
-A broker looks at the frame of a batch and at the lengths within. It takes a header name that is no UTF-8, and it keeps
+A broker looks at the frame of a batch and at the lengths within. It takes a header name that is not UTF-8, and it keeps
 a batch of any codec. aiokafka 0.14 raises at the first thing that it cannot read, and raises again after each seek to
-it: one record of one producer would stop everything behind it. Here such a batch is read a second time:
+it: one record of one producer would stop everything behind it. The patch reads such a batch a second time:
 
-- A header name that is no UTF-8 has replacement characters, as with Kafka's Java client.
-- What cannot be read even so becomes one `Unreadable` record at the offset of the last record that it stands for. So
-  whoever commits behind it has passed over all of it.
-- A checksum that does not fit may come from the way to us: the batch is fetched once more before it is given up.
+- A header name that is not UTF-8 gets replacement characters, as with Kafka's Java client.
+- What still cannot be read becomes one `Unreadable` record at the offset of the last record that it stands for. A
+  reader that commits behind it has passed over all of it.
+- A wrong checksum may come from the way to us: the batch is fetched once more before it is given up.
 """
 
 import logging
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -24,7 +23,8 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecor
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint_py as decode_varint  # the C one reads beyond the end
 
-from common.kafka.wire.decompression import limit_unpacking
+from common.kafka.wire.decompression import patch_decompression
+from common.kafka.wire.unreadable import Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +32,6 @@ _MAX_SUSPECTS: Final = 1_000
 _MAX_PROBLEM: Final = 300
 _V2: Final = 2
 _MAGIC_AT: Final = 16  # bytes from the start of a batch, in every version of the format
-
-
-@dataclass
-class Unreadable(ConsumerRecord[bytes, bytes]):  # type: ignore[misc]  # aiokafka ships no type information
-    """In place of the records from `first` to `offset`, which cannot be read: `value` is their batch as Kafka has it.
-
-    `problem` says why. There are no headers and no key.
-    """
-
-    first: int = 0
-    problem: str = ""
-
-    @property
-    def reason(self) -> str:
-        """Which records, and what is wrong, in a sentence for an operator."""
-        which = f"record {self.offset}" if self.first == self.offset else f"records {self.first} to {self.offset}"
-        return f"{which} cannot be read: {self.problem}"
 
 
 class _Batches(_MemoryRecordsPy):  # type: ignore[misc]  # `final` for type checkers only
@@ -111,7 +94,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
         return record
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
-        # The broker does not look at it. Whoever committed behind it would pass over records of others.
+        # The broker does not check it. A commit behind it would skip records of other producers.
         if record.offset >= self._records.end:
             raise CorruptRecordException("a record has an offset behind its batch")
         return super()._consumer_record(tp, record)
@@ -123,7 +106,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
             if len(self._suspects) >= _MAX_SUSPECTS:
                 self._suspects.clear()
             self._suspects.add((self._tp, first))
-            log.warning("a batch's checksum does not fit, fetching it again", extra=self._place(first))
+            log.warning("wrong checksum of a batch; fetching it again", extra=self._place(first))
             return iter(())
         self._suspects.discard((self._tp, first))
         return chain(self._read_again(raw, error), self._unpack_records())
@@ -145,7 +128,7 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
     def _unreadable(self, raw: bytes, first: int, problem: Exception) -> Unreadable:
         last, said = self.next_fetch_offset - 1, f"{type(problem).__name__}: {problem}"[:_MAX_PROBLEM]
         about = {**self._place(first), "last": last, "error": said}
-        log.error("records cannot be read and are passed over", extra=about)
+        log.error("records cannot be read and are skipped", extra=about)
         at = max(0, _number(raw, ">q", 35))  # the newest record's time, in ms
         return Unreadable(
             self._tp.topic, self._tp.partition, last, at, 0, None, raw, None, -1, len(raw), (), first, said
@@ -155,11 +138,11 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
         return {"topic": self._tp.topic, "partition": self._tp.partition, "offset": offset}
 
 
-def read_all_that_can_be_read() -> None:
-    """Have every consumer that is started from now on pass over what cannot be read."""
+def patch_decoding() -> None:
+    """Patch every consumer that is started from now on."""
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = ReadableRecords
-    limit_unpacking()
+    patch_decompression()
 
 
 def _forgiving(raw: bytes, error: Exception) -> Iterator[Any]:
