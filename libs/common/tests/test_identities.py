@@ -26,6 +26,7 @@ def identity(kind, **message):
         ({"customer": OLD, "identity": "x"}, Contact(), [Contact(wa_id=OLD)]),
         ({"user_id": " DE.2 ", "previous_user_id": "DE.1"}, Contact(user_id="DE.2"), [Contact(user_id="DE.1")]),
         ({"user_id": "", "previous_user_id": None, "wa_id": True}, Contact(wa_id=None), []),
+        ([{"wa_id": NEW, "customer": OLD}], Contact(wa_id=NEW), [Contact(wa_id=OLD)]),
         ({}, Contact(), []),
     ],
 )

@@ -8,6 +8,7 @@ repeated beside each fact is short (`ingress.shapes`). A body beyond a limit is 
 """
 
 import base64
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -24,20 +25,22 @@ from common.contracts.people import Contact, contact_key
 from common.meta.contacts import People, Person
 from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
+from common.meta.sunken import shallow
 from common.meta.torn import Marked, marked, readable
 from ingress import shapes
 from ingress.contacts import people_of, recipient_of, sender_of
 from ingress.fragments import check_depth, is_json, list_of, rest_of
 from ingress.shapes import (
     MAX_FACTS,
+    Body,
     Change,
     Entry,
     Number,
     TooMuch,
     Value,
-    check_number,
     is_odd,
     items,
+    plain_number,
     read,
     read_all,
 )
@@ -130,18 +133,9 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
-    torn = None
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        try:
-            found, complete = read_all(shapes.BODY, body)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            # Perhaps for the half of an emoji, anywhere in it: the rest of the body can be understood all the same.
-            torn = marked(body)
-            if torn is None:
-                raise
-            found, complete = read_all(shapes.BODY, torn.body)
+        found, complete, torn = _read_body(body)
         entries = items(found.entry, "entry")
     except BAD as error:
         yield _unparsed(body, str(error), _Place(None, None, now))
@@ -155,6 +149,28 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
         about.rests.append(rest_of(torn.body if torn else body, "entry", found.entry))
     if about.rests:
         yield _change_fact(list_of(about.rests), about.place)
+
+
+def _read_body(body: bytes) -> tuple[Body, bool, Marked | None]:
+    """The body, whether all of it is known, and what had to be marked in it to read the rest. Raises one of `BAD`.
+
+    What hides the rest is the half of an emoji, anywhere in it, or a part that is nested too deeply to be skipped.
+    """
+    try:
+        return (*read_all(shapes.BODY, body), None)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)
+        if torn is None:
+            raise
+    try:
+        return (*read_all(shapes.BODY, torn.body), torn)
+    except RecursionError:
+        torn = shallow(body)
+        if torn is None:
+            raise
+    return (*read_all(shapes.BODY, torn.body), torn)
 
 
 def _cut_entry(raw: msgspec.Raw, about: "_About") -> Iterator[Fact]:
@@ -185,14 +201,14 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, about: "_About") -> Iterator[Fac
                 about.rests.append(rest_of(raw, "value", change.value))
             return
         value, complete = read_all(shapes.VALUE, change.value)
-        check_number(value.metadata)
+        number = plain_number(value.metadata)
         if place.field is None and not _has_facts(value):
             raise msgspec.ValidationError("the change has no field")
     except BAD as error:
         yield _unparsed(raw, str(error), place)
         return
     all_known = all_known and place.field == change.field
-    place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
+    place.field, place.number = MESSAGES_FIELD, number
     yield from _cut_value(change.value, value, place, complete=complete)
     if not all_known:
         about.rests.append(rest_of(raw, "value", change.value))
@@ -397,10 +413,9 @@ def _key(place: _Place, contact: Contact | None) -> str:
 def _number_of(value: msgspec.Raw) -> Number:
     try:
         found = read(shapes.NUMBER_ONLY, value)
+        return plain_number(found.metadata or found.recipient)
     except BAD:
         return Number()
-    number = found.metadata or found.recipient
-    return Number() if is_odd(number) else number or Number()
 
 
 def _read_person(raw: msgspec.Raw) -> Person | None:

@@ -2,7 +2,7 @@
 
 A healthy object is decoded in one go, as fast as without this. Where that fails, each field is read by itself: a number
 where a text is expected is that text, a text of digits where a number is expected is that number, an object where a
-list is expected is its only item. A text that is too long is cut where its field says `CUT`. A field that is still not
+list is expected is its only item, and a list of one object where an object is expected is that object. A text that is too long is cut where its field says `CUT`. A field that is still not
 understood counts as absent.
 """
 
@@ -139,6 +139,7 @@ def _forms(kinds: list[Any]) -> Iterator[_Form]:
             yield lambda text: (_one(text), True)
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             yield Lenient(kind).read
+            yield lambda text, kind=kind: Lenient(kind).read(_only(text))
 
 
 def _kinds(hint: Any) -> Iterator[Any]:
@@ -176,6 +177,12 @@ def _whole_number(part: bytes) -> int:
     if len(text) > _MAX_NUMBER or not _NUMBER.fullmatch(text.strip().encode()):
         raise _NotUnderstoodError
     return int(float(text))
+
+
+def _only(part: bytes) -> msgspec.Raw:
+    if not part.startswith(b"["):
+        raise _NotUnderstoodError
+    return msgspec.json.decode(part, type=tuple[msgspec.Raw])[0]
 
 
 def _one(part: bytes) -> list[msgspec.Raw]:
