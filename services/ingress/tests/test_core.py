@@ -160,7 +160,9 @@ def test_a_byte_order_mark_hides_nothing():
     assert (fact.type, kept(read)) == (webhooks.MESSAGE, GOOD)
 
 
-@pytest.mark.parametrize("metadata", [b'{"phone_number_id":" 200000000000001\\n"}', b'[{"phone_number_id":200000000000001}]'])
+@pytest.mark.parametrize(
+    "metadata", [b'{"phone_number_id":" 200000000000001\\n"}', b'[{"phone_number_id":200000000000001}]']
+)
 @pytest.mark.parametrize("field", ["messages", "flows"])
 def test_a_number_is_read_with_blanks_around_it_and_out_of_a_list(metadata, field):
     data = body(entry(change(value(GOOD), b'"%s"' % field.encode())))

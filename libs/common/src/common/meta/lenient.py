@@ -2,8 +2,8 @@
 
 A healthy object is decoded in one go, as fast as without this. Where that fails, each field is read by itself: a number
 where a text is expected is that text, a text of digits where a number is expected is that number, an object where a
-list is expected is its only item, and a list of one object where an object is expected is that object. A text that is too long is cut where its field says `CUT`. A field that is still not
-understood counts as absent.
+list is expected is its only item, and a list of one object where an object is expected is that object. A text that is
+too long is cut where its field says `CUT`. A field that is still not understood counts as absent.
 """
 
 import re
