@@ -9,7 +9,7 @@ too long is cut where its field says `CUT`. A field that is still not understood
 import re
 import types
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -138,8 +138,9 @@ def _forms(kinds: list[Any]) -> Iterator[_Form]:
         elif kind is list:
             yield lambda text: (_one(text), True)
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield Lenient(kind).read
-            yield lambda text, kind=kind: Lenient(kind).read(_only(text))
+            inner = Lenient(kind)
+            yield inner.read
+            yield partial(_read_only, inner)
 
 
 def _kinds(hint: Any) -> Iterator[Any]:
@@ -179,10 +180,11 @@ def _whole_number(part: bytes) -> int:
     return int(float(text))
 
 
-def _only(part: bytes) -> msgspec.Raw:
+def _read_only(inner: Lenient[Any], part: bytes) -> tuple[Any, bool]:
+    """The only object of a list."""
     if not part.startswith(b"["):
         raise _NotUnderstoodError
-    return msgspec.json.decode(part, type=tuple[msgspec.Raw])[0]
+    return inner.read(msgspec.json.decode(part, type=tuple[msgspec.Raw])[0])
 
 
 def _one(part: bytes) -> list[msgspec.Raw]:
