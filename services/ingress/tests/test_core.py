@@ -160,13 +160,11 @@ def test_a_byte_order_mark_hides_nothing():
     assert (fact.type, kept(read)) == (webhooks.MESSAGE, GOOD)
 
 
-@pytest.mark.parametrize(
-    "metadata", [b'{"phone_number_id":" 200000000000001\\n"}', b'[{"phone_number_id":200000000000001}]']
-)
 @pytest.mark.parametrize("field", ["messages", "flows"])
-def test_a_number_is_read_with_blanks_around_it_and_out_of_a_list(metadata, field):
+def test_a_number_is_read_out_of_a_list(field):
     data = body(entry(change(value(GOOD), b'"%s"' % field.encode())))
-    (fact,), (read,) = cut_and_read_back(data.replace(b'{"phone_number_id":"200000000000001"}', metadata))
+    listed = b'[{"phone_number_id":200000000000001}]'
+    (fact,), (read,) = cut_and_read_back(data.replace(b'{"phone_number_id":"200000000000001"}', listed))
     assert (read.phone_number_id, fact.key.partition(":")[0]) == ("200000000000001",) * 2
     assert fact.type == (webhooks.MESSAGE if field == "messages" else webhooks.CHANGE)
 

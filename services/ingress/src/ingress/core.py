@@ -38,9 +38,9 @@ from ingress.shapes import (
     Number,
     TooMuch,
     Value,
+    check_number,
     is_odd,
     items,
-    plain_number,
     read,
     read_all,
 )
@@ -201,14 +201,14 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, about: "_About") -> Iterator[Fac
                 about.rests.append(rest_of(raw, "value", change.value))
             return
         value, complete = read_all(shapes.VALUE, change.value)
-        number = plain_number(value.metadata)
+        check_number(value.metadata)
         if place.field is None and not _has_facts(value):
             raise msgspec.ValidationError("the change has no field")
     except BAD as error:
         yield _unparsed(raw, str(error), place)
         return
     all_known = all_known and place.field == change.field
-    place.field, place.number = MESSAGES_FIELD, number
+    place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
     yield from _cut_value(change.value, value, place, complete=complete)
     if not all_known:
         about.rests.append(rest_of(raw, "value", change.value))
@@ -413,9 +413,10 @@ def _key(place: _Place, contact: Contact | None) -> str:
 def _number_of(value: msgspec.Raw) -> Number:
     try:
         found = read(shapes.NUMBER_ONLY, value)
-        return plain_number(found.metadata or found.recipient)
     except BAD:
         return Number()
+    number = found.metadata or found.recipient
+    return Number() if is_odd(number) else number or Number()
 
 
 def _read_person(raw: msgspec.Raw) -> Person | None:

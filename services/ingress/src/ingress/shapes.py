@@ -23,7 +23,6 @@ MAX_FACTS: Final = 2_000
 _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON reader takes
 
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
-_BLANKS: Final = " \t\r\n"
 
 OwnId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=r"\S")]
 """The id of a message: two that have none would be one."""
@@ -120,14 +119,10 @@ def is_odd(number: Number | None) -> bool:
     return not (given.isascii() and (given.isdigit() or _NAME.fullmatch(given)))
 
 
-def plain_number(number: Number | None) -> Number:
-    """The number, its id without blanks around it. Raises `msgspec.ValidationError` when the id is odd all the same."""
-    if number is None:
-        return Number()
-    plain = msgspec.structs.replace(number, phone_number_id=(number.phone_number_id or "").strip(_BLANKS) or None)
-    if is_odd(plain):
+def check_number(number: Number | None) -> None:
+    """Raises `msgspec.ValidationError` when it is odd."""
+    if is_odd(number):
         raise msgspec.ValidationError("the phone number id has characters that are none of an id")
-    return plain
 
 
 class Value(msgspec.Struct, forbid_unknown_fields=True):
