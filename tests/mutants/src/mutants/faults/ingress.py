@@ -215,8 +215,8 @@ FAULTS: Final = (
     Fault(
         "ingress/a-torn-text-loses-its-body",
         _CORE,
-        "            torn = marked(body)\n",
-        "            torn = None\n",
+        "        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
+        "        torn = shallow(body)\n",
         _ODD_TESTS,
         "a cut emoji in one of 200 messages hides all of them",
     ),
