@@ -11,6 +11,7 @@ from common.contracts.reports import EVERY_SECONDS, ReportData
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.tasks import cancel
+from common.telemetry.outages import KAFKA
 from ingress.refusals import Refused, report
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Reporter:
             try:
                 await self._report()
             except Unavailable as error:  # the webhooks of this time are refused, too
-                log.info("the report for the sender is not written", extra={"error": error.message})
+                KAFKA.failed(log, "the report for the sender is not written", error=error.message)
             await asyncio.sleep(self._every)
 
     async def _report(self, *, leaving: bool = False) -> None:

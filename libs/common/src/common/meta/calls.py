@@ -13,7 +13,7 @@ import msgspec
 
 from common.contracts.envelope import believable, from_unix
 from common.contracts.notations import canonical
-from common.contracts.people import Contact, named
+from common.contracts.people import Contact, is_group, named
 from common.meta.contacts import Ids, People, Person, Profile
 from common.meta.loosely import digits, objects, text
 from common.meta.payloads import read_json
@@ -73,7 +73,7 @@ def _named(change: _Object) -> Iterator[Ids]:
     for message in objects(change.get("messages")):
         yield _ids(message, "from_user_id", "from")
     for status in objects(change.get("statuses")):
-        if status.get("recipient_type") != "group":
+        if status.get("recipient_type") != "group" and not is_group(str(status.get("recipient_id"))):
             yield _ids(status, "recipient_user_id", "recipient_id")
 
 
