@@ -107,6 +107,32 @@ async def test_a_query_parameter_that_a_route_does_not_have_is_refused(query, un
     assert (await call(handler, path=f"/?{query}")).status_code == 401  # whoever has no key is told nothing
 
 
+@pytest.mark.parametrize(
+    ("query", "twice"),
+    [
+        ("chatbotId=a&chatbotId=b", "chatbotId"),
+        ("chatbotId=a&limit=2&chatbotId=a", "chatbotId"),
+        ("limit=2&limit=", "limit"),
+        ("limit=2&%6cimit=3", "limit"),
+    ],
+)
+async def test_a_query_parameter_that_stands_twice_is_refused(query, twice):
+    @get("/", guards=[require("read", [KEY.model_copy(update={"scopes": frozenset({"read"})})])], sync_to_thread=False)
+    def handler(
+        chatbot: Annotated[str | None, QueryParameter(name="chatbotId")] = None,
+        limit: Annotated[int, QueryParameter(ge=1)] = 5,
+    ) -> dict[str, Any]:
+        return {"chatbot": chatbot, "limit": limit}
+
+    answer = await call(handler, path=f"/?{query}", headers={"authorization": "Bearer fake-key"})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {
+        "code": "repeated_parameter",
+        "message": f"the query parameter `{twice}` is given more than once; give it once",
+        "details": [{"field": twice, "message": "given more than once"}],
+    }
+
+
 class Body(BaseModel):
     size: int
 

@@ -104,6 +104,16 @@ def test_an_id_of_blanks_is_none(blank):
     assert key == f"{NUMBER}:u:US.1"
 
 
+GROUP = "Y2FwaV9ncm91cDoxMjAzNjMwMjU="
+
+
+@pytest.mark.parametrize("kind", ["group", "GROUP", " group ", None, [], "individual", 5])
+def test_a_status_of_a_group_is_the_group_s_whatever_its_type_says(kind):
+    contacts = [person(wa_id="15551230001", user_id="US.1")]
+    key, contact = of_status(contacts, recipient_type=kind, recipient_id=GROUP, recipient_participant_id="15551230001")
+    assert (key, contact.group_id, contact.wa_id) == (f"{NUMBER}:g:{GROUP}", GROUP, None)
+
+
 def test_a_text_that_is_no_number_stays_as_it_is():
     key, _ = of_message((), **{"from": "ana-1"})
     assert key == f"{NUMBER}:p:ana-1"

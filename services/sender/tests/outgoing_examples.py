@@ -178,6 +178,10 @@ EXAMPLES: dict[str, Json] = {
     **media("document", caption="The bill", filename="bill-17.pdf"),
     "voice note": {"type": "audio", "audio": {"id": "1013859600285441", "voice": True}},
     "location": {"type": "location", "location": PLACE},
+    "location, degrees as texts": {
+        "type": "location",
+        "location": {**PLACE, "latitude": "-48.40110000000000123", "longitude": "9.9876"},
+    },
     "reply, location": {"type": "location", "location": PLACE, "context": {"message_id": QUOTED}},
     "contacts": {"type": "contacts", "contacts": [CARD, {"name": {"formatted_name": "Ada"}}]},
     "reply, contacts": {"type": "contacts", "contacts": [CARD], "context": {"message_id": QUOTED}},

@@ -110,7 +110,32 @@ def test_without_a_readable_code_the_status_decides(status, klass, reason, body)
     assert (failure.code, failure.klass, failure.rule.reason) == (None, klass, reason)
 
 
-@pytest.mark.parametrize("data", ["text", None, [], {"details": 7}])
+@pytest.mark.parametrize(
+    "data", ["d", {"details": "d"}, [{"details": "d"}], '{"details": "d"}', '[{"details": "d"}]'], ids=repr
+)
+def test_details_are_read_however_they_are_wrapped(data):
+    assert classify(400, answer(100, error_data=data)).details == "d"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":[{"code":131056,"message":"m"}]}',
+        b'[{"error":{"code":131056,"message":"m"}}]',
+        b'[{"error":[{"code":"131056","message":"m"}]}]',
+    ],
+)
+def test_the_only_error_of_a_list_is_the_error(body):
+    failure = classify(400, body)
+    assert (failure.code, failure.rule.scope, failure.message) == (131056, Scope.PAIR, "m")
+
+
+@pytest.mark.parametrize("body", [b'{"error":[{"code":190},{"code":4}]}', b'{"error":["190"]}', b'[[{"error":{}}]]'])
+def test_of_several_errors_none_is_chosen(body):
+    assert classify(400, body).code is None
+
+
+@pytest.mark.parametrize("data", ["", None, [], 7, {"details": 7}, [{"details": "a"}, {"details": "b"}]])
 def test_odd_details_do_no_harm(data):
     assert classify(400, answer(100, error_data=data)).details is None
 

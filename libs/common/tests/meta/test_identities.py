@@ -26,6 +26,7 @@ def identity(kind, **message):
         ({"customer": OLD, "identity": "x"}, Contact(), [Contact(wa_id=OLD)]),
         ({"user_id": " DE.2 ", "previous_user_id": "DE.1"}, Contact(user_id="DE.2"), [Contact(user_id="DE.1")]),
         ({"user_id": "", "previous_user_id": None, "wa_id": True}, Contact(wa_id=None), []),
+        ([{"wa_id": NEW, "customer": OLD}], Contact(wa_id=NEW), [Contact(wa_id=OLD)]),
         ({}, Contact(), []),
     ],
 )
@@ -34,7 +35,7 @@ def test_a_system_message_has_the_ids_of_now_and_of_before(system, now, before):
     assert (found.now, list(found.before), found.changed) == (now, before, True)
 
 
-@pytest.mark.parametrize("system", [None, 7, "text", [], [{"wa_id": NEW}]])
+@pytest.mark.parametrize("system", [None, 7, "text", [], [[{"wa_id": NEW}]]])
 def test_what_is_no_object_says_nothing(system):
     assert identity("system", system=system) is NOTHING
     assert identity("contacts", contacts=system) is NOTHING

@@ -73,6 +73,11 @@ def test_a_required_text_that_is_too_long_is_not_understood(raw):
         (b'{"id":"1","inner":{"name":3}}', Thing("1", inner=Inner("3")), True),
         (b'{"id":"1","inner":{"name":"a","more":3}}', Thing("1", inner=Inner("a")), False),
         (b'{"id":"1","inner":[]}', Thing("1"), False),
+        (b'{"id":"1","inner":[{"name":"a"}]}', Thing("1", inner=Inner("a")), True),
+        (b'{"id":"1","inner":[{"name":"a","more":3}]}', Thing("1", inner=Inner("a")), False),
+        (b'{"id":"1","inner":[{"name":"a"},{"name":"b"}]}', Thing("1"), False),
+        (b'{"id":"1","inner":[[{"name":"a"}]]}', Thing("1"), False),
+        (b'{"id":"1","inner":["a"]}', Thing("1"), False),
         (b'{"id":"\xff","from":2}', Thing("\ufffd", "2"), False),
     ],
 )

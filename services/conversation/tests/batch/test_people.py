@@ -106,6 +106,22 @@ def test_owners_of_one_number_one_after_the_other_stay_as_many(memory, cut):
     assert len(holder(memory)) == 1
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_those_who_leave_one_number_one_after_the_other_stay_as_many(memory, size):
+    """Each conversation begins with the number that was left, and those of one batch at the same time."""
+    records = []
+    for i in range(5):
+        wamid, new = next(_wamids), Contact(user_id=f"DE.{i}", wa_id=f"49151000001{i}")
+        told = {"type": "user_changed_number", "customer": PHONE, "wa_id": new.wa_id, "user_id": new.user_id}
+        raw = {"id": wamid, "type": "system", "timestamp": "1", "system": told}
+        records.append(webhook(webhooks.MESSAGE, raw, contact=new, wamid=wamid, at=NOW + i * MINUTE))
+    for batch in batched(records, size):
+        memory.run(*batch)
+    assert {c["contact"]["userId"] for c in standing(memory)} == {f"DE.{i}" for i in range(5)}
+    assert [c["inboundCount"] for c in standing(memory)] == [1] * 5
+    assert len({m["conversationId"] for m in memory.messages.values()}) == 5
+
+
 def identities(person):
     """Phone alone, in two notations; BSUID alone; and both, which is what shows that they are one."""
     other, today = f"5541{80_000_000 + person}", f"55419{80_000_000 + person}"

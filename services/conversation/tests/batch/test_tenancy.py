@@ -221,3 +221,13 @@ def test_data_that_an_earlier_version_did_not_sign_speaks_of_its_own_number_alon
         working = plan([fact], known, BOTH, NOW).working
         changed = working.messages[OURS].document != before
         assert changed == (number == NUMBER)
+
+
+def test_conversations_of_two_accounts_have_different_ids_where_neither_knows_of_the_other():
+    """Two processes take a number's messages up at one moment, before and after the number has another account."""
+    fact = read_fact(message(), CALLBACKS)
+    first, second = (
+        {*plan([fact], Known(), {NUMBER: owner}, NOW).working.conversations} for owner in ("bot", "mallory")
+    )
+    assert first
+    assert first.isdisjoint(second)

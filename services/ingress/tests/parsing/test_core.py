@@ -61,7 +61,6 @@ WHOLE = {
     "half a body": body(entry(change(value(GOOD))))[:-7],
     "two bodies": body() + body(),
     "invalid UTF-8 before the JSON": b"\xff" + body(entry(change(value(GOOD)))),
-    "byte order mark": b"\xef\xbb\xbf" + body(entry(change(value(GOOD)))),
     "UTF-16": body(entry(change(value(GOOD)))).decode().encode("utf-16"),
     "NUL": b"\0" * 100,
     "NUL in a string": body(entry(change(value(GOOD.replace(b"Hi", b"H\0i"))))),
@@ -78,8 +77,9 @@ WHOLE = {
     "arrays without end": b"[" * 1_500_000,
     "objects without end": b'{"entry":' * 150_000,
     "deep but closed": b"[" * 100_000 + b"]" * 100_000,
-    "deep inside a message": body(
-        entry(change(value(b'{"id":"wamid.DEEP","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}")))
+    "deep without an end": body(entry(change(value(GOOD, b'{"id":"wamid.DEEP","x":' + b"[" * 50_000)))),
+    "deep and large": body(
+        entry(change(value(GOOD, b'{"id":"wamid.DEEP","x":' + b"[" * 150_000 + b"]" * 150_000 + b"}")))
     ),
     "a huge number": b"9" * 1_000_000,
     "a huge exponent": b'{"entry":1e999999}',
@@ -96,6 +96,7 @@ def test_a_body_that_is_not_understood_is_kept_whole(data):
     assert read.arrival == webhooks.Arrival(body_id=read.arrival.body_id, body_bytes=len(data), position=0, count=1)
 
 
+DEEP = b'{"id":"wamid.DEEP","x":"]",' + b'"y":' + b'[{"\\"":[' * 2_000 + b"]}]" * 2_000 + b"}"
 PARTS = {
     "an entry that is no object": (body(b"17", entry(change(value(GOOD)))), b"17"),
     "an entry that is null": (body(b"null", entry(change(value(GOOD)))), b"null"),
@@ -121,6 +122,21 @@ PARTS = {
     "a message without an id": (body(entry(change(value(b'{"type":"text"}', GOOD)))), b'{"type":"text"}'),
     "a message that is no object": (body(entry(change(value(b"null", GOOD)))), b"null"),
     "a message whose id is a list": (body(entry(change(value(b'{"id":[17]}', GOOD)))), b'{"id":[17]}'),
+    "a deep message": (body(entry(change(value(DEEP, GOOD)))), DEEP),
+    "a deep status": (body(entry(change(value(GOOD, more=b',"statuses":[' + DEEP + b"]")))), DEEP),
+    "a deep value of another field": (body(entry(change(DEEP, b'"flows"'), change(value(GOOD)))), DEEP),
+    "a deep part beside the messages": (
+        body(entry(change(value(GOOD, more=b',"x":' + DEEP)))),
+        value(GOOD, more=b',"x":' + DEEP),
+    ),
+    "a deep message that has half an emoji": (
+        body(entry(change(value(DEEP.replace(b"wamid", rb"\ud83d"), GOOD)))),
+        DEEP.replace(b"wamid", rb"\ud83d"),
+    ),
+    "a deep message in a body that is torn elsewhere": (
+        body(entry(change(value(DEEP, GOOD)))).replace(b"whatsapp_business_account", rb"\ud83d"),
+        DEEP,
+    ),
     "a status without a word": (
         body(entry(change(value(GOOD, more=b',"statuses":[{"id":"wamid.S"}]')))),
         b'{"id":"wamid.S"}',
@@ -137,6 +153,27 @@ def test_a_part_that_is_not_understood_is_kept_beside_its_neighbours(data, part)
     assert parts[webhooks.UNPARSED].reason
     assert kept(parts[webhooks.MESSAGE]) == GOOD
     assert parts[webhooks.MESSAGE].wamid == "wamid.GOOD"
+
+
+def test_a_byte_order_mark_hides_nothing():
+    (fact,), (read,) = cut_and_read_back(b"\xef\xbb\xbf" + body(entry(change(value(GOOD)))))
+    assert (fact.type, kept(read)) == (webhooks.MESSAGE, GOOD)
+
+
+@pytest.mark.parametrize("field", ["messages", "flows"])
+def test_a_number_is_read_out_of_a_list(field):
+    data = body(entry(change(value(GOOD), b'"%s"' % field.encode())))
+    listed = b'[{"phone_number_id":200000000000001}]'
+    (fact,), (read,) = cut_and_read_back(data.replace(b'{"phone_number_id":"200000000000001"}', listed))
+    assert (read.phone_number_id, fact.key.partition(":")[0]) == ("200000000000001",) * 2
+    assert fact.type == (webhooks.MESSAGE if field == "messages" else webhooks.CHANGE)
+
+
+def test_a_part_that_is_deep_and_can_be_read_is_no_less_for_a_deeper_one():
+    message = b'{"id":"wamid.M","x":' + b"[" * 300 + b"]" * 300 + b"}"
+    facts, read = cut_and_read_back(body(entry(change(value(message, DEEP)))))
+    assert [fact.type for fact in facts] == [webhooks.MESSAGE, webhooks.UNPARSED]
+    assert list(map(kept, read)) == [message, DEEP]
 
 
 def test_a_part_is_kept_as_json_where_it_is_json_and_says_where_it_stood():

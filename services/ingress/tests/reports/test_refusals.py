@@ -11,6 +11,8 @@ from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
 from common.security.signature import signature_of
+from common.telemetry.outages import Outage
+from ingress.reports import reporter as reporter_module
 from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
 from ingress.reports.reporter import Reporter
 from ingress.routes import WebhookRoute
@@ -143,6 +145,24 @@ async def test_a_report_that_fails_loses_no_refusal_and_the_last_one_says_goodby
     assert told[0].refusals == (Refusals(since=at(1), last=at(1)),)
     assert [one.leaving for one in told] == [False] * (len(told) - 1) + [True]
     assert len({one.replica for one in told}) == 1
+
+
+async def test_an_outage_of_kafka_is_one_line_however_often_a_report_fails(refused, monkeypatch, caplog):
+    monkeypatch.setattr(reporter_module, "KAFKA", Outage("Kafka"))
+    failed = []
+
+    async def publish(records):
+        failed.append(records)
+        raise Unavailable("Kafka is away", code="kafka_unavailable")
+
+    reporter = Reporter(refused, publish, takes=True, every_seconds=0.001)
+    await reporter.start()
+    while len(failed) < 5:
+        await asyncio.sleep(0.001)
+    await reporter.stop()
+    assert [record.getMessage() for record in caplog.records if record.name == "ingress.reporter"] == [
+        "the report for the sender is not written"
+    ]
 
 
 async def answer(route, content, signature):

@@ -158,6 +158,31 @@ def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
 
 
+PYTHON_NAMES = {
+    "chatbot_id": "b",
+    "message_id": "m1",
+    "reply_to": "wamid.x",
+    "send_at": "2026-12-24T18:00:00Z",
+    "expires_at": "2026-12-24T18:00:00Z",
+}
+
+
+@pytest.mark.parametrize("name", PYTHON_NAMES)
+def test_a_field_has_one_name_at_the_door_and_on_the_topic(name):
+    """What the door took under another name, the topic would not find: the send would end as a letter, or twice."""
+    meant = "".join(part.capitalize() if at else part for at, part in enumerate(name.split("_")))
+    given = {key: value for key, value in GOOD.items() if key != meant} | {name: PYTHON_NAMES[name]}
+    with pytest.raises(InvalidInput) as refused:
+        parse(json.dumps(given).encode())
+    assert {detail["field"]: detail["message"] for detail in refused.value.details}[name].endswith(
+        f"did you mean `{meant}`?"
+    )
+    (item,) = [Parsing(json.dumps({"messages": [given]}).encode()).item(0, "new")]
+    assert isinstance(item, InvalidInput)
+    found = read(given)
+    assert isinstance(found, UnreadableRecord) or name in found.request.details
+
+
 def test_null_is_absent_in_a_batch_and_in_its_messages():
     item = {**GOOD, "chatbotId": None, "category": None, "messageId": None, "replyTo": None, "sendAt": None}
     parsing = Parsing(json.dumps({"chatbotId": "b", "category": None, "batchId": None, "messages": [item]}).encode())

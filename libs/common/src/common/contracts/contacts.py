@@ -62,6 +62,11 @@ def _says_something(name: str) -> bool:
     return any(character.isprintable() and not character.isspace() for character in name)
 
 
+def is_group(given: str) -> bool:
+    """Whether an id is one of a group: no person's has this form."""
+    return _GROUP.fullmatch(given) is not None
+
+
 def recipient(to: str) -> Contact:
     """The one that the `to` of a send request names: a phone number in any notation, a BSUID or a group.
 
@@ -72,7 +77,7 @@ def recipient(to: str) -> Contact:
     named = to.strip()
     if _BSUID.fullmatch(named):
         return Contact(user_id=named)
-    if _GROUP.fullmatch(named):
+    if is_group(named):
         return Contact(group_id=named)
     try:
         return Contact(wa_id=digits_of(named))

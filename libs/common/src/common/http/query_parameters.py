@@ -1,4 +1,7 @@
-"""Query parameters that a route does not have: a caller who misspells a filter must not get an unfiltered answer."""
+"""Query parameters that a route does not have, or that stand twice.
+
+A caller who misspells a filter must not get an unfiltered answer, nor one of which a part of the filter was left out.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,7 +19,7 @@ _SHOWN = 64
 
 
 def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises `InvalidInput`, with the first parameter that the route does not have and those that it has."""
+    """Raises `InvalidInput`, with the first parameter that stands twice or that the route does not have."""
     if not connection.scope["query_string"]:
         return
     known = known_to(handler)
@@ -26,6 +29,12 @@ def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
                 f"there is no query parameter `{name[:_SHOWN]}` here; {_meant(name, sorted(known))}",
                 code="unknown_parameter",
                 details=[{"field": name[:_SHOWN], "message": "unknown"}],
+            )
+        if len(connection.query_params.getall(name)) > 1:
+            raise InvalidInput(
+                f"the query parameter `{name}` is given more than once; give it once",
+                code="repeated_parameter",
+                details=[{"field": name, "message": "given more than once"}],
             )
 
 

@@ -18,9 +18,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from common.contracts import topics
 from common.kafka.clients import connection
+from common.kafka.errors import note_failure
 from common.kafka.settings import KafkaSettings
 from common.settings import read_settings
-from common.telemetry.outages import KAFKA
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafka
         try:
             await admin.start()
         except KafkaError as error:
-            log.info("Kafka is away, trying again%s", KAFKA.hint, extra={"error": repr(error)})
+            note_failure(log, "Kafka is away, trying again", error)
             await admin.close()
             await asyncio.sleep(_POLL_SECONDS * 10)
         else:

@@ -43,22 +43,33 @@ class Marked:
     r"""A body in which each lone surrogate escape is marked, so that readers which skip strings can skip it.
 
     `mark` stands for the `\u` of the escape. It is not UTF-8 and occurs nowhere else, so any part of `body` tells which
-    part of the original it is.
+    part of the original it is. A string of the mark and a number stands for one of the `parts`, which are nested too
+    deeply to be skipped (`sunken`).
     """
 
     body: bytes
     mark: bytes
+    parts: tuple[bytes, ...] = ()
 
     def original(self, part: bytes) -> bytes:
         """The bytes that a part of `body` was made of."""
+        if self.parts:
+            names = re.compile(b'"' + re.escape(self.mark) + b'([0-9]+)"')
+            part = names.sub(lambda found: self.parts[int(found[1])], part)
         return part.replace(self.mark, rb"\u")
 
 
-def marked(body: bytes) -> Marked | None:
-    """The body with its lone surrogates marked; None when it has none."""
+def new_mark(body: bytes) -> bytes:
+    """Bytes that are no UTF-8 and occur nowhere in the body."""
     ends = 1
     while (mark := b"\xfe" + b"\xff" * ends) in body:
         ends += 1
+    return mark
+
+
+def marked(body: bytes, mark: bytes | None = None) -> Marked | None:
+    """The body with its lone surrogates marked; None when it has none."""
+    mark = mark or new_mark(body)
 
     def replaced(found: re.Match[bytes]) -> bytes:
         return found[1] if found[2] is None else found[1] + mark + found[2]

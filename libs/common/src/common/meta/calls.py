@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from common.contracts.contacts import Contact, named
+from common.contracts.contacts import Contact, is_group, named
 from common.contracts.envelope import believable, from_unix
 from common.contracts.phone_numbers.notations import canonical
 from common.meta.contacts import Ids, People, Person, Profile
@@ -73,7 +73,7 @@ def _named(change: _Object) -> Iterator[Ids]:
     for message in objects(change.get("messages")):
         yield _ids(message, "from_user_id", "from")
     for status in objects(change.get("statuses")):
-        if status.get("recipient_type") != "group":
+        if status.get("recipient_type") != "group" and not is_group(str(status.get("recipient_id"))):
             yield _ids(status, "recipient_user_id", "recipient_id")
 
 

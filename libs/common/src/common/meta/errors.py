@@ -313,7 +313,6 @@ def classify(http_status: int, body: bytes) -> GraphFailure:
     code = _number(error.get("code"))
     if code is None:
         return GraphFailure(code=None, rule=_by_status(http_status), known=True)
-    data = error.get("error_data")
     subcode = _number(error.get("error_subcode"))
     more = SUBCODES.get((code, subcode))
     return GraphFailure(
@@ -323,7 +322,7 @@ def classify(http_status: int, body: bytes) -> GraphFailure:
         subcode=subcode,
         advice=more.advice if more is not None else None,
         message=_text(error.get("message")),
-        details=_text(data.get("details")) if isinstance(data, dict) else None,
+        details=_details(error.get("error_data")),
         fbtrace_id=_text(error.get("fbtrace_id")),
     )
 
@@ -344,8 +343,24 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
         answer = read_torn(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    error = answer.get("error") if isinstance(answer, dict) else None
-    return error if isinstance(error, dict) else {}
+    return _object(_object(answer).get("error"))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """An object, also where it is the only item of a list; empty when there is none."""
+    only = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return only if isinstance(only, dict) else {}
+
+
+def _details(data: object) -> str | None:
+    """The details of `error_data`, which may also be JSON in a text, or be the details themselves."""
+    if not isinstance(data, str):
+        return _text(_object(data).get("details"))
+    try:
+        told = _object(msgspec.json.decode(data)).get("details")
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        told = None
+    return _text(told) or data or None
 
 
 def _number(value: object) -> int | None:

@@ -57,7 +57,7 @@ NOTHING: Final = Identity(Contact())
 def read_identity(message_type: str, raw: msgspec.Raw) -> Identity:
     """Never fails: a message that cannot be parsed names no ids."""
     if message_type == "system":
-        return _of_system(read_json(raw).get("system"))
+        return _of_system(next(iter(objects(read_json(raw).get("system"))), None))
     if message_type == "contacts":
         return _of_cards(read_json(raw))
     return _of_sender(read_json(raw)) if _PREVIOUS in bytes(raw) else NOTHING

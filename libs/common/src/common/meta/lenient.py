@@ -2,14 +2,14 @@
 
 A healthy object is decoded in one go, as fast as without this. Where that fails, each field is read by itself: a number
 where a text is expected is that text, a text of digits where a number is expected is that number, an object where a
-list is expected is its only item. A text that is too long is cut where its field says `CUT`. A field that is still not
-understood counts as absent.
+list is expected is its only item, and a list of one object where an object is expected is that object. A text that is
+too long is cut where its field says `CUT`. A field that is still not understood counts as absent.
 """
 
 import re
 import types
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -141,7 +141,9 @@ def _forms(kinds: list[Any]) -> Iterator[_Form]:
         elif kind is list:
             yield lambda text: (_one(text), True)
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield Lenient(kind).read
+            inner = Lenient(kind)
+            yield inner.read
+            yield partial(_read_only, inner)
 
 
 def _kinds(hint: Any) -> Iterator[Any]:
@@ -179,6 +181,13 @@ def _whole_number(part: bytes) -> int:
     if len(text) > _MAX_NUMBER or not _NUMBER.fullmatch(text.strip().encode()):
         raise _NotUnderstoodError
     return int(float(text))
+
+
+def _read_only(inner: Lenient[Any], part: bytes) -> tuple[Any, bool]:
+    """The only object of a list."""
+    if not part.startswith(b"["):
+        raise _NotUnderstoodError
+    return inner.read(msgspec.json.decode(part, type=tuple[msgspec.Raw])[0])
 
 
 def _one(part: bytes) -> list[msgspec.Raw]:

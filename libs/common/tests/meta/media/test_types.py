@@ -42,6 +42,10 @@ UNKNOWN = {
 }
 
 
+def test_what_says_nothing_is_known_by_many_names():
+    assert {"application/x-octet-stream", "application/octetstream", "unknown/unknown", "binary/octet-stream"} <= UNTOLD
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_first_bytes_tell_what_nobody_told(name):
     head, mime_type = FILES[name]
@@ -79,6 +83,10 @@ def test_they_count_for_more_than_a_name_and_less_than_a_type():
         ("application/ogg", "audio/ogg"),
         ("application/ogg; codecs=opus", OPUS),
         ("audio/x-aac", "audio/aac"),
+        ("audio/vnd.dlna.adts", "audio/aac"),  # as Windows calls it
+        ("audio/x-mpeg-3", "audio/mpeg"),
+        ("video/mpeg4", "video/mp4"),
+        ("text/pdf", "application/pdf"),
         ("audio/x-amr", "audio/amr"),
         ("video/x-m4v", "video/mp4"),
         ("application/x-pdf", "application/pdf"),

@@ -7,6 +7,7 @@ names with it later. So two conversations become one only when nothing contradic
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Final
 
 from msgspec.structs import replace
@@ -129,9 +130,7 @@ def _resolved(
     aliases = _own(working, named, others)
     if not mine:
         document = present(
-            # The time, because an alias can begin more than one: a phone number with each of its owners, a BSUID when
-            # its person had so many names since that it was forgotten.
-            _id=derive_id("conversation", chatbot or "", aliases[0], now.isoformat()),
+            _id=_new_id(working, chatbot, aliases[0], now),
             phoneNumberId=phone_number_id,
             chatbotId=chatbot,
             aliases=[],
@@ -144,6 +143,21 @@ def _resolved(
     _add_aliases(working, conversation, aliases, chatbot)
     conversation.set(AWAITED, awaited if awaited or AWAITED in conversation.document else None)
     return conversation
+
+
+def _new_id(working: Working, chatbot: str | None, alias: str, now: datetime) -> str:
+    """An id that no other conversation has, though an alias can begin more than one, also at the same time.
+
+    A phone number begins one with each of its owners, and a BSUID when its person had so many names since that it was
+    forgotten.
+    """
+    given = "conversation", chatbot or "", alias, now.isoformat()
+    found = derive_id(*given)
+    for nth in count(2):
+        if found not in working.conversations:
+            break
+        found = derive_id(*given, str(nth))
+    return found
 
 
 def note_sender(conversation: Conversation, named: Named) -> None:

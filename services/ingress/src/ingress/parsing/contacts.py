@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import msgspec
 
-from common.contracts.contacts import Contact
+from common.contracts.contacts import Contact, is_group
 from common.meta.contacts import Ids, People, Person, number_of, said
 from common.meta.lenient import BAD
 from ingress.parsing import shapes
@@ -27,7 +27,7 @@ def _named(messages: Sequence[msgspec.Raw], statuses: Sequence[msgspec.Raw]) -> 
     for raw in statuses:
         with suppress(*BAD):
             status = read(shapes.STATUS, raw)
-            if status.recipient_type != "group":
+            if not _is_of_group(status):
                 yield status.recipient_user_id, status.recipient_id
 
 
@@ -41,10 +41,15 @@ def sender_of(message: Message, raw: msgspec.Raw, people: People) -> Contact:
 
 def recipient_of(status: Status, people: People) -> Contact:
     """Whom a status is about: whom it names, else the only contact beside it."""
-    if status.recipient_type == "group" and (group_id := said(status.recipient_id)):
+    if _is_of_group(status) and (group_id := said(status.recipient_id)):
         return Contact(group_id=group_id)
     user_id, wa_id = said(status.recipient_user_id), number_of(status.recipient_id)
     return people.contact(user_id, wa_id, said(status.recipient_parent_user_id))
+
+
+def _is_of_group(status: Status) -> bool:
+    """Whether a status is about a group: its type says so, or else its id does."""
+    return (status.recipient_type or "").strip().lower() == "group" or is_group(status.recipient_id or "")
 
 
 def _named_by_system(raw: msgspec.Raw) -> tuple[str | None, str | None]:

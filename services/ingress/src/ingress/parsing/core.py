@@ -8,6 +8,7 @@ repeated beside each fact is short (`ingress.parsing.shapes`). A body beyond a l
 """
 
 import base64
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -25,11 +26,13 @@ from common.meta.broken_text import Marked, marked, readable
 from common.meta.contacts import People, Person
 from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
+from common.meta.sunken import shallow
 from ingress.parsing import shapes
 from ingress.parsing.contacts import people_of, recipient_of, sender_of
 from ingress.parsing.fragments import check_depth, is_json, list_of, rest_of
 from ingress.parsing.shapes import (
     MAX_FACTS,
+    Body,
     Change,
     Entry,
     Number,
@@ -130,18 +133,9 @@ def _cut_plain(body: bytes, now: datetime) -> list[Fact]:
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
-    torn = None
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        try:
-            found, complete = read_all(shapes.BODY, body)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            # Perhaps for the half of an emoji, anywhere in it: the rest of the body can be understood all the same.
-            torn = marked(body)
-            if torn is None:
-                raise
-            found, complete = read_all(shapes.BODY, torn.body)
+        found, complete, torn = _read_body(body)
         entries = items(found.entry, "entry")
     except BAD as error:
         yield _unparsed(body, str(error), _Place(None, None, now))
@@ -155,6 +149,28 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[Fact]:
         about.rests.append(rest_of(torn.body if torn else body, "entry", found.entry))
     if about.rests:
         yield _change_fact(list_of(about.rests), about.place)
+
+
+def _read_body(body: bytes) -> tuple[Body, bool, Marked | None]:
+    """The body, whether all of it is known, and what had to be marked in it to read the rest. Raises one of `BAD`.
+
+    What hides the rest is the half of an emoji, anywhere in it, or a part that is nested too deeply to be skipped.
+    """
+    try:
+        return (*read_all(shapes.BODY, body), None)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)
+        if torn is None:
+            raise
+    try:
+        return (*read_all(shapes.BODY, torn.body), torn)
+    except RecursionError:
+        torn = shallow(body)
+        if torn is None:
+            raise
+    return (*read_all(shapes.BODY, torn.body), torn)
 
 
 def _cut_entry(raw: msgspec.Raw, about: "_About") -> Iterator[Fact]:

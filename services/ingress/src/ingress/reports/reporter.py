@@ -10,6 +10,7 @@ from common.contracts.reports import EVERY_SECONDS, ReportData
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.tasks import Periodic
+from common.telemetry.outages import KAFKA
 from ingress.reports.refusals import Refused, report
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Reporter:
         try:
             await self._report()
         except Unavailable as error:  # the webhooks of this time are refused, too
-            log.info("the report for the sender is not written", extra={"error": error.message})
+            KAFKA.failed(log, "the report for the sender is not written", error=error.message)
 
     async def _report(self, *, leaving: bool = False) -> None:
         now = datetime.now(UTC)

@@ -22,6 +22,22 @@ FAULTS: Final = (
         "a file left behind overrules what the deployment sets",
     ),
     Fault(
+        "common/parameters-given-twice",
+        f"{_COMMON}/http/query_parameters.py",
+        "getall(name)) > 1:",
+        "getall(name)) > 9:",
+        (f"{_TESTS}/test_edges.py",),
+        "of two filters one is left out without a word",
+    ),
+    Fault(
+        "ingress/reports-fill-the-log",
+        "services/ingress/src/ingress/reports/reporter.py",
+        'KAFKA.failed(log, "the report for the sender is not written", error=error.message)',
+        'log.warning("the report for the sender is not written")',
+        ("services/ingress/tests/reports/test_refusals.py",),
+        "an outage of Kafka is a line every two seconds",
+    ),
+    Fault(
         "common/outage-unlimited",
         _OUTAGES,
         "        if now - self._line_at < _EVERY_SECONDS:",

@@ -39,10 +39,18 @@ FAULTS: Final = (
     Fault(
         "identity/owners-share-a-conversation-id",
         _PEOPLE,
-        "aliases[0], now.isoformat()),",
-        "aliases[0]),",
+        'given = "conversation", chatbot or "", alias, now.isoformat()',
+        'given = "conversation", chatbot or "", alias',
         _OF_PEOPLE,
         "the next owner of an erased person's number meets an id that is there, and the message is a dead letter",
+    ),
+    Fault(
+        "identity/two-conversations-of-one-moment-share-an-id",
+        _PEOPLE,
+        "        if found not in working.conversations:\n",
+        "        if True:\n",
+        _OF_PEOPLE,
+        "two who left one number in one batch have one conversation, and one of them is lost",
     ),
     Fault(
         "identity/new-numbers-await-nobody",

@@ -21,6 +21,14 @@ _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
 FAULTS: Final = (
     Fault(
+        "ingress/deep-parts-hide-their-neighbours",
+        "services/ingress/src/ingress/parsing/core.py",
+        "        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
+        "        torn = marked(body)\n",
+        ("services/ingress/tests/parsing/test_core.py",),
+        "one message that is nested without end hides 200 others",
+    ),
+    Fault(
         "ingress/unsigned-bodies-are-taken",
         _ROUTES,
         "elif not is_signed(body,",
@@ -207,8 +215,8 @@ FAULTS: Final = (
     Fault(
         "ingress/a-torn-text-loses-its-body",
         _CORE,
-        "            torn = marked(body)\n",
-        "            torn = None\n",
+        "        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
+        "        torn = shallow(body)\n",
         _ODD_TESTS,
         "a cut emoji in one of 200 messages hides all of them",
     ),

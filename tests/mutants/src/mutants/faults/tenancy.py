@@ -155,8 +155,8 @@ FAULTS: Final = (
     Fault(
         "tenancy/conversation-id-without-account",
         _PEOPLE,
-        'derive_id("conversation", chatbot or "", aliases[0], ',
-        'derive_id("conversation", aliases[0], ',
+        'given = "conversation", chatbot or "", alias, ',
+        'given = "conversation", alias, ',
         _TENANTS,
         "the next account of a number meets the conversation of the first",
     ),

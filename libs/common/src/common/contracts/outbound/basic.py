@@ -1,9 +1,19 @@
 """Texts, places, contact cards, reactions, pins, and read marks."""
 
-from typing import Annotated, Any, Literal, Self
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from common.contracts.outbound.envelope import Sent
 from common.contracts.outbound.shape import MAX_TEXT, Open, Shape, Wamid
@@ -22,11 +32,36 @@ class Text(TextContent, Sent):
     type: Literal["text"]
 
 
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,3}(\.[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Degrees:
+    """Degrees up to `most` on either side: a number, or its text, as Meta's own examples have it, which stays one."""
+
+    most: int
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Checks both as a number."""
+        number = core_schema.float_schema(ge=-self.most, le=self.most)
+        return core_schema.no_info_wrap_validator_function(_as_given, number)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A schema cannot say what the text is at most."""
+        number = {"type": "number", "minimum": -self.most, "maximum": self.most}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{_DECIMAL.pattern}$"}]}
+
+
+def _as_given(given: Any, as_number: ValidatorFunctionWrapHandler) -> Any:
+    number = as_number(given)
+    return given if isinstance(given, str) and _DECIMAL.fullmatch(given) else number
+
+
 class LocationContent(Shape):
     """A place; latitude and longitude in degrees."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float | str, Degrees(90)]
+    longitude: Annotated[float | str, Degrees(180)]
     name: Annotated[str | None, Field(max_length=1_000)] = None
     address: Annotated[str | None, Field(max_length=1_000)] = None
 

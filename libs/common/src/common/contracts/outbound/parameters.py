@@ -112,7 +112,7 @@ class DocumentParameter(_Parameter):
 
 
 class Place(Open):
-    """A place of a header; unlike a location message, Meta also takes the degrees as text."""
+    """A place of a header; its degrees may be texts."""
 
     latitude: float | str
     longitude: float | str

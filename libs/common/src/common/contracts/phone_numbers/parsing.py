@@ -11,7 +11,7 @@ import unicodedata
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
 
 from common.contracts.phone_numbers.endings import check_last_group, check_signs_of_appended
 from common.contracts.phone_numbers.notations import canonical
@@ -38,6 +38,11 @@ _TEST_AREA: Final = "1555"
 _ONE_IN_FRONT: Final = (49, 86)
 """Germany and China: a mobile number has a 1 in front, and as many digits as a North American one with its 1."""
 
+_TWICE: Final = re.compile(r"([0-9]{1,3})\1")
+
+_DIALLED_FROM_RUSSIA: Final = "810"
+"""Stands before the country code there, as `00` does elsewhere; and Japan's code with a trunk zero looks the same."""
+
 _FORMER: Final = re.compile(r"225[0-9]{8}|229[24-9][0-9]{7}")
 """Ivory Coast (until 2021) and Benin (until 2024): people and WhatsApp may still have these eight digits."""
 
@@ -59,7 +64,8 @@ def digits_of(text: str) -> str:
         raise ValueError("the text is too long to name one phone number")
     written = _in_ascii(text).strip()
     for scheme in _SCHEMES:
-        written = written.removeprefix(scheme)
+        if written[: len(scheme)].lower() == scheme:  # schemes have no case (RFC 3986 §3.1)
+            written = written[len(scheme) :]
     _check_signs(written)
     number = _understood(written)
     check_last_group(written, number, _understood, _is_known)
@@ -116,7 +122,7 @@ def _number(digits: str) -> str:
     What Meta gives as `wa_id` has no `+`, and an answer goes to it: a number in a former notation is taken too.
     """
     number = _international(digits)
-    if not _is_known(number) and _may_be_national(number):
+    if not _is_known(number) and (digits.startswith(_DIALLED_FROM_RUSSIA) or _may_be_national(number)):
         raise ValueError("it is not certain that the phone number has its country code; put `+` before it")
     return number
 
@@ -133,7 +139,25 @@ def _international(digits: str) -> str:
     number = _possible(digits)
     if number is None:
         raise ValueError(_NO_SUCH)
+    _check_code_once(number)
     return number
+
+
+def _check_code_once(number: str) -> None:
+    """Raises `ValueError` when the country code was put before a number that has it already.
+
+    A landline that begins as its country code does is such a number too, where what follows is a mobile number.
+    """
+    if not _TWICE.match(number):  # as nearly all
+        return
+    parsed = phonenumbers.parse(f"+{number}")
+    code = str(parsed.country_code)
+    if not number.startswith(code * 2):
+        return
+    landline = phonenumbers.number_type(parsed) == PhoneNumberType.FIXED_LINE
+    rest = _possible(number[len(code) :])
+    if rest is not None and (_is_mobile(rest) if landline else _is_valid(rest) and not _is_known(number)):
+        raise ValueError("the country code stands twice; leave one of them out")
 
 
 def _possible(digits: str) -> str | None:
@@ -166,6 +190,10 @@ def _read(digits: str) -> str | None:
 def _is_known(number: str) -> bool:
     """Whether the number is one of today's or of a former plan."""
     return _is_valid(number) or _is_valid(canonical(number)) or _FORMER.fullmatch(number) is not None
+
+
+def _is_mobile(number: str) -> bool:
+    return phonenumbers.number_type(phonenumbers.parse(f"+{number}")) == PhoneNumberType.MOBILE
 
 
 def _is_valid(number: str) -> bool:

@@ -15,6 +15,7 @@ _ALIASES: Final = """
 image/jpg image/jpeg
 image/pjpeg image/jpeg
 image/jfif image/jpeg
+image/jpe image/jpeg
 image/x-jpeg image/jpeg
 image/x-png image/png
 image/x-webp image/webp
@@ -23,12 +24,16 @@ audio/x-mp3 audio/mpeg
 audio/mpeg3 audio/mpeg
 audio/x-mpeg audio/mpeg
 audio/mpg audio/mpeg
+audio/mpeg-3 audio/mpeg
+audio/x-mpeg-3 audio/mpeg
+audio/x-mpg audio/mpeg
 audio/m4a audio/mp4
 audio/x-m4a audio/mp4
 audio/mp4a-latm audio/mp4
 audio/x-mp4 audio/mp4
 audio/x-aac audio/aac
 audio/aacp audio/aac
+audio/vnd.dlna.adts audio/aac
 audio/x-hx-aac-adts audio/aac
 audio/amr-nb audio/amr
 audio/x-amr audio/amr
@@ -40,11 +45,15 @@ application/ogg audio/ogg
 application/x-ogg audio/ogg
 application/mp4 video/mp4
 video/x-mp4 video/mp4
+video/mpeg4 video/mp4
 video/m4v video/mp4
 video/x-m4v video/mp4
 video/3gp video/3gpp
 video/x-3gpp video/3gpp
 application/x-pdf application/pdf
+application/acrobat application/pdf
+text/pdf application/pdf
+text/x-pdf application/pdf
 """
 _BY_ALIAS: Final = dict(line.split(maxsplit=1) for line in _ALIASES.strip().splitlines())
 
@@ -76,6 +85,8 @@ UNTOLD: Final = frozenset(
     {
         "",
         "application/octet-stream",
+        "application/octetstream",
+        "application/x-octet-stream",
         "binary/octet-stream",
         "application/binary",
         "application/x-binary",
@@ -83,6 +94,8 @@ UNTOLD: Final = frozenset(
         "application/download",
         "application/x-download",
         "application/unknown",
+        "application/x-unknown",
+        "unknown/unknown",
         "application/x-www-form-urlencoded",
         "*/*",
     }
