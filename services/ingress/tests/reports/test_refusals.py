@@ -160,7 +160,7 @@ async def test_an_outage_of_kafka_is_one_line_however_often_a_report_fails(refus
     while len(failed) < 5:
         await asyncio.sleep(0.001)
     await reporter.stop()
-    assert [record.getMessage() for record in caplog.records if record.name == "ingress.reporter"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "ingress.reports.reporter"] == [
         "the report for the sender is not written"
     ]
 
