@@ -19,7 +19,8 @@ from common.mongo import (
     transaction,
 )
 from common.mongo.indexes import ensure_indexes
-from conversation.batch.core import Keys, Plan
+from conversation.batch.core import Keys
+from conversation.batch.plan import Plan
 from conversation.batch.working_set import Conversation, Known, Message, Working
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from common.contracts import sends
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import MessageStatus
-from conversation.batch.core import MAX_STATUSES
+from conversation.batch.outbound import MAX_STATUSES
 from conversation.read_api.views import message_view
 
 OURS = journal_id("bot", "m1")

@@ -12,8 +12,9 @@ from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.batch.core import MAX_OTHER_WAMIDS, MAX_STATUSES, plan
+from conversation.batch.core import plan
 from conversation.batch.facts import read as read_fact
+from conversation.batch.outbound import MAX_OTHER_WAMIDS, MAX_STATUSES
 from conversation.batch.working_set import MAX_ALIASES, Known
 
 MALLORY = "106540352249999"

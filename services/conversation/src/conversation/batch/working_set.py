@@ -9,6 +9,9 @@ from conversation.batch.service_window import CLOSED_AT, FREE_ENTRY_AT, LAST_CAL
 
 Document = dict[str, Any]
 
+INBOUND: Final = "inbound"
+OUTBOUND: Final = "outbound"
+
 CONTACT_AT: Final = "contactAt"
 """When the contact was as it is shown."""
 
@@ -92,6 +95,16 @@ class Message:
     def root(self) -> "Message":
         """The one that stays."""
         return self if self.absorbed_into is None else self.absorbed_into.root
+
+    @property
+    def is_inbound(self) -> bool:
+        """Whether a person wrote it."""
+        return bool(self.document.get("direction") == INBOUND)
+
+    def is_at(self, number: str | None, owner: str | None) -> bool:
+        """Whether it is of this number. An erased message has no number; then its account has to be `owner`."""
+        known = self.document.get("phoneNumberId")
+        return bool(known == number if known is not None else self.document.get("chatbotId") == owner)
 
     def set(self, name: str, value: object) -> None:
         """Set a field, if that changes it."""

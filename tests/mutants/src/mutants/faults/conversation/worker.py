@@ -27,7 +27,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/torn-texts-are-stored-replaced",
-        f"{_SOURCE}/batch/core.py",
+        f"{_SOURCE}/batch/inbound.py",
         "raw=kept_text(original_of(data)),",
         "raw=bytes(data.raw).decode(),",
         _ODD,
