@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
@@ -44,8 +45,6 @@ _SAVING: Final = (
     " A change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
     " `number_taken`."
 )
-
-
 _UNKNOWN: Final = {400: UNKNOWN_PARAMETER, 404: UNKNOWN_ACCOUNT, 503: MONGODB_AWAY}
 
 
@@ -83,7 +82,16 @@ def public_routes(
     store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification, guard: Guard
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
+    return Router(
+        "/whatsapp-cloud",
+        route_handlers=[_save_route(store, announcer, keys, verification), *_account_routes(store, announcer)],
+        guards=[guard],
+        tags=["accounts"],
+        security=BY_API_KEY,
+    )
 
+
+def _save_route(store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification) -> HTTPRouteHandler:
     @post(
         "/account",
         operation_id="saveAccount",
@@ -122,6 +130,10 @@ def public_routes(
         await announcer.announce(data.chatbot_id)
         return _answer("Account updated" if stored else "Account created", document)
 
+    return save_account
+
+
+def _account_routes(store: AccountStore, announcer: Announcer) -> list[HTTPRouteHandler]:
     @get(
         "/account/{chatbot_id:str}",
         operation_id="getAccount",
@@ -147,13 +159,7 @@ def public_routes(
         await announcer.announce(chatbot_id)
         return _answer("Account deactivated", document)
 
-    return Router(
-        "/whatsapp-cloud",
-        route_handlers=[save_account, get_account, deactivate_account],
-        guards=[guard],
-        tags=["accounts"],
-        security=BY_API_KEY,
-    )
+    return [get_account, deactivate_account]
 
 
 def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
 from pydantic import BaseModel, Field
@@ -57,8 +58,21 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
 
     `find` looks on Kafka for a send that is in no store yet.
     """
-    messages = Messages(reads, find)
+    return Router(
+        "/whatsapp-cloud",
+        route_handlers=[
+            *_conversation_routes(reads),
+            *_message_routes(reads, Messages(reads, find)),
+            _webhook_log_route(reads),
+            *_usage_routes(reads),
+        ],
+        guards=[guard],
+        tags=["read"],
+        security=BY_API_KEY,
+    )
 
+
+def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
     @get(
         "/conversations",
         summary="Conversations, latest activity first",
@@ -92,6 +106,10 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
     ) -> Answer:
         return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
 
+    return [conversations, conversation, thread]
+
+
+def _message_routes(reads: Reads, messages: Messages) -> list[HTTPRouteHandler]:
     @get(
         "/messages/{message_id:path}",
         summary="One message with its status history",
@@ -131,6 +149,10 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
         return _page(page, message_view)
 
+    return [found, message]
+
+
+def _webhook_log_route(reads: Reads) -> HTTPRouteHandler:
     @get(
         "/webhook-events",
         summary="The webhook log, newest first",
@@ -142,6 +164,10 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
             raise Forbidden("the webhook log is for API keys that reach every chatbot")
         return _page(await reads.webhook_events(limit, cursor), log_view)
 
+    return webhook_events
+
+
+def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
     @get(
         "/usage",
         summary="The usage log, newest first",
@@ -167,13 +193,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
         return _answer({"from": days.first, "to": days.last, "rows": rows})
 
-    return Router(
-        "/whatsapp-cloud",
-        route_handlers=[conversations, conversation, thread, found, message, webhook_events, usage, usage_summary],
-        guards=[guard],
-        tags=["read"],
-        security=BY_API_KEY,
-    )
+    return [usage, usage_summary]
 
 
 def internal_routes(reads: Reads, guard: Guard) -> Router:
