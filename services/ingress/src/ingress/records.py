@@ -23,7 +23,8 @@ from common.contracts.envelope import encode
 from common.contracts.topics import WEBHOOKS
 from common.contracts.webhooks import VERSION, WebhookReceived
 from common.kafka.records import Outgoing, headers_for
-from ingress.parsing.core import Fact, arrived, cut, facts_of, whole
+from ingress.parsing.core import arrived, cut, facts_of, whole
+from ingress.parsing.facts import WebhookFact
 from ingress.parsing.shapes import TooMuch
 from ingress.telemetry import Request
 
@@ -78,11 +79,11 @@ async def _in_slices(steps: Iterable[T]) -> list[T]:
     return found
 
 
-def _are_too_large(values: Sequence[bytes], facts: Sequence[Fact], size: int) -> bool:
+def _are_too_large(values: Sequence[bytes], facts: Sequence[WebhookFact], size: int) -> bool:
     return sum(map(len, values)) > BODY_TIMES * size + BYTES_AROUND * len(facts) + _kept_twice(facts)
 
 
-def _named_once(facts: Iterable[Fact]) -> Iterator[Fact]:
+def _named_once(facts: Iterable[WebhookFact]) -> Iterator[WebhookFact]:
     """The same facts, without names that an earlier one with the same key has: readers keep the last that they know."""
     seen: set[tuple[str, Contact]] = set()
     for fact in facts:
@@ -95,13 +96,13 @@ def _named_once(facts: Iterable[Fact]) -> Iterator[Fact]:
         yield fact
 
 
-def _kept_twice(facts: Iterable[Fact]) -> int:
+def _kept_twice(facts: Iterable[WebhookFact]) -> int:
     """Bytes that readable texts and their originals may take in addition."""
     torn = [data for fact in facts if (data := fact.data).raw_base64 is not None and data.reason is None]
     return min(sum(len(data.raw_base64 or "") + len(data.raw) for data in torn), TORN_BYTES) if torn else 0
 
 
-def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> Iterator[bytes]:
+def _values(facts: Sequence[WebhookFact], size: int, body_id: str, now: datetime) -> Iterator[bytes]:
     """The record values. Raises `TooMuch` as soon as they are too large together."""
     left = BODY_TIMES * size + _kept_twice(facts)
     for fact in facts:
@@ -112,12 +113,12 @@ def _values(facts: Sequence[Fact], size: int, body_id: str, now: datetime) -> It
         yield value
 
 
-def _all_in_one(body: bytes, reason: str, body_id: str, now: datetime) -> tuple[list[Fact], list[bytes]]:
+def _all_in_one(body: bytes, reason: str, body_id: str, now: datetime) -> tuple[list[WebhookFact], list[bytes]]:
     facts = list(arrived([whole(body, reason, now)], body_id, len(body)))
     return facts, list(_values(facts, len(body), body_id, now))
 
 
-def _value(fact: Fact, body_id: str, now: datetime) -> bytes:
+def _value(fact: WebhookFact, body_id: str, now: datetime) -> bytes:
     return encode(
         WebhookReceived(
             id=fact.id,
@@ -132,7 +133,7 @@ def _value(fact: Fact, body_id: str, now: datetime) -> bytes:
     )
 
 
-def _record(fact: Fact, value: bytes, request: Request) -> Outgoing:
+def _record(fact: WebhookFact, value: bytes, request: Request) -> Outgoing:
     trace = request.publishes(fact)
     headers = headers_for(trace, event_id=fact.id, event_type=fact.type)
     return Outgoing(_TOPIC, fact.key, value, headers, trace=trace)

@@ -15,7 +15,7 @@ from common.telemetry import metrics, spans
 from common.telemetry.spans import SpanKind
 from common.telemetry.trace_context import Trace, enter
 from ingress import limited_log
-from ingress.parsing.core import Fact
+from ingress.parsing.facts import WebhookFact
 
 TAKEN, REFUSED, TOO_LARGE, UNAVAILABLE, FAILED = (
     metrics.WEBHOOKS.labels(outcome) for outcome in ("taken", "invalid_signature", "too_large", "unavailable", "failed")
@@ -39,7 +39,7 @@ class Request:
         self._began = time.time_ns()
         self._spans: dict[Trace, None] = {}  # in their order; a body may bring 2,000
 
-    def publishes(self, fact: Fact) -> Trace:
+    def publishes(self, fact: WebhookFact) -> Trace:
         """The span of the fact's record; one exchange is followed from its first message, which names it."""
         _FACTS[fact.type].inc()
         if fact.type == webhooks.UNPARSED:
@@ -63,7 +63,7 @@ class Request:
             failed = None if status == 200 else str(status)
             spans.record(_NAME, span, SpanKind.SERVER, self._began, now, about, failed=failed)
 
-    def _continued(self, fact: Fact) -> Trace | None:
+    def _continued(self, fact: WebhookFact) -> Trace | None:
         if fact.type != webhooks.STATUS or not spans.active():
             return None
         traceparent = traceparent_in(bytes(fact.data.raw))

@@ -8,6 +8,7 @@ _INGRESS: Final = "services/ingress/src/ingress"
 _TESTS: Final = "services/ingress/tests"
 _ROUTES: Final = f"{_INGRESS}/routes.py"
 _CORE: Final = f"{_INGRESS}/parsing/core.py"
+_FACTS: Final = f"{_INGRESS}/parsing/facts.py"
 _APP: Final = f"{_INGRESS}/app.py"
 _FRONT: Final = f"{_INGRESS}/fast_path.py"
 _SETTINGS: Final = f"{_INGRESS}/settings.py"
@@ -142,7 +143,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/key-of-the-number-alone",
-        _CORE,
+        _FACTS,
         "        return contact_key(number, contact)\n",
         "        return number\n",
         _CORE_TESTS,
@@ -150,7 +151,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/key-without-the-number",
-        _CORE,
+        _FACTS,
         'return number or place.account_id or "unknown"',
         'return place.account_id or "unknown"',
         _CORE_TESTS,
@@ -167,15 +168,15 @@ FAULTS: Final = (
     Fault(
         "ingress/statuses-are-lost",
         _CORE,
-        'for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):',
-        'for name, cut_one in (("messages", _message_fact),):',
+        'for name, cut_one in (("messages", message_fact), ("statuses", status_fact)):',
+        'for name, cut_one in (("messages", message_fact),):',
         (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
     ),
     Fault(
         "ingress/plain-statuses-are-lost",
         _CORE,
-        "            facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())\n",
+        "            facts.extend(status_fact(fragment, people, place) for fragment in value.statuses or ())\n",
         "",
         (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
@@ -183,14 +184,14 @@ FAULTS: Final = (
     Fault(
         "ingress/empty-entries-are-lost",
         _CORE,
-        '        yield _unparsed(raw, "the entry has no change", about.place)\n',
+        '        yield unparsed_fact(raw, "the entry has no change", about.place)\n',
         "        return\n",
         _CORE_TESTS,
         "a body is answered 200 and nothing of it is stored",
     ),
     Fault(
         "ingress/participants-share-a-status",
-        _CORE,
+        _FACTS,
         "status.id, status.status, participant, failure)",
         "status.id, status.status, failure)",
         _CORE_TESTS,
@@ -198,7 +199,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/invalid-text-in-records",
-        _CORE,
+        _FACTS,
         '    str(raw, "utf-8")\n',
         "    bytes(raw)\n",
         _CORE_TESTS,
@@ -214,7 +215,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/a-torn-text-is-not-kept",
-        _CORE,
+        _FACTS,
         "        raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()\n",
         "        raw = msgspec.Raw(readable(given))\n",
         _ODD_TESTS,
@@ -278,7 +279,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/numbers-share-a-wamid",
-        _CORE,
+        _FACTS,
         'derive_id(webhooks.MESSAGE, number or "", message.id)',
         'derive_id(webhooks.MESSAGE, "", message.id)',
         _ODD_TESTS,
