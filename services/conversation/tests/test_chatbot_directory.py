@@ -7,7 +7,7 @@ import pytest
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.contracts.topics import ACCOUNTS
 from common.kafka.settings import KafkaSettings
-from conversation.chatbot_directory import Numbers
+from conversation.chatbot_directory import ChatbotDirectory
 
 
 def account(chatbot, number="1", *, active=True, revision=1):
@@ -28,7 +28,7 @@ class Room:
 
     def __init__(self):
         self.clock, self.coming, self.asked, self.reachable = Clock(), [], 0, True
-        self.numbers = Numbers(KafkaSettings(), now=self.clock)
+        self.numbers = ChatbotDirectory(KafkaSettings(), now=self.clock)
         self.numbers.table.catch_up = self.catch_up
 
     async def catch_up(self, seconds):

@@ -78,7 +78,7 @@ class Session:
         self.vain += 1
 
 
-class Numbers:
+class ChatbotDirectory:
     def __init__(self):
         self.asked, self.deactivated = [], set()
 
@@ -96,7 +96,7 @@ class Numbers:
 class Room:
     def __init__(self):
         self.steps = []
-        self.store, self.numbers = Store(self.steps), Numbers()
+        self.store, self.numbers = Store(self.steps), ChatbotDirectory()
         self.there = asyncio.Event()
         self.there.set()
         self.indexes = SimpleNamespace(wait=self.there.wait, tries=0)

@@ -17,7 +17,7 @@ _UNKNOWN_SECONDS: Final = 10.0
 _changes: Final = decoder(AccountChanged)
 
 
-class Numbers:
+class ChatbotDirectory:
     """The accounts table, by phone number id. Of several accounts that had a number, the active one counts."""
 
     def __init__(self, settings: KafkaSettings, *, now: Callable[[], float] = time.monotonic) -> None:

@@ -22,11 +22,11 @@ from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
-from conversation.batch.batch_size import Fit
+from conversation.batch.batch_size import BatchSize
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Fact, Poison, Record, Result, header_text, read
-from conversation.batch.number_events import news
-from conversation.chatbot_directory import Numbers
+from conversation.batch.number_events import number_records
+from conversation.chatbot_directory import ChatbotDirectory
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry, note_facts
 
@@ -44,7 +44,7 @@ class ConversationWorker:
     def __init__(
         self,
         store: ConversationStore,
-        numbers: Numbers,
+        directory: ChatbotDirectory,
         indexes: Indexes,
         letters: DeadLetterLimit,
         *,
@@ -53,10 +53,10 @@ class ConversationWorker:
         callbacks: Callbacks,
     ) -> None:
         self._store = store
-        self._letters = letters
-        self._numbers = numbers
+        self._dead_letters = letters
+        self._directory = directory
         self._indexes = indexes
-        self._fit = Fit(batch_records)
+        self._batch_size = BatchSize(batch_records)
         self._tenants = tenants
         self._callbacks = callbacks
 
@@ -66,34 +66,36 @@ class ConversationWorker:
             return
         async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
             while not session.stopping.is_set():
-                for partition, records in (await session.fetch(max_records=self._fit.size)).items():
+                for partition, records in (await session.fetch(max_records=self._batch_size.size)).items():
                     batch = BatchTelemetry(partition.topic, partition.partition, session.group, len(records))
-                    outgoing = await self._in_time(owned, records, batch)
+                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
                     batch.committed()
 
-    async def _in_time(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
+    async def _apply_in_time(
+        self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry
+    ) -> list[Outgoing]:
         try:
             outgoing = await self.apply(owned, records, batch)
         except TimeoutError:
-            self._fit.too_many(len(records))
+            self._batch_size.shrink(len(records))
             log.warning(
                 "a transaction did not get through in time; the next have fewer records",
-                extra={"records": len(records), "next": self._fit.size},
+                extra={"records": len(records), "next": self._batch_size.size},
             )
             raise
-        self._fit.went_well(len(records))
+        self._batch_size.grow(len(records))
         self._count(records, outgoing)
         return outgoing
 
     def _count(self, records: Sequence[Record], outgoing: Sequence[Outgoing]) -> None:
         """Count each record of a whole batch once, by tenant. Raises `Halted`; then its letters are not written."""
-        tenants = {record.offset: self._numbers.tenant(record.key) for record in records}
+        tenants = {record.offset: self._directory.tenant(record.key) for record in records}
         letters = [code_of(letter) for letter in outgoing if letter.topic == WEBHOOKS_DLQ.name]
         dead = Counter(tenants[offset] for offset, _ in letters)
         # Those without letters first: they are active when the others are judged.
         for tenant, count in sorted(Counter(tenants.values()).items(), key=lambda counted: dead[counted[0]]):
-            self._letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
+            self._dead_letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
         for offset, code in letters:
             DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, code, self._tenants.name(tenants[offset])).inc()
 
@@ -121,15 +123,15 @@ class ConversationWorker:
         if not facts:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
-        chatbots = await self._numbers.chatbots(numbers)
-        silent = self._numbers.silent(chatbots)
+        chatbots = await self._directory.chatbots(numbers)
+        silent = self._directory.silent(chatbots)
         now, began = datetime.now(UTC), time.time_ns()
         done = await self._store.apply(
             owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, silent)
         )
         batch.stored(facts, began)
         note_facts(facts, chatbots, self._tenants)
-        return [*(pending.record(now) for pending in done.events), *news(facts, now)]
+        return [*(pending.record(now) for pending in done.events), *number_records(facts, now)]
 
     async def _may_begin(self, session: PartitionSession) -> bool:
         """Wait for the unique indexes: without them nothing may be written."""

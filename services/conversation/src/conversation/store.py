@@ -21,7 +21,7 @@ from common.mongo import (
 from common.mongo.indexes import ensure_indexes
 from conversation.batch.core import Keys
 from conversation.batch.plan import Plan
-from conversation.batch.working_set import Conversation, Known, Message, Working
+from conversation.batch.working_set import Conversation, Known, Message, WorkingSet
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class ConversationStore:
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
 
 
-def _of_conversations(working: Working) -> list[Any]:
+def _of_conversations(working: WorkingSet) -> list[Any]:
     conversations = working.conversations.values()
     return [*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]
 

@@ -24,7 +24,7 @@ from common.kafka.consume.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
 from conversation.batch.core import keys_of, plan
-from conversation.read_api.queries import Reads
+from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
 from conversation.read_api.usage import days_of, pipeline
 from conversation.settings import Settings
@@ -63,7 +63,7 @@ class Room:
         self.mongo = Mongo(self.settings)
         self.sought, self.unfinished = [], None  # what was looked for on Kafka, and what is there
         self.store = ConversationStore(self.mongo)
-        reads, keys = Reads(self.store), self.settings.api_keys
+        reads, keys = ReadQueries(self.store), self.settings.api_keys
         self.public = self.listener(read_routes(reads, require("read", keys), self.find))
         self.internal = self.listener(internal_routes(reads, require("windows", keys)))
 

@@ -13,9 +13,9 @@ from common.http.openapi import documents
 from common.http.service.health import health_routes
 from common.kafka.consume.table import Table
 from common.kafka.produce.publisher import Publisher
-from ingress.fast_path import Front
+from ingress.fast_path import FastPath
 from ingress.openapi import webhook_operations
-from ingress.reports.refusals import Refused
+from ingress.reports.refusals import RefusedWebhooks
 from ingress.reports.reporter import Reporter
 from ingress.routes import PATH, WebhookRoute
 from ingress.settings import Settings
@@ -25,16 +25,16 @@ from ingress.verify.tokens import VerifyTokens
 
 def build_app(settings: Settings) -> Litestar:
     """The application without its front, for its documents."""
-    return build_front(settings).app
+    return build_fast_path(settings).app
 
 
-def build_front(settings: Settings) -> Front:
+def build_fast_path(settings: Settings) -> FastPath:
     """The application; it starts without Kafka, and is ready when Kafka is."""
     publisher, for_large = (Publisher(settings, timeout_seconds=settings.publish_timeout_seconds) for _ in range(2))
     changes = decoder(AccountChanged)
     keys = settings.digest_keys() if settings.verify_digest_keys else None
     tokens = VerifyTokens(keys, lambda seconds: accounts.catch_up(seconds))  # noqa: PLW0108  # it is made after this
-    refused = Refused()
+    refused = RefusedWebhooks()
 
     def changed(chatbot_id: str, account: AccountData | None) -> None:
         tokens.changed(chatbot_id, account)
@@ -81,4 +81,4 @@ def build_front(settings: Settings) -> Front:
         openapi_config=documents("ingress", keys=False),
     )
     app.openapi_schema.paths = {PATH: webhook_operations()}
-    return Front(webhook, app)
+    return FastPath(webhook, app)

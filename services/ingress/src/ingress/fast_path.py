@@ -15,7 +15,7 @@ from ingress.routes import PATH, WebhookRoute
 _BARE: Final = frozenset({PATH, PATH + "/"})
 
 
-class Front:
+class FastPath:
     """An ASGI application: `webhook` at its path, `app` everywhere else, its lifespan too."""
 
     def __init__(self, webhook: WebhookRoute, app: Litestar) -> None:

@@ -27,7 +27,7 @@ def why_refused(signature: bytes | None, secrets: Sequence[bytes]) -> str:
     return WRONG if looks_signed(signature) else MALFORMED
 
 
-class Notices:
+class LimitedLog:
     """Warnings with one text, at most one a minute for each `reason`. `now` is a monotonic clock in seconds.
 
     The reasons have to be few: each is remembered.
@@ -50,5 +50,5 @@ class Notices:
         log.warning("%s: %s", self._text, reason, extra={"reason": reason, "suppressed": left_out, **about})
 
 
-refused: Final = Notices("a webhook was refused")
-unparsed: Final = Notices("a part of a webhook was not understood; it is kept in the webhook log")
+refused: Final = LimitedLog("a webhook was refused")
+unparsed: Final = LimitedLog("a part of a webhook was not understood; it is kept in the webhook log")

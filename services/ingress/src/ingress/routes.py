@@ -21,8 +21,8 @@ from ingress import limited_log, telemetry
 from ingress.in_flight import InFlight
 from ingress.parsing.core import LARGE_BODY_BYTES
 from ingress.records import records, records_in_slices
-from ingress.reports.refusals import Refused
-from ingress.telemetry import Request
+from ingress.reports.refusals import RefusedWebhooks
+from ingress.telemetry import WebhookRequest
 from ingress.verify.requests import Verification
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,14 @@ class WebhookRoute:
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         verification: Verification,
         publish_large: Callable[[Sequence[Outgoing]], Awaitable[None]] | None = None,
-        refused: Refused | None = None,
+        refused: RefusedWebhooks | None = None,
     ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
         self._publish_large = publish_large or publish
         self._small, self._large = InFlight(), InFlight()
-        self._refused = refused or Refused()
+        self._refused = refused or RefusedWebhooks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -108,7 +108,7 @@ class WebhookRoute:
         else:
             await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)
 
-    async def _take(self, request: Request, body: bytes, send: Send) -> None:
+    async def _take(self, request: WebhookRequest, body: bytes, send: Send) -> None:
         """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
         held, is_large = 0, len(body) > LARGE_BODY_BYTES
         flight, publish = (self._large, self._publish_large) if is_large else (self._small, self._publish)
@@ -137,7 +137,7 @@ class WebhookRoute:
         finally:
             flight.bytes -= held
 
-    async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
+    async def _records_of_large(self, body: bytes, request: WebhookRequest) -> list[Outgoing]:
         async with self._large.turn():
             return await records_in_slices(body, request, now=datetime.now(UTC))
 

@@ -29,7 +29,7 @@ _ABOUT: Final = {"http.request.method": "POST", "url.path": "/whatsapp-cloud/web
 _NAME: Final = "POST /whatsapp-cloud/webhook"
 
 
-class Request:
+class WebhookRequest:
     """One signed webhook request: its span, and those that it is in the traces of statuses, as far as followed."""
 
     __slots__ = ("_began", "_spans", "trace")
@@ -70,7 +70,7 @@ class Request:
         return enter(fact.id, traceparent) if traceparent is not None else None
 
 
-def begin(body_id: str, traceparent: bytes | None) -> Request:
+def begin(body_id: str, traceparent: bytes | None) -> WebhookRequest:
     """A request begins; whether it is followed is decided here, unless its caller has."""
     given = traceparent.decode("latin-1") if traceparent else None
-    return Request(enter(body_id, given, sampled=spans.chosen()))
+    return WebhookRequest(enter(body_id, given, sampled=spans.chosen()))

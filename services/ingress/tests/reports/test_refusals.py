@@ -10,7 +10,7 @@ from common.contracts.reports import IngressReport, Refusals, ReportData
 from common.contracts.topics import INGRESS_REPORTS
 from common.errors import Unavailable
 from common.security.signature import signature_of
-from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
+from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, RefusedWebhooks, report
 from ingress.reports.reporter import Reporter
 from ingress.routes import WebhookRoute
 
@@ -29,7 +29,7 @@ def body(number=NUMBER):
 
 @pytest.fixture
 def refused():
-    made = Refused()
+    made = RefusedWebhooks()
     made.account_changed("bot", AccountData(chatbot_id="bot", phone_number_id=NUMBER, status=ACTIVE, revision=1))
     return made
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from common.contracts.ids import outbound_message_id
 from conversation.batch.statuses import advance
-from conversation.batch.working_set import Document, Message, Working
+from conversation.batch.working_set import Document, Message, WorkingSet
 
 STOOD_IN: Final = "stoodIn"
 """Set on a message that has taken a stand-in: prices of it may be kept under the stand-in's id."""
@@ -22,7 +22,7 @@ def stand_in_id(message: Message, wamid: str) -> str:
     return outbound_message_id(document.get("phoneNumberId"), document.get("chatbotId"), wamid)
 
 
-def absorb(working: Working, message: Message, wamid: str, *, origin: str, most: int) -> None:
+def absorb(working: WorkingSet, message: Message, wamid: str, *, origin: str, most: int) -> None:
     """Take the stand-in of this wamid, if there is one, into `message`, which has at most `most` statuses then.
 
     `origin` is that of the fact that says whose the wamid is: what was published without the send is its to publish.
@@ -42,7 +42,7 @@ def absorb(working: Working, message: Message, wamid: str, *, origin: str, most:
         message.set("error", stand_in.document.get("error"))
 
 
-def retold(message: Message, key: str, origin: str) -> list[Document]:
+def statuses_to_repeat(message: Message, key: str, origin: str) -> list[Document]:
     """The statuses that a fact has to publish beside its own, whose key is `key`: those of the stand-in."""
     return [one for one in message.document.get("statuses", ()) if one["origin"] == origin and one["key"] != key]
 

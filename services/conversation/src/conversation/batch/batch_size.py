@@ -6,18 +6,18 @@ did not get through in its time, and grow slowly while all goes well.
 """
 
 
-class Fit:
+class BatchSize:
     """`size` is how many records the next batch may have: at most `most`, at least one."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.size = most
 
-    def too_many(self, records: int) -> None:
+    def shrink(self, records: int) -> None:
         """A batch of so many did not get through. Several of one size at the same time count once."""
         self.size = min(self.size, max(1, records // 2))
 
-    def went_well(self, records: int) -> None:
+    def grow(self, records: int) -> None:
         """A batch of so many got through; one that was not full says nothing."""
         if records >= self.size:
             self.size = min(self._most, self.size + 1)

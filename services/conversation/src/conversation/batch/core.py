@@ -22,7 +22,7 @@ from conversation.batch.log_entries import webhook_entry
 from conversation.batch.outbound import apply_result, apply_status
 from conversation.batch.people import addressee_of, caller_of, recipient_of, sender_of
 from conversation.batch.plan import Plan
-from conversation.batch.working_set import Chatbots, Known, Working
+from conversation.batch.working_set import Chatbots, Known, WorkingSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def plan(
 
     What comes in on a number that is `silent`, because its account is deactivated, is kept and never published.
     """
-    result = Plan(Working.of(known), frozenset(fact.origin for fact in facts))
+    result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts))
     for fact in facts:
         match fact:
             case Inbound():

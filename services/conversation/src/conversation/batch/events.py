@@ -22,7 +22,7 @@ from conversation.batch.working_set import Document, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingEvent:
     """An event to be: `write` makes it, from the documents as they are in the end."""
 
     trace: Trace
@@ -39,7 +39,7 @@ class Pending:
         return Outgoing(topic.name, key, value, headers, trace=trace)
 
 
-def incoming(fact: Inbound, message: Message) -> Pending:
+def incoming(fact: Inbound, message: Message) -> PendingEvent:
     """The customer's message, for the AI."""
 
     def write(now: datetime) -> tuple[Topic, str, IncomingMessage]:
@@ -68,10 +68,10 @@ def incoming(fact: Inbound, message: Message) -> Pending:
         )
         return INCOMING_MESSAGES, conversation_id or data.phone_number_id or fact.message.id, event
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pending:
+def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> PendingEvent:
     """What became of an outbound message. `key` tells this status from the others of the message."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
@@ -79,20 +79,20 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
         data = _from_meta(fact, standing) if isinstance(fact, StatusSeen) else _from_sender(fact, standing)
         return _status_event(fact, standing, key, data, now)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_retold(fact: StatusSeen | Result, message: Message, entry: Document) -> Pending:
+def status_repeated(fact: StatusSeen | Result, message: Message, entry: Document) -> PendingEvent:
     """A status that came before anybody could say whose message it was; `fact` says so."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
-        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now)
+        return _status_event(fact, standing, entry["key"], _earlier_status(fact, standing, entry), now)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_named(fact: Result, message: Message, entry: Document) -> Pending:
+def status_named(fact: Result, message: Message, entry: Document) -> PendingEvent:
     """A status that was told without the send's `messageId`, once more with it; `fact` is the result that has it.
 
     Its id is another than that of the first, so that a consumer that has seen the first does not drop it.
@@ -100,12 +100,12 @@ def status_named(fact: Result, message: Message, entry: Document) -> Pending:
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
-        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now, NAMED)
+        return _status_event(fact, standing, entry["key"], _earlier_status(fact, standing, entry), now, NAMED)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def _told_before(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
+def _earlier_status(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
     """A status of the message's history, with what is known of the message now."""
     own = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
     error = entry.get("error")
@@ -137,7 +137,7 @@ def _status_event(
     return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or message_id, event
 
 
-def word_of(fact: Result) -> str:
+def status_of_result(fact: Result) -> str:
     """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
@@ -172,7 +172,7 @@ def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
 def _from_sender(fact: Result, message: Message) -> StatusData:
     data, document = fact.event.data, message.document
     return StatusData(
-        status=word_of(fact),
+        status=status_of_result(fact),
         delivery_status=document["deliveryStatus"],
         conversation_id=message.conversation_id,
         phone_number_id=data.phone_number_id,

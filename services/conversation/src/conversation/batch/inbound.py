@@ -8,10 +8,10 @@ from common.meta.broken_text import kept_text
 from conversation.batch.documents import contact_document, present
 from conversation.batch.events import incoming
 from conversation.batch.facts import ChangeSeen, Inbound
-from conversation.batch.people import Named, caller_of, conversation_of, note_sender, sender_of
+from conversation.batch.people import NamedPerson, caller_of, conversation_of, note_sender, sender_of
 from conversation.batch.plan import Plan
 from conversation.batch.service_window import FREE_ENTRY_AT, LAST_CALL, LAST_INBOUND, opens
-from conversation.batch.working_set import INBOUND, PLACE, Chatbots, Conversation, Message, Working
+from conversation.batch.working_set import INBOUND, PLACE, Chatbots, Conversation, Message, WorkingSet
 
 
 def apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime, *, silent: bool) -> None:
@@ -45,7 +45,7 @@ def apply_calls(result: Plan, fact: ChangeSeen, chatbots: Chatbots, now: datetim
             conversation.latest(LAST_CALL, call.at)
 
 
-def _stored_before(working: Working, fact: Inbound, owner: str | None) -> Message | None:
+def _stored_before(working: WorkingSet, fact: Inbound, owner: str | None) -> Message | None:
     """The message as an earlier version stored it, if it is that of this number."""
     message = working.messages.get(message_id_before(fact.message.id))
     number = fact.event.data.phone_number_id
@@ -74,7 +74,7 @@ def _new_inbound(
     return Message(document, new=True, conversation=conversation)
 
 
-def _note_inbound(conversation: Conversation, fact: Inbound, sender: Named) -> None:
+def _note_inbound(conversation: Conversation, fact: Inbound, sender: NamedPerson) -> None:
     note_sender(conversation, sender)
     conversation.latest("lastMessageAt", fact.at)
     if opens(fact.kind):

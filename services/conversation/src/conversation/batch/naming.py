@@ -21,7 +21,7 @@ NAMED: Final = "named"
 _OF_RESULTS: Final = f"{SEND_RESULTS.name}/"
 
 
-def note_nameless(message: Message, origin: str, batch: Collection[str]) -> None:
+def note_statuses_to_name(message: Message, origin: str, batch: Collection[str]) -> None:
     """Note which statuses have been told without the send's names, before the result of this origin brings them.
 
     `batch` are the origins of the records that are applied together: each publishes what it is the origin of.
@@ -37,7 +37,7 @@ def note_nameless(message: Message, origin: str, batch: Collection[str]) -> None
         message.set(NAMED, {"by": origin, "places": places})
 
 
-def nameless(message: Message, origin: str) -> list[Document]:
+def statuses_to_name(message: Message, origin: str) -> list[Document]:
     """The statuses that the result of this origin has to publish once more."""
     named = message.document.get(NAMED)
     if named is None or named["by"] != origin:

@@ -23,7 +23,7 @@ _LIMITS: Final = frozenset({"phone_number_quality_update", "business_capability_
 """Meta's change fields that speak of limits (webhooks reference)."""
 
 
-def news(facts: Sequence[Fact], now: datetime) -> list[Outgoing]:
+def number_records(facts: Sequence[Fact], now: datetime) -> list[Outgoing]:
     """The records about numbers that a batch leads to; harmless to repeat."""
     came: dict[str, list[Inbound]] = {}
     for fact in facts:

@@ -7,17 +7,17 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import message_id_before, outbound_message_id
 from common.contracts.messages import MetaError
-from conversation.batch.absorbing import absorb, retold
+from conversation.batch.absorbing import absorb, statuses_to_repeat
 from conversation.batch.documents import error_document, present
-from conversation.batch.events import status_changed, status_error, status_named, status_retold, word_of
+from conversation.batch.events import status_changed, status_error, status_named, status_of_result, status_repeated
 from conversation.batch.facts import Result, StatusSeen
 from conversation.batch.log_entries import usage_of_pricing, usage_of_send
-from conversation.batch.naming import nameless, note_nameless
-from conversation.batch.people import Named, addressee_of, conversation_of, note_recipient, recipient_of
+from conversation.batch.naming import note_statuses_to_name, statuses_to_name
+from conversation.batch.people import NamedPerson, addressee_of, conversation_of, note_recipient, recipient_of
 from conversation.batch.plan import Plan
 from conversation.batch.service_window import CLOSED, CLOSED_AT
 from conversation.batch.statuses import QUEUED, advance, status_key
-from conversation.batch.working_set import OUTBOUND, PLACE, Chatbots, Message, Working
+from conversation.batch.working_set import OUTBOUND, PLACE, Chatbots, Message, WorkingSet
 
 MAX_STATUSES: Final = 1_000
 MAX_OTHER_WAMIDS: Final = 20
@@ -32,19 +32,19 @@ def apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: dateti
     chatbot = message.document.get("chatbotId", owner)
     _note_wamid(result.working, message, status.id)
     absorb(result.working, message, status.id, origin=fact.origin, most=MAX_STATUSES)
-    _note_time(message, fact.at)
-    _join(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
+    _set_timestamp(message, fact.at)
+    _join_conversation(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
     result.usage.extend(usage_of_pricing(fact, message))
     key = status_key(message, status)
-    if _record(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
+    if _add_status(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
         result.events.append(status_changed(fact, message, key))
-    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
+    result.events.extend(status_repeated(fact, message, one) for one in statuses_to_repeat(message, key, fact.origin))
 
 
 def apply_result(result: Plan, fact: Result, now: datetime) -> None:
     """The sender's result of a send."""
     data = fact.event.data
-    word = word_of(fact)
+    word = status_of_result(fact)
     key = f"{fact.event.type}|{data.attempts}" + (f"|{data.due.isoformat()}" if data.due is not None else "")
     if fact.event.type == sends.DUPLICATE:
         _note_duplicate(result, fact, key, now)
@@ -56,32 +56,32 @@ def apply_result(result: Plan, fact: Result, now: datetime) -> None:
         result.events.append(status_changed(fact, Message({"_id": data.journal_id, "deliveryStatus": word}), key))
         return
     message = _outbound(result.working, data.journal_id, data.phone_number_id, data.chatbot_id, now)
-    if not _is_of(message, data.phone_number_id, data.chatbot_id):
+    if not _belongs_to(message, data.phone_number_id, data.chatbot_id):
         message.leave_conversation()  # the account has another number since, or the number another account
-    note_nameless(message, fact.origin, result.origins)
-    _fill(message, fact, content)
+    note_statuses_to_name(message, fact.origin, result.origins)
+    _set_request(message, fact, content)
     if data.wamid:
         _note_wamid(result.working, message, data.wamid)
         absorb(result.working, message, data.wamid, origin=fact.origin, most=MAX_STATUSES)
-    _join(result.working, message, addressee_of(fact), data.chatbot_id, now, error=data.error)
+    _join_conversation(result.working, message, addressee_of(fact), data.chatbot_id, now, error=data.error)
     if fact.event.type == sends.ACCEPTED:
         result.usage.append(usage_of_send(fact, message))
-    if _record(message, key, word, fact.origin, data.at, fact, now):
+    if _add_status(message, key, word, fact.origin, data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
-    result.events.extend(status_retold(fact, message, one) for one in retold(message, key, fact.origin))
-    result.events.extend(status_named(fact, message, one) for one in nameless(message, fact.origin))
+    result.events.extend(status_repeated(fact, message, one) for one in statuses_to_repeat(message, key, fact.origin))
+    result.events.extend(status_named(fact, message, one) for one in statuses_to_name(message, fact.origin))
 
 
 def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:
     """Another content came under the id of a send: it is in its history, and its producer is told."""
     message = result.working.messages.get(fact.event.data.journal_id)
-    if message is None or not _is_of(message, fact.event.data.phone_number_id, fact.event.data.chatbot_id):
+    if message is None or not _belongs_to(message, fact.event.data.phone_number_id, fact.event.data.chatbot_id):
         return
-    if _record(message, key, word_of(fact), fact.origin, fact.event.data.at, fact, now):
+    if _add_status(message, key, status_of_result(fact), fact.origin, fact.event.data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
 
 
-def _fill(message: Message, fact: Result, content: object) -> None:
+def _set_request(message: Message, fact: Result, content: object) -> None:
     """What only the sender knows of a message."""
     data = fact.event.data
     request = data.request or {}
@@ -101,7 +101,7 @@ def _fill(message: Message, fact: Result, content: object) -> None:
         message.set(
             "timestamp", data.at.replace(microsecond=0)
         )  # it stands where it was sent, not where it was asked for
-    _note_time(message, data.at)
+    _set_timestamp(message, data.at)
     message.set("due", data.due)
     if fact.event.type == sends.QUEUED and data.error is not None:
         message.set("reason", data.error.reason)
@@ -109,7 +109,7 @@ def _fill(message: Message, fact: Result, content: object) -> None:
         message.set("error", error_document(data.error))
 
 
-def _note_time(message: Message, at: datetime) -> None:
+def _set_timestamp(message: Message, at: datetime) -> None:
     """Its place among the others of a thread, for good: in whole seconds, because Meta's times have no more."""
     message.set("timestamp", message.document.get("timestamp") or at.replace(microsecond=0))
 
@@ -122,7 +122,7 @@ def _text_of(content: object) -> str | None:
 
 
 def _outbound(
-    working: Working, message_id: str, phone_number_id: str | None, chatbot: str | None, now: datetime
+    working: WorkingSet, message_id: str, phone_number_id: str | None, chatbot: str | None, now: datetime
 ) -> Message:
     """The outbound message; made by whichever fact of it comes first (docs/decisions/0006)."""
     message = working.messages.get(message_id)
@@ -134,7 +134,7 @@ def _outbound(
     return message
 
 
-def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: datetime) -> Message:
+def _message_of(working: WorkingSet, fact: StatusSeen, owner: str | None, now: datetime) -> Message:
     """The message that a status speaks of; `owner` is the account that its number belongs to."""
     number = fact.event.data.phone_number_id
     if fact.journal_id is not None:
@@ -151,13 +151,13 @@ def _message_of(working: Working, fact: StatusSeen, owner: str | None, now: date
     return _outbound(working, of_another_system, number, owner, now)
 
 
-def _is_of(message: Message, phone_number_id: str | None, chatbot_id: str) -> bool:
+def _belongs_to(message: Message, phone_number_id: str | None, chatbot_id: str) -> bool:
     """Whether a send's message stands where its result says; the result may know no number, and then any is right."""
     document = message.document
     return document.get("chatbotId") == chatbot_id and phone_number_id in (None, document.get("phoneNumberId"))
 
 
-def _note_wamid(working: Working, message: Message, wamid: str) -> None:
+def _note_wamid(working: WorkingSet, message: Message, wamid: str) -> None:
     """One send has one wamid, unless an unanswered call turned out to have been taken after all."""
     first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
@@ -169,8 +169,14 @@ def _note_wamid(working: Working, message: Message, wamid: str) -> None:
     working.note_wamid(message, wamid)
 
 
-def _join(
-    working: Working, message: Message, to: Named, chatbot: str | None, now: datetime, *, error: MetaError | None
+def _join_conversation(
+    working: WorkingSet,
+    message: Message,
+    to: NamedPerson,
+    chatbot: str | None,
+    now: datetime,
+    *,
+    error: MetaError | None,
 ) -> None:
     """Put an outbound message into its conversation, which comes to be if need be."""
     conversation = conversation_of(working, message.document.get("phoneNumberId"), to, chatbot, now)
@@ -186,7 +192,7 @@ def _join(
         message.set(PLACE, conversation.next_place())
 
 
-def _record(
+def _add_status(
     message: Message, key: str, word: str, origin: str, at: datetime, fact: StatusSeen | Result, now: datetime
 ) -> bool:
     """Enter a status into the history; whether this record is the one to publish it."""

@@ -23,7 +23,7 @@ from conversation.batch.working_set import (
     PHONE_AT,
     Conversation,
     Document,
-    Working,
+    WorkingSet,
     newest_aliases,
 )
 
@@ -31,7 +31,7 @@ _IDS: Final = ("userId", "waId", "parentUserId")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedPerson:
     """One person on a business number, as a fact names it.
 
     `contact` is to be written to from now on. `aliases` are the person's for sure, those of the past first. `new` are
@@ -59,41 +59,41 @@ def users_of(conversation: Conversation) -> set[str]:
     return set(filter(is_user, conversation.document["aliases"]))
 
 
-def sender_of(fact: Inbound) -> Named:
+def sender_of(fact: Inbound) -> NamedPerson:
     """Who wrote a message, or whom a `system` message is about."""
     data, identity = fact.event.data, fact.identity
     told = data.contact or Contact()
     if not identity.changed:
-        return Named(fact.contact, _aliases(data.phone_number_id, fact.contact), fact.at)
+        return NamedPerson(fact.contact, _aliases(data.phone_number_id, fact.contact), fact.at)
     unnamed = identity.moves(told) and identity.now.user_id is None
     new = _aliases(data.phone_number_id, Contact(wa_id=identity.now.wa_id)) if unnamed else ()
     aliases = _aliases(data.phone_number_id, *identity.before, told, fact.contact)
-    return Named(fact.contact, aliases, fact.at, frozenset(new))
+    return NamedPerson(fact.contact, aliases, fact.at, frozenset(new))
 
 
-def recipient_of(fact: StatusSeen) -> Named:
+def recipient_of(fact: StatusSeen) -> NamedPerson:
     """To whom the message of a status went."""
     contact = fact.event.data.contact or Contact()
-    return Named(contact, _aliases(fact.event.data.phone_number_id, contact), fact.at)
+    return NamedPerson(contact, _aliases(fact.event.data.phone_number_id, contact), fact.at)
 
 
-def addressee_of(fact: Result) -> Named:
+def addressee_of(fact: Result) -> NamedPerson:
     """To whom a send went: Meta's name and the producer's are the same person's."""
     data = fact.event.data
     given, told = contact_of_recipient(data.to), data.contact
     if told is None or given.group_id is not None:
-        return Named(given, _aliases(data.phone_number_id, given), data.at)
+        return NamedPerson(given, _aliases(data.phone_number_id, given), data.at)
     both = replace(told, user_id=told.user_id or given.user_id, wa_id=told.wa_id or given.wa_id)
-    return Named(both, _aliases(data.phone_number_id, told, given), data.at)
+    return NamedPerson(both, _aliases(data.phone_number_id, told, given), data.at)
 
 
-def caller_of(call: Call, phone_number_id: str | None) -> Named:
+def caller_of(call: Call, phone_number_id: str | None) -> NamedPerson:
     """Who called."""
-    return Named(call.contact, _aliases(phone_number_id, call.contact), call.at)
+    return NamedPerson(call.contact, _aliases(phone_number_id, call.contact), call.at)
 
 
 def conversation_of(
-    working: Working, phone_number_id: str | None, named: Named, chatbot: str | None, now: datetime
+    working: WorkingSet, phone_number_id: str | None, named: NamedPerson, chatbot: str | None, now: datetime
 ) -> Conversation | None:
     """The conversation of this person, made or merged as needed; a phone number is taken from who had it before."""
     if phone_number_id is None or not named.aliases:
@@ -110,23 +110,23 @@ def conversation_of(
     return conversation
 
 
-def _is_known(conversation: Conversation, named: Named) -> bool:
+def _is_known(conversation: Conversation, named: NamedPerson) -> bool:
     """Whether the fact says nothing new of who it is."""
     known = conversation.document["aliases"]
     return AWAITED not in conversation.document and all(alias in known for alias in named.aliases)
 
 
 def _resolved(
-    working: Working,
+    working: WorkingSet,
     phone_number_id: str,
-    named: Named,
+    named: NamedPerson,
     chatbot: str | None,
     found: Sequence[Conversation],
     now: datetime,
 ) -> Conversation:
     """The person's conversation, with all that the fact says of who it is."""
-    mine, others = _told_apart(found, named)
-    aliases = _own(working, named, others)
+    mine, others = _split_by_person(found, named)
+    aliases = _own_aliases(working, named, others)
     if not mine:
         document = present(
             # The time, because an alias can begin more than one: a phone number with each of its owners, a BSUID when
@@ -146,7 +146,7 @@ def _resolved(
     return conversation
 
 
-def note_sender(conversation: Conversation, named: Named) -> None:
+def note_sender(conversation: Conversation, named: NamedPerson) -> None:
     """Show the person as they wrote last: what comes late does not overwrite what is newer."""
     since = conversation.document.get(CONTACT_AT)
     if since is not None and (named.at < since or (named.new and named.at == since)):
@@ -159,7 +159,7 @@ def note_sender(conversation: Conversation, named: Named) -> None:
     conversation.latest(CONTACT_AT, named.at)
 
 
-def note_recipient(conversation: Conversation, named: Named) -> None:
+def note_recipient(conversation: Conversation, named: NamedPerson) -> None:
     """Show what was not known yet of a person, but no BSUID of before while a new one is still to come."""
     told = _shown(conversation, named.contact)
     if conversation.document.get(AWAITED):
@@ -167,7 +167,9 @@ def note_recipient(conversation: Conversation, named: Named) -> None:
     conversation.set("contact", {**told, **conversation.document.get("contact", {})})
 
 
-def _told_apart(found: Sequence[Conversation], named: Named) -> tuple[list[Conversation], list[Conversation]]:
+def _split_by_person(
+    found: Sequence[Conversation], named: NamedPerson
+) -> tuple[list[Conversation], list[Conversation]]:
     """Of the conversations that have one of the aliases, those of this person, and those of other people."""
     person, mine, others = set(named.users), list[Conversation](), list[Conversation]()
     for conversation in found:
@@ -180,7 +182,7 @@ def _told_apart(found: Sequence[Conversation], named: Named) -> tuple[list[Conve
     return mine, others
 
 
-def _is_linked(conversation: Conversation, named: Named, person: set[str], mine: Sequence[Conversation]) -> bool:
+def _is_linked(conversation: Conversation, named: NamedPerson, person: set[str], mine: Sequence[Conversation]) -> bool:
     """Whether it is this person's without a BSUID in common."""
     held = {alias for alias in named.aliases if alias in conversation.document["aliases"]}
     if held <= named.new:  # the new number's: of this person, if written from after the change, else of who had it
@@ -190,7 +192,7 @@ def _is_linked(conversation: Conversation, named: Named, person: set[str], mine:
     return not person or (not any(map(users_of, mine)) and not held.isdisjoint(awaited))
 
 
-def _own(working: Working, named: Named, others: Iterable[Conversation]) -> list[str]:
+def _own_aliases(working: WorkingSet, named: NamedPerson, others: Iterable[Conversation]) -> list[str]:
     """The aliases that are this person's now: phone numbers of others too, if this fact knows it later than they."""
     own = list(named.aliases)
     for other in others:
@@ -209,7 +211,7 @@ def _notations_of(alias: str) -> list[str]:
     return [f"{number}{kind}{name}" for name in notations(digits)]
 
 
-def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
+def _awaited(mine: Sequence[Conversation], named: NamedPerson) -> list[str]:
     """The phone numbers of which the BSUID is still to come: of a new number, until a BSUID is named with it."""
     waiting = [alias for one in mine for alias in one.document.get(AWAITED, ())]
     if not named.new:
@@ -218,7 +220,7 @@ def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
     return list(dict.fromkeys([*waiting, *([] if come else sorted(named.new))]))
 
 
-def _add_aliases(working: Working, conversation: Conversation, aliases: Sequence[str], chatbot: str | None) -> None:
+def _add_aliases(working: WorkingSet, conversation: Conversation, aliases: Sequence[str], chatbot: str | None) -> None:
     known = conversation.document["aliases"]
     missing = [alias for alias in aliases if alias not in known]
     if missing:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from conversation.batch.events import Pending
-from conversation.batch.working_set import Document, Working
+from conversation.batch.events import PendingEvent
+from conversation.batch.working_set import Document, WorkingSet
 
 
 @dataclass(slots=True)
@@ -13,8 +13,8 @@ class Plan:
     `origins` are those of its facts.
     """
 
-    working: Working
+    working: WorkingSet
     origins: frozenset[str] = frozenset()
     webhook_events: list[Document] = field(default_factory=list)
     usage: list[Document] = field(default_factory=list)
-    events: list[Pending] = field(default_factory=list)
+    events: list[PendingEvent] = field(default_factory=list)

@@ -140,7 +140,7 @@ def newest_aliases(aliases: Sequence[str]) -> list[str]:
     return list(aliases[-MAX_ALIASES:])
 
 
-Owned = tuple[str | None, str]
+OwnedName = tuple[str | None, str]
 """An account (None: the number had none) and an alias, a wamid or another name that is its own within the account."""
 
 
@@ -153,7 +153,7 @@ class Known:
 
 
 @dataclass(slots=True)
-class Working:
+class WorkingSet:
     """All documents of a batch, found by their ids, and within an account or a number by their aliases and wamids.
 
     Two accounts that had the same business number one after the other share no conversation, and two numbers share no
@@ -162,13 +162,13 @@ class Working:
 
     messages: dict[str, Message] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
-    by_alias: dict[Owned, Conversation] = field(default_factory=dict)
-    by_wamid: dict[Owned, list[Message]] = field(default_factory=dict)
+    by_alias: dict[OwnedName, Conversation] = field(default_factory=dict)
+    by_wamid: dict[OwnedName, list[Message]] = field(default_factory=dict)
     merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
     absorbed: list[Message] = field(default_factory=list)
 
     @classmethod
-    def of(cls, known: Known) -> "Working":
+    def of(cls, known: Known) -> "WorkingSet":
         """Working copies of what is known."""
         working = cls()
         for document in known.conversations:

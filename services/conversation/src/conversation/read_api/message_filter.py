@@ -19,7 +19,7 @@ _MAX_TIME: Final = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MessageFilter:
     """Messages that came to be in `status` at `since` or later, and before `until`."""
 
     status: str
@@ -33,7 +33,7 @@ class Wanted:
         return {"deliveryStatus": self.status, **({"statusAt": times} if times else {})}
 
 
-def wanted(status: str | None, since: str | None, until: str | None) -> Wanted:
+def parse_filter(status: str | None, since: str | None, until: str | None) -> MessageFilter:
     """Raises `InvalidInput`, which says what to give."""
     if status not in STATUSES:
         given = "is missing" if status is None else "is not known"
@@ -43,7 +43,7 @@ def wanted(status: str | None, since: str | None, until: str | None) -> Wanted:
     if first is not None and last is not None and last <= first:
         wrong = {"field": "until", "message": "it has to be after `since`"}
         raise InvalidInput("`until` is not after `since`", details=[wrong])
-    return Wanted(status, first, last)
+    return MessageFilter(status, first, last)
 
 
 def _time(name: str, text: str | None) -> datetime | None:

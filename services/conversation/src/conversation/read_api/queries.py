@@ -13,7 +13,7 @@ from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import PLACE
-from conversation.read_api.message_filter import Wanted
+from conversation.read_api.message_filter import MessageFilter
 from conversation.read_api.usage import Days, pipeline
 from conversation.read_api.views import decode_cursor, encode_cursor
 from conversation.store import ConversationStore
@@ -49,7 +49,7 @@ class Reach:
         return {} if self.chatbots is None else {"chatbotId": {"$in": sorted(self.chatbots)}}
 
 
-class Reads:
+class ReadQueries:
     """Every method raises `Unavailable` when MongoDB is away."""
 
     def __init__(self, store: ConversationStore) -> None:
@@ -87,12 +87,14 @@ class Reads:
         with or_unavailable():
             return await self._store.messages.count_documents(query) == len(set(sends))
 
-    async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
+    async def found(
+        self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, cursor: str | None, limit: int
+    ) -> Page:
         """Messages in a delivery status; those that came to be in it last are first."""
-        mine = reach.query(chatbot_id) or await self._of_all(wanted.status)
+        mine = reach.query(chatbot_id) or await self._every_chatbot(wanted.status)
         return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
 
-    async def _of_all(self, status: str) -> Document:
+    async def _every_chatbot(self, status: str) -> Document:
         """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
         with or_unavailable():
             chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
@@ -151,8 +153,8 @@ async def _page(
     order = (time, PLACE) if placed else (time,)
     if cursor is not None:
         moment, last = decode_cursor(cursor)
-        place, last_id = _placed(last) if placed else (None, last)
-        query = {**query, "$or": _behind(dict(zip(order, (moment, place), strict=False)), last_id)}
+        place, last_id = _parse_place(last) if placed else (None, last)
+        query = {**query, "$or": _after_position(dict(zip(order, (moment, place), strict=False)), last_id)}
     with or_unavailable():
         found = collection.find(query).sort([(name, DESCENDING) for name in (*order, "_id")]).limit(limit + 1)
         documents = [document async for document in found]
@@ -167,12 +169,12 @@ def _name_of(document: Document, *, placed: bool) -> str:
     return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
 
 
-def _placed(name: str) -> tuple[int | None, str]:
+def _parse_place(name: str) -> tuple[int | None, str]:
     place, _, last_id = name.partition(":")
     return (int(place), last_id) if _PLACE.fullmatch(place) and last_id else (None, name)
 
 
-def _behind(position: Document, last_id: str) -> list[Document]:
+def _after_position(position: Document, last_id: str) -> list[Document]:
     """What comes later on the pages. What has no time, or no place, comes last of all, or of those of its time."""
     behind: list[Document] = []
     same: Document = {}

@@ -13,7 +13,7 @@ from common.contracts.ids import journal_id
 from common.errors import NotFound
 from common.kafka.consume.unfinished import Unfinished
 from conversation.batch.statuses import QUEUED
-from conversation.read_api.queries import Reach, Reads
+from conversation.read_api.queries import Reach, ReadQueries
 from conversation.read_api.views import message_view
 
 NOT_TAKEN_UP: Final = "not_taken_up"
@@ -23,15 +23,15 @@ BEHIND_OTHERS: Final = "behind_others"
 _ON_ITS_WAY_SECONDS: Final = 0.5
 """How long a result is waited for that the sender has written and conversation has yet to store."""
 
-Find = Callable[[str, str], Awaitable[Unfinished | None]]
+FindUnfinished = Callable[[str, str], Awaitable[Unfinished | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
+class MessageLookup:
     """One message as the API shows it: stored, or waiting on Kafka, where `unfinished` looks."""
 
-    reads: Reads
-    unfinished: Find
+    reads: ReadQueries
+    unfinished: FindUnfinished
 
     async def one(self, reach: Reach, message_id: str, chatbot_id: str | None) -> dict[str, Any]:
         """The message by any of its ids. Raises `NotFound`, and `Unavailable`."""

@@ -18,9 +18,9 @@ from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG
 from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
 from conversation.read_api import answers
-from conversation.read_api.message_filter import STATUSES, wanted
-from conversation.read_api.queries import Page, Reach, Reads
-from conversation.read_api.queued import Find, Messages
+from conversation.read_api.message_filter import STATUSES, parse_filter
+from conversation.read_api.queries import Page, Reach, ReadQueries
+from conversation.read_api.queued import FindUnfinished, MessageLookup
 from conversation.read_api.usage import days_of, rows_of
 from conversation.read_api.views import conversation_view, log_view, message_view
 
@@ -53,7 +53,7 @@ class Pairs(BaseModel):
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
-def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
+def read_routes(reads: ReadQueries, guard: Guard, find: FindUnfinished) -> Router:
     """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
 
     `find` looks on Kafka for a send that is in no store yet.
@@ -62,7 +62,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/whatsapp-cloud",
         route_handlers=[
             *_conversation_routes(reads),
-            *_message_routes(reads, Messages(reads, find)),
+            *_message_routes(reads, MessageLookup(reads, find)),
             _webhook_log_route(reads),
             *_usage_routes(reads),
         ],
@@ -72,7 +72,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
     )
 
 
-def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
+def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     @get(
         "/conversations",
         summary="Conversations, latest activity first",
@@ -109,7 +109,7 @@ def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
     return [conversations, conversation, thread]
 
 
-def _message_routes(reads: Reads, messages: Messages) -> list[HTTPRouteHandler]:
+def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRouteHandler]:
     @get(
         "/messages/{message_id:path}",
         summary="One message with its status history",
@@ -146,13 +146,13 @@ def _message_routes(reads: Reads, messages: Messages) -> list[HTTPRouteHandler]:
         The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
         the last question misses nothing.
         """
-        page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
+        page = await reads.found(_reach(request), chatbot_id, parse_filter(status, since, until), cursor, limit)
         return _page(page, message_view)
 
     return [found, message]
 
 
-def _webhook_log_route(reads: Reads) -> HTTPRouteHandler:
+def _webhook_log_route(reads: ReadQueries) -> HTTPRouteHandler:
     @get(
         "/webhook-events",
         summary="The webhook log, newest first",
@@ -167,7 +167,7 @@ def _webhook_log_route(reads: Reads) -> HTTPRouteHandler:
     return webhook_events
 
 
-def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
+def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     @get(
         "/usage",
         summary="The usage log, newest first",
@@ -196,7 +196,7 @@ def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
     return [usage, usage_summary]
 
 
-def internal_routes(reads: Reads, guard: Guard) -> Router:
+def internal_routes(reads: ReadQueries, guard: Guard) -> Router:
     """What the sender alone may ask: scope `windows`."""
 
     @post("/windows", status_code=200)

@@ -30,16 +30,16 @@ from ingress.parsing.facts import (
     status_fact,
     unparsed_fact,
 )
-from ingress.parsing.fragments import list_of, rest_of
+from ingress.parsing.fragments import list_of, remainder_of
 from ingress.parsing.shapes import (
     MAX_FACTS,
     Change,
     Entry,
+    LimitExceeded,
     Number,
-    TooMuch,
     Value,
     check_number,
-    is_odd,
+    is_unsafe,
     items,
     read,
     read_all,
@@ -55,35 +55,35 @@ def cut(body: bytes, *, body_id: str, now: datetime) -> list[WebhookFact]:
     """All facts of a signed body, at least one. `body_id` is shared by them, `now` is when it arrived."""
     try:
         facts = (_cut_plain(body, now) if len(body) <= LARGE_BODY_BYTES else []) or list(facts_of(body, now))
-    except TooMuch as error:
-        facts = [whole(body, str(error), now)]
+    except LimitExceeded as error:
+        facts = [whole_body(body, str(error), now)]
     for position, fact in enumerate(facts):
-        _arrive(fact, body_id, len(body), position, len(facts))
+        _set_arrival(fact, body_id, len(body), position, len(facts))
     return facts
 
 
-def arrived(facts: Sequence[WebhookFact], body_id: str, body_bytes: int) -> Iterator[WebhookFact]:
+def with_arrival(facts: Sequence[WebhookFact], body_id: str, body_bytes: int) -> Iterator[WebhookFact]:
     """The same facts one by one, each with how it arrived, so that the caller may pause."""
     for position, fact in enumerate(facts):
-        _arrive(fact, body_id, body_bytes, position, len(facts))
+        _set_arrival(fact, body_id, body_bytes, position, len(facts))
         yield fact
 
 
-def _arrive(fact: WebhookFact, body_id: str, body_bytes: int, position: int, count: int) -> None:
+def _set_arrival(fact: WebhookFact, body_id: str, body_bytes: int, position: int, count: int) -> None:
     arrival = webhooks.Arrival(body_id=body_id, body_bytes=body_bytes, position=position, count=count)
     # The fact's own data, which nothing else has yet: to copy it would cost a webhook as much as its signature.
     msgspec.structs.force_setattr(fact.data, "arrival", arrival)
 
 
 def facts_of(body: bytes, now: datetime) -> Iterator[WebhookFact]:
-    """The facts one by one, without their arrival, so that the caller may pause. Raises `TooMuch` beyond a limit."""
+    """The facts one by one, without their arrival, so that the caller may pause. Raises `LimitExceeded`."""
     for count, fact in enumerate(_cut_body(body, now), 1):
         if count > MAX_FACTS:
-            raise TooMuch(f"the body has more than {MAX_FACTS} facts")
+            raise LimitExceeded(f"the body has more than {MAX_FACTS} facts")
         yield fact
 
 
-def whole(body: bytes, reason: str, now: datetime) -> WebhookFact:
+def whole_body(body: bytes, reason: str, now: datetime) -> WebhookFact:
     """All of a body as one fact that is not understood."""
     return unparsed_fact(body, reason, Place(None, None, now))
 
@@ -107,7 +107,7 @@ def _cut_plain(body: bytes, now: datetime) -> list[WebhookFact]:
             if not (value.messages or value.statuses):
                 return []
             place = Place(account_id, entry.time, now, MESSAGES_FIELD, value.metadata or Number())
-            if is_odd(place.number):
+            if is_unsafe(place.number):
                 return []
             people = people_of(value.contacts or (), value.messages or (), value.statuses or ())
             facts.extend(message_fact(fragment, people, place) for fragment in value.messages or ())
@@ -116,7 +116,7 @@ def _cut_plain(body: bytes, now: datetime) -> list[WebhookFact]:
 
 
 def _cut_body(body: bytes, now: datetime) -> Iterator[WebhookFact]:
-    torn = None
+    marked_body = None
     try:
         try:
             found, complete = read_all(shapes.BODY, body)
@@ -124,51 +124,51 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[WebhookFact]:
             raise
         except msgspec.DecodeError:
             # Perhaps for the half of an emoji, anywhere in it: the rest of the body can be understood all the same.
-            torn = marked(body)
-            if torn is None:
+            marked_body = marked(body)
+            if marked_body is None:
                 raise
-            found, complete = read_all(shapes.BODY, torn.body)
+            found, complete = read_all(shapes.BODY, marked_body.body)
         entries = items(found.entry, "entry")
     except BAD as error:
         yield unparsed_fact(body, str(error), Place(None, None, now))
         return
     if not entries:
         yield unparsed_fact(body, "the body has no entry", Place(None, None, now))
-    about = _About(now, torn)
+    context = _BodyContext(now, marked_body)
     for entry in entries:
-        yield from _cut_entry(entry, about)
+        yield from _cut_entry(entry, context)
     if entries and not complete:
-        about.rests.append(rest_of(torn.body if torn else body, "entry", found.entry))
-    if about.rests:
-        yield change_fact(list_of(about.rests), about.place)
+        context.remainders.append(remainder_of(marked_body.body if marked_body else body, "entry", found.entry))
+    if context.remainders:
+        yield change_fact(list_of(context.remainders), context.place)
 
 
-def _cut_entry(raw: msgspec.Raw, about: "_About") -> Iterator[WebhookFact]:
+def _cut_entry(raw: msgspec.Raw, context: "_BodyContext") -> Iterator[WebhookFact]:
     try:
         entry, complete = read_all(shapes.ENTRY, raw)
         changes = items(entry.changes, "changes")
     except BAD as error:
-        yield unparsed_fact(raw, str(error), about.place)
+        yield unparsed_fact(raw, str(error), context.place)
         return
     if not changes:
-        yield unparsed_fact(raw, "the entry has no change", about.place)
+        yield unparsed_fact(raw, "the entry has no change", context.place)
     for change in changes:
-        yield from _cut_change(change, entry, about)
+        yield from _cut_change(change, entry, context)
     if changes and not complete:
-        about.rests.append(rest_of(raw, "changes", entry.changes))
+        context.remainders.append(remainder_of(raw, "changes", entry.changes))
 
 
-def _cut_change(raw: msgspec.Raw, entry: Entry, about: "_About") -> Iterator[WebhookFact]:
+def _cut_change(raw: msgspec.Raw, entry: Entry, context: "_BodyContext") -> Iterator[WebhookFact]:
     account_id = None if entry.id is None else str(entry.id)
-    place = Place(account_id, entry.time, about.now, torn=about.torn)
+    place = Place(account_id, entry.time, context.now, marked_body=context.marked_body)
     try:
         change, all_known = read_all(shapes.CHANGE, raw)
-        place.field = None if _is_odd_field(change) else change.field
+        place.field = None if _is_invalid_field(change) else change.field
         if place.field is not None and place.field != MESSAGES_FIELD:
             place.number = _number_of(change.value)
             yield change_fact(change.value, place)
             if not all_known:
-                about.rests.append(rest_of(raw, "value", change.value))
+                context.remainders.append(remainder_of(raw, "value", change.value))
             return
         value, complete = read_all(shapes.VALUE, change.value)
         check_number(value.metadata)
@@ -181,10 +181,10 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, about: "_About") -> Iterator[Web
     place.field, place.number = MESSAGES_FIELD, value.metadata or Number()
     yield from _cut_value(change.value, value, place, complete=complete)
     if not all_known:
-        about.rests.append(rest_of(raw, "value", change.value))
+        context.remainders.append(remainder_of(raw, "value", change.value))
 
 
-def _is_odd_field(change: Change) -> bool:
+def _is_invalid_field(change: Change) -> bool:
     """Whether the field is no word of Meta's beside messages or statuses of a number: then it says nothing."""
     if change.field is None or _FIELD.fullmatch(change.field):
         return False
@@ -244,16 +244,16 @@ def _is_given(raw: msgspec.Raw) -> bool:
 
 
 @dataclass(slots=True)
-class _About:
-    """What the parts of a body have in common; `rests` are what is in none of their records."""
+class _BodyContext:
+    """What the parts of a body have in common; `remainders` are what is in none of their records."""
 
     now: datetime
-    torn: Marked | None
-    rests: list[msgspec.Raw] = field(default_factory=list)
+    marked_body: Marked | None
+    remainders: list[msgspec.Raw] = field(default_factory=list)
 
     @property
     def place(self) -> Place:
-        return Place(None, None, self.now, torn=self.torn)
+        return Place(None, None, self.now, marked_body=self.marked_body)
 
 
 def _number_of(value: msgspec.Raw) -> Number:
@@ -262,4 +262,4 @@ def _number_of(value: msgspec.Raw) -> Number:
     except BAD:
         return Number()
     number = found.metadata or found.recipient
-    return Number() if is_odd(number) else number or Number()
+    return Number() if is_unsafe(number) else number or Number()

@@ -22,7 +22,7 @@ from ingress.parsing.fragments import check_depth, is_json
 from ingress.parsing.shapes import Number, read
 
 _MAX_REASON: Final = 300  # characters
-_MAX_TORN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
+_MAX_BROKEN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
 _SHALLOW_BYTES: Final = 1_000  # too little for a depth that msgspec would refuse (1,000 calls)
 _NO_ARRIVAL: Final = webhooks.Arrival(body_id="", body_bytes=0, position=0, count=0)
 
@@ -47,7 +47,7 @@ class Place:
     now: datetime
     field: str | None = None
     number: Number | None = None
-    torn: Marked | None = None
+    marked_body: Marked | None = None
 
     def data(self, **more: object) -> webhooks.WebhookData:
         number = self.number or Number()
@@ -133,7 +133,7 @@ def unparsed_fact(part: bytes | msgspec.Raw, reason: str, place: Place) -> Webho
 def _bytes_of(part: bytes | msgspec.Raw, place: Place) -> bytes:
     """A part of the body as Meta wrote it."""
     raw = bytes(part)
-    return place.torn.original(raw) if place.torn is not None else raw
+    return place.marked_body.original(raw) if place.marked_body is not None else raw
 
 
 def readable_fragment(raw: msgspec.Raw, place: Place) -> tuple[msgspec.Raw, str | None]:
@@ -147,7 +147,7 @@ def readable_fragment(raw: msgspec.Raw, place: Place) -> tuple[msgspec.Raw, str 
         str(raw, "utf-8")
     except UnicodeDecodeError:
         given = _bytes_of(raw, place)
-        if len(given) > _MAX_TORN_BYTES:
+        if len(given) > _MAX_BROKEN_BYTES:
             raise
         raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()
     if len(raw) > _SHALLOW_BYTES:

@@ -33,7 +33,7 @@ def is_json(raw: bytes) -> bool:
     return bool(raw.strip())
 
 
-def rest_of(raw: bytes | msgspec.Raw, name: str, member: msgspec.Raw) -> msgspec.Raw:
+def remainder_of(raw: bytes | msgspec.Raw, name: str, member: msgspec.Raw) -> msgspec.Raw:
     """An object without its `member` of this name, which has records of its own; each value as Meta wrote it.
 
     An object that is large without it, or whose names are no Unicode, is given back whole.

@@ -1,8 +1,8 @@
 """The parts of a webhook body, as far as ingress reads them, and the limits of what it reads.
 
-A body of 3 MB can hold a million entries, and one id of 1 MB that stands beside each of a thousand messages. So a list
-has at most `MAX_FACTS` items: `TooMuch` says that it has more. An id has at most `LONGEST_ID` characters: a longer one
-counts as not understood. A name is cut after `LONGEST_NAME` (`common.meta.contacts`).
+A body of 3 MB can hold a million entries, or one id of 1 MB that is repeated beside each of a thousand messages. So a
+list has at most `MAX_FACTS` items: `LimitExceeded` says that it has more. An id has at most `LONGEST_ID` characters: a
+longer one counts as not understood. A name is cut after `LONGEST_NAME` (`common.meta.contacts`).
 
 Shapes: Meta, "Webhooks overview" and "messages webhook reference".
 """
@@ -32,7 +32,7 @@ Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
 Timestamp = Id | int | float
 
 
-class TooMuch(Exception):  # not an error: the body is taken, as one fact
+class LimitExceeded(Exception):  # not an error: the body is taken, as one fact
     """A body goes beyond a limit; the text says which. It has to be kept whole, as one fact that is not understood."""
 
 
@@ -48,7 +48,7 @@ _Items: Any = msgspec.defstruct(
 def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
     """The items of the JSON array `name`; of `null` or of one that is absent, none; an object is its only item.
 
-    Raises one of `lenient.BAD` when it is neither, `TooMuch` when it has more than `MAX_FACTS` items.
+    Raises one of `lenient.BAD` when it is neither, `LimitExceeded` when it has more than `MAX_FACTS` items.
     """
     if array is _ABSENT:
         return ()
@@ -62,7 +62,7 @@ def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
         return ()
     all_items = msgspec.structs.astuple(found)
     if all_items[-1] is not _ABSENT:
-        raise TooMuch(f"{name} has more than {MAX_FACTS} items")
+        raise LimitExceeded(f"{name} has more than {MAX_FACTS} items")
     return tuple(takewhile(lambda item: item is not _ABSENT, all_items))
 
 
@@ -108,7 +108,7 @@ class Number(msgspec.Struct, forbid_unknown_fields=True):
     display_phone_number: Id | None = None
 
 
-def is_odd(number: Number | None) -> bool:
+def is_unsafe(number: Number | None) -> bool:
     """Whether the number's id could be taken for another one where it stands in a key or in an alias.
 
     Meta's are digits. Those with a `:` or a `|`, which end the number there, with blanks, or with letters of other
@@ -121,7 +121,7 @@ def is_odd(number: Number | None) -> bool:
 
 def check_number(number: Number | None) -> None:
     """Raises `msgspec.ValidationError` when it is odd."""
-    if is_odd(number):
+    if is_unsafe(number):
         raise msgspec.ValidationError("the phone number id has characters that are none of an id")
 
 

@@ -34,7 +34,7 @@ _NAMED: Final = re.compile(rb'"phone_number_id"\s*:\s*"(\d{1,32})"')
 
 
 @dataclass(slots=True)
-class Refused:
+class RefusedWebhooks:
     """What this process has refused. `numbers` are those of the accounts, by chatbot; `known` counts them.
 
     `doubted` are the numbers whose bodies had a wrong signature: from when to when.
@@ -43,7 +43,7 @@ class Refused:
     numbers: dict[str, str] = field(default_factory=dict)
     known: Counter[str] = field(default_factory=Counter)
     doubted: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
-    _over: list[Refusals] = field(default_factory=list)
+    _ended: list[Refusals] = field(default_factory=list)
     _signed: tuple[datetime, datetime] | None = None
 
     def account_changed(self, chatbot_id: str, account: AccountData | None) -> None:
@@ -75,22 +75,22 @@ class Refused:
         """What there is to report now."""
         for number in [number for number, (_, last) in self.doubted.items() if now - last > _FORGET_AFTER]:
             self._end(number, now)
-        found, self._over = self._over, []
+        found, self._ended = self._ended, []
         if self._signed is not None:
             found.append(Refusals(since=self._signed[0], last=self._signed[1]))
             self._signed = None
-        found += _together([self._refusals(number, now) for number in self.doubted])
+        found += _merged([self._refusals(number, now) for number in self.doubted])
         return tuple(found)
 
     def put_back(self, refusals: Iterable[Refusals]) -> None:
         """The report of these was not written: what is not said again by itself has to be."""
-        self._over += [one for one in refusals if one.phone_number_id not in self.doubted]
+        self._ended += [one for one in refusals if one.phone_number_id not in self.doubted]
 
     def _end(self, number: str, now: datetime) -> None:
         """From now on its bodies are well signed, or there are none. What was short was a forgery."""
         if number in self.doubted:
             ended = self._refusals(number, now)
-            self._over += [ended] if ended.certain else []
+            self._ended += [ended] if ended.certain else []
             del self.doubted[number]
 
     def _refusals(self, number: str, now: datetime) -> Refusals:
@@ -98,7 +98,7 @@ class Refused:
         return Refusals(since=since, last=last, phone_number_id=number, certain=now - since >= CERTAIN_AFTER)
 
 
-def _together(refusals: list[Refusals]) -> list[Refusals]:
+def _merged(refusals: list[Refusals]) -> list[Refusals]:
     """Of very many numbers it is told as one of all: it is the secret then, and a report has to fit into its topic."""
     if len(refusals) <= MAX_NUMBERS:
         return refusals

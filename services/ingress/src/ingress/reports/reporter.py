@@ -11,7 +11,7 @@ from common.contracts.reports import EVERY_SECONDS, ReportData
 from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.tasks import cancel
-from ingress.reports.refusals import Refused, report
+from ingress.reports.refusals import RefusedWebhooks, report
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Reporter:
 
     def __init__(
         self,
-        refused: Refused,
+        refused: RefusedWebhooks,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         *,
         takes: bool,

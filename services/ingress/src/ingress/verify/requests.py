@@ -41,7 +41,7 @@ class Verification:
     ) -> None:
         self._token = token.encode() if token is not None else None
         self._accounts = accounts
-        self._look = SharedLook(lambda: accounts.catch_up(_CATCH_UP_SECONDS), now=now, sleep=sleep)
+        self._catch_up = SharedCatchUp(lambda: accounts.catch_up(_CATCH_UP_SECONDS), now=now, sleep=sleep)
 
     async def knows(self, token: str) -> bool:
         """Whether `token` is one of them; an account that was acknowledged a moment ago counts."""
@@ -49,14 +49,14 @@ class Verification:
             return True
         if len(token) > VERIFY_TOKEN_MAX:
             return False
-        return self._accounts.matches(token) or (await self._look() and self._accounts.matches(token))
+        return self._accounts.matches(token) or (await self._catch_up() and self._accounts.matches(token))
 
     async def stop(self) -> None:
         """End a look that is under way."""
-        await self._look.stop()
+        await self._catch_up.stop()
 
 
-class SharedLook:
+class SharedCatchUp:
     """One look at Kafka for all who wait for it, and at most one a second: a flood of questions costs no more.
 
     **Invariants:** a caller is answered by a look that began after its call, so that it sees every change that was
@@ -71,7 +71,7 @@ class SharedLook:
         sleep: Callable[[float], Awaitable[None]],
         waiting: int = _WAITING_MAX,
     ) -> None:
-        self._look = look
+        self._catch_up = look
         self._now = now
         self._sleep = sleep
         self._room = waiting
@@ -107,4 +107,4 @@ class SharedLook:
                 await self._sleep(wait)
             self._next = None  # who comes from now on needs the look after this one
             self._not_before = self._now() + _BETWEEN_LOOKS_SECONDS
-            return await self._look()
+            return await self._catch_up()

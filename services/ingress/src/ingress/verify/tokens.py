@@ -38,7 +38,7 @@ class VerifyTokens:
         self._chatbots: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._digests: dict[str, tuple[str, str]] = {}
         self._salted: dict[str, TokenDigest] = {}
-        self._budget = Budget(SALTED_PER_SECOND, now)
+        self._budget = HashBudget(SALTED_PER_SECOND, now)
         self._unknown_keys: set[str] = set()
 
     def changed(self, chatbot_id: str, account: AccountData | None) -> None:
@@ -91,7 +91,7 @@ class VerifyTokens:
             )
 
 
-class Budget:
+class HashBudget:
     """So many a second, for all together; what is not used in a second is lost. `now` is a clock in seconds."""
 
     def __init__(self, per_second: int, now: Callable[[], float]) -> None:

@@ -104,7 +104,7 @@ FAULTS: Final = (
     Fault(
         "ingress/verification-without-catching-up",
         "services/ingress/src/ingress/verify/requests.py",
-        "return self._accounts.matches(token) or (await self._look() and self._accounts.matches(token))",
+        "return self._accounts.matches(token) or (await self._catch_up() and self._accounts.matches(token))",
         "return self._accounts.matches(token)",
         _ROUTE_TESTS,
         "an account that was made a moment ago cannot be verified",
@@ -136,8 +136,8 @@ FAULTS: Final = (
     Fault(
         "ingress/oversize-drops-the-key-alone",
         "services/ingress/src/ingress/records.py",
-        "    facts = list(arrived([whole(body, reason, now)], body_id, len(body)))",
-        "    facts = list(arrived([whole(body[:1000], reason, now)], body_id, len(body)))",
+        "    facts = list(with_arrival([whole_body(body, reason, now)], body_id, len(body)))",
+        "    facts = list(with_arrival([whole_body(body[:1000], reason, now)], body_id, len(body)))",
         _WIRING,
         "of a body that is too much, most is lost",
     ),
@@ -184,7 +184,7 @@ FAULTS: Final = (
     Fault(
         "ingress/empty-entries-are-lost",
         _CORE,
-        '        yield unparsed_fact(raw, "the entry has no change", about.place)\n',
+        '        yield unparsed_fact(raw, "the entry has no change", context.place)\n',
         "        return\n",
         _CORE_TESTS,
         "a body is answered 200 and nothing of it is stored",
@@ -208,8 +208,8 @@ FAULTS: Final = (
     Fault(
         "ingress/a-torn-text-loses-its-body",
         _CORE,
-        "            torn = marked(body)\n",
-        "            torn = None\n",
+        "            marked_body = marked(body)\n",
+        "            marked_body = None\n",
         _ODD_TESTS,
         "a cut emoji in one of 200 messages hides all of them",
     ),
@@ -272,7 +272,7 @@ FAULTS: Final = (
     Fault(
         "ingress/an-odd-field-hides-messages",
         _CORE,
-        "place.field = None if _is_odd_field(change) else change.field",
+        "place.field = None if _is_invalid_field(change) else change.field",
         "place.field = change.field",
         _ODD_TESTS,
         "all messages of a change are lost for half an emoji in its field",

@@ -149,7 +149,7 @@ FAULTS: Final = (
     Fault(
         "tenancy/result-stays-where-a-status-put-it",
         _OUTBOUND,
-        "    if not _is_of(message, data.phone_number_id, data.chatbot_id):\n",
+        "    if not _belongs_to(message, data.phone_number_id, data.chatbot_id):\n",
         "    if False:\n",
         _TENANTS,
         "text and metadata appear in another tenant's thread",

@@ -117,7 +117,7 @@ FAULTS: Final = (
     Fault(
         "conversation/time-outs-shrink-nothing",
         _HANDLERS,
-        "            self._fit.too_many(len(records))\n",
+        "            self._batch_size.shrink(len(records))\n",
         "",
         _WORKER,
         "a batch that does not fit is tried without end",
@@ -125,7 +125,7 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-stay-small",
         _HANDLERS,
-        "        self._fit.went_well(len(records))\n",
+        "        self._batch_size.grow(len(records))\n",
         "",
         _WORKER,
         "after one slow minute throughput stays at a fraction",
@@ -133,7 +133,7 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-of-any-size",
         _HANDLERS,
-        "session.fetch(max_records=self._fit.size)",
+        "session.fetch(max_records=self._batch_size.size)",
         "session.fetch(max_records=5_000)",
         _WORKER,
         "BATCH_RECORDS says nothing, and a batch that does not fit stays as it is",
@@ -141,11 +141,11 @@ FAULTS: Final = (
     Fault(
         "conversation/publishes-before-it-stores",
         _HANDLERS,
-        """                    outgoing = await self._in_time(owned, records, batch)
+        """                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
 """,
         """                    await session.commit([], {partition: records[-1].offset + 1})
-                    outgoing = await self._in_time(owned, records, batch)
+                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {})
 """,
         _WORKER,
@@ -211,7 +211,7 @@ FAULTS: Final = (
     Fault(
         "conversation/number-news-are-left-out",
         _HANDLERS,
-        ", *news(facts, now)]",
+        ", *number_records(facts, now)]",
         "]",
         _WORKER,
         "the sender does not learn that Meta has changed a number's limit",
@@ -219,8 +219,8 @@ FAULTS: Final = (
     Fault(
         "conversation/accounts-are-not-asked",
         _HANDLERS,
-        "chatbots = await self._numbers.chatbots(numbers)",
-        "chatbots = await self._numbers.chatbots(())",
+        "chatbots = await self._directory.chatbots(numbers)",
+        "chatbots = await self._directory.chatbots(())",
         _WORKER,
         "messages belong to no chatbot",
     ),
@@ -300,8 +300,8 @@ FAULTS: Final = (
     Fault(
         "conversation/letter-limit-is-not-settable",
         _APP,
-        "    letters = DeadLetterLimit(settings)",
-        "    letters = DeadLetterLimit(type(settings)(callback_keys=settings.callback_keys))",
+        "    dead_letters = DeadLetterLimit(settings)",
+        "    dead_letters = DeadLetterLimit(type(settings)(callback_keys=settings.callback_keys))",
         _WIRING,
         "DLQ_LIMIT says nothing",
     ),
@@ -349,11 +349,11 @@ FAULTS: Final = (
         )
         for part, call, verb, indent, why in (
             ("group", "group", "start", "        ", "nothing is read"),
-            ("accounts", "numbers.table", "start", "        ", "messages belong to no chatbot"),
+            ("accounts", "directory.table", "start", "        ", "messages belong to no chatbot"),
             ("indexes", "indexes", "start", "        ", "nothing is ever written"),
-            ("depth", "depth", "start", "        ", "dead letters are seen by nobody"),
+            ("depth", "depth", "start", "        ", "no operator sees dead letters"),
             ("group", "group", "stop", "            ", "a running batch is cut off at each deployment"),
-            ("accounts", "numbers.table", "stop", "            ", "the process does not end"),
+            ("accounts", "directory.table", "stop", "            ", "the process does not end"),
         )
     ),
     Fault(
