@@ -174,7 +174,7 @@ async def test_a_mistake_of_ours_is_answered_so_that_meta_comes_again(client, ca
         "internal_error",
     )
     assert "fake-secret" not in answer.text
-    assert "a webhook was not taken" in caplog.text
+    assert "a webhook could not be stored" in caplog.text
 
 
 def check_kept(found, message):

@@ -45,10 +45,10 @@ def build_apps(settings: Settings) -> Apps:
     store = AccountStore(mongo.database)
     indexes = Indexes(store.ensure_indexes)
     publisher = Publisher(settings)
-    told = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
+    topic = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
     keys = Keys(settings.key_ring(), settings.digest_keys())
     announcer = Announcer(
-        store, publisher, told, reconcile_seconds=settings.reconcile_seconds, renewal=Renewal(store, keys)
+        store, publisher, topic, reconcile_seconds=settings.reconcile_seconds, renewal=Renewal(store, keys)
     )
     onboarding = Onboarding(settings)
 
@@ -90,5 +90,5 @@ def build_apps(settings: Settings) -> Apps:
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The public application alone, for its documents."""
+    """The public application alone, for its OpenAPI document."""
     return build_apps(settings).public

@@ -95,7 +95,7 @@ def build_apps(settings: Settings) -> Apps:
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The public application alone, for its documents."""
+    """The public application alone, for its OpenAPI document."""
     return build_apps(settings).public
 
 

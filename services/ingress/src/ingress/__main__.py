@@ -25,6 +25,6 @@ if __name__ == "__main__":
             "ingress",
             Settings,
             _listeners,
-            "Takes Meta's webhooks: verifies them, cuts them into facts, stores those on Kafka, answers.",
+            "Receives Meta's webhooks: verifies them, splits them into facts, writes those to Kafka, and answers.",
         )
     )

@@ -24,7 +24,7 @@ from ingress.verify.tokens import VerifyTokens
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The application without its front, for its documents."""
+    """The Litestar application alone, for its OpenAPI document."""
     return build_fast_path(settings).app
 
 

@@ -83,7 +83,7 @@ def webhook_operations() -> PathItem:
                     "the body is above 3 MB", "too_large", f"a webhook body has at most {MAX_BODY_BYTES} bytes"
                 ),
                 "503": _refusal(
-                    "Kafka did not confirm in time, or too much waits for it; deliver again",
+                    "Kafka did not confirm in time, or too many records wait for it; deliver again",
                     "kafka_unavailable",
                     "Kafka does not answer; try again",
                 ),

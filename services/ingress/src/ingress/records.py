@@ -1,12 +1,12 @@
 """The Kafka records of a signed body.
 
 Invariants:
-- The values of all records of a body take at most twice the body and 2 KiB for each record. Of a body that would
-  need more each person's name stands in the first of their records only, and what needs more even so is kept whole, in
-  one record. So 3 MB become at most 10 MB; with texts that are no Unicode 14 MB.
-- The record of a whole body fits into its topic: ids and names are short (`ingress.parsing.shapes`), and base64 makes
-  four bytes of three.
-- The work on a large body is cut into slices of about 2 ms, between which other requests have their turn.
+- The values of all records of a body take at most twice the body and 2 KiB for each record. If a body needs more,
+  each person's name is in the first of their records only. If it still needs more, it is kept whole, in one record.
+  So 3 MB become at most 10 MB; with texts that are not Unicode 14 MB.
+- The record of a whole body fits into its topic, because ids and names are short (`ingress.parsing.shapes`), and base64
+  makes four bytes of three.
+- A large body is processed in slices of about 2 ms, and other requests run between them.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from ingress.parsing.facts import WebhookFact
 from ingress.parsing.shapes import LimitExceeded
 from ingress.telemetry import WebhookRequest
 
-BODY_TIMES: Final = 2  # its bytes may stand in two records: a message in its own, and in that of a value with errors
+BODY_TIMES: Final = 2  # its bytes may be in two records: a message in its own, and in that of a value with errors
 BYTES_AROUND: Final = 2 * 1024  # of a fact's record; usual are 700
 BROKEN_TEXT_BYTES: Final = 4 * 1024 * 1024  # more for texts that are not Unicode, because they are kept in two forms
 _SLICE_SECONDS: Final = 0.002
 _TOPIC: Final = WEBHOOKS.name
-_MANY_TIMES: Final = "what stands beside the body's facts is many times as long as the body"
+_MANY_TIMES: Final = "the records of the body would be many times as long as the body"
 
 T = TypeVar("T")
 
@@ -48,12 +48,12 @@ def records(body: bytes, request: WebhookRequest, *, now: datetime) -> list[Outg
         values = [_value(fact, body_id, now) for fact in facts]
         if _are_too_large(values, facts, len(body)):
             facts, values = _in_one_record(body, _MANY_TIMES, body_id, now)
-    # What is counted of facts is counted last, when it is certain which they are.
+    # Facts are counted last, when it is certain which they are.
     return list(map(_record, facts, values, repeat(request)))
 
 
 async def records_in_slices(body: bytes, request: WebhookRequest, *, now: datetime) -> list[Outgoing]:
-    """The same of a large body; whatever else the process has to do gets its turn every few milliseconds."""
+    """The same for a large body; other work of the process runs every few milliseconds."""
     body_id = request.trace.correlation_id
     try:
         facts = await _in_slices(facts_of(body, now))
@@ -84,14 +84,14 @@ def _are_too_large(values: Sequence[bytes], facts: Sequence[WebhookFact], size: 
 
 
 def _without_repeated_names(facts: Iterable[WebhookFact]) -> Iterator[WebhookFact]:
-    """The same facts, without names that an earlier one with the same key has: readers keep the last that they know."""
+    """The same facts, without names that an earlier one with the same key has: readers keep the last known name."""
     seen: set[tuple[str, Contact]] = set()
     for fact in facts:
         contact = fact.data.contact
         if contact is not None and (contact.name or contact.username):
             if (fact.key, contact) in seen:
                 unnamed = msgspec.structs.replace(contact, name=None, username=None)
-                msgspec.structs.force_setattr(fact.data, "contact", unnamed)  # the fact's own: nothing else has it
+                msgspec.structs.force_setattr(fact.data, "contact", unnamed)  # no other fact has this object
             seen.add((fact.key, contact))
         yield fact
 

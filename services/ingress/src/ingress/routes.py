@@ -1,7 +1,7 @@
 """The webhook endpoint: verification by GET, updates by POST.
 
-A raw ASGI route: Litestar's own request handling would cost more than everything else that happens here, and the
-signature needs the untouched bytes anyway.
+This is a raw ASGI route, because Litestar's request handling would cost more than everything else that happens here,
+and the signature needs the untouched bytes anyway.
 """
 
 import logging
@@ -46,8 +46,8 @@ class WebhookRoute:
     """The webhook endpoint as an ASGI application.
 
     POST: 200 only after every fact of the body is on all in-sync replicas; 503 when Kafka does not confirm that in
-    time, and Meta comes again. A body that is signed is never refused for what it says.
-    Large bodies have a way of their own to Kafka: a small one would wait behind megabytes, on the connection too.
+    time, so that Meta delivers again. A signed body is never refused for its content.
+    Large bodies have a producer of their own, because a small one would wait behind megabytes on the connection too.
     GET: the challenge, when the verify token is known (Meta, "Create a webhook endpoint").
     """
 
@@ -80,7 +80,7 @@ class WebhookRoute:
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         token = given.get("hub.verify_token", "")
         if given.get("hub.mode") == "subscribe" and token and await self._verification.knows(token):
-            # The challenge is opaque: whatever it is, it goes back as it came, and never as HTML.
+            # The challenge is opaque: it is returned as it came, and never as HTML.
             await _send(send, 200, given.get("hub.challenge", "").encode(), content_type=b"text/plain; charset=utf-8")
         else:
             await _answer(send, 403, "forbidden", "hub.mode must be `subscribe` and hub.verify_token a known one")
@@ -109,7 +109,7 @@ class WebhookRoute:
             await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)
 
     async def _take(self, request: WebhookRequest, body: bytes, send: Send) -> None:
-        """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
+        """Write the facts of a signed body to Kafka. On every error Meta is told to deliver again."""
         held, is_large = 0, len(body) > LARGE_BODY_BYTES
         flight, publish = (self._large, self._publish_large) if is_large else (self._small, self._publish)
         try:
@@ -124,7 +124,7 @@ class WebhookRoute:
             self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 503, error.error_code, error.message)
         except Exception:
-            log.exception("a webhook was not taken")
+            log.exception("a webhook could not be stored")
             request.ended(telemetry.FAILED)
             self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 500, "internal_error", "something went wrong; deliver again")

@@ -1,7 +1,7 @@
-"""What ingress tells of webhooks: how many, how long, and the spans of those that are followed.
+"""Metrics and spans of webhooks: how many, how long, and spans of those that are sampled.
 
 A status continues the trace of the call to Meta that sent its message: Meta returns our callback data in it. So one
-request may stand in several traces: in its own, if it brings anything else, and for each such status in the call's.
+request may be in several traces: in its own if it brings anything else, and in the call's for each such status.
 """
 
 import time
@@ -30,7 +30,7 @@ _NAME: Final = "POST /whatsapp-cloud/webhook"
 
 
 class WebhookRequest:
-    """One signed webhook request: its span, and those that it is in the traces of statuses, as far as followed."""
+    """One signed webhook request: its spans in its own trace and in those of its statuses, as far as sampled."""
 
     __slots__ = ("_began", "_spans", "trace")
 
@@ -40,7 +40,7 @@ class WebhookRequest:
         self._spans: dict[Trace, None] = {}  # in their order; a body may bring 2,000
 
     def publishes(self, fact: WebhookFact) -> Trace:
-        """The span of the fact's record; one exchange is followed from its first message, which names it."""
+        """Count the fact. Returns the trace context of its record, whose correlation id is the fact's id."""
         _FACTS[fact.type].inc()
         if fact.type == webhooks.UNPARSED:
             limited_log.unparsed.note("see its reason there", example=fact.data.reason, recordId=fact.id)
@@ -50,7 +50,7 @@ class WebhookRequest:
         return request.child(correlation_id=fact.id)
 
     def ended(self, outcome: Counter) -> None:
-        """It is answered, with one of the outcomes above."""
+        """Record that it was answered, with one of the outcomes above."""
         outcome.inc()
         now = time.time_ns()
         followed = self.trace.sampled and spans.active()
@@ -71,6 +71,6 @@ class WebhookRequest:
 
 
 def begin(body_id: str, traceparent: bytes | None) -> WebhookRequest:
-    """A request begins; whether it is followed is decided here, unless its caller has."""
+    """A request begins. Whether it is sampled is decided here, unless its `traceparent` says so."""
     given = traceparent.decode("latin-1") if traceparent else None
     return WebhookRequest(enter(body_id, given, sampled=spans.chosen()))

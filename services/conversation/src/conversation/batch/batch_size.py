@@ -1,8 +1,7 @@
 """How many records fit into one MongoDB transaction. Pure.
 
-A transaction that touches more pages than the server's cache can hold is rolled back by it, again and again
-(WiredTiger, "cache is full"), and a batch that is simply tried again never ends. So batches become smaller when one
-did not get through in its time, and grow slowly while all goes well.
+MongoDB rolls a transaction back that touches more pages than its cache can hold (WiredTiger, "cache is full"). To try
+the same batch again would never end. So batches become smaller after a timeout, and grow slowly while they succeed.
 """
 
 
@@ -14,10 +13,10 @@ class BatchSize:
         self.size = most
 
     def shrink(self, records: int) -> None:
-        """A batch of so many did not get through. Several of one size at the same time count once."""
+        """A batch of so many records timed out. Several of one size at the same time count once."""
         self.size = min(self.size, max(1, records // 2))
 
     def grow(self, records: int) -> None:
-        """A batch of so many got through; one that was not full says nothing."""
+        """A batch of so many records succeeded. Only a full batch counts."""
         if records >= self.size:
             self.size = min(self._most, self.size + 1)

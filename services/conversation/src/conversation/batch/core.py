@@ -1,13 +1,13 @@
 """Applying a batch of facts. Pure: what is known goes in; documents to write and events to publish come out.
 
-The rule of P8: a fact meets a message only on the business number that it arrived on, and a conversation only in the
-account that the number belongs to. A status meets one of our sends only by callback data that we signed for the number;
-otherwise it meets a message of the same number and account by its wamid, or makes a message of its own.
+The rule of P8: a fact changes only messages of the business number that it arrived on, and only conversations of the
+account that has the number. A status finds one of our sends only by callback data that we signed for the number.
+Otherwise it finds a message of the same number and account by its wamid, or creates a message of its own.
 
-The rule of P2: a message keeps the *origin* that brought it, the place of its record on Kafka. A record publishes its
+The rule of P2: a message keeps its *origin*, the place on Kafka of the record that brought it. A record publishes its
 event exactly when it is the origin. So the replay of a batch, after a crash between MongoDB and Kafka, publishes what
-is missing; and a repetition by Meta, which has another origin, publishes nothing. Statuses and results follow the
-same rule, entry by entry of a message's history.
+is missing. A repetition by Meta has another origin, so it publishes nothing. Each status and result in a message's
+history follows the same rule.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +27,7 @@ from conversation.batch.working_set import Chatbots, Known, WorkingSet
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What has to be looked up before a batch can be applied: our ids of sends, Meta's of other messages, aliases."""
+    """What has to be read before a batch can be applied: messages by our ids or by wamids, conversations by aliases."""
 
     message_ids: frozenset[str]
     wamids: frozenset[str]
@@ -35,7 +35,7 @@ class Keys:
 
 
 def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
-    """The ids of messages and the aliases of conversations that the facts speak of."""
+    """The ids of messages and the aliases of conversations that the facts name."""
     messages: set[str] = set()
     wamids: set[str] = set()
     aliases: set[str] = set()
@@ -71,7 +71,7 @@ def plan(
 ) -> Plan:
     """Apply the facts in their order. `chatbots` knows the number of every fact that has an account.
 
-    What comes in on a number that is `silent`, because its account is deactivated, is kept and never published.
+    Messages on a `silent` number, whose account is deactivated, are stored and never published.
     """
     result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts))
     for fact in facts:

@@ -1,4 +1,4 @@
-"""The events that a batch publishes. Pure; written out once the whole batch is applied, when all merges are known."""
+"""The events of a batch. Pure; they are written after all facts are applied, because then all merges are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from conversation.batch.working_set import Document, Message
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
-    """An event to be: `write` makes it, from the documents as they are in the end."""
+    """An event to publish: `write` makes it from the documents as they are after the whole batch."""
 
     trace: Trace
     write: Callable[[datetime], tuple[Topic, str, IncomingMessage | MessageStatus]]
 
     def record(self, now: datetime) -> Outgoing:
-        """The Kafka record. Raises `ValueError` for one that no broker would take, which is then nobody's loop."""
+        """The Kafka record. Raises `ValueError` for one that is too large for its topic."""
         topic, key, event = self.write(now)
         value = encode(event)
         if len(value) + len(key.encode()) > topic.max_value_bytes:
@@ -72,7 +72,7 @@ def incoming(fact: Inbound, message: Message) -> PendingEvent:
 
 
 def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> PendingEvent:
-    """What became of an outbound message. `key` tells this status from the others of the message."""
+    """A status of an outbound message. `key` tells it from the message's other statuses."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
@@ -83,7 +83,7 @@ def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pen
 
 
 def status_repeated(fact: StatusSeen | Result, message: Message, entry: Document) -> PendingEvent:
-    """A status that came before anybody could say whose message it was; `fact` says so."""
+    """A status that was published before its send was known, once more; `fact` names the send."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
@@ -93,9 +93,9 @@ def status_repeated(fact: StatusSeen | Result, message: Message, entry: Document
 
 
 def status_named(fact: Result, message: Message, entry: Document) -> PendingEvent:
-    """A status that was told without the send's `messageId`, once more with it; `fact` is the result that has it.
+    """A status that was published without the send's `messageId`, once more with it; `fact` is the result that has it.
 
-    Its id is another than that of the first, so that a consumer that has seen the first does not drop it.
+    The event has another id than the first, so that a consumer that has seen the first does not drop it.
     """
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
@@ -106,7 +106,7 @@ def status_named(fact: Result, message: Message, entry: Document) -> PendingEven
 
 
 def _earlier_status(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
-    """A status of the message's history, with what is known of the message now."""
+    """A status from the message's history, with what is known of the message now."""
     own = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
     error = entry.get("error")
     return replace(
@@ -138,12 +138,12 @@ def _status_event(
 
 
 def status_of_result(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
+    """The status that a result reports: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 
 def status_error(fact: StatusSeen | Result) -> MetaError | None:
-    """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
+    """Why it failed: the sender's error, or Meta's first error with our reason for it, if there is one."""
     if isinstance(fact, Result):
         return fact.event.data.error
     error = meta_error(fact.status.errors[0]) if fact.status.errors else None

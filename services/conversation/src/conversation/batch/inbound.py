@@ -29,7 +29,7 @@ def apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime
             message.set(PLACE, conversation.next_place())
         message.set("published", False if silent else None)
     elif message.document.get("origin") != fact.origin:
-        return  # Meta's repetition: the first record of it has published, or will
+        return  # a repetition by Meta: its first record publishes the event
     if message.document.get("published", True):
         result.events.append(incoming(fact, message))
 
@@ -46,7 +46,7 @@ def apply_calls(result: Plan, fact: ChangeSeen, chatbots: Chatbots, now: datetim
 
 
 def _stored_before(working: WorkingSet, fact: Inbound, owner: str | None) -> Message | None:
-    """The message as an earlier version stored it, if it is that of this number."""
+    """The message as an earlier version stored it, if it is of this number."""
     message = working.messages.get(message_id_before(fact.message.id))
     number = fact.event.data.phone_number_id
     return message if message is not None and message.is_inbound and message.is_at(number, owner) else None

@@ -52,12 +52,12 @@ def apply_result(result: Plan, fact: Result, now: datetime) -> None:
     request = data.request or {}
     content = request.get("message")
     if isinstance(content, dict) and content.get("type") == "read":
-        # A read mark is no message; its sender is told, and nothing is kept.
+        # A read receipt is not a message: its producer gets the status, and nothing is stored.
         result.events.append(status_changed(fact, Message({"_id": data.journal_id, "deliveryStatus": word}), key))
         return
     message = _outbound(result.working, data.journal_id, data.phone_number_id, data.chatbot_id, now)
     if not _belongs_to(message, data.phone_number_id, data.chatbot_id):
-        message.leave_conversation()  # the account has another number since, or the number another account
+        message.leave_conversation()  # since then the account has changed its number, or the number its account
     note_statuses_to_name(message, fact.origin, result.origins)
     _set_request(message, fact, content)
     if data.wamid:
@@ -73,7 +73,7 @@ def apply_result(result: Plan, fact: Result, now: datetime) -> None:
 
 
 def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None:
-    """Another content came under the id of a send: it is in its history, and its producer is told."""
+    """Another request had the id of a send: add that to the send's history, and tell the producer."""
     message = result.working.messages.get(fact.event.data.journal_id)
     if message is None or not _belongs_to(message, fact.event.data.phone_number_id, fact.event.data.chatbot_id):
         return
@@ -82,7 +82,7 @@ def _note_duplicate(result: Plan, fact: Result, key: str, now: datetime) -> None
 
 
 def _set_request(message: Message, fact: Result, content: object) -> None:
-    """What only the sender knows of a message."""
+    """Set what only the sender knows of a message."""
     data = fact.event.data
     request = data.request or {}
     text = content if isinstance(content, str) else _text_of(content)
@@ -98,9 +98,7 @@ def _set_request(message: Message, fact: Result, content: object) -> None:
     message.set("replyTo", request.get("replyTo"))
     message.set("attempts", max(data.attempts, message.document.get("attempts", 0)))
     if message.document.get("deliveryStatus") == QUEUED and fact.event.type != sends.QUEUED:
-        message.set(
-            "timestamp", data.at.replace(microsecond=0)
-        )  # it stands where it was sent, not where it was asked for
+        message.set("timestamp", data.at.replace(microsecond=0))  # when it was sent, not when it was requested
     _set_timestamp(message, data.at)
     message.set("due", data.due)
     if fact.event.type == sends.QUEUED and data.error is not None:
@@ -110,7 +108,7 @@ def _set_request(message: Message, fact: Result, content: object) -> None:
 
 
 def _set_timestamp(message: Message, at: datetime) -> None:
-    """Its place among the others of a thread, for good: in whole seconds, because Meta's times have no more."""
+    """Set its time in the thread once and for all, in whole seconds because Meta's times are."""
     message.set("timestamp", message.document.get("timestamp") or at.replace(microsecond=0))
 
 
@@ -124,7 +122,7 @@ def _text_of(content: object) -> str | None:
 def _outbound(
     working: WorkingSet, message_id: str, phone_number_id: str | None, chatbot: str | None, now: datetime
 ) -> Message:
-    """The outbound message; made by whichever fact of it comes first (docs/decisions/0006)."""
+    """The outbound message; the first fact of it creates it (docs/decisions/0006)."""
     message = working.messages.get(message_id)
     if message is None:
         document = present(
@@ -135,7 +133,7 @@ def _outbound(
 
 
 def _message_of(working: WorkingSet, fact: StatusSeen, owner: str | None, now: datetime) -> Message:
-    """The message that a status speaks of; `owner` is the account that its number belongs to."""
+    """The message that a status is about; `owner` is the account of its number."""
     number = fact.event.data.phone_number_id
     if fact.journal_id is not None:
         message = working.messages.get(fact.journal_id)
@@ -152,13 +150,13 @@ def _message_of(working: WorkingSet, fact: StatusSeen, owner: str | None, now: d
 
 
 def _belongs_to(message: Message, phone_number_id: str | None, chatbot_id: str) -> bool:
-    """Whether a send's message stands where its result says; the result may know no number, and then any is right."""
+    """Whether a send's message has the account and number of its result. A result without a number fits any number."""
     document = message.document
     return document.get("chatbotId") == chatbot_id and phone_number_id in (None, document.get("phoneNumberId"))
 
 
 def _note_wamid(working: WorkingSet, message: Message, wamid: str) -> None:
-    """One send has one wamid, unless an unanswered call turned out to have been taken after all."""
+    """One send has one wamid, unless Meta had accepted a call that got no answer."""
     first, others = message.document.get("wamid"), message.document.get("otherWamids", ())
     if first is None:
         message.set("wamid", wamid)
@@ -178,7 +176,7 @@ def _join_conversation(
     *,
     error: MetaError | None,
 ) -> None:
-    """Put an outbound message into its conversation, which comes to be if need be."""
+    """Put an outbound message into its conversation, which is created if needed."""
     conversation = conversation_of(working, message.document.get("phoneNumberId"), to, chatbot, now)
     if conversation is None:
         return
@@ -195,7 +193,7 @@ def _join_conversation(
 def _add_status(
     message: Message, key: str, word: str, origin: str, at: datetime, fact: StatusSeen | Result, now: datetime
 ) -> bool:
-    """Enter a status into the history; whether this record is the one to publish it."""
+    """Add a status to the history. Returns whether this record has to publish it."""
     entry = message.status_entry(key)
     if entry is not None:
         return bool(entry["origin"] == origin)

@@ -10,7 +10,7 @@ from conversation.batch.working_set import Document, WorkingSet
 class Plan:
     """What a batch does: documents by collection, and the events to publish in the order of their records.
 
-    `origins` are those of its facts.
+    `origins` are the origins of its facts.
     """
 
     working: WorkingSet

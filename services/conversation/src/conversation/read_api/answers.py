@@ -1,4 +1,4 @@
-"""What the read API answers, with an example of each, as its documents have it. Times are RFC 3339 in UTC."""
+"""The answers of the read API, with examples, for its OpenAPI document. Times are RFC 3339 in UTC."""
 
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -20,7 +20,7 @@ class Person(Contract, frozen=True, kw_only=True):
 
 
 class Window(Contract, frozen=True, kw_only=True):
-    """Whether the person may be written to freely now, until when, and until when that costs nothing."""
+    """Whether messages that are not templates may be sent now, until when, and until when they are free of charge."""
 
     open: bool
     until: datetime | None = None
@@ -54,7 +54,7 @@ class ErrorShown(Contract, frozen=True, kw_only=True):
 
 
 class StatusShown(Contract, frozen=True, kw_only=True):
-    """One entry of a message's history; `participant` is who of a group it speaks of."""
+    """One entry of a message's history; `participant` is the member of a group that it is about."""
 
     status: str
     timestamp: datetime
@@ -64,11 +64,11 @@ class StatusShown(Contract, frozen=True, kw_only=True):
 
 
 class MessageShown(Contract, frozen=True, kw_only=True):
-    """One message: what a customer wrote (with Meta's own object as `raw`), or what was sent (with its `request`).
+    """One message from a customer (with Meta's own object as `raw`) or to a customer (with its `request`).
 
-    One that waits to be sent is `queued`: `due` says when it is looked at next, `reason` what it waits for.
-    `messageStatus` is Meta's word in its answer to a send, where it had one: `accepted`, `held_for_quality_assessment`
-    or `paused`.
+    A message that waits to be sent is `queued`: `due` is when it is tried next, `reason` says what it waits for.
+    `messageStatus` is the one in Meta's answer to the send, if it had one: `accepted`, `held_for_quality_assessment` or
+    `paused`.
     """
 
     id: str
@@ -100,7 +100,7 @@ class MessageShown(Contract, frozen=True, kw_only=True):
 
 
 class WebhookShown(Contract, frozen=True, kw_only=True):
-    """One entry of the webhook log; `raw` is the part of Meta's body as text, except of messages."""
+    """One entry of the webhook log; `raw` is the part of Meta's body as text; absent for messages."""
 
     id: str
     record_id: str
@@ -116,7 +116,7 @@ class WebhookShown(Contract, frozen=True, kw_only=True):
 
 
 class UsageShown(Contract, frozen=True, kw_only=True):
-    """One send that Meta accepted (`kind` is `send`), or one message that it priced (`pricing`)."""
+    """One send that Meta accepted (`kind` is `send`), or one message that Meta priced (`pricing`)."""
 
     id: str
     kind: Literal["send", "pricing"]
@@ -135,7 +135,7 @@ class UsageShown(Contract, frozen=True, kw_only=True):
 
 
 class UsageRow(Contract, frozen=True, kw_only=True):
-    """How many of one chatbot, day (UTC), kind and category."""
+    """The count of one chatbot, day (UTC), kind and category."""
 
     chatbot_id: str
     day: str
@@ -162,7 +162,7 @@ class ConversationAnswer(Contract, frozen=True, kw_only=True):
 
 
 class ConversationPage(Contract, frozen=True, kw_only=True):
-    """A page; `cursor` asks for the next one, null: this is the last."""
+    """One page. `cursor` asks for the next page; it is null on the last one."""
 
     success: Literal[True]
     data: list[ConversationShown]
@@ -177,7 +177,7 @@ class MessageAnswer(Contract, frozen=True, kw_only=True):
 
 
 class MessagePage(Contract, frozen=True, kw_only=True):
-    """A page; `cursor` asks for the next one, null: this is the last."""
+    """One page. `cursor` asks for the next page; it is null on the last one."""
 
     success: Literal[True]
     data: list[MessageShown]
@@ -185,7 +185,7 @@ class MessagePage(Contract, frozen=True, kw_only=True):
 
 
 class WebhookPage(Contract, frozen=True, kw_only=True):
-    """A page; `cursor` asks for the next one, null: this is the last."""
+    """One page. `cursor` asks for the next page; it is null on the last one."""
 
     success: Literal[True]
     data: list[WebhookShown]
@@ -193,7 +193,7 @@ class WebhookPage(Contract, frozen=True, kw_only=True):
 
 
 class UsagePage(Contract, frozen=True, kw_only=True):
-    """A page; `cursor` asks for the next one, null: this is the last."""
+    """One page. `cursor` asks for the next page; it is null on the last one."""
 
     success: Literal[True]
     data: list[UsageShown]

@@ -1,4 +1,4 @@
-"""The reads of the API: newest first, by cursor. Every one is limited to the caller's chatbots."""
+"""The queries of the read API: newest first, by cursor, limited to the caller's chatbots."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _SUMMARY_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some documents, and the cursor of the next page (None: there is none)."""
+    """Some documents, and the cursor of the next page (None on the last page)."""
 
     items: Sequence[Document]
     cursor: str | None
@@ -50,7 +50,7 @@ class Reach:
 
 
 class ReadQueries:
-    """Every method raises `Unavailable` when MongoDB is away."""
+    """Every method raises `Unavailable` when MongoDB is unavailable."""
 
     def __init__(self, store: ConversationStore) -> None:
         self._store = store
@@ -61,13 +61,13 @@ class ReadQueries:
         return await _page(self._store.conversations, query, "lastMessageAt", cursor, limit)
 
     async def conversation(self, reach: Reach, conversation_id: str) -> Document:
-        """One conversation; of a merged one, the one that stayed. Raises `NotFound`."""
+        """One conversation. A merged one leads to the one that it is part of now. Raises `NotFound`."""
         document = await _one(self._store.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
         merged = document.get("mergedInto")
         return document if merged is None else await self.conversation(reach, merged)
 
     async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
-        """The messages of a conversation, newest first; of one second, in the order of arrival. Raises `NotFound`."""
+        """The messages of a conversation, newest first, by arrival within one second. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
         query = {"conversationId": conversation["_id"], **reach.query()}
         return await _page(self._store.messages, query, "timestamp", cursor, limit, placed=True)
@@ -90,18 +90,18 @@ class ReadQueries:
     async def found(
         self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, cursor: str | None, limit: int
     ) -> Page:
-        """Messages in a delivery status; those that came to be in it last are first."""
+        """Messages in a delivery status; those that entered it last are first."""
         mine = reach.query(chatbot_id) or await self._every_chatbot(wanted.status)
         return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
 
     async def _every_chatbot(self, status: str) -> Document:
-        """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
+        """A query that names every chatbot, because only then the index has the order; None: no account."""
         with or_unavailable():
             chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
         return {"chatbotId": {"$in": [*chatbots, None]}}
 
     async def webhook_events(self, limit: int, cursor: str | None) -> Page:
-        """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""
+        """The webhook log, newest first. It has no chatbots, so it is only for keys that reach all of them."""
         return await _page(self._store.webhook_events, {}, "receivedAt", cursor, limit)
 
     async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
@@ -116,10 +116,10 @@ class ReadQueries:
             return [group async for group in found]
 
     async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
-        """For each business number and recipient (`to`) the times of `windows.TIMES` that are known.
+        """For each business number and recipient (`to`) the known times of `service_window.TIMES`.
 
-        Of all accounts that have had the number, because Meta's window is one of the person and the number.
-        Read with majority from the primary, so a message is in it once its event is published: that came after.
+        All accounts that have had the number count, because Meta's window belongs to the person and the number.
+        The primary is read with majority, so every message whose event is published is included.
         """
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
@@ -149,7 +149,7 @@ async def _one(collection: Any, query: Document, what: str, hint: str = "") -> D
 async def _page(
     collection: Any, query: Document, time: str, cursor: str | None, limit: int, *, placed: bool = False
 ) -> Page:
-    """In the order of `time`; with `placed`, those of one time in the order of their place."""
+    """One page in the order of `time`; with `placed`, documents of the same time are in the order of their place."""
     order = (time, PLACE) if placed else (time,)
     if cursor is not None:
         moment, last = decode_cursor(cursor)
@@ -164,7 +164,7 @@ async def _page(
 
 
 def _name_of(document: Document, *, placed: bool) -> str:
-    """By what a cursor names the last document of a page: its id, after its place if it has one."""
+    """How a cursor names the last document of a page: by its id, with its place in front if it has one."""
     name: str = document["_id"]
     return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
 
@@ -175,7 +175,7 @@ def _parse_place(name: str) -> tuple[int | None, str]:
 
 
 def _after_position(position: Document, last_id: str) -> list[Document]:
-    """What comes later on the pages. What has no time, or no place, comes last of all, or of those of its time."""
+    """What follows on later pages. Documents without a time come last, those without a place last of their time."""
     behind: list[Document] = []
     same: Document = {}
     for name, value in position.items():

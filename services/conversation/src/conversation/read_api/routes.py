@@ -25,13 +25,13 @@ from conversation.read_api.usage import days_of, rows_of
 from conversation.read_api.views import conversation_view, log_view, message_view
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
-Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page before")]
+Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the previous page")]
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
 FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
 Status = Annotated[str, QueryParameter(description=f"one of {', '.join(STATUSES)}")]
-Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
-Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
+Since = Annotated[str | None, QueryParameter(description="RFC 3339: entered the status at this time or later")]
+Until = Annotated[str | None, QueryParameter(description="RFC 3339: entered the status before this time")]
 
 Answer = dict[str, Any]
 
@@ -41,20 +41,20 @@ _ONE_MESSAGE: Final = {400: answers.UNKNOWN_PARAMETER, 404: answers.UNKNOWN_MESS
 
 
 class Pair(BaseModel):
-    """A business number, and whom it would write to: `to` as in a send request."""
+    """A business number and a recipient: `to` as in a send request."""
 
     phone_number_id: Annotated[str, Field(alias="phoneNumberId", min_length=1, max_length=64)]
     to: Annotated[str, Field(min_length=1, max_length=150)]
 
 
 class Pairs(BaseModel):
-    """Whose windows are asked for."""
+    """The pairs whose service windows are asked for."""
 
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
 def read_routes(reads: ReadQueries, guard: Guard, find: FindUnfinished) -> Router:
-    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
+    """The public read API under `/whatsapp-cloud`: scope `read`.
 
     `find` looks on Kafka for a send that is in no store yet.
     """
@@ -119,9 +119,9 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
-        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request.
+        """Finds a message by our id or its wamid; with `chatbotId` also by the `messageId` of its send request.
 
-        With `chatbotId` a message is found from the moment that it was accepted: while it waits it is `queued`.
+        With `chatbotId` a message is found as soon as its send is accepted; while it waits it is `queued`.
         """
         message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
         return _answer(await messages.one(_reach(request), message_id, chatbot_id))
@@ -141,10 +141,10 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Answer:
-        """For example what has failed since a moment: `status=failed&since=2026-11-01T09:30:00Z`.
+        """For example the messages that have failed since a time: `status=failed&since=2026-11-01T09:30:00Z`.
 
-        The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
-        the last question misses nothing.
+        `since` and `until` mean the time at which a message entered its status (`statusAt`). A caller who asks again
+        with the time of the previous request misses nothing.
         """
         page = await reads.found(_reach(request), chatbot_id, parse_filter(status, since, until), cursor, limit)
         return _page(page, message_view)
@@ -197,7 +197,7 @@ def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
 
 
 def internal_routes(reads: ReadQueries, guard: Guard) -> Router:
-    """What the sender alone may ask: scope `windows`."""
+    """The internal API, for the sender only: scope `windows`."""
 
     @post("/windows", status_code=200)
     async def windows(data: JSONBody[Pairs]) -> Answer:

@@ -1,7 +1,7 @@
 """Cutting a webhook body into its smallest facts. Pure: bytes in, facts out.
 
-Every entry, change, message and status counts, each by itself: what is not understood is kept whole and flagged, and
-does not harm its neighbours. Fragments stay byte for byte as Meta wrote them (`msgspec.Raw` points into the body).
+Every entry, change, message and status is read by itself: a part that cannot be parsed is kept whole and flagged, and
+does not affect its neighbours. Fragments stay byte for byte as Meta wrote them (`msgspec.Raw` points into the body).
 
 What a body costs is bounded by its size: work and memory grow with its bytes, not with their square, and what would be
 repeated beside each fact is short (`ingress.parsing.shapes`). A body beyond a limit is kept whole, as one fact.
@@ -47,7 +47,7 @@ from ingress.parsing.shapes import (
 
 MESSAGES_FIELD: Final = "messages"
 LARGE_BODY_BYTES: Final = 16 * 1024
-"""Up to this a body is cut in one go. The work on a larger one takes longer than others can wait."""
+"""Up to this size a body is cut in one go. A larger one would make other requests wait too long."""
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -63,7 +63,7 @@ def cut(body: bytes, *, body_id: str, now: datetime) -> list[WebhookFact]:
 
 
 def with_arrival(facts: Sequence[WebhookFact], body_id: str, body_bytes: int) -> Iterator[WebhookFact]:
-    """The same facts one by one, each with how it arrived, so that the caller may pause."""
+    """The same facts one by one, each with its arrival, so that the caller may pause."""
     for position, fact in enumerate(facts):
         _set_arrival(fact, body_id, body_bytes, position, len(facts))
         yield fact
@@ -71,7 +71,7 @@ def with_arrival(facts: Sequence[WebhookFact], body_id: str, body_bytes: int) ->
 
 def _set_arrival(fact: WebhookFact, body_id: str, body_bytes: int, position: int, count: int) -> None:
     arrival = webhooks.Arrival(body_id=body_id, body_bytes=body_bytes, position=position, count=count)
-    # The fact's own data, which nothing else has yet: to copy it would cost a webhook as much as its signature.
+    # It is set in place, because a copy would cost as much as the signature, and no other code has this object yet.
     msgspec.structs.force_setattr(fact.data, "arrival", arrival)
 
 
@@ -84,12 +84,12 @@ def facts_of(body: bytes, now: datetime) -> Iterator[WebhookFact]:
 
 
 def whole_body(body: bytes, reason: str, now: datetime) -> WebhookFact:
-    """All of a body as one fact that is not understood."""
+    """All of a body as one unparsed fact."""
     return unparsed_fact(body, reason, Place(None, None, now))
 
 
 def _cut_plain(body: bytes, now: datetime) -> list[WebhookFact]:
-    """The facts of a plain body; none when it is not one, and has to be cut with more care.
+    """The facts of a plain body; none for another one, which has to be cut with more care.
 
     It finds what `_cut_body` finds, in half the time.
     """
@@ -123,7 +123,7 @@ def _cut_body(body: bytes, now: datetime) -> Iterator[WebhookFact]:
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            # Perhaps for the half of an emoji, anywhere in it: the rest of the body can be understood all the same.
+            # Half an emoji anywhere in it may be the reason: then the rest of the body can still be parsed.
             marked_body = marked(body)
             if marked_body is None:
                 raise
@@ -185,7 +185,7 @@ def _cut_change(raw: msgspec.Raw, entry: Entry, context: "_BodyContext") -> Iter
 
 
 def _is_invalid_field(change: Change) -> bool:
-    """Whether the field is no word of Meta's beside messages or statuses of a number: then it says nothing."""
+    """Whether the field is not one of Meta's, while the value has messages or statuses of a number."""
     if change.field is None or _FIELD.fullmatch(change.field):
         return False
     try:
@@ -200,7 +200,7 @@ def _has_facts(value: Value) -> bool:
 
 
 def _cut_value(raw: msgspec.Raw, value: Value, place: Place, *, complete: bool) -> Iterator[WebhookFact]:
-    """The messages and statuses; the value itself too, where it says more than they and their contacts do."""
+    """The messages and statuses; also the value itself if it says more than they and their contacts do."""
     lists = {name: _items_of(value, name) for name in ("contacts", "messages", "statuses", "errors")}
     listed, known = _people(lists["contacts"] or (), place)
     people = people_of(listed, lists["messages"] or (), lists["statuses"] or ())
@@ -208,7 +208,7 @@ def _cut_value(raw: msgspec.Raw, value: Value, place: Place, *, complete: bool) 
     for name, cut_one in (("messages", message_fact), ("statuses", status_fact)):
         found = lists[name]
         if found is None:
-            yield unparsed_fact(getattr(value, name), f"{name} are no list", place)
+            yield unparsed_fact(getattr(value, name), f"{name} are not a list", place)
         else:
             yield from (cut_one(fragment, people, place) for fragment in found)
     if not complete or (lists["messages"], lists["statuses"]) == ((), ()):
@@ -216,7 +216,7 @@ def _cut_value(raw: msgspec.Raw, value: Value, place: Place, *, complete: bool) 
 
 
 def _items_of(value: Value, name: str) -> Sequence[msgspec.Raw] | None:
-    """The items of one of the value's lists; None when it is no list."""
+    """The items of one of the value's lists; None when it is not a list."""
     try:
         return items(getattr(value, name), name)
     except BAD:
@@ -224,7 +224,7 @@ def _items_of(value: Value, name: str) -> Sequence[msgspec.Raw] | None:
 
 
 def _people(contacts: Sequence[msgspec.Raw], place: Place) -> tuple[list[Person], bool]:
-    """The people, one without ids where nothing can be read, and whether all that is said of them was understood."""
+    """The people (without ids if they cannot be read), and whether everything about them was understood."""
     people: list[Person] = []
     all_known = True
     for raw in contacts:
@@ -245,7 +245,7 @@ def _is_given(raw: msgspec.Raw) -> bool:
 
 @dataclass(slots=True)
 class _BodyContext:
-    """What the parts of a body have in common; `remainders` are what is in none of their records."""
+    """What the parts of a body have in common; `remainders` are the parts that are in none of their records."""
 
     now: datetime
     marked_body: Marked | None

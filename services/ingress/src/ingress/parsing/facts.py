@@ -1,4 +1,4 @@
-"""The facts of a webhook body: one for each message, status, other change, and part that is not understood. Pure."""
+"""The facts of a webhook body: one for each message, status, other change, and part that cannot be parsed. Pure."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ _NO_ARRIVAL: Final = webhooks.Arrival(body_id="", body_bytes=0, position=0, coun
 
 @dataclass(slots=True)
 class WebhookFact:
-    """One record to be: `type` and `id` of the event, its Kafka `key`, when Meta says it happened, and what it is."""
+    """A Kafka record to write: `type` and `id` of the event, its `key`, the time that Meta gives, and the data."""
 
     type: str
     id: str
@@ -40,7 +40,7 @@ class WebhookFact:
 
 @dataclass(slots=True)
 class Place:
-    """Where in the body a fragment stands."""
+    """Where in the body a fragment is."""
 
     account_id: str | None
     entry_time: int | None
@@ -114,7 +114,7 @@ def change_fact(raw: msgspec.Raw, place: Place) -> WebhookFact:
 
 
 def unparsed_fact(part: bytes | msgspec.Raw, reason: str, place: Place) -> WebhookFact:
-    """The part that was not understood, all of it: as JSON where it is JSON, as base64 where it is not."""
+    """A part that cannot be parsed, all of it: as JSON if it is JSON, else as base64."""
     raw = _bytes_of(part, place)
     json_text = is_json(raw)
     return WebhookFact(
@@ -137,10 +137,10 @@ def _bytes_of(part: bytes | msgspec.Raw, place: Place) -> bytes:
 
 
 def readable_fragment(raw: msgspec.Raw, place: Place) -> tuple[msgspec.Raw, str | None]:
-    """A fragment as JSON that every reader takes; and what Meta wrote, as base64, where that is not the same.
+    """A fragment as JSON that every reader can parse; and what Meta wrote, as base64, if that is not the same.
 
     msgspec skips over strings that it need not read, whatever bytes they hold. Raises one of `BAD` when the fragment
-    is nested so deeply that those who read the record would fail at it, or is too large to be kept twice.
+    is nested too deeply for the readers of its record, or is too large to be kept twice.
     """
     original = None
     try:

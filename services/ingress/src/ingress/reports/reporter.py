@@ -1,4 +1,4 @@
-"""Tells the sender every two seconds whether this ingress takes webhooks."""
+"""Reports to the sender every two seconds whether this ingress accepts webhooks."""
 
 import asyncio
 import logging
@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 class Reporter:
     """Reports from `start` to `stop`, as a replica with an id of its own.
 
-    `takes` says whether anything can be taken. While Kafka is away there is no report, and that says enough.
+    `takes` says whether it can accept webhooks. While Kafka is unavailable there is no report, and the sender counts
+    that as an outage.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Reporter:
         self._task = asyncio.create_task(self._run(), name="report to the sender")
 
     async def stop(self) -> None:
-        """Say that this replica leaves, so that nobody takes its silence for an outage."""
+        """Report that this replica leaves, so that the sender does not take its silence for an outage."""
         await cancel([self._task])
         with suppress(Unavailable):
             await self._report(leaving=True)
@@ -51,8 +52,8 @@ class Reporter:
         while True:
             try:
                 await self._report()
-            except Unavailable as error:  # the webhooks of this time are refused, too
-                log.info("the report for the sender is not written", extra={"error": error.message})
+            except Unavailable as error:  # webhooks are refused meanwhile, too
+                log.info("could not write the report for the sender", extra={"error": error.message})
             await asyncio.sleep(self._every)
 
     async def _report(self, *, leaving: bool = False) -> None:

@@ -105,8 +105,8 @@ FAULTS: Final = (
     Fault(
         "accounts/verified-after-stored",
         _ROUTES,
-        '        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n',
-        '        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n',
+        '        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n        # What was decided from `stored` is true for that state only: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n',
+        '        # What was decided from `stored` is true for that state only: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n',
         (f"{_TESTS_OF_WIRING}::test_meta_is_asked_when_that_is_wanted_before_anything_is_stored",),
         "an account that Meta refuses is stored",
     ),
@@ -233,7 +233,7 @@ FAULTS: Final = (
     Fault(
         "accounts/compare-early",
         _ANNOUNCER,
-        "        if self._compared or not self._told.ready:\n",
+        "        if self._compared or not self._topic.ready:\n",
         "        if self._compared:\n",
         (f"{_TESTS_OF_WIRING}::test_before_the_topic_was_read_nothing_is_compared",),
         "each start tells of every account again",
@@ -257,8 +257,8 @@ FAULTS: Final = (
     Fault(
         "accounts/reconcile-dies",
         _ANNOUNCER,
-        "            with suppress(Unavailable):  # said by",
-        "            if True:  # said by",
+        "            with suppress(Unavailable):  # the client",
+        "            if True:  # the client",
         (f"{_TESTS_OF_WIRING}::test_while_kafka_is_away_what_was_left_over_stays_so_and_is_tried_again",),
         "after an outage nothing is told in the background",
     ),
