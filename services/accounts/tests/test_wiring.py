@@ -13,7 +13,7 @@ from accounts.announcer import Announcer
 from accounts.app import build_apps
 from accounts.core import ACCESS_TOKEN, DIGEST, SECRETS, Keys
 from accounts.proofs import AT_ONCE
-from accounts.renewal import Renewal
+from accounts.renewal import DigestRenewal
 from accounts.settings import Settings
 from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
@@ -612,7 +612,7 @@ async def test_a_digest_under_another_key_is_renewed_in_the_background_and_told(
     right = dict(known.store.rows[OURS][DIGEST])
     known.store.rows[OURS][DIGEST] = {"key": "first", "hmac": "0" * 64}
     rows = {bot: SimpleNamespace(revision=1) for bot in NUMBERS}
-    renewal = Renewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
+    renewal = DigestRenewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
     assert await announced(known, announcer_of(known, rows, seconds=60, renewal=renewal), [2]) == [2]
     assert known.store.rows[OURS][DIGEST] == right
 

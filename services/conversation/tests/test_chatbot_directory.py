@@ -119,7 +119,7 @@ async def test_while_kafka_is_away_it_is_asked_again(room):
 
 
 @pytest.mark.parametrize(
-    ("accounts", "silent"),
+    ("accounts", "deactivated"),
     [
         ([], False),
         ([account("a")], False),
@@ -131,7 +131,7 @@ async def test_while_kafka_is_away_it_is_asked_again(room):
         ([account("a", active=False), account("a", number="2", active=False)], False),
     ],
 )
-def test_a_number_is_silent_when_all_of_its_accounts_are_deactivated(room, accounts, silent):
+def test_a_number_is_deactivated_when_all_of_its_accounts_are_deactivated(room, accounts, deactivated):
     for one in accounts:
         room.numbers.changed(one.chatbot_id, one)
-    assert room.numbers.silent(["1", "3"]) == ({"1"} if silent else set())
+    assert room.numbers.deactivated(["1", "3"]) == ({"1"} if deactivated else set())

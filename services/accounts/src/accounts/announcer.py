@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from accounts.core import event_of
-from accounts.renewal import Renewal
+from accounts.renewal import DigestRenewal
 from accounts.store import AccountStore
 from common.contracts.accounts import AccountData
 from common.contracts.envelope import encode
@@ -37,7 +37,7 @@ class Announcer:
         topic: Table[AccountData],
         *,
         reconcile_seconds: float,
-        renewal: Renewal | None = None,
+        renewal: DigestRenewal | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher

@@ -9,8 +9,8 @@ from litestar.plugins.pydantic import PydanticPlugin
 
 from accounts.announcer import Announcer
 from accounts.core import Keys
-from accounts.renewal import Renewal
-from accounts.routes import Verification, internal_routes, public_routes
+from accounts.renewal import DigestRenewal
+from accounts.routes import MetaVerification, internal_routes, public_routes
 from accounts.settings import Settings
 from accounts.store import AccountStore
 from common.contracts.accounts import AccountChanged
@@ -48,7 +48,7 @@ def build_apps(settings: Settings) -> Apps:
     topic = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
     keys = Keys(settings.key_ring(), settings.digest_keys())
     announcer = Announcer(
-        store, publisher, topic, reconcile_seconds=settings.reconcile_seconds, renewal=Renewal(store, keys)
+        store, publisher, topic, reconcile_seconds=settings.reconcile_seconds, renewal=DigestRenewal(store, keys)
     )
     onboarding = Onboarding(settings)
 
@@ -73,7 +73,7 @@ def build_apps(settings: Settings) -> Apps:
                 store,
                 announcer,
                 keys,
-                Verification(onboarding, always=settings.accounts_verify_with_meta),
+                MetaVerification(onboarding, always=settings.accounts_verify_with_meta),
                 require("accounts", settings.api_keys),
             ),
             *health_routes(checks),

@@ -20,7 +20,7 @@ PASS_SECONDS: Final = 60.0
 """Between two passes over all accounts, because another process may still make digests under an older key."""
 
 
-class Renewal:
+class DigestRenewal:
     """Renews a few digests in each round, by chatbot id, and begins again some time after the last account.
 
     `now` is a monotonic clock in seconds.

@@ -70,7 +70,7 @@ class Rejection(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class MetaVerification:
     """How Meta is asked about an account, and whether (`always`) about those that need no proof, too."""
 
     onboarding: Onboarding
@@ -79,7 +79,7 @@ class Verification:
 
 
 def public_routes(
-    store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification, guard: Guard
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: MetaVerification, guard: Guard
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
     return Router(
@@ -91,7 +91,9 @@ def public_routes(
     )
 
 
-def _save_route(store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification) -> HTTPRouteHandler:
+def _save_route(
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: MetaVerification
+) -> HTTPRouteHandler:
     @post(
         "/account",
         operation_id="saveAccount",

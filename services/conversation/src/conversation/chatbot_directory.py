@@ -53,7 +53,7 @@ class ChatbotDirectory:
         found = {number: self._owner(number) for number in wanted}
         return {number: owner for number, owner in found.items() if owner is not None}
 
-    def silent(self, numbers: Iterable[str]) -> frozenset[str]:
+    def deactivated(self, numbers: Iterable[str]) -> frozenset[str]:
         """The numbers whose accounts are all deactivated: what comes in on them is stored and not published."""
         return frozenset(
             number

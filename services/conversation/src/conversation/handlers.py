@@ -124,10 +124,10 @@ class ConversationWorker:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
         chatbots = await self._directory.chatbots(numbers)
-        silent = self._directory.silent(chatbots)
+        deactivated = self._directory.deactivated(chatbots)
         now, began = datetime.now(UTC), time.time_ns()
         done = await self._store.apply(
-            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, silent)
+            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, deactivated)
         )
         batch.stored(facts, began)
         note_facts(facts, chatbots, self._tenants)

@@ -98,20 +98,20 @@ def test_a_number_without_an_account_still_has_its_messages_published(memory):
 @pytest.mark.feature("incoming")
 def test_what_comes_in_for_a_deactivated_account_is_kept_and_not_published_even_after_it_is_active_again(memory):
     record = message("wamid.1", text="Anybody?")
-    assert memory.run(record, silent={NUMBER})[0] == []
+    assert memory.run(record, deactivated={NUMBER})[0] == []
     (kept,) = memory.messages.values()
     assert (kept["text"], kept["published"], kept["chatbotId"]) == ("Anybody?", False, "bot")
     assert memory.run(record)[0] == []  # a replay, after a crash, with the account active again
     assert memory.run(again(record))[0] == []
     assert len(memory.run(message("wamid.2"))[0]) == 1
-    assert len(memory.run(status("sent"), silent={NUMBER})[0]) == 1  # producers are told of what they have sent
+    assert len(memory.run(status("sent"), deactivated={NUMBER})[0]) == 1  # producers are told of what they have sent
 
 
 def test_what_was_taken_before_a_deactivation_is_published_by_its_replay(memory):
     record = message()
     memory.run(record)
-    assert len(memory.run(record, silent={NUMBER})[0]) == 1
-    assert len(memory.run(message("wamid.2"), silent={"another number"})[0]) == 1
+    assert len(memory.run(record, deactivated={NUMBER})[0]) == 1
+    assert len(memory.run(message("wamid.2"), deactivated={"another number"})[0]) == 1
 
 
 WORDS = ("sent", "delivered", "read", "played", "failed")

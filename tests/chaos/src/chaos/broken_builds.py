@@ -60,10 +60,10 @@ def origin_off() -> None:
 
     apply = core.apply_inbound  # type: ignore[attr-defined]  # breaking in is the point
 
-    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, silent: bool) -> None:
+    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, deactivated: bool) -> None:
         for message in result.working.of_wamid(fact.event.data.phone_number_id, fact.message.id):
             message.document["origin"] = fact.origin
-        apply(result, fact, chatbots, now, silent=silent)
+        apply(result, fact, chatbots, now, deactivated=deactivated)
 
     core.apply_inbound = every_record  # type: ignore[attr-defined]
 

@@ -67,17 +67,17 @@ def keys_of(facts: Iterable[Fact], chatbots: Chatbots) -> Keys:
 
 
 def plan(
-    facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime, silent: Collection[str] = frozenset()
+    facts: Sequence[Fact], known: Known, chatbots: Chatbots, now: datetime, deactivated: Collection[str] = frozenset()
 ) -> Plan:
     """Apply the facts in their order. `chatbots` knows the number of every fact that has an account.
 
-    Messages on a `silent` number, whose account is deactivated, are stored and never published.
+    Messages on a number in `deactivated`, whose account is deactivated, are stored and never published.
     """
     result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts))
     for fact in facts:
         match fact:
             case Inbound():
-                apply_inbound(result, fact, chatbots, now, silent=fact.event.data.phone_number_id in silent)
+                apply_inbound(result, fact, chatbots, now, deactivated=fact.event.data.phone_number_id in deactivated)
             case StatusSeen():
                 apply_status(result, fact, chatbots, now)
             case Result():

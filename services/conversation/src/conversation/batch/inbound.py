@@ -14,7 +14,7 @@ from conversation.batch.service_window import FREE_ENTRY_AT, LAST_CALL, LAST_INB
 from conversation.batch.working_set import INBOUND, PLACE, Chatbots, Conversation, Message, WorkingSet
 
 
-def apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime, *, silent: bool) -> None:
+def apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime, *, deactivated: bool) -> None:
     """A person's message; a repetition by Meta changes nothing."""
     data, working = fact.event.data, result.working
     chatbot = chatbots.get(data.phone_number_id or "")
@@ -27,7 +27,7 @@ def apply_inbound(result: Plan, fact: Inbound, chatbots: Chatbots, now: datetime
         if conversation is not None:
             _note_inbound(conversation, fact, sender)
             message.set(PLACE, conversation.next_place())
-        message.set("published", False if silent else None)
+        message.set("published", False if deactivated else None)
     elif message.document.get("origin") != fact.origin:
         return  # a repetition by Meta: its first record publishes the event
     if message.document.get("published", True):

@@ -137,8 +137,8 @@ FAULTS: Final = (
     Fault(
         "accounts/verify-setting",
         _APP,
-        "Verification(onboarding, always=settings.accounts_verify_with_meta)",
-        "Verification(onboarding, always=False)",
+        "MetaVerification(onboarding, always=settings.accounts_verify_with_meta)",
+        "MetaVerification(onboarding, always=False)",
         (f"{_TESTS_OF_WIRING}::test_meta_is_asked_when_that_is_wanted_before_anything_is_stored",),
         "ACCOUNTS_VERIFY_WITH_META does nothing",
     ),
@@ -441,7 +441,7 @@ FAULTS: Final = (
     Fault(
         "accounts/renewal-not-wired",
         _APP,
-        "renewal=Renewal(store, keys)",
+        "renewal=DigestRenewal(store, keys)",
         "renewal=None",
         (f"{_TESTS_OF_WIRING}::test_the_clients_are_made_of_the_settings",),
         "digests of an old key stay for ever",
