@@ -17,7 +17,7 @@ from common.http.openapi import BY_API_KEY
 from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented
 from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
-from conversation.read_api import answers
+from conversation.read_api import answers, examples
 from conversation.read_api.message_filter import STATUSES, parse_filter
 from conversation.read_api.queries import Page, Reach, ReadQueries
 from conversation.read_api.queued import FindUnfinished, MessageLookup
@@ -36,8 +36,8 @@ Until = Annotated[str | None, QueryParameter(description="RFC 3339: entered the 
 Answer = dict[str, Any]
 
 _LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
-_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: answers.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
-_ONE_MESSAGE: Final = {400: answers.UNKNOWN_PARAMETER, 404: answers.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
+_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: examples.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
+_ONE_MESSAGE: Final = {400: examples.UNKNOWN_PARAMETER, 404: examples.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
 
 
 class Pair(BaseModel):
@@ -77,7 +77,7 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         "/conversations",
         summary="Conversations, latest activity first",
         operation_id="listConversations",
-        responses=documented(answers.ConversationPage, answers.CONVERSATIONS, "read", _LISTED),
+        responses=documented(answers.ConversationPage, examples.CONVERSATIONS, "read", _LISTED),
     )
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -89,7 +89,7 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         "/conversations/{conversation_id:str}",
         summary="One conversation",
         operation_id="getConversation",
-        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, "read", _ONE_CONVERSATION),
+        responses=documented(answers.ConversationAnswer, examples.CONVERSATION, "read", _ONE_CONVERSATION),
     )
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
         document = await reads.conversation(_reach(request), conversation_id)
@@ -99,7 +99,7 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         "/conversations/{conversation_id:str}/messages",
         summary="The messages of a conversation, newest first",
         operation_id="listMessages",
-        responses=documented(answers.MessagePage, answers.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
+        responses=documented(answers.MessagePage, examples.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
     )
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
@@ -114,7 +114,7 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
         "/messages/{message_id:path}",
         summary="One message with its status history",
         operation_id="getMessage",
-        responses=documented(answers.MessageAnswer, answers.MESSAGE, "read", _ONE_MESSAGE),
+        responses=documented(answers.MessageAnswer, examples.MESSAGE, "read", _ONE_MESSAGE),
     )
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
@@ -130,7 +130,7 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
         "/messages",
         summary="Messages in a delivery status, newest first",
         operation_id="findMessages",
-        responses=documented(answers.MessagePage, answers.FOUND, "read", {**_LISTED, 400: answers.NO_STATUS}),
+        responses=documented(answers.MessagePage, examples.FOUND, "read", {**_LISTED, 400: examples.NO_STATUS}),
     )
     async def found(
         request: Request[Any, Any, Any],
@@ -157,7 +157,7 @@ def _webhook_log_route(reads: ReadQueries) -> HTTPRouteHandler:
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
-        responses=documented(answers.WebhookPage, answers.WEBHOOKS, "read", _LISTED),
+        responses=documented(answers.WebhookPage, examples.WEBHOOKS, "read", _LISTED),
     )
     async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
         if _reach(request).chatbots is not None:
@@ -172,7 +172,7 @@ def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         "/usage",
         summary="The usage log, newest first",
         operation_id="listUsage",
-        responses=documented(answers.UsagePage, answers.USAGE, "read", _LISTED),
+        responses=documented(answers.UsagePage, examples.USAGE, "read", _LISTED),
     )
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -183,7 +183,7 @@ def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         "/usage/summary",
         summary="Usage by chatbot, day and category, newest day first",
         operation_id="getUsageSummary",
-        responses=documented(answers.UsageSummary, answers.SUMMARY, "read", {**_LISTED, 400: answers.NO_DATE}),
+        responses=documented(answers.UsageSummary, examples.SUMMARY, "read", {**_LISTED, 400: examples.NO_DATE}),
     )
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
