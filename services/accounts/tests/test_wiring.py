@@ -400,7 +400,7 @@ async def test_credentials_are_those_of_the_account_as_it_is(known):
 
 
 @pytest.mark.parametrize(("revision", "marked"), [(1, True), (2, False), (7, False)])
-async def test_only_the_token_that_was_refused_is_marked_and_nobody_is_told(known, revision, marked):
+async def test_only_the_token_that_was_refused_is_marked_and_no_event_is_published(known, revision, marked):
     path = f"/internal/accounts/{OURS}/token-rejected"
     answer = await known.call("POST", path, {"code": 190, "revision": revision}, key="sender", internal=True)
     assert answer.json()["data"] == {"marked": marked}

@@ -95,7 +95,7 @@ async def test_an_account_that_was_made_a_moment_ago_is_waited_for(room):
     assert room.asked == 1
 
 
-async def test_a_number_that_is_known_asks_nobody(room):
+async def test_a_known_number_needs_no_catch_up(room):
     room.numbers.changed("bot", account("bot"))
     assert await room.owner() == "bot"
     assert room.asked == 0

@@ -281,7 +281,7 @@ async def test_two_members_that_share_and_hand_over_partitions_double_nothing(ro
     assert_once_and_in_order(await room.events(), 120)
 
 
-async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_nobody(room):
+async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_no_other_record(room):
     good = messages_of(room, 10)
     poison = message(f"wamid.{room.number}.poison", number=room.number)
     poison.value = poison.value[:-5]

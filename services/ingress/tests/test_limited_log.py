@@ -1,4 +1,4 @@
-"""What anybody can cause is logged with its reason, and no flood of it fills the log."""
+"""What any client can cause is logged with its reason, and no flood of it fills the log."""
 
 import logging
 

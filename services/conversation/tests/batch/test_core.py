@@ -133,7 +133,7 @@ def test_every_order_of_arrival_ends_the_same(order):
 
 @st.composite
 def arrivals(draw):
-    """All facts about three messages (ours, one that somebody else sent, one to a group), some of them several times,
+    """All facts about three messages (ours, one that another system sent, one to a group), some of them several times,
     in any order, cut into batches anywhere."""
     ours = [result(), *(status(word) for word in WORDS)]
     theirs = [status(word, wamid="wamid.THEIRS", ours=False) for word in WORDS]
@@ -208,7 +208,7 @@ def test_a_status_before_its_message_is_published_at_once_with_the_journal_id(me
         assert data.metadata == {"orderId": 17}
 
 
-def test_a_status_of_a_message_that_somebody_else_sent_is_kept(memory):
+def test_a_status_of_a_message_that_another_system_sent_is_kept(memory):
     memory.run(status("delivered", wamid="wamid.THEIRS", ours=False, biz_opaque_callback_data="their-own"))
     document = memory.messages[outbound_message_id(NUMBER, "bot", "wamid.THEIRS")]
     assert (document["deliveryStatus"], document["direction"]) == ("delivered", "outbound")

@@ -111,7 +111,7 @@ def test_a_number_without_an_account_is_none_of_ours_any_more(refused):
     assert refused.take(at(1)) == ()
 
 
-def test_an_outage_that_nobody_speaks_of_any_more_is_over(refused):
+def test_an_outage_that_is_not_reported_again_is_over(refused):
     refused.note_unsigned(body(), at(0))
     assert [one.last for one in refused.take(at(60))] == [at(0)]
     assert [one.certain for one in refused.take(at(3600))] == [True]

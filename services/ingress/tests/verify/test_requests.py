@@ -109,7 +109,7 @@ async def test_a_look_begins_after_the_call_that_waits_for_it_and_a_second_after
     assert (len(table.looks), clock.seconds) == (2, 101.0)
 
 
-async def test_a_caller_that_goes_away_takes_the_look_from_nobody():
+async def test_a_caller_that_goes_away_ends_no_other_caller_s_catch_up():
     clock, table = Clock(), Table()
     look = SharedCatchUp(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep)
     table.allow.clear()

@@ -147,7 +147,7 @@ FAULTS: Final = (
         _ROUTES,
         "rejection(data.code, datetime.now(UTC)), data.revision)",
         "rejection(data.code, datetime.now(UTC)), (await store.get(chatbot_id))['revision'])",
-        (f"{_TESTS_OF_WIRING}::test_only_the_token_that_was_refused_is_marked_and_nobody_is_told",),
+        (f"{_TESTS_OF_WIRING}::test_only_the_token_that_was_refused_is_marked_and_no_event_is_published",),
         "a new token is marked as rejected because of the old one",
     ),
     Fault(
