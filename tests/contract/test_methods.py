@@ -7,7 +7,7 @@ from importlib import import_module
 import httpx
 import pytest
 
-from ingress.app import build_front
+from ingress.app import build_fast_path
 from ingress.settings import Settings
 
 KEYS = {"fake": base64.b64encode(b"f" * 32).decode()}
@@ -60,7 +60,7 @@ async def test_a_405_names_the_methods_of_its_path(name, which):
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"])
 @pytest.mark.parametrize("path", ["/whatsapp-cloud/webhook", "/whatsapp-cloud/webhook/"])
 async def test_the_webhook_path_is_past_the_framework_and_names_its_methods_too(method, path):
-    front = build_front(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
+    front = build_fast_path(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
     for app in (front, front.app):
         sent = []
 

@@ -13,7 +13,7 @@ from common.mongo import encoding_error
 from common.security.callbacks import CallbackSettings
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Poison, read
-from conversation.batch.number_events import news
+from conversation.batch.number_events import number_records
 from conversation.batch.working_set import Known
 from conversation.read_api.views import log_view, message_view
 from ingress.records import records
@@ -113,7 +113,7 @@ def applied(body):
     conversations = [conversation.document for conversation in done.working.conversations.values()]
     for document in (*messages, *conversations, *done.webhook_events, *done.usage):
         assert encoding_error(document) is None
-    for event in (*(pending.record(NOW) for pending in done.events), *news(facts, NOW)):
+    for event in (*(pending.record(NOW) for pending in done.events), *number_records(facts, NOW)):
         json.dumps(json.loads(event.value.decode()), ensure_ascii=False).encode()
     for shown in (*map(message_view, messages), *map(log_view, done.webhook_events)):
         json.dumps(shown, default=str, ensure_ascii=False).encode()

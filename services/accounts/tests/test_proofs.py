@@ -156,7 +156,7 @@ CASES = {
     "another's active number": ("another's", {"phoneNumberId": FOREIGN_NUMBER}, True, 400, "phoneNumberId"),
     "a number that does not exist": ("nothing", {"phoneNumberId": "299999999999999"}, True, 400, "phoneNumberId"),
     "a WABA in place of a number": ("nothing", {"phoneNumberId": WABA}, True, 400, "phoneNumberId"),
-    "a token nobody issued": ("nothing", {"accessToken": "fake-nobody"}, True, 400, "accessToken"),
+    "a token that Meta has not issued": ("nothing", {"accessToken": "fake-nobody"}, True, 400, "accessToken"),
     "an expired token": ("nothing", {"accessToken": "fake-expired"}, True, 400, "accessToken"),
     "another's WABA": ("nothing", {"wabaId": FOREIGN_WABA}, True, 400, "wabaId"),
     "a WABA of one's own that has another number": ("nothing", {"wabaId": WABA_2}, True, 400, "wabaId"),

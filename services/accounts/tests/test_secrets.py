@@ -11,7 +11,7 @@ import pytest
 
 from accounts.app import build_apps
 from accounts.core import SECRETS, AccountRequest, Keys, change_for
-from accounts.renewal import PASS_SECONDS, Renewal
+from accounts.renewal import PASS_SECONDS, DigestRenewal
 from accounts.rewrap import rewrap
 from accounts.settings import Settings
 from accounts.store import AccountStore
@@ -252,7 +252,7 @@ async def test_renewal_goes_on_in_small_rounds_and_rests_after_the_last(settings
     clock = [1_000.0]
     rotated = with_digests(settings, "w", v=DIGEST_KEY, w=OLD)
     keys = Keys(rotated.key_ring(), rotated.digest_keys())
-    renewal = Renewal(store, keys, at_once=2, now=lambda: clock[0])
+    renewal = DigestRenewal(store, keys, at_once=2, now=lambda: clock[0])
     assert [await renewal.round() for _ in range(4)] == [names[:2], names[2:4], names[4:], []]
     await store.save(names[0], change_of(names[0], settings, existing=True), NOW)  # by a process with the older key
     assert await renewal.round() == []
@@ -272,6 +272,6 @@ async def test_an_account_that_changes_while_its_digest_is_renewed_keeps_the_cha
         return found
 
     monkeypatch.setattr(AccountStore, "with_other_digests", changed_after)
-    assert await Renewal(store, keys).round() == []
+    assert await DigestRenewal(store, keys).round() == []
     stored = (await store.get(bot))["verifyDigest"]
     assert (stored["key"], stored["hmac"]) in digests_of(settings.digest_keys(), "fake-newer")

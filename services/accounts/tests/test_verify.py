@@ -106,6 +106,6 @@ async def test_a_setting_has_every_account_checked_and_without_meta_nothing_is_s
         assert (await client.get(f"{ACCOUNT}/{names[0]}")).status_code == 404
 
 
-async def test_nobody_asks_meta_unless_told_to(settings, names):
+async def test_meta_is_not_asked_unless_requested(settings, names):
     async with serving(settings) as client:
         assert (await client.post(ACCOUNT, json=account(names))).status_code == 200

@@ -13,7 +13,7 @@ from accounts.announcer import Announcer
 from accounts.app import build_apps
 from accounts.core import ACCESS_TOKEN, DIGEST, SECRETS, Keys
 from accounts.proofs import AT_ONCE
-from accounts.renewal import Renewal
+from accounts.renewal import DigestRenewal
 from accounts.settings import Settings
 from common.contracts.accounts import AccountChanged
 from common.contracts.envelope import decode, decoder
@@ -403,7 +403,7 @@ async def test_credentials_are_those_of_the_account_as_it_is(known):
 
 
 @pytest.mark.parametrize(("revision", "marked"), [(1, True), (2, False), (7, False)])
-async def test_only_the_token_that_was_refused_is_marked_and_nobody_is_told(known, revision, marked):
+async def test_only_the_token_that_was_refused_is_marked_and_no_event_is_published(known, revision, marked):
     path = f"/internal/accounts/{OURS}/token-rejected"
     answer = await known.call("POST", path, {"code": 190, "revision": revision}, key="sender", internal=True)
     assert answer.json()["data"] == {"marked": marked}
@@ -615,7 +615,7 @@ async def test_a_digest_under_another_key_is_renewed_in_the_background_and_told(
     right = dict(known.store.rows[OURS][DIGEST])
     known.store.rows[OURS][DIGEST] = {"key": "first", "hmac": "0" * 64}
     rows = {bot: SimpleNamespace(revision=1) for bot in NUMBERS}
-    renewal = Renewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
+    renewal = DigestRenewal(known.store, Keys(known.settings.key_ring(), known.settings.digest_keys()))
     assert await announced(known, announcer_of(known, rows, seconds=60, renewal=renewal), [2]) == [2]
     assert known.store.rows[OURS][DIGEST] == right
 

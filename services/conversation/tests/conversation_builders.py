@@ -129,12 +129,12 @@ class Memory:
     def __init__(self):
         self.messages, self.conversations = {}, {}
 
-    def run(self, *records, chatbots=BOT, silent=frozenset(), now=NOW):
+    def run(self, *records, chatbots=BOT, deactivated=frozenset(), now=NOW):
         known = Known(
             {k: self.copy(v) for k, v in self.messages.items()},
             [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
         )
-        done = plan([read(record) for record in records], known, chatbots, now, silent)
+        done = plan([read(record) for record in records], known, chatbots, now, deactivated)
         for m in done.working.messages.values():
             if m.conversation_id is not None:  # absent rather than null, as the store has it
                 m.document["conversationId"] = m.conversation_id

@@ -7,7 +7,7 @@ import pytest
 from common.contracts.accounts import ACTIVE, DEACTIVATED, AccountData
 from common.contracts.topics import ACCOUNTS
 from common.kafka.settings import KafkaSettings
-from conversation.chatbot_directory import Numbers
+from conversation.chatbot_directory import ChatbotDirectory
 
 
 def account(chatbot, number="1", *, active=True, revision=1):
@@ -28,7 +28,7 @@ class Room:
 
     def __init__(self):
         self.clock, self.coming, self.asked, self.reachable = Clock(), [], 0, True
-        self.numbers = Numbers(KafkaSettings(), now=self.clock)
+        self.numbers = ChatbotDirectory(KafkaSettings(), now=self.clock)
         self.numbers.table.catch_up = self.catch_up
 
     async def catch_up(self, seconds):
@@ -95,7 +95,7 @@ async def test_an_account_that_was_made_a_moment_ago_is_waited_for(room):
     assert room.asked == 1
 
 
-async def test_a_number_that_is_known_asks_nobody(room):
+async def test_a_known_number_needs_no_catch_up(room):
     room.numbers.changed("bot", account("bot"))
     assert await room.owner() == "bot"
     assert room.asked == 0
@@ -119,7 +119,7 @@ async def test_while_kafka_is_away_it_is_asked_again(room):
 
 
 @pytest.mark.parametrize(
-    ("accounts", "silent"),
+    ("accounts", "deactivated"),
     [
         ([], False),
         ([account("a")], False),
@@ -131,7 +131,7 @@ async def test_while_kafka_is_away_it_is_asked_again(room):
         ([account("a", active=False), account("a", number="2", active=False)], False),
     ],
 )
-def test_a_number_is_silent_when_all_of_its_accounts_are_deactivated(room, accounts, silent):
+def test_a_number_is_deactivated_when_all_of_its_accounts_are_deactivated(room, accounts, deactivated):
     for one in accounts:
         room.numbers.changed(one.chatbot_id, one)
-    assert room.numbers.silent(["1", "3"]) == ({"1"} if silent else set())
+    assert room.numbers.deactivated(["1", "3"]) == ({"1"} if deactivated else set())

@@ -25,9 +25,9 @@ from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from conversation.chatbot_directory import Numbers
+from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
-from conversation.read_api.queries import Reads
+from conversation.read_api.queries import ReadQueries
 from conversation.read_api.views import message_view
 from conversation.settings import Settings
 from conversation.store import ConversationStore
@@ -54,7 +54,7 @@ class Room:
         self.mongo = Mongo(self.settings)
         self.store = ConversationStore(self.mongo)
         self.indexes = Indexes(self.store.ensure_indexes)
-        self.numbers = Numbers(self.settings)
+        self.numbers = ChatbotDirectory(self.settings)
         self.publisher = Publisher(self.settings)
 
     def worker(self, *, limit=None, **letters):
@@ -194,7 +194,7 @@ async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successo
 
 @pytest.mark.feature("windows")
 async def test_who_has_written_is_known_to_have_once_the_event_is_out(room):
-    reads, asked, unseen = Reads(room.store), set(), []
+    reads, asked, unseen = ReadQueries(room.store), set(), []
     async with running(room.group()):
         await room.publish(*messages_of(room, 60))
         async with asyncio.timeout(60):
@@ -281,7 +281,7 @@ async def test_two_members_that_share_and_hand_over_partitions_double_nothing(ro
     assert_once_and_in_order(await room.events(), 120)
 
 
-async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_nobody(room):
+async def test_a_poison_record_goes_to_the_dead_letter_queue_and_harms_no_other_record(room):
     good = messages_of(room, 10)
     poison = message(f"wamid.{room.number}.poison", number=room.number)
     poison.value = poison.value[:-5]

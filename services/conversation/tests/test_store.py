@@ -150,10 +150,10 @@ SEQUENCES = {
         [status("read")],
     ],
     "statuses, then result": lambda: [[status("read", contact=None)], [status("sent")], [result()]],
-    "a status that names nobody first": lambda: [[status("failed", contact=None)], [result(sends.FAILED)]],
+    "a status without a contact first": lambda: [[status("failed", contact=None)], [result(sends.FAILED)]],
     "doubt, then a status": lambda: [[result(sends.IN_DOUBT)], [status("sent")], [result(attempts=2)]],
     "a second wamid": lambda: [[result()], [status("sent", wamid="wamid.LATE")], [status("read", wamid="wamid.LATE")]],
-    "somebody else's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
+    "another system's message": lambda: [[status("sent", ours=False)], [status("read", ours=False)]],
     "unsigned statuses, then result": lambda: [
         [status("sent", ours=False, pricing=PRICING)],
         [status("failed", ours=False, contact=None)],

@@ -70,7 +70,7 @@ class Table(Part):
         return self.answers.get("ready", True)
 
 
-class Numbers(Part):
+class ChatbotDirectory(Part):
     def __init__(self, *given):
         super().__init__(*given)
         self.table = Table()
@@ -82,7 +82,7 @@ async def apps(monkeypatch):
     for name, part in [
         ("PartitionGroup", Group),
         ("Indexes", Indexes),
-        ("Numbers", Numbers),
+        ("ChatbotDirectory", ChatbotDirectory),
         ("DeadLetterDepth", Depth),
     ]:
         monkeypatch.setattr(module, name, part)
@@ -189,7 +189,7 @@ async def test_it_is_ready_when_each_of_its_parts_is_and_says_which_is_not(apps,
     mongo.away = away == "mongodb"
     Indexes.made.answers["ready"] = away != "indexes"
     Group.made.answers = {"reachable": away != "kafka", "ready": away != "partitions"}
-    Numbers.made.table.answers["ready"] = away != "accounts"
+    ChatbotDirectory.made.table.answers["ready"] = away != "accounts"
     for app in (apps.public, apps.internal):
         async with client_of(app) as client:
             answer = await client.get("/health/ready")
@@ -234,10 +234,10 @@ def test_the_settings_decide(apps):
     assert {made["make_consumer"].args[0].consumer_group, made["make_producer"].args[0].consumer_group} == {
         "another-group"
     }
-    assert worker._fit.size == 17
-    assert worker._letters._limit == 7
+    assert worker._batch_size.size == 17
+    assert worker._dead_letters._limit == 7
     assert worker._store._log == timedelta(days=3)
     assert worker._tenants._most == 5
-    assert worker._numbers is Numbers.made
+    assert worker._directory is ChatbotDirectory.made
     assert worker._indexes is Indexes.made
     assert Depth.made.given[1] == WEBHOOKS_DLQ.name

@@ -78,16 +78,16 @@ class Session:
         self.vain += 1
 
 
-class Numbers:
+class ChatbotDirectory:
     def __init__(self):
-        self.asked, self.deactivated = [], set()
+        self.asked, self.inactive = [], set()
 
     async def chatbots(self, numbers):
         self.asked.append(set(numbers))
         return dict.fromkeys(numbers, "bot")
 
-    def silent(self, numbers):
-        return self.deactivated & set(numbers)
+    def deactivated(self, numbers):
+        return self.inactive & set(numbers)
 
     def tenant(self, _key):
         return "bot"
@@ -96,7 +96,7 @@ class Numbers:
 class Room:
     def __init__(self):
         self.steps = []
-        self.store, self.numbers = Store(self.steps), Numbers()
+        self.store, self.numbers = Store(self.steps), ChatbotDirectory()
         self.there = asyncio.Event()
         self.there.set()
         self.indexes = SimpleNamespace(wait=self.there.wait, tries=0)
@@ -320,7 +320,7 @@ async def test_numbers_are_looked_up_and_their_messages_belong_to_their_chatbots
 
 
 async def test_messages_for_a_deactivated_account_are_stored_and_not_published(room):
-    room.numbers.deactivated = {"15"}
+    room.numbers.inactive = {"15"}
     session = await room.work(batch_of(message("wamid.1"), message("wamid.2", number="15")))
     events = [r for r in session.committed[0][0] if r.topic == topics.INCOMING_MESSAGES.name]
     assert [decode(incoming, r.value).data.wamid for r in events] == ["wamid.1"]

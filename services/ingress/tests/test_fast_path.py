@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from litestar import Litestar, asgi, get
 
 from common.security.signature import signature_of
-from ingress.app import build_front
-from ingress.fast_path import Front
+from ingress.app import build_fast_path
+from ingress.fast_path import FastPath
 from ingress.parsing.core import _cut_body, _cut_plain
 from ingress.routes import MAX_BODY_BYTES, PATH, WebhookRoute
 from ingress.settings import Settings
@@ -27,7 +27,7 @@ async def live() -> dict[str, bool]:
 def applications():
     webhook = WebhookRoute([], None, None)
     app = Litestar([asgi(PATH, copy_scope=False)(webhook.__call__), live], openapi_config=None)
-    return app, Front(webhook, app)
+    return app, FastPath(webhook, app)
 
 
 @pytest.mark.parametrize("path", [PATH, PATH + "/", "/whatsapp-cloud", "/health/live"])
@@ -48,7 +48,7 @@ DOCS = "/whatsapp-cloud/docs/ingress"
 @pytest.fixture(scope="module")
 def front():
     """Ingress as it is built, which was not started: Kafka is away."""
-    return build_front(
+    return build_fast_path(
         Settings(kafka_bootstrap_servers="127.0.0.1:1", whatsapp_app_secrets=SECRET, whatsapp_verify_token=TOKEN)
     )
 
@@ -137,7 +137,7 @@ async def test_the_webhook_does_not_pass_through_the_framework(path):
     async def framework(scope, receive, send):
         raise AssertionError(scope)
 
-    await answer_of(Front(webhook, framework), "POST", path)
+    await answer_of(FastPath(webhook, framework), "POST", path)
     assert taken == [path]
 
 
@@ -170,7 +170,7 @@ async def test_the_application_begins_and_ends_behind_it():
     async def send(message):
         sent.append(message["type"])
 
-    await Front(WebhookRoute([], None, None), app)({"type": "lifespan", "asgi": {}, "state": {}}, receive, send)
+    await FastPath(WebhookRoute([], None, None), app)({"type": "lifespan", "asgi": {}, "state": {}}, receive, send)
     assert told == ["begun", "ended"]
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 

@@ -21,7 +21,7 @@ MOST_MIB = 250
 LARGE = 2_800_000
 PROGRAM = textwrap.dedent("""
     import asyncio, sys
-    from ingress.fast_path import Front
+    from ingress.fast_path import FastPath
     from ingress.routes import Verification, WebhookRoute
     from common.http.service.serve import serve
     from litestar import Litestar
@@ -34,7 +34,7 @@ PROGRAM = textwrap.dedent("""
             return []
 
     route = WebhookRoute([sys.argv[2]], publish, Verification(None, NoAccounts()))
-    serve((Front(route, Litestar([], openapi_config=None)), "127.0.0.1", int(sys.argv[1])))
+    serve((FastPath(route, Litestar([], openapi_config=None)), "127.0.0.1", int(sys.argv[1])))
 """)
 
 

@@ -1,4 +1,4 @@
-"""What anybody can cause is logged with its reason, and no flood of it fills the log."""
+"""What any client can cause is logged with its reason, and no flood of it fills the log."""
 
 import logging
 
@@ -7,7 +7,7 @@ import pytest
 
 from common.security.signature import signature_of
 from ingress import limited_log
-from ingress.limited_log import MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, Notices, why_refused
+from ingress.limited_log import MALFORMED, NO_SIGNATURE, UNCONFIGURED, WRONG, LimitedLog, why_refused
 from ingress.routes import PATH, WebhookRoute
 
 SIGNED = signature_of(b"{}", b"other")
@@ -31,7 +31,7 @@ def test_a_refusal_has_a_reason(signature, secrets, reason):
 
 def test_a_reason_has_a_line_a_minute_and_the_count_of_the_others(caplog):
     clock = [0.0]
-    told = Notices("refused", now=lambda: clock[0])
+    told = LimitedLog("refused", now=lambda: clock[0])
     for second in range(150):
         clock[0] = float(second)
         told.note("wrong")
@@ -44,8 +44,8 @@ def test_a_reason_has_a_line_a_minute_and_the_count_of_the_others(caplog):
 
 @pytest.fixture
 def quiet(monkeypatch):
-    monkeypatch.setattr(limited_log, "refused", Notices("a webhook was refused"))
-    monkeypatch.setattr(limited_log, "unparsed", Notices("a part was not understood"))
+    monkeypatch.setattr(limited_log, "refused", LimitedLog("a webhook was refused"))
+    monkeypatch.setattr(limited_log, "unparsed", LimitedLog("a part was not understood"))
 
 
 async def post(secrets, body, headers):

@@ -16,7 +16,7 @@ from common.security.signature import signature_of
 from common.security.verify_tokens import sign_token
 from ingress import app as module
 from ingress import records
-from ingress.app import build_front
+from ingress.app import build_fast_path
 from ingress.parsing.core import cut
 from ingress.routes import MAX_BODY_BYTES, PATH
 from ingress.settings import Settings
@@ -85,7 +85,7 @@ def front(monkeypatch):
     Publisher.made = Publisher.large = None
     monkeypatch.setattr(module, "Publisher", Publisher)
     monkeypatch.setattr(module, "Table", Table)
-    return build_front(
+    return build_fast_path(
         Settings(
             kafka_bootstrap_servers="kafka.invalid:9",
             whatsapp_app_secrets=",".join(SECRETS),
@@ -174,7 +174,7 @@ async def test_a_mistake_of_ours_is_answered_so_that_meta_comes_again(client, ca
         "internal_error",
     )
     assert "fake-secret" not in answer.text
-    assert "a webhook was not taken" in caplog.text
+    assert "a webhook could not be stored" in caplog.text
 
 
 def check_kept(found, message):

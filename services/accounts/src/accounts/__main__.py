@@ -27,6 +27,6 @@ if __name__ == "__main__":
             "accounts",
             Settings,
             _listeners,
-            "Keeps accounts and their credentials, encrypted. `python -m accounts rewrap` re-wraps them.",
+            "Stores accounts and their encrypted credentials. `python -m accounts rewrap` re-wraps them.",
         )
     )

@@ -7,8 +7,8 @@ from litestar.plugins.pydantic import PydanticPlugin
 
 from accounts.announcer import Announcer
 from accounts.core import Keys
-from accounts.renewal import Renewal
-from accounts.routes import Verification, internal_routes, public_routes
+from accounts.renewal import DigestRenewal
+from accounts.routes import MetaVerification, internal_routes, public_routes
 from accounts.settings import Settings
 from accounts.store import AccountStore
 from common.contracts.accounts import AccountChanged
@@ -44,10 +44,10 @@ def build_apps(settings: Settings) -> Apps:
     store = AccountStore(mongo.database)
     indexes = Indexes(store.ensure_indexes)
     publisher = Publisher(settings)
-    told = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
+    topic = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)
     keys = Keys(settings.key_ring(), settings.digest_keys())
     announcer = Announcer(
-        store, publisher, told, reconcile_seconds=settings.reconcile_seconds, renewal=Renewal(store, keys)
+        store, publisher, topic, reconcile_seconds=settings.reconcile_seconds, renewal=DigestRenewal(store, keys)
     )
     onboarding = Onboarding(settings)
 
@@ -58,7 +58,7 @@ def build_apps(settings: Settings) -> Apps:
                 store,
                 announcer,
                 keys,
-                Verification(onboarding, always=settings.accounts_verify_with_meta),
+                MetaVerification(onboarding, always=settings.accounts_verify_with_meta),
                 require("accounts", settings.api_keys),
             ),
             *health_routes(checks),
@@ -75,5 +75,5 @@ def build_apps(settings: Settings) -> Apps:
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The public application alone, for its documents."""
+    """The public application alone, for its OpenAPI document."""
     return build_apps(settings).public

@@ -4,11 +4,11 @@ A document of `whatsapp_cloud_accounts` (by chatbot id):
 
     _id, phoneNumberId, wabaId?, status, plan, revision, unpublished?, createdAt, updatedAt,
     accessToken, webhookVerifyToken            sealed (common.security.envelope)
-    verifyDigest {key, hmac}                   what ingress gets to know of the verify token
+    verifyDigest {key, hmac}                   all that ingress is told of the verify token
     verifyTokenDigest {salt, sha256}?          the same from before there were keys, until it is renewed
     tokenRejected {code?, at}?                 Meta refuses the access token
 
-`unpublished` is there from a change until Kafka has it: a document is its own outbox.
+`unpublished` is there from a change until Kafka has it, so that a document is its own outbox.
 """
 
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ DEFAULT_PLAN: Final[Plan] = "standard"
 
 
 class AccountRequest(BaseModel):
-    """An account to create or update. The two secrets may be left out of an update, and then stay as they are."""
+    """An account to create or update. An update may leave out the two secrets; they stay as they are."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
@@ -64,7 +64,7 @@ class AccountRequest(BaseModel):
     @field_validator("access_token", "webhook_verify_token")
     @classmethod
     def _as_pasted(cls, value: SecretStr | None) -> SecretStr | None:
-        """Without the white space that was copied with it; Meta would refuse every call, or ingress every challenge."""
+        """Without white space around it, because Meta would refuse every call with it, or ingress every challenge."""
         return value if value is None else SecretStr(clean(value.get_secret_value()))
 
     @field_validator("access_token")
@@ -133,10 +133,10 @@ def change_for(request: AccountRequest, keys: Keys, now: datetime, *, existing: 
 
 
 def renewed_digest(document: Document, keys: Keys) -> Change | None:
-    """The verify token's digest under the primary key; None when it has that one. Raises `SecretsError`.
+    """The verify token's digest under the primary key; None when the account has it. Raises `SecretsError`.
 
-    Where a salted digest stands beside it, a process of an older version has stored another token since. `updatedAt`
-    stays: nothing of the account has changed for its owner.
+    If there is a salted digest beside it, a process of an older version has stored another token since. `updatedAt`
+    stays, because nothing has changed for the account's owner.
     """
     present = document.get(DIGEST, {}).get("key") == keys.digests.primary and SALTED_DIGEST not in document
     if present or VERIFY_TOKEN not in document:
@@ -151,12 +151,12 @@ def _digest(keys: DigestKeys, token: str) -> Document:
 
 
 def deactivation(now: datetime) -> Change:
-    """The account may not send any more; its secrets and history stay."""
+    """The account may not send; its secrets and history stay."""
     return Change({"status": DEACTIVATED, "updatedAt": now})
 
 
 def confirmed(change: Change) -> Change:
-    """The same change when Meta has taken the access token: the mark that it was refused goes."""
+    """The same change after Meta has accepted the access token: it also removes the mark of a refusal."""
     return replace(change, removed=tuple(dict.fromkeys([*change.removed, REJECTED])))
 
 
@@ -191,11 +191,9 @@ def view_of(document: Document) -> AccountView:
 
 
 def event_of(document: Document, now: datetime) -> AccountChanged:
-    """The account's present state, for everyone. Its id is that of the revision: publishing twice is harmless."""
+    """The account's present state as an event. Its id is that of the revision, so publishing twice is harmless."""
     digest = document.get(DIGEST)
-    salted = (
-        None if digest else document.get(SALTED_DIGEST)
-    )  # ingress would forget the token until the digest is renewed
+    salted = None if digest else document.get(SALTED_DIGEST)  # without it ingress would not know the token meanwhile
     event_id = derive_id(CHANGED, document["_id"], str(document["revision"]))
     return AccountChanged(
         id=event_id,

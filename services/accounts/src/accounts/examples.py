@@ -1,4 +1,4 @@
-"""Examples of the account API, as its documents have them. The secrets are fake."""
+"""Examples for the OpenAPI document of the account API. The secrets are fake."""
 
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ NUMBER_TAKEN: Final = Refused(
     "the number 106540352242922 belongs to another active account; deactivate that one first",
 )
 CHANGED: Final = Refused(
-    "another change has overtaken this one",
+    "another change was stored first",
     "account_changed",
     "the account of the chatbot `shop-bot` was changed meanwhile; read it and send the change again",
 )

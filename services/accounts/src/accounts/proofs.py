@@ -1,8 +1,8 @@
 """What a tenant's own key may change by itself, and what Meta has to confirm first.
 
 A key that reaches every chatbot is an operator's and needs no proof. A key that is bound to chatbots belongs to a
-tenant, who may name any number: only an access token that reaches the number shows that it is the tenant's. Without
-that rule a tenant could claim a number that another one has yet to register, or has just deactivated.
+tenant, who may name any number. Only an access token that reaches the number shows that the number is the tenant's.
+Without that rule a tenant could claim a number that another one has yet to register, or has just deactivated.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from common.errors import Forbidden, Unavailable
 from common.http.auth import ApiKey
 
 AT_ONCE: Final = 4
-"""Proofs of one key under way at a time: each holds a connection to Meta, and tenants share the app's limits there."""
+"""Proofs of one key at a time, because each holds a connection to Meta, and tenants share the app's limits there."""
 
 
 def needs_proof(request: AccountRequest, stored: Document | None, key: ApiKey) -> bool:
@@ -34,7 +34,7 @@ def needs_proof(request: AccountRequest, stored: Document | None, key: ApiKey) -
 
 
 def check_plan(request: AccountRequest, stored: Document | None, key: ApiKey) -> None:
-    """Raises `Forbidden` when a bound key would change the plan: its weight decides what other tenants get.
+    """Raises `Forbidden` when a bound key would change the plan, whose weight decides what other tenants get.
 
     Repeating the plan that the account has is allowed.
     """
@@ -54,7 +54,7 @@ class ProofSlots:
     def taken(self, key: ApiKey) -> Iterator[None]:
         """Hold one of the key's slots; an operator's key needs none.
 
-        Raises `Unavailable` when all are taken: this tenant has to wait, and no other one.
+        Raises `Unavailable` when all are taken, so that only this tenant has to wait.
         """
         if key.operator:
             yield

@@ -1,4 +1,4 @@
-"""Bringing digests of verify tokens up to date: those from before there were keys, and those of an older key."""
+"""Renews digests of verify tokens: those from before there were keys, and those of an older key."""
 
 import logging
 import time
@@ -17,14 +17,17 @@ _NOT_RENEWED: Final = "the digest of a verify token cannot be renewed"
 AT_ONCE: Final = 100
 """Accounts in a round: each is a write and a record."""
 PASS_SECONDS: Final = 60.0
-"""Between two passes over all accounts: another process may still make digests under an older key."""
+"""Between two passes over all accounts, because another process may still make digests under an older key."""
 
 
-class Renewal:
+class DigestRenewal:
     """Renews a few digests in each round, by chatbot id, and begins again some time after the last account.
 
-    **Invariants:** an account that was changed meanwhile is left alone (a compare-and-set on its revision), and one
-    whose secret does not open keeps neither the others nor the next rounds. `now` is a monotonic clock in seconds.
+    `now` is a monotonic clock in seconds.
+
+    **Invariants:**
+    - An account that was changed meanwhile is left alone (a compare-and-set on its revision).
+    - An account whose secret does not open stops neither the others nor the next rounds.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Renewal:
         self._rest_until = 0.0
 
     async def round(self) -> list[str]:
-        """Renew the next ones; their chatbot ids, which have to be announced. Raises `Unavailable`."""
+        """Renew the next ones. Returns their chatbot ids, which have to be published. Raises `Unavailable`."""
         if self._now() < self._rest_until:
             return []
         found = await self._store.with_other_digests(self._keys.digests.primary, self._after, self._at_once)
@@ -63,5 +66,5 @@ class Renewal:
         try:
             return await self._store.update(chatbot_id, change, Expected(document.get("revision"))) is not None
         except Unavailable:
-            self._after, self._rest_until = "", 0.0  # the rest of this round is looked for again
+            self._after, self._rest_until = "", 0.0  # the next round starts again from the first account
             raise

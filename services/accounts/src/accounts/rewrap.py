@@ -1,4 +1,4 @@
-"""`python -m accounts rewrap`: wrap every data key by the primary key-encryption key, while the service runs."""
+"""`python -m accounts rewrap`: wrap every data key by the primary key-encryption key. The service may run."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _PROGRESS_EVERY = 1_000
 
 
 async def rewrap(settings: Settings) -> tuple[int, int]:
-    """Re-wrap what is not wrapped by the primary key yet; (accounts seen, accounts re-wrapped).
+    """Re-wrap what is not wrapped by the primary key yet. Returns (accounts seen, accounts re-wrapped).
 
     Raises `SecretsError` at the first account that none of the keys opens. Harmless to repeat and to interrupt.
     """
@@ -29,7 +29,7 @@ async def rewrap(settings: Settings) -> tuple[int, int]:
         async for document in store.all():
             seen += 1
             secrets = rewrapped(document, keys)
-            # Each by itself: one that was changed meanwhile is wrapped by the primary key already, the other is not.
+            # Each by itself, because one that was changed meanwhile is wrapped already, and the other is not.
             done = [await store.reseal(document["_id"], document, name, sealed) for name, sealed in secrets.items()]
             changed += any(done)
             if seen % _PROGRESS_EVERY == 0:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
@@ -41,11 +42,9 @@ _SAVING: Final = (
     " is asked for proof before a new account, another number or WABA, or an activation is stored: the access token"
     " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta`"
     " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan."
-    " A change that another one has overtaken is 409 `account_changed`; a number of another active account is 409"
+    " A change after another one was stored first is 409 `account_changed`; a number of another active account is 409"
     " `number_taken`."
 )
-
-
 _UNKNOWN: Final = {400: UNKNOWN_PARAMETER, 404: UNKNOWN_ACCOUNT, 503: MONGODB_AWAY}
 
 
@@ -58,7 +57,7 @@ class AccountAnswer(BaseModel):
 
 
 class Acceptance(BaseModel):
-    """Meta takes the access token of `revision`."""
+    """Meta accepts the access token of `revision`."""
 
     revision: Annotated[int, Field(ge=1, le=_INT64_MAX)]
 
@@ -71,8 +70,8 @@ class Rejection(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """Whether Meta is asked about accounts that need no proof and that no caller asked to verify, and how."""
+class MetaVerification:
+    """How Meta is asked about an account, and whether (`always`) about those that need no proof, too."""
 
     onboarding: Onboarding
     always: bool
@@ -80,10 +79,21 @@ class Verification:
 
 
 def public_routes(
-    store: AccountStore, announcer: Announcer, keys: Keys, verification: Verification, guard: Guard
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: MetaVerification, guard: Guard
 ) -> Router:
     """Create or update, get, deactivate: scope `accounts`."""
+    return Router(
+        "/whatsapp-cloud",
+        route_handlers=[_save_route(store, announcer, keys, verification), *_account_routes(store, announcer)],
+        guards=[guard],
+        tags=["accounts"],
+        security=BY_API_KEY,
+    )
 
+
+def _save_route(
+    store: AccountStore, announcer: Announcer, keys: Keys, verification: MetaVerification
+) -> HTTPRouteHandler:
     @post(
         "/account",
         operation_id="saveAccount",
@@ -112,16 +122,20 @@ def public_routes(
         change = change_for(data, keys, now, existing=stored is not None)
         proof = needs_proof(data, stored, key)
         asked = proof or verify or verification.always
-        change = confirmed(change) if asked else change  # which is stored only if Meta confirms it
+        change = confirmed(change) if asked else change  # stored only if Meta confirms it
         if asked:
             with verification.slots.taken(key):
                 await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)
-        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.
+        # What was decided from `stored` is true for that state only: another change in between makes this one a 409.
         only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None
         document = await store.save(data.chatbot_id, change, now, only)
         await announcer.announce(data.chatbot_id)
         return _answer("Account updated" if stored else "Account created", document)
 
+    return save_account
+
+
+def _account_routes(store: AccountStore, announcer: Announcer) -> list[HTTPRouteHandler]:
     @get(
         "/account/{chatbot_id:str}",
         operation_id="getAccount",
@@ -147,17 +161,11 @@ def public_routes(
         await announcer.announce(chatbot_id)
         return _answer("Account deactivated", document)
 
-    return Router(
-        "/whatsapp-cloud",
-        route_handlers=[save_account, get_account, deactivate_account],
-        guards=[guard],
-        tags=["accounts"],
-        security=BY_API_KEY,
-    )
+    return [get_account, deactivate_account]
 
 
 def internal_routes(store: AccountStore, keys: KeyRing, guard: Guard) -> Router:
-    """What the sender alone may ask: scope `credentials`."""
+    """The internal API, for the sender only: scope `credentials`."""
 
     @get("/{chatbot_id:str}/credentials")
     async def credentials(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ _SHOWN: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The state that a decision was made for: the account's revision, or None when there was no account."""
+    """The state that a decision was made for: the account's revision, or None if there was no account."""
 
     revision: int | None
 
     def as_filter(self) -> Document:
-        """The state as MongoDB looks for it. An upsert would insert the fields that it compares with a value."""
+        """The state as MongoDB looks for it. An upsert inserts the fields that its query compares with a value."""
         return {"revision": {"$exists": False} if self.revision is None else self.revision}
 
 
@@ -33,7 +33,7 @@ class AccountStore:
         self._accounts = database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
-        """Create what is missing; harmless to repeat."""
+        """Create the missing indexes; harmless to repeat."""
         await ensure_indexes(self._database, schema.ACCOUNTS)
 
     async def find(self, chatbot_id: str) -> Document | None:
@@ -87,7 +87,7 @@ class AccountStore:
     async def mark_rejected(self, chatbot_id: str, mark: Document, revision: int) -> bool:
         """Note that Meta refuses the token of `revision`; False when there is another token by now.
 
-        It is not a change that others are told of: they would take it for a new token and try again.
+        The change is not published, because readers would take it for a new token and try again.
         """
         with or_unavailable():
             result = await self._accounts.update_one(
@@ -96,7 +96,7 @@ class AccountStore:
         return bool(result.matched_count)
 
     async def clear_rejected(self, chatbot_id: str, revision: int) -> bool:
-        """Note that Meta takes the token of `revision` again; False when there was no mark, or another token by now."""
+        """Note that Meta accepts the token of `revision`; False when there was no mark, or is another token by now."""
         with or_unavailable():
             result = await self._accounts.update_one(
                 {"_id": chatbot_id, "revision": revision, REJECTED: {"$exists": True}}, {"$unset": {REJECTED: ""}}
@@ -123,14 +123,14 @@ class AccountStore:
                 yield document
 
     async def reseal(self, chatbot_id: str, before: Document, name: str, sealed: Document) -> bool:
-        """Replace the secret `name` if it is still that of `before`; False when somebody changed it meanwhile."""
+        """Replace the secret `name` if it is still that of `before`; False when it was changed meanwhile."""
         with or_unavailable():
             result = await self._accounts.update_one({"_id": chatbot_id, name: before[name]}, {"$set": {name: sealed}})
         return bool(result.matched_count)
 
 
 def unknown(chatbot_id: str) -> NotFound:
-    """There is no such account; an id that no account can have is not repeated at length."""
+    """There is no such account. An id that is too long for an account is cut."""
     return NotFound(
         f"no account has the chatbotId `{chatbot_id[:_SHOWN]}`; create it with `POST /whatsapp-cloud/account`",
         code="unknown_account",
@@ -145,7 +145,7 @@ def _changed(chatbot_id: str) -> Conflict:
 
 
 def _taken(number: str) -> Conflict:
-    """It does not say whose the number is: that is another tenant's."""
+    """It does not say which account has the number, because that is another tenant's."""
     return Conflict(
         f"the number {number} belongs to another active account; deactivate that one first", code="number_taken"
     )

@@ -19,6 +19,6 @@ if __name__ == "__main__":
             "conversation",
             Settings,
             _listeners,
-            "Keeps conversations, messages and statuses; tells AI consumers and producers; answers the read API.",
+            "Stores conversations and messages, publishes events for AI consumers and producers, serves the read API.",
         )
     )

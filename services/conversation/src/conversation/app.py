@@ -22,9 +22,9 @@ from common.kafka.dlq_depth import DeadLetterDepth
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
-from conversation.chatbot_directory import Numbers
+from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
-from conversation.read_api.queries import Reads
+from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
 from conversation.settings import Settings
 from conversation.store import ConversationStore
@@ -43,8 +43,8 @@ def build_apps(settings: Settings) -> Apps:
     mongo = Mongo(settings)
     store = ConversationStore(mongo, webhook_log_days=settings.webhook_log_days)
     indexes = Indexes(store.ensure_indexes)
-    numbers = Numbers(settings)
-    letters = DeadLetterLimit(settings)
+    directory = ChatbotDirectory(settings)
+    dead_letters = DeadLetterLimit(settings)
     group = PartitionGroup(
         group=settings.consumer_group,
         topics=[WEBHOOKS.name, SEND_RESULTS.name],
@@ -52,25 +52,25 @@ def build_apps(settings: Settings) -> Apps:
         make_producer=partial(make_transactional_producer, settings),
         worker=ConversationWorker(
             store,
-            numbers,
+            directory,
             indexes,
-            letters,
+            dead_letters,
             batch_records=settings.batch_records,
             tenants=Tenants(settings.metrics_tenants),
             callbacks=settings.callbacks(),
         ),
-        on_probe=letters.probe,
+        on_probe=dead_letters.probe,
     )
 
     unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
-    reads, health = Reads(store), _health(settings, mongo, indexes, numbers, group)
+    reads, health = ReadQueries(store), _health(settings, mongo, indexes, directory, group)
     public = Litestar(
         route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
         lifespan=[
             closing(mongo.close),
-            running(indexes, numbers.table, group, depth),
+            running(indexes, directory.table, group, depth),
             closing(unfinished.close),
         ],
         middleware=[measured],
@@ -82,18 +82,18 @@ def build_apps(settings: Settings) -> Apps:
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The public application alone, for its documents."""
+    """The public application alone, for its OpenAPI document."""
     return build_apps(settings).public
 
 
 def _health(
-    settings: Settings, mongo: Mongo, indexes: Indexes, numbers: Numbers, group: PartitionGroup
+    settings: Settings, mongo: Mongo, indexes: Indexes, directory: ChatbotDirectory, group: PartitionGroup
 ) -> list[HTTPRouteHandler]:
     async def partitions_read() -> bool:
         return group.ready
 
     async def accounts_read() -> bool:
-        return numbers.table.ready
+        return directory.table.ready
 
     return health_routes(
         {

@@ -17,8 +17,8 @@ _UNKNOWN_SECONDS: Final = 10.0
 _changes: Final = decoder(AccountChanged)
 
 
-class Numbers:
-    """The accounts table, by phone number id. Of several accounts that had a number, the active one counts."""
+class ChatbotDirectory:
+    """The accounts table by phone number id. If several accounts have had a number, it belongs to the active one."""
 
     def __init__(self, settings: KafkaSettings, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -30,7 +30,7 @@ class Numbers:
         )
 
     def changed(self, chatbot_id: str, account: AccountData | None) -> None:
-        """An account came, changed or went."""
+        """An account was created, changed or removed."""
         before = self._number_of.pop(chatbot_id, None)
         if before is not None:
             self._accounts[before].pop(chatbot_id, None)
@@ -41,8 +41,8 @@ class Numbers:
     async def chatbots(self, numbers: Iterable[str]) -> dict[str, str]:
         """Phone number id → chatbot id, for those that have an account.
 
-        An account that was acknowledged before this call counts, even if its event has not been read yet: for an
-        unknown number the table catches up first (and is not asked again for it during the next ten seconds).
+        For an unknown number the table first catches up with Kafka, so that an account which was acknowledged before
+        this call is found. If it still is unknown, the number counts as unknown for ten seconds.
         """
         wanted = set(numbers)
         now = self._now()
@@ -53,8 +53,8 @@ class Numbers:
         found = {number: self._owner(number) for number in wanted}
         return {number: owner for number, owner in found.items() if owner is not None}
 
-    def silent(self, numbers: Iterable[str]) -> frozenset[str]:
-        """Those of which every account is deactivated: nothing that comes in on them is published."""
+    def deactivated(self, numbers: Iterable[str]) -> frozenset[str]:
+        """The numbers whose accounts are all deactivated: what comes in on them is stored and not published."""
         return frozenset(
             number
             for number in numbers
@@ -62,9 +62,9 @@ class Numbers:
         )
 
     def tenant(self, key: bytes | None) -> str:
-        """The chatbot whose record has this Kafka key: that of its number, or of its chatbot id; else `UNKNOWN`.
+        """The chatbot of a record, by its Kafka key: a business number or a chatbot id; else `UNKNOWN`.
 
-        Our own services write the keys (`contact_key`), so also a record that cannot be read says whose it is.
+        Our own services write the keys (`contact_key`), so the tenant is known even of a record that cannot be read.
         """
         name = (key or b"").partition(b":")[0].decode("utf-8", "replace")
         owner = self._owner(name)

@@ -1,7 +1,7 @@
 """Conversation's work on a partition: read a batch, apply it in MongoDB, publish and commit in Kafka.
 
 The order is the promise (P2): MongoDB first, in one transaction; then one Kafka transaction with the events and the
-offset. A crash in between replays the batch, and the plan finds by the origins which events are still owed.
+offset. A crash in between replays the batch, and the plan finds by the origins which events have yet to be published.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
-from conversation.batch.batch_size import Fit
+from conversation.batch.batch_size import BatchSize
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Fact, Poison, Record, Result, header_text, read
-from conversation.batch.number_events import news
-from conversation.chatbot_directory import Numbers
+from conversation.batch.number_events import number_records
+from conversation.chatbot_directory import ChatbotDirectory
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry, note_facts
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _KEPT_HEADERS: Final = (TRACEPARENT, CORRELATION_ID)
 _MAX_KEY: Final = 1_024  # characters
 _LOOK_SECONDS = 1.0
-_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch comes again
+_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch is read again
 
 
 class ConversationWorker:
@@ -44,61 +44,63 @@ class ConversationWorker:
     def __init__(
         self,
         store: ConversationStore,
-        numbers: Numbers,
+        directory: ChatbotDirectory,
         indexes: Indexes,
-        letters: DeadLetterLimit,
+        dead_letters: DeadLetterLimit,
         *,
         batch_records: int,
         tenants: Tenants,
         callbacks: Callbacks,
     ) -> None:
         self._store = store
-        self._letters = letters
-        self._numbers = numbers
+        self._dead_letters = dead_letters
+        self._directory = directory
         self._indexes = indexes
-        self._fit = Fit(batch_records)
+        self._batch_size = BatchSize(batch_records)
         self._tenants = tenants
         self._callbacks = callbacks
 
     async def __call__(self, session: PartitionSession) -> None:
-        """Work until the partition is revoked; errors of MongoDB and Kafka pass, and the session starts again."""
+        """Work until the partition is revoked. Errors of MongoDB and Kafka are raised, and the session starts again."""
         if not await self._may_begin(session):
             return
         async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
             while not session.stopping.is_set():
-                for partition, records in (await session.fetch(max_records=self._fit.size)).items():
+                for partition, records in (await session.fetch(max_records=self._batch_size.size)).items():
                     batch = BatchTelemetry(partition.topic, partition.partition, session.group, len(records))
-                    outgoing = await self._in_time(owned, records, batch)
+                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
                     batch.committed()
 
-    async def _in_time(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
+    async def _apply_in_time(
+        self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry
+    ) -> list[Outgoing]:
         try:
             outgoing = await self.apply(owned, records, batch)
         except TimeoutError:
-            self._fit.too_many(len(records))
+            self._batch_size.shrink(len(records))
             log.warning(
-                "a transaction did not get through in time; the next have fewer records",
-                extra={"records": len(records), "next": self._fit.size},
+                "a transaction did not get through in time; the next batches are smaller",
+                extra={"records": len(records), "next": self._batch_size.size},
             )
             raise
-        self._fit.went_well(len(records))
+        self._batch_size.grow(len(records))
         self._count(records, outgoing)
         return outgoing
 
     def _count(self, records: Sequence[Record], outgoing: Sequence[Outgoing]) -> None:
-        """Count each record of a whole batch once, by tenant. Raises `Halted`; then its letters are not written."""
-        tenants = {record.offset: self._numbers.tenant(record.key) for record in records}
+        """Count each record of a whole batch once, by tenant. If it raises `Halted`, no dead letters are written."""
+        tenants = {record.offset: self._directory.tenant(record.key) for record in records}
         letters = [code_of(letter) for letter in outgoing if letter.topic == WEBHOOKS_DLQ.name]
         dead = Counter(tenants[offset] for offset, _ in letters)
-        # Those without letters first: they are active when the others are judged.
+        # Tenants without dead letters first, so that they count as active when the others are judged.
         for tenant, count in sorted(Counter(tenants.values()).items(), key=lambda counted: dead[counted[0]]):
-            self._letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
+            self._dead_letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
         for offset, code in letters:
             DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, code, self._tenants.name(tenants[offset])).inc()
 
     async def apply(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
-        """Store what the records of a batch, or a part of it, say; the records to publish, dead letters among them."""
+        """Store what the records of a batch, or of a part of it, say. Returns records to publish, with dead letters."""
         read_records = [storable(record, read(record, self._callbacks)) for record in records]
         facts = [fact for fact in read_records if not isinstance(fact, Poison)]
         letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
@@ -112,7 +114,7 @@ class ConversationWorker:
             if len(records) == 1:
                 log.exception("a record cannot be applied", extra={"offset": records[0].offset})
                 return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
-            # One of them breaks the batch: by halves, the others are stored and it alone is left.
+            # One record breaks the batch. Halving the batch stores the others and finds that record.
             middle = len(records) // 2
             halves = records[:middle], records[middle:]
             return [outgoing for half in halves for outgoing in await self.apply(owned, half, batch)]
@@ -121,15 +123,15 @@ class ConversationWorker:
         if not facts:
             return []
         numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
-        chatbots = await self._numbers.chatbots(numbers)
-        silent = self._numbers.silent(chatbots)
+        chatbots = await self._directory.chatbots(numbers)
+        deactivated = self._directory.deactivated(chatbots)
         now, began = datetime.now(UTC), time.time_ns()
         done = await self._store.apply(
-            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, silent)
+            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, deactivated)
         )
         batch.stored(facts, began)
         note_facts(facts, chatbots, self._tenants)
-        return [*(pending.record(now) for pending in done.events), *news(facts, now)]
+        return [*(pending.record(now) for pending in done.events), *number_records(facts, now)]
 
     async def _may_begin(self, session: PartitionSession) -> bool:
         """Wait for the unique indexes: without them nothing may be written."""
@@ -150,14 +152,14 @@ class ConversationWorker:
 
 
 def storable(record: Record, fact: Fact | Poison) -> Fact | Poison:
-    """A result whose request cannot be stored is poison; found here, it does not break its batch."""
+    """A result whose request MongoDB cannot store is poison. It is found here, so that it does not break its batch."""
     request = fact.event.data.request if isinstance(fact, Result) else None
     error = encoding_error(request) if request else None
     return fact if error is None else Poison(record, error, "not_storable")
 
 
 def dead_letter(poison: Poison) -> Outgoing:
-    """The record as it came, with what is wrong and where it stood; what the topic would not take is cut."""
+    """The record as it came, with the reason and its place on Kafka. Key and value are cut to what the topic takes."""
     record, headers = poison.record, header_text(poison.record)
     kept = {name: headers[name] for name in _KEPT_HEADERS if 0 < len(headers.get(name, "")) <= MAX_CORRELATION_ID}
     about = {
@@ -175,6 +177,6 @@ def dead_letter(poison: Poison) -> Outgoing:
 
 
 def code_of(letter: Outgoing) -> tuple[int, str]:
-    """Of a dead letter of this batch's partition: the offset of its record, and its code."""
+    """The offset of a dead letter's record, and its code."""
     headers = dict(letter.headers)
     return int(headers["origin-offset"]), headers["code"].decode()

@@ -17,14 +17,18 @@ class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadL
 
     internal_port: Annotated[
         int | None,
-        Field(ge=0, le=65535, description="listener for windows; only the sender may reach it; none if not set"),
+        Field(
+            ge=0,
+            le=65535,
+            description="listener for service windows, for the sender only; none if not set",
+        ),
     ] = None
     consumer_group: Annotated[
-        str, Field(description="consumer group of what is read; its commit positions go with the name")
+        str, Field(description="Kafka consumer group; a new name starts without committed offsets")
     ] = "conversation"
     sender_group: Annotated[
         str, Field(description="the sender's consumer group of the send topics, as sender has it")
     ] = "sender"
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
-    live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt ended for this long")] = 120.0
+    live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt has ended for this long")] = 120.0

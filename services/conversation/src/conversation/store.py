@@ -19,8 +19,9 @@ from common.mongo import (
     transaction,
 )
 from common.mongo.indexes import ensure_indexes
-from conversation.batch.core import Keys, Plan
-from conversation.batch.working_set import Conversation, Known, Message, Working
+from conversation.batch.core import Keys
+from conversation.batch.plan import Plan
+from conversation.batch.working_set import Conversation, Known, Message, WorkingSet
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class ConversationStore:
         self.usage_logs = database[schema.USAGE_LOGS.name]
 
     async def ensure_indexes(self) -> None:
-        """Create what is missing; harmless to repeat. Raises `Unavailable`."""
+        """Create the missing indexes; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
         for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS):
             await ensure_indexes(database, collection)
@@ -53,10 +54,10 @@ class ConversationStore:
         return OwnedSession(self._mongo, slot)
 
     async def apply(self, owned: OwnedSession, keys: Keys, decide: Callable[[Known], Plan]) -> Plan:
-        """Read what is known, let `decide` plan, and write the plan, in one transaction; the plan that was written.
+        """Read what is known, let `decide` plan, and write the plan, in one transaction. Returns the plan.
 
-        `decide` is asked again when another process has written the same documents meanwhile. Raises the driver's
-        errors: then nothing, or all of it, is written, and applying it again is harmless.
+        `decide` is called again when another process has written the same documents meanwhile. Raises the driver's
+        errors: then all or nothing is written, and applying the batch again is harmless.
         """
         for attempt in range(_TRIES):
             again = attempt > 0
@@ -69,8 +70,8 @@ class ConversationStore:
             try:
                 return await transaction(owned, work, seconds=_TRANSACTION_SECONDS)
             except DuplicateKeyError:
-                # Somebody else made the same conversation or message a moment ago; or this is the replay of a batch,
-                # whose entries of the webhook log are there already.
+                # Another process has just created the same conversation or message; or this is the replay of a batch,
+                # whose entries of the webhook log exist already.
                 log.info("planning a batch again", extra={"attempt": attempt + 1})
         raise RuntimeError(f"a batch met duplicate keys {_TRIES} times")
 
@@ -107,7 +108,7 @@ class ConversationStore:
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
 
 
-def _of_conversations(working: Working) -> list[Any]:
+def _of_conversations(working: WorkingSet) -> list[Any]:
     conversations = working.conversations.values()
     return [*_merges(working.merges), *map(_released, conversations), *map(_conversation, conversations)]
 
@@ -168,7 +169,7 @@ def _gone(absorbed: Iterable[Message]) -> list[Any]:
 
 
 def _once(document: Document, *, again: bool) -> Any:
-    """Insert; or, where it may be there already, leave the first as it is."""
+    """Insert the document. If it may exist already (`again`), keep the existing one."""
     if not again:
         return InsertOne(document)
     fields = {name: value for name, value in document.items() if name != "_id"}

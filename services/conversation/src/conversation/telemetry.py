@@ -1,7 +1,7 @@
-"""What conversation tells of its batches: counts, times, and a span for each record of a batch that is followed.
+"""Metrics and spans of conversation's batches.
 
-A batch belongs to many exchanges. So there is no span of the batch, but each followed record has its own, from the
-batch's fetching to its commit, and within it the transaction in MongoDB that they shared (docs/decisions/0018).
+A batch belongs to many traces, so the batch has no span. Each sampled record has its own, from the fetch of its batch
+to the commit, and within it one of the MongoDB transaction that the batch shared (docs/decisions/0018).
 """
 
 import time
@@ -33,7 +33,7 @@ class BatchTelemetry:
         self._inbound: list[Inbound] = []
 
     def stored(self, facts: Sequence[Fact], began_ns: int) -> None:
-        """These were applied in one transaction, which began then (nanoseconds since 1970)."""
+        """Count facts that were applied in one transaction, which began at `began_ns` (nanoseconds since 1970)."""
         now = time.time_ns()
         metrics.BATCH_RECORDS.observe(len(facts))
         _APPLY.observe((now - began_ns) / 1e9)
@@ -46,7 +46,7 @@ class BatchTelemetry:
             self._followed.extend(followed)
 
     def committed(self) -> None:
-        """Events and offsets are in Kafka."""
+        """Observe the batch once its events and offsets are in Kafka."""
         now, active = datetime.now(UTC), spans.active()
         for fact in self._inbound:
             seconds = (now - fact.event.recorded_at).total_seconds()
@@ -70,7 +70,7 @@ class BatchTelemetry:
 
 
 def note_facts(facts: Sequence[Fact], chatbots: Mapping[str, str], tenants: Tenants) -> None:
-    """Count what a batch that was stored says, by status and by chatbot."""
+    """Count the facts of a stored batch by status and by chatbot."""
     statuses = Counter(fact.status.status for fact in facts if isinstance(fact, StatusSeen))
     for status, count in statuses.items():
         metrics.DELIVERY_STATUSES.labels(status if status in _STATUSES else metrics.OTHER).inc(count)
@@ -81,7 +81,7 @@ def note_facts(facts: Sequence[Fact], chatbots: Mapping[str, str], tenants: Tena
 
 
 def _message_of(fact: Inbound | Result, chatbots: Mapping[str, str]) -> tuple[str, str]:
-    """Chatbot and direction; no direction for a result that is no message."""
+    """Chatbot and direction; the direction is empty for a result that is not a new message."""
     if isinstance(fact, Inbound):
         return chatbots.get(fact.event.data.phone_number_id or "", metrics.OTHER), "in"
     return fact.event.data.chatbot_id, "out" if fact.event.type == ACCEPTED else ""

@@ -97,7 +97,7 @@ def test_a_failure_that_came_first_is_the_messages_own(memory):
 
 def test_a_doubt_is_one_message_too(memory):
     memory.run(result(sends.IN_DOUBT))
-    memory.run(unsigned("sent"))  # the wamid is nobody's yet: it cannot settle the doubt
+    memory.run(unsigned("sent"))  # no send has the wamid yet, so it cannot settle the doubt
     assert len(memory.messages) == 2
     memory.run(result(attempts=2))
     assert [one["status"] for one in memory.messages[OURS]["statuses"]] == ["in_doubt", "sent", "accepted"]

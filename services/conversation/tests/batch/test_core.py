@@ -98,20 +98,20 @@ def test_a_number_without_an_account_still_has_its_messages_published(memory):
 @pytest.mark.feature("incoming")
 def test_what_comes_in_for_a_deactivated_account_is_kept_and_not_published_even_after_it_is_active_again(memory):
     record = message("wamid.1", text="Anybody?")
-    assert memory.run(record, silent={NUMBER})[0] == []
+    assert memory.run(record, deactivated={NUMBER})[0] == []
     (kept,) = memory.messages.values()
     assert (kept["text"], kept["published"], kept["chatbotId"]) == ("Anybody?", False, "bot")
     assert memory.run(record)[0] == []  # a replay, after a crash, with the account active again
     assert memory.run(again(record))[0] == []
     assert len(memory.run(message("wamid.2"))[0]) == 1
-    assert len(memory.run(status("sent"), silent={NUMBER})[0]) == 1  # producers are told of what they have sent
+    assert len(memory.run(status("sent"), deactivated={NUMBER})[0]) == 1  # producers are told of what they have sent
 
 
 def test_what_was_taken_before_a_deactivation_is_published_by_its_replay(memory):
     record = message()
     memory.run(record)
-    assert len(memory.run(record, silent={NUMBER})[0]) == 1
-    assert len(memory.run(message("wamid.2"), silent={"another number"})[0]) == 1
+    assert len(memory.run(record, deactivated={NUMBER})[0]) == 1
+    assert len(memory.run(message("wamid.2"), deactivated={"another number"})[0]) == 1
 
 
 WORDS = ("sent", "delivered", "read", "played", "failed")
@@ -133,7 +133,7 @@ def test_every_order_of_arrival_ends_the_same(order):
 
 @st.composite
 def arrivals(draw):
-    """All facts about three messages (ours, one that somebody else sent, one to a group), some of them several times,
+    """All facts about three messages (ours, one that another system sent, one to a group), some of them several times,
     in any order, cut into batches anywhere."""
     ours = [result(), *(status(word) for word in WORDS)]
     theirs = [status(word, wamid="wamid.THEIRS", ours=False) for word in WORDS]
@@ -208,7 +208,7 @@ def test_a_status_before_its_message_is_published_at_once_with_the_journal_id(me
         assert data.metadata == {"orderId": 17}
 
 
-def test_a_status_of_a_message_that_somebody_else_sent_is_kept(memory):
+def test_a_status_of_a_message_that_another_system_sent_is_kept(memory):
     memory.run(status("delivered", wamid="wamid.THEIRS", ours=False, biz_opaque_callback_data="their-own"))
     document = memory.messages[outbound_message_id(NUMBER, "bot", "wamid.THEIRS")]
     assert (document["deliveryStatus"], document["direction"]) == ("delivered", "outbound")

@@ -11,7 +11,7 @@ from common.contracts import sends
 from common.contracts.envelope import decode, decoder
 from common.contracts.ids import journal_id
 from common.contracts.messages import MessageStatus
-from conversation.batch.core import MAX_STATUSES
+from conversation.batch.outbound import MAX_STATUSES
 from conversation.read_api.views import message_view
 
 OURS = journal_id("bot", "m1")
@@ -120,7 +120,7 @@ def test_a_duplicate_before_the_result_has_its_names_already(memory):
     assert [event.data.status for event in told(memory.run(result())[0])] == ["accepted", "sent"]
 
 
-def test_it_goes_to_the_account_of_the_send_whoever_has_the_number_now(memory):
+def test_it_goes_to_the_account_of_the_send_and_not_to_the_present_owner_of_the_number(memory):
     memory.run(seen("sent"), chatbots={NUMBER: "heir"})
     for event in told(memory.run(result(), chatbots={NUMBER: "heir"})[0]):
         assert (event.data.chatbot_id, event.data.message_id) == ("bot", "m1")

@@ -7,13 +7,13 @@ from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
 from common.contracts import number_events, topics, webhooks
 from common.contracts.envelope import decode, decoder
-from conversation.batch.number_events import FRESH, news
+from conversation.batch.number_events import FRESH, number_records
 
 EVENT = decoder(number_events.NumberNews)
 
 
 def told(*records, now=NOW):
-    made = news([read(record) for record in records], now)
+    made = number_records([read(record) for record in records], now)
     assert {record.topic for record in made} <= {topics.NUMBERS.name}
     return [(record.key, decode(EVENT, record.value)) for record in made]
 

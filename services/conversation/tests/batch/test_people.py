@@ -223,7 +223,7 @@ def test_the_number_of_before_can_be_another_person_s_then(memory, ids):
 
 
 @pytest.mark.parametrize("ids", CHANGES)
-def test_whoever_had_the_new_number_before_stays_another_person(memory, ids):
+def test_the_former_owner_of_the_new_number_stays_another_person(memory, ids):
     before = write(memory, Contact(user_id="DE.7", wa_id=NEXT))
     first = write(memory, FIRST)
     system(memory, FIRST, at=NOW + MINUTE, **ids)
@@ -299,7 +299,7 @@ def test_a_phone_that_was_asked_for_joins_its_bsuid(memory, card):
     assert by_phone != hidden
 
 
-def test_any_other_card_joins_nobody(memory):
+def test_any_other_card_joins_no_people(memory):
     card = {"contacts": [{"phones": [{"phone": f"+{PHONE}"}], "origin": "other"}]}
     hidden = write(memory, Contact(user_id="DE.1"), type="contacts", **card)
     assert holder(memory) == []

@@ -180,7 +180,7 @@ def test_a_call_of_a_person_opens_the_window(made, people, known):
         None,
     ],
 )
-def test_a_call_of_ours_or_of_nobody_opens_nothing(made):
+def test_a_call_of_ours_or_without_a_caller_opens_nothing(made):
     memory = Memory()
     memory.run(message(at=NOW - 30 * HOUR), call(made))
     assert answer_of(kept(memory))["until"] == NOW - 6 * HOUR

@@ -12,8 +12,9 @@ from common.contracts.ids import journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from conversation.batch.core import MAX_OTHER_WAMIDS, MAX_STATUSES, plan
+from conversation.batch.core import plan
 from conversation.batch.facts import read as read_fact
+from conversation.batch.outbound import MAX_OTHER_WAMIDS, MAX_STATUSES
 from conversation.batch.working_set import MAX_ALIASES, Known
 
 MALLORY = "106540352249999"
@@ -83,7 +84,7 @@ def test_a_genuine_status_still_settles_what_others_have_named(memory):
 
 
 def test_one_wamid_on_two_numbers_is_two_messages(memory):
-    """Meta's are unique; but whoever sees one may have it named on a number of their own, and first."""
+    """Meta's wamids are unique, but a tenant who sees one may have it named on a number of their own, and first."""
     theirs = message("wamid.IN1", text="mine", number=MALLORY, contact=Contact(wa_id="15550001111"))
     first, _ = memory.run(theirs, chatbots=BOTH)
     second, _ = memory.run(message("wamid.IN1"), again(theirs), chatbots=BOTH)
@@ -114,7 +115,7 @@ def test_a_status_without_callback_data_finds_our_message_by_its_wamid(memory):
     assert memory.messages[OURS]["deliveryStatus"] == "read"
     assert len(memory.messages) == 1
     assert told([event])[0].message_id == "m1"
-    assert told([event])[0].journal_id is None  # it says nothing of a doubt: nobody signed that
+    assert told([event])[0].journal_id is None  # it cannot settle a doubt, because it is not signed
 
 
 # A number that goes to another account
@@ -140,7 +141,7 @@ def test_the_first_account_has_its_conversation_again_when_it_has_the_number_aga
     assert sorted(c["inboundCount"] for c in memory.conversations.values()) == [1, 2]
 
 
-def test_what_came_before_anyone_had_the_number_is_nobody_s(memory):
+def test_what_came_before_the_number_had_an_account_belongs_to_no_account(memory):
     memory.run(message("wamid.1"), chatbots={})
     memory.run(message("wamid.2"), chatbots={NUMBER: "bot"})
     assert [m.get("chatbotId") for m in memory.messages.values()] == [None, "bot"]

@@ -24,7 +24,7 @@ from common.kafka.consume.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession
 from conversation.app import build_apps
 from conversation.batch.core import keys_of, plan
-from conversation.read_api.queries import Reads
+from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
 from conversation.read_api.usage import days_of, pipeline
 from conversation.settings import Settings
@@ -56,14 +56,14 @@ class Room:
         self.settings = Settings(
             mongodb_uri=mongodb_uri,
             mongodb_database=f"conversation_{uuid.uuid4().hex[:10]}",
-            kafka_bootstrap_servers="127.0.0.1:9",  # nobody listens there, and no test here needs it
+            kafka_bootstrap_servers="127.0.0.1:9",  # nothing listens there, and no test here needs it
             api_keys=KEYS,
             callback_keys=CALLBACK_KEYS,
         )
         self.mongo = Mongo(self.settings)
         self.sought, self.unfinished = [], None  # what was looked for on Kafka, and what is there
         self.store = ConversationStore(self.mongo)
-        reads, keys = Reads(self.store), self.settings.api_keys
+        reads, keys = ReadQueries(self.store), self.settings.api_keys
         self.public = self.listener(read_routes(reads, require("read", keys), self.find))
         self.internal = self.listener(internal_routes(reads, require("windows", keys)))
 
@@ -309,7 +309,7 @@ async def passed_on(room):
 
 
 @pytest.mark.feature("tenants")
-async def test_whoever_has_a_number_now_reads_nothing_of_who_had_it_before(passed_on):
+async def test_the_present_owner_of_a_number_reads_nothing_of_the_former_one(passed_on):
     room, ours = passed_on
     shown = (await room.get("/conversations", "tenant")).json()["data"]
     assert [one["chatbotId"] for one in shown] == ["other-bot"]
@@ -352,7 +352,7 @@ async def test_a_message_of_another_in_a_thread_is_not_shown(room):
     assert [m["text"] for m in thread] == ["of heir"]
 
 
-async def test_the_window_is_that_of_the_number_whoever_has_it(passed_on):
+async def test_the_window_belongs_to_the_number_and_not_to_its_owner(passed_on):
     room, _ = passed_on
     await room.apply(message("wamid.3", at=NOW - HOUR), chatbots=HEIR)
     await room.apply(message("wamid.4", at=NOW + HOUR))

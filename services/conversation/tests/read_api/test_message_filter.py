@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InvalidInput
-from conversation.read_api.message_filter import STATUSES, wanted
+from conversation.read_api.message_filter import STATUSES, parse_filter
 
 HALF_PAST = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 
@@ -27,13 +27,13 @@ HALF_PAST = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
     ],
 )
 def test_a_time_is_read_as_rfc_3339_has_it(text):
-    assert wanted("failed", text, None).since == HALF_PAST
+    assert parse_filter("failed", text, None).since == HALF_PAST
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-1439, 1439))  # noqa: DTZ001  # zone follows
 def test_every_time_of_the_calendar_is_read_back(at, minutes):
     moment = at.replace(tzinfo=timezone(timedelta(minutes=minutes)))
-    assert wanted("sent", moment.isoformat(), None).since == moment
+    assert parse_filter("sent", moment.isoformat(), None).since == moment
 
 
 @pytest.mark.parametrize("name", ["since", "until"])
@@ -58,18 +58,18 @@ def test_every_time_of_the_calendar_is_read_back(at, minutes):
 )
 def test_what_is_no_time_is_refused_by_name(name, text):
     with pytest.raises(InvalidInput) as refused:
-        wanted("failed", **{"since": None, "until": None, name: text})
+        parse_filter("failed", **{"since": None, "until": None, name: text})
     assert refused.value.details[0]["field"] == name
 
 
 @pytest.mark.parametrize("status", [None, "", "FAILED", "gone", "failed,sent", "$ne"])
 def test_the_status_is_one_that_a_message_can_have(status):
     with pytest.raises(InvalidInput) as refused:
-        wanted(status, None, None)
+        parse_filter(status, None, None)
     assert refused.value.details[0]["field"] == "status"
     assert all(known in refused.value.details[0]["message"] for known in STATUSES)
 
 
 def test_a_span_of_no_time_is_refused():
     with pytest.raises(InvalidInput, match="until"):
-        wanted("failed", "2026-11-01T09:30:00Z", "2026-11-01T10:30:00+01:00")
+        parse_filter("failed", "2026-11-01T09:30:00Z", "2026-11-01T10:30:00+01:00")

@@ -30,7 +30,7 @@ def test_what_a_price_depends_on_is_logged(kind, billable):
 
 
 @pytest.mark.parametrize("said", [None, [], "free", {"type": 1, "category": {}, "billable": "yes"}])
-def test_pricing_of_another_shape_harms_nobody(said):
+def test_pricing_of_another_shape_breaks_nothing(said):
     _, done = Memory().run(status("sent", pricing=said))
     assert all({"category", "pricingType", "billable"}.isdisjoint(usage) for usage in done.usage)
 

@@ -4,7 +4,7 @@ import logging
 import sys
 
 from common.http.service.command import run_service
-from ingress.app import build_front
+from ingress.app import build_fast_path
 from ingress.settings import Settings
 
 log = logging.getLogger("ingress")
@@ -16,7 +16,7 @@ def _listeners(settings: Settings) -> list[tuple[object, int]]:
             "no app secret: every webhook is refused; set WHATSAPP_APP_SECRET (App settings, Basic, App secret in the"
             " dashboard of the Meta app)"
         )
-    return [(build_front(settings), settings.http_port)]
+    return [(build_fast_path(settings), settings.http_port)]
 
 
 if __name__ == "__main__":
@@ -25,6 +25,6 @@ if __name__ == "__main__":
             "ingress",
             Settings,
             _listeners,
-            "Takes Meta's webhooks: verifies them, cuts them into facts, stores those on Kafka, answers.",
+            "Receives Meta's webhooks: verifies them, splits them into facts, writes those to Kafka, and answers.",
         )
     )

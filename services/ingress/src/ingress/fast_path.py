@@ -1,7 +1,7 @@
-"""The way of a webhook past the framework.
+"""Answers webhooks without the framework.
 
 Litestar routes and guards each request, which costs as much as half of what ingress does with a webhook
-(bench/README.md). So the one path that has all the load is answered before it, and everything else by it.
+(bench/README.md). So the one path that has all the load is answered before Litestar, and everything else by Litestar.
 """
 
 from collections.abc import Awaitable
@@ -15,15 +15,15 @@ from ingress.routes import PATH, WebhookRoute
 _BARE: Final = frozenset({PATH, PATH + "/"})
 
 
-class Front:
-    """An ASGI application: `webhook` at its path, `app` everywhere else, its lifespan too."""
+class FastPath:
+    """An ASGI application: `webhook` at its path, `app` for everything else, the lifespan included."""
 
     def __init__(self, webhook: WebhookRoute, app: Litestar) -> None:
         self._webhook = webhook
         self.app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer one request, or begin and end. It is no coroutine itself, for each of those has its price."""
+        """Answer one request, or a lifespan. This is not a coroutine itself, because each coroutine costs time."""
         if "method" in scope and scope["path"] in _BARE:  # a lifespan has neither, a websocket no method
             return self._webhook(scope, receive, send)
         return self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""How much of what was taken may wait for Kafka, and how many large bodies are worked on at a time."""
+"""How many bytes may wait for Kafka, and how many large bodies are processed at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,18 +9,18 @@ from common.errors import Unavailable
 from common.kafka.records import Outgoing
 
 MAX_BYTES: Final = 24 * 1024 * 1024
-"""Of records that Kafka has not confirmed: of small bodies, and as many of large ones.
+"""Bytes of records that Kafka has not confirmed: so many of small bodies, and as many of large ones.
 
-Each record is there three times: as it was made, in a batch, and on the connection.
+Each record is in memory three times: as it was made, in a batch, and on the connection.
 """
 _WAIT_SECONDS: Final = 0.9  # a large body for its turn: with Kafka's 4 s it is answered within 5
 
 
 class InFlight:
-    """The records that wait for Kafka, by their `bytes`.
+    """Counts the `bytes` of the records that wait for Kafka.
 
-    Raises `Unavailable` where there is no room: Meta comes again, and nothing is lost. One large body is worked on at a
-    time, so the limit is passed by the records of one at most.
+    It raises `Unavailable` if there is no room: Meta delivers again, and nothing is lost. One large body is processed
+    at a time, so at most the records of one body exceed the limit.
     """
 
     def __init__(self, limit: int = MAX_BYTES, wait_seconds: float = _WAIT_SECONDS) -> None:
@@ -32,10 +32,10 @@ class InFlight:
     def check(self) -> None:
         """Raises `Unavailable` when there is no room for more."""
         if self.bytes >= self._limit:
-            raise Unavailable("too much waits for Kafka; try again", code="too_busy")
+            raise Unavailable("too many records wait for Kafka; try again", code="too_busy")
 
     def add(self, records: Sequence[Outgoing]) -> int:
-        """Count the records in: their bytes, to be taken off `bytes` when they are confirmed or given up.
+        """Add the size of the records to `bytes`. Returns it, to be subtracted when they are confirmed or given up.
 
         Raises `Unavailable` when there is no room.
         """

@@ -1,4 +1,4 @@
-"""Log lines about what anybody can cause: one a minute for each reason, with a count of those left out."""
+"""Log lines that any client can cause: one a minute for each reason, with a count of those left out."""
 
 import logging
 import time
@@ -11,15 +11,15 @@ log = logging.getLogger(__name__)
 
 _SECONDS: Final = 60.0
 
-UNCONFIGURED: Final = "no app secret is set, so no webhook can be taken; set WHATSAPP_APP_SECRETS"
+UNCONFIGURED: Final = "no app secret is set, so no webhook is accepted; set WHATSAPP_APP_SECRETS"
 NO_SIGNATURE: Final = "it has no x-hub-signature-256"
 MALFORMED: Final = "its x-hub-signature-256 is not `sha256=` and 64 hexadecimal digits"
-WRONG: Final = "its signature was made with none of the app secrets, or of another body"
+WRONG: Final = "its signature was made with none of the app secrets, or for another body"
 TOO_LARGE: Final = "its body is too large"
 
 
 def why_refused(signature: bytes | None, secrets: Sequence[bytes]) -> str:
-    """Why a request whose signature was not accepted is refused."""
+    """Why a request is refused whose signature was not accepted."""
     if not any(secrets):
         return UNCONFIGURED
     if signature is None:
@@ -27,10 +27,10 @@ def why_refused(signature: bytes | None, secrets: Sequence[bytes]) -> str:
     return WRONG if looks_signed(signature) else MALFORMED
 
 
-class Notices:
+class LimitedLog:
     """Warnings with one text, at most one a minute for each `reason`. `now` is a monotonic clock in seconds.
 
-    The reasons have to be few: each is remembered.
+    The reasons have to be few, because each is remembered.
     """
 
     def __init__(self, text: str, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -50,5 +50,5 @@ class Notices:
         log.warning("%s: %s", self._text, reason, extra={"reason": reason, "suppressed": left_out, **about})
 
 
-refused: Final = Notices("a webhook was refused")
-unparsed: Final = Notices("a part of a webhook was not understood; it is kept in the webhook log")
+refused: Final = LimitedLog("a webhook was refused")
+unparsed: Final = LimitedLog("a part of a webhook could not be parsed; it is kept in the webhook log")

@@ -1,7 +1,7 @@
 """The webhook endpoint: verification by GET, updates by POST.
 
-A raw ASGI route: Litestar's own request handling would cost more than everything else that happens here, and the
-signature needs the untouched bytes anyway.
+This is a raw ASGI route, because Litestar's request handling would cost more than everything else that happens here,
+and the signature needs the untouched bytes anyway.
 """
 
 import logging
@@ -21,8 +21,8 @@ from ingress import limited_log, telemetry
 from ingress.in_flight import InFlight
 from ingress.parsing.core import LARGE_BODY_BYTES
 from ingress.records import records, records_in_slices
-from ingress.reports.refusals import Refused
-from ingress.telemetry import Request
+from ingress.reports.refusals import RefusedWebhooks
+from ingress.telemetry import WebhookRequest
 from ingress.verify.requests import Verification
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,8 @@ class WebhookRoute:
     """The webhook endpoint as an ASGI application.
 
     POST: 200 only after every fact of the body is on all in-sync replicas; 503 when Kafka does not confirm that in
-    time, and Meta comes again. A body that is signed is never refused for what it says.
-    Large bodies have a way of their own to Kafka: a small one would wait behind megabytes, on the connection too.
+    time, so that Meta delivers again. A signed body is never refused for its content.
+    Large bodies have a producer of their own, because a small one would wait behind megabytes on the connection too.
     GET: the challenge, when the verify token is known (Meta, "Create a webhook endpoint").
     """
 
@@ -57,14 +57,14 @@ class WebhookRoute:
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         verification: Verification,
         publish_large: Callable[[Sequence[Outgoing]], Awaitable[None]] | None = None,
-        refused: Refused | None = None,
+        refused: RefusedWebhooks | None = None,
     ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._publish = publish
         self._verification = verification
         self._publish_large = publish_large or publish
         self._small, self._large = InFlight(), InFlight()
-        self._refused = refused or Refused()
+        self._refused = refused or RefusedWebhooks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -80,7 +80,7 @@ class WebhookRoute:
         given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         token = given.get("hub.verify_token", "")
         if given.get("hub.mode") == "subscribe" and token and await self._verification.knows(token):
-            # The challenge is opaque: whatever it is, it goes back as it came, and never as HTML.
+            # The challenge is opaque: it is returned as it came, and never as HTML.
             await _send(send, 200, given.get("hub.challenge", "").encode(), content_type=b"text/plain; charset=utf-8")
         else:
             await _answer(send, 403, "forbidden", "hub.mode must be `subscribe` and hub.verify_token a known one")
@@ -108,8 +108,8 @@ class WebhookRoute:
         else:
             await self._take(telemetry.begin(random_id(), headers.get(b"traceparent")), body, send)
 
-    async def _take(self, request: Request, body: bytes, send: Send) -> None:
-        """Have what a signed body says written; whatever goes wrong, Meta is told to come again."""
+    async def _take(self, request: WebhookRequest, body: bytes, send: Send) -> None:
+        """Write the facts of a signed body to Kafka. On every error Meta is told to deliver again."""
         held, is_large = 0, len(body) > LARGE_BODY_BYTES
         flight, publish = (self._large, self._publish_large) if is_large else (self._small, self._publish)
         try:
@@ -124,7 +124,7 @@ class WebhookRoute:
             self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 503, error.error_code, error.message)
         except Exception:
-            log.exception("a webhook was not taken")
+            log.exception("a webhook could not be stored")
             request.ended(telemetry.FAILED)
             self._refused.note_signed(datetime.now(UTC))
             await _answer(send, 500, "internal_error", "something went wrong; deliver again")
@@ -137,7 +137,7 @@ class WebhookRoute:
         finally:
             flight.bytes -= held
 
-    async def _records_of_large(self, body: bytes, request: Request) -> list[Outgoing]:
+    async def _records_of_large(self, body: bytes, request: WebhookRequest) -> list[Outgoing]:
         async with self._large.turn():
             return await records_in_slices(body, request, now=datetime.now(UTC))
 

@@ -14,7 +14,7 @@ from common.security.verify_tokens import VerifyDigestSettings
 class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
     """From the environment."""
 
-    # A refused setting is otherwise shown with what was given.
+    # Otherwise the error of a wrong setting shows its value.
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     whatsapp_verify_token: Annotated[
@@ -24,7 +24,7 @@ class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
         SecretStr | None, Field(description="the app secret of the Meta app; without one, every webhook is refused")
     ] = None
     whatsapp_app_secrets: Annotated[
-        list[Annotated[SecretStr, Field(min_length=1)]],  # anybody can sign with an empty one
+        list[Annotated[SecretStr, Field(min_length=1)]],  # any client can sign with an empty one
         NoDecode,
         Field(
             default_factory=list,
@@ -32,7 +32,7 @@ class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
         ),
     ]
     publish_timeout_seconds: Annotated[
-        float, Field(gt=0, le=4.5, description="how long Kafka may take before Meta is told to come again")
+        float, Field(gt=0, le=4.5, description="how long Kafka may take before Meta is told to deliver again")
     ] = 4.0
 
     @field_validator("whatsapp_app_secrets", mode="before")
@@ -50,12 +50,12 @@ class Settings(HttpSettings, KafkaSettings, VerifyDigestSettings):
     @field_validator("whatsapp_verify_token")
     @classmethod
     def _trimmed(cls, value: SecretStr | None) -> SecretStr | None:
-        """An empty one is none: otherwise a caller who gives no token would give the right one."""
+        """An empty token counts as not set: otherwise a caller without a token would have the right one."""
         token = value.get_secret_value().strip() if value is not None else ""
         return SecretStr(token) if token else None
 
     def app_secrets(self) -> list[str]:
-        """Every app secret, each once: whatever one of them signs is Meta's."""
+        """Every app secret, each once: a body that one of them signs is Meta's."""
         single = self.whatsapp_app_secret.get_secret_value() if self.whatsapp_app_secret else ""
         several = [secret.get_secret_value() for secret in self.whatsapp_app_secrets]
         return list(dict.fromkeys([*app_secrets(single), *several]))

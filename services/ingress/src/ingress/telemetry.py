@@ -1,7 +1,7 @@
-"""What ingress tells of webhooks: how many, how long, and the spans of those that are followed.
+"""Metrics and spans of webhooks: how many, how long, and spans of those that are sampled.
 
 A status continues the trace of the call to Meta that sent its message: Meta returns our callback data in it. So one
-request may stand in several traces: in its own, if it brings anything else, and for each such status in the call's.
+request may be in several traces: in its own if it brings anything else, and in the call's for each such status.
 """
 
 import time
@@ -15,7 +15,7 @@ from common.telemetry import metrics, spans
 from common.telemetry.spans import SpanKind
 from common.telemetry.trace_context import Trace, enter
 from ingress import limited_log
-from ingress.parsing.core import Fact
+from ingress.parsing.facts import WebhookFact
 
 TAKEN, REFUSED, TOO_LARGE, UNAVAILABLE, FAILED = (
     metrics.WEBHOOKS.labels(outcome) for outcome in ("taken", "invalid_signature", "too_large", "unavailable", "failed")
@@ -29,8 +29,8 @@ _ABOUT: Final = {"http.request.method": "POST", "url.path": "/whatsapp-cloud/web
 _NAME: Final = "POST /whatsapp-cloud/webhook"
 
 
-class Request:
-    """One signed webhook request: its span, and those that it is in the traces of statuses, as far as followed."""
+class WebhookRequest:
+    """One signed webhook request: its spans in its own trace and in those of its statuses, as far as sampled."""
 
     __slots__ = ("_began", "_spans", "trace")
 
@@ -39,8 +39,8 @@ class Request:
         self._began = time.time_ns()
         self._spans: dict[Trace, None] = {}  # in their order; a body may bring 2,000
 
-    def publishes(self, fact: Fact) -> Trace:
-        """The span of the fact's record; one exchange is followed from its first message, which names it."""
+    def publishes(self, fact: WebhookFact) -> Trace:
+        """Count the fact. Returns the trace context of its record, whose correlation id is the fact's id."""
         _FACTS[fact.type].inc()
         if fact.type == webhooks.UNPARSED:
             limited_log.unparsed.note("see its reason there", example=fact.data.reason, recordId=fact.id)
@@ -50,7 +50,7 @@ class Request:
         return request.child(correlation_id=fact.id)
 
     def ended(self, outcome: Counter) -> None:
-        """It is answered, with one of the outcomes above."""
+        """Record that it was answered, with one of the outcomes above."""
         outcome.inc()
         now = time.time_ns()
         followed = self.trace.sampled and spans.active()
@@ -63,14 +63,14 @@ class Request:
             failed = None if status == 200 else str(status)
             spans.record(_NAME, span, SpanKind.SERVER, self._began, now, about, failed=failed)
 
-    def _continued(self, fact: Fact) -> Trace | None:
+    def _continued(self, fact: WebhookFact) -> Trace | None:
         if fact.type != webhooks.STATUS or not spans.active():
             return None
         traceparent = traceparent_in(bytes(fact.data.raw))
         return enter(fact.id, traceparent) if traceparent is not None else None
 
 
-def begin(body_id: str, traceparent: bytes | None) -> Request:
-    """A request begins; whether it is followed is decided here, unless its caller has."""
+def begin(body_id: str, traceparent: bytes | None) -> WebhookRequest:
+    """A request begins. Whether it is sampled is decided here, unless its `traceparent` says so."""
     given = traceparent.decode("latin-1") if traceparent else None
-    return Request(enter(body_id, given, sampled=spans.chosen()))
+    return WebhookRequest(enter(body_id, given, sampled=spans.chosen()))

@@ -15,8 +15,8 @@ from common.contracts.envelope import decode, decoder
 from common.contracts.topics import WEBHOOKS
 from common.meta.contacts import LONGEST_ID, LONGEST_NAME
 from ingress.parsing.core import cut, facts_of
-from ingress.parsing.shapes import MAX_FACTS, TooMuch
-from ingress.records import BODY_TIMES, BYTES_AROUND, TORN_BYTES, records, records_in_slices
+from ingress.parsing.shapes import MAX_FACTS, LimitExceeded
+from ingress.records import BODY_TIMES, BROKEN_TEXT_BYTES, BYTES_AROUND, records, records_in_slices
 from ingress.routes import MAX_BODY_BYTES
 from ingress.telemetry import begin
 
@@ -192,7 +192,9 @@ def written(body):
     found = records(body, begin("body-1", None), now=NOW)
     assert 1 <= len(found) <= MAX_FACTS
     most = (
-        BODY_TIMES * len(body) + BYTES_AROUND * len(found) + (TORN_BYTES if b"\\ud" in body or b"\xff" in body else 0)
+        BODY_TIMES * len(body)
+        + BYTES_AROUND * len(found)
+        + (BROKEN_TEXT_BYTES if b"\\ud" in body or b"\xff" in body else 0)
     )
     assert sum(len(record.value) for record in found) <= most
     for record in found:
@@ -293,7 +295,7 @@ async def test_in_slices_the_records_are_the_same():
 
 def test_what_is_refused_is_found_before_the_rest_is_cut():
     facts = facts_of(full_of(MESSAGE, in_value), NOW)
-    with pytest.raises(TooMuch, match="more than 2000 items"):
+    with pytest.raises(LimitExceeded, match="more than 2000 items"):
         next(facts)
 
 

@@ -404,8 +404,8 @@ BESIDE = {
     "an identity hash": lambda v: v["contacts"][0].update(identity_key_hash="hash"),
     "calls": lambda v: v.update(calls=[{"id": "wacid.1"}]),
     "echoes": lambda v: v.update(message_echoes=[{"id": "wamid.E"}]),
-    "a list that nobody knows": lambda v: v.update(anything=[1]),
-    "an object that nobody knows": lambda v: v.update(group={"id": "g"}),
+    "an unknown list": lambda v: v.update(anything=[1]),
+    "an unknown object": lambda v: v.update(group={"id": "g"}),
     "more of a profile": lambda v: v["contacts"][0]["profile"].update(country_code="DE"),
     "more of the number": lambda v: v["metadata"].update(verified=True),
     "errors": lambda v: v.update(errors=[{"code": 1}]),
@@ -432,7 +432,7 @@ def test_a_usual_value_has_no_record_of_its_own():
 # --- identity that only `contacts` gives
 
 
-def test_a_message_that_names_nobody_belongs_to_the_only_contact():
+def test_a_message_without_a_sender_belongs_to_the_only_contact():
     found = events(body_of(value_of(messages=[{"id": "w", "type": "contacts"}])))
     (event,) = found
     assert (event.data.contact.user_id, event.data.contact.wa_id, event.data.contact.name) == ("US.ADA", ADA, "Ada")
@@ -454,7 +454,7 @@ def test_of_two_contacts_none_is_guessed_but_the_same_twice_is_one():
     assert event.data.contact.wa_id == "1"
 
 
-def test_a_status_that_names_nobody_is_about_the_only_contact():
+def test_a_status_without_a_recipient_is_about_the_only_contact():
     bare = {"id": "w", "status": "delivered"}
     (event,) = events(body_of(value_of(statuses=[bare])))
     assert event.data.contact.user_id == "US.ADA"

@@ -13,7 +13,7 @@ from common.errors import Unavailable
 from common.security.signature import signature_of
 from common.telemetry.outages import Outage
 from ingress.reports import reporter as reporter_module
-from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, Refused, report
+from ingress.reports.refusals import CERTAIN_AFTER, MAX_NUMBERS, RefusedWebhooks, report
 from ingress.reports.reporter import Reporter
 from ingress.routes import WebhookRoute
 
@@ -32,7 +32,7 @@ def body(number=NUMBER):
 
 @pytest.fixture
 def refused():
-    made = Refused()
+    made = RefusedWebhooks()
     made.account_changed("bot", AccountData(chatbot_id="bot", phone_number_id=NUMBER, status=ACTIVE, revision=1))
     return made
 
@@ -114,7 +114,7 @@ def test_a_number_without_an_account_is_none_of_ours_any_more(refused):
     assert refused.take(at(1)) == ()
 
 
-def test_an_outage_that_nobody_speaks_of_any_more_is_over(refused):
+def test_an_outage_that_is_not_reported_again_is_over(refused):
     refused.note_unsigned(body(), at(0))
     assert [one.last for one in refused.take(at(60))] == [at(0)]
     assert [one.certain for one in refused.take(at(3600))] == [True]
@@ -161,7 +161,7 @@ async def test_an_outage_of_kafka_is_one_line_however_often_a_report_fails(refus
         await asyncio.sleep(0.001)
     await reporter.stop()
     assert [record.getMessage() for record in caplog.records if record.name == "ingress.reports.reporter"] == [
-        "the report for the sender is not written"
+        "could not write the report for the sender"
     ]
 
 

@@ -8,8 +8,8 @@ from common.contracts.accounts import ACTIVE, DEACTIVATED, VERIFY_TOKEN_MAX, Acc
 from common.security import digests
 from common.security.digests import DigestKeys
 from common.security.verify_tokens import sign_token
-from ingress.verify.requests import SharedLook, Verification
-from ingress.verify.tokens import SALTED_PER_SECOND, Budget, VerifyTokens
+from ingress.verify.requests import SharedCatchUp, Verification
+from ingress.verify.tokens import SALTED_PER_SECOND, HashBudget, VerifyTokens
 
 OLD = DigestKeys({"v1": b"1" * 32}, "v1")
 BOTH = DigestKeys({"v1": b"1" * 32, "v2": b"2" * 32}, "v2")
@@ -95,7 +95,7 @@ async def test_a_flood_costs_a_few_hashes_each_and_a_look_a_second(counted):
 
 async def test_a_look_begins_after_the_call_that_waits_for_it_and_a_second_after_the_one_before():
     clock, table = Clock(), Table()
-    look = SharedLook(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep)
+    look = SharedCatchUp(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep)
     table.allow.clear()
     early = asyncio.create_task(look())
     await table.begun.wait()
@@ -109,9 +109,9 @@ async def test_a_look_begins_after_the_call_that_waits_for_it_and_a_second_after
     assert (len(table.looks), clock.seconds) == (2, 101.0)
 
 
-async def test_a_caller_that_goes_away_takes_the_look_from_nobody():
+async def test_a_caller_that_goes_away_ends_no_other_caller_s_catch_up():
     clock, table = Clock(), Table()
-    look = SharedLook(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep)
+    look = SharedCatchUp(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep)
     table.allow.clear()
     gone, stays = asyncio.create_task(look()), asyncio.create_task(look())
     await table.begun.wait()
@@ -124,7 +124,7 @@ async def test_a_caller_that_goes_away_takes_the_look_from_nobody():
 
 async def test_only_so_many_wait_for_a_look():
     clock, table = Clock(), Table()
-    look = SharedLook(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep, waiting=2)
+    look = SharedCatchUp(lambda: table.catch_up(2.0), now=clock, sleep=clock.sleep, waiting=2)
     answers = await asyncio.gather(*(look() for _ in range(5)))
     assert (answers, len(table.looks)) == ([True, True, False, False, False], 1)
     assert await look()
@@ -238,7 +238,7 @@ def test_salted_digests_are_checked_within_a_budget_and_in_turn(counted):
 
 def test_a_budget_is_of_one_second():
     clock = Clock()
-    budget = Budget(3, clock)
+    budget = HashBudget(3, clock)
     assert [budget.take(2), budget.take(2), budget.take(2)] == [2, 1, 0]
     clock.seconds += 0.9
     assert budget.take(1) == 0

@@ -58,14 +58,14 @@ def origin_off() -> None:
     """An event is published for every record of a message, and not for the one that brought it first (P2)."""
     from conversation.batch import core
 
-    apply = core._apply_inbound  # breaking in is the point
+    apply = core.apply_inbound  # type: ignore[attr-defined]  # breaking in is the point
 
-    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, silent: bool) -> None:
+    def every_record(result: Any, fact: Any, chatbots: Any, now: Any, *, deactivated: bool) -> None:
         for message in result.working.of_wamid(fact.event.data.phone_number_id, fact.message.id):
             message.document["origin"] = fact.origin
-        apply(result, fact, chatbots, now, silent=silent)
+        apply(result, fact, chatbots, now, deactivated=deactivated)
 
-    core._apply_inbound = every_record
+    core.apply_inbound = every_record  # type: ignore[attr-defined]
 
 
 def uncommitted() -> None:

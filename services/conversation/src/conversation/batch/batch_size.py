@@ -1,23 +1,22 @@
 """How many records fit into one MongoDB transaction. Pure.
 
-A transaction that touches more pages than the server's cache can hold is rolled back by it, again and again
-(WiredTiger, "cache is full"), and a batch that is simply tried again never ends. So batches become smaller when one
-did not get through in its time, and grow slowly while all goes well.
+MongoDB rolls a transaction back that touches more pages than its cache can hold (WiredTiger, "cache is full"). To try
+the same batch again would never end. So batches become smaller after a timeout, and grow slowly while they succeed.
 """
 
 
-class Fit:
+class BatchSize:
     """`size` is how many records the next batch may have: at most `most`, at least one."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.size = most
 
-    def too_many(self, records: int) -> None:
-        """A batch of so many did not get through. Several of one size at the same time count once."""
+    def shrink(self, records: int) -> None:
+        """A batch of so many records timed out. Several of one size at the same time count once."""
         self.size = min(self.size, max(1, records // 2))
 
-    def went_well(self, records: int) -> None:
-        """A batch of so many got through; one that was not full says nothing."""
+    def grow(self, records: int) -> None:
+        """A batch of so many records succeeded. Only a full batch counts."""
         if records >= self.size:
             self.size = min(self._most, self.size + 1)

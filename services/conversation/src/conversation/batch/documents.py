@@ -29,10 +29,10 @@ def contact_document(contact: Contact) -> Document:
 
 
 def aliases_of(phone_number_id: str | None, *contacts: Contact) -> list[str]:
-    """Under what a conversation is found: aliases are per business number; the strongest first, each once."""
+    """The names by which a conversation is found, per business number: the strongest first, each once."""
     if phone_number_id is None:
         return []
-    if len(contacts) == 1:  # as nearly always
+    if len(contacts) == 1:  # nearly always
         return [f"{phone_number_id}|{name}" for name in contacts[0].aliases()]
     names = dict.fromkeys(name for contact in contacts for name in contact.aliases())
     return [f"{phone_number_id}|{name}" for name in names]

@@ -1,4 +1,4 @@
-"""The events that a batch publishes. Pure; written out once the whole batch is applied, when all merges are known."""
+"""The events of a batch. Pure; they are written after all facts are applied, because then all merges are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from conversation.batch.working_set import Document, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """An event to be: `write` makes it, from the documents as they are in the end."""
+class PendingEvent:
+    """An event to publish: `write` makes it from the documents as they are after the whole batch."""
 
     trace: Trace
     write: Callable[[datetime], tuple[Topic, str, IncomingMessage | MessageStatus]]
 
     def record(self, now: datetime) -> Outgoing:
-        """The Kafka record. Raises `ValueError` for one that no broker would take, which is then nobody's loop."""
+        """The Kafka record. Raises `ValueError` for one that is too large for its topic."""
         topic, key, event = self.write(now)
         value = encode(event)
         if len(value) + len(key.encode()) > topic.max_value_bytes:
@@ -39,7 +39,7 @@ class Pending:
         return Outgoing(topic.name, key, value, headers, trace=trace)
 
 
-def incoming(fact: Inbound, message: Message) -> Pending:
+def incoming(fact: Inbound, message: Message) -> PendingEvent:
     """The customer's message, for the AI."""
 
     def write(now: datetime) -> tuple[Topic, str, IncomingMessage]:
@@ -68,45 +68,45 @@ def incoming(fact: Inbound, message: Message) -> Pending:
         )
         return INCOMING_MESSAGES, conversation_id or data.phone_number_id or fact.message.id, event
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> Pending:
-    """What became of an outbound message. `key` tells this status from the others of the message."""
+def status_changed(fact: StatusSeen | Result, message: Message, key: str) -> PendingEvent:
+    """A status of an outbound message. `key` tells it from the message's other statuses."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
         data = _from_meta(fact, standing) if isinstance(fact, StatusSeen) else _from_sender(fact, standing)
         return _status_event(fact, standing, key, data, now)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_retold(fact: StatusSeen | Result, message: Message, entry: Document) -> Pending:
-    """A status that came before anybody could say whose message it was; `fact` says so."""
+def status_repeated(fact: StatusSeen | Result, message: Message, entry: Document) -> PendingEvent:
+    """A status that was published before its send was known, once more; `fact` names the send."""
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
-        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now)
+        return _status_event(fact, standing, entry["key"], _earlier_status(fact, standing, entry), now)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def status_named(fact: Result, message: Message, entry: Document) -> Pending:
-    """A status that was told without the send's `messageId`, once more with it; `fact` is the result that has it.
+def status_named(fact: Result, message: Message, entry: Document) -> PendingEvent:
+    """A status that was published without the send's `messageId`, once more with it; `fact` is the result that has it.
 
-    Its id is another than that of the first, so that a consumer that has seen the first does not drop it.
+    The event has another id than the first, so that a consumer that has seen the first does not drop it.
     """
 
     def write(now: datetime) -> tuple[Topic, str, MessageStatus]:
         standing = message.root
-        return _status_event(fact, standing, entry["key"], _told_before(fact, standing, entry), now, NAMED)
+        return _status_event(fact, standing, entry["key"], _earlier_status(fact, standing, entry), now, NAMED)
 
-    return Pending(fact.trace, write)
+    return PendingEvent(fact.trace, write)
 
 
-def _told_before(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
-    """A status of the message's history, with what is known of the message now."""
+def _earlier_status(fact: StatusSeen | Result, message: Message, entry: Document) -> StatusData:
+    """A status from the message's history, with what is known of the message now."""
     own = _from_meta(fact, message) if isinstance(fact, StatusSeen) else _from_sender(fact, message)
     error = entry.get("error")
     return replace(
@@ -137,13 +137,13 @@ def _status_event(
     return MESSAGE_STATUS, data.conversation_id or data.phone_number_id or message_id, event
 
 
-def word_of(fact: Result) -> str:
-    """A result in the words of statuses: accepted, failed, expired, cancelled, in_doubt, queued."""
+def status_of_result(fact: Result) -> str:
+    """The status that a result reports: accepted, failed, expired, cancelled, in_doubt, queued."""
     return fact.event.type.removeprefix("send.")
 
 
 def status_error(fact: StatusSeen | Result) -> MetaError | None:
-    """Why it failed: Meta's first error, with our name of it where there is one, or the sender's."""
+    """Why it failed: the sender's error, or Meta's first error with our reason for it, if there is one."""
     if isinstance(fact, Result):
         return fact.event.data.error
     error = meta_error(fact.status.errors[0]) if fact.status.errors else None
@@ -172,7 +172,7 @@ def _from_meta(fact: StatusSeen, message: Message) -> StatusData:
 def _from_sender(fact: Result, message: Message) -> StatusData:
     data, document = fact.event.data, message.document
     return StatusData(
-        status=word_of(fact),
+        status=status_of_result(fact),
         delivery_status=document["deliveryStatus"],
         conversation_id=message.conversation_id,
         phone_number_id=data.phone_number_id,

@@ -1,4 +1,4 @@
-"""From Kafka records to facts: what a record says, or why it cannot be understood. Pure."""
+"""From Kafka records to facts: what a record says, or why it cannot be read. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A customer's message. `contact` is who wrote it, as they are to be written to from now on."""
+    """A customer's message. `contact` is its sender, as replies have to address them from now on."""
 
     origin: str
     trace: Trace
@@ -47,12 +47,12 @@ class Inbound:
 
     @property
     def at(self) -> datetime:
-        """When it was written; when we received it, where Meta's time cannot be true."""
+        """When it was written; when we received it, if Meta's time cannot be true."""
         return believable(self.event.occurred_at, received=self.event.recorded_at)
 
     @property
     def kind(self) -> str:
-        """What it is: its type, and of what is `unsupported` the type that it would have had, where Meta says so."""
+        """Its type; for an `unsupported` message the type that it would have had, if Meta says so."""
         if self.message.type != UNSUPPORTED:
             return self.message.type
         unsupported = read_json(self.raw).get(UNSUPPORTED)
@@ -61,7 +61,7 @@ class Inbound:
 
     @property
     def referred(self) -> bool:
-        """Whether it came by an ad that clicks to WhatsApp, or by a page's button (Meta's `referral`)."""
+        """Whether it came through a click-to-WhatsApp ad or a page's button (Meta's `referral`)."""
         return bytes(_entry.decode(self.raw).referral).lstrip().startswith(b"{")
 
 
@@ -69,7 +69,7 @@ class Inbound:
 class StatusSeen:
     """Meta's status of an outbound message.
 
-    `journal_id` is the send that it speaks of, when its callback data was signed by us for the number it arrived on.
+    `journal_id` is the send that it is about, if we signed its callback data for the number that it arrived on.
     """
 
     origin: str
@@ -81,7 +81,7 @@ class StatusSeen:
 
     @property
     def at(self) -> datetime:
-        """When it was so; when we received it, where Meta's time cannot be true."""
+        """When the status was reached; when we received it, if Meta's time cannot be true."""
         return believable(self.event.occurred_at, received=self.event.recorded_at)
 
 
@@ -89,7 +89,7 @@ class StatusSeen:
 class ChangeSeen:
     """Any other change, or a part of a body that ingress did not understand: kept in the webhook log.
 
-    `calls` are those that people have made.
+    `calls` are the calls that people have made.
     """
 
     origin: str
@@ -99,7 +99,7 @@ class ChangeSeen:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a send of ours stands."""
+    """The sender's report of one send."""
 
     origin: str
     trace: Trace
@@ -121,11 +121,11 @@ UNSUPPORTED: Final = "unsupported"
 """The type of a message that Meta does not pass on (131051), or only to numbers in coexistence."""
 
 _MAX_STATUS: Final = 64
-"""Characters of a status word; Meta's longest has nine. What is longer goes into the webhook log alone."""
+"""Characters of a status word; Meta's longest has nine. A status with a longer one is in the webhook log only."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """How a person came to write; left unread."""
+    """Through what a person came to write; its content is not read."""
 
     referral: msgspec.Raw = msgspec.Raw()
 
@@ -136,7 +136,7 @@ _result: Final = decoder(SendResult)
 
 
 def origin_of(record: Record) -> str:
-    """The record's place on Kafka, by which a replay is told from a repetition by Meta."""
+    """The record's place on Kafka. It tells a replay from a repetition by Meta."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
@@ -197,5 +197,5 @@ def _trace(record: Record, event: Any) -> Trace:
 
 
 def received_at(fact: Fact) -> datetime:
-    """When we first had it."""
+    """When we first received it."""
     return fact.event.recorded_at

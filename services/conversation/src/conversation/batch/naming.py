@@ -1,12 +1,12 @@
-"""Statuses that were told before a result had named their send. Pure.
+"""Statuses that were published before a result had named their send. Pure.
 
-A status that carries our callback data says which send it speaks of, by our journal id. The producer's `messageId` and
-`metadata` are known from the send's results alone. So the first result publishes what was told without them once
-more, with an id of its own, because a consumer that knows the first event by its id must not drop the second.
+A status with our callback data names its send by our journal id. The producer's `messageId` and `metadata` are known
+only from the send's results. So the first result publishes earlier statuses once more, with the names and with new
+event ids, because a consumer that knows the first event by its id must not drop the second.
 
-The message keeps which record did so, and of which statuses: a replay of that record publishes the same again, and
-another result publishes nothing. What a batch itself publishes is left out, because its events are written when all
-of its facts are applied: they have the names already, wherever in the batch the result stands.
+The message stores which record did so, and for which statuses: a replay of that record publishes the same again, and
+another result publishes nothing. Statuses of the same batch are left out, because its events are written after all of
+its facts are applied: they have the names already, wherever in the batch the result is.
 """
 
 from collections.abc import Collection
@@ -16,15 +16,15 @@ from common.contracts.topics import SEND_RESULTS
 from conversation.batch.working_set import Document, Message
 
 NAMED: Final = "named"
-"""Of a message: `by` is the origin of the result that named it, `places` are those of the statuses to tell again."""
+"""Of a message: `by` is the origin of the result that named it, `places` are those of the statuses to publish again."""
 
 _OF_RESULTS: Final = f"{SEND_RESULTS.name}/"
 
 
-def note_nameless(message: Message, origin: str, batch: Collection[str]) -> None:
-    """Note which statuses have been told without the send's names, before the result of this origin brings them.
+def note_statuses_to_name(message: Message, origin: str, batch: Collection[str]) -> None:
+    """Note which statuses were published without the send's names, before the result of this origin brings them.
 
-    `batch` are the origins of the records that are applied together: each publishes what it is the origin of.
+    `batch` are the origins of the records that are applied together, whose statuses are not published yet.
     """
     if message.document.get("messageId") is not None:
         return
@@ -37,7 +37,7 @@ def note_nameless(message: Message, origin: str, batch: Collection[str]) -> None
         message.set(NAMED, {"by": origin, "places": places})
 
 
-def nameless(message: Message, origin: str) -> list[Document]:
+def statuses_to_name(message: Message, origin: str) -> list[Document]:
     """The statuses that the result of this origin has to publish once more."""
     named = message.document.get(NAMED)
     if named is None or named["by"] != origin:

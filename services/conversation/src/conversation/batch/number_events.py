@@ -1,4 +1,4 @@
-"""What the sender has to know of numbers: Meta counts what comes in, too, and changes its limits. Pure."""
+"""News of numbers for the sender: how much came in, because Meta counts it too, and changed limits. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,41 +14,41 @@ from common.telemetry.trace_context import new_trace
 from conversation.batch.facts import ChangeSeen, Fact, Inbound
 
 FRESH: Final = timedelta(seconds=2)
-"""What came earlier than this before is of no interest to a limit per second."""
+"""Older messages do not matter to a limit per second."""
 
 _MAX_DISPLAY: Final = 64
-"""Characters of a number as people write it; Meta's have about twenty. What is longer is none, and is not passed on."""
+"""Characters of a number as people write it; Meta's have about twenty. A longer text is not passed on."""
 
 _LIMITS: Final = frozenset({"phone_number_quality_update", "business_capability_update"})
 """Meta's change fields that speak of limits (webhooks reference)."""
 
 
-def news(facts: Sequence[Fact], now: datetime) -> list[Outgoing]:
-    """The records about numbers that a batch leads to; harmless to repeat."""
-    came: dict[str, list[Inbound]] = {}
+def number_records(facts: Sequence[Fact], now: datetime) -> list[Outgoing]:
+    """The records about numbers that a batch causes; harmless to repeat."""
+    arrived: dict[str, list[Inbound]] = {}
     for fact in facts:
         number = fact.event.data.phone_number_id
         if isinstance(fact, Inbound) and number and now - fact.event.recorded_at < FRESH:
-            came.setdefault(number, []).append(fact)
+            arrived.setdefault(number, []).append(fact)
     changes = [fact for fact in facts if isinstance(fact, ChangeSeen) and fact.event.data.field in _LIMITS]
-    return [*(_traffic(number, came[number], now) for number in came), *(_change(fact, now) for fact in changes)]
+    return [*(_traffic(number, arrived[number], now) for number in arrived), *(_change(fact, now) for fact in changes)]
 
 
-def _traffic(number: str, came: Sequence[Inbound], now: datetime) -> Outgoing:
-    data = number_events.NumberData(phone_number_id=number, inbound=len(came))
-    return _record(number_events.TRAFFIC, number, came[0], data, now)
+def _traffic(number: str, arrived: Sequence[Inbound], now: datetime) -> Outgoing:
+    data = number_events.NumberData(phone_number_id=number, inbound=len(arrived))
+    return _record(number_events.TRAFFIC, number, arrived[0], data, now)
 
 
 def _change(fact: ChangeSeen, now: datetime) -> Outgoing:
-    told = fact.event.data
-    display = read_json(told.raw).get("display_phone_number")
+    change = fact.event.data
+    display = read_json(change.raw).get("display_phone_number")
     data = number_events.NumberData(
-        phone_number_id=told.phone_number_id,
-        account_id=told.account_id,
+        phone_number_id=change.phone_number_id,
+        account_id=change.account_id,
         display_phone_number=display if isinstance(display, str) and 0 < len(display) <= _MAX_DISPLAY else None,
-        field=told.field,
+        field=change.field,
     )
-    return _record(number_events.CHANGED, told.account_id or told.phone_number_id or "", fact, data, now)
+    return _record(number_events.CHANGED, change.account_id or change.phone_number_id or "", fact, data, now)
 
 
 def _record(kind: str, key: str, fact: Inbound | ChangeSeen, data: number_events.NumberData, now: datetime) -> Outgoing:

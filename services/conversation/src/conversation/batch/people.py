@@ -1,7 +1,7 @@
-"""Which conversation a fact belongs to: who is the same person, and whose a phone number is now. Pure.
+"""Which conversation a fact belongs to: who is the same person, and who has a phone number now. Pure.
 
-A BSUID is one person for good. A phone number is one person's at a time: it is taken over by the person whom Meta
-names with it later. So two conversations become one only when nothing contradicts it (docs/decisions/0024).
+A BSUID always means the same person. A phone number belongs to one person at a time, namely to the one whom Meta has
+named with it last. So two conversations are merged only when nothing contradicts it (docs/decisions/0024).
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from conversation.batch.working_set import (
     PHONE_AT,
     Conversation,
     Document,
-    Working,
+    WorkingSet,
     newest_aliases,
 )
 
@@ -32,11 +32,11 @@ _IDS: Final = ("userId", "waId", "parentUserId")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedPerson:
     """One person on a business number, as a fact names it.
 
-    `contact` is to be written to from now on. `aliases` are the person's for sure, those of the past first. `new` are
-    those of a phone number that the person has from now on, where the BSUID that it brings along is not told.
+    `contact` is the address from now on. `aliases` certainly belong to the person, former ones first. `new` are the
+    aliases of a phone number that the person has from now on, if Meta has not named the BSUID that comes with it.
     """
 
     contact: Contact
@@ -51,7 +51,7 @@ class Named:
 
 
 def is_user(alias: str) -> bool:
-    """Whether an alias is a BSUID. What is neither a BSUID nor a group is a phone number."""
+    """Whether an alias is a BSUID. An alias that is neither a BSUID nor a group is a phone number."""
     return "|u:" in alias
 
 
@@ -60,74 +60,74 @@ def users_of(conversation: Conversation) -> set[str]:
     return set(filter(is_user, conversation.document["aliases"]))
 
 
-def sender_of(fact: Inbound) -> Named:
+def sender_of(fact: Inbound) -> NamedPerson:
     """Who wrote a message, or whom a `system` message is about."""
     data, identity = fact.event.data, fact.identity
-    told = data.contact or Contact()
+    from_meta = data.contact or Contact()
     if not identity.changed:
-        return Named(fact.contact, _aliases(data.phone_number_id, fact.contact), fact.at)
-    unnamed = identity.moves(told) and identity.now.user_id is None
+        return NamedPerson(fact.contact, _aliases(data.phone_number_id, fact.contact), fact.at)
+    unnamed = identity.moves(from_meta) and identity.now.user_id is None
     new = _aliases(data.phone_number_id, Contact(wa_id=identity.now.wa_id)) if unnamed else ()
-    aliases = _aliases(data.phone_number_id, *identity.before, told, fact.contact)
-    return Named(fact.contact, aliases, fact.at, frozenset(new))
+    aliases = _aliases(data.phone_number_id, *identity.before, from_meta, fact.contact)
+    return NamedPerson(fact.contact, aliases, fact.at, frozenset(new))
 
 
-def recipient_of(fact: StatusSeen) -> Named:
+def recipient_of(fact: StatusSeen) -> NamedPerson:
     """To whom the message of a status went."""
     contact = fact.event.data.contact or Contact()
-    return Named(contact, _aliases(fact.event.data.phone_number_id, contact), fact.at)
+    return NamedPerson(contact, _aliases(fact.event.data.phone_number_id, contact), fact.at)
 
 
-def addressee_of(fact: Result) -> Named:
-    """To whom a send went: Meta's name and the producer's are the same person's."""
+def addressee_of(fact: Result) -> NamedPerson:
+    """The recipient of a send. Meta's ids and the producer's are of the same person."""
     data = fact.event.data
-    given, told = contact_of_recipient(data.to), data.contact
-    if told is None or given.group_id is not None:
-        return Named(given, _aliases(data.phone_number_id, given), data.at)
-    both = replace(told, user_id=told.user_id or given.user_id, wa_id=told.wa_id or given.wa_id)
-    return Named(both, _aliases(data.phone_number_id, told, given), data.at)
+    given, from_meta = contact_of_recipient(data.to), data.contact
+    if from_meta is None or given.group_id is not None:
+        return NamedPerson(given, _aliases(data.phone_number_id, given), data.at)
+    both = replace(from_meta, user_id=from_meta.user_id or given.user_id, wa_id=from_meta.wa_id or given.wa_id)
+    return NamedPerson(both, _aliases(data.phone_number_id, from_meta, given), data.at)
 
 
-def caller_of(call: Call, phone_number_id: str | None) -> Named:
+def caller_of(call: Call, phone_number_id: str | None) -> NamedPerson:
     """Who called."""
-    return Named(call.contact, _aliases(phone_number_id, call.contact), call.at)
+    return NamedPerson(call.contact, _aliases(phone_number_id, call.contact), call.at)
 
 
 def conversation_of(
-    working: Working, phone_number_id: str | None, named: Named, chatbot: str | None, now: datetime
+    working: WorkingSet, phone_number_id: str | None, named: NamedPerson, chatbot: str | None, now: datetime
 ) -> Conversation | None:
-    """The conversation of this person, made or merged as needed; a phone number is taken from who had it before."""
+    """The conversation of this person, created or merged as needed. A phone number is taken from its former owner."""
     if phone_number_id is None or not named.aliases:
         return None
     found = working.found(chatbot, named.aliases)
-    if len(found) == 1 and not named.new and _is_known(found[0], named):  # as nearly always
+    if len(found) == 1 and not named.new and _is_known(found[0], named):  # nearly always
         conversation = found[0]
     else:
         conversation = _resolved(working, phone_number_id, named, chatbot, found, now)
     users, known = named.users, conversation.document["aliases"]
     if users and any(alias in known for alias in named.aliases if alias not in users):
-        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # as Meta's times, which it is held against
+        conversation.latest(PHONE_AT, named.at.replace(microsecond=0))  # whole seconds, as in Meta's times
     conversation.set("updatedAt", now)
     return conversation
 
 
-def _is_known(conversation: Conversation, named: Named) -> bool:
-    """Whether the fact says nothing new of who it is."""
+def _is_known(conversation: Conversation, named: NamedPerson) -> bool:
+    """Whether the fact names no new id of the person."""
     known = conversation.document["aliases"]
     return AWAITED not in conversation.document and all(alias in known for alias in named.aliases)
 
 
 def _resolved(
-    working: Working,
+    working: WorkingSet,
     phone_number_id: str,
-    named: Named,
+    named: NamedPerson,
     chatbot: str | None,
     found: Sequence[Conversation],
     now: datetime,
 ) -> Conversation:
-    """The person's conversation, with all that the fact says of who it is."""
-    mine, others = _told_apart(found, named)
-    aliases = _own(working, named, others)
+    """The person's conversation, with all ids that the fact names."""
+    mine, others = _split_by_person(found, named)
+    aliases = _own_aliases(working, named, others)
     if not mine:
         document = present(
             _id=_new_id(working, chatbot, aliases[0], now),
@@ -145,11 +145,11 @@ def _resolved(
     return conversation
 
 
-def _new_id(working: Working, chatbot: str | None, alias: str, now: datetime) -> str:
-    """An id that no other conversation has, though an alias can begin more than one, also at the same time.
+def _new_id(working: WorkingSet, chatbot: str | None, alias: str, now: datetime) -> str:
+    """An id that no other conversation has, although an alias can begin several, even at the same time.
 
-    A phone number begins one with each of its owners, and a BSUID when its person had so many names since that it was
-    forgotten.
+    A phone number begins one with each of its owners. A BSUID begins another when its person has had too many newer
+    aliases.
     """
     given = "conversation", chatbot or "", alias, now.isoformat()
     found = derive_id(*given)
@@ -160,8 +160,8 @@ def _new_id(working: Working, chatbot: str | None, alias: str, now: datetime) ->
     return found
 
 
-def note_sender(conversation: Conversation, named: Named) -> None:
-    """Show the person as they wrote last: what comes late does not overwrite what is newer."""
+def note_sender(conversation: Conversation, named: NamedPerson) -> None:
+    """Update the contact from the person's own message. A late message does not overwrite newer data."""
     since = conversation.document.get(CONTACT_AT)
     if since is not None and (named.at < since or (named.new and named.at == since)):
         note_recipient(conversation, named)
@@ -173,16 +173,18 @@ def note_sender(conversation: Conversation, named: Named) -> None:
     conversation.latest(CONTACT_AT, named.at)
 
 
-def note_recipient(conversation: Conversation, named: Named) -> None:
-    """Show what was not known yet of a person, but no BSUID of before while a new one is still to come."""
-    told = _shown(conversation, named.contact)
+def note_recipient(conversation: Conversation, named: NamedPerson) -> None:
+    """Add what was not known yet to the contact, but no ids while the BSUID of a new number is awaited."""
+    from_meta = _shown(conversation, named.contact)
     if conversation.document.get(AWAITED):
-        told = {name: value for name, value in told.items() if name not in _IDS}
-    conversation.set("contact", {**told, **conversation.document.get("contact", {})})
+        from_meta = {name: value for name, value in from_meta.items() if name not in _IDS}
+    conversation.set("contact", {**from_meta, **conversation.document.get("contact", {})})
 
 
-def _told_apart(found: Sequence[Conversation], named: Named) -> tuple[list[Conversation], list[Conversation]]:
-    """Of the conversations that have one of the aliases, those of this person, and those of other people."""
+def _split_by_person(
+    found: Sequence[Conversation], named: NamedPerson
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Split the conversations that have one of the aliases: those of this person, and those of other people."""
     person, mine, others = set(named.users), list[Conversation](), list[Conversation]()
     for conversation in found:
         theirs = users_of(conversation)
@@ -194,18 +196,18 @@ def _told_apart(found: Sequence[Conversation], named: Named) -> tuple[list[Conve
     return mine, others
 
 
-def _is_linked(conversation: Conversation, named: Named, person: set[str], mine: Sequence[Conversation]) -> bool:
-    """Whether it is this person's without a BSUID in common."""
+def _is_linked(conversation: Conversation, named: NamedPerson, person: set[str], mine: Sequence[Conversation]) -> bool:
+    """Whether a conversation is this person's, although they have no BSUID in common."""
     held = {alias for alias in named.aliases if alias in conversation.document["aliases"]}
-    if held <= named.new:  # the new number's: of this person, if written from after the change, else of who had it
+    if held <= named.new:  # the new number's: this person's if used after the change, else the former owner's
         since = conversation.document.get(PHONE_AT)
         return since is not None and since >= named.at
     awaited = conversation.document.get(AWAITED, ())
     return not person or (not any(map(users_of, mine)) and not held.isdisjoint(awaited))
 
 
-def _own(working: Working, named: Named, others: Iterable[Conversation]) -> list[str]:
-    """The aliases that are this person's now: phone numbers of others too, if this fact knows it later than they."""
+def _own_aliases(working: WorkingSet, named: NamedPerson, others: Iterable[Conversation]) -> list[str]:
+    """The aliases that belong to this person now, with phone numbers of others for which this fact is newer."""
     own = list(named.aliases)
     for other in others:
         held = [alias for alias in own if alias in other.document["aliases"]]
@@ -223,8 +225,8 @@ def _notations_of(alias: str) -> list[str]:
     return [f"{number}{kind}{name}" for name in notations(digits)]
 
 
-def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
-    """The phone numbers of which the BSUID is still to come: of a new number, until a BSUID is named with it."""
+def _awaited(mine: Sequence[Conversation], named: NamedPerson) -> list[str]:
+    """The phone numbers whose BSUID is awaited: new ones, until Meta names a BSUID with them."""
     waiting = [alias for one in mine for alias in one.document.get(AWAITED, ())]
     if not named.new:
         return [alias for alias in waiting if not named.users or alias not in named.aliases]
@@ -232,7 +234,7 @@ def _awaited(mine: Sequence[Conversation], named: Named) -> list[str]:
     return list(dict.fromkeys([*waiting, *([] if come else sorted(named.new))]))
 
 
-def _add_aliases(working: Working, conversation: Conversation, aliases: Sequence[str], chatbot: str | None) -> None:
+def _add_aliases(working: WorkingSet, conversation: Conversation, aliases: Sequence[str], chatbot: str | None) -> None:
     known = conversation.document["aliases"]
     missing = [alias for alias in aliases if alias not in known]
     if missing:
@@ -242,7 +244,7 @@ def _add_aliases(working: Working, conversation: Conversation, aliases: Sequence
 
 
 def _shown(conversation: Conversation, contact: Contact) -> Document:
-    """The contact without a phone number that is another person's now."""
+    """The contact, without a phone number that another person has now."""
     shown = contact_document(contact)
     if contact.wa_id and contact.group_id is None:
         alias = f"{conversation.document['phoneNumberId']}|p:{canonical(contact.wa_id)}"

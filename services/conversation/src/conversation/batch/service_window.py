@@ -1,12 +1,12 @@
-"""Meta's windows: until when a person may be sent what is not a template, and until when that is free. Pure.
+"""Meta's windows: until when messages that are not templates may be sent, and until when they are free. Pure.
 
 Sources: Meta, "Send messages", "Customer service windows": 24 hours from a person's last message to the business
 number, or from their last call, answered or not; Meta, "Pricing", "Free entry point": 72 hours from a message that
-came by an ad that clicks to WhatsApp or by a page's button, provided that the business answers within 24 hours. The
-second is about the price alone.
+came through a click-to-WhatsApp ad or a page's button, provided that the business answers within 24 hours. The second
+is only about the price.
 
-Three answers are possible: open until then, closed since then, and unknown. Unknown is a person who has never written
-or called as far as we know: they may have, before the number came to us.
+Three answers are possible: open until then, closed since then, and unknown. Unknown means that we know of no message or
+call of the person: they may have written or called before the number came to us.
 """
 
 from collections.abc import Iterable
@@ -37,19 +37,19 @@ def opens(message_type: str) -> bool:
     """Whether a message of this type opens the window.
 
     A `system` message is Meta's own, about a person. A `request_welcome` says that a chat was opened, and an `edit` or
-    a `revoke` is about a message of before.
+    a `revoke` is about an earlier message.
     """
     return message_type not in _OPENS_NOTHING
 
 
 def open_until(conversation: Document) -> datetime | None:
-    """When the service window closes, or closed; None: the person has never written or called."""
+    """When the service window closes or closed; None if no message or call of the person is known."""
     times: list[datetime] = [conversation[name] for name in (LAST_INBOUND, LAST_CALL) if name in conversation]
     return max(times) + SERVICE if times else None
 
 
 def window_of(conversation: Document, now: datetime) -> Document:
-    """What the read API shows: `open`; `until` and `freeEntryUntil`, also when they have passed, absent if never."""
+    """What the read API shows: `open`; `until` and `freeEntryUntil`, also when they are past, absent if never open."""
     until = open_until(conversation)
     entered: datetime | None = conversation.get(FREE_ENTRY_AT)
     return present(
@@ -60,10 +60,10 @@ def window_of(conversation: Document, now: datetime) -> Document:
 
 
 def answer_of(conversation: Document) -> Document:
-    """What the sender is told: `until`, in the past when the window is known to be closed, null when it is unknown.
+    """The answer for the sender: `until`, in the past when the window is known to be closed, null when it is unknown.
 
-    That Meta has refused a message counts only where nothing else is known: what has opened the window since may have
-    come in before the refusal was told.
+    A refusal by Meta counts only if nothing else is known, because a message that has opened the window since may have
+    come in before the refusal was reported.
     """
     until = open_until(conversation)
     return {

@@ -3,7 +3,7 @@
 Meta promises no order, may skip `delivered`, and may report both `delivered` and `failed` for one message (several
 devices); Meta says to trust the delivered one (WhatsApp Business support, "Message delivery"). So every status has a
 rank, and the highest rank seen is the state, whatever the order of arrival. Two failures with different codes are two
-statuses: both are told, and both are in the history.
+statuses: both are published, and both are in the history.
 """
 
 from types import MappingProxyType
@@ -26,18 +26,18 @@ RANKS: Final = MappingProxyType(
         "played": 60,
     }
 )
-"""`queued`, `in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are kept, and
+"""`queued`, `in_doubt`, `accepted`, `cancelled` and `expired` are ours, the others Meta's. Other words are stored and
 change nothing."""
 
 QUEUED: Final = "queued"
 UNENDED: Final = (QUEUED, "in_doubt")
-"""Of a send that the sender has yet to bring to an end; what comes after it in its conversation waits."""
+"""Of a send that has not ended; later sends of its conversation wait for it."""
 
 UNKNOWN: Final = "unknown"
 
 
 def rank_of(status: str) -> int:
-    """0 for a word that Meta may have added since."""
+    """0 for a word that we do not know: Meta may have added it."""
     return RANKS.get(status, 0)
 
 
@@ -49,10 +49,10 @@ def advance(current: str | None, status: str) -> str:
 
 
 def status_key(message: Message, status: Status) -> str:
-    """What tells a status from the others of its message: its word, in a group its participant, and why it failed.
+    """The key of a status in its message: wamid, word, participant of a group, and why it failed.
 
-    Earlier versions left the reason out. An entry of theirs that has this reason keeps its key, so that a repetition
-    or a replay of it is still one.
+    Earlier versions left the reason out. Their entry with the same reason keeps its key, so that a repetition or a
+    replay is still recognized.
     """
     key = f"{status.id}|{status.status}|{status.participant or ''}"
     failure = status.failure

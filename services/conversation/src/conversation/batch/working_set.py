@@ -1,4 +1,4 @@
-"""The documents of a batch as they are being worked on: what was known, what is new, what changed. No IO."""
+"""The documents of a batch in memory: what was read, what is new, what has changed. No IO."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +9,23 @@ from conversation.batch.service_window import CLOSED_AT, FREE_ENTRY_AT, LAST_CAL
 
 Document = dict[str, Any]
 
+INBOUND: Final = "inbound"
+OUTBOUND: Final = "outbound"
+
 CONTACT_AT: Final = "contactAt"
-"""When the contact was as it is shown."""
+"""The time of the message that the shown contact is from."""
 
 PHONE_AT: Final = "phoneAt"
 """When Meta last named the person's BSUID and phone number together."""
 
 AWAITED: Final = "awaitedAliases"
-"""New phone numbers of which the BSUID is still to come."""
+"""New phone numbers whose BSUID Meta has not named yet."""
 
 PLACE: Final = "place"
-"""Of a message: a number that grows with each that comes into its conversation, because Meta's times are seconds."""
+"""Of a message: its number in the order of arrival in its conversation, because Meta's times are whole seconds."""
 
 LAST_PLACE: Final = "lastPlace"
-"""Of a conversation: the highest that it has given."""
+"""Of a conversation: the highest place so far."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _COUNTS: Final = ("inboundCount", "outboundCount")
@@ -45,16 +48,16 @@ class Conversation:
 
     @property
     def id(self) -> str:
-        """Its id; after a merge the id of the one that stays."""
+        """Its id; after a merge the id of the one that remains."""
         return self.root.document["_id"]  # type: ignore[no-any-return]  # documents are untyped
 
     @property
     def root(self) -> "Conversation":
-        """The one that stays."""
+        """Itself, or the one that it has become part of."""
         return self if self.merged_into is None else self.merged_into.root
 
     def next_place(self) -> int:
-        """The place of a message that comes into it: higher than that of any before, whatever has gone since."""
+        """The place of the next message: higher than every earlier one, even if messages have been removed since."""
         counted = sum(self.document.get(name, 0) for name in _COUNTS)
         place: int = max(self.document.get(LAST_PLACE, 0), counted) + 1
         self.set(LAST_PLACE, place)
@@ -90,8 +93,18 @@ class Message:
 
     @property
     def root(self) -> "Message":
-        """The one that stays."""
+        """Itself, or the one that it has become part of."""
         return self if self.absorbed_into is None else self.absorbed_into.root
+
+    @property
+    def is_inbound(self) -> bool:
+        """Whether a person wrote it."""
+        return bool(self.document.get("direction") == INBOUND)
+
+    def is_at(self, number: str | None, owner: str | None) -> bool:
+        """Whether it is of this number. An erased message has no number; then its account has to be `owner`."""
+        known = self.document.get("phoneNumberId")
+        return bool(known == number if known is not None else self.document.get("chatbotId") == owner)
 
     def set(self, name: str, value: object) -> None:
         """Set a field, if that changes it."""
@@ -112,7 +125,7 @@ class Message:
         self.pushed.append(entry)
 
     def leave_conversation(self) -> None:
-        """It turned out to belong to another account or number: the next conversation it joins is its own."""
+        """Leave the conversation, because it is of another account or number. The message joins its own one next."""
         self.conversation = None
         self.document.pop("conversationId", None)
 
@@ -123,24 +136,24 @@ class Message:
 
 
 def newest_aliases(aliases: Sequence[str]) -> list[str]:
-    """As many as one conversation may have: those that came last, because a person is met by them again."""
+    """As many as one conversation may have: the newest, because a person is most likely to come with those again."""
     return list(aliases[-MAX_ALIASES:])
 
 
-Owned = tuple[str | None, str]
-"""An account (None: the number had none) and an alias, a wamid or another name that is its own within the account."""
+OwnedName = tuple[str | None, str]
+"""An account and an alias, or a business number and a wamid: unique together. None: not known."""
 
 
 @dataclass(slots=True)
 class Known:
-    """What MongoDB holds of what a batch speaks of."""
+    """The documents in MongoDB that a batch is about."""
 
     messages: dict[str, Document] = field(default_factory=dict)
     conversations: list[Document] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Working:
+class WorkingSet:
     """All documents of a batch, found by their ids, and within an account or a number by their aliases and wamids.
 
     Two accounts that had the same business number one after the other share no conversation, and two numbers share no
@@ -149,13 +162,13 @@ class Working:
 
     messages: dict[str, Message] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
-    by_alias: dict[Owned, Conversation] = field(default_factory=dict)
-    by_wamid: dict[Owned, list[Message]] = field(default_factory=dict)
+    by_alias: dict[OwnedName, Conversation] = field(default_factory=dict)
+    by_wamid: dict[OwnedName, list[Message]] = field(default_factory=dict)
     merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
     absorbed: list[Message] = field(default_factory=list)
 
     @classmethod
-    def of(cls, known: Known) -> "Working":
+    def of(cls, known: Known) -> "WorkingSet":
         """Working copies of what is known."""
         working = cls()
         for document in known.conversations:
@@ -182,12 +195,12 @@ class Working:
         return message
 
     def note_wamid(self, message: Message, wamid: str) -> None:
-        """Have a message found by a wamid that it has."""
+        """Let a message be found by one of its wamids."""
         name = message.document.get("phoneNumberId"), wamid
         self.by_wamid.setdefault(name, []).append(message)
 
     def absorb(self, message: Message, stand_in: Message) -> None:
-        """Two messages are one: from now on only the first is found."""
+        """Make two messages one: from now on only `message` is found."""
         stand_in.absorbed_into = message
         del self.messages[stand_in.document["_id"]]
         for found in self.by_wamid.values():
@@ -209,7 +222,7 @@ class Working:
         return list(roots.values())
 
     def release(self, conversation: Conversation, aliases: Sequence[str]) -> None:
-        """A phone number is another person's now: what is left is not met, shown or awaited by it."""
+        """Remove a phone number that another person has now: the conversation is not found, shown or awaited by it."""
         document = conversation.document
         for alias in aliases:
             self.by_alias.pop((document.get("chatbotId"), alias), None)
@@ -222,7 +235,7 @@ class Working:
             conversation.set("contact", {name: value for name, value in contact.items() if name != "waId"})
 
     def merge(self, winner: Conversation, loser: Conversation) -> None:
-        """Two conversations are one: the aliases move, and the messages follow."""
+        """Make two conversations one: the aliases move, and the messages follow."""
         loser.merged_into = winner
         owner = loser.document.get("chatbotId")
         for alias in loser.document["aliases"]:

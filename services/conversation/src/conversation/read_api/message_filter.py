@@ -1,4 +1,4 @@
-"""What `GET /messages` is asked for: messages in one delivery status, of one span of time. Pure."""
+"""The filter of `GET /messages`: one delivery status and a range of time. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ _MAX_TIME: Final = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Messages that came to be in `status` at `since` or later, and before `until`."""
+class MessageFilter:
+    """Messages that entered `status` at `since` or later, and before `until`."""
 
     status: str
     since: datetime | None
     until: datetime | None
 
     def query(self) -> Document:
-        """The part of the query beside the caller's chatbots."""
+        """The query, without the limit to the caller's chatbots."""
         bounds: dict[str, Any] = {"$gte": self.since, "$lt": self.until}
         times = {name: at for name, at in bounds.items() if at is not None}
         return {"deliveryStatus": self.status, **({"statusAt": times} if times else {})}
 
 
-def wanted(status: str | None, since: str | None, until: str | None) -> Wanted:
-    """Raises `InvalidInput`, which says what to give."""
+def parse_filter(status: str | None, since: str | None, until: str | None) -> MessageFilter:
+    """The filter of these query parameters. Raises `InvalidInput`, which says what is allowed."""
     if status not in STATUSES:
         given = "is missing" if status is None else "is not known"
         wrong = {"field": "status", "message": f"it {given}; give one of {', '.join(STATUSES)}"}
@@ -43,7 +43,7 @@ def wanted(status: str | None, since: str | None, until: str | None) -> Wanted:
     if first is not None and last is not None and last <= first:
         wrong = {"field": "until", "message": "it has to be after `since`"}
         raise InvalidInput("`until` is not after `since`", details=[wrong])
-    return Wanted(status, first, last)
+    return MessageFilter(status, first, last)
 
 
 def _time(name: str, text: str | None) -> datetime | None:
@@ -58,7 +58,7 @@ def _time(name: str, text: str | None) -> datetime | None:
 
 
 def _moment(day: str, time: str, fraction: str | None, sign: str | None, offset: str | None) -> datetime | None:
-    """In UTC; None: the calendar has no such time."""
+    """The time in UTC; None if the calendar has no such time."""
     zone = f"{'-' if sign == '-' else '+'}{offset or '00:00'}"
     try:
         return datetime.fromisoformat(f"{day}T{time}{fraction or ''}{zone}").astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The reads of the API: newest first, by cursor. Every one is limited to the caller's chatbots."""
+"""The queries of the read API: newest first, by cursor, limited to the caller's chatbots."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import PLACE
-from conversation.read_api.message_filter import Wanted
+from conversation.read_api.message_filter import MessageFilter
 from conversation.read_api.usage import Days, pipeline
 from conversation.read_api.views import decode_cursor, encode_cursor
 from conversation.store import ConversationStore
@@ -24,7 +24,7 @@ _SUMMARY_MS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some documents, and the cursor of the next page (None: there is none)."""
+    """Some documents, and the cursor of the next page (None on the last page)."""
 
     items: Sequence[Document]
     cursor: str | None
@@ -49,8 +49,8 @@ class Reach:
         return {} if self.chatbots is None else {"chatbotId": {"$in": sorted(self.chatbots)}}
 
 
-class Reads:
-    """Every method raises `Unavailable` when MongoDB is away."""
+class ReadQueries:
+    """Every method raises `Unavailable` when MongoDB is unavailable."""
 
     def __init__(self, store: ConversationStore) -> None:
         self._store = store
@@ -61,13 +61,13 @@ class Reads:
         return await _page(self._store.conversations, query, "lastMessageAt", cursor, limit)
 
     async def conversation(self, reach: Reach, conversation_id: str) -> Document:
-        """One conversation; of a merged one, the one that stayed. Raises `NotFound`."""
+        """One conversation. A merged one leads to the one that it is part of now. Raises `NotFound`."""
         document = await _one(self._store.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
         merged = document.get("mergedInto")
         return document if merged is None else await self.conversation(reach, merged)
 
     async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
-        """The messages of a conversation, newest first; of one second, in the order of arrival. Raises `NotFound`."""
+        """The messages of a conversation, newest first, by arrival within one second. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
         query = {"conversationId": conversation["_id"], **reach.query()}
         return await _page(self._store.messages, query, "timestamp", cursor, limit, placed=True)
@@ -87,19 +87,21 @@ class Reads:
         with or_unavailable():
             return await self._store.messages.count_documents(query) == len(set(sends))
 
-    async def found(self, reach: Reach, chatbot_id: str | None, wanted: Wanted, cursor: str | None, limit: int) -> Page:
-        """Messages in a delivery status; those that came to be in it last are first."""
-        mine = reach.query(chatbot_id) or await self._of_all(wanted.status)
+    async def found(
+        self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, cursor: str | None, limit: int
+    ) -> Page:
+        """Messages in a delivery status; those that entered it last are first."""
+        mine = reach.query(chatbot_id) or await self._every_chatbot(wanted.status)
         return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
 
-    async def _of_all(self, status: str) -> Document:
-        """Every chatbot by name, so that the index has the messages in order; None: those of no account."""
+    async def _every_chatbot(self, status: str) -> Document:
+        """A query that names every chatbot, because only then the index has the order; None: no account."""
         with or_unavailable():
             chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
         return {"chatbotId": {"$in": [*chatbots, None]}}
 
     async def webhook_events(self, limit: int, cursor: str | None) -> Page:
-        """The webhook log, newest first. It is not divided by chatbot: for keys that reach all of them."""
+        """The webhook log, newest first. It has no chatbots, so it is only for keys that reach all of them."""
         return await _page(self._store.webhook_events, {}, "receivedAt", cursor, limit)
 
     async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
@@ -114,10 +116,10 @@ class Reads:
             return [group async for group in found]
 
     async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
-        """For each business number and recipient (`to`) the times of `windows.TIMES` that are known.
+        """For each business number and recipient (`to`) the known times of `service_window.TIMES`.
 
-        Of all accounts that have had the number, because Meta's window is one of the person and the number.
-        Read with majority from the primary, so a message is in it once its event is published: that came after.
+        All accounts that have had the number count, because Meta's window belongs to the person and the number.
+        The primary is read with majority, so every message whose event is published is included.
         """
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
@@ -147,12 +149,12 @@ async def _one(collection: Any, query: Document, what: str, hint: str = "") -> D
 async def _page(
     collection: Any, query: Document, time: str, cursor: str | None, limit: int, *, placed: bool = False
 ) -> Page:
-    """In the order of `time`; with `placed`, those of one time in the order of their place."""
+    """One page in the order of `time`; with `placed`, documents of the same time are in the order of their place."""
     order = (time, PLACE) if placed else (time,)
     if cursor is not None:
         moment, last = decode_cursor(cursor)
-        place, last_id = _placed(last) if placed else (None, last)
-        query = {**query, "$or": _behind(dict(zip(order, (moment, place), strict=False)), last_id)}
+        place, last_id = _parse_place(last) if placed else (None, last)
+        query = {**query, "$or": _after_position(dict(zip(order, (moment, place), strict=False)), last_id)}
     with or_unavailable():
         found = collection.find(query).sort([(name, DESCENDING) for name in (*order, "_id")]).limit(limit + 1)
         documents = [document async for document in found]
@@ -162,18 +164,18 @@ async def _page(
 
 
 def _name_of(document: Document, *, placed: bool) -> str:
-    """By what a cursor names the last document of a page: its id, after its place if it has one."""
+    """How a cursor names the last document of a page: by its id, with its place in front if it has one."""
     name: str = document["_id"]
     return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
 
 
-def _placed(name: str) -> tuple[int | None, str]:
+def _parse_place(name: str) -> tuple[int | None, str]:
     place, _, last_id = name.partition(":")
     return (int(place), last_id) if _PLACE.fullmatch(place) and last_id else (None, name)
 
 
-def _behind(position: Document, last_id: str) -> list[Document]:
-    """What comes later on the pages. What has no time, or no place, comes last of all, or of those of its time."""
+def _after_position(position: Document, last_id: str) -> list[Document]:
+    """What follows on later pages. Documents without a time come last, those without a place last of their time."""
     behind: list[Document] = []
     same: Document = {}
     for name, value in position.items():

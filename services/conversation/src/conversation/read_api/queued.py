@@ -1,7 +1,7 @@
-"""A send that was accepted and of which no result has come yet: `queued`, as far as Kafka shows it.
+"""An accepted send that has no result yet: it is shown as `queued`, from its record on Kafka.
 
-The sender tells of each send that it puts into a store; before that the send's record is not finished on Kafka. So it
-is looked for there, and then once more in MongoDB, for a result that was on its way (docs/decisions/0031).
+The sender reports each send that it puts into a store. Until then the send's record is unfinished on Kafka, so it is
+looked up there, and then once more in MongoDB, because a result may have been on its way (docs/decisions/0031).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from common.contracts.ids import journal_id
 from common.errors import NotFound
 from common.kafka.consume.unfinished import Unfinished
 from conversation.batch.statuses import QUEUED
-from conversation.read_api.queries import Reach, Reads
+from conversation.read_api.queries import Reach, ReadQueries
 from conversation.read_api.views import message_view
 
 NOT_TAKEN_UP: Final = "not_taken_up"
@@ -21,17 +21,17 @@ BEHIND_OTHERS: Final = "behind_others"
 """Why it waits, as the sender's API says it: it has yet to be read, or an earlier message of its conversation waits."""
 
 _ON_ITS_WAY_SECONDS: Final = 0.5
-"""How long a result is waited for that the sender has written and conversation has yet to store."""
+"""How long to wait for a result that the sender has written and conversation has yet to store."""
 
-Find = Callable[[str, str], Awaitable[Unfinished | None]]
+FindUnfinished = Callable[[str, str], Awaitable[Unfinished | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
-    """One message as the API shows it: stored, or waiting on Kafka, where `unfinished` looks."""
+class MessageLookup:
+    """Finds one message in MongoDB, or as an unfinished send on Kafka, where `unfinished` looks."""
 
-    reads: Reads
-    unfinished: Find
+    reads: ReadQueries
+    unfinished: FindUnfinished
 
     async def one(self, reach: Reach, message_id: str, chatbot_id: str | None) -> dict[str, Any]:
         """The message by any of its ids. Raises `NotFound`, and `Unavailable`."""
@@ -49,7 +49,7 @@ class Messages:
 
 
 def queued(chatbot_id: str, message_id: str, there: Unfinished, reason: str) -> dict[str, Any]:
-    """What is known of a send that is on Kafka alone. Pure."""
+    """The answer for a send that is on Kafka only. Pure."""
     fields = {
         "id": journal_id(chatbot_id, message_id),
         "direction": "outbound",

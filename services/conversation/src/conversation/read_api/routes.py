@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
 from pydantic import BaseModel, Field
@@ -16,54 +17,67 @@ from common.http.openapi import BY_API_KEY
 from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG_LIMIT, documented
 from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
-from conversation.read_api import answers
-from conversation.read_api.message_filter import STATUSES, wanted
-from conversation.read_api.queries import Page, Reach, Reads
-from conversation.read_api.queued import Find, Messages
+from conversation.read_api import answers, examples
+from conversation.read_api.message_filter import STATUSES, parse_filter
+from conversation.read_api.queries import Page, Reach, ReadQueries
+from conversation.read_api.queued import FindUnfinished, MessageLookup
 from conversation.read_api.usage import days_of, rows_of
 from conversation.read_api.views import conversation_view, log_view, message_view
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
-Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the page before")]
+Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the previous page")]
 ChatbotId = Annotated[str | None, QueryParameter(name="chatbotId", description="only this chatbot's")]
 FirstDay = Annotated[str | None, QueryParameter(name="from", description="first day in UTC, YYYY-MM-DD")]
 LastDay = Annotated[str | None, QueryParameter(name="to", description="last day in UTC, YYYY-MM-DD; default: today")]
 Status = Annotated[str, QueryParameter(description=f"one of {', '.join(STATUSES)}")]
-Since = Annotated[str | None, QueryParameter(description="RFC 3339: in the status since then")]
-Until = Annotated[str | None, QueryParameter(description="RFC 3339: in the status before then")]
+Since = Annotated[str | None, QueryParameter(description="RFC 3339: entered the status at this time or later")]
+Until = Annotated[str | None, QueryParameter(description="RFC 3339: entered the status before this time")]
 
 Answer = dict[str, Any]
 
 _LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
-_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: answers.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
-_ONE_MESSAGE: Final = {400: answers.UNKNOWN_PARAMETER, 404: answers.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
+_ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: examples.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
+_ONE_MESSAGE: Final = {400: examples.UNKNOWN_PARAMETER, 404: examples.UNKNOWN_MESSAGE, 503: MONGODB_AWAY}
 
 
 class Pair(BaseModel):
-    """A business number, and whom it would write to: `to` as in a send request."""
+    """A business number and a recipient: `to` as in a send request."""
 
     phone_number_id: Annotated[str, Field(alias="phoneNumberId", min_length=1, max_length=64)]
     to: Annotated[str, Field(min_length=1, max_length=150)]
 
 
 class Pairs(BaseModel):
-    """Whose windows are asked for."""
+    """The pairs whose service windows are asked for."""
 
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
-def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
-    """All that people and producers may read, under `/whatsapp-cloud`: scope `read`.
+def read_routes(reads: ReadQueries, guard: Guard, find: FindUnfinished) -> Router:
+    """The public read API under `/whatsapp-cloud`: scope `read`.
 
     `find` looks on Kafka for a send that is in no store yet.
     """
-    messages = Messages(reads, find)
+    return Router(
+        "/whatsapp-cloud",
+        route_handlers=[
+            *_conversation_routes(reads),
+            *_message_routes(reads, MessageLookup(reads, find)),
+            _webhook_log_route(reads),
+            *_usage_routes(reads),
+        ],
+        guards=[guard],
+        tags=["read"],
+        security=BY_API_KEY,
+    )
 
+
+def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     @get(
         "/conversations",
         summary="Conversations, latest activity first",
         operation_id="listConversations",
-        responses=documented(answers.ConversationPage, answers.CONVERSATIONS, "read", _LISTED),
+        responses=documented(answers.ConversationPage, examples.CONVERSATIONS, "read", _LISTED),
     )
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -75,7 +89,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/conversations/{conversation_id:str}",
         summary="One conversation",
         operation_id="getConversation",
-        responses=documented(answers.ConversationAnswer, answers.CONVERSATION, "read", _ONE_CONVERSATION),
+        responses=documented(answers.ConversationAnswer, examples.CONVERSATION, "read", _ONE_CONVERSATION),
     )
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
         document = await reads.conversation(_reach(request), conversation_id)
@@ -85,25 +99,29 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/conversations/{conversation_id:str}/messages",
         summary="The messages of a conversation, newest first",
         operation_id="listMessages",
-        responses=documented(answers.MessagePage, answers.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
+        responses=documented(answers.MessagePage, examples.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
     )
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
         return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
 
+    return [conversations, conversation, thread]
+
+
+def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRouteHandler]:
     @get(
         "/messages/{message_id:path}",
         summary="One message with its status history",
         operation_id="getMessage",
-        responses=documented(answers.MessageAnswer, answers.MESSAGE, "read", _ONE_MESSAGE),
+        responses=documented(answers.MessageAnswer, examples.MESSAGE, "read", _ONE_MESSAGE),
     )
     async def message(
         request: Request[Any, Any, Any], message_id: FromPath[str], chatbot_id: ChatbotId = None
     ) -> Answer:
-        """By our id, by its wamid, or, with `chatbotId`, by the `messageId` of the send request.
+        """Finds a message by our id or its wamid; with `chatbotId` also by the `messageId` of its send request.
 
-        With `chatbotId` a message is found from the moment that it was accepted: while it waits it is `queued`.
+        With `chatbotId` a message is found as soon as its send is accepted; while it waits it is `queued`.
         """
         message_id = end_of_path(request, skip=2)  # a wamid may have `/` and `//`
         return _answer(await messages.one(_reach(request), message_id, chatbot_id))
@@ -112,7 +130,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/messages",
         summary="Messages in a delivery status, newest first",
         operation_id="findMessages",
-        responses=documented(answers.MessagePage, answers.FOUND, "read", {**_LISTED, 400: answers.NO_STATUS}),
+        responses=documented(answers.MessagePage, examples.FOUND, "read", {**_LISTED, 400: examples.NO_STATUS}),
     )
     async def found(
         request: Request[Any, Any, Any],
@@ -123,30 +141,38 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> Answer:
-        """For example what has failed since a moment: `status=failed&since=2026-11-01T09:30:00Z`.
+        """For example the messages that have failed since a time: `status=failed&since=2026-11-01T09:30:00Z`.
 
-        The times are those at which a message came to be in its status (`statusAt`): who asks again with the time of
-        the last question misses nothing.
+        `since` and `until` mean the time at which a message entered its status (`statusAt`). A caller who asks again
+        with the time of the previous request misses nothing.
         """
-        page = await reads.found(_reach(request), chatbot_id, wanted(status, since, until), cursor, limit)
+        page = await reads.found(_reach(request), chatbot_id, parse_filter(status, since, until), cursor, limit)
         return _page(page, message_view)
 
+    return [found, message]
+
+
+def _webhook_log_route(reads: ReadQueries) -> HTTPRouteHandler:
     @get(
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
-        responses=documented(answers.WebhookPage, answers.WEBHOOKS, "read", _LISTED),
+        responses=documented(answers.WebhookPage, examples.WEBHOOKS, "read", _LISTED),
     )
     async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
         if _reach(request).chatbots is not None:
             raise Forbidden("the webhook log is for API keys that reach every chatbot")
         return _page(await reads.webhook_events(limit, cursor), log_view)
 
+    return webhook_events
+
+
+def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     @get(
         "/usage",
         summary="The usage log, newest first",
         operation_id="listUsage",
-        responses=documented(answers.UsagePage, answers.USAGE, "read", _LISTED),
+        responses=documented(answers.UsagePage, examples.USAGE, "read", _LISTED),
     )
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
@@ -157,7 +183,7 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         "/usage/summary",
         summary="Usage by chatbot, day and category, newest day first",
         operation_id="getUsageSummary",
-        responses=documented(answers.UsageSummary, answers.SUMMARY, "read", {**_LISTED, 400: answers.NO_DATE}),
+        responses=documented(answers.UsageSummary, examples.SUMMARY, "read", {**_LISTED, 400: examples.NO_DATE}),
     )
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
@@ -167,17 +193,11 @@ def read_routes(reads: Reads, guard: Guard, find: Find) -> Router:
         rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
         return _answer({"from": days.first, "to": days.last, "rows": rows})
 
-    return Router(
-        "/whatsapp-cloud",
-        route_handlers=[conversations, conversation, thread, found, message, webhook_events, usage, usage_summary],
-        guards=[guard],
-        tags=["read"],
-        security=BY_API_KEY,
-    )
+    return [usage, usage_summary]
 
 
-def internal_routes(reads: Reads, guard: Guard) -> Router:
-    """What the sender alone may ask: scope `windows`."""
+def internal_routes(reads: ReadQueries, guard: Guard) -> Router:
+    """The internal API, for the sender only: scope `windows`."""
 
     @post("/windows", status_code=200)
     async def windows(data: JSONBody[Pairs]) -> Answer:

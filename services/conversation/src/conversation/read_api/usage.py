@@ -1,8 +1,8 @@
 """The usage summary: which days, and the aggregation that counts them. Pure.
 
 `usage_logs` has one document per send that Meta accepted (`kind: send`) and per message that Meta priced
-(`kind: pricing`), whatever came how often; so a sum is a count of documents. Source of what a price depends on: Meta,
-"status messages webhook reference": `type` and `category`, not `billable`.
+(`kind: pricing`), however often Meta reports it. So a sum is a count of documents. Source of what a price depends on:
+Meta, "status messages webhook reference": `type` and `category`, not `billable`.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class Days:
 
 
 def days_of(first: str | None, last: str | None, today: date) -> Days:
-    """The days of `from` and `to`; of what is missing, the last thirty days. Raises `InvalidInput`."""
+    """The days from `from` (default: thirty days) to `to` (default: today). Raises `InvalidInput`."""
     end = today if last is None else _day("to", last)
     begin = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else _day("from", first)
     if begin > end:
-        raise InvalidInput(f"`from` ({begin}) has to be no later than `to` ({end})", code="invalid_range")
+        raise InvalidInput(f"`from` ({begin}) is after `to` ({end})", code="invalid_range")
     count = (end - begin).days + 1
     if count > MAX_DAYS:
         raise InvalidInput(f"the range is {count} days; at most {MAX_DAYS} are allowed", code="invalid_range")
@@ -41,8 +41,8 @@ def days_of(first: str | None, last: str | None, today: date) -> Days:
 
 
 def pipeline(chatbots: Document, days: Days) -> list[Document]:
-    """The aggregation, one row more than may be shown. `chatbots` is the query that keeps tenants apart, or empty."""
-    # Not the empty string: all chatbots, and none; and yet bounds for the first field of the index, which it needs.
+    """The aggregation, with one row more than may be shown. `chatbots` keeps tenants apart; it may be empty."""
+    # Every document matches "not the empty string"; it is there because the index needs bounds on its first field.
     match = {"chatbotId": {"$ne": ""}, **chatbots, "day": {"$gte": str(days.first), "$lte": str(days.last)}}
     return [
         {"$match": match},
@@ -53,7 +53,7 @@ def pipeline(chatbots: Document, days: Days) -> list[Document]:
 
 
 def rows_of(groups: list[Document]) -> list[Document]:
-    """The rows to show. Raises `InvalidInput` when there are more than anybody wants in one answer."""
+    """The rows to show. Raises `InvalidInput` when there are too many for one answer."""
     if len(groups) > MAX_ROWS:
         raise InvalidInput(
             f"the summary has more than {MAX_ROWS} rows; ask for one chatbot or for fewer days", code="too_many_rows"
@@ -64,7 +64,7 @@ def rows_of(groups: list[Document]) -> list[Document]:
 def _day(name: str, text: str) -> date:
     try:
         day = date.fromisoformat(text)
-        day - timedelta(days=DEFAULT_DAYS)  # a day at the beginning of time has none before it
+        day - timedelta(days=DEFAULT_DAYS)  # fails for the first days of the calendar
     except (ValueError, OverflowError):
         raise InvalidInput(f"`{name}` is not a date; give it as YYYY-MM-DD", code="invalid_date") from None
     return day

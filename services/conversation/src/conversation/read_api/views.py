@@ -16,7 +16,7 @@ from conversation.batch.statuses import QUEUED
 from conversation.batch.working_set import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 
 _MAX_CURSOR: Final = 1_000
-"""Characters; a time and the longest id have a fifth of that."""
+"""Characters; a time and the longest id need a fifth of them."""
 
 
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
@@ -33,11 +33,11 @@ def conversation_view(document: Document, now: datetime) -> Document:
 
 
 def message_view(document: Document) -> Document:
-    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is no Unicode."""
+    """A message with its status history; `raw` is Meta's JSON as an object, with U+FFFD where a text is not Unicode."""
     view = {"id": document["_id"], **_shown(document)}
     if isinstance(view.get("raw"), str):
         view["raw"] = _json(view["raw"])
-    if view.get("deliveryStatus") != QUEUED:  # what it once waited for is over
+    if view.get("deliveryStatus") != QUEUED:  # it does not wait now
         view.pop("due", None)
         waited = view.pop("reason", None)
         if waited and view.get("deliveryStatus") in _GONE_OUT and view.get("error", {}).get("reason") == waited:
@@ -56,16 +56,16 @@ def log_view(document: Document) -> Document:
 
 
 def encode_cursor(position: datetime | None, last_id: str) -> str:
-    """Where the next page begins: behind this document (None: it has no time). Opaque to callers."""
+    """The cursor of the page after this document (`position` is None if it has no time). Opaque to callers."""
     seconds = None if position is None else position.timestamp()
     return base64.urlsafe_b64encode(json.dumps([seconds, last_id]).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> tuple[datetime | None, str]:
-    """Time (None: it has none) and id of the last document of the page before.
+    """Time (None if it has none) and id of the last document of the previous page.
 
-    Raises `InvalidInput` for what this API cannot have given. A cursor says where to go on and nothing else: what may
-    be read is decided anew for each page.
+    Raises `InvalidInput` for a cursor that this API cannot have issued. A cursor is a position and nothing else: what
+    its caller may read is decided again for each page.
     """
     try:
         seconds, last_id = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))

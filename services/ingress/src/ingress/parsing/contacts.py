@@ -1,4 +1,4 @@
-"""Whom the messages and statuses of a change are about. Pure."""
+"""The people whom the messages and statuses of a change are about. Pure."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ def _named(messages: Sequence[msgspec.Raw], statuses: Sequence[msgspec.Raw]) -> 
 
 
 def sender_of(message: Message, raw: msgspec.Raw, people: People) -> Contact:
-    """Who wrote a message: whom it names, else whom its `system` part is about, else the only contact beside it."""
+    """The sender of a message: the one it names, else the one in its `system` part, else the only contact beside it."""
     user_id, wa_id = said(message.from_user_id), number_of(message.sender)
     if not (user_id or wa_id):
         user_id, wa_id = _named_by_system(raw)
@@ -40,7 +40,7 @@ def sender_of(message: Message, raw: msgspec.Raw, people: People) -> Contact:
 
 
 def recipient_of(status: Status, people: People) -> Contact:
-    """Whom a status is about: whom it names, else the only contact beside it."""
+    """The recipient of a status: the one it names, else the only contact beside it."""
     if _is_of_group(status) and (group_id := said(status.recipient_id)):
         return Contact(group_id=group_id)
     user_id, wa_id = said(status.recipient_user_id), number_of(status.recipient_id)

@@ -1,4 +1,4 @@
-"""Parts of a body as bytes: whether they can stand in a record, and what no record of a part has. Pure."""
+"""Parts of a body as bytes: whether they fit into a record, and what is left beside the parts. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,14 +15,14 @@ _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def check_depth(raw: bytes) -> None:
-    """Raises one of `BAD` when the fragment is nested so deeply that those who read its record would fail at it."""
+    """Raises one of `BAD` when the fragment is nested too deeply for the readers of its record."""
     _SKIP.decode(b"[" * _LEVELS_AROUND + raw + b"]" * _LEVELS_AROUND)
 
 
 def is_json(raw: bytes) -> bool:
-    """Whether the bytes can stand inside a record as they are: valid JSON in valid UTF-8, not too deep.
+    """Whether the bytes can be inside a record as they are: valid JSON in valid UTF-8, not too deep.
 
-    Nothing is built of them: the objects of 3 MB of JSON take a hundred.
+    No objects are built, because those of 3 MB of JSON take a hundred.
     """
     try:
         raw.decode()
@@ -33,10 +33,10 @@ def is_json(raw: bytes) -> bool:
     return bool(raw.strip())
 
 
-def rest_of(raw: bytes | msgspec.Raw, name: str, member: msgspec.Raw) -> msgspec.Raw:
+def remainder_of(raw: bytes | msgspec.Raw, name: str, member: msgspec.Raw) -> msgspec.Raw:
     """An object without its `member` of this name, which has records of its own; each value as Meta wrote it.
 
-    An object that is large without it, or whose names are no Unicode, is given back whole.
+    An object that is large without it, or whose names are not Unicode, is returned whole.
     """
     if len(bytes(raw).strip()) - len(member) > _LARGE_REST_BYTES:
         return msgspec.Raw(raw)

@@ -1,8 +1,8 @@
 """The parts of a webhook body, as far as ingress reads them, and the limits of what it reads.
 
-A body of 3 MB can hold a million entries, and one id of 1 MB that stands beside each of a thousand messages. So a list
-has at most `MAX_FACTS` items: `TooMuch` says that it has more. An id has at most `LONGEST_ID` characters: a longer one
-counts as not understood. A name is cut after `LONGEST_NAME` (`common.meta.contacts`).
+A body of 3 MB can hold a million entries, or one id of 1 MB that is repeated beside each of a thousand messages. So a
+list has at most `MAX_FACTS` items: `LimitExceeded` says that it has more. An id has at most `LONGEST_ID` characters: a
+longer one counts as not understood. A name is cut after `LONGEST_NAME` (`common.meta.contacts`).
 
 Shapes: Meta, "Webhooks overview" and "messages webhook reference".
 """
@@ -25,30 +25,30 @@ _LATEST: Final = 2**53  # seconds or milliseconds: an integer that every JSON re
 _NAME: Final = re.compile(r"[0-9A-Za-z_.-]+")
 
 OwnId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=r"\S")]
-"""The id of a message: two that have none would be one."""
+"""The id of a message. It may not be empty, because two messages with an empty id would count as one."""
 
 AccountId = Id | Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Time = Annotated[int, Meta(ge=-_LATEST, le=_LATEST)]
 Timestamp = Id | int | float
 
 
-class TooMuch(Exception):  # not an error: the body is taken, as one fact
-    """A body goes beyond a limit; the text says which. It has to be kept whole, as one fact that is not understood."""
+class LimitExceeded(Exception):  # not an error: the body is taken, as one fact
+    """A body exceeds a limit; the text says which. It has to be kept whole, as one unparsed fact."""
 
 
 _ABSENT: Final = msgspec.Raw()
 
-# A list of which the first items are kept and the others are only skipped: a Python list would have all of them. It has
-# room for all that are allowed, so it is made once for a list that counts, and not wherever a key is repeated.
+# A list whose first items are kept, while the others are only skipped: a Python list would have all of them. It has
+# room for all that are allowed, so it is made once for the list that counts, and not for each repetition of a key.
 _Items: Any = msgspec.defstruct(
     "Items", [(f"item_{n}", msgspec.Raw, _ABSENT) for n in range(MAX_FACTS + 1)], array_like=True, gc=False
 )
 
 
 def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
-    """The items of the JSON array `name`; of `null` or of one that is absent, none; an object is its only item.
+    """The items of the JSON array `name`; none if it is `null` or absent; an object is its only item.
 
-    Raises one of `lenient.BAD` when it is neither, `TooMuch` when it has more than `MAX_FACTS` items.
+    Raises one of `lenient.BAD` when it is neither, `LimitExceeded` when it has more than `MAX_FACTS` items.
     """
     if array is _ABSENT:
         return ()
@@ -62,7 +62,7 @@ def items(array: msgspec.Raw, name: str) -> Sequence[msgspec.Raw]:
         return ()
     all_items = msgspec.structs.astuple(found)
     if all_items[-1] is not _ABSENT:
-        raise TooMuch(f"{name} has more than {MAX_FACTS} items")
+        raise LimitExceeded(f"{name} has more than {MAX_FACTS} items")
     return tuple(takewhile(lambda item: item is not _ABSENT, all_items))
 
 
@@ -108,11 +108,11 @@ class Number(msgspec.Struct, forbid_unknown_fields=True):
     display_phone_number: Id | None = None
 
 
-def is_odd(number: Number | None) -> bool:
-    """Whether the number's id could be taken for another one where it stands in a key or in an alias.
+def is_unsafe(number: Number | None) -> bool:
+    """Whether the number's id could be mistaken for another one in a key or in an alias.
 
-    Meta's are digits. Those with a `:` or a `|`, which end the number there, with blanks, or with letters of other
-    scripts are odd.
+    Meta's ids are digits. An id is unsafe with a `:` or a `|`, which end the number there, with blanks, or with letters
+    of other scripts.
     """
     if number is None or not (given := number.phone_number_id):
         return False
@@ -120,13 +120,13 @@ def is_odd(number: Number | None) -> bool:
 
 
 def check_number(number: Number | None) -> None:
-    """Raises `msgspec.ValidationError` when it is odd."""
-    if is_odd(number):
-        raise msgspec.ValidationError("the phone number id has characters that are none of an id")
+    """Raises `msgspec.ValidationError` when it is unsafe."""
+    if is_unsafe(number):
+        raise msgspec.ValidationError("the phone number id has characters that no id has")
 
 
 class Value(msgspec.Struct, forbid_unknown_fields=True):
-    """A value of the field `messages`, whatever its parts are. What else it has is kept in a record of its own."""
+    """A value of the field `messages`, whatever its parts are. Everything else in it is kept in a record of its own."""
 
     messaging_product: msgspec.Raw = _ABSENT
     metadata: Number | None = None
@@ -155,7 +155,7 @@ class Message(msgspec.Struct, rename={"sender": "from"}):
 
 
 class System(msgspec.Struct):
-    """Whom a `system` message is about, in Meta's present form and in its older ones."""
+    """The person that a `system` message is about, in Meta's present form and in its older ones."""
 
     user_id: Id | None = None
     previous_user_id: Id | None = None
@@ -165,7 +165,7 @@ class System(msgspec.Struct):
 
 
 class AboutSystem(msgspec.Struct):
-    """The part of a message that says whom it is about, where it has no sender."""
+    """The part of a message without a sender that names the person it is about."""
 
     system: System | None = None
 
@@ -212,7 +212,7 @@ class PlainEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlainBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What nearly every body is: messages and statuses alone, all of it as documented. Decoded in one go."""
+    """Nearly every body: messages and statuses alone, all of it as documented. Decoded in one go."""
 
     entry: list[PlainEntry]
     object: msgspec.Raw = _ABSENT

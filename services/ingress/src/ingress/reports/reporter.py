@@ -1,4 +1,4 @@
-"""Tells the sender every two seconds whether this ingress takes webhooks."""
+"""Reports to the sender every two seconds whether this ingress accepts webhooks."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +11,7 @@ from common.errors import Unavailable
 from common.kafka.records import Outgoing
 from common.tasks import Periodic
 from common.telemetry.outages import KAFKA
-from ingress.reports.refusals import Refused, report
+from ingress.reports.refusals import RefusedWebhooks, report
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 class Reporter:
     """Reports from `start` to `stop`, as a replica with an id of its own.
 
-    `takes` says whether anything can be taken. While Kafka is away there is no report, and that says enough.
+    `takes` says whether it can accept webhooks. While Kafka is unavailable there is no report, and the sender counts
+    that as an outage.
     """
 
     def __init__(
         self,
-        refused: Refused,
+        refused: RefusedWebhooks,
         publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
         *,
         takes: bool,
@@ -41,7 +42,7 @@ class Reporter:
         await self._reporting.start()
 
     async def stop(self) -> None:
-        """Say that this replica leaves, so that nobody takes its silence for an outage."""
+        """Report that this replica leaves, so that the sender does not take its silence for an outage."""
         await self._reporting.stop()
         with suppress(Unavailable):
             await self._report(leaving=True)
@@ -49,8 +50,8 @@ class Reporter:
     async def _run(self) -> None:
         try:
             await self._report()
-        except Unavailable as error:  # the webhooks of this time are refused, too
-            KAFKA.failed(log, "the report for the sender is not written", error=error.message)
+        except Unavailable as error:  # webhooks are refused meanwhile, too
+            KAFKA.failed(log, "could not write the report for the sender", error=error.message)
 
     async def _report(self, *, leaving: bool = False) -> None:
         now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Whether a verify token is known. Anybody may ask, so a question has a small and fixed cost."""
+"""Whether a verify token is known. Any client may ask, so a request has a small and fixed cost."""
 
 import asyncio
 import hmac
@@ -10,9 +10,9 @@ from common.contracts.accounts import VERIFY_TOKEN_MAX
 from common.tasks import cancel
 
 _CATCH_UP_SECONDS: Final = 2.0
-_BETWEEN_LOOKS_SECONDS: Final = 1.0
+_BETWEEN_SECONDS: Final = 1.0
 _WAITING_MAX: Final = 1_000
-"""Requests that wait for a look at once; more are told that their token is not known."""
+"""Requests that may wait for a catch-up at once; more are answered that their token is not known."""
 
 
 class Tokens(Protocol):
@@ -22,11 +22,11 @@ class Tokens(Protocol):
         """Whether `token` is one of them."""
 
     async def catch_up(self, seconds: float) -> bool:
-        """Learn what accounts has told until now; False when that takes longer than `seconds`."""
+        """Read what accounts has published until now; False when that takes longer than `seconds`."""
 
 
 class Verification:
-    """Whose verify tokens are known: the app's own, and those of active accounts.
+    """The known verify tokens: the app's own, and those of active accounts.
 
     `now` is a monotonic clock in seconds, `sleep` waits for some.
     """
@@ -41,7 +41,7 @@ class Verification:
     ) -> None:
         self._token = token.encode() if token is not None else None
         self._accounts = accounts
-        self._look = SharedLook(lambda: accounts.catch_up(_CATCH_UP_SECONDS), now=now, sleep=sleep)
+        self._catch_up = SharedCatchUp(lambda: accounts.catch_up(_CATCH_UP_SECONDS), now=now, sleep=sleep)
 
     async def knows(self, token: str) -> bool:
         """Whether `token` is one of them; an account that was acknowledged a moment ago counts."""
@@ -49,29 +49,31 @@ class Verification:
             return True
         if len(token) > VERIFY_TOKEN_MAX:
             return False
-        return self._accounts.matches(token) or (await self._look() and self._accounts.matches(token))
+        return self._accounts.matches(token) or (await self._catch_up() and self._accounts.matches(token))
 
     async def stop(self) -> None:
-        """End a look that is under way."""
-        await self._look.stop()
+        """End a catch-up that is under way."""
+        await self._catch_up.stop()
 
 
-class SharedLook:
-    """One look at Kafka for all who wait for it, and at most one a second: a flood of questions costs no more.
+class SharedCatchUp:
+    """One catch-up with Kafka for all callers that wait, at most one a second: a flood of requests costs no more.
 
-    **Invariants:** a caller is answered by a look that began after its call, so that it sees every change that was
-    acknowledged before. Looks do not overlap. Only `waiting` callers wait; the others are answered False at once.
+    **Invariants:**
+    - A caller is answered by a catch-up that began after its call, so it sees every change acknowledged before.
+    - Catch-ups do not overlap.
+    - At most `waiting` callers wait; the others are answered False at once.
     """
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[bool]],
+        catch_up: Callable[[], Awaitable[bool]],
         *,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         waiting: int = _WAITING_MAX,
     ) -> None:
-        self._look = look
+        self._catch_up = catch_up
         self._now = now
         self._sleep = sleep
         self._room = waiting
@@ -81,7 +83,7 @@ class SharedLook:
         self._not_before = float("-inf")
 
     async def __call__(self) -> bool:
-        """What the next look gives."""
+        """The result of the next catch-up."""
         if self._room <= 0:
             return False
         self._room -= 1
@@ -91,11 +93,11 @@ class SharedLook:
             self._room += 1
 
     async def stop(self) -> None:
-        """End the looks that are planned or under way."""
+        """End the catch-ups that are planned or under way."""
         await cancel(list(self._tasks))
 
     def _plan(self) -> asyncio.Task[bool]:
-        task = asyncio.create_task(self._take(), name="look at accounts")
+        task = asyncio.create_task(self._take(), name="catch up with accounts")
         self._next = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -105,6 +107,6 @@ class SharedLook:
         async with self._turn:
             if (wait := self._not_before - self._now()) > 0:
                 await self._sleep(wait)
-            self._next = None  # who comes from now on needs the look after this one
-            self._not_before = self._now() + _BETWEEN_LOOKS_SECONDS
-            return await self._look()
+            self._next = None  # later callers need the catch-up after this one
+            self._not_before = self._now() + _BETWEEN_SECONDS
+            return await self._catch_up()

@@ -14,13 +14,13 @@ from common.security.verify_tokens import digests_of
 log = logging.getLogger(__name__)
 
 SALTED_PER_SECOND: Final = 200
-"""Salted hashes that the whole process computes in a second: what is left from before there were keys."""
+"""Salted hashes that the whole process computes in a second, for digests from before there were keys."""
 
 
 class VerifyTokens:
     """An index that follows the table of accounts.
 
-    A question costs one HMAC for each configured key, however many accounts there are. The look-up in a dictionary is
+    A request costs one HMAC for each configured key, however many accounts there are. The look-up in a dictionary is
     not of constant time. It need not be, because the client does not know the keys: it cannot choose a digest that is
     close to another one, and the time says nothing of a token. `catch_up` is that of the table; `now` is a monotonic
     clock in seconds.
@@ -38,11 +38,11 @@ class VerifyTokens:
         self._chatbots: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._digests: dict[str, tuple[str, str]] = {}
         self._salted: dict[str, TokenDigest] = {}
-        self._budget = Budget(SALTED_PER_SECOND, now)
+        self._budget = HashBudget(SALTED_PER_SECOND, now)
         self._unknown_keys: set[str] = set()
 
     def changed(self, chatbot_id: str, account: AccountData | None) -> None:
-        """Follow a change of the table: an account, or None when there is none any more."""
+        """Apply a change of the table: an account, or None when it has been removed."""
         self._forget(chatbot_id)
         if account is None or not account.active:
             return
@@ -55,17 +55,17 @@ class VerifyTokens:
             self._salted[chatbot_id] = account.verify_token
 
     def matches(self, token: str) -> bool:
-        """Whether `token` is an active account's. A salted digest that is beyond the budget counts as another's."""
+        """Whether `token` is an active account's. A salted digest beyond the budget counts as no match."""
         if self._keys is not None and not self._chatbots.keys().isdisjoint(digests_of(self._keys, token)):
             return True
         return bool(self._salted) and self._is_salted(token)
 
     async def catch_up(self, seconds: float) -> bool:
-        """Read what accounts has told until now; False when that takes longer than `seconds`."""
+        """Read what accounts has published until now; False when that takes longer than `seconds`."""
         return await self._catch_up(seconds)
 
     def _is_salted(self, token: str) -> bool:
-        """Each account that was looked at goes to the end, so that the next question begins with others."""
+        """Each account that was checked goes to the end, so that the next request begins with others."""
         for chatbot_id in list(islice(self._salted, self._budget.take(len(self._salted)))):
             digest = self._salted[chatbot_id] = self._salted.pop(chatbot_id)
             if digest.matches(token):
@@ -91,8 +91,8 @@ class VerifyTokens:
             )
 
 
-class Budget:
-    """So many a second, for all together; what is not used in a second is lost. `now` is a clock in seconds."""
+class HashBudget:
+    """At most `per_second` in each second, for all requests together. `now` is a clock in seconds."""
 
     def __init__(self, per_second: int, now: Callable[[], float]) -> None:
         self._per_second = per_second

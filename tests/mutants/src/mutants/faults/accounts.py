@@ -105,8 +105,8 @@ FAULTS: Final = (
     Fault(
         "accounts/verified-after-stored",
         _ROUTES,
-        '        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n',
-        '        # What was decided from `stored` holds for that state alone: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n',
+        '        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n        # What was decided from `stored` is true for that state only: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n',
+        '        # What was decided from `stored` is true for that state only: another change in between makes this one a 409.\n        only = Expected(stored.get("revision") if stored else None) if asked or not key.operator else None\n        document = await store.save(data.chatbot_id, change, now, only)\n        if asked:\n            with verification.slots.taken(key):\n                await _ask_meta(verification.onboarding, (stored or {}) | change.fields, data, keys.ring, proof=proof)\n',
         (f"{_TESTS_OF_WIRING}::test_meta_is_asked_when_that_is_wanted_before_anything_is_stored",),
         "an account that Meta refuses is stored",
     ),
@@ -137,8 +137,8 @@ FAULTS: Final = (
     Fault(
         "accounts/verify-setting",
         _APP,
-        "Verification(onboarding, always=settings.accounts_verify_with_meta)",
-        "Verification(onboarding, always=False)",
+        "MetaVerification(onboarding, always=settings.accounts_verify_with_meta)",
+        "MetaVerification(onboarding, always=False)",
         (f"{_TESTS_OF_WIRING}::test_meta_is_asked_when_that_is_wanted_before_anything_is_stored",),
         "ACCOUNTS_VERIFY_WITH_META does nothing",
     ),
@@ -147,7 +147,7 @@ FAULTS: Final = (
         _ROUTES,
         "rejection(data.code, datetime.now(UTC)), data.revision)",
         "rejection(data.code, datetime.now(UTC)), (await store.get(chatbot_id))['revision'])",
-        (f"{_TESTS_OF_WIRING}::test_only_the_token_that_was_refused_is_marked_and_nobody_is_told",),
+        (f"{_TESTS_OF_WIRING}::test_only_the_token_that_was_refused_is_marked_and_no_event_is_published",),
         "a new token is marked as rejected because of the old one",
     ),
     Fault(
@@ -233,7 +233,7 @@ FAULTS: Final = (
     Fault(
         "accounts/compare-early",
         _ANNOUNCER,
-        "        if self._compared or not self._told.ready:\n",
+        "        if self._compared or not self._topic.ready:\n",
         "        if self._compared:\n",
         (f"{_TESTS_OF_WIRING}::test_before_the_topic_was_read_nothing_is_compared",),
         "each start tells of every account again",
@@ -433,7 +433,7 @@ FAULTS: Final = (
     Fault(
         "accounts/renewal-not-wired",
         _APP,
-        "renewal=Renewal(store, keys)",
+        "renewal=DigestRenewal(store, keys)",
         "renewal=None",
         (f"{_TESTS_OF_WIRING}::test_the_clients_are_made_of_the_settings",),
         "digests of an old key stay for ever",

@@ -79,7 +79,7 @@ FAULTS: Final = (
     Fault(
         "ingress/refusals-are-forgotten-with-a-report",
         _REFUSALS,
-        "        self._over += [one for one in refusals if one.phone_number_id not in self.doubted]",
+        "        self._ended += [one for one in refusals if one.phone_number_id not in self.doubted]",
         "        return",
         _OF_REFUSALS,
         "what was refused while Kafka was away counts as silence of Meta's",

@@ -32,7 +32,7 @@ FAULTS: Final = (
     Fault(
         "ingress/reports-fill-the-log",
         "services/ingress/src/ingress/reports/reporter.py",
-        'KAFKA.failed(log, "the report for the sender is not written", error=error.message)',
+        'KAFKA.failed(log, "could not write the report for the sender", error=error.message)',
         'log.warning("the report for the sender is not written")',
         ("services/ingress/tests/reports/test_refusals.py",),
         "an outage of Kafka is a line every two seconds",

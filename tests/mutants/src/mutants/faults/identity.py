@@ -110,7 +110,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/deactivated-accounts-are-answered",
-        f"{_CONVERSATION}/batch/core.py",
+        f"{_CONVERSATION}/batch/inbound.py",
         '    if message.document.get("published", True):\n        result',
         "    if True:\n        result",
         (f"{_TESTS}/batch/test_core.py",),
@@ -118,7 +118,7 @@ FAULTS: Final = (
     ),
     Fault(
         "identity/calls-open-nothing",
-        f"{_CONVERSATION}/batch/core.py",
+        f"{_CONVERSATION}/batch/inbound.py",
         "            conversation.latest(LAST_CALL, call.at)\n",
         "",
         _OF_WINDOWS,

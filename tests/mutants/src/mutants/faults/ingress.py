@@ -8,6 +8,7 @@ _INGRESS: Final = "services/ingress/src/ingress"
 _TESTS: Final = "services/ingress/tests"
 _ROUTES: Final = f"{_INGRESS}/routes.py"
 _CORE: Final = f"{_INGRESS}/parsing/core.py"
+_FACTS: Final = f"{_INGRESS}/parsing/facts.py"
 _APP: Final = f"{_INGRESS}/app.py"
 _FRONT: Final = f"{_INGRESS}/fast_path.py"
 _SETTINGS: Final = f"{_INGRESS}/settings.py"
@@ -23,7 +24,7 @@ FAULTS: Final = (
     Fault(
         "ingress/deep-parts-hide-their-neighbours",
         "services/ingress/src/ingress/parsing/core.py",
-        "        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
+        "        marked_body = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
         "        torn = marked(body)\n",
         ("services/ingress/tests/parsing/test_core.py",),
         "one message that is nested without end hides 200 others",
@@ -111,7 +112,7 @@ FAULTS: Final = (
     Fault(
         "ingress/verification-without-catching-up",
         "services/ingress/src/ingress/verify/requests.py",
-        "return self._accounts.matches(token) or (await self._look() and self._accounts.matches(token))",
+        "return self._accounts.matches(token) or (await self._catch_up() and self._accounts.matches(token))",
         "return self._accounts.matches(token)",
         _ROUTE_TESTS,
         "an account that was made a moment ago cannot be verified",
@@ -143,14 +144,14 @@ FAULTS: Final = (
     Fault(
         "ingress/oversize-drops-the-key-alone",
         "services/ingress/src/ingress/records.py",
-        "    facts = list(arrived([whole(body, reason, now)], body_id, len(body)))",
-        "    facts = list(arrived([whole(body[:1000], reason, now)], body_id, len(body)))",
+        "    facts = list(with_arrival([whole_body(body, reason, now)], body_id, len(body)))",
+        "    facts = list(with_arrival([whole_body(body[:1000], reason, now)], body_id, len(body)))",
         _WIRING,
         "of a body that is too much, most is lost",
     ),
     Fault(
         "ingress/key-of-the-number-alone",
-        _CORE,
+        _FACTS,
         "        return contact_key(number, contact)\n",
         "        return number\n",
         _CORE_TESTS,
@@ -158,7 +159,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/key-without-the-number",
-        _CORE,
+        _FACTS,
         'return number or place.account_id or "unknown"',
         'return place.account_id or "unknown"',
         _CORE_TESTS,
@@ -175,15 +176,15 @@ FAULTS: Final = (
     Fault(
         "ingress/statuses-are-lost",
         _CORE,
-        'for name, cut_one in (("messages", _message_fact), ("statuses", _status_fact)):',
-        'for name, cut_one in (("messages", _message_fact),):',
+        'for name, cut_one in (("messages", message_fact), ("statuses", status_fact)):',
+        'for name, cut_one in (("messages", message_fact),):',
         (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
     ),
     Fault(
         "ingress/plain-statuses-are-lost",
         _CORE,
-        "            facts.extend(_status_fact(fragment, people, place) for fragment in value.statuses or ())\n",
+        "            facts.extend(status_fact(fragment, people, place) for fragment in value.statuses or ())\n",
         "",
         (f"{_TESTS}/test_fast_path.py", f"{_TESTS}/parsing/test_plain.py"),
         "sends stay without their statuses",
@@ -191,14 +192,14 @@ FAULTS: Final = (
     Fault(
         "ingress/empty-entries-are-lost",
         _CORE,
-        '        yield _unparsed(raw, "the entry has no change", about.place)\n',
+        '        yield unparsed_fact(raw, "the entry has no change", context.place)\n',
         "        return\n",
         _CORE_TESTS,
         "a body is answered 200 and nothing of it is stored",
     ),
     Fault(
         "ingress/participants-share-a-status",
-        _CORE,
+        _FACTS,
         "status.id, status.status, participant, failure)",
         "status.id, status.status, failure)",
         _CORE_TESTS,
@@ -206,7 +207,7 @@ FAULTS: Final = (
     ),
     Fault(
         "ingress/invalid-text-in-records",
-        _CORE,
+        _FACTS,
         '    str(raw, "utf-8")\n',
         "    bytes(raw)\n",
         _CORE_TESTS,
@@ -215,14 +216,14 @@ FAULTS: Final = (
     Fault(
         "ingress/a-torn-text-loses-its-body",
         _CORE,
-        "        torn = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
-        "        torn = shallow(body)\n",
+        "        marked_body = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
+        "        marked_body = shallow(body)\n",
         _ODD_TESTS,
         "a cut emoji in one of 200 messages hides all of them",
     ),
     Fault(
         "ingress/a-torn-text-is-not-kept",
-        _CORE,
+        _FACTS,
         "        raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()\n",
         "        raw = msgspec.Raw(readable(given))\n",
         _ODD_TESTS,
@@ -279,14 +280,14 @@ FAULTS: Final = (
     Fault(
         "ingress/an-odd-field-hides-messages",
         _CORE,
-        "place.field = None if _is_odd_field(change) else change.field",
+        "place.field = None if _is_invalid_field(change) else change.field",
         "place.field = change.field",
         _ODD_TESTS,
         "all messages of a change are lost for half an emoji in its field",
     ),
     Fault(
         "ingress/numbers-share-a-wamid",
-        _CORE,
+        _FACTS,
         'derive_id(webhooks.MESSAGE, number or "", message.id)',
         'derive_id(webhooks.MESSAGE, "", message.id)',
         _ODD_TESTS,

@@ -10,6 +10,8 @@ _DIGESTS: Final = f"{_COMMON}/security/digests.py"
 _IDS: Final = f"{_COMMON}/contracts/ids.py"
 _CONVERSATION: Final = "services/conversation/src/conversation"
 _CORE: Final = f"{_CONVERSATION}/batch/core.py"
+_INBOUND: Final = f"{_CONVERSATION}/batch/inbound.py"
+_OUTBOUND: Final = f"{_CONVERSATION}/batch/outbound.py"
 _PEOPLE: Final = f"{_CONVERSATION}/batch/people.py"
 _STATE: Final = f"{_CONVERSATION}/batch/working_set.py"
 _READS: Final = f"{_CONVERSATION}/read_api/queries.py"
@@ -114,7 +116,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/status-of-any-number-meets-a-send",
-        _CORE,
+        _OUTBOUND,
         'if message is None or message.document.get("phoneNumberId", number) == number:',
         "if True:",
         _TENANTS,
@@ -122,23 +124,23 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/status-by-wamid-of-any-account",
-        _CORE,
-        "        if of_owner and not stands_in and not _is_inbound(message)",
-        "        if not stands_in and not _is_inbound(message)",
+        _OUTBOUND,
+        "        if of_owner and not stands_in and not message.is_inbound",
+        "        if not stands_in and not message.is_inbound",
         _TENANTS,
         "whoever has a number now changes what was sent from it before",
     ),
     Fault(
         "tenancy/status-on-a-customer-s-message",
-        _CORE,
-        "        if of_owner and not stands_in and not _is_inbound(message)",
+        _OUTBOUND,
+        "        if of_owner and not stands_in and not message.is_inbound",
         "        if of_owner and not stands_in",
         _TENANTS,
         "a status makes a customer's message one of ours",
     ),
     Fault(
         "tenancy/late-status-goes-to-the-heir",
-        _CORE,
+        _OUTBOUND,
         'chatbot = message.document.get("chatbotId", owner)\n    _note',
         "chatbot = owner\n    _note",
         _TENANTS,
@@ -146,8 +148,8 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/result-stays-where-a-status-put-it",
-        _CORE,
-        "    if not _is_of(message, data.phone_number_id, data.chatbot_id):\n",
+        _OUTBOUND,
+        "    if not _belongs_to(message, data.phone_number_id, data.chatbot_id):\n",
         "    if False:\n",
         _TENANTS,
         "text and metadata appear in another tenant's thread",
@@ -178,7 +180,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/statuses-without-end",
-        _CORE,
+        _OUTBOUND,
         'if len(message.document.get("statuses", ())) >= MAX_STATUSES:',
         "if False:",
         _TENANTS,
@@ -186,7 +188,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/state-stops-with-the-history",
-        _CORE,
+        _OUTBOUND,
         '    message.set("deliveryStatus", advance(before, word))\n',
         '    message.set("deliveryStatus", before or word)\n',
         _PLANNED,
@@ -194,7 +196,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/wamids-without-end",
-        _CORE,
+        _OUTBOUND,
         "and wamid not in others and len(others) < MAX_OTHER_WAMIDS:",
         "and wamid not in others:",
         _TENANTS,
@@ -218,7 +220,7 @@ FAULTS: Final = (
     ),
     Fault(
         "tenancy/messages-before-are-forgotten",
-        _CORE,
+        _INBOUND,
         "message = working.messages.get(message_id) or _stored_before(working, fact, chatbot)",
         "message = working.messages.get(message_id)",
         _READ,

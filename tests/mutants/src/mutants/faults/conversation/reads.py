@@ -57,7 +57,7 @@ FAULTS: Final = (
         _NUMBER_TESTS,
         "an account that was missed once is missed until a restart",
     ),
-    # Fit
+    # BatchSize
     Fault(
         "conversation/fit-down-to-nothing",
         _FIT,
@@ -74,7 +74,7 @@ FAULTS: Final = (
         (f"{_TESTS}/batch/test_batch_size.py",),
         "BATCH_RECORDS is no bound",
     ),
-    # Reads
+    # ReadQueries
     Fault(
         "conversation/reach-is-everything",
         _ROUTES,

@@ -7,6 +7,8 @@ from mutants.fault import Fault
 _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
 _CORE: Final = f"{_SOURCE}/batch/core.py"
+_OUTBOUND: Final = f"{_SOURCE}/batch/outbound.py"
+_INBOUND: Final = f"{_SOURCE}/batch/inbound.py"
 _STORE: Final = f"{_SOURCE}/store.py"
 _STATE: Final = f"{_SOURCE}/batch/working_set.py"
 _PEOPLE: Final = f"{_SOURCE}/batch/people.py"
@@ -23,7 +25,7 @@ _WINDOW_TESTS: Final = (f"{_TESTS}/batch/test_service_window.py",)
 FAULTS: Final = (
     Fault(
         "conversation/origin-repeats-are-published",
-        _CORE,
+        _INBOUND,
         '    elif message.document.get("origin") != fact.origin:\n',
         "    elif not fact.origin:\n",
         _PLAN,
@@ -31,7 +33,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/origin-replays-are-silent",
-        _CORE,
+        _INBOUND,
         '    elif message.document.get("origin") != fact.origin:\n',
         "    else:\n",
         _PLAN,
@@ -39,7 +41,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/status-repeats-are-published",
-        _CORE,
+        _OUTBOUND,
         'return bool(entry["origin"] == origin)',
         "return True",
         _PLAN,
@@ -47,7 +49,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/status-replays-are-silent",
-        _CORE,
+        _OUTBOUND,
         'return bool(entry["origin"] == origin)',
         "return False",
         _PLAN,

@@ -27,7 +27,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/torn-texts-are-stored-replaced",
-        f"{_SOURCE}/batch/core.py",
+        f"{_SOURCE}/batch/inbound.py",
         "raw=kept_text(original_of(data)),",
         "raw=bytes(data.raw).decode(),",
         _ODD,
@@ -117,7 +117,7 @@ FAULTS: Final = (
     Fault(
         "conversation/time-outs-shrink-nothing",
         _HANDLERS,
-        "            self._fit.too_many(len(records))\n",
+        "            self._batch_size.shrink(len(records))\n",
         "",
         _WORKER,
         "a batch that does not fit is tried without end",
@@ -125,7 +125,7 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-stay-small",
         _HANDLERS,
-        "        self._fit.went_well(len(records))\n",
+        "        self._batch_size.grow(len(records))\n",
         "",
         _WORKER,
         "after one slow minute throughput stays at a fraction",
@@ -133,7 +133,7 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-of-any-size",
         _HANDLERS,
-        "session.fetch(max_records=self._fit.size)",
+        "session.fetch(max_records=self._batch_size.size)",
         "session.fetch(max_records=5_000)",
         _WORKER,
         "BATCH_RECORDS says nothing, and a batch that does not fit stays as it is",
@@ -141,11 +141,11 @@ FAULTS: Final = (
     Fault(
         "conversation/publishes-before-it-stores",
         _HANDLERS,
-        """                    outgoing = await self._in_time(owned, records, batch)
+        """                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {partition: records[-1].offset + 1})
 """,
         """                    await session.commit([], {partition: records[-1].offset + 1})
-                    outgoing = await self._in_time(owned, records, batch)
+                    outgoing = await self._apply_in_time(owned, records, batch)
                     await session.commit(outgoing, {})
 """,
         _WORKER,
@@ -211,7 +211,7 @@ FAULTS: Final = (
     Fault(
         "conversation/number-news-are-left-out",
         _HANDLERS,
-        ", *news(facts, now)]",
+        ", *number_records(facts, now)]",
         "]",
         _WORKER,
         "the sender does not learn that Meta has changed a number's limit",
@@ -219,8 +219,8 @@ FAULTS: Final = (
     Fault(
         "conversation/accounts-are-not-asked",
         _HANDLERS,
-        "chatbots = await self._numbers.chatbots(numbers)",
-        "chatbots = await self._numbers.chatbots(())",
+        "chatbots = await self._directory.chatbots(numbers)",
+        "chatbots = await self._directory.chatbots(())",
         _WORKER,
         "messages belong to no chatbot",
     ),
@@ -300,8 +300,8 @@ FAULTS: Final = (
     Fault(
         "conversation/letter-limit-is-not-settable",
         _APP,
-        "    letters = DeadLetterLimit(settings)",
-        "    letters = DeadLetterLimit(type(settings)(callback_keys=settings.callback_keys))",
+        "    dead_letters = DeadLetterLimit(settings)",
+        "    dead_letters = DeadLetterLimit(type(settings)(callback_keys=settings.callback_keys))",
         _WIRING,
         "DLQ_LIMIT says nothing",
     ),
@@ -342,23 +342,23 @@ FAULTS: Final = (
         Fault(
             f"conversation/{part}-never-starts",
             _APP,
-            "running(indexes, numbers.table, group, depth)",
+            "running(indexes, directory.table, group, depth)",
             f"running({others})",
             _WIRING,
             why,
         )
         for part, others, why in (
-            ("group", "indexes, numbers.table, depth", "nothing is read"),
+            ("group", "indexes, directory.table, depth", "nothing is read"),
             ("accounts", "indexes, group, depth", "messages belong to no chatbot"),
-            ("indexes", "numbers.table, group, depth", "nothing is ever written"),
-            ("depth", "indexes, numbers.table, group", "operators see no dead letters"),
+            ("indexes", "directory.table, group, depth", "nothing is ever written"),
+            ("depth", "indexes, directory.table, group", "no operator sees dead letters"),
         )
     ),
     Fault(
         "conversation/mongodb-closed-before-the-batch",
         _APP,
-        "            closing(mongo.close),\n            running(indexes, numbers.table, group, depth),\n",
-        "            running(indexes, numbers.table, group, depth),\n            closing(mongo.close),\n",
+        "            closing(mongo.close),\n            running(indexes, directory.table, group, depth),\n",
+        "            running(indexes, directory.table, group, depth),\n            closing(mongo.close),\n",
         _WIRING,
         "the running batch fails at each deployment",
     ),

@@ -1,0 +1,20 @@
+"""What a batch does: the result of applying its facts. Pure."""
+
+from dataclasses import dataclass, field
+
+from conversation.batch.events import PendingEvent
+from conversation.batch.working_set import Document, WorkingSet
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a batch does: documents by collection, and the events to publish in the order of their records.
+
+    `origins` are the origins of its facts.
+    """
+
+    working: WorkingSet
+    origins: frozenset[str] = frozenset()
+    webhook_events: list[Document] = field(default_factory=list)
+    usage: list[Document] = field(default_factory=list)
+    events: list[PendingEvent] = field(default_factory=list)
