@@ -25,7 +25,7 @@ FAULTS: Final = (
         "ingress/deep-parts-hide-their-neighbours",
         "services/ingress/src/ingress/parsing/core.py",
         "        marked_body = marked(body) if isinstance(error, msgspec.DecodeError) else shallow(body)\n",
-        "        torn = marked(body)\n",
+        "        marked_body = marked(body)\n",
         ("services/ingress/tests/parsing/test_core.py",),
         "one message that is nested without end hides 200 others",
     ),
