@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from local_stack import LocalStack
@@ -28,13 +30,15 @@ async def behaviour(say: Say) -> dict[str, dict[str, str]]:
     stack = LocalStack()
     await asyncio.to_thread(stack.start)
     try:
-        for fault, probe in PROBES.items():
-            together = asyncio.Barrier(len(KINDS))
-            async with asyncio.TaskGroup() as group:
-                tasks = {kind: group.create_task(probe(Stage.new(stack, kind, together))) for kind in KINDS}
-            found[fault] = {kind: task.result() for kind, task in tasks.items()}
-            for kind, seen in found[fault].items():
-                say(f"{fault:<34}{kind:<12}{seen}")
+        with TemporaryDirectory(prefix="followers-") as folder:
+            for fault, probe in PROBES.items():
+                together = asyncio.Barrier(len(KINDS))
+                stages = {kind: Stage.new(stack, kind, together, Path(folder)) for kind in KINDS}
+                async with asyncio.TaskGroup() as group:
+                    tasks = {kind: group.create_task(probe(stage)) for kind, stage in stages.items()}
+                found[fault] = {kind: task.result() for kind, task in tasks.items()}
+                for kind, seen in found[fault].items():
+                    say(f"{fault:<34}{kind:<12}{seen}")
     finally:
         await asyncio.to_thread(stack.stop)
     return found

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -44,9 +43,11 @@ class Stage:
     folder: Path
 
     @classmethod
-    def new(cls, stack: LocalStack, kind: str, together: asyncio.Barrier) -> "Stage":
-        """A topic, a group and files that nothing has used; the topic is not made yet."""
-        return cls(stack, kind, together, f"followed-{uuid.uuid4().hex[:8]}", Path(mkdtemp(prefix="followers-")))
+    def new(cls, stack: LocalStack, kind: str, together: asyncio.Barrier, place: Path) -> "Stage":
+        """A topic, a group and a folder in `place` that nothing has used; the topic is not made yet."""
+        topic = f"followed-{uuid.uuid4().hex[:8]}"
+        (place / topic).mkdir()
+        return cls(stack, kind, together, topic, place / topic)
 
     @property
     def fails(self) -> Path:
