@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,10 @@ bench-profile: setup ## Where the services' CPU time goes, by module, added to t
 bench-telemetry: setup ## What metrics and traces cost, added to the report: [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick telemetry $(BENCH_ARGS)
+
+bench-followers: setup ## Our reader of topics for work that may be repeated, beside FastStream: cost and behaviour (half an hour): [BENCH_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m yardstick.followers $(BENCH_ARGS)
 
 bench-goals: setup ## Each goal with its ratio; fails when one that must hold falls short: QUICK=1 [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -72,6 +72,15 @@ class Program:
         except psutil.NoSuchProcess:
             raise ProgramError(f"{self.name} has ended:\n{self._tail()}") from None
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    def lines(self) -> list[str]:
+        """What it has printed and logged so far."""
+        return Path(self._log.name).read_text(encoding="utf-8", errors="replace").splitlines()
+
     def _begin(self) -> None:
         self._process = subprocess.Popen(
             self._command, env=self._environment, stdout=self._log, stderr=self._log, cwd=self._folder

@@ -1,7 +1,7 @@
-"""Reading topics in a group at least once: for work that is harmless to repeat.
+"""Reads topics in a consumer group, at least once: use it for work that may be repeated.
 
-A `Follower` needs no transaction and no producer: it hands batches over, and commits their offsets afterwards. What
-must happen exactly once goes through `common.kafka.consume.partition_group` instead.
+A `Follower` uses no transaction and no producer. It passes a batch to its handler and then commits the batch's offsets.
+Work that must happen exactly once uses `common.kafka.consume.partition_group`. ADR 0036 says why this is not FastStream.
 """
 
 import asyncio
@@ -30,10 +30,14 @@ _CLOSE_SECONDS = 5.0
 
 
 class Follower:
-    """One member of `group` that passes every record of `topics` to `handle`, in the order of each partition.
+    """One member of `group`: passes every record of `topics` to `handle`, in the order of each partition.
 
-    When `handle` raises, the batch comes again, after a pause. `handle` must be harmless to repeat. What cannot be read
-    is passed over: it is in the log, and still in its topic.
+    **Invariants:**
+
+    - An offset is committed after `handle` has returned for all records before it.
+    - When `handle` or Kafka fails, the member leaves the group, pauses, joins again, and reads the same batch again.
+      So `handle` must be safe to repeat.
+    - A record that cannot be read is skipped. The log names it, and it stays in its topic.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class Follower:
         self._max_records = max_records
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
-        self._at: dict[TopicPartition, int] = {}  # what is finished, of the partitions that something came from
+        self._at: dict[TopicPartition, int] = {}  # by partition that had records: the next offset to finish
         self._read_at = time.monotonic()
         self._readings = GroupReadings(
             group,
@@ -63,18 +67,18 @@ class Follower:
         )
 
     async def start(self) -> None:
-        """Begin to join the group; returns at once, and keeps trying while Kafka is away."""
+        """Start to join the group. It returns at once; the member keeps trying while Kafka is away."""
         self._readings.start()
         self._task = asyncio.create_task(self._follow(), name=f"follow {self._group}")
 
     async def stop(self) -> None:
-        """Stop reading and leave the group."""
+        """Leave the group. A batch under way is cancelled, and the next member reads it again."""
         self._readings.stop()
         await cancel([self._task])
 
     @property
     def ready(self) -> bool:
-        """Whether the group has answered (a member without partitions is a standby, and as good)."""
+        """Whether the member has fetched since it joined. A member without partitions is a standby, and is ready."""
         return self._consumer is not None
 
     async def _follow(self) -> None:
@@ -83,7 +87,7 @@ class Follower:
             try:
                 await consumer.start()
                 await self._read(consumer)
-            except Exception as error:  # noqa: BLE001  # whatever failed, the batch was not committed and comes again
+            except Exception as error:  # noqa: BLE001  # whatever failed, the batch is not committed and is read again
                 SESSION_FAILURES.labels(self._group, "error").inc()
                 if isinstance(error, KafkaError) and is_away(error):
                     KAFKA.failed(log, "reading starts again", group=self._group, error=repr(error))
