@@ -68,7 +68,7 @@ def test_topics_as_declared_are_well():
     ("there", "says"),
     [
         ({name: it for name, it in WELL.items() if name != topics.SEND.name}, f"missing: {topics.SEND.name}"),
-        (changed(topics.SEND_RETRY_4S, partitions=6), "equal counts"),
+        (changed(topics.SEND_RETRY_4S, partitions=6), "the same number"),
         (changed(topics.ACCOUNTS, partitions=3), "exactly 1"),
         (changed(topics.WEBHOOKS, led=False), "without a leader"),
         (changed(topics.WEBHOOKS, max_message_bytes=1_048_588), "1,048,588 bytes"),
@@ -280,7 +280,7 @@ async def test_a_missing_topic_and_wrong_partitions_are_named(settings, own_kafk
         f.says for f in problems(await found_with(settings, kafka_bootstrap_servers=own_kafka)) if f.about == "topics"
     ]
     assert f"missing: {topics.SEND_DLQ.name}" in found
-    assert any("the four topics of the sender need equal counts" in said and "4s 6" in said for said in found)
+    assert any("the four topics of sender need the same number" in said and "4s 6" in said for said in found)
     assert any(f"{topics.ACCOUNTS.name} has 3 partitions" in said for said in found)
     assert len(found) == 3
 
@@ -289,7 +289,7 @@ async def test_a_missing_topic_and_wrong_partitions_are_named(settings, own_kafk
 async def test_another_key_of_the_same_name(settings):
     async with account(settings, kek=b"o" * 32):
         findings = await found_with(settings)
-    assert "1 of 1 accounts do not open; bot" in about(problems(findings), "keys").says
+    assert "1 of 1 accounts cannot be decrypted; bot" in about(problems(findings), "keys").says
 
 
 @pytest.mark.integration
@@ -355,7 +355,7 @@ async def test_tokens_that_were_not_looked_at_are_counted(settings):
         more = [{**one, "_id": name, "phoneNumberId": name, "accessToken": token} for name, token in sealed.items()]
         await mongo.database[ACCOUNTS].insert_many(more)
         findings = await found_with(settings, graph_base_url=url)
-    assert about(findings, "tokens").says == "20 of 25 were looked at"
+    assert about(findings, "tokens").says == "only 20 of 25 were checked"
 
 
 async def trickle(_, writer):
@@ -385,10 +385,10 @@ async def test_what_hangs_in_the_middle_of_an_answer_holds_nobody(settings, monk
 
 
 async def test_what_was_not_looked_at_is_said(settings):
-    assert {f.says for f in check_internal_keys(settings)} == {"API_KEYS is not set here: it was not looked at"}
+    assert {f.says for f in check_internal_keys(settings)} == {"not checked: API_KEYS is not set here"}
     keys = [ApiKey(name="sender", sha256="0" * 64, scopes={"credentials"})]
     unset = {f.says for f in check_internal_keys(settings.model_copy(update={"api_keys": keys}))}
-    assert "ACCOUNTS_INTERNAL_KEY is not set here: it was not looked at" in unset
+    assert "not checked: ACCOUNTS_INTERNAL_KEY is not set here" in unset
 
 
 @pytest.mark.integration

@@ -1,7 +1,7 @@
-"""`wa journal restore`: after MongoDB was restored from a backup, what has been sent since is learnt from Kafka.
+"""`wa journal restore`: after a restore of MongoDB from a backup, enters newer sends into the journal, from Kafka.
 
-A journal of yesterday does not know today's sends: whatever asks for one of them again would have it sent again. Their
-ends are on `whatsapp-cloud-send-results` for seven days.
+A restored journal does not know the sends since the backup, so a repeated request would be sent a second time. Kafka
+keeps the results of those sends on `whatsapp-cloud-send-results` for seven days.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _result: Final = decoder(SendResult)
 
 
 class JournalSettings(MongoSettings):
-    """Where the journal is, and how long it remembers."""
+    """Where the journal is, and how many days it keeps entries."""
 
     sender_journal_days: Annotated[int, Field(ge=8, description="as sender has it")] = 30
 
@@ -52,7 +52,7 @@ def register(groups: Any) -> None:
     restore = options.add_command(
         verbs,
         "restore",
-        "after a restore of MongoDB, and before sender is started: enter what has been sent since, from Kafka",
+        "enter sends since a backup into the journal, from Kafka; run it after a restore of MongoDB and before sender",
         "wa journal restore --since 26h --dry-run",
         settings="KAFKA_*, MONGODB_*, SENDER_JOURNAL_DAYS",
     )
@@ -61,9 +61,9 @@ def register(groups: Any) -> None:
         required=True,
         type=options.moment,
         metavar="TIME",
-        help="the moment of the backup, and an hour before: ISO time (UTC), or 30m, 26h, 2d ago",
+        help="one hour before the backup: ISO time (UTC), or 30m, 26h, 2d for so long ago",
     )
-    restore.add_argument("--dry-run", action="store_true", help="only say how many results there are")
+    restore.add_argument("--dry-run", action="store_true", help="only print how many results there are")
     restore.set_defaults(run=run_restore)
 
 
@@ -91,16 +91,16 @@ async def run_restore(arguments: argparse.Namespace, kafka: KafkaSettings) -> in
 async def restore(
     database: Database, kafka: KafkaSettings, since: datetime, *, keep: timedelta, dry: bool
 ) -> tuple[int, int]:
-    """Enter every result since then of which the journal knows no end; (results, entered). Harmless to repeat."""
+    """Enter every result since then whose send has no end in the journal; (results, entered). Repeating is harmless."""
     seen = entered = 0
     batch: list[SendResult] = []
     async for record in read_records(kafka, topics.SEND_RESULTS.name, since, _say):
         try:
             batch.append(decode(_result, record.value))
         except InvalidInput as error:  # conversation has made a dead letter of it
-            _say(f"{record.topic}/{record.partition}/{record.offset} is not understood: {error.message}")
+            _say(f"{record.topic}/{record.partition}/{record.offset} cannot be parsed: {error.message}")
             continue
-        if batch[-1].type not in _STATES:  # one that waits is in a store of its own; a duplicate is no send
+        if batch[-1].type not in _STATES:  # a waiting send is in its own store; a duplicate is not a send
             batch.pop()
             continue
         seen += 1
@@ -113,14 +113,14 @@ async def restore(
 
 
 async def _enter(database: Database, results: Sequence[SendResult], keep: timedelta) -> int:
-    """In their order: of one send, the last result counts."""
+    """Write them in order, because the last result of a send counts."""
     writes = [write for result in results for write in _writes(result, keep)]
     done = await database[schema.SEND_JOURNAL.name].bulk_write(writes, ordered=True)
     return done.upserted_count + done.modified_count
 
 
 def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
-    """Where there is no entry, one; where there is one that has not ended, its end."""
+    """Update an entry that has not ended; insert a missing one."""
     entry = entry_of(result, keep)
     key = {"_id": result.data.journal_id}
     later = {**key, "state": {"$nin": list(_ENDED)}, "at": {"$lt": entry["at"]}}
@@ -132,7 +132,7 @@ def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
 
 
 def entry_of(result: SendResult, keep: timedelta) -> dict[str, Any]:
-    """The journal's entry of a send that stands as `result` says."""
+    """The journal entry of a send with this result."""
     data, state = result.data, _STATES[result.type]
     fields = {
         "state": state,
@@ -147,7 +147,7 @@ def entry_of(result: SendResult, keep: timedelta) -> dict[str, Any]:
         "wamid": data.wamid,
         "contact": msgspec.to_builtins(data.contact),
         "error": msgspec.to_builtins(data.error),
-        # Whoever takes it over lets the window for a status begin again.
+        # The sender that takes the doubt over starts its window for a status anew.
         "due": data.at if state == "in_doubt" else data.due,
         "expireAt": data.at + keep if state in _ENDED else None,
     }

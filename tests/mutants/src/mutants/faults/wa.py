@@ -33,7 +33,7 @@ FAULTS: Final = (
     Fault(
         "wa/dlq-in-doubt-replayed",
         _PLAN,
-        '    if letter.reason == "in_doubt_unresolved":\n        return "the customer may have the message, and a replay could send it twice: ask, then send a new message"\n',
+        '    if letter.reason == "in_doubt_unresolved":\n        return "the customer may have the message, so a replay could send it twice: ask, then send a new message"\n',
         "",
         (_TESTS_OF_LETTERS,),
         "a replay sends again what the customer may have",
