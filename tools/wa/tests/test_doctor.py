@@ -323,7 +323,7 @@ async def test_an_expired_token_is_found_and_since_when_where_the_app_is_known(s
         await ends(url, TOKEN, NOW)
         alone = await found_with(settings, graph_base_url=url)
         findings = await found_with(settings, graph_base_url=url, whatsapp_app_id=APP_ID)
-    assert "expired, revoked, or never issued" in about(problems(alone), "token of bot").says
+    assert "it expired, was revoked, or was never issued" in about(problems(alone), "token of bot").says
     assert about(alone, "app secret").mend.startswith("set WHATSAPP_APP_ID")
     assert about(problems(findings), "token of bot").says == "it expired on 2026-11-01 00:00 UTC"
     assert about(findings, "app secret").level is Level.OK
@@ -380,7 +380,7 @@ async def test_what_hangs_in_the_middle_of_an_answer_holds_nobody(settings, monk
         async with asyncio.timeout(20):
             findings = await found_with(settings, url, kafka_bootstrap_servers="127.0.0.1:1", graph_base_url=url)
         server.close()
-    assert "no end of the answer within 1 s" in about(problems(findings), "keys and tokens").says
+    assert "no complete answer within 1 s" in about(problems(findings), "keys and tokens").says
     assert about(problems(findings), url).says == "it does not answer (TimeoutError)"
 
 
@@ -418,7 +418,7 @@ async def test_a_mongod_that_is_no_replica_set(settings, local_stack, tmp_path):
                 ).says
             ):
                 pass
-        assert "no replica set" in about(problems(findings), "mongodb").says
+        assert "not a replica set" in about(problems(findings), "mongodb").says
     finally:
         process.kill()
         await process.wait()

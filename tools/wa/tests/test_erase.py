@@ -401,7 +401,7 @@ async def test_a_collection_that_nobody_declared_is_not_passed_over_in_silence(w
     await world.database["notes"].insert_one({"_id": "n", "about": ADA_PHONE})
     code, _, complaint = await erase()
     assert code == 3
-    assert "does not know what is in notes" in complaint
+    assert "does not know the collections notes" in complaint
 
 
 @integration

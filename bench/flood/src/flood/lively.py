@@ -1,8 +1,8 @@
 """How long replies wait in lively chats: `python -m flood.lively` (or `make lively`).
 
-Many people are answered at once, each some times and every two seconds, by way of the topic. Meta counts messages to
-one person in three ways: not at all, as a store that fills up, and as its rule is written. For each of them the sender
-keeps its pace in two ways: as it learns it (the default), and strictly (`SENDER_PAIR_PACE=strict`).
+Many people get several replies at the same time, one every two seconds, through the topic. The emulator applies Meta's
+limit per person in three ways: not at all, as a bucket that refills, and as Meta's documentation words it. For each way
+the sender runs twice: it learns its pace (the default), or keeps the documented one (`SENDER_PAIR_PACE=strict`).
 """
 
 import argparse

@@ -1,8 +1,10 @@
-"""One address for everything: `python -m testbed.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
+"""A reverse proxy that gives all services one address on one machine.
 
-A reverse proxy for one machine. It passes bodies byte for byte, compressed ones too: Meta's signature is over them. It
-normalises a path (RFC 3986 §6.2.2), judges it, and passes on what it has judged. Several URLs for one
-prefix are replicas: they take turns, and one that cannot be connected to is passed over, and rests for a second.
+example: python -m testbed.gateway --port 3000 --route /whatsapp-cloud/webhook=http://127.0.0.1:8001
+
+It passes bodies on byte for byte, also compressed ones, because Meta's signature covers them. It normalises each path
+(RFC 3986 §6.2.2), routes by the normalised path, and passes that path on. Several URLs for one prefix are replicas that
+take turns. A replica that cannot be reached is skipped for a second.
 """
 
 import argparse
@@ -43,7 +45,7 @@ def targets_of(path: str, routes: Mapping[str, Sequence[str]]) -> Sequence[str]:
 
 
 class UnusablePath(ValueError):
-    """A request target that a service might read differently than we do."""
+    """A request target that a service might read differently than this proxy."""
 
 
 def normal_path(target: str) -> str:
@@ -173,12 +175,25 @@ def _error(status: int, code: str, message: str) -> web.Response:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m testbed.gateway", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3000)
-    parser.add_argument("--route", action="append", required=True, metavar="PREFIX=URL", help="may be repeated")
-    parser.add_argument("--timeout", type=float, default=_DEFAULT_SECONDS, help="seconds for an answer (%(default)s)")
-    parser.add_argument("--home", type=Path, metavar="FILE", help="an HTML page for the path /")
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed.gateway", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--route",
+        action="append",
+        required=True,
+        metavar="PREFIX=URL",
+        help="send paths under PREFIX to URL; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=_DEFAULT_SECONDS,
+        help="longest wait for an answer, in seconds (default: %(default)s)",
+    )
+    parser.add_argument("--home", type=Path, metavar="FILE", help="HTML file to serve at /")
     arguments = parser.parse_args()
     home = arguments.home.read_text(encoding="utf-8") if arguments.home else ""
     routes: dict[str, list[str]] = {}
