@@ -1,4 +1,4 @@
-"""Writes deploy/grafana/dashboards. `make manifests`; `--check` compares only.
+"""Writes deploy/grafana/dashboards. `make manifests`; `--check` only compares.
 
 This file says what the dashboards show, `grafana.py` how. `make screenshots` draws them with the demo's data
 (docs/dashboards.md).

@@ -125,7 +125,7 @@ def _rules(user: User) -> Iterator[tuple[str, str, str, Sequence[str]]]:
 
 
 def rule_manifest() -> str:
-    """The alerts as Prometheus' operator takes them."""
+    """The alerts in the form of the Prometheus operator."""
     rules = (DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
     groups = rules[rules.index("groups:") :]
     head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: whatsapp-cloud\nspec:\n"
@@ -133,7 +133,7 @@ def rule_manifest() -> str:
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the files; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in file is out of date")
     check = parser.parse_args().check

@@ -172,7 +172,7 @@ def expected(bot, journal, message, **more):
 @pytest.mark.parametrize("name", MESSAGES)
 async def test_each_kind_arrives_as_it_was_asked_for_and_is_read(name, bot):
     message = MESSAGES[name]
-    if message["type"] != "template":  # to somebody who never wrote
+    if message["type"] != "template":  # to a person who never wrote
         message = json.loads(json.dumps(message).replace("HELLO", await greeted(bot)))
     journal = await post(bot, message)
     entry = await arrived(bot, journal)

@@ -217,7 +217,7 @@ async def test_an_error_in_the_middle_leaves_neither_record(settings, chatbot):
     with pytest.raises(KafkaError):
         async with producer_of(settings) as producer:
             await write(producer, [*pair, too_large])
-    # The audit record reached the log, and nobody is given it.
+    # The audit record reached the log, but no reader gets it.
     assert await written(settings, topics.DLQ_AUDIT, lambda r: r.value == pair[1].value, "read_uncommitted")
     assert await sends_of(settings, chatbot) == await audits_of(settings, chatbot) == []
     await replay(settings, [letter], Order("ann"), lambda _: None)
@@ -229,7 +229,7 @@ async def test_a_second_operator_ends_the_run_of_the_first(settings, chatbot):
     second_began = []
 
     def say(_):
-        """After the first batch, somebody else opens the producer."""
+        """After the first batch, another operator opens the producer."""
         second_began.append(asyncio.run_coroutine_threadsafe(_open(settings), loop).result(30))
 
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""`wa erase`: a person leaves every collection, nobody else does, and the promises about what is left hold."""
+"""`wa erase`: a person leaves every collection, no other person does, and the promises about what is left hold."""
 
 import asyncio
 import base64
@@ -148,7 +148,7 @@ class World:
 
 
 def webhook_of(person):
-    """A change that nobody takes apart: its JSON is in the log."""
+    """A change that is not split into facts: its JSON is in the log."""
     raw = {"contacts": [{"wa_id": person.wa_id, "profile": {"name": person.name}}]}
     return webhook(webhooks.CHANGE, raw, contact=person)
 

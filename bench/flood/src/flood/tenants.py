@@ -39,7 +39,7 @@ def quiet_tenants(plans: Sequence[str], partitions: int) -> list[Quiet]:
 
 
 def message(chatbot_id: str, message_id: str, to: str, category: str) -> bytes:
-    """A template: it may go to anybody at any time."""
+    """A template, because it may be sent to any person at any time."""
     part = {"type": "body", "parameters": [{"type": "text", "text": "Winter boots are here"}]}
     template = {"name": "news", "language": {"code": "en"}, "components": [part]}
     request: dict[str, Any] = {

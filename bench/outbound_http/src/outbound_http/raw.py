@@ -33,6 +33,6 @@ class RawConnection(asyncio.Protocol):
             self._seen = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Wake the waiting caller."""
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(exc or ConnectionError("closed before it answered"))

@@ -91,7 +91,7 @@ class Attacker:
             try:
                 await deed()
             except (ClientError, KafkaError, StepFailed, OSError, TimeoutError, LookupError, ValueError) as error:
-                log.info("an attack found nobody: %s: %r", name, error)
+                log.info("an attack got no answer: %s: %r", name, error)
 
     async def _pause(self, mean: float) -> bool:
         try:
@@ -102,7 +102,7 @@ class Attacker:
         return False
 
     async def _forge(self) -> None:
-        """Statuses on the own number that name sends of others: by ids that anybody computes, and by what Meta has."""
+        """Statuses on its own number that name sends of others, by ids that any tenant can compute and by wamids of Meta."""
         callbacks = [*self._computed()]
         await self._look()
         wamids = [f"wamid.mallory-{next(self._numbers)}" for _ in callbacks]

@@ -1,7 +1,7 @@
 """The schedule of faults: drawn from a seed, so that a run can be made again. Pure.
 
 What the faults may do to each other is kept by construction: Kafka keeps two of three nodes, MongoDB its majority, ingress
-one replica; a consumer group has time to come back before it is hit again, for a group that never works proves nothing.
+one replica; a consumer group has time to come back before it is hit again, because a group that never works proves nothing.
 """
 
 import random

@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether no promise was broken, and whoever was asked to end did so by itself."""
+        """Whether no promise was broken, and every process that was asked to end did so by itself."""
         graceful = self.rolled is None or all(one.graceful for one in self.rolled.replaced)
         return judge(self.facts).ok and graceful
 

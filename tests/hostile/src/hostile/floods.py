@@ -67,7 +67,7 @@ async def wrong_batches(stage: Stage, attacker: Tenant, count: int) -> str:
 
 
 async def verifications(stage: Stage, count: int) -> str:
-    """Meta's check of the endpoint, with tokens that nobody has."""
+    """Meta's check of the endpoint, with tokens that do not exist."""
     url = stage.url("/webhook")
 
     def call() -> Awaitable[Answer]:

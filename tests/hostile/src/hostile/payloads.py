@@ -18,7 +18,7 @@ TEMPLATE: Final[Json] = {"type": "template", "template": {"name": "news", "langu
 
 
 def public_journal_id(chatbot_id: str, message_id: str) -> str:
-    """The id of a send as anybody can compute it: a UUIDv5 with a public namespace. Written here a second time, because
+    """The id of a send, which any client can compute: a UUIDv5 with a public namespace. Repeated here, because
     an attacker does not use our library."""
     parts = "".join(f"|{len(part)}:{part}" for part in (chatbot_id, message_id))
     return str(uuid.uuid5(_NAMESPACE, f"send{parts}"))

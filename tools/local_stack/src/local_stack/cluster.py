@@ -21,7 +21,7 @@ _PORT_TAKEN = re.compile("already in use|failed to bind", re.IGNORECASE)
 
 
 class PortTaken(LocalStackError):
-    """A node could not listen because somebody else took its port first."""
+    """A node could not listen because another process took its port first."""
 
 
 class Cluster(ABC):

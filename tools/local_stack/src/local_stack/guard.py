@@ -39,7 +39,7 @@ def _owner_is_gone(child: "subprocess.Popen[bytes]", child_ended: int) -> bool:
     owner = os.getppid()
     while child.poll() is None:
         readable, _, _ = select.select([0, child_ended], [], [], _PARENT_CHECK_S)
-        # A forked copy of the owner may hold the pipe open, hence the second look.
+        # A forked copy of the owner may hold the pipe open, so look a second time.
         if 0 in readable or os.getppid() != owner:
             return True
         if child_ended in readable:

@@ -77,7 +77,7 @@ class Node:
             raise LocalStackError(f"{self.name} does not run: start it first")
 
     def _signal(self, which: signal.Signals) -> bool:
-        """False when there is nobody to receive it any more."""
+        """False when the process has ended and cannot receive it."""
         pid = self.pid
         if not self.alive or pid is None:
             return False

@@ -15,7 +15,7 @@ def below_ephemeral(range_text: str) -> range:
 
 
 def free_ports(count: int, chance: random.Random | None = None) -> list[int]:
-    """`count` different ports that nobody listens on.
+    """`count` different ports on which no process listens.
 
     They lie outside the range from which the kernel serves outgoing connections: a port of that range could be taken
     by any client while its server is killed and restarted, even by a client that retries that very port and thereby

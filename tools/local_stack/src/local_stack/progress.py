@@ -39,7 +39,7 @@ class Progress:
     """Writes lines to stderr, and below them, on a terminal, one live line about the transfers under way.
 
     Safe to use from several threads. After `cancel` every transfer ends with a LocalStackError at its next sign of
-    life: whoever is asked to stop can so end downloads that other threads run.
+    life, so that a process that is asked to stop can end downloads in other threads.
     """
 
     def __init__(self) -> None:

@@ -73,7 +73,7 @@ def build_app(traces: Traces, say: Callable[[str], None] | None = None) -> web.A
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver that runs: give `base_url` to whoever sends, and look at `traces`."""
+    """A running receiver: give `base_url` to the exporters, and read `traces`."""
 
     base_url: str
     traces: Traces

@@ -34,7 +34,7 @@ class Span:
 def configuration(targets: Mapping[str, Mapping[str, str]], rules: Path = ALERTS) -> str:
     """prometheus.yml for `targets`: of each job, the processes with the addresses that they answer on.
 
-    It is JSON, which is YAML. `instance` is the process's name: ports of one run say nothing to anybody.
+    It is JSON, which is YAML. `instance` is the process's name: because ports of one run mean nothing to a reader.
     """
     jobs = [
         {

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 STRANGER: Final = "4917100000000"
-"""Nobody of this number has written: only templates may be sent to it."""
+"""No person with this number has written, so only templates may be sent to it."""
 
 _LATER: Final = timedelta(seconds=40)
 _CUSTOMERS: Final = 60

@@ -86,9 +86,9 @@ class Chain:
     offered: int = 0
 
     async def run(self, rate: float, seconds: float) -> Run:
-        """Offer so much, and wait until all of it has come, or nothing comes any more.
+        """Offer this load, and wait until all of it has arrived, or no more of it arrives.
 
-        Whoever makes the requests needs some time before the first is due; when it was not enough, it gets more.
+        The load generator needs some time before the first request is due. If that was too short, it gets more.
         """
         for times in _LEADS[:-1]:
             with suppress(ProgramError):

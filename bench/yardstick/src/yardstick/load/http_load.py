@@ -1,13 +1,13 @@
-"""Webhooks over HTTP/1.1, from few microseconds of CPU each.
+"""Sends webhooks over HTTP/1.1 with little CPU: some microseconds for each.
 
 `python -m yardstick.load.http_load --port 8000 --seconds 5`.
 
-*Closed loop*: each of `--connections` sends its next request when the last is answered; so the server is saturated.
-*Open loop* (`--rate`): request i is due at i/rate, whatever became of those before; its latency counts from then, also
-when it had to wait for a connection (Tene, "How NOT to Measure Latency": otherwise a server that stalls looks good).
-Requests are made and signed before the start; the last line of the output is JSON. With `--timed` the start is given,
-and each text names the instant at which its request is due (`t=<ns of the monotonic clock>`): so whoever meets the
-message later knows how late it is.
+*Closed loop*: each of `--connections` sends its next request after the answer to the last, so the server is saturated.
+*Open loop* (`--rate`): request i is due at i/rate, also if earlier ones still run. Its latency counts from then,
+including the wait for a connection (Tene, "How NOT to Measure Latency": otherwise a server that stalls looks good).
+Requests are made and signed before the start. The last line of the output is JSON. With `--timed` the start is given,
+and each text has the time at which its request is due (`t=<ns of the monotonic clock>`), so that a later reader of the
+message knows how late it is.
 """
 
 import argparse

@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 def say(line: str) -> None:
-    """Progress, for whoever watches."""
+    """Print progress."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -124,12 +124,12 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def fresh_name() -> str:
-    """A database and a consumer group that nobody has had."""
+    """A new database and a new consumer group."""
     return f"bench_{uuid.uuid4().hex[:8]}"

@@ -102,7 +102,7 @@ class Verdict:
 
     @property
     def lost(self) -> int:
-        """Messages without an event or a reply, and sends that nobody received."""
+        """Messages without an event or a reply, and sends that no phone received."""
         return self.total("lost")
 
     @property

@@ -154,7 +154,7 @@ async def _judged(stage: Stage, victim: Tenant, every: Sequence[Target], before:
 
 
 def judged(target: Target, before: Json, after: Json, received: Sequence[Json]) -> Finding:
-    """Whether a send ended as if nobody had forged anything. Pure. `received` is what its phone got."""
+    """Whether a send ended as if no status had been forged. Pure. `received` is what its phone got."""
     # A lost answer: Meta has the message, tells nothing, and it is sent again after the window for doubts.
     copies = {"accepted": 1, "before": 1, "retrying": 1, "in_doubt": 2, "failed": 0}[target.state]
     word = {"accepted": "sent", "failed": "failed"}.get(target.state, "read")

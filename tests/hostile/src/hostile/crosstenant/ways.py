@@ -116,7 +116,7 @@ def accounts(own: str, their: Things) -> Iterator[Way]:
     yield Way("overwrite their account, after asking Meta", "POST", "/account?verify=true", theirs)
     yield Way("deactivate their account", "POST", f"/account/{their.chatbot_id}/deactivate")
     taken = frozenset({400, 403, 409, 422})
-    for name, number in {"their number": their.number, "a number nobody has": "106540352999999"}.items():
+    for name, number in {"their number": their.number, "an unknown number": "106540352999999"}.items():
         body = {"chatbotId": f"{own}-7", "phoneNumberId": number, **secrets}
         yield Way(f"register {name}", "POST", "/account", body, taken)
         yield Way(f"register {name}, after asking Meta", "POST", "/account?verify=true", body, taken)

@@ -44,7 +44,7 @@ FAULTS: Final = (
         "        guards=[guard],\n        tags",
         "        tags",
         (_TESTS_OF_WIRING,),
-        "anybody changes accounts without a key",
+        "accounts can be changed without a key",
     ),
     Fault(
         "accounts/internal-without-guard",
@@ -52,7 +52,7 @@ FAULTS: Final = (
         "route_handlers=[credentials, token_rejected, token_accepted], guards=[guard])",
         "route_handlers=[credentials, token_rejected, token_accepted])",
         (f"{_TESTS_OF_WIRING}::test_a_key_that_does_not_reach_is_refused_and_nothing_is_done",),
-        "anybody on the internal network reads access tokens",
+        "any client on the internal network reads access tokens",
     ),
     Fault(
         "accounts/public-scope",
@@ -252,7 +252,7 @@ FAULTS: Final = (
         '            if row is None or row.revision != document.get("revision", 0):\n',
         '            if row is None or row.revision < document.get("revision", 0):\n',
         (f"{_TESTS_OF_WIRING}::test_another_state_on_the_topic_is_followed_by_the_present_one_once",),
-        "after a restore others keep what does not count any more",
+        "after a restore other services keep outdated accounts",
     ),
     Fault(
         "accounts/reconcile-dies",
@@ -316,7 +316,7 @@ FAULTS: Final = (
         "internal_app(routes, health_routes(checks))",
         "internal_app(routes, [])",
         (f"{_TESTS_OF_WIRING}::test_every_route_has_its_entry_here_and_is_on_its_listener_alone",),
-        "nobody sees how the internal listener does",
+        "the health of the internal listener is not visible",
     ),
     Fault(
         "accounts/seal-by-first-key",

@@ -97,7 +97,7 @@ async def _lose(request: web.Request, fault: Fault, reply: Json) -> web.StreamRe
 
 
 def _cut(request: web.Request, *, abort: bool) -> web.Response:
-    """End the connection, with a TCP reset or after what was written; the returned response reaches nobody."""
+    """End the connection, with a TCP reset or after what was written. The returned response is never sent."""
     if request.transport is not None and abort:
         request.transport.abort()
     elif request.transport is not None:

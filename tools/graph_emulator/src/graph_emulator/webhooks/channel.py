@@ -93,7 +93,7 @@ class Channel:
         self.pending = 0
 
     async def close(self) -> None:
-        """Forget everything, and wait until nothing of it runs any more."""
+        """Forget everything, and wait until all of its tasks have ended."""
         tasks = list(self._tasks)
         self.clear()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -31,7 +31,7 @@ FAULTS: Final = (
         "        late = time.time_ns() - began > CLAIM_FRESH_SECONDS * 1e9\n",
         "        late = False\n",
         (_TESTS_OF_STEPS,),
-        "a claim that took long is used, although somebody may have taken over",
+        "a claim that took long is used, although another process may have taken over",
     ),
     Fault(
         "sender/flow-stale-claim-ends",
