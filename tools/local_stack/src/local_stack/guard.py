@@ -1,4 +1,4 @@
-"""Runs one program and sees to it that it does not outlive the process that wanted it.
+"""Runs one program, and ends it when the process that started it ends.
 
 Started by file name, `python -I -S guard.py LOG REMOVE PROGRAM ARGUMENTS…`, with a pipe as standard input whose other
 end only the wanting process holds; prints the program's pid. When that pipe closes (its owner ended, however it ended),

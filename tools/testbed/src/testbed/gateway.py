@@ -22,7 +22,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTime
 from multidict import CIMultiDict
 from yarl import URL
 
-MAX_BODY_BYTES = 100 * 1024 * 1024  # whatever a service allows: it is the one to refuse
+MAX_BODY_BYTES = 100 * 1024 * 1024  # more than any service allows, because the service has to refuse
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host", "expect"})
 _DEFAULT_SECONDS = 30.0
 _REST_SECONDS = 1.0
@@ -79,13 +79,13 @@ def _decoded(escape: re.Match[str]) -> str:
 
 
 def in_turn(targets: Sequence[str], turn: int) -> list[str]:
-    """All of them, beginning with another one each turn."""
+    """All targets; each turn starts with another one."""
     first = turn % len(targets) if targets else 0
     return [*targets[first:], *targets[:first]]
 
 
 def rested_first(targets: Sequence[str], refused: Mapping[str, float], now: float) -> list[str]:
-    """Those that refused a connection within the last second go to the end: they are asked when all others refuse.
+    """Targets that refused a connection within the last second go to the end, to be tried when all others refuse.
 
     `refused` has the second of each one's last refusal, on the clock of `now`.
     """
@@ -106,7 +106,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
         return _error(400, "invalid_input", str(error))
     replicas = tuple(targets_of(path, routes))
     refused = request.app[_REFUSED]
-    # A count for each set of replicas: with one for all, two services that are asked alternately never change turns.
+    # One count for each set of replicas. With a common count, two services that are called in turn would never rotate.
     targets = rested_first(in_turn(replicas, next(request.app[_TURNS][replicas])), refused, time.monotonic())
     if not targets and path == "/" and request.method in {"GET", "HEAD"} and request.app[_HOME]:
         return web.Response(text=request.app[_HOME], content_type="text/html")
@@ -116,7 +116,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
     for position, target in enumerate(targets, start=1):
         try:
             return await _passed_on(request, body, target + path)
-        except ClientConnectorError as error:  # it never left: another replica may have it
+        except ClientConnectorError as error:  # the request was not sent, so another replica may get it
             refused[target] = time.monotonic()
             if position == len(targets):
                 return _silent(request, error)
@@ -129,7 +129,7 @@ async def _passed_on(request: web.Request, body: bytes, target: str) -> web.Resp
     query = request.raw_path.partition("#")[0].partition("?")[2]
     async with request.app[_CLIENT].request(
         request.method,
-        URL(f"{target}?{query}" if query else target, encoded=True),  # as it was judged, and not quoted anew
+        URL(f"{target}?{query}" if query else target, encoded=True),  # the normalised path, not quoted again
         headers=end_to_end(request.headers),
         data=body,
         allow_redirects=False,

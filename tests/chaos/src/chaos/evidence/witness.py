@@ -1,4 +1,4 @@
-"""What really happened, read by eyes of the suite's own: Kafka (read_committed), MongoDB, the emulator, the logs."""
+"""What really happened, read from Kafka (read_committed), MongoDB, the emulator and the logs, without our services."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping

@@ -26,7 +26,7 @@ class Lane:
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """One body on its way: the same bytes at every attempt. `lanes` are blocked until it is settled."""
+    """One body that is being delivered: the same bytes at every attempt. `lanes` are blocked until it is settled."""
 
     updates: list[Update]
     lanes: list[Lane]

@@ -1,4 +1,4 @@
-"""Webhooks leave from here: routed to a callback, signed, posted, repeated until they are answered with 200."""
+"""Delivers webhooks: routes them to a callback, signs them, posts them, and repeats until the answer is 200."""
 
 import time
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class Delivery:
         self._channels.clear()
 
     def offer(self, update: Update) -> None:
-        """Send an update, with whatever fault the plan has for it."""
+        """Send an update, with the faults that the plan has for it."""
         owner = self._callback_owner(update)
         if not self._url(owner):
             self._ledger.settle(update.trace, UNROUTED, self._clock.now_ms())
