@@ -37,19 +37,19 @@ PACES: Final = ("learned", "strict")
 
 @dataclass(frozen=True, slots=True)
 class Chats:
-    """How many people, how many replies to each, and how many seconds lie between two of them."""
+    """The number of people, of replies to each, and the seconds between two replies."""
 
     people: int
     replies: int
     every: float
 
     def phone(self, person: int) -> str:
-        """Whom."""
+        """The phone number of a person."""
         return f"+4916{person:09d}"
 
 
 def measure(meta: str, pace: str, chats: Chats, say: Callable[[str], None]) -> tuple[Waits, int]:
-    """How long replies took from being handed to Kafka to Meta's taking them, and how many calls Meta refused."""
+    """How long replies took from Kafka until Meta accepted them, and how many calls Meta refused."""
     choices = Choices(
         extra={"sender": {"SENDER_PAIR_PACE": pace}}, emulator_options=METAS[meta], idle=("ai_responder",)
     )
@@ -98,8 +98,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m flood.lively", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--people", type=int, default=20, help="who are answered at once (default: %(default)s)")
-    add("--replies", type=int, default=8, help="to each (default: %(default)s)")
+    add("--people", type=int, default=20, help="number of people who are answered at once (default: %(default)s)")
+    add("--replies", type=int, default=8, help="replies to each person (default: %(default)s)")
     add("--every", type=float, default=2.0, help="seconds between two replies (default: %(default)s)")
     return parser.parse_args(argv)
 

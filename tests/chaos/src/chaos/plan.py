@@ -44,8 +44,8 @@ _DEEDS: Final[Mapping[tuple[str, str], int]] = {
 WINDOW_SECONDS: Final = 30.0
 """How long a doubt lasts, as in production."""
 OUTAGES: Final = ("ingress", "secret", "conversation", "kafka", "mongo")
-"""What of the way of a status is away as a whole, and for longer than the window, while answers are lost. `secret`: Meta
-signs with another one than ingress knows, so that all webhooks are refused."""
+"""The parts of a status's path that fail completely, longer than the doubt window, while answers are lost. With
+`secret`, Meta signs with a secret that ingress does not know, so that all webhooks are refused."""
 _LONG: Final = 60
 """A run with at least so many faults has every kind. A shorter one has only the fastest outage."""
 _SHORT_OUTAGE: Final = "conversation"

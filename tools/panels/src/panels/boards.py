@@ -27,7 +27,7 @@ class Query:
 
     @property
     def place(self) -> str:
-        """Dashboard, panel and legend, as an operator sees them."""
+        """Dashboard, panel and query letter, for an operator."""
         return f"{self.board}: {self.title} ({self.ref})"
 
 
