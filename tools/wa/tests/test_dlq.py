@@ -233,7 +233,7 @@ async def test_a_second_operator_ends_the_run_of_the_first(settings, chatbot):
         second_began.append(asyncio.run_coroutine_threadsafe(_open(settings), loop).result(30))
 
     loop = asyncio.get_running_loop()
-    with pytest.raises(Failed, match=r"another operator began to replay, which ended this run after 100 letters"):
+    with pytest.raises(Failed, match=r"another operator started a replay, which ended this run after 100 letters"):
         await asyncio.to_thread(lambda: asyncio.run(replay(settings, letters, Order("ann"), say)))
     assert second_began == [True]
     assert len(await sends_of(settings, chatbot)) == len(await audits_of(settings, chatbot)) == 100
