@@ -91,13 +91,13 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
 
 
 async def profiled(given: argparse.Namespace) -> dict[str, Any]:
-    """Where the time goes."""
+    """Measure where the CPU time goes."""
     async with rig() as place:
         return await profile(place, 5.0 if given.quick else 15.0, say)
 
 
 async def measured_telemetry(given: argparse.Namespace) -> dict[str, Any]:
-    """What metrics and traces cost."""
+    """Measure what metrics and traces cost."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     async with rig() as place:
         return await telemetry(place, sizes, given.rounds or (2 if given.quick else 5), say)

@@ -106,6 +106,6 @@ async def _tenants(rig: Rig, size: int, messages: int) -> Step:
 
 
 async def _read(name: str, program: Program) -> dict[str, float]:
-    """What a service has used when it has just read all accounts."""
+    """The usage of a service after reading all accounts."""
     used = program.used()
     return {f"{name}_mib": used.memory_bytes / MIB, f"{name}_start_cpu_s": used.cpu_seconds}

@@ -154,7 +154,7 @@ def processes() -> dict[str, list[int]]:
 
 
 def part_of(name: str, command: Sequence[str]) -> str | None:
-    """What a process is in a chain, from its executable's name and its arguments; `load` is all that measures."""
+    """The role of a process in a chain, from its executable and arguments; measuring processes are `load`."""
     if name == "mongod" or (name == "java" and "kafka.Kafka" in command):
         return {"java": "kafka"}.get(name, name)
     if len(command) > 2 and command[1] == "-m":

@@ -75,7 +75,7 @@ def sender_goals(measured: Measured) -> dict[str, float]:
 
 
 def paced_goals(measured: Measured, slow: float, fast: float) -> dict[str, float]:
-    """Of each service at ten times the load; and what the sender takes of its core at the higher one."""
+    """The cost of each service at ten times the load, and the sender's share of its core at the higher load."""
     growth = [
         paired(
             [f.cpu_us for f in measured[f"{kind} at {fast:g}/s"]], [f.cpu_us for f in measured[f"{kind} at {slow:g}/s"]]
