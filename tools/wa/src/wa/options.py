@@ -37,7 +37,7 @@ def add_command(
     made: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}. Settings: {settings}.",
+        description=f"{summary[0].upper()}{summary[1:]}.\n\nSettings: {settings}",
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[connection()] if "KAFKA_" in settings else [],
