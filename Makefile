@@ -1,132 +1,133 @@
-# Verbs of this repository. Each installs what it needs; `make` alone lists them.
+# The commands of this repository. Each installs what it needs; `make` alone lists them.
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
-help: ## List the verbs
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+help: ## List the commands
+	@echo "Options are given as in 'make demo DEMO_ARGS=--help', which lists them."
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
-setup: ## Make .venv from the lock (uv is installed from pip when missing)
+setup: ## Create .venv from the lock file (installs uv with pip if it is missing)
 	@scripts/bootstrap.sh
 
-demo: setup ## Start everything, play a conversation, stay up on http://localhost:3000: [DEMO_ARGS=--help]
+demo: setup ## Start everything, play a conversation, keep running on http://localhost:3000: [DEMO_ARGS=--help]
 	@$(PY) -m demo $(DEMO_ARGS)
 
-demo-once: setup ## The same once; exits 0 only if every message got one reply that was read
+demo-once: setup ## The demo without staying up; exits with 0 only if every message got one reply that was read
 	@$(PY) -m demo --once
 
-panels: setup ## Prometheus scrapes the demo while things go wrong: every panel of the dashboards must have data: [PANELS_ARGS=--help]
+panels: setup ## Check that every dashboard panel has data, with a real Prometheus and failures: [PANELS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m panels $(PANELS_ARGS)
 
-screenshots: setup ## The same, and pictures of the dashboards in docs/dashboards (needs node, npm and chromium as well)
+screenshots: setup ## `make panels`, and draw the dashboards into docs/dashboards (also needs node, npm and chromium)
 	@$(PY) -m local_stack fetch
 	@$(PY) -m panels --draw docs/dashboards $(PANELS_ARGS)
 
-stack: setup ## Real Kafka and MongoDB in the foreground, with their addresses to export
+stack: setup ## Run real Kafka and MongoDB in the foreground, and print their addresses as export lines
 	@$(PY) -m local_stack up
 
 topics: setup ## Create the topics on KAFKA_BOOTSTRAP_SERVERS; on one broker: TOPICS_ARGS='--replication 1'
 	@$(PY) -m common.kafka.admin ensure $(TOPICS_ARGS)
 
-test: setup ## Every test, on real Kafka and MongoDB (starts them; TEST_INFRA=docker uses containers)
+test: setup ## Run every test, on real Kafka and MongoDB (it starts them; TEST_INFRA=docker uses containers)
 	@[ -n "$(TEST_INFRA)" ] || $(PY) -m local_stack fetch
 	@scripts/test.sh $(PY) $(PYTEST_ARGS)
 
-test-fast: setup ## The tests that need no Kafka, MongoDB or processes
+test-fast: setup ## Run the tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
 
-chaos: setup ## Faults under traffic on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
+chaos: setup ## Inject faults under traffic, on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos --faults $(or $(FAULTS),40) --seed $(or $(SEED),7) $(CHAOS_ARGS)
 
-attack: setup ## A hostile tenant and hostile clients against everything, and what a good tenant notices: FULL=1 [ATTACK_ARGS=--help]
+attack: setup ## Attack with a hostile tenant and clients; measure what a good tenant notices: FULL=1 [ATTACK_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m hostile $(if $(FULL),--full) $(ATTACK_ARGS)
 
-rolling: setup ## A rolling update of everything under traffic, which loses nothing: SEED=7 [CHAOS_ARGS=--help]
+rolling: setup ## Replace every process under traffic, and check that nothing is lost: SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos --rolling --seed $(or $(SEED),7) $(CHAOS_ARGS)
 
-chaos-prove: setup ## Deliberately broken builds, each of which the fault suite has to find
+chaos-prove: setup ## Check that the fault suite finds each deliberately broken build
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos.check_broken_builds
 
-mutants: setup ## Small faults in copies of the code, each of which a test has to find: ONLY=name,service [MUTANTS_ARGS=--help]
+mutants: setup ## Check that the tests find small faults in copies of the code: ONLY=name,service [MUTANTS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m mutants $(if $(ONLY),--only $(ONLY)) $(MUTANTS_ARGS)
 
-bench: setup ## Everything measured beside honest baselines, with a report and plots (about an hour): [BENCH_ARGS=--help]
+bench: setup ## Measure everything against baselines; write a report with plots (about an hour): [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick all $(BENCH_ARGS)
 
-bench-profile: setup ## Where the services' CPU time goes, by module, added to the report: [BENCH_ARGS=--help]
+bench-profile: setup ## Measure the CPU time of the services by module; add it to the report: [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick profile $(BENCH_ARGS)
 
-bench-telemetry: setup ## What metrics and traces cost, added to the report: [BENCH_ARGS=--help]
+bench-telemetry: setup ## Measure what metrics and traces cost; add it to the report: [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick telemetry $(BENCH_ARGS)
 
-bench-followers: setup ## Our reader of topics for work that may be repeated, beside FastStream: cost and behaviour (half an hour): [BENCH_ARGS=--help]
+bench-followers: setup ## Compare our at-least-once reader with FastStream, in cost and in faults: [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick.followers $(BENCH_ARGS)
 
-bench-goals: setup ## Each goal with its ratio; fails when one that must hold falls short: QUICK=1 [BENCH_ARGS=--help]
+bench-goals: setup ## Measure each goal; fails if a goal that must hold is missed: QUICK=1 [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick goals $(if $(QUICK),--quick) $(BENCH_ARGS)
 
-flood: setup ## How long a quiet tenant waits beside one that floods, per plan: MESSAGES=50000 [FLOOD_ARGS=--help]
+flood: setup ## Measure how long quiet tenants wait beside a flooding one: MESSAGES=50000 [FLOOD_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m flood --messages $(or $(MESSAGES),50000) $(FLOOD_ARGS)
 
-lively: setup ## How long replies wait in lively chats, however Meta counts messages to one person: [LIVELY_ARGS=--help]
+lively: setup ## Measure how long replies wait in lively chats, for each reading of Meta's limit: [LIVELY_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m flood.lively $(LIVELY_ARGS)
 
-check: lint types imports ## Lint, types, import contracts, that what is generated is up to date, and commit subjects
+check: lint types imports ## Check lint, types, import contracts, generated files and commit subjects
 	@$(PY) scripts/generate/contracts.py --check
 	@$(PY) scripts/generate/metrics.py --check
 	@$(PY) scripts/generate/manifests.py --check
 	@$(PY) scripts/generate/dashboards.py --check
 	@$(PY) scripts/subjects.py
 
-lint: setup ## ruff: rules and format
+lint: setup ## ruff: check rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
-format: setup ## ruff: mend what can be mended
+format: setup ## ruff: fix and format
 	@.venv/bin/ruff check --fix-only . && .venv/bin/ruff format .
 
-types: setup ## mypy, strict
+types: setup ## mypy in strict mode
 	@.venv/bin/mypy libs/common/src services/*/src tools/*/src tests/*/src bench/*/src examples/*/src
 
-imports: setup ## The import contracts (who may know whom)
+imports: setup ## Check the import contracts (which module may import which)
 	@.venv/bin/lint-imports --no-logo
 
-manifests: setup ## Write what deploy/ has of topics, users, alerts and dashboards
+manifests: setup ## Generate topics, users, alerts and dashboards in deploy/
 	@$(PY) scripts/generate/manifests.py
 	@$(PY) scripts/generate/dashboards.py
 
 deploy-check: setup ## Validate manifests, compose file, Dockerfile and alerts, without running them (needs go and kubectl)
 	@scripts/deploy_check.sh
 
-compose-check: setup ## Run the compose file for real and check what it does (needs docker with compose)
+compose-check: setup ## Run the compose file, and check that the system works (needs docker with compose)
 	@scripts/compose_check.sh
 
-kind-check: ## Run the dev overlay on a real Kubernetes and check what it does (needs docker, kubectl and kind, or go)
+kind-check: ## Run the dev overlay on a real Kubernetes, and check that it works (needs docker, kubectl, and kind or go)
 	@scripts/kind_check.sh
 
-contracts: setup ## Write docs/contracts: AsyncAPI of the topics, OpenAPI of the services
+contracts: setup ## Generate docs/contracts: AsyncAPI of the topics, OpenAPI of the services
 	@$(PY) scripts/generate/contracts.py
 	@$(PY) scripts/generate/metrics.py
 
-sizes: setup ## Median, p90 and largest of files and functions; fails when a median or p90 is too large
+sizes: setup ## Print sizes of files and functions; fails if a median or p90 is too large
 	@$(PY) scripts/sizes.py
 
-lock: ## Rewrite requirements.lock and deploy/locks from the members' ranges; UPGRADE=1 takes newer versions
+lock: ## Update requirements.lock and deploy/locks; UPGRADE=1 also takes newer versions
 	@UPGRADE=$(UPGRADE) scripts/lock.sh
 
-clean: ## Remove the virtual environment and all caches of the tools
+clean: ## Delete the virtual environment and all caches
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

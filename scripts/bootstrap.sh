@@ -12,7 +12,7 @@ find_python() {
             return
         fi
     done
-    echo "Python 3.11 or newer is needed and was not found; install it or set PYTHON=/path/to/python" >&2
+    echo "no Python 3.11 or newer was found; install one or set PYTHON=/path/to/python" >&2
     exit 1
 }
 

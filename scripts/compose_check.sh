@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs docker-compose.yml for real: `make compose-check`. Builds the images, brings up everything with the demo and with
-# observability, and checks that it does what it should. Needs docker with compose; takes down what it has started.
+# observability, and checks that it works. Needs docker with compose. At the end it removes what it has started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 docker=${DOCKER:-docker}

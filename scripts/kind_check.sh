@@ -53,7 +53,7 @@ reaches() { # reaches SERVICE HOST PORT: whether a pod of the service gets a con
     $dev exec "deploy/$1" -- python -c \
         'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)' "$2" "$3" >/dev/null 2>&1
 }
-policies() { # what has to be closed is open to sender, so it is not merely away
+policies() { # closed ports are open to sender, which proves that something listens there
     for place in "accounts-internal 80" "conversation-internal 80" "emulator.meta.svc 8080"; do
         # shellcheck disable=SC2086  # two words
         reaches sender $place || failed "sender reaches $place"

@@ -3,7 +3,7 @@
 # each, one file for those that have the same, and images.txt, which says what an image is made of. Exact versions with hashes,
 # and no index, so that any mirror can serve them (docs/decisions/0003).
 #
-#   make lock              versions that are locked stay: what is new is added, what nothing needs is dropped
+#   make lock              keeps locked versions, adds new packages, drops unused ones
 #   make lock UPGRADE=1    the newest versions that the ranges allow
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,7 +22,7 @@ if [ -z "${UPGRADE:-}" ]; then
     sed -i "/^constraint-dependencies = \[\$/r $tree/locked" "$tree/pyproject.toml"
 fi
 cd "$tree"
-"$uv" lock --quiet || { echo "what is locked does not fit the ranges: make lock UPGRADE=1 resolves anew" >&2; exit 1; }
+"$uv" lock --quiet || { echo "the locked versions do not fit the ranges: run make lock UPGRADE=1" >&2; exit 1; }
 
 # export_to FILE OPTION…: the third-party packages that the options choose
 export_to() {

@@ -1,4 +1,4 @@
-"""Median, p90 and largest of files and functions: `make sizes`. It fails where a median or a p90 is beyond `LIMITS`."""
+"""Median, p90 and largest of files and functions: `make sizes`. It fails if a median or a p90 exceeds `LIMITS`."""
 
 import ast
 import sys
@@ -8,7 +8,7 @@ from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("libs/*/src", "services/*/src", "tools/*/src", "examples/*/src")
-SMALLEST_FILE = 5  # shorter ones (package markers) would only flatter the median
+SMALLEST_FILE = 5  # shorter ones (package markers) would make the median look better
 LIMITS: Final = {"files": (110, 250), "functions": (10, 30)}  # lines: median, p90
 
 Sizes = list[tuple[int, str]]
@@ -30,7 +30,7 @@ def functions(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def at(share: float, sizes: Sizes) -> int:
-    """The size that this share of them does not reach."""
+    """The size below which this share of them is."""
     return sorted(sizes)[min(len(sizes) - 1, int(len(sizes) * share))][0]
 
 
@@ -41,13 +41,13 @@ def summary(name: str, sizes: Sizes) -> str:
 
 
 def beyond(name: str, sizes: Sizes) -> list[str]:
-    """What is beyond its limit, as sentences."""
+    """A sentence for each value beyond its limit."""
     measured = zip(("median", "p90"), (at(0.5, sizes), at(0.9, sizes)), LIMITS[name], strict=True)
     return [f"the {what} of {name} is {now} lines, more than {limit}" for what, now, limit in measured if now > limit]
 
 
 def main() -> int:
-    """Print the table; 1 when something is beyond its limit."""
+    """Print the table; 1 if a value is beyond its limit."""
     files = [(len(p.read_text().splitlines()), str(p.relative_to(ROOT))) for p in sources(ROOMS)]
     kinds = {
         "files": [entry for entry in files if entry[0] > SMALLEST_FILE],

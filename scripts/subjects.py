@@ -1,8 +1,8 @@
-"""Whether commit subjects begin with the component: `sender: a cancelled id is told in warnings`. `make check` runs it.
+"""Checks that commit subjects begin with a component: `sender: a cancelled id is told in warnings` (`make check`).
 
-`python scripts/subjects.py [RANGE]`. Without a range it looks at what is not on the main branch yet, because only that
-can still be worded otherwise. On the main branch, in a shallow clone, and without a history it finds nothing to say.
-Merges are left out.
+`python scripts/subjects.py [RANGE]`. Without a range it checks the commits that are not on the main branch yet, because
+only those can be reworded. On the main branch, in a shallow clone, and without a history it checks nothing. Merges
+are ignored.
 """
 
 import re
@@ -26,7 +26,7 @@ def components(root: Path = ROOT) -> set[str]:
 
 
 def wrong(subjects: Iterable[str], known: set[str]) -> list[str]:
-    """Those that do not begin with one component or several, a colon, a space and what was done."""
+    """Subjects that do not begin with one or more components, a colon, a space and a text."""
     named = re.compile(r"([\w, -]+): \S")
     return [
         subject
@@ -46,7 +46,7 @@ def subjects(revisions: str, folder: Path = ROOT) -> list[str] | None:
 
 
 def unmerged(folder: Path = ROOT) -> list[str]:
-    """Those of the commits that the main branch has not; none where there is no such branch or no history."""
+    """Subjects of commits that are not on the main branch; none without such a branch or without a history."""
     ranges = (subjects(f"{branch}..HEAD", folder) for branch in MAIN)
     return next((found for found in ranges if found is not None), [])
 
@@ -55,11 +55,13 @@ def main() -> int:
     """1 when a subject names no component."""
     looked_at = subjects(sys.argv[1]) if len(sys.argv) > 1 else unmerged()
     if looked_at is None:
-        print(f"git knows no {sys.argv[1]}", file=sys.stderr)
+        print(f"git does not know the range {sys.argv[1]}", file=sys.stderr)
         return 2
     found = wrong(looked_at, components())
     for subject in found:
-        print(f"a commit's subject begins with its component (a folder, as in `sender: …`): {subject}", file=sys.stderr)
+        print(
+            f"a commit subject must begin with its component (a folder, as in `sender: …`): {subject}", file=sys.stderr
+        )
     return 1 if found else 0
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every test. Two runs at the same time, each with a Kafka and a MongoDB of its own, because both mostly wait: what
-# starts every service as a process, and the rest. With pytest arguments, or with your own Kafka or MongoDB, one run.
+# Runs every test. Two runs go in parallel, each with its own Kafka and MongoDB, because both mostly wait: the end-to-end
+# tests, and the rest. With pytest arguments, or with your own Kafka or MongoDB, there is one run.
 set -u
 python=$1
 shift

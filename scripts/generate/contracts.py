@@ -1,4 +1,4 @@
-"""Writes docs/contracts, and the settings in docs/operations.md. `make contracts`; `--check` compares only.
+"""Writes docs/contracts, and the settings in docs/operations.md. `make contracts`; `--check` only compares.
 
 AsyncAPI of the topics, OpenAPI of each service and of all together, and a JSON Schema of each event and request.
 """
@@ -229,7 +229,7 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the files; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in document is out of date")
     check = parser.parse_args().check
@@ -249,7 +249,7 @@ def main() -> int:
     gone = [
         path for path in sorted((FOLDER / "schemas").glob("*.json")) if f"contracts/schemas/{path.name}" not in wanted
     ]
-    stale += [f"contracts/schemas/{path.name} (is of nothing any more)" for path in gone]
+    stale += [f"contracts/schemas/{path.name} (belongs to no topic or request)" for path in gone]
     if not check:
         for path in gone:
             path.unlink()

@@ -1,6 +1,7 @@
-"""Writes deploy/grafana/dashboards. `make manifests`; `--check` compares only.
+"""Writes deploy/grafana/dashboards. `make manifests`; `--check` only compares.
 
-Here stands what is shown, `grafana.py` has how. `make screenshots` shows it on the demo's data (docs/dashboards.md).
+This file says what the dashboards show, `grafana.py` how. `make screenshots` draws them with the demo's data
+(docs/dashboards.md).
 """
 
 import argparse
@@ -40,7 +41,7 @@ OVERVIEW: Final = Dashboard(
                 LAG,
                 Panel(
                     "Sends that wait",
-                    "In memory by state, and in MongoDB.",
+                    "Sends in memory by state, and sends in MongoDB.",
                     [
                         ("{{state}}", "sum by (state) (whatsapp_sends_waiting)"),
                         ("{{kind}}", "max by (kind) (whatsapp_sends_parked)"),
@@ -62,7 +63,7 @@ INGRESS: Final = Dashboard(
                 ANSWERS,
                 Panel(
                     "What webhooks say",
-                    "Messages, statuses and other changes a second.",
+                    "Messages, statuses and other changes per second.",
                     [("{{kind}}", rate("whatsapp_webhook_facts_total", "kind"))],
                     "eps",
                 ),
@@ -73,14 +74,14 @@ INGRESS: Final = Dashboard(
             [
                 Panel(
                     "Records written",
-                    "Confirmed by Kafka, by topic.",
+                    "Records that Kafka confirmed, by topic.",
                     [("{{topic}}", rate("whatsapp_records_written_total", "topic"))],
                     "recps",
                     many=True,
                 ),
                 Panel(
                     "Not confirmed",
-                    f"Callers were told to come again ({RUNBOOK}, Meta's webhooks get 503).",
+                    f"Writes that failed; callers get 503 and have to repeat ({RUNBOOK}, Meta's webhooks get 503).",
                     [("{{job}}", rate("whatsapp_publish_failures_total", "job"))],
                     "reqps",
                     red=0.1,
@@ -100,7 +101,7 @@ CONVERSATION: Final = Dashboard(
                 EVENTS,
                 Panel(
                     "Statuses",
-                    "Meta's words about outbound messages.",
+                    "Statuses that Meta reported for outbound messages.",
                     [("{{status}}", rate("whatsapp_delivery_statuses_total", "status"))],
                     "eps",
                 ),
@@ -109,17 +110,19 @@ CONVERSATION: Final = Dashboard(
         (
             "Batches",
             [
-                Panel("Records in a batch", "Grows with the load.", times("whatsapp_batch_records")),
+                Panel(
+                    "Records in a batch", "Size of a batch; it grows with the load.", times("whatsapp_batch_records")
+                ),
                 Panel(
                     "MongoDB",
-                    f"{RUNBOOK}, a transaction did not get through.",
+                    f"Duration by operation ({RUNBOOK}, a transaction did not get through).",
                     times("whatsapp_mongodb_seconds", "operation"),
                     "s",
                     red=2.5,
                 ),
                 Panel(
                     "Kafka transactions",
-                    "Events and offsets.",
+                    "Duration of transactions with events and offsets.",
                     times("whatsapp_kafka_transaction_seconds", "group"),
                     "s",
                 ),
@@ -129,10 +132,14 @@ CONVERSATION: Final = Dashboard(
             "Consumers",
             [
                 LAG,
-                Panel("Partitions", "Of each process.", [("{{group}} {{instance}}", "whatsapp_consumer_partitions")]),
+                Panel(
+                    "Partitions",
+                    "Partitions of each process.",
+                    [("{{group}} {{instance}}", "whatsapp_consumer_partitions")],
+                ),
                 Panel(
                     "Idle",
-                    "A session fetches every second.",
+                    "Time since the last fetch; a session fetches every second.",
                     [("{{group}} {{instance}}", "whatsapp_consumer_idle_seconds")],
                     "s",
                     red=60,
@@ -143,8 +150,8 @@ CONVERSATION: Final = Dashboard(
             "Records",
             [
                 Panel(
-                    "Begun again",
-                    f"Times in ten minutes ({RUNBOOK}, work on partitions begins again and again).",
+                    "Sessions restarted",
+                    f"Restarts in ten minutes ({RUNBOOK}, work on partitions begins again and again).",
                     [
                         (
                             "{{group}} {{reason}}",
@@ -162,7 +169,7 @@ CONVERSATION: Final = Dashboard(
                 ),
                 Panel(
                     "Records read",
-                    "By topic.",
+                    "Records that were read, by topic.",
                     [("{{topic}}", rate("whatsapp_records_read_total", "topic"))],
                     "recps",
                     many=True,
@@ -174,18 +181,18 @@ CONVERSATION: Final = Dashboard(
             [
                 Panel(
                     "In the topics",
-                    "Also what was replayed, until its time is over; some more than there are.",
+                    "Estimated number; it includes replayed letters until Kafka removes them.",
                     [("{{topic}}", "max by (topic) (whatsapp_dead_letter_records)")],
                 ),
                 Panel(
                     "Why",
-                    f"Since the processes began ({RUNBOOK}, records in a dead-letter topic).",
+                    f"Dead letters by reason, since the processes started ({RUNBOOK}, records in a dead-letter topic).",
                     [("{{topic}} {{reason}}", "sum by (topic, reason) (whatsapp_dead_letters_total)")],
                     many=True,
                 ),
                 Panel(
-                    "Whose",
-                    "By chatbot; `unknown` is of no account that exists.",
+                    "By chatbot",
+                    "Dead letters by chatbot; `unknown` means that there is no such account.",
                     [("{{chatbot_id}}", "sum by (chatbot_id) (whatsapp_dead_letters_total)")],
                     many=True,
                 ),
@@ -202,8 +209,8 @@ SENDER: Final = Dashboard(
             [
                 SENDS,
                 Panel(
-                    "Why not",
-                    "By reason: Meta's code, or ours.",
+                    "Sends not accepted",
+                    "By reason: Meta's error code, or our own reason.",
                     [
                         (
                             "{{outcome}} {{reason}}",
@@ -213,28 +220,54 @@ SENDER: Final = Dashboard(
                     "mps",
                     many=True,
                 ),
-                Panel("Request to Meta", "First attempts, from their record on.", times("whatsapp_send_seconds"), "s"),
-                Panel("Retries late", "Promised: 250 ms at p99.", times("whatsapp_retry_late_seconds"), "s", red=0.5),
+                Panel(
+                    "Request to Meta",
+                    "Time from the Kafka record to the first call to Meta.",
+                    times("whatsapp_send_seconds"),
+                    "s",
+                ),
+                Panel(
+                    "Retries late",
+                    "How late retries start; the promise is 250 ms at p99.",
+                    times("whatsapp_retry_late_seconds"),
+                    "s",
+                    red=0.5,
+                ),
             ],
         ),
         (
             "Meta",
             [
-                Panel("Calls", "How long, by how they end.", times("whatsapp_graph_call_seconds", "end"), "s"),
-                Panel("Answers", "By code.", [("{{code}}", rate("whatsapp_graph_answers_total", "code"))], "reqps"),
+                Panel("Calls", "Duration of calls, by how they end.", times("whatsapp_graph_call_seconds", "end"), "s"),
                 Panel(
-                    "Meta away", f"{RUNBOOK}, Meta is down.", [("{{instance}}", "whatsapp_breaker_open")], red=1, top=1
+                    "Answers",
+                    "Meta's answers, by code.",
+                    [("{{code}}", rate("whatsapp_graph_answers_total", "code"))],
+                    "reqps",
+                ),
+                Panel(
+                    "Meta away",
+                    f"1 while the circuit breaker is open ({RUNBOOK}, Meta is down).",
+                    [("{{instance}}", "whatsapp_breaker_open")],
+                    red=1,
+                    top=1,
                 ),
             ],
         ),
         (
             "Waiting",
             [
-                Panel("In memory", "By state.", [("{{state}}", "sum by (state) (whatsapp_sends_waiting)")]),
-                Panel("In MongoDB", "Parked and scheduled.", [("{{kind}}", "max by (kind) (whatsapp_sends_parked)")]),
+                Panel(
+                    "In memory",
+                    "Sends in memory, by state.",
+                    [("{{state}}", "sum by (state) (whatsapp_sends_waiting)")],
+                ),
+                Panel(
+                    "In MongoDB", "Parked and scheduled sends.", [("{{kind}}", "max by (kind) (whatsapp_sends_parked)")]
+                ),
                 Panel(
                     "Numbers held",
-                    f"{RUNBOOK}, sends of one number wait.",
+                    f"Numbers whose sends wait for an operator ({RUNBOOK}, sends of one number wait).",
                     [("numbers", "sum(whatsapp_numbers_held)")],
                     red=1,
                 ),
@@ -245,11 +278,16 @@ SENDER: Final = Dashboard(
             [
                 Panel(
                     "Journal",
-                    "Batches.",
+                    "Duration of batches.",
                     times("whatsapp_mongodb_seconds", "operation", 'operation=~"journal|load"'),
                     "s",
                 ),
-                Panel("API", "By route.", times("whatsapp_http_request_seconds", "route", 'job=~".*sender.*"'), "s"),
+                Panel(
+                    "API",
+                    "Duration of requests, by route.",
+                    times("whatsapp_http_request_seconds", "route", 'job=~".*sender.*"'),
+                    "s",
+                ),
             ],
         ),
     ],
@@ -257,7 +295,7 @@ SENDER: Final = Dashboard(
 
 
 def gauge(function: str, metric: str) -> list[tuple[str, str]]:
-    """A gauge of the chosen chatbots."""
+    """The query of a gauge for the chosen chatbots."""
     return [("{{chatbot_id}}", f"{function} by (chatbot_id) ({metric}{{{CHOSEN}}})")]
 
 
@@ -270,13 +308,13 @@ TENANT: Final = Dashboard(
             [
                 Panel(
                     "Messages",
-                    "In and out.",
+                    "Incoming and outgoing messages.",
                     [("{{direction}}", rate("whatsapp_tenant_messages_total", "direction", CHOSEN))],
                     "mps",
                 ),
                 Panel(
-                    "Ends of sends",
-                    "Accepted, failed, …",
+                    "Sends by outcome",
+                    "Accepted, failed, and so on.",
                     [("{{outcome}}", rate("whatsapp_tenant_sends_total", "outcome", CHOSEN))],
                     "mps",
                 ),
@@ -285,14 +323,18 @@ TENANT: Final = Dashboard(
         (
             "Pace",
             [
-                Panel("Waiting in memory", "Its room is bounded.", gauge("sum", "whatsapp_tenant_waiting_sends")),
+                Panel(
+                    "Waiting in memory",
+                    "Sends in memory; their number is bounded.",
+                    gauge("sum", "whatsapp_tenant_waiting_sends"),
+                ),
                 Panel(
                     "Pace of the number",
-                    "Halves after Meta's 130429.",
+                    "Allowed messages per second; it halves after Meta's error 130429.",
                     gauge("max", "whatsapp_number_messages_per_second"),
                     "mps",
                 ),
-                Panel("Token bucket", "Sends that may go at once.", gauge("max", "whatsapp_number_tokens")),
+                Panel("Token bucket", "Sends that may go immediately.", gauge("max", "whatsapp_number_tokens")),
             ],
         ),
     ],
@@ -302,7 +344,7 @@ ALL: Final = (OVERVIEW, INGRESS, CONVERSATION, SENDER, TENANT)
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the files; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in dashboard is out of date")
     check = parser.parse_args().check

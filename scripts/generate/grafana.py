@@ -14,18 +14,18 @@ TRACED: Final = (
     "whatsapp_send_seconds",
     "whatsapp_graph_call_seconds",
 )
-"""The histograms whose exemplars are trace ids: for others a query for exemplars would be for nothing."""
+"""The histograms whose exemplars are trace ids. The others have no exemplars to query."""
 
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH: Final = 24
-_STAT_HEIGHT: Final = 5  # below that a stat has no room for the line of its past
+_STAT_HEIGHT: Final = 5  # a smaller stat has no room for its graph
 _HEIGHT: Final = 8
 _IN_A_ROW: Final = {1: 1, 2: 2, 3: 3, 4: 2}  # of panels; of more: three
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`queries` are (legend, PromQL); `look` says what to look for, `red` from which value on it is bad.
+    """`queries` are (legend, PromQL); `look` is its description, `red` the value from which it is bad.
 
     `many` series are lines alone, with the legend at the right, where it scrolls: at the bottom it takes their room.
     `top` ends the axis.
@@ -52,7 +52,7 @@ class Dashboard:
 
 
 def stat(title: str, look: str, promql: str, unit: str = "short", red: float | None = None) -> Panel:
-    """One number; in blue where none is bad by itself."""
+    """One number. It is blue if no value is bad by itself."""
     return Panel(title, look, [(title, promql)], unit, "stat", red)
 
 
@@ -62,7 +62,7 @@ def rate(metric: str, by: str = "", where: str = "") -> str:
 
 
 def share(metric: str, bad: str, of: str = "") -> str:
-    """What part of a counter's rate has the labels `bad`: 0 where nothing has, and where nothing is counted."""
+    """The share of a counter's rate with the labels `bad`; 0 also if nothing is counted."""
     return f"({rate(metric, where=bad)} or vector(0)) / clamp_min({rate(metric, where=of)}, 0.001)"
 
 

@@ -1,7 +1,7 @@
-"""Writes the manifests that follow from something else. `make manifests`; `--check` compares only.
+"""Writes the generated manifests. `make manifests`; `--check` only compares.
 
-From the declaration of topics Strimzi's KafkaTopic for each, and a KafkaUser for each program, which may do what the
-program does and no more; from deploy/prometheus/alerts.yml the PrometheusRule of Prometheus' operator.
+It writes a KafkaTopic (Strimzi) for each declared topic; a KafkaUser for each program, with only the rights that the
+program needs; and a PrometheusRule (Prometheus operator) from deploy/prometheus/alerts.yml.
 """
 
 import argparse
@@ -24,9 +24,9 @@ _MIN_INSYNC: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What a program may do: read and write topics, as members of groups, in transactions of its own names.
+    """The rights of a program: topics to read and write, its groups, and the prefixes of its transactional ids.
 
-    What it watches, topics and groups, it may ask for their lag and no more.
+    It may only ask for the lag of topics and groups that it watches.
     """
 
     reads: Sequence[Topic] = ()
@@ -44,7 +44,7 @@ USERS: Final[Mapping[str, User]] = {
         reads=[topics.WEBHOOKS, topics.SEND_RESULTS, topics.ACCOUNTS, *topics.SEND_FAMILY],
         writes=[topics.INCOMING_MESSAGES, topics.MESSAGE_STATUS, topics.WEBHOOKS_DLQ, topics.NUMBERS],
         groups=["conversation"],
-        watched_groups=["sender"],  # what of the sends is not finished
+        watched_groups=["sender"],  # to know which sends are not finished
         transactions=["conversation-"],
     ),
     "sender": User(
@@ -58,7 +58,7 @@ USERS: Final[Mapping[str, User]] = {
         writes=[*topics.SEND_FAMILY, topics.SEND_RESULTS, topics.SEND_DLQ],
         groups=["sender", "sender-status"],
         transactions=["sender-"],
-        # While a send is in doubt: whether its status may still be on its way.
+        # To know whether the status of a send in doubt may still be on its way.
         watches=[topics.WEBHOOKS],
         watched_groups=["conversation"],
     ),
@@ -125,7 +125,7 @@ def _rules(user: User) -> Iterator[tuple[str, str, str, Sequence[str]]]:
 
 
 def rule_manifest() -> str:
-    """The alerts as Prometheus' operator takes them."""
+    """The alerts in the form of the Prometheus operator."""
     rules = (DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
     groups = rules[rules.index("groups:") :]
     head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: whatsapp-cloud\nspec:\n"
@@ -133,7 +133,7 @@ def rule_manifest() -> str:
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the files; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in file is out of date")
     check = parser.parse_args().check

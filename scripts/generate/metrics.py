@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md: every metric that services expose. `make contracts`; `--check` compares only."""
+"""Writes docs/metrics.md: every metric that services expose. `make contracts`; `--check` only compares."""
 
 import argparse
 import sys
@@ -38,7 +38,7 @@ def _services(metric: Metric) -> str:
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the page; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when the checked-in page is out of date")
     stale = not FILE.exists() or FILE.read_text(encoding="utf-8") != document()

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/operations.md: settings, collections, topics. `make contracts`; `--check` compares only.
+"""Writes the tables of docs/operations.md: settings, collections, topics. `make contracts`; `--check` only compares.
 
 A table stands between `<!-- NAME -->` and `<!-- end -->`, and comes from where the services have it from.
 """
@@ -20,15 +20,15 @@ from common.mongo import schema
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 SERVICES: Final = ("ingress", "conversation", "sender", "accounts")
 SECRET_PLACES: Final = frozenset({"mongodb_uri"})
-"""A connection string has a password in it."""
+"""Secret, because a connection string contains a password."""
 
 
 class Undescribed(Exception):
-    """A setting that does not say what it is for."""
+    """A setting without a description."""
 
 
 def page(text: str) -> str:
-    """The page with its tables as they have to be. Raises `Undescribed`."""
+    """The page with up-to-date tables. Raises `Undescribed`."""
     tables = {f"settings of {service}": settings(service) for service in SERVICES}
     for name, rows in {**tables, "collections": kept_documents(), "topics": kept_records()}.items():
         between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -40,7 +40,7 @@ def page(text: str) -> str:
 
 
 def kept_documents() -> Iterator[str]:
-    """What is in MongoDB, and for how long."""
+    """The collections in MongoDB, and how long they keep documents."""
     yield "| Collection | Owner | What | Kept | People |"
     yield "|---|---|---|---|---|"
     for one in schema.ALL:
@@ -48,7 +48,7 @@ def kept_documents() -> Iterator[str]:
 
 
 def kept_records() -> Iterator[str]:
-    """What is on Kafka, and for how long."""
+    """The topics on Kafka, and how long they keep records."""
     yield "| Topic | Written by | What | Kept |"
     yield "|---|---|---|---|"
     for topic in topics.ALL:
@@ -72,17 +72,17 @@ def settings(service: str) -> Iterator[str]:
 
 
 def is_secret(name: str, field: FieldInfo) -> bool:
-    """Whether it belongs into a secret store, not beside the others."""
+    """Whether it belongs into a secret store."""
     return name in SECRET_PLACES or SecretStr in _kinds(field.annotation)
 
 
 def default_of(field: FieldInfo) -> str:
-    """The default, as it would be written."""
+    """The default, in the notation of the environment."""
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, SecretStr):
-        value = value.get_secret_value()  # a default is no secret
+        value = value.get_secret_value()  # a default is not secret
     if value is None or value in ("", [], {}):
         return "none"
     if isinstance(value, bool):
@@ -104,7 +104,7 @@ def _is_hashable(value: object) -> bool:
 
 
 def main() -> int:
-    """Write or compare."""
+    """Write or compare the page; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when the page is out of date")
     check = parser.parse_args().check

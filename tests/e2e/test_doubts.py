@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def told_again(bot, times):
-    """Wait until Meta has told each status in vain so many times; the one message that it has."""
+    """Wait until Meta has sent each status so many times without success; the one message that it has."""
 
     async def so():
         entries = await bot.client.received(phoneNumberId=bot.number)

@@ -70,7 +70,7 @@ async def through(bot, begin, end, unready):
     await begin()
     for name in unready:
         await becomes(bot.system, name, wanted=False)
-        assert await live(bot.system, name)  # restarting it would mend nothing
+        assert await live(bot.system, name)  # restarting it would fix nothing
     await asyncio.sleep(OUTAGE_SECONDS)
     await end()
     for name in ("accounts", "ingress", "conversation", "sender"):

@@ -1,4 +1,4 @@
-"""Whom a send reaches: one phone in every notation of its number, a group, and nobody else."""
+"""Whom a send reaches: one phone in every notation of its number, a group, and no other person."""
 
 import pytest
 

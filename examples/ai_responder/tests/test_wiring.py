@@ -132,7 +132,7 @@ async def test_a_new_group_does_not_answer_what_is_old(broker, caplog):
     week = [record(number, age=7 * 86_400 - number, conversation=f"c{number}") for number in range(20)]
     await broker.handler([*week, record(20, age=3_700), record(21, age=3_500), record(22)])
     assert [request["replyTo"] for _, _, request, _ in broker.published] == ["wamid.21", "wamid.22"]
-    assert "not answered, because they are older than AI_MAX_AGE_SECONDS: 21 messages" in caplog.text
+    assert "21 messages are older than AI_MAX_AGE_SECONDS and are not answered" in caplog.text
 
 
 async def test_a_record_that_is_no_event_holds_nothing_up(broker):

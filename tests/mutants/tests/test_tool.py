@@ -107,7 +107,7 @@ def test_each_fault_applies_to_this_tree():
     [
         ("left ** right", "left", FILE, "occurs 0 times"),
         ("left", "right", FILE, "occurs 2 times"),
-        ("left + right", "left +", FILE, "no valid Python"),
+        ("left + right", "left +", FILE, "invalid Python"),
         ("left + right", "left", "libs/toy/src/toy/gone.py", "no file"),
     ],
 )

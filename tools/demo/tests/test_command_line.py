@@ -12,4 +12,4 @@ def test_without_an_ai_there_is_no_conversation_to_prove(other):
         [sys.executable, "-m", "demo", "--no-ai", other], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 2
-    assert "--no-ai leaves nothing that answers" in done.stderr
+    assert "--no-ai cannot be used with --once or --traces" in done.stderr

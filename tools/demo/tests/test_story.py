@@ -76,5 +76,5 @@ async def test_a_reply_that_is_not_read_in_the_store_fails(answered, stored):
 
 async def test_a_meta_that_is_never_done_fails(answered):
     answered.idle = False
-    with pytest.raises(StepFailed, match="Meta is done"):
+    with pytest.raises(StepFailed, match="Meta is idle"):
         await check(answered)

@@ -31,7 +31,7 @@ def eventually() -> Callable[..., bool]:
 
 @pytest.fixture(scope="session")
 def is_running() -> Callable[[int], bool]:
-    """Whether a process exists and is not merely waiting to be reaped."""
+    """Whether a process exists and is not a zombie."""
 
     def check(pid: int) -> bool:
         try:

@@ -117,7 +117,7 @@ def test_replicas_have_names_and_ports_of_their_own_and_share_a_route():
     ]
     assert all(plan[name].command == ["other"] for name in names_of("sender", replicas))
     assert all("LOG_LEVEL" in plan[name].environment for name in names_of("sender", replicas))
-    # As behind a Kubernetes Service: whoever asks accounts does not know which of them answers.
+    # As behind a Kubernetes Service: a caller of accounts does not know which of them answers.
     peers = f"http://127.0.0.1:{ports['peers']}"
     assert {plan[name].environment["ACCOUNTS_INTERNAL_URL"] for name in names_of("sender", replicas)} == {peers}
     behind = targets_of("/internal/accounts/bot/credentials", routes_of(plan["peers"]))

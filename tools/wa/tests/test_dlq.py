@@ -117,7 +117,7 @@ async def test_list_inspect_and_replay(settings, chatbot, wa):
     code, text, _ = await wa(
         "replay", "--chatbot", chatbot, "--reason", "rate_limited", "--by", "ann", "--because", "mended", "--yes"
     )
-    assert (code, text.splitlines()[-1]) == (0, "put back 1 letters")
+    assert (code, text.splitlines()[-1]) == (0, "replayed 1 letters")
     (record,) = await sends_of(settings, chatbot)
     headers = {name: value.decode() for name, value in record.headers}
     assert (record.value, headers["replay"], headers["replay-of"]) == (dead[2], "2", str(first))
@@ -160,8 +160,8 @@ async def test_more_than_a_batch_goes_back_in_its_order(settings, chatbot, wa):
     await bury(settings, *[dead_send(chatbot, number) for number in range(230)])
     code, _, progress = await wa("replay", "--chatbot", chatbot, "--by", "ann", "--yes")
     assert code == 0
-    assert [line for line in progress.splitlines() if "put back" in line] == [
-        f"put back {n} of 230" for n in (100, 200, 230)
+    assert [line for line in progress.splitlines() if "replayed" in line] == [
+        f"replayed {n} of 230" for n in (100, 200, 230)
     ]
     told = [dict(record.headers)["message-id"].decode() for record in await sends_of(settings, chatbot)]
     assert told == [f"m{number}" for number in range(230)]
@@ -183,7 +183,7 @@ async def test_webhooks_go_back_to_their_origin_and_nowhere_else(settings, wa):
     )
     code, text, _ = await wa("replay", good, bad, "--by", "ann", "--yes")
     assert code == 0
-    assert f"{bad} is refused" in text
+    assert f"{bad} refused" in text
     (record,) = await written(settings, topics.SEND_RESULTS, lambda r: r.value == value)
     assert (record.key.decode(), dict(record.headers)["correlation-id"].decode()) == (mark, mark)
     assert not await written(settings, topics.ACCOUNTS, lambda r: r.value == value)
@@ -194,14 +194,14 @@ async def test_a_send_in_doubt_is_refused(settings, chatbot, wa):
     code, text, complaint = await wa("replay", position, "--by", "ann", "--yes")
     assert code == 3
     assert "could send it twice" in text
-    assert "nothing was put back" in complaint
+    assert "nothing was replayed" in complaint
     assert await sends_of(settings, chatbot) == []
 
 
 async def test_a_dry_run_and_a_no_write_nothing(settings, chatbot, wa, monkeypatch):
     (position,) = await bury(settings, dead_send(chatbot))
     code, text, _ = await wa("replay", position, "--by", "ann", "--dry-run")
-    assert (code, text) == (0, "1 letters to put back\n       1  rate_limited\n")
+    assert (code, text) == (0, "1 letters to replay\n       1  rate_limited\n")
     monkeypatch.setattr("builtins.input", lambda _: "n")
     assert (await wa("replay", position, "--by", "ann"))[0] == 3
     assert await sends_of(settings, chatbot) == await audits_of(settings, chatbot) == []
@@ -217,7 +217,7 @@ async def test_an_error_in_the_middle_leaves_neither_record(settings, chatbot):
     with pytest.raises(KafkaError):
         async with producer_of(settings) as producer:
             await write(producer, [*pair, too_large])
-    # The audit record reached the log, and nobody is given it.
+    # The audit record reached the log, but no reader gets it.
     assert await written(settings, topics.DLQ_AUDIT, lambda r: r.value == pair[1].value, "read_uncommitted")
     assert await sends_of(settings, chatbot) == await audits_of(settings, chatbot) == []
     await replay(settings, [letter], Order("ann"), lambda _: None)
@@ -229,11 +229,11 @@ async def test_a_second_operator_ends_the_run_of_the_first(settings, chatbot):
     second_began = []
 
     def say(_):
-        """After the first batch, somebody else opens the producer."""
+        """After the first batch, another operator opens the producer."""
         second_began.append(asyncio.run_coroutine_threadsafe(_open(settings), loop).result(30))
 
     loop = asyncio.get_running_loop()
-    with pytest.raises(Failed, match=r"another operator began to replay, which ended this run after 100 letters"):
+    with pytest.raises(Failed, match=r"another operator started a replay, which ended this run after 100 letters"):
         await asyncio.to_thread(lambda: asyncio.run(replay(settings, letters, Order("ann"), say)))
     assert second_began == [True]
     assert len(await sends_of(settings, chatbot)) == len(await audits_of(settings, chatbot)) == 100

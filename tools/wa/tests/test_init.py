@@ -99,7 +99,7 @@ def test_the_file_is_written_once_and_is_its_owners_alone(tmp_path, monkeypatch,
     assert read_env_file(written)["API_KEY"] not in capsys.readouterr().out
     assert main(["init"]) == 3
     assert (tmp_path / ".env").read_text() == written
-    assert "is there already and stays as it is. --force replaces it" in capsys.readouterr().err
+    assert "exists already and was not changed. --force replaces it" in capsys.readouterr().err
     (tmp_path / ".env").chmod(0o644)
     assert main(["init", "--force"]) == 0
     assert (tmp_path / ".env").read_text() != written
@@ -115,7 +115,7 @@ def test_a_link_that_leads_nowhere_is_there_too(tmp_path):
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path, capsys):
     assert main(["init", "--file", str(tmp_path / "no" / ".env")]) == 1
-    assert capsys.readouterr().err.endswith(".env cannot be written: No such file or directory\n")
+    assert capsys.readouterr().err.endswith(".env: No such file or directory\n")
 
 
 def test_a_service_started_beside_the_file_reads_it(tmp_path):

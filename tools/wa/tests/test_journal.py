@@ -104,7 +104,7 @@ async def test_what_has_been_sent_since_the_backup_is_known_again(journal, publi
     }
     assert (entries["doubted"].wamid, entries["doubted"].contact, entries["doubted"].error) == ("wamid.D", ada, None)
     assert entries["failed"].error == failed
-    # Whoever asks for it again finds its end: a claim loses.
+    # A producer that requests it again finds its end: a claim loses.
     again = blank(journal_id(chatbot, "doubted"), chatbot, "doubted", "+491510000001", NOW, NUMBER)
     wish = claim(None, again, 1, phone_number_id=NUMBER, owner="me", token="mine", now=NOW)
     (standing,) = await journal.move([wish])

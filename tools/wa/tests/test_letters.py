@@ -111,7 +111,7 @@ def test_positions_are_read_in_full_and_in_short():
     "text", ["", "send", "send/1", "send/1/x", "send/-1/2", "send/1/2/3", "whatsapp-cloud-send/1/2"]
 )
 def test_what_is_no_position_is_said_to_be_none(text):
-    with pytest.raises(ValueError, match="no position"):
+    with pytest.raises(ValueError, match="not a position"):
         parse_position(text)
 
 
@@ -148,9 +148,9 @@ def test_a_webhook_goes_back_to_where_it_came_from(origin):
         (letter(value=b"[]", reason="invalid_request"), "not a JSON object"),
         (letter(body={"to": "1"}), "no chatbotId"),
         (letter(message_id=None), "no message id"),
-        (letter(body={**BODY, "message": "x" * 1_050_000}), "larger than"),
-        (webhook(origin_topic=topics.SEND.name), "nothing is put back"),
-        (webhook(origin_topic=None), "nothing is put back"),
+        (letter(body={**BODY, "message": "x" * 1_050_000}), "too large for"),
+        (webhook(origin_topic=topics.SEND.name), "cannot be replayed"),
+        (webhook(origin_topic=None), "cannot be replayed"),
     ],
 )
 def test_letters_that_must_not_go_back(dead, why):

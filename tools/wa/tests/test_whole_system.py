@@ -155,7 +155,7 @@ async def test_what_is_parked_for_the_person_never_goes_out_and_their_lane_goes_
     await client.api("POST", "/account", account)
     await client.control("POST", "tokens/revoke", {"token": token})
     for phone in (carol, dave):
-        # Only a template goes to somebody who has never written.
+        # Only a template may go to a person who has never written.
         template = {"type": "template", "template": {"name": "hello", "language": {"code": "en"}}}
         for index in range(2):
             request = {"chatbotId": "held", "to": phone, "message": template, "messageId": f"{phone}-{index}"}

@@ -1,4 +1,4 @@
-"""The floor of a webhook endpoint: a bare ASGI application and one producer, on the same uvicorn as the service.
+"""The lower bound of a webhook endpoint: a bare ASGI application and one producer, on the same uvicorn as the service.
 
 It checks the signature and puts the body on Kafka as it came, acknowledged by all in-sync replicas: no cutting into
 facts, no keys by person, no bound on the time, no health.
@@ -30,7 +30,7 @@ class App:
         self._producer: AIOKafkaProducer | None = None
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request, or begin and end."""
+        """Answer one request, or start and stop."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["method"] == "POST":

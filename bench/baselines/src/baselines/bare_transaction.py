@@ -1,4 +1,4 @@
-"""The floor of conversation: a loop of its MongoDB transaction and nothing else. No Kafka, no decisions, no event loop.
+"""The lower bound of conversation: only its MongoDB transaction in a loop, without Kafka, decisions or an event loop.
 
 It takes documents that the service has written (`SOURCE`, a database) and writes them again, batch by batch, with the
 reads and writes that the service makes for a batch: the messages and conversations that are known, then the new
@@ -53,7 +53,7 @@ def _upsert(document: dict[str, Any]) -> UpdateOne:
 
 
 def main() -> None:
-    """Write everything, then wait to be ended."""
+    """Write everything, then wait until terminated."""
     server = HTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), _Health)
     client: MongoClient[dict[str, Any]] = MongoClient(os.environ["MONGODB_URI"])
     messages, conversations, log = _read(client)

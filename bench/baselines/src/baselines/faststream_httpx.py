@@ -1,4 +1,4 @@
-"""The sender as it is usually written: FastStream per message, pydantic, httpx; no journal, no lanes, no pace.
+"""The sender as it is usually written: FastStream per message, pydantic, httpx; no journal, no lanes, no rate limits.
 
 For each record: it is validated, Meta is called, the result is published, the record is acknowledged. `WORKERS` is how
 many are under way at once (`max_workers`).

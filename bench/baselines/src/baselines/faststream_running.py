@@ -1,4 +1,4 @@
-"""What the two FastStream baselines have in common: how they subscribe, and how they run."""
+"""The common code of the two FastStream baselines: how they subscribe, and how they run."""
 
 import asyncio
 import os
@@ -11,18 +11,18 @@ from faststream.kafka import KafkaBroker
 
 
 def subscribe(broker: KafkaBroker, handle: Callable[[Any], Awaitable[None]]) -> None:
-    """Have `handle` called for each record of `TOPIC`, in `GROUP`; `WORKERS` is how many are under way at once."""
+    """Call `handle` for each record of `TOPIC`, in `GROUP`, with at most `WORKERS` at the same time."""
     workers = int(os.environ.get("WORKERS", "1"))
     options: dict[str, Any] = {"group_id": os.environ["GROUP"], "auto_offset_reset": "earliest"}
     if workers > 1:
         options["max_workers"] = workers
-        options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream has no other with several workers
+        options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream allows no other with several workers
     else:
         options["ack_policy"] = AckPolicy.ACK
     broker.subscriber(os.environ["TOPIC"], **options)(handle)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Until SIGTERM, on the loop that our services have."""
+    """Run until SIGTERM, on the event loop of our services."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)

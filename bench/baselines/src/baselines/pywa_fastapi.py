@@ -32,10 +32,10 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=_lifespan)
 whatsapp = WhatsApp(
     phone_id=None,
-    token="EAAfake-token",  # noqa: S106  # nobody is called
+    token="EAAfake-token",  # noqa: S106  # no call is made
     server=app,
     webhook_endpoint="/whatsapp-cloud/webhook",
-    verify_token="verify",  # noqa: S106  # nobody verifies
+    verify_token="verify",  # noqa: S106  # never verified
     app_secret=os.environ["APP_SECRET"],
     skip_duplicate_updates=False,  # the load repeats its bodies
 )

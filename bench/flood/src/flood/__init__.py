@@ -1,1 +1,1 @@
-"""A flooding tenant and a quiet one on the same sender: measured, not asserted."""
+"""Measures a flooding tenant and quiet ones on the same sender."""

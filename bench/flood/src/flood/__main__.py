@@ -1,12 +1,12 @@
-"""What a quiet tenant feels of a flooding one: `python -m flood --messages 50000` (or `make flood`).
+"""How long quiet tenants wait while another tenant floods: `python -m flood --messages 50000` (or `make flood`).
 
-Starts the whole system on real Kafka and MongoDB, with Meta's limits on. Quiet tenants, one of each plan and all in the
-flooding tenant's partition, write alone, then while the flood is enqueued and taken in, then while it goes out at the
-pace of its number. Prints how long theirs take from being enqueued to Meta's taking them. Ends with 1 when the flooding
-number was faster than Meta allows.
+It starts the whole system on real Kafka and MongoDB, with Meta's limits on. Each plan has one quiet tenant, and all of
+them are in the partition of the flooding tenant. They send alone, then while the flood is enqueued and read, then while
+it goes out at the rate of its number. The output is how long their messages take from enqueueing until Meta accepts
+them. The exit code is 1 if the flooding number was faster than Meta allows.
 
-With `--refused 10` it is one number instead: its replies alone, and beside a campaign of ten templates that Meta
-refuses. Ends with 1 when a reply takes longer than a second at p99.
+With `--refused 10` it measures one number instead: its replies alone, and its replies beside a campaign of ten
+templates that Meta refuses. It exits with 1 if the p99 of the replies exceeds one second.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from flood.measurements import as_json, number_line, table
 from flood.refused import measure_refused
 
 _MOST_MS = 1_000
-"""A reply may take so long, whatever else is refused."""
+"""The longest p99 of replies, whatever else is refused."""
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -32,12 +32,16 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m flood", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--messages", type=int, default=50_000, help="in the flood (default: %(default)s)")
-    add("--seconds", type=float, default=30.0, help="of the phases without end (default: %(default)s)")
+    add("--messages", type=int, default=50_000, help="messages in the flood (default: %(default)s)")
+    add("--seconds", type=float, default=30.0, help="seconds of each phase without its own end (default: %(default)s)")
     add("--every", type=float, default=0.3, help="seconds between a quiet tenant's messages (default: %(default)s)")
-    add("--plans", default="free,standard,premium", help="of the quiet tenants, by comma (default: %(default)s)")
-    add("--refused", type=int, default=0, help="measure replies beside so many refused templates instead")
-    add("--json", type=Path, help="also write the figures there")
+    add(
+        "--plans",
+        default="free,standard,premium",
+        help="plans of the quiet tenants, comma separated (default: %(default)s)",
+    )
+    add("--refused", type=int, default=0, metavar="N", help="instead, measure replies beside N refused templates")
+    add("--json", type=Path, help="also write the measurements as JSON to this file")
     return parser.parse_args(argv)
 
 
@@ -52,7 +56,7 @@ def main() -> None:
     print("\n".join(["", *table(outcome.phases), "", number_line(outcome.number)]))
     print(
         f"flood: {given.messages} messages enqueued in {outcome.enqueued_seconds:.1f} s,"
-        f" taken in after {outcome.taken_in_seconds:.1f} s"
+        f" read after {outcome.taken_in_seconds:.1f} s"
     )
     if given.json:
         times = {"enqueuedSeconds": outcome.enqueued_seconds, "takenInSeconds": outcome.taken_in_seconds}
@@ -61,7 +65,7 @@ def main() -> None:
 
 
 def _beside_refused(given: argparse.Namespace) -> int:
-    """Print the replies' waits; the exit code."""
+    """Measure and print how long the replies wait; the exit code."""
     say = partial(print, file=sys.stderr, flush=True)
     waits = asyncio.run(measure_refused(given.refused, given.seconds, say))
     print("\n".join(["", *table({phase: {"": one} for phase, one in waits.items()})]))

@@ -1,8 +1,8 @@
 """How long replies wait in lively chats: `python -m flood.lively` (or `make lively`).
 
-Many people are answered at once, each some times and every two seconds, by way of the topic. Meta counts messages to
-one person in three ways: not at all, as a store that fills up, and as its rule is written. For each of them the sender
-keeps its pace in two ways: as it learns it (the default), and strictly (`SENDER_PAIR_PACE=strict`).
+Many people get several replies at the same time, one every two seconds, through the topic. The emulator applies Meta's
+limit per person in three ways: not at all, as a bucket that refills, and as Meta's documentation words it. For each way
+the sender runs twice: it learns its pace (the default), or keeps the documented one (`SENDER_PAIR_PACE=strict`).
 """
 
 import argparse
@@ -37,19 +37,19 @@ PACES: Final = ("learned", "strict")
 
 @dataclass(frozen=True, slots=True)
 class Chats:
-    """How many people, how many replies to each, and how many seconds lie between two of them."""
+    """The number of people, of replies to each, and the seconds between two replies."""
 
     people: int
     replies: int
     every: float
 
     def phone(self, person: int) -> str:
-        """Whom."""
+        """The phone number of a person."""
         return f"+4916{person:09d}"
 
 
 def measure(meta: str, pace: str, chats: Chats, say: Callable[[str], None]) -> tuple[Waits, int]:
-    """How long replies took from being handed to Kafka to Meta's taking them, and how many calls Meta refused."""
+    """How long replies took from Kafka until Meta accepted them, and how many calls Meta refused."""
     choices = Choices(
         extra={"sender": {"SENDER_PAIR_PACE": pace}}, emulator_options=METAS[meta], idle=("ai_responder",)
     )
@@ -98,8 +98,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m flood.lively", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--people", type=int, default=20, help="who are answered at once (default: %(default)s)")
-    add("--replies", type=int, default=8, help="to each (default: %(default)s)")
+    add("--people", type=int, default=20, help="number of people who are answered at once (default: %(default)s)")
+    add("--replies", type=int, default=8, help="replies to each person (default: %(default)s)")
     add("--every", type=float, default=2.0, help="seconds between two replies (default: %(default)s)")
     return parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""One run: the quiet tenants alone, then while the flood is taken in, then while it goes out."""
+"""One run: the quiet tenants alone, then while the flood is read, then while it goes out."""
 
 import asyncio
 import time
@@ -19,14 +19,14 @@ from testbed.system import PARTITIONS, System
 
 FLOODING_NUMBER = "106540352209999"
 _READ_SECONDS = 600.0
-_IN_MEMORY = 1_000  # as much of one chatbot may be in a session's memory
+_IN_MEMORY = 1_000  # so many sends of one chatbot may be in a session's memory
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`messages` in the flood; `seconds` of each phase but the taking in, which lasts as long as it does."""
+    """`messages` in the flood; `seconds` of each phase, except the reading of the flood, which ends by itself."""
 
     messages: int
     seconds: float
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Waits by phase and plan, the flooding number, and how long the flood took to be enqueued and taken in."""
+    """Waits by phase and plan, the flooding number, and how long it took to enqueue and to read the flood."""
 
     phases: dict[str, dict[str, Waits]]
     number: Number
@@ -47,7 +47,7 @@ class Outcome:
 async def measure(options: Options, say: Say) -> Outcome:
     """Start everything, run, stop everything."""
     limits = ("--limits", "throughput,pair", "--delivered-after-ms", "30", "--read-after-ms", "60")
-    # One partition has them all: a second would only leave the quiet tenants more room.
+    # All tenants are in one partition, because a second one would only help the quiet tenants.
     with System(choices=Choices(emulator_options=limits), say=say) as system:
         async with ClientSession() as session:
             run = _Run(options, system, Client(session, system.urls, system.secret), say)
@@ -113,7 +113,7 @@ class _Run:
         self.phases[name] = {tenant.plan: Waits.of(await self._waits(tenant)) for tenant in self.tenants}
 
     async def _take_in(self, producer: AIOKafkaProducer, times: list[float]) -> None:
-        """Enqueue the flood, and wait until the sender has all of it in hand or in MongoDB."""
+        """Enqueue the flood, and wait until the sender has all of it in memory or in MongoDB."""
         began = time.monotonic()
         await flood(producer, self.options.messages)
         times.append(time.monotonic() - began)
@@ -129,7 +129,7 @@ class _Run:
         times.append(time.monotonic() - began)
 
     async def _waits(self, tenant: Quiet) -> list[float]:
-        """How long each message of a tenant took; waits for the last."""
+        """How long each message of a tenant took. It waits for the last one."""
         wanted = dict(tenant.sent)
 
         async def found() -> dict[str, float] | None:

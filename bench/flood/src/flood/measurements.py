@@ -1,4 +1,4 @@
-"""From what was seen to figures. Pure."""
+"""From observations to measurements. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long messages took from being enqueued to Meta's taking them, in ms."""
+    """How long messages took from enqueueing until Meta accepted them, in ms."""
 
     count: int
     p50: float
@@ -17,7 +17,7 @@ class Waits:
 
     @classmethod
     def of(cls, waits: Sequence[float]) -> "Waits":
-        """The figures of these; zeros of none."""
+        """The percentiles of these times; zeros without any."""
         return cls(len(waits), percentile(waits, 50), percentile(waits, 99), max(waits, default=0.0))
 
 
@@ -32,12 +32,12 @@ class Number:
 
     @property
     def share(self) -> float:
-        """How much of its limit it used."""
+        """The share of its limit that it used."""
         return self.rate / self.limit
 
     @property
     def kept(self) -> bool:
-        """Whether the limit was."""
+        """Whether the number kept its limit."""
         return self.busiest <= self.limit and not self.refused
 
 
@@ -67,6 +67,6 @@ def number_line(number: Number) -> str:
 
 
 def as_json(phases: Mapping[str, Mapping[str, Waits]], number: Number, **more: Any) -> dict[str, Any]:
-    """All of it for a file."""
+    """Everything as JSON."""
     waits = {phase: {plan: asdict(one) for plan, one in plans.items()} for phase, plans in phases.items()}
     return {"quiet": waits, "number": {**asdict(number), "share": round(number.share, 3)}, **more}

@@ -1,4 +1,4 @@
-"""What people who wait for a reply feel of a campaign whose templates Meta refuses, on the same number."""
+"""How long people wait for replies beside a campaign of the same number whose templates Meta refuses."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ _CODE: Final = 131063
 
 
 async def measure_refused(templates: int, seconds: float, say: Say) -> Mapping[str, Waits]:
-    """Replies alone, then beside a campaign of so many refused templates. Starts everything, and stops it."""
+    """Measure replies alone, then beside a campaign of so many refused templates. Starts and stops everything."""
     limits = ("--limits", "throughput", "--delivered-after-ms", "30", "--read-after-ms", "60")
     with System(choices=Choices(emulator_options=limits), say=say) as system:
         async with ClientSession() as session:
@@ -62,7 +62,7 @@ async def _go(
 
 
 async def _replies(client: Client, producer: AIOKafkaProducer, numbers: Iterator[int], seconds: float) -> list[float]:
-    """Reply to one person after the other for so long; how long each took until Meta had it, in ms."""
+    """Reply to one person after another for `seconds`; how long each reply took until Meta accepted it, in ms."""
     sent: dict[str, float] = {}
     over = time.monotonic() + seconds
     while time.monotonic() < over:

@@ -1,4 +1,4 @@
-"""The two tenants: one that has a campaign for everybody at once, and one that writes now and then."""
+"""The tenants: one sends a large campaign at once, the others send a message now and then."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ FLOODING: Final = "flooding"
 
 @dataclass(slots=True)
 class Quiet:
-    """A tenant of one plan; `sent` is when each message was enqueued, in ms, by its journal id."""
+    """A tenant of one plan; `sent` has the time in ms when each message was enqueued, by journal id."""
 
     chatbot_id: str
     plan: str
@@ -28,7 +28,7 @@ class Quiet:
 
 
 def quiet_tenants(plans: Sequence[str], partitions: int) -> list[Quiet]:
-    """One of each plan, all in the partition of the flooding tenant: nearer to it they cannot be."""
+    """One tenant for each plan, all in the partition of the flooding tenant, where its effect is largest."""
     home = partition_of(FLOODING, partitions)
     made = []
     for index, plan in enumerate(plans):
@@ -39,7 +39,7 @@ def quiet_tenants(plans: Sequence[str], partitions: int) -> list[Quiet]:
 
 
 def message(chatbot_id: str, message_id: str, to: str, category: str) -> bytes:
-    """A template: it may go to anybody at any time."""
+    """A template, because it may be sent to any person at any time."""
     part = {"type": "body", "parameters": [{"type": "text", "text": "Winter boots are here"}]}
     template = {"name": "news", "language": {"code": "en"}, "components": [part]}
     request: dict[str, Any] = {
@@ -67,7 +67,7 @@ async def flood(producer: AIOKafkaProducer, messages: int) -> None:
 
 @dataclass(slots=True)
 class Writer:
-    """Lets the quiet tenants write in turn, one message per `every` seconds of each, each to another person."""
+    """Sends messages of the quiet tenants in turn: each sends one every `every` seconds, always to another person."""
 
     producer: AIOKafkaProducer
     tenants: Sequence[Quiet]
@@ -75,7 +75,7 @@ class Writer:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def write(self, until: asyncio.Event) -> None:
-        """Go on until told to stop."""
+        """Run until stopped."""
         pause = self.every / len(self.tenants)
         for tenant in itertools.cycle(self.tenants):
             if until.is_set():

@@ -1,1 +1,1 @@
-"""What a call to the Graph API costs its caller in CPU, beside a raw protocol and other HTTP clients."""
+"""Measures the CPU cost of calls to the Graph API, compared with a raw protocol and other HTTP clients."""

@@ -1,8 +1,8 @@
-"""What a call to the Graph API costs its caller: `python -m outbound_http --rounds 5 --calls 20000`.
+"""Measures the CPU cost of calls to the Graph API: `python -m outbound_http --rounds 5 --calls 20000`.
 
-TLS, HTTP/1.1 with kept connections, 64 calls in flight; the server has one core and the client another. `raw` writes
-ready bytes and reads no more than a status and a length: the floor. `graph` is the sender's own client, `graph-…` is it
-over another transport; the others are the bare libraries.
+Calls use TLS and HTTP/1.1 with kept connections, 64 at a time. The server has one core, the client another. `raw` is
+the lower bound: it writes prepared bytes, and reads only a status and a length. `graph` is the sender's own client,
+`graph-…` is that client over another transport. The others are the plain libraries.
 """
 
 import argparse
@@ -20,10 +20,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m outbound_http", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--rounds", type=int, default=5, help="of all clients in turn (default: %(default)s)")
-    add("--calls", type=int, default=20_000, help="of a client in a round (default: %(default)s)")
-    add("--kinds", default=",".join(KINDS), help="by comma (default: %(default)s)")
-    add("--json", type=Path, help="also write the figures there")
+    add("--rounds", type=int, default=5, help="rounds; each runs all clients in turn (default: %(default)s)")
+    add("--calls", type=int, default=20_000, help="calls of each client in a round (default: %(default)s)")
+    add("--kinds", default=",".join(KINDS), help="clients to measure, comma separated (default: %(default)s)")
+    add("--json", type=Path, help="also write the measurements as JSON to this file")
     return parser.parse_args(argv)
 
 

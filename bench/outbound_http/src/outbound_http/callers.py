@@ -1,4 +1,4 @@
-"""The clients under one face: `await call()` makes a call, and gives its status and body.
+"""All clients with one interface: `await call()` makes a call, and returns its status and body.
 
 All keep their connections and have one for each call in flight. All but `raw` keep a deadline.
 """
@@ -43,14 +43,14 @@ _TOTAL_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to call (`https://host:port`), whom to trust, and how many calls there are at one time."""
+    """The server (`https://host:port`), the trusted certificate, and the number of concurrent calls."""
 
     url: str
     ca: Path
     in_flight: int
 
     def context(self) -> ssl.SSLContext:
-        """What trusts the authority alone."""
+        """A TLS context that trusts only this certificate."""
         return ssl.create_default_context(cafile=self.ca)
 
 
@@ -87,7 +87,7 @@ def _through(transport: Callable[[Limits], Transport]) -> Callable[[Target], Abs
 
 @asynccontextmanager
 async def _graph(target: Target, transport: Callable[[Limits], Transport]) -> AsyncIterator[Call]:
-    # Where all of them look for authorities on Linux: the client itself is as in production.
+    # All clients find certificates there on Linux, so the client itself runs as in production.
     os.environ["SSL_CERT_FILE"] = str(target.ca)
     client = GraphClient(GraphSettings(graph_base_url=target.url), max_in_flight=target.in_flight, transport=transport)
 
@@ -103,7 +103,7 @@ async def _graph(target: Target, transport: Callable[[Limits], Transport]) -> As
 
 @asynccontextmanager
 async def _pyreqwest(target: Target) -> AsyncIterator[Call]:
-    """The library with its body as bytes: what the proof that a request never left costs is the difference."""
+    """The library with a body of bytes. The difference is the cost of proving that a request was not sent."""
     os.environ["SSL_CERT_FILE"] = str(target.ca)
     client = (
         ClientBuilder()

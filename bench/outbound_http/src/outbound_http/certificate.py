@@ -1,4 +1,4 @@
-"""A certificate for this machine alone, which its own clients are told to trust."""
+"""A certificate for this machine, which only the benchmark's clients trust."""
 
 import ipaddress
 import ssl
@@ -15,7 +15,7 @@ _KEY: Final = "key.pem"
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """A context that serves with a new certificate, which is written to the folder beside its key."""
+    """A server context with a new certificate. The certificate and its key are written to the folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     encoded = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -28,7 +28,7 @@ def server_context(folder: Path) -> ssl.SSLContext:
 
 
 def _signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Signed by itself, and no authority: verifiers refuse an authority as a server."""
+    """A self-signed certificate that is not an authority, because clients refuse an authority as a server."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     now = datetime.now(UTC)

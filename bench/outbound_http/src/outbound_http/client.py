@@ -18,7 +18,7 @@ from outbound_http.cores import pin
 
 
 async def measure(kind: str, target: Target, calls: int) -> dict[str, Any]:
-    """Warm up, call, and tell seconds and CPU."""
+    """Warm up, make the calls, and return seconds and CPU."""
     async with CALLERS[kind](target) as call:
         await _call(call, calls // 10, target.in_flight)
         began, worked = time.perf_counter(), time.process_time()

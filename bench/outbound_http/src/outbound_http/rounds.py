@@ -1,4 +1,4 @@
-"""Rounds of all clients against one server: in turn, so that a slow minute of the machine meets all of them."""
+"""Rounds of all clients against one server, in turn, so that a slow minute of the machine affects all of them."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from outbound_http.cores import client_and_server
 
 FLOOR: Final = "raw"
 KINDS: Final = (FLOOR, "graph", "pyreqwest", "graph-aiohttp", "aiohttp", "graph-httpx", "httpx")
-_AT_MOST: Final = {"httpx": 2_000, "graph-httpx": 2_000}  # calls: each is slow, and as many tell as much
+_AT_MOST: Final = {"httpx": 2_000, "graph-httpx": 2_000}  # calls, because each is slow and fewer are enough
 _READY_SECONDS: Final = 20.0
 _CLIENT_SECONDS: Final = 600.0
 
@@ -26,7 +26,7 @@ Rounds = Mapping[str, Sequence[Mapping[str, float]]]
 
 @dataclass(frozen=True, slots=True)
 class _Stand:
-    """A server that listens."""
+    """A running server."""
 
     url: str
     ca: Path
@@ -34,7 +34,7 @@ class _Stand:
 
 
 async def run(rounds: int, calls: int, kinds: Sequence[str], say: Say) -> dict[str, Any]:
-    """CPU in µs per call and calls per second, by client and round, and how many times the floor's CPU each takes."""
+    """CPU in µs per call and calls per second, by client and round, and the ratio to the CPU of `raw`."""
     seen: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     async with _stand(say) as stand:
         for number in range(1, rounds + 1):
@@ -46,7 +46,7 @@ async def run(rounds: int, calls: int, kinds: Sequence[str], say: Say) -> dict[s
 
 
 def ratios(seen: Rounds) -> dict[str, float]:
-    """The median, over the rounds, of a client's CPU ÷ the floor's in the same round; none without the floor."""
+    """The median over the rounds of a client's CPU ÷ that of `raw` in the same round; None without `raw`."""
     floor = [one["cpuUs"] for one in seen.get(FLOOR, ())]
     return {
         kind: round(median(one["cpuUs"] / low for one, low in zip(figures, floor, strict=True)), 3)
@@ -56,7 +56,7 @@ def ratios(seen: Rounds) -> dict[str, float]:
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
-    """A line per client, of medians; the ratio is of its CPU to the floor's."""
+    """A line of medians for each client, with the ratio of its CPU to that of `raw`."""
     lines = [f"{'client':<14}{'CPU µs/call':>13}{'calls/s':>10}{'ratio':>8}"]
     for kind, figures in result["kinds"].items():
         cpu, speed = (median(one[name] for one in figures) for name in ("cpuUs", "perSecond"))
@@ -107,7 +107,7 @@ async def _client(stand: _Stand, kind: str, calls: int) -> dict[str, Any]:
 
 
 async def _start(name: str, core: int | None, *wanted: str) -> asyncio.subprocess.Process:
-    """A program of this package; what it says on stderr is shown."""
+    """Start a program of this package. Its stderr is shown."""
     pinned = () if core is None else ("--core", str(core))
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", f"outbound_http.{name}", *wanted, *pinned, stdout=asyncio.subprocess.PIPE

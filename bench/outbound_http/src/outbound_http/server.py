@@ -1,4 +1,4 @@
-"""A stand-in for the Graph API over TLS: `python -m outbound_http.server --folder DIR`.
+"""A fake Graph API over TLS: `python -m outbound_http.server --folder DIR`.
 
 Every `POST` is answered at once, and with the same bytes: only what its caller does is measured. Writes its certificate
 to the folder, prints `ready <port>` when it listens, and serves until it is ended.
@@ -57,7 +57,7 @@ async def _serve(folder: Path) -> None:
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until terminated."""
     parser = argparse.ArgumentParser(
         prog="python -m outbound_http.server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 as the two ends that are written by hand need. Pure."""
+"""The parts of HTTP/1.1 that the two hand-written ends need. Pure."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ _OK: Final = b"HTTP/1.1 200 "
 
 
 def message_end(data: bytes) -> int:
-    """Where the first message of `data` ends, in bytes; 0 while it is not whole. Its length must be told."""
+    """Where the first message of `data` ends, in bytes; 0 while it is incomplete. It must have a content-length."""
     head = data.find(b"\r\n\r\n")
     if head < 0:
         return 0
@@ -20,18 +20,18 @@ def message_end(data: bytes) -> int:
 
 
 def status_and_body(answer: bytes) -> tuple[int, bytes]:
-    """What a whole answer says."""
+    """A complete answer."""
     status = 200 if answer.startswith(_OK) else int(answer[9:12])
     return status, answer[answer.find(b"\r\n\r\n") + 4 :]
 
 
 def request(host: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-    """A whole `POST`."""
+    """The bytes of a `POST`."""
     lines = [f"POST {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
 def answer(body: bytes, headers: dict[str, str]) -> bytes:
-    """A whole `200`."""
+    """The bytes of a `200`."""
     lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body

@@ -1,1 +1,1 @@
-"""The yardstick: how fast the services are, beside honest baselines."""
+"""The yardstick: measures how fast the services are, compared with honest baselines."""

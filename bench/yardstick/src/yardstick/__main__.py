@@ -1,13 +1,15 @@
-"""How fast the services are, beside honest baselines.
+"""Measures how fast the services are, compared with honest baselines.
 
-`python -m yardstick goals` (`make bench-goals`) prints each goal with the median of its paired ratios, and ends with 1
-when one that must hold falls short. `python -m yardstick all` (`make bench`) also measures NestJS with BullMQ, latency
-end to end and cost as everything grows, and writes a report with plots. `python -m yardstick profile`
-(`make bench-profile`) adds where the services' time goes, `python -m yardstick telemetry` (`make bench-telemetry`) what
-metrics and traces cost; `python -m yardstick report` writes the report again from its JSON.
+  python -m yardstick goals      print each goal with the median of its paired ratios; exit with 1 if a goal that
+                                 must hold is missed (make bench-goals)
+  python -m yardstick all        also measure NestJS with BullMQ, end-to-end latency, and cost as everything grows;
+                                 write a report with plots (make bench)
+  python -m yardstick profile    add where the CPU time of the services goes (make bench-profile)
+  python -m yardstick telemetry  add what metrics and traces cost (make bench-telemetry)
+  python -m yardstick report     write the report again from its JSON
 
-A real broker and a real mongod are started, and each side as a process of its own on a core of its own, one after the
-other in interleaved rounds.
+It starts a real broker and a real mongod. Each side is its own process on its own core. The sides run one after
+another, in interleaved rounds.
 """
 
 import argparse
@@ -42,18 +44,28 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("what", choices=["goals", "all", "profile", "telemetry", "report"])
-    add("--quick", action="store_true", help="two short rounds: a look, within ten minutes")
-    add("--rounds", type=int, help="instead of five (or two)")
-    add("--parts", default=",".join(PARTS), help="some of the goals' parts: %(default)s")
-    add("--skip", default="", help="of `all`: nest, latency, growth")
-    add("--dimensions", default="", help="of growth, only these: messages, conversations, tenants, sendBacklog, …")
-    add("--keep", action="store_true", help="of `all`: what is not measured now stays as it is in the report")
+    add("--quick", action="store_true", help="two short rounds, for a first impression in ten minutes")
+    add("--rounds", type=int, help="number of rounds (default: 5; with --quick: 2)")
+    add(
+        "--parts", default=",".join(PARTS), help="parts of the goals to measure, comma separated (default: %(default)s)"
+    )
+    add("--skip", default="", help="with `all`, leave out some of nest,latency,growth")
+    add(
+        "--dimensions",
+        default="",
+        help="only these dimensions of growth: messages, conversations, tenants, sendBacklog, …",
+    )
+    add(
+        "--keep",
+        action="store_true",
+        help="with `all`, keep the earlier measurements of parts that are not measured now",
+    )
     add("--out", type=Path, default=Path("bench/report"), help="folder of the report (default: %(default)s)")
     return parser.parse_args(argv)
 
 
 async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Measure what is wanted; everything as JSON has it. What is there so far is given to `keep` as it grows."""
+    """Measure, and return everything as it is in the JSON. Intermediate results are given to `keep`."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     rounds = given.rounds or (2 if given.quick else 5)
     parts, outcome, skipped = given.parts.split(","), Outcome(), given.skip.split(",")
@@ -79,13 +91,13 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
 
 
 async def profiled(given: argparse.Namespace) -> dict[str, Any]:
-    """Where the time goes."""
+    """Measure where the CPU time goes."""
     async with rig() as place:
         return await profile(place, 5.0 if given.quick else 15.0, say)
 
 
 async def measured_telemetry(given: argparse.Namespace) -> dict[str, Any]:
-    """What metrics and traces cost."""
+    """Measure what metrics and traces cost."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     async with rig() as place:
         return await telemetry(place, sizes, given.rounds or (2 if given.quick else 5), say)
@@ -105,7 +117,7 @@ def main() -> None:
             print("\n".join(table(found["telemetry"])))
         write(found, given.out)
     else:
-        # An hour's work is not lost with its last minute.
+        # Intermediate results are written, so that a failure in the last minute does not lose an hour's work.
         found = asyncio.run(run(given, lambda found: write(found, given.out) if given.what == "all" else None))
     print("\n".join(verdicts(found)))
     if given.what != "goals":
@@ -116,7 +128,7 @@ def main() -> None:
 
 
 def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    """`found` with what was measured now: goals and rounds by name, the HTTP client where it was."""
+    """`found` with the new measurements: goals and rounds by name, and the HTTP client if it was measured."""
     return {
         **found,
         "goals": {**found.get("goals", {}), **measured["goals"]},
@@ -133,7 +145,7 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 
 def verdicts(found: dict[str, Any]) -> list[str]:
-    """The machine, and a line for each goal that was measured."""
+    """The machine, and a line for each measured goal."""
     values = found["goals"]
     return [
         "",
@@ -148,7 +160,7 @@ def verdicts(found: dict[str, Any]) -> list[str]:
 
 
 def write(found: dict[str, Any], folder: Path) -> None:
-    """The report, its pictures, and the measurements behind them."""
+    """Write the report, its plots, and the measurements behind them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(markdown(found, draw(found, folder)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is measured against what: the sides of each part, as processes on a rig."""
+"""The comparisons: the sides of each part, as processes on a rig."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ _OUT: Final = topics.Topic("bench-out", "k", "bench", "What baselines publish.")
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much of everything: seconds of a run, messages in a backlog."""
+    """The sizes: seconds of a run, messages in a backlog."""
 
     seconds: float
     messages: int
@@ -35,12 +35,12 @@ class Sizes:
 
     @classmethod
     def full(cls) -> "Sizes":
-        """For a report."""
+        """The sizes for a report."""
         return cls(seconds=6.0, messages=60_000, sends=10_000)
 
     @classmethod
     def quick(cls) -> "Sizes":
-        """For a look."""
+        """The sizes for a first impression."""
         return cls(seconds=4.0, messages=30_000, sends=6_000)
 
 
@@ -62,7 +62,7 @@ async def webhook_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> Asy
     makers = {"ingress": endpoints.ingress, "bare ASGI": endpoints.bare_asgi, "pywa on FastAPI": endpoints.pywa}
     if nest is not None:
         makers[NEST] = nest.ingress
-    await run(endpoints.bare_asgi)  # the broker's compiler needs a while
+    await run(endpoints.bare_asgi)  # warms up the broker's JVM
     if nest is not None:
         await nest.clear()
     yield {name: partial(run, make) for name, make in makers.items()}
@@ -70,7 +70,7 @@ async def webhook_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> Asy
 
 @asynccontextmanager
 async def conversation_sides(rig: Rig, sizes: Sizes) -> AsyncIterator[dict[str, Side]]:
-    """A topic full of messages, worked off by each. The first run of all makes the documents that the floor writes."""
+    """A full topic of messages, processed by each side. The first run makes the documents of the lower bound."""
     await rig.fresh_topics(*topics.ALL, _OUT)
     await rig.fill(account_records())
     await rig.fill(webhook_records(sizes.messages, customers=_CUSTOMERS))
@@ -110,7 +110,7 @@ async def conversation_sides(rig: Rig, sizes: Sizes) -> AsyncIterator[dict[str, 
 
 @asynccontextmanager
 async def sender_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> AsyncIterator[dict[str, Side]]:
-    """A topic full of send requests, worked off by each; Meta's stand-in answers at once."""
+    """A full topic of send requests, processed by each side. The fake Meta answers at once."""
     await rig.fresh_topics(*topics.ALL, _OUT)
     await rig.fill(account_records())
     await rig.fill(send_records(sizes.sends))
@@ -129,7 +129,7 @@ async def sender_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> Asyn
         async def ours() -> Measurement:
             return await run(lambda name: sender(rig, graph.url, name, name), fresh_name())
 
-        for _ in range(2):  # the broker's compiler has not seen transactions like these
+        for _ in range(2):  # warms up the broker's JVM for these transactions
             await ours()
 
         async def usual(workers: int) -> Measurement:
@@ -137,7 +137,7 @@ async def sender_sides(rig: Rig, sizes: Sizes, nest: Nest | None = None) -> Asyn
             return await run(make, fresh_name())
 
         async def nestjs() -> Measurement:
-            assert nest is not None  # noqa: S101  # it is a side only then
+            assert nest is not None  # noqa: S101  # this side exists only with nest
             await nest.fill(sizes.sends)
             return await run(lambda _: nest.sender(graph.url), fresh_name())
 

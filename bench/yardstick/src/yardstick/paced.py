@@ -1,4 +1,4 @@
-"""Services at a given rate: what a message costs when there are few, and when there are many."""
+"""Services at a given rate: the cost of a message at a low and at a high rate."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ _CUSTOMERS: Final = 4_000
 
 
 class Pace:
-    """Writes record number i at i/rate seconds, until it is over."""
+    """Writes record number i at i/rate seconds, until the end."""
 
     def __init__(self, rig: Rig, make: Callable[[int], Outgoing], rate: float) -> None:
         self._kafka = rig.kafka
@@ -43,7 +43,7 @@ class Pace:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """For as long as the block runs."""
+        """Write during the block."""
         writing = asyncio.create_task(self._write(), name="pace")
         try:
             yield
@@ -66,9 +66,9 @@ class Pace:
 
 
 async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace: Pace, seconds: float) -> Measurement:
-    """What `program` uses in `seconds`, after it has warmed up and has caught up with what had piled up meanwhile.
+    """What `program` uses in `seconds`, after it has warmed up and processed the records from its start.
 
-    At the end nothing of it is left behind. Raises `TimeoutError` when it cannot keep up.
+    At the end no records are left. Raises `TimeoutError` when it cannot keep up.
     """
     base = await progress()
     async with pace.running():
@@ -109,7 +109,7 @@ async def paced_sides(rig: Rig, seconds: float, slow: float, fast: float) -> Asy
 
         async def messages(rate: float) -> Measurement:
             name, base = fresh_name(), int(uuid.uuid4().int % 10**6) * 10**6
-            await rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # what others have left there is none of this
+            await rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # without the records of earlier measurements
 
             def record(number: int) -> Outgoing:
                 return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))

@@ -1,4 +1,4 @@
-"""Where a service's CPU time goes, by module: py-spy looks at it for some seconds while it works at full load.
+"""Where a service's CPU time goes, by module: py-spy samples it for some seconds at full load.
 
 Only threads that run Python are seen by it; what the HTTP client's own thread and the garbage of others use is the
 difference to the process's CPU time, and is told beside it.
@@ -60,7 +60,7 @@ def by_module(stacks: Iterable[str]) -> Counter[str]:
 
 
 async def profile(rig: Rig, seconds: float, say: Say) -> dict[str, dict[str, Any]]:
-    """Each service at full load, and the sender at 1,000 sends a second: as JSON has it."""
+    """Profile each service at full load, and the sender at 1,000 sends a second; the JSON."""
     found = {}
     for name, running in _SERVICES.items():
         async with running(rig, seconds) as (program, done):
@@ -71,7 +71,7 @@ async def profile(rig: Rig, seconds: float, say: Say) -> dict[str, dict[str, Any
 
 
 def told(modules: Mapping[str, float], most: int) -> str:
-    """The largest, in a line."""
+    """The largest shares as a line."""
     return ", ".join(f"{name} {share:.0%}" for name, share in list(modules.items())[:most])
 
 
@@ -145,7 +145,7 @@ async def _ingress(rig: Rig, seconds: float) -> Running:
 
 @asynccontextmanager
 async def _conversation(rig: Rig, seconds: float) -> Running:
-    del seconds  # there is enough for any
+    del seconds  # there are enough messages for any time
     await rig.fresh_topics(*topics.ALL)
     await rig.fill(account_records())
     await rig.fill(webhook_records(_MESSAGES, customers=_CUSTOMERS))
@@ -190,7 +190,7 @@ async def _sending(rig: Rig, latency_ms: float) -> Running:
 
 
 async def _records_in(rig: Rig, topic: topics.Topic) -> int:
-    """How many records a topic has that nothing was deleted from."""
+    """The number of records in a topic without deletions."""
     async with AIOKafkaConsumer(topic.name, bootstrap_servers=rig.kafka) as consumer:
         ends = await consumer.end_offsets([TopicPartition(topic.name, number) for number in range(PARTITIONS)])
         return int(sum(ends.values()))

@@ -1,4 +1,4 @@
-"""Sides beside each other: each round has every side once, and every second round in reverse.
+"""Compares sides: each round runs every side once, and every second round in reverse order.
 
 So what changes slowly on a shared machine meets all sides alike, and ratios are made within a round.
 """
@@ -13,7 +13,7 @@ Rounds = dict[str, list[Measurement]]
 
 
 async def interleaved(title: str, sides: Mapping[str, Side], rounds: int, say: Say) -> Rounds:
-    """The measurements of each side, one of each round."""
+    """The measurements of each side, one for each round."""
     found: Rounds = {name: [] for name in sides}
     for number in range(rounds):
         order = list(sides) if number % 2 == 0 else list(sides)[::-1]

@@ -28,7 +28,7 @@ class Outcome:
     http: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """Everything as JSON."""
         rounds = {
             part: {side: [_as_json(one) for one in measurements] for side, measurements in sides.items()}
             for part, sides in self.rounds.items()
@@ -46,7 +46,7 @@ def _as_json(measurement: Measurement) -> dict[str, Any]:
 
 
 async def measure_http(outcome: Outcome, rounds: int, say: Say) -> None:
-    """The sender's HTTP client; before a rig takes its cores."""
+    """Measure the sender's HTTP client, before a rig takes its cores."""
     outcome.http = await outbound_http(rounds, _CALLS, ["raw", "graph", "aiohttp"], say)
     outcome.values["outbound_http"] = float(outcome.http["ratios"]["graph"])
 
@@ -61,9 +61,9 @@ async def measure(
     nest: Nest | None = None,
     keep: Callable[[], None] = lambda: None,
 ) -> None:
-    """The parts that are wanted, of all but the HTTP client; `nest` takes part where it is there.
+    """Measure the wanted parts except the HTTP client; with `nest` if it is given.
 
-    `keep` is called when there is more.
+    `keep` is called after each part.
     """
     if "ingress" in parts:
         async with webhook_sides(rig, sizes, nest) as sides:

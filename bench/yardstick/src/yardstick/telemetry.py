@@ -1,4 +1,4 @@
-"""What telemetry costs: each service with nothing counted, with metrics, and with a share of the exchanges traced.
+"""The cost of telemetry: each service without metrics, with metrics, and with a share of the exchanges traced.
 
 The sides are the same service with other settings, interleaved; costs are CPU µs per message of the service's process,
 the thread that sends the spans included. Spans go to a receiver on the cores of the rest.
@@ -45,7 +45,7 @@ def settings_of(share: float | None, receiver: str) -> Settings:
 
 
 async def telemetry(rig: Rig, sizes: Sizes, rounds: int, say: Say) -> dict[str, Any]:
-    """All of it, as JSON has it."""
+    """Measure everything; the JSON."""
     port = free_port()
     command = python("otlp_receiver", "--port", str(port), "--quiet")
     receiver = f"http://127.0.0.1:{port}"
@@ -70,7 +70,7 @@ def _costs(measured: Rounds) -> dict[str, dict[str, float]]:
 
 
 def calls() -> dict[str, float]:
-    """What one call costs, in µs: Prometheus' client, and OpenTelemetry's SDK in its place."""
+    """The cost of one call in µs, of Prometheus' client and of OpenTelemetry's SDK."""
     registry = CollectorRegistry()
     counter, histogram = Counter("c", "c", ["a"], registry=registry).labels("b"), Histogram("h", "h", registry=registry)
     meter = MeterProvider(metric_readers=[InMemoryMetricReader()]).get_meter("bench")

@@ -1,4 +1,4 @@
-"""`python -m ai_responder`: answer customers until SIGTERM."""
+"""`python -m ai_responder`: answers customers until SIGTERM."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ _AWAY = "Kafka is away, trying again: %s"
 
 
 class OutageLines(logging.Filter):
-    """One line a minute while Kafka is away: the driver has several for each attempt, ten times a second."""
+    """Passes one line a minute while Kafka is away, because the driver logs several lines ten times a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ class OutageLines(logging.Filter):
 
 
 async def run(settings: Settings) -> None:
-    """Answer until SIGTERM or Ctrl-C cancels this task; while Kafka is away at the start, keep trying.
+    """Answer until SIGTERM or Ctrl-C cancels this task. If Kafka is away at the start, keep trying.
 
-    `FastStream.run` would set its signal handlers anew at each attempt, for an application that a failed start has
-    ended: a signal between two attempts would be lost.
+    `FastStream.run` is not used, because it sets its signal handlers again with each attempt, for an application that
+    the failed start has ended. A signal between two attempts would be lost.
     """
     this = asyncio.current_task()
     assert this is not None  # noqa: S101  # a coroutine always runs in a task
@@ -75,10 +75,10 @@ async def run(settings: Settings) -> None:
 def main() -> int:
     """The command line."""
     fields = Settings.model_fields.items()
-    names = "\n".join(f"  {name.upper():30} {field.description or ''}" for name, field in fields)
+    names = "\n".join(f"  {name.upper():30} {field.description or ''}".rstrip() for name, field in fields)
     argparse.ArgumentParser(
         prog="python -m ai_responder",
-        description="Answers customers: an example consumer of incoming-messages.",
+        description="Answers customers. An example of a consumer of incoming-messages.",
         epilog=f"settings (environment variables):\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()

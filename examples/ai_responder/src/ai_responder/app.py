@@ -1,4 +1,4 @@
-"""The consumer: FastStream on `incoming-messages`, answers to `whatsapp-cloud-send`."""
+"""The consumer: FastStream reads `incoming-messages`, and answers go to `whatsapp-cloud-send`."""
 
 import asyncio
 import itertools
@@ -28,13 +28,13 @@ _GOING_ON: Final = ("correlation-id", "traceparent", "tracestate")
 
 
 def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
-    """The broker with its one subscriber. Each setting that differs from FastStream's default says why."""
+    """The broker with its only subscriber. A comment explains each setting that differs from FastStream's default."""
     broker = KafkaBroker(
         settings.kafka_bootstrap_servers.split(","),  # FastStream takes one text for one broker
-        acks="all",  # a reply that was acknowledged is not lost with a leader
+        acks="all",  # an acknowledged reply survives the loss of a leader
         enable_idempotence=True,
         allow_auto_create_topics=False,  # a missing topic is an error, not a topic with one partition
-        log_level=logging.DEBUG,  # its two lines per message cost more than the message
+        log_level=logging.DEBUG,  # its two log lines per message cost more than the message
         graceful_timeout=30.0,  # the slowest answer of a language model
         apply_types=False,  # records are read as they are
     )
@@ -50,13 +50,13 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         group_id=settings.ai_group,
         batch=True,
         max_records=_BATCH_RECORDS,
-        # A batch may be one conversation, answered by a model that takes all its time for each message. A consumer
-        # that is longer away than this loses its partitions, and would begin the same batch again for ever.
+        # A batch may be one conversation, and the model may need its whole time limit for each message. A consumer that
+        # polls later than this loses its partitions, and would start the same batch again for ever.
         max_poll_interval_ms=int((_BATCH_RECORDS * settings.llm_timeout_seconds + _POLL_MARGIN_SECONDS) * 1000),
-        auto_offset_reset="earliest",  # a message that came before this group's first start counts too
+        auto_offset_reset="earliest",  # also messages from before this group's first start
         isolation_level="read_committed",  # each customer message exactly once
-        # Offsets are committed after the whole batch has been answered. A failure gives the batch back; what was
-        # answered already is asked for again under the same `messageId`, and not sent again.
+        # Offsets are committed after the whole batch has been answered. After a failure the batch is read again; its
+        # answers have the same `messageId`, so the sender does not send them twice.
         ack_policy=AckPolicy.NACK_ON_ERROR,
         decoder=raw_records,
     )
@@ -65,7 +65,7 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
             fresh = _fresh(_conversations(records, skipped), max_age, datetime.now(UTC))
             await answer_all(broker, brain, fresh, settings.ai_group)
         except Exception:
-            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # NACK_ON_ERROR itself comes back at once
+            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # because NACK_ON_ERROR retries at once
             raise
 
     return broker
@@ -74,7 +74,7 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
 async def answer_all(
     broker: KafkaBroker, brain: Brain, conversations: Sequence[Sequence[Incoming]], consumer_group: str
 ) -> None:
-    """Answer all conversations side by side, and the messages of each one after another."""
+    """Answer all conversations concurrently, and the messages of each conversation one after another."""
     async with asyncio.TaskGroup() as group:
         for conversation in conversations:
             group.create_task(_answer_in_order(broker, brain, conversation, consumer_group))
@@ -98,11 +98,11 @@ async def _send(broker: KafkaBroker, request: Mapping[str, Any], given: Mapping[
 
 
 def _fresh(conversations: Sequence[Sequence[Incoming]], max_age: timedelta, now: datetime) -> list[list[Incoming]]:
-    """Without what is too old to be answered; a new consumer group reads what the topic has kept."""
+    """Without messages that are too old to be answered. A new consumer group reads everything that the topic keeps."""
     fresh = [[one for one in conversation if not one.is_older(max_age, now)] for conversation in conversations]
     old = sum(map(len, conversations)) - sum(map(len, fresh))
     if old:
-        log.info("not answered, because they are older than AI_MAX_AGE_SECONDS: %s messages", old)
+        log.info("%s messages are older than AI_MAX_AGE_SECONDS and are not answered", old)
     return [conversation for conversation in fresh if conversation]
 
 
@@ -113,7 +113,9 @@ def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]], skipped: Ite
         incoming = read(record.value, headers, datetime.fromtimestamp(record.timestamp / 1000, UTC))
         if incoming is None:
             place = (record.topic, record.partition, record.offset)
-            log.warning("not an event, skipped (the %s. since the start): %s/%s at %s", next(skipped), *place)
+            log.warning(
+                "skipped a record that is not an event (%s since the start): %s/%s at %s", next(skipped), *place
+            )
         else:
             conversations.setdefault(incoming.conversation, []).append(incoming)
     return list(conversations.values())

@@ -1,6 +1,6 @@
-"""What to answer: the one place to put your own AI.
+"""Decides what to answer. Put your own AI here.
 
-A brain takes the customer's words and the event's data, and returns the answer, or None to say nothing.
+A brain takes the customer's text and the data of the event. It returns the answer, or None to send nothing.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def by_rules(text: str, data: Mapping[str, Any]) -> str | None:
 
 
 def by_llm(settings: Settings, client: httpx.AsyncClient) -> Brain:
-    """Answer by a language model over HTTP; by the rules when it does not answer in time."""
+    """Answer with a language model over HTTP, or with the rules when it does not answer in time."""
     key = settings.llm_key.get_secret_value() if settings.llm_key else ""
 
     async def answer(text: str, data: Mapping[str, Any]) -> str | None:
@@ -50,7 +50,7 @@ def by_llm(settings: Settings, client: httpx.AsyncClient) -> Brain:
             "messages": [{"role": "system", "content": settings.llm_prompt}, {"role": "user", "content": text}],
         }
         try:
-            # httpx counts its timeout anew for each step, so a model that trickles could hold a batch for ever.
+            # httpx restarts its time-out with each step, so a slow stream of bytes could hold a batch for ever.
             async with asyncio.timeout(settings.llm_timeout_seconds):
                 response = await client.post(
                     settings.llm_url or "", json=request, headers={"authorization": f"Bearer {key}"}
@@ -58,14 +58,14 @@ def by_llm(settings: Settings, client: httpx.AsyncClient) -> Brain:
             response.raise_for_status()
             return _words(response.json()["choices"][0]["message"]["content"])
         except (httpx.HTTPError, TimeoutError, KeyError, IndexError, TypeError, ValueError) as error:
-            log.warning("the model did not answer, the rules do: %s", type(error).__name__)
+            log.warning("the model did not answer, so the rules answer: %s", type(error).__name__)
             return await by_rules(text, data)
 
     return answer
 
 
 def _words(content: object) -> str:
-    """What a customer may get: `content` is null where a model refuses or calls a tool. Raises `TypeError`."""
+    """The text for the customer. Raises `TypeError` if there is none, because the model refuses or calls a tool."""
     if not isinstance(content, str):
         raise TypeError("the model's answer has no text")
     return content[:4096]

@@ -1,4 +1,4 @@
-"""From an event of `incoming-messages` to a send request. Pure, but for the brain."""
+"""From an event of `incoming-messages` to a send request. Pure, except for the brain."""
 
 import json
 from collections.abc import Mapping
@@ -17,25 +17,25 @@ WITHOUT_WORDS: Final = "Thank you! I can only read text so far."
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One event with the headers that have to go on."""
+    """One event, and its headers that the reply must carry."""
 
     event: Mapping[str, Any]
     headers: Mapping[str, str]
     written: datetime | None = None
-    """When the customer wrote it, as far as that is known."""
+    """When the customer wrote it, if that is known."""
 
     @property
     def conversation(self) -> str:
-        """Replies of one conversation are made one after another."""
+        """The id of the conversation. Its messages are answered one after another."""
         return str(self.event["data"]["conversationId"])
 
     def is_older(self, max_age: timedelta, now: datetime) -> bool:
-        """Whether it was written longer ago than that: the customer does not wait for a reply any more."""
+        """Whether it is older than `max_age`. The customer no longer waits for a reply then."""
         return self.written is not None and now - self.written > max_age
 
 
 def read(value: bytes | None, headers: Mapping[str, str], stored: datetime | None = None) -> Incoming | None:
-    """The event, or None when the record is not one: it can be skipped, because it would never become one.
+    """The event, or None when the record has none. Such a record can be skipped, because it never will have one.
 
     `stored` is when Kafka got the record.
     """
@@ -51,7 +51,7 @@ def read(value: bytes | None, headers: Mapping[str, str], stored: datetime | Non
 
 
 def _written(event: Mapping[str, Any], stored: datetime | None) -> datetime | None:
-    """When the customer wrote it. A time that cannot be true (Meta repeats for seven days) is that of the receipt."""
+    """When the customer wrote it; the receipt's time if that cannot be true, because Meta repeats for seven days."""
     occurred, recorded = _moment(event.get("occurredAt")), _moment(event.get("recordedAt")) or stored
     if occurred is None or recorded is None:
         return occurred or recorded
@@ -67,7 +67,7 @@ def _moment(text: object) -> datetime | None:
 
 
 def _recipient(data: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """Who gets the reply, and whether that is a group: what was asked in a group is answered there, or not at all."""
+    """The recipient of the reply, and whether it is a group. A message in a group is answered in it, or not."""
     message = data.get("message")
     group = data["contact"].get("groupId") or (message.get("group_id") if isinstance(message, dict) else None)
     if group:
@@ -78,8 +78,8 @@ def _recipient(data: Mapping[str, Any]) -> tuple[str | None, bool]:
 async def reply_to(incoming: Incoming, brain: Brain, group: str) -> dict[str, Any] | None:
     """The send request that answers, or None.
 
-    Its `messageId` is derived from the consumer group and the event's id: the same event, seen twice by one group, asks
-    for the same send, and the sender sends it once. Two groups are two answers.
+    Its `messageId` is derived from the consumer group and the event's id. A group that reads an event twice requests
+    the same send twice, and the sender sends it once. Two groups send two answers.
     """
     event, data = incoming.event, incoming.event["data"]
     if "chatbotId" not in data or data.get("messageType") in SILENT:

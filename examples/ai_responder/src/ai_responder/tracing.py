@@ -1,8 +1,8 @@
-"""Traces, in OpenTelemetry's ordinary way: the trace of a record goes on in the reply.
+"""Traces in the usual way of OpenTelemetry: the reply continues the trace of its record.
 
-Set OTEL_EXPORTER_OTLP_ENDPOINT and the spans go there; without it they cost nothing. Whether an exchange is followed
-was decided where it began, and the sampler obeys. A batch has a span for each of its records: FastStream's own
-middleware makes one for the batch, and the exchanges of its records would end there.
+OTEL_EXPORTER_OTLP_ENDPOINT says where spans go; without it they cost nothing. The service where an exchange began
+decides whether it is traced, and the sampler follows that. Each record of a batch has its own span. FastStream's own
+middleware makes one span for the batch, which would end the traces of its records.
 """
 
 import os
@@ -25,7 +25,7 @@ _tracer: Final = trace.get_tracer("ai_responder")
 
 @contextmanager
 def exported() -> Iterator[None]:
-    """Send spans for as long as the block runs, if the environment says where."""
+    """Export spans during the block, if the environment has an endpoint."""
     if not os.environ.get(ENDPOINT):
         yield
         return
@@ -42,7 +42,7 @@ def exported() -> Iterator[None]:
 
 @contextmanager
 def processing(topic: str, headers: Mapping[str, str]) -> Iterator[None]:
-    """The work on one record, as a part of its sending."""
+    """A span for the work on one record; its parent is the span that sent it."""
     about = {
         "messaging.system": "kafka",
         "messaging.operation.type": "process",
@@ -54,7 +54,7 @@ def processing(topic: str, headers: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def sending(topic: str, headers: dict[str, str]) -> Iterator[None]:
-    """The sending of a record; its `headers` get the span as their `traceparent`."""
+    """A span for sending a record; it is put into `headers` as `traceparent`."""
     about = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
     with _tracer.start_as_current_span(f"send {topic}", kind=SpanKind.PRODUCER, attributes=about):
         inject(headers)

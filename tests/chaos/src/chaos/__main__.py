@@ -1,7 +1,7 @@
 """The fault suite: `python -m chaos --faults 40 --seed 7` (or `make chaos FAULTS=40 SEED=7`).
 
-Starts the whole system, lets customers and producers write through it while faults go on, waits for quiet, and checks
-what every phone received. Ends with a report, and with 1 on any breach.
+It starts the whole system. Customers and producers write through it while it injects faults. Then it waits until
+all work is done, and checks what every phone received. It prints a report, and exits with 1 if a promise was broken.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from chaos.report import Run, as_json, as_text
 from chaos.run import Outcome, run
 
 _QUIET_SECONDS = 240.0
-_BROKEN_QUIET_SECONDS = 75.0  # what is lost never comes; what is sent twice comes after the window for doubts
+_BROKEN_QUIET_SECONDS = 75.0  # a lost message never comes; a second send comes after the doubt window
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,31 +28,43 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         prog="python -m chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     number = parser.add_argument
-    number("--faults", type=int, default=40, help="how many (default: %(default)s)")
+    number("--faults", type=int, default=40, help="number of faults (default: %(default)s)")
     number("--seed", type=int, default=7, help="the same seed gives the same faults (default: %(default)s)")
     number("--rate", type=float, default=6.0, help="customer messages a second (default: %(default)s)")
-    number("--customers", type=int, default=24, help="how many write (default: %(default)s)")
-    number("--kafka-nodes", type=int, default=3, choices=(1, 3), help="brokers (default: %(default)s)")
-    number("--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the set (default: %(default)s)")
-    number("--quiet-seconds", type=float, help="how long to wait for the end (default: 240, of a broken build 75)")
+    number("--customers", type=int, default=24, help="number of customers who write (default: %(default)s)")
+    number("--kafka-nodes", type=int, default=3, choices=(1, 3), help="Kafka brokers (default: %(default)s)")
+    number(
+        "--mongo-nodes", type=int, default=3, choices=(1, 3), help="members of the replica set (default: %(default)s)"
+    )
+    number("--quiet-seconds", type=float, help="longest wait for the end of all work (default: 240; with --build: 75)")
     number(
         "--kinds",
-        help="only these, by comma: outage, outage:kafka, kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …",
+        help="only these kinds of faults, comma separated: outage, outage:kafka, kill, pause, scale, stop, storm, sender, kill:sender, storm:reset, …",
     )
     number(
-        "--lose-answers", type=float, default=0.0, metavar="SHARE", help="lose the answers of this share of all calls"
+        "--lose-answers",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of calls to Meta whose answer is lost (0.05: 5 %%)",
     )
-    number("--fail-calls", type=float, default=0.0, metavar="SHARE", help="let this share of all calls fail (131000)")
-    number("--rolling", action="store_true", help="no faults: every process replaced in a rolling way under traffic")
-    number("--no-attacker", action="store_true", help="without the tenant that attacks (a broken build has none)")
-    number("--build", choices=sorted(BUILDS), help="run a broken build, and the run has to fail (but for: uncommitted)")
-    number("--json", type=Path, help="also write the report there as JSON")
-    number("--verbose", action="store_true", help="say each fault as it is done")
+    number(
+        "--fail-calls",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of calls to Meta that fail with code 131000",
+    )
+    number("--rolling", action="store_true", help="no faults: replace every process, one after another, under traffic")
+    number("--no-attacker", action="store_true", help="leave out the attacking tenant (--build leaves it out too)")
+    number("--build", choices=sorted(BUILDS), help="run a broken build; the run has to fail (except with uncommitted)")
+    number("--json", type=Path, help="also write the report as JSON to this file")
+    number("--verbose", action="store_true", help="print each fault when it is injected")
     return parser.parse_args(argv)
 
 
 def options_of(given: argparse.Namespace) -> Options:
-    """What a run is told."""
+    """The options of a run."""
     build = BUILDS.get(given.build)
     patience = _BROKEN_QUIET_SECONDS if build and build.breach else _QUIET_SECONDS
     return Options(
@@ -73,7 +85,7 @@ def options_of(given: argparse.Namespace) -> Options:
 
 
 def reported(options: Options, outcome: Outcome) -> Run:
-    """The run as it is reported."""
+    """The run in the form of the report."""
     build = f", build: {options.build}" if options.build else ""
     kind = "rolling update" if options.rolling else "chaos"
     return Run(
@@ -92,7 +104,7 @@ def reported(options: Options, outcome: Outcome) -> Run:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run it; the exit code."""
+    """Run the suite; the exit code."""
     given = arguments(argv)
     logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR, format="%(asctime)s %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""A tenant that attacks the others while the faults go on, in every way of `hostile`, at rates that leave the machine usable.
+"""A tenant that attacks the others during the faults, in every way of `hostile`, at rates that the machine can handle.
 
 It has its own account, number and API key, and a program that speaks HTTP badly. Whatever it is answered, it goes on;
 what it does to the customers is what the witnesses see.
@@ -45,7 +45,7 @@ _PAUSES: Final[Mapping[str, float]] = {
 
 
 class Attacker:
-    """Attacks until `stop`. `done` counts attacks by kind, those that found nothing to talk to included."""
+    """Attacks until `stop`. `done` counts attacks by kind, including those that reached no service."""
 
     def __init__(self, system: System, session: ClientSession, traffic: Traffic, rng: random.Random) -> None:
         self._stage = Stage(system, session)
@@ -66,7 +66,7 @@ class Attacker:
         self._tenant = await self._stage.onboard(ATTACKER, NUMBER)
 
     async def run(self) -> None:
-        """Attack in all ways side by side."""
+        """Run all attacks concurrently."""
         deeds: Mapping[str, Callable[[], Awaitable[object]]] = {
             "forged statuses": self._forge,
             "calls that name": self._name,
@@ -82,7 +82,7 @@ class Attacker:
                 group.create_task(self._again(name, deed))
 
     def stop(self) -> None:
-        """End after what is under way."""
+        """Stop after the running attacks."""
         self._stop.set()
 
     async def _again(self, name: str, deed: Callable[[], Awaitable[object]]) -> None:
@@ -91,7 +91,7 @@ class Attacker:
             try:
                 await deed()
             except (ClientError, KafkaError, StepFailed, OSError, TimeoutError, LookupError, ValueError) as error:
-                log.info("an attack found nobody: %s: %r", name, error)
+                log.info("an attack got no answer: %s: %r", name, error)
 
     async def _pause(self, mean: float) -> bool:
         try:
@@ -102,7 +102,7 @@ class Attacker:
         return False
 
     async def _forge(self) -> None:
-        """Statuses on the own number that name sends of others: by ids that anybody computes, and by what Meta has."""
+        """Statuses on its own number that name sends of others, by ids that any tenant can compute and by wamids of Meta."""
         callbacks = [*self._computed()]
         await self._look()
         wamids = [f"wamid.mallory-{next(self._numbers)}" for _ in callbacks]
@@ -116,14 +116,14 @@ class Attacker:
         await self._stage.deliver(webhook(self._tenant.waba, value_of(NUMBER, statuses=told)))
 
     def _computed(self) -> Iterator[str]:
-        """Of the latest sends, and of those that come next: they are known before they are asked for."""
+        """Journal ids of the latest sends, and of the next ones, which can be computed before they are requested."""
         for sent in self._traffic.directs[-6:]:
             index = sent.message_id.rpartition("-")[0]
             for message_id in (sent.message_id, f"{index}-{sent.order + 1}"):
                 yield f"wce:{public_journal_id(sent.chatbot_id, message_id)}"
 
     async def _look(self) -> None:
-        """What Meta has of the others' sends: as if their callback data had been seen."""
+        """Meta's data of the others' sends, as if the attacker had seen their callback data."""
         after = str(self._seen[-1]["seq"]) if self._seen else "0"
         fresh = await self._stage.client.received(after=after)
         self._seen = [*self._seen, *(entry for entry in fresh if entry["phoneNumberId"] != NUMBER)][-50:]
@@ -162,7 +162,7 @@ class Attacker:
             await write(self._stage.kafka, SEND, [(self._tenant.chatbot_id.encode(), payloads.compact(body), ())])
 
     async def _garbage(self) -> None:
-        """Ten records a time, under the keys of others, too; more than 250 a minute."""
+        """Ten records at a time, also with the keys of others; more than 250 a minute."""
         keys = [None, *(bot.chatbot_id.encode() for bot in self._traffic.bots), self._tenant.chatbot_id.encode()]
         records = [(self._rng.choice(keys), value, ()) for value in payloads.garbage(10)]
         await write(self._stage.kafka, SEND, records)
@@ -188,10 +188,10 @@ class Attacker:
         await sockets.slow(addresses, sockets.SLOW, each=_SLOW_EACH, seconds=10.0)
 
     def _phone(self) -> str:
-        """A phone of the others' customers, or of none."""
+        """A phone of another tenant's customer, or an unused one."""
         return f"4915{self._rng.randrange(2 * self._traffic.customers):08d}"
 
 
 def own_session() -> ClientSession:
-    """Connections of its own: what waits for the attacker must not make the customers wait."""
+    """Its own connections, so that its slow calls do not delay the customers."""
     return ClientSession(connector=TCPConnector(limit=100))

@@ -1,6 +1,6 @@
 """Deliberately broken builds: `python -m chaos.broken_builds HOW SERVICE` runs a service with one promise cut out.
 
-The fault suite has to find each of them; a suite that passes on a broken build proves nothing.
+The fault suite has to find each of them, because a suite that passes on a broken build proves nothing.
 """
 
 import argparse
@@ -16,14 +16,14 @@ _SLOW_SECONDS: Final = 0.2
 
 
 def lanes_off() -> None:
-    """Every send is a lane of its own: nothing waits for the one before it (P4)."""
-    from sender.records.requests import Job  # only the broken service's own code is wanted here
+    """Every send has its own lane, so no send waits for the one before it (P4)."""
+    from sender.records.requests import Job  # imported here, because each build loads only the code of its own service
 
     Job.lane = property(lambda job: job.journal_id)  # type: ignore[assignment, method-assign]
 
 
 def journal_off() -> None:
-    """Nobody remembers what was sent (P3)."""
+    """The sender does not remember what it has sent (P3)."""
     from sender.journal.store import JournalStore
 
     async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
@@ -39,7 +39,7 @@ def journal_off() -> None:
 def commit_first() -> None:
     """Offsets are committed when records are read, before the transaction that stores them (P2).
 
-    The transaction takes a fifth of a second, as it may where MongoDB is busy: there is something to hit.
+    The transaction takes a fifth of a second, as it may with a busy MongoDB, so that a fault can hit it.
     """
     from common.kafka.consume.partition_session import PartitionSession
 
@@ -55,7 +55,7 @@ def commit_first() -> None:
 
 
 def origin_off() -> None:
-    """An event is published for every record of a message, and not for the one that brought it first (P2)."""
+    """An event is published for every record of a message, not only for the first one (P2)."""
     from conversation.batch import core
 
     apply = core.apply_inbound  # type: ignore[attr-defined]  # breaking in is the point
@@ -69,7 +69,7 @@ def origin_off() -> None:
 
 
 def uncommitted() -> None:
-    """The AI consumer reads what a transaction has not committed: events may come twice, replies must not (P2)."""
+    """The AI consumer also reads uncommitted events: they may come twice, but replies must not (P2)."""
     from aiokafka import AIOKafkaConsumer
 
     init = AIOKafkaConsumer.__init__
@@ -82,13 +82,13 @@ def uncommitted() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A broken build: of which service, what breaks it, and the faults that show it soonest."""
+    """A broken build: its service, the change that breaks it, and the faults that reveal it soonest."""
 
     service: str
     breaks: Callable[[], None]
     kinds: frozenset[str] | None
     breach: bool = True
-    """Whether it breaks a promise of ours, so that a run has to fail."""
+    """Whether it breaks one of our promises, so that a run has to fail."""
 
 
 BUILDS: Final[Mapping[str, Build]] = MappingProxyType(

@@ -1,8 +1,9 @@
-"""The suite's own proof: `python -m chaos.check_broken_builds` runs every broken build.
+"""Proves the fault suite: `python -m chaos.check_broken_builds` runs it on every deliberately broken build.
 
-It fails when the suite does not notice one of them.
+It exits with 1 if the suite does not notice one of them.
 """
 
+import argparse
 import sys
 
 from chaos.__main__ import main as chaos
@@ -13,6 +14,11 @@ _FAULTS = 14
 
 def main() -> int:
     """Run each; 0 when all were found."""
+    argparse.ArgumentParser(
+        prog="python -m chaos.check_broken_builds",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     unnoticed = []
     names = [name for name, build in BUILDS.items() if build.breach]
     for name in names:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _READY_SECONDS: Final = 90.0
 _LOSE_SECONDS: Final = 2.0
-"""For so long before an outage, and after its beginning, half of all answers are lost."""
+"""Seconds before and after the start of an outage in which half of all answers are lost."""
 STATUSES: Final = ("sent", "delivered", "read")
 
 
@@ -38,17 +38,17 @@ class FaultInjector:
         self.struck: dict[str, int] = {}
 
     async def begin(self) -> None:
-        """Set what holds for the whole run: rules of the emulator's fault plan."""
+        """Set the rules of the emulator's fault plan that are active during the whole run."""
         if self._always:
             self._storms[0] = {"rules": self._always}
             await self._set_rules()
 
     async def do(self, fault: Fault) -> None:
-        """Do it, wait, undo it; return when what was hit is ready again."""
+        """Inject the fault, wait, undo it, and return when its target is ready again."""
         if fault.target == "meta":
             await self._do(fault)
             return
-        # A slow machine may not have brought back yet what the plan hits again.
+        # On a slow machine the target may not be back yet when the plan hits it again.
         async with self._locks.setdefault(fault.party, asyncio.Lock()):
             await self._do(fault)
 
@@ -132,7 +132,7 @@ class FaultInjector:
         await self._start(fault.target)
 
     async def _outage(self, fault: Fault) -> None:
-        """Take a part of the way of a status away as a whole, with answers lost at its beginning."""
+        """Stop one part of the path of statuses completely, and lose answers at the start."""
         await self._set_storm(-fault.number, [{"fault": {"kind": "lose_answer"}, "match": {"probability": 0.5}}])
         await asyncio.sleep(_LOSE_SECONDS)
         undo = await self._take_away(fault.target)
@@ -142,7 +142,7 @@ class FaultInjector:
         await undo()
 
     async def _take_away(self, target: str) -> Callable[[], Awaitable[Any]]:
-        """Do so; what is returned brings it back."""
+        """Stop the part. Returns a function that restores it."""
         system, stack = self._system, self._system.stack
         if target == "secret":
             await self._client.control("POST", "config", {"appSecret": "fake-secret-of-another-app"})
@@ -197,7 +197,7 @@ class FaultInjector:
         await self._set_storm(fault.number, None)
 
     async def _set_storm(self, number: int, rules: list[dict[str, Any]] | None) -> None:
-        """Begin a storm, or (None) end it."""
+        """Start a storm; None ends it."""
         async with self._rules:
             if rules is None:
                 self._storms.pop(number, None)
@@ -206,7 +206,7 @@ class FaultInjector:
             await self._set_rules()
 
     async def _set_rules(self) -> None:
-        """Replace the emulator's plan by the storms of now, counting what the last one has struck."""
+        """Replace the emulator's plan by the active storms, and count the hits of the last plan."""
         with contextlib.suppress(OSError):
             for rule in (await self._client.control("GET", "faults"))["rules"]:
                 kind = rule["fault"]["kind"]

@@ -1,4 +1,4 @@
-"""What a run may be told, and how its system differs from production."""
+"""The options of a run, and how its system differs from production."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from chaos.plan import WINDOW_SECONDS
 
 REPLICAS: Final = {"ingress": 2, "conversation": 2, "sender": 2}
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    # Sooner than in production, and the same code: a dead owner is noticed after 6 s. The window for doubts is that of
-    # production, and shorter than the outages of the run.
+    # Shorter time-outs than in production, with the same code: a dead owner is noticed after 6 s. The doubt window is that
+    # of production, and shorter than the outages of the run.
     "sender": {
         "KAFKA_SESSION_TIMEOUT_MS": "6000",
         "KAFKA_TRANSACTION_TIMEOUT_MS": "10000",
@@ -17,7 +17,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "SENDER_IN_DOUBT_SECONDS": f"{WINDOW_SECONDS:g}",
         "SENDER_PAUSE_SECONDS": "2",
         "SENDER_PARK_SECONDS": "3",
-        # A handful of phones stands for many, and writes more than one message in six seconds.
+        # A few phones represent many, so they write more than one message in six seconds.
         "SENDER_PAIR_PACE": "false",
     },
     "conversation": {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "10000"},
@@ -30,7 +30,7 @@ EMULATOR_OPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run may be told."""
+    """The options of a run."""
 
     faults: int
     seed: int
@@ -48,7 +48,7 @@ class Options:
 
     @property
     def always(self) -> list[dict[str, Any]]:
-        """What Meta does to a share of all calls, the whole run: rules of the emulator's fault plan."""
+        """The emulator's fault rules that hit a share of all calls during the whole run."""
         shares = [
             ({"kind": "lose_answer"}, self.lose_answers),
             ({"kind": "error", "code": 131000, "status": 500}, self.fail_calls),

@@ -1,7 +1,7 @@
-"""The schedule of faults: drawn from a seed, so that a run can be made again. Pure.
+"""The schedule of faults: drawn from a seed, so that a run can be repeated. Pure.
 
 What the faults may do to each other is kept by construction: Kafka keeps two of three nodes, MongoDB its majority, ingress
-one replica; a consumer group has time to come back before it is hit again, for a group that never works proves nothing.
+one replica; a consumer group has time to come back before it is hit again, because a group that never works proves nothing.
 """
 
 import random
@@ -44,10 +44,10 @@ _DEEDS: Final[Mapping[tuple[str, str], int]] = {
 WINDOW_SECONDS: Final = 30.0
 """How long a doubt lasts, as in production."""
 OUTAGES: Final = ("ingress", "secret", "conversation", "kafka", "mongo")
-"""What of the way of a status is away as a whole, and for longer than the window, while answers are lost. `secret`: Meta
-signs with another one than ingress knows, so that all webhooks are refused."""
+"""The parts of a status's path that fail completely, longer than the doubt window, while answers are lost. With
+`secret`, Meta signs with a secret that ingress does not know, so that all webhooks are refused."""
 _LONG: Final = 60
-"""A run of so many faults has every kind. A shorter one has the outage that costs it the least time."""
+"""A run with at least so many faults has every kind. A shorter one has only the fastest outage."""
 _SHORT_OUTAGE: Final = "conversation"
 _ZOMBIE_SECONDS: Final = 12.0
 """Longer than the consumers' session time-out of a run: the group goes on without it, and it comes back."""
@@ -59,7 +59,7 @@ _TRIES: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What there is to break: replicas by service, nodes, and which kinds of faults are wanted (None: all)."""
+    """The possible targets: replicas by service, nodes, and the wanted kinds of faults (None: all)."""
 
     replicas: Mapping[str, int]
     kafka_nodes: int = 3
@@ -167,12 +167,12 @@ class _Planner:
         detail: dict[str, Any] = {"probability": round(rng.uniform(0.1, 0.6), 2)}
         match kind:
             case "reset":
-                # What was never taken has no status: each of them waits for the whole window.
+                # A message that Meta did not accept has no status, so each of them waits for the whole window.
                 detail["probability"] = round(rng.uniform(0.05, 0.2), 2)
             case "lose_answer":
                 detail |= {"mode": rng.choice(["close", "half", "hang"]), "ms": 500}
             case "error":
-                # Those that Meta itself calls transient; others would rightly end a send.
+                # Only codes that Meta calls transient, because others end a send, as they should.
                 detail |= {"code": rng.choice([131000, 131016, 2, 1]), "status": 500}
                 detail["probability"] = round(rng.uniform(0.1, 0.3), 2)
             case "http_5xx":
@@ -196,7 +196,7 @@ class _Planner:
                 continue
             if fault.party == other.party:
                 rest = _RESTS.get(fault.party, _REST)
-                # One replica of ingress after the other, so that one is up.
+                # One replica of ingress after the other, so that one is always up.
                 if fault.at_s < other.end_s + rest:
                     return False
         return True

@@ -12,7 +12,7 @@ from chaos.rolling import Rolled
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is reported of a run; times in seconds, by name."""
+    """The content of a report; times in seconds, by name."""
 
     title: str
     faults: Mapping[str, int]
@@ -27,7 +27,7 @@ class Run:
 
 
 def as_text(run: Run) -> str:
-    """The report; its last line is the verdict in one."""
+    """The report as text. Its last line is the verdict."""
     verdict = run.verdict
     blocks = [
         [run.title],
@@ -60,7 +60,7 @@ def last_line(run: Run) -> str:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """The same as data."""
+    """The report as JSON."""
     verdict = run.verdict
     return {
         "title": run.title,

@@ -16,7 +16,7 @@ from local_stack.cluster import Cluster
 from testbed.system import System
 
 SPARES: Final = {"ingress": 3, "conversation": 3, "sender": 3, "accounts": 2}
-"""Replicas with the one that a rolling update has for a while in addition."""
+"""Replicas, including the extra one of a rolling update."""
 
 GRACE_SECONDS: Final = 45.0
 """`terminationGracePeriodSeconds` of the manifests, without the wait of `preStop`."""
@@ -27,7 +27,7 @@ _SETTLE_SECONDS: Final = 5.0  # `minReadySeconds` of the manifests
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """One process that ended for a new one: how long the new one took to be ready, the old one to end, and how."""
+    """One replaced process: how long the new one took to be ready, how long the old one took to end, and its exit code."""
 
     name: str
     ready_seconds: float
@@ -52,7 +52,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """What a rolling update did: webhooks that came meanwhile, and those that were not answered with 200."""
+    """The result of a rolling update: webhooks during it, and those that were not answered with 200."""
 
     replaced: Sequence[Replaced]
     posts: int
@@ -79,7 +79,7 @@ def order_of(names: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
 
 
 async def replace_all(system: System, say: Callable[[str], None]) -> list[Replaced]:
-    """Replace every process of ours."""
+    """Replace every process of our services."""
     replaced = []
     for new, old in order_of({service: system.names(service) for service in SPARES}):
         began = time.monotonic()
@@ -96,7 +96,7 @@ async def replace_all(system: System, say: Callable[[str], None]) -> list[Replac
 
 
 async def restart_stores(system: System, say: Callable[[str], None]) -> None:
-    """Every broker and every mongod, each gently and one after the other."""
+    """Restart every broker and every mongod, one after another."""
     for name, cluster in {"kafka": system.stack.kafka, "mongo": system.stack.mongo}.items():
         for number in _in_order(cluster):
             began = time.monotonic()
@@ -111,7 +111,7 @@ def _in_order(cluster: Cluster) -> list[int]:
 
 
 def answered(facts: Facts, since_ms: float, until_ms: float) -> Answered:
-    """Of the messages that customers wrote within a span of time."""
+    """The replies to messages that customers wrote within a span of time."""
     asked = {message.wamid: message.at_ms for message in facts.asked if since_ms <= message.at_ms < until_ms}
     waits = sorted(reply.at_ms - asked[reply.to_wamid] for reply in facts.replies if reply.to_wamid in asked)
     if not waits:

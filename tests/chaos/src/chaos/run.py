@@ -1,4 +1,4 @@
-"""One run: start everything, let traffic and faults go, wait for quiet, ask the witnesses."""
+"""One run: start everything, run traffic and faults, wait until all work is done, ask the witnesses."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ _BEFORE_SECONDS: Final = 15.0
 
 @dataclass
 class Outcome:
-    """Everything that the report is made of."""
+    """The data for the report."""
 
     facts: Facts
     faults: dict[str, int]
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether no promise was broken, and whoever was asked to end did so by itself."""
+        """Whether no promise was broken, and every process that was asked to end did so by itself."""
         graceful = self.rolled is None or all(one.graceful for one in self.rolled.replaced)
         return judge(self.facts).ok and graceful
 
@@ -142,14 +142,14 @@ class _Run:
             self.attacker.stop()
         await asyncio.gather(*attacking)
         written = time.monotonic()
-        self.say(f"{self.traffic.asked} messages written; waiting for quiet")
+        self.say(f"{self.traffic.asked} messages written; waiting until all work is done")
         quiet = await self._quiet()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         await self._take_calls()
         silent = time.monotonic()
         facts, doubts = await self._facts()
-        self.say(f"{'quiet' if quiet else 'NOT quiet'} after {silent - written:.0f} s")
+        self.say(f"{'all work done' if quiet else 'work NOT done'} after {silent - written:.0f} s")
         seconds = {"faults": written - began, "until quiet": silent - written, "checking": time.monotonic() - silent}
         injector = self.injector
         if rolled is not None:
@@ -172,7 +172,7 @@ class _Run:
         )
 
     async def _begin_attack(self) -> list[asyncio.Task[None]]:
-        """The tenant that attacks, from before the first fault until the customers have written their last."""
+        """The attacking tenant, active from before the first fault until the customers stop writing."""
         if not self.options.attacker:
             return []
         rng = random.Random(self.options.seed)
@@ -274,7 +274,7 @@ class _Run:
         return facts, doubts
 
     async def _unready(self) -> list[str]:
-        """Processes that say, when all is over, that they are not ready."""
+        """Processes that are not ready at the end."""
         names = [name for service in REPLICAS | {"accounts": 1} for name in self.system.names(service)]
         alive = [name for name in names if self.system.alive(name)]
         return [f"{name} is not ready" for name in await Machine(self.system, names=alive).unready()]

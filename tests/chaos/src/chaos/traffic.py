@@ -35,7 +35,7 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A send that a producer asked for itself. `order` counts per phone."""
+    """A send that a producer started itself. `order` counts per phone."""
 
     message_id: str
     chatbot_id: str
@@ -59,7 +59,7 @@ class Traffic:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Write until `stop`; then every message begun has been accepted."""
+        """Write until `stop`. At the end every started message has been accepted."""
         async with asyncio.TaskGroup() as group:
             for index in range(self.customers):
                 group.create_task(self._customer(index))
@@ -67,7 +67,7 @@ class Traffic:
                 group.create_task(self._producer(index, how))
 
     def stop(self) -> None:
-        """Let everybody finish."""
+        """Stop, and wait until all tasks have ended."""
         self._stop.set()
 
     async def _customer(self, index: int) -> None:
@@ -81,7 +81,7 @@ class Traffic:
             self.asked += 1
 
     async def _producer(self, index: int, how: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        """Sends to phones of its own, each with one way of sending: only then an order is promised."""
+        """Send to its own phones, each in one way, because only then an order is promised."""
         bot = self.bots[index % len(self.bots)]
         phones = [f"4916{index:04d}{n:04d}" for n in range(4)]
         number = 0
@@ -105,7 +105,7 @@ class Traffic:
         await self._publish(body, body["to"])
 
     async def _publish(self, body: dict[str, Any], key: str) -> None:
-        """With a producer of its own for each record: what a short-lived job of a chatbot team does."""
+        """Send with a new producer for each record, as a short-lived job of a chatbot team does."""
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True, request_timeout_ms=10_000)
         try:
             await producer.start()
@@ -114,7 +114,7 @@ class Traffic:
             await producer.stop()
 
     async def _pause(self, mean: float) -> bool:
-        """Wait for a random time; False when it is time to end."""
+        """Wait for a random time; False when the traffic should end."""
         try:
             async with asyncio.timeout(self.rng.uniform(0.5, 1.5) * mean):
                 await self._stop.wait()
@@ -124,7 +124,7 @@ class Traffic:
 
 
 def _template(words: str) -> dict[str, Any]:
-    """What may be sent to people who have never written."""
+    """A message that may be sent to people who have never written."""
     components = [{"type": "body", "parameters": [{"type": "text", "text": words}]}]
     return {"type": "template", "template": {"name": "news", "language": {"code": "en"}, "components": components}}
 

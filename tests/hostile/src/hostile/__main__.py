@@ -1,8 +1,8 @@
-"""Attack a whole system: `python -m hostile [--full] [--only NAME] [--out FILE]` (or `make attack`).
+"""Attacks a whole system: `python -m hostile` (or `make attack`).
 
-Starts Kafka, MongoDB, every service and the emulator on this machine, attacks them in every way of `hostile.attacks`, one
-after another, and measures what a good tenant notices of each. Ends with 1 when any attack did harm. A system that an
-attack has broken is thrown away, and the next attack gets a new one.
+It starts Kafka, MongoDB, every service and the emulator on this machine. It runs the attacks of `hostile.attacks` one
+after another, and measures how each one affects a good tenant. After an attack that broke the system, the next one gets
+a new system. It exits with 1 if any attack did harm.
 """
 
 import argparse
@@ -27,18 +27,16 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m hostile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--full", action="store_true", help="attack with the full counts (default: a short version)")
     parser.add_argument(
-        "--full", action="store_true", help="all counts as they were found (default: the short version)"
+        "--only", action="append", metavar="NAME", help="only attacks whose name contains this; may be repeated"
     )
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="only attacks whose name has this; may be repeated"
-    )
-    parser.add_argument("--out", type=Path, help="also write the report there as JSON")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON to this file")
     return parser.parse_args(argv)
 
 
 def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
-    """All of them, each on a system that works."""
+    """Run all attacks, each on a working system."""
     rows: list[Row] = []
     left = list(attacks)
     while left:
@@ -54,7 +52,7 @@ def run(attacks: Sequence[Attack], size: Size) -> list[Row]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run it; the exit code."""
+    """Run the attacks; the exit code."""
     given = arguments(argv)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,4 +1,4 @@
-"""Every attack by its name: what it does, and what the attacker has of it. Each ends by itself within a minute."""
+"""All attacks by name: what each does, and what the attacker gains. Each ends by itself within a minute."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ _SOCKETS_AT: Final = ("ingress", "sender", "conversation", "accounts")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of each: counts, bytes and seconds."""
+    """The size of each attack: counts, bytes and seconds."""
 
     unstorable: int = 620
     references: int = 12
@@ -57,12 +57,12 @@ SHORT: Final = Size(
     uploads=8,
     upload_bytes=20_000_000,
 )
-"""For CI: enough for each finding to show itself."""
+"""For CI: large enough to reveal each known finding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Who attacks, whom, and on what."""
+    """The attacker, the victim, and the system."""
 
     stage: Stage
     attacker: Tenant
@@ -72,8 +72,10 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An attack's end: how many blows, what came of them, and how many of them did another harm (by themselves: what it
-    did to the good tenant's traffic is measured beside)."""
+    """The result of an attack: the number of blows, their results, and how many of them harmed another tenant directly.
+
+    Effects on the good tenant's traffic are measured separately.
+    """
 
     count: int
     achieved: str
@@ -89,7 +91,7 @@ class Attack:
     deed: Callable[[Sides], Awaitable[Done]]
 
     async def run(self, sides: Sides) -> Done:
-        """Do it; what has not ended in time is given up, which is also an answer."""
+        """Run the attack. A call that does not end in time is given up, which is also a result."""
         try:
             async with asyncio.timeout(_SECONDS):
                 return await self.deed(sides)
@@ -216,7 +218,7 @@ async def _headers(sides: Sides) -> Done:
 
 
 async def _quiet(_: Sides) -> Done:
-    """The good tenant alone, to compare with."""
+    """The good tenant alone, for comparison."""
     await asyncio.sleep(10)
     return Done(0, "")
 
@@ -245,7 +247,7 @@ ALL: Final = (
 
 
 def together(*names: str) -> Attack:
-    """These attacks side by side, as one. Raises `KeyError` for an unknown name."""
+    """These attacks concurrently, as one attack. Raises `KeyError` for an unknown name."""
     by_name = {attack.name: attack for attack in ALL}
     chosen = [by_name[name] for name in names]
 

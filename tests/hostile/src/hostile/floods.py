@@ -1,4 +1,4 @@
-"""Requests that are large or many, each within the rules of HTTP."""
+"""Large requests and many requests, all valid HTTP."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ _BOUNDARY: Final = "hostile-boundary"
 
 
 async def counted(calls: Iterable[Callable[[], Awaitable[Answer]]], *, at_once: int) -> dict[int, int]:
-    """Make all calls, so many at once; the answers by status."""
+    """Make all calls with limited concurrency; the answers by status."""
     gate, found = asyncio.Semaphore(at_once), dict[int, int]()
 
     async def one(call: Callable[[], Awaitable[Answer]]) -> None:
@@ -36,7 +36,7 @@ async def unsigned_bodies(stage: Stage, count: int) -> str:
 
 
 async def signed_bodies(stage: Stage, attacker: Tenant, *, rounds: int, facts: int) -> str:
-    """Bodies that Meta signs, and that unfold: entries that say nothing, ids of a megabyte beside every fact."""
+    """Signed bodies that grow when parsed: empty entries, and ids of a megabyte that every fact repeats."""
     bodies = [
         many_entries(100_000),
         b'{"entry":[' + b",".join([b"0"] * 100_000) + b"]}",
@@ -67,7 +67,7 @@ async def wrong_batches(stage: Stage, attacker: Tenant, count: int) -> str:
 
 
 async def verifications(stage: Stage, count: int) -> str:
-    """Meta's check of the endpoint, with tokens that nobody has."""
+    """Meta's check of the endpoint, with tokens that do not exist."""
     url = stage.url("/webhook")
 
     def call() -> Awaitable[Answer]:
@@ -78,7 +78,7 @@ async def verifications(stage: Stage, count: int) -> str:
 
 
 async def uploads(stage: Stage, attacker: Tenant, *, count: int, size: int) -> str:
-    """Multipart uploads at once, held just before their end: what comes without a length waits on disk."""
+    """Concurrent multipart uploads, held just before their end. Uploads without a length wait on disk."""
     address = sockets.Address.of(stage.system.urls["sender"])
     path = f"/whatsapp-cloud/media?chatbotId={attacker.chatbot_id}".encode()
     part = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n'

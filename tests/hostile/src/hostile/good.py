@@ -1,4 +1,4 @@
-"""A tenant that does nothing but its work while others attack: how long its webhooks and sends take, and what is lost."""
+"""A tenant that works normally while others attack: how long its webhooks and sends take, and what is lost."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from hostile.tenants import Answer, Stage, Tenant
 
 WEBHOOK_SECONDS: Final = 0.25
 SEND_SECONDS: Final = 2.0
-"""Few beside the attacker's, so that what is bad is most of what a consumer reads: a halt would show itself."""
+"""Fewer than the attacker's, so that most records are bad, and a halt of the consumer would be seen."""
 
 _PATIENCE_SECONDS: Final = 40.0
 _AGAIN_SECONDS: Final = 0.3
@@ -67,7 +67,7 @@ class Good:
         self.answers: dict[int, int] = {}
 
     async def __aenter__(self) -> Self:
-        """Begin, on connections of its own."""
+        """Start, on its own connections."""
         self._session = ClientSession(connector=TCPConnector(limit=200))
         self._own = Stage(self._stage.system, self._session)
         self._beats = [
@@ -79,7 +79,7 @@ class Good:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End, wait, and look."""
+        """Stop, wait, and collect the results."""
         self._stop.set()
         await asyncio.gather(*self._beats)
         await asyncio.gather(*self._tasks)

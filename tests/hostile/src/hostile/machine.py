@@ -1,4 +1,4 @@
-"""What an attack does to the processes: memory from `/proc`, connections, failures from `/metrics`, readiness."""
+"""Measures the effect of an attack on the processes: memory, connections, failures and readiness."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ def kib_of(status: str, name: str) -> int:
 
 
 def failures_in(metrics: str) -> Counter[str]:
-    """Sessions that began again from the committed offsets, by reason, in the text of `/metrics`. Pure."""
+    """Sessions that restarted from the committed offsets, by reason, in the text of `/metrics`. Pure."""
     found: Counter[str] = Counter()
     for series in _SERIES.finditer(metrics):
         reason = _REASON.search(series["labels"])
@@ -51,7 +51,7 @@ def established(table: str, ports: Iterable[int]) -> dict[int, int]:
 
 @dataclass(slots=True)
 class Seen:
-    """What the machine saw of an attack. Memory in MiB, by process; `disk_mib` is what temporary files grew by."""
+    """What the machine saw of an attack. Memory in MiB, by process; `disk_mib` is the growth of temporary files."""
 
     peak_mib: dict[str, float] = field(default_factory=dict)
     connections: dict[str, int] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Machine:
         self.seen = Seen()
 
     async def __aenter__(self) -> Self:
-        """Forget the peaks of before, and begin."""
+        """Reset the peaks, and start."""
         self._forget_peaks()
         self._failed = await self._failures()
         self._disk = shutil.disk_usage(tempfile.gettempdir()).used

@@ -1,4 +1,4 @@
-"""What a hostile tenant or client sends: bodies of webhooks and send requests. Pure.
+"""The payloads of a hostile tenant or client: bodies of webhooks and send requests. Pure.
 
 The shapes are Meta's ("Webhooks overview", "messages webhook reference"). A tenant cannot sign webhooks itself, but Meta
 signs what that tenant's own number causes: it calls the Graph API with its own token and chooses
@@ -18,7 +18,7 @@ TEMPLATE: Final[Json] = {"type": "template", "template": {"name": "news", "langu
 
 
 def public_journal_id(chatbot_id: str, message_id: str) -> str:
-    """The id of a send as anybody can compute it: a UUIDv5 with a public namespace. Written here a second time, because
+    """The id of a send, which any client can compute: a UUIDv5 with a public namespace. Repeated here, because
     an attacker does not use our library."""
     parts = "".join(f"|{len(part)}:{part}" for part in (chatbot_id, message_id))
     return str(uuid.uuid5(_NAMESPACE, f"send{parts}"))
@@ -63,7 +63,7 @@ def webhook(waba: str, *values: Json) -> bytes:
 
 
 def many_entries(count: int) -> bytes:
-    """A body whose entries say nothing: three bytes each."""
+    """A body with empty entries of three bytes each."""
     return b'{"object":"whatsapp_business_account","entry":[' + b",".join([b"{}"] * count) + b"]}"
 
 
@@ -74,7 +74,7 @@ def long_account(id_bytes: int, facts: int, number: str) -> bytes:
 
 
 def long_number(id_bytes: int, facts: int) -> bytes:
-    """The same with the number's id."""
+    """A body with a long phone number id, which every fact would repeat."""
     statuses = [{"id": f"w{n}", "status": "sent", "timestamp": "1", "recipient_id": "4915"} for n in range(facts)]
     return webhook("2", value_of("9" * id_bytes, statuses=statuses))
 
@@ -118,7 +118,7 @@ REFERENCES: Final[Mapping[str, Json]] = {
     "$where": {"$where": "sleep(1000)"},
     "dots": {"a.b": 1, ".": 2, "": 3},
 }
-"""Metadata whose names mean something to MongoDB or its driver."""
+"""Metadata whose names have a meaning for MongoDB or its driver."""
 
 
 def send(chatbot_id: str, phone: str, message_id: str, **more: Any) -> Json:
@@ -157,7 +157,7 @@ GARBAGE: Final = (
     b'{"a":' * 5_000,
     b'"\\ud800"',
 )
-"""Records of `whatsapp-cloud-send` that name no chatbot, or are no JSON at all."""
+"""Records of `whatsapp-cloud-send` without a chatbot, or without valid JSON."""
 
 
 def garbage(count: int) -> list[bytes]:

@@ -27,7 +27,7 @@ from hostile.topics import write
 
 SEND: Final = "whatsapp-cloud-send"
 _A_SECOND: Final = 13
-"""So that nearly each record comes alone, and most records of a consumer are bad ones."""
+"""Slow enough that nearly each record is read alone, and most records of a consumer are bad."""
 
 _PHONES: Final = "49176"
 _TAKEN_SECONDS: Final = 3.0
@@ -79,14 +79,14 @@ async def in_batches(stage: Stage, tenant: Tenant, bodies: Sequence[Json]) -> di
 
 
 async def by_topic(stage: Stage, tenant: Tenant, bodies: Sequence[Json]) -> None:
-    """As records of the tenant's own producer."""
+    """Write them as records of the tenant's own producer."""
     await write(stage.kafka, SEND, [(tenant.chatbot_id.encode(), compact(body), ()) for body in bodies])
 
 
 async def unstorable(stage: Stage, attacker: Tenant, count: int) -> str:
     """`count` sends whose metadata BSON cannot store over HTTP, as many on the topic; others in batches.
 
-    They expire at once, so that Meta says nothing of them that could be stored.
+    They expire at once, so that Meta sends no statuses of them.
     """
     kinds, tag, past = list(UNSTORABLE.values()), uuid.uuid4().hex[:6], {"expiresAt": "2020-01-01T00:00:00Z"}
     answers = await over_http(stage, attacker, bad_sends(attacker.chatbot_id, kinds, count, f"{tag}h", **past))
@@ -103,7 +103,7 @@ async def references(stage: Stage, attacker: Tenant, count: int, statuses: int) 
     answers = await over_http(stage, attacker, bad_sends(attacker.chatbot_id, kinds, count, f"{tag}h"))
     batched = await in_batches(stage, attacker, bad_sends(attacker.chatbot_id, kinds, count, f"{tag}b"))
     await by_topic(stage, attacker, bad_sends(attacker.chatbot_id, kinds, count, f"{tag}t"))
-    await asyncio.sleep(_TAKEN_SECONDS)  # what is refused at the door never comes: nothing to wait for
+    await asyncio.sleep(_TAKEN_SECONDS)  # refused items never arrive, so there is nothing to wait for
     ledger = await stage.client.received(phoneNumberId=attacker.number)
     taken = [entry for entry in ledger if entry["phone"].startswith(_PHONES)]
     told = [
@@ -116,10 +116,10 @@ async def references(stage: Stage, attacker: Tenant, count: int, statuses: int) 
 
 
 async def garbage_records(stage: Stage, attacker: Tenant, count: int) -> str:
-    """What is no send at all, under the attacker's key and without one."""
+    """Records that are not sends, with the attacker's key and without a key."""
     keys = (attacker.chatbot_id.encode(), None, b"\xff")
     await write(stage.kafka, SEND, [(keys[n % len(keys)], value, ()) for n, value in enumerate(garbage(count))])
-    # Of these the chatbot is known, and the rest is wrong: they end as failed sends of that chatbot.
+    # These have a known chatbot and are wrong otherwise, so they end as failed sends of that chatbot.
     wrong: list[Any] = [{"chatbotId": attacker.chatbot_id, "to": n, "message": {"type": "none"}} for n in range(count)]
     await by_topic(stage, attacker, wrong)
     return f"{count} of no chatbot, {count} of the attacker's"

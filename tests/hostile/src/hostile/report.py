@@ -13,10 +13,10 @@ _HEAD: Final = (
     "peak MiB: ingress, conversation, sender, accounts",
 )
 MEMORY_MIB: Final = 400
-"""What each process may use at its peak."""
+"""The memory that each process may use at its peak."""
 
 SLOWEST_MS: Final = 5_000.0
-"""How long a webhook or a send of the good tenant may take, repetitions included, on a machine that is busy."""
+"""The longest time for a webhook or a send of the good tenant, including retries, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,20 @@ class Row:
 
     @property
     def server_errors(self) -> int:
-        """Answers of 500 and above, but for 503, which says to come again."""
+        """Answers of 500 and above, except 503, which asks to repeat."""
         return sum(count for status, count in self.answers.items() if status >= 500 and status != 503)
 
     @property
     def works(self) -> bool:
         """Whether the system can be used for another attack."""
         seen = self.seen
-        # What Python has had it keeps: the next attack's peak would be this one's.
+        # Python keeps its memory, so the next attack would show this attack's peak.
         large = any(mib > MEMORY_MIB for mib in seen.peak_mib.values())
         return not (self.lost or seen.halted or seen.not_ready or seen.ended or self.webhooks["givenUp"] or large)
 
     @property
     def broken(self) -> list[str]:
-        """What an attack must not do, and this one did."""
+        """The rules that this attack broke."""
         peaks = {name: mib for name, mib in self.seen.peak_mib.items() if mib > MEMORY_MIB}
         slowest = {"webhook": self.webhooks["max"], "send": self.sends["max"]}
         return [
@@ -75,7 +75,7 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The same as data."""
+    """The report as JSON."""
     return [asdict(row) | {"serverErrors": row.server_errors, "broken": row.broken} for row in rows]
 
 

@@ -6,7 +6,7 @@ from hostile.tenants import CHATBOTS
 from testbed.plan import Choices
 
 SETTINGS: Final = {
-    # Sooner than in production, and the same code: a doubt ends after six seconds, a dead owner is noticed after six.
+    # Shorter times than in production, with the same code: a doubt ends after 6 s, a dead owner is noticed after 6 s.
     "sender": {
         "SENDER_IN_DOUBT_SECONDS": "8",
         "GRAPH_TOTAL_SECONDS": "2",
@@ -22,7 +22,7 @@ SHORT_DLQ_LIMIT: Final = 100
 
 
 def choices(database: str, *, dlq_limit: int | None = None) -> Choices:
-    """One of each service, and three tenants with keys of their own. A lower `dlq_limit` needs fewer bad records."""
+    """One replica of each service, and three tenants with their own keys. A lower `dlq_limit` needs fewer bad records."""
     limit = {} if dlq_limit is None else {"DLQ_LIMIT": str(dlq_limit)}
     settings = {
         name: {**SETTINGS.get(name, {}), **limit, "MONGODB_DATABASE": database}

@@ -1,4 +1,4 @@
-"""Clients who speak HTTP slowly, or without an end: thin senders over bare sockets."""
+"""Clients that send HTTP slowly or endlessly, over plain sockets."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ WEBHOOK: Final = b"/whatsapp-cloud/webhook"
 _CHUNK: Final = b"x" * 65_536
 
 ENDLESS: Final[Mapping[str, tuple[bytes, bytes]]] = {
-    # What is sent first, and what is sent again and again.
+    # The first bytes, and the bytes that are repeated.
     "a header without an end": (HEAD % WEBHOOK + b"X-Long: ", _CHUNK),
     "headers without an end": (HEAD % WEBHOOK, b"X-Many: y\r\n" * 4_000),
     "a request line without an end": (b"GET /whatsapp-cloud/webhook?hub.mode=", _CHUNK),
@@ -32,12 +32,12 @@ SLOW: Final[Mapping[str, tuple[bytes, bytes]]] = {
     "a body, byte by byte": (HEAD % WEBHOOK + b"Content-Length: 2000000\r\n\r\n", b"{"),
     "chunks, one by one": (HEAD % WEBHOOK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
 }
-"""Requests that take for ever: what is sent at once, and what is sent every second."""
+"""Requests that never finish: the first bytes, and the bytes that follow every second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a service listens."""
+    """The address of a service."""
 
     host: str
     port: int
@@ -51,7 +51,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Endless:
-    """What became of a request without an end: bytes that were taken, and seconds until it was cut off (None: never)."""
+    """The result of an endless request: accepted bytes, and seconds until it was cut off (None: never)."""
 
     sent: int
     cut_after: float | None

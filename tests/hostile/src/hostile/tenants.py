@@ -1,4 +1,4 @@
-"""Two tenants of one system, and thin senders: straight to each service, so that no gateway stands in the way."""
+"""Two tenants of one system, and calls that go directly to each service, without the gateway."""
 
 import asyncio
 import hashlib
@@ -79,14 +79,14 @@ class Stage:
         return Tenant(name, chatbot, number, waba, self.system.secret.key_of(name))
 
     def url(self, path: str) -> str:
-        """Where a path of the API is, without the gateway."""
+        """The URL of an API path at its service, without the gateway."""
         whole = f"{PREFIX}{path}"
         return targets_of(whole.partition("?")[0], self.routes)[0] + whole
 
     async def call(
         self, method: str, path: str, key: str | None, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One call of the API; `body` is JSON, or bytes that go as they are."""
+        """One call of the API; `body` is JSON, or bytes that are sent unchanged."""
         data = body if isinstance(body, bytes) or body is None else compact(body)
         told = {"content-type": "application/json", **(headers or {})}
         if key is not None:
@@ -94,7 +94,7 @@ class Stage:
         return await self.request(method, self.url(path), data, told)
 
     async def operator(self, method: str, path: str, body: Any = None) -> Answer:
-        """The same with the key that reaches every chatbot."""
+        """A call with the operator's key, which reaches every chatbot."""
         return await self.call(method, path, self.system.secret.api_key, body)
 
     async def deliver(self, body: bytes, *, signature: str | None = None) -> Answer:
@@ -107,7 +107,7 @@ class Stage:
         return "sha256=" + hmac.new(self.system.secret.app_secret.encode(), body, hashlib.sha256).hexdigest()
 
     async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Any request; a connection that breaks is an answer with the status 0."""
+        """Any request. A broken connection counts as an answer with status 0."""
         began = time.monotonic()
         try:
             async with self.session.request(method, url, data=body, headers=headers, timeout=_SECONDS) as answer:
@@ -131,7 +131,7 @@ class Stage:
         return dict(answer.json().get("data") or {})
 
     async def stored(self, wamids: list[str], tenant: Tenant, seconds: float = 30.0) -> list[str]:
-        """Those of the wamids that are no messages of the tenant, after waiting for them."""
+        """Wait for the wamids, and return those that are not messages of the tenant."""
         left = list(wamids)
 
         async def all_there() -> bool:
@@ -142,7 +142,7 @@ class Stage:
 
         try:
             await eventually("all are stored", all_there, seconds=seconds)
-        except Exception:  # noqa: BLE001  # what is left says it; whatever else broke, they are not seen to be stored
+        except Exception:  # noqa: BLE001  # after any error the remaining wamids count as not stored
             return left
         return left
 

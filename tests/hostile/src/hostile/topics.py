@@ -1,4 +1,4 @@
-"""Kafka as a producer or a reader of its own sees it."""
+"""Reads and writes Kafka topics directly."""
 
 import json
 from collections.abc import Sequence

@@ -14,11 +14,11 @@ from hostile.tenants import ATTACKER, VICTIM, Stage
 from testbed.system import System
 
 _AFTER_SECONDS: Final = 5.0
-"""How long the good tenant works on after an attack: what it left behind shows itself then."""
+"""How long the good tenant continues after an attack, because late effects show themselves then."""
 
 
 async def measured(attack: Attack, system: System, size: Size) -> Row:
-    """Do one attack, and tell what it did to others."""
+    """Run one attack, and measure its effect on others."""
     async with ClientSession(connector=TCPConnector(limit=500)) as session:
         stage = Stage(system, session)
         attacker = await stage.onboard(ATTACKER, "106540352270001")

@@ -1,7 +1,7 @@
-"""`python -m mutants`: small faults in copies of the code, each of which a test has to find.
+"""`python -m mutants`: puts small faults into copies of the code; the tests have to find each of them.
 
-Ends with 1 when a test misses a fault or a fault no longer applies, with 2 when nothing can be said: the tests fail
-without a fault.
+It exits with 1 if the tests miss a fault, or if a fault no longer applies. It exits with 2 if there is no result, because
+the tests already fail without a fault.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from mutants.run import Run, UnusableError
 
 
 def main() -> int:
-    """Try the faults that were asked for, and print what found each."""
+    """Try the chosen faults, and print which test found each."""
     options = _options()
     faults = chosen(all_faults(), options.only)
     if options.list:
         print("\n".join(f"{fault.name}  {fault.file}  {fault.why}" for fault in faults))
         return 0
     if not faults:
-        print(f"no fault is called {', '.join(options.only)}: --list shows their names", file=sys.stderr)
+        print(f"no fault has the name {', '.join(options.only)}: --list prints all names", file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="mutants-")).resolve()
     done = False
@@ -43,12 +43,20 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mutants", description=__doc__)
-    parser.add_argument("--only", type=_names, default=[], help="names or their beginnings (conversation), with commas")
-    parser.add_argument("--workers", type=int, default=2, help="how many unit-level faults are tried at once")
-    parser.add_argument("--quick", action="store_true", help="a fixed part of the faults that need no Kafka or MongoDB")
-    parser.add_argument("--list", action="store_true", help="print the faults and try none")
-    parser.add_argument("--keep", action="store_true", help="keep the copies and pytest's output when all are found")
-    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the tree (default: this folder)")
+    parser.add_argument(
+        "--only", type=_names, default=[], help="names or their beginnings, comma separated (for example: conversation)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="number of unit-level faults that run in parallel (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="try only a fixed sample of the faults that need no Kafka or MongoDB"
+    )
+    parser.add_argument("--list", action="store_true", help="print the faults, and try none of them")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the copies and pytest's output, also if all faults are found"
+    )
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="root of the source tree (default: this folder)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""A worker process, as the run sees it."""
+"""The client of a worker process."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LIBRARIES: Final = (
     *("aiokafka", "pymongo", "cryptography.fernet", "cryptography.hazmat.primitives.ciphers.aead", "httpx", "aiohttp"),
     *("prometheus_client", "opentelemetry.sdk.trace", "psutil", "hypothesis", "hypothesis.strategies", "jsonschema"),
 )
-"""What takes long to import, and has no code of ours in it."""
+"""Third-party libraries that take long to import."""
 
 
 class Worker:
@@ -52,10 +52,10 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process and self._process.stdin:
-            self._process.communicate()  # closes its input, which ends it, and our end of its output
+            self._process.communicate()  # closes its input, which ends the process, and our end of its output
 
     def log(self, name: str) -> Path:
-        """Where pytest's output of this run is."""
+        """The file with pytest's output of this run."""
         return self._logs / f"{name.replace('/', '.')}.txt"
 
     def run(
@@ -75,5 +75,5 @@ class Worker:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError("the worker's process has ended: its error stands above")
+            raise RuntimeError("the worker's process has ended: see its error above")
         return Trial(**json.loads(answer))

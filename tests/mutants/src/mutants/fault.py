@@ -1,4 +1,4 @@
-"""What a fault is, and the list of all of them."""
+"""The definition of a fault, and the list of all faults."""
 
 import importlib
 import pkgutil
@@ -10,7 +10,7 @@ from mutants import faults
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One change of one file that breaks a promise, and the tests of which at least one has to fail because of it."""
+    """One change of one file that breaks a promise, and its tests, at least one of which has to fail."""
 
     name: str
     """`service/what`, unique: `conversation/offset-plus-zero`."""
@@ -19,13 +19,13 @@ class Fault:
     before: str
     """Text that occurs exactly once in the file. May have several lines."""
     after: str
-    """What stands there instead."""
+    """The text that replaces it."""
     tests: tuple[str, ...]
     """Files or node ids, as pytest takes them. The fewer, the faster."""
     why: str
     """What would go wrong in production."""
     hangs: bool = False
-    """Whether a test that does not come to its end counts as a find."""
+    """Whether a test that does not end counts as a find."""
 
 
 def all_faults() -> list[Fault]:
@@ -46,7 +46,7 @@ def check_names(listed: Iterable[Fault]) -> None:
     seen: set[str] = set()
     for fault in listed:
         if fault.name in seen:
-            raise ValueError(f"two faults are called {fault.name}: give one another name")
+            raise ValueError(f"two faults have the name {fault.name}: rename one")
         seen.add(fault.name)
 
 

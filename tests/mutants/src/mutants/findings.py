@@ -1,4 +1,4 @@
-"""What a run of the tests says about a fault, and the table of all of them. Pure."""
+"""The verdict on each fault, and the table of all verdicts. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ _FAILED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one fault."""
+    """The result of one fault."""
 
     fault: Fault
     verdict: Verdict
@@ -26,7 +26,7 @@ class Finding:
 
 
 def judge(fault: Fault, trial: Trial) -> tuple[Verdict, str]:
-    """A fault is found when a test fails; code that cannot be imported, or a test that is not there, finds nothing."""
+    """The verdict. A fault is found when a test fails, but not by code that cannot be imported or by a missing test."""
     if trial.strangers:
         return "error", f"not imported from the copy: {' '.join(trial.strangers[:3])}"
     if trial.exit is None:
@@ -41,7 +41,7 @@ def judge(fault: Fault, trial: Trial) -> tuple[Verdict, str]:
 
 
 def missing_tests(faults: Iterable[Fault], known: Iterable[str]) -> list[str]:
-    """Complaints about tests that are named and not there."""
+    """Complaints about named tests that do not exist."""
     ids = list(known)
     return [
         f"{fault.name}: there is no test {test}"
@@ -62,7 +62,7 @@ def on_stack(fault: Fault, nodes: Mapping[str, bool]) -> bool:
 
 
 def usual_seconds(fault: Fault, seconds: Mapping[str, float]) -> float:
-    """What the fault's tests take on the unchanged tree."""
+    """The duration of the fault's tests on the unchanged tree."""
     return sum(took for node, took in seconds.items() if any(belongs(node, test) for test in fault.tests))
 
 

@@ -27,11 +27,11 @@ Say = Callable[[str], None]
 
 
 class UnusableError(Exception):
-    """Nothing can be said about any fault: the tests do not pass on the unchanged tree, or are not there."""
+    """There is no result for any fault, because tests fail on the unchanged tree or do not exist."""
 
 
 def say(line: str) -> None:
-    """Progress, at once."""
+    """Print progress without buffering."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -69,7 +69,7 @@ class Run:
         self._lock = threading.Lock()
 
     def findings(self, faults: Sequence[Fault]) -> list[Finding]:
-        """What became of each fault, in their order. Raises UnusableError."""
+        """The result of each fault, in order. Raises UnusableError."""
         self._logs.mkdir(parents=True, exist_ok=True)
         tree = copy_tree(self._root, self._folder / "copy0")
         apply, not_applied = _sorted_out(tree, faults)
@@ -162,7 +162,7 @@ class Run:
 
 
 def quick_part(faults: Sequence[Fault], nodes: Mapping[str, bool]) -> list[Fault]:
-    """A fixed part of those that need no stack."""
+    """A fixed sample of the faults that need no stack."""
     return [fault for fault in faults if not on_stack(fault, nodes)][::_QUICK_EACH]
 
 

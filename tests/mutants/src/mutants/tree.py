@@ -13,18 +13,18 @@ _LEFT_OUT: Final = (".git", ".venv", ".cache", ".*_cache", ".hypothesis", "__pyc
 
 
 class DoesNotApplyError(Exception):
-    """The fault's text does not occur exactly once, or what stands there afterwards is no Python."""
+    """The fault's text does not occur exactly once, or the changed file is not valid Python."""
 
 
 def copy_tree(source: Path, target: Path, *, with_bytecode: bool = False) -> Path:
-    """Copy what tests need; `with_bytecode` also takes what Python has compiled, so that it need not do so again."""
+    """Copy the files that tests need; `with_bytecode` includes compiled files, so that Python need not compile again."""
     left_out = [name for name in _LEFT_OUT if not (with_bytecode and name == "__pycache__")]
     shutil.copytree(source, target, ignore=shutil.ignore_patterns(*left_out), symlinks=True)
     return target
 
 
 def source_folders(tree: Path) -> list[Path]:
-    """Where the members' packages are. They go to the front of `PYTHONPATH`, before the editable installs."""
+    """The folders of the members' packages. They go to the front of `PYTHONPATH`, before the editable installs."""
     return sorted(tree.glob("*/*/src"))
 
 
@@ -44,7 +44,7 @@ def changed(tree: Path, fault: Fault) -> str:
         try:
             compile(after, fault.file, "exec")
         except SyntaxError as error:
-            raise DoesNotApplyError(f"{fault.name} makes no valid Python of {fault.file}: {error}") from error
+            raise DoesNotApplyError(f"{fault.name} makes {fault.file} invalid Python: {error}") from error
     return after
 
 
@@ -54,7 +54,7 @@ def applied(tree: Path, fault: Fault) -> Iterator[None]:
     path = tree / fault.file
     before = path.read_text()
     after = changed(tree, fault)
-    # Python takes compiled code for current when size and second are the same, which may be so here.
+    # Python reuses compiled code when size and second are the same, which may happen here.
     compiled = Path(importlib.util.cache_from_source(str(path)))
     compiled.unlink(missing_ok=True)
     path.write_text(after)

@@ -1,4 +1,4 @@
-"""One run of pytest, in a process of its own, and what came of it."""
+"""One run of pytest in its own process, and its result."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ from typing import Any, Final
 import pytest
 
 _NO_FIND: Final = (ImportError, NameError, SyntaxError)
-"""A test that fails with one of these has met code that does not run at all, and proves nothing."""
+"""A test that fails with one of these proves nothing, because the code did not run at all."""
 
 
 @dataclass(slots=True)
 class Trial:
-    """What came of a run. `exit` is pytest's, or None when it was stopped because it took too long."""
+    """The result of a run. `exit` is pytest's, or None when it was stopped because it took too long."""
 
     exit: int | None = None
     found_by: str = ""
@@ -68,11 +68,11 @@ def run_tests(tree: Path, tests: Sequence[str], options: Sequence[str]) -> Trial
     """Run pytest on the tree, in this process: it must be a fresh one, and the current folder becomes the tree."""
     trial = Trial()
     os.chdir(tree)
-    # Libraries that are already imported cannot be rewritten for better messages, which is all that pytest says here.
+    # pytest warns that imported libraries cannot be rewritten for better messages, which does not matter here.
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     try:
         trial.exit = int(pytest.main([*quiet, *options, *tests], plugins=[_Watcher(trial)]))
-    except Exception:  # noqa: BLE001 - what a failed test leaves behind may be complained about after the end
+    except Exception:  # noqa: BLE001 - remains of a failed test may raise errors after the end
         traceback.print_exc()
         trial.exit = int(pytest.ExitCode.TESTS_FAILED if trial.failed else pytest.ExitCode.INTERNAL_ERROR)
     trial.strangers = _strangers(tree)

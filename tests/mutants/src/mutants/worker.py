@@ -25,7 +25,7 @@ def main() -> None:
     """Serve until standard input ends."""
     tree = Path(sys.argv[1])
     for name in sys.argv[2:]:
-        with contextlib.suppress(ImportError):  # a tree that has no use of it
+        with contextlib.suppress(ImportError):  # a tree without this library
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
@@ -68,11 +68,11 @@ def _be_child(tree: Path, job: dict[str, Any], answer: Path) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # threads and exit handlers of the tests' libraries have no say
+        os._exit(code)  # skips threads and exit handlers of the tests' libraries
 
 
 def _wait(child: int, seconds: float) -> bool:
-    """Whether the child came to its end by itself; it and its own children are killed otherwise."""
+    """Whether the child ended by itself. Otherwise it and its own children are killed."""
     until = time.monotonic() + seconds
     ended = False
     while not ended and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""`python -m demo`: everything on this machine, with a conversation to watch. `--once` proves it and ends."""
+"""`python -m demo`: starts the whole system on this machine and plays a conversation. `--once` checks it and exits."""
 
 import argparse
 import asyncio
@@ -28,9 +28,9 @@ console = Console(highlight=False)
 
 
 async def perform(system: System, *, once: bool, ai: bool = True, traces: str | None = None) -> None:
-    """Onboard, play, check; then, unless `once`, say how to go on. Raises `StepFailed`.
+    """Onboard, play, check; then, unless `once`, print how to go on. Raises `StepFailed`.
 
-    Without the `ai` there is no conversation to play. `traces` is the receiver of traces: one exchange is drawn then.
+    Without `ai` no conversation is played. `traces` is the URL of the trace receiver; with it, one exchange is drawn.
     """
     async with ClientSession() as session:
         client = Client(session, system.urls, system.secret)
@@ -41,13 +41,13 @@ async def perform(system: System, *, once: bool, ai: bool = True, traces: str | 
             if traces is not None:
                 console.print(await drawn(session, traces), soft_wrap=True, markup=False)
         else:
-            console.print("no AI runs: consume `incoming-messages`, and answer on `whatsapp-cloud-send`")
+            console.print("no AI is running: read `incoming-messages`, and answer on `whatsapp-cloud-send`")
         if not once:
             stack = system.stack
             at = addresses(system.urls, system.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
             console.print(f"\n{at}\n\n", soft_wrap=True, markup=False)
             console.print(curl_lines(system.urls, system.secret, client), soft_wrap=True, markup=False)
-            console.print("\nstays up until Ctrl-C; logs: " + str(system.folder))
+            console.print("\nrunning until Ctrl-C; logs: " + str(system.folder))
 
 
 async def _play(system: System, client: Client) -> None:
@@ -71,9 +71,9 @@ def _table(timings: dict[str, float], latencies: list[float]) -> Table:
 
 
 def run(*, port: int, once: bool, traces: bool, ai: bool = True) -> int:
-    """The exit code: 0 when all went well."""
+    """Run the demo; the exit code, 0 when all went well."""
     if port and not is_free(port):
-        console.print(f"port {port} is taken; end what listens there, or choose another with --port")
+        console.print(f"port {port} is in use: stop the program that listens there, or choose another port with --port")
         return 2
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,7 +103,7 @@ def run(*, port: int, once: bool, traces: bool, ai: bool = True) -> int:
 
 
 def _choices(receiver: str | None, *, ai: bool) -> Choices:
-    """With a receiver of traces, every exchange is followed."""
+    """The system's options. With a trace receiver, every exchange is traced."""
     followed = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver, "TRACE_SAMPLE_RATIO": "1"} if receiver else {}
     idle = () if ai else ("ai_responder",)
     return Choices(extra=dict.fromkeys((*SERVICES, "ai_responder"), followed), idle=idle)
@@ -119,13 +119,23 @@ def _interrupt(stopped: threading.Event) -> None:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end after the conversation; exit 0 only if all went well")
-    parser.add_argument("--port", type=int, default=3000, help="of the gateway (default: 3000; 0 takes a free one)")
-    parser.add_argument("--traces", action="store_true", help="follow every exchange, and draw one at the end")
-    parser.add_argument("--no-ai", action="store_true", help="leave the AI example out: yours answers instead")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="exit after the conversation, with 0 only if every message got one reply that was read",
+    )
+    parser.add_argument(
+        "--port", type=int, default=3000, help="port of the gateway; 0 takes a free one (default: 3000)"
+    )
+    parser.add_argument("--traces", action="store_true", help="trace every exchange, and print one trace at the end")
+    parser.add_argument(
+        "--no-ai", action="store_true", help="do not start the AI example, so that your own consumer can answer"
+    )
     arguments = parser.parse_args()
     if arguments.no_ai and (arguments.once or arguments.traces):
-        parser.error("--no-ai leaves nothing that answers: it goes neither with --once nor with --traces")
+        parser.error(
+            "--no-ai cannot be used with --once or --traces, because without the AI example there are no replies"
+        )
     return run(port=arguments.port, once=arguments.once, traces=arguments.traces, ai=not arguments.no_ai)
 
 

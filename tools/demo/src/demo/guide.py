@@ -1,4 +1,4 @@
-"""What the demo prints for people to go on with: addresses, and curl lines that work as they stand."""
+"""What the demo prints at the end: addresses, and curl commands that work as printed."""
 
 from collections.abc import Mapping
 
@@ -13,11 +13,11 @@ def phone_page(urls: Mapping[str, str]) -> str:
 
 
 def addresses(urls: Mapping[str, str], secret: Credentials, *, kafka: str, mongodb: str) -> str:
-    """Where everything answers: first what to open."""
+    """The addresses of everything; pages to open come first."""
     base = f"{public(urls)}{PREFIX}"
     rows = {
         f"the phone of {LINES[0][1]}": phone_page(urls),
-        "everything": f"{public(urls)}/",
+        "all links": f"{public(urls)}/",
         **{f"API of {service}": f"{base}/docs/{service}" for service in SERVICES},
         "API key": secret.api_key,
         "Kafka": kafka,
@@ -27,7 +27,7 @@ def addresses(urls: Mapping[str, str], secret: Credentials, *, kafka: str, mongo
 
 
 def curl_lines(urls: Mapping[str, str], secret: Credentials, client: Client) -> str:
-    """Lines to paste into a shell."""
+    """Commands to paste into a shell."""
     base = f"{public(urls)}{PREFIX}"
     body = webhook_body(NUMBER, "wamid.FROM_CURL_1", "Hello from curl").decode()
     key = f"-H 'Authorization: Bearer {secret.api_key}'"
@@ -41,14 +41,14 @@ def curl_lines(urls: Mapping[str, str], secret: Credentials, client: Client) -> 
         "Meta verifies the webhook": (
             f'curl "{base}/webhook?hub.mode=subscribe&hub.verify_token={secret.verify_token}&hub.challenge=CHALLENGE"'
         ),
-        "Meta delivers a message (the signature is for exactly this body)": (
+        "Meta delivers a message (the signature fits only this body)": (
             f"curl -X POST {base}/webhook {json_type} \\\n  -H 'x-hub-signature-256: {client.sign(body.encode())}' \\\n"
             f"  -d '{body}'"
         ),
         "send a message": f"curl -X POST {base}/send {key} {json_type} \\\n  -d '{send}'",
         "create or update an account": f"curl -X POST {base}/account {key} {json_type} \\\n  -d '{account}'",
-        "read it": f"curl {base}/account/second-bot {key}",
-        "deactivate it": f"curl -X POST {base}/account/second-bot/deactivate {key}",
+        "read the account": f"curl {base}/account/second-bot {key}",
+        "deactivate the account": f"curl -X POST {base}/account/second-bot/deactivate {key}",
         "conversations, newest first": f"curl {base}/conversations {key}",
     }
     return "\n\n".join(f"# {title}\n{line}" for title, line in blocks.items())

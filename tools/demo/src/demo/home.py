@@ -1,4 +1,4 @@
-"""The page at `http://localhost:3000/`: what runs here, and where to go from it. Pure."""
+"""The page at `http://localhost:3000/`: what is running, with links and addresses. Pure."""
 
 from collections.abc import Mapping
 from html import escape
@@ -26,8 +26,8 @@ _PAGE = Template("""<!doctype html>
 </style>
 <main>
   <h1>WhatsApp Cloud, event-driven</h1>
-  <p>The whole system runs on this machine: ingress, conversation, sender and accounts, on a real Kafka and a real
-  MongoDB. Only Meta has a stand-in.</p>
+  <p>The whole system is running on this machine: ingress, conversation, sender and accounts, with a real Kafka and a
+  real MongoDB. Only Meta is emulated.</p>
   <a class="phone" href="$phone">Write to the bot as a customer</a>
   <h2>The API</h2>
   <ul>
@@ -37,22 +37,22 @@ _PAGE = Template("""<!doctype html>
   <dl>
     <dt>Kafka</dt><dd><code>$kafka</code></dd>
     <dt>MongoDB</dt><dd><code>$mongodb</code></dd>
-    <dt>API key, of this run alone</dt><dd><code>$key</code></dd>
+    <dt>API key, only for this run</dt><dd><code>$key</code></dd>
   </dl>
-  <p>The terminal has curl lines to paste.</p>
+  <p>The terminal shows curl commands that you can paste.</p>
 </main>
 </html>
 """)
 
 
 def home_of(system: System) -> str:
-    """The page of a system whose Kafka and MongoDB run."""
+    """The page of a system whose Kafka and MongoDB are running."""
     stack = system.stack
     return home_page(system.urls, system.secret, kafka=stack.kafka_bootstrap_servers, mongodb=stack.mongodb_uri)
 
 
 def home_page(urls: Mapping[str, str], secret: Credentials, *, kafka: str, mongodb: str) -> str:
-    """The page as HTML. It shows the API key: the demo answers on this machine alone, and the key ends with it."""
+    """The page as HTML. It shows the API key, because the demo serves only this machine, and the key ends with it."""
     items = [
         f'<li><a href="{escape(public(urls))}{PREFIX}/docs/{name}">{name}</a>: {_ABOUT[name]}</li>' for name in SERVICES
     ]
@@ -69,5 +69,5 @@ _ABOUT = {
     "ingress": "webhooks from Meta",
     "conversation": "conversations, messages, usage",
     "sender": "send, batches, media",
-    "accounts": "which chatbot has which number",
+    "accounts": "chatbots and their business numbers",
 }

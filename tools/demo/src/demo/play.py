@@ -1,7 +1,7 @@
-"""`python -m demo.play`: the demo's conversation on a system that runs already, such as that of the compose file.
+"""`python -m demo.play`: plays the demo's conversation on a running system, for example that of the compose file.
 
-GATEWAY_URL, EMULATOR_URL and DEMO_API_KEY say where it is. It makes the demo's number at the emulator and its account
-with us, plays, and proves that it went well; it may be repeated.
+Set GATEWAY_URL, EMULATOR_URL and DEMO_API_KEY. It creates the demo's number at the emulator and the account, plays the
+conversation, and checks that it went well. It may be repeated.
 """
 
 import argparse
@@ -21,17 +21,17 @@ console = Console(highlight=False)
 
 
 async def play(urls: dict[str, str], key: str) -> None:
-    """Onboard, play, check. Raises `StepFailed`, also when nobody answers within 30 s."""
+    """Onboard, play, check. Raises `StepFailed`, also without any answer within 30 s."""
     async with ClientSession() as session:
         client = Client(session, urls, Credentials(api_key=key))
 
         async def onboarded() -> str | None:
             try:
                 return str((await client.onboard(CHATBOT, NUMBER))["message"])
-            except ClientError:  # somebody is not there yet
+            except ClientError:  # a process is not ready yet
                 return None
 
-        console.print(f"account: {await eventually('the account is made', onboarded, pause=1.0)}: {CHATBOT}\n")
+        console.print(f"account: {await eventually('the account is created', onboarded, pause=1.0)}: {CHATBOT}\n")
         story = Story(client, console)
         await story.play()
         await story.check()
@@ -41,7 +41,7 @@ async def play(urls: dict[str, str], key: str) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 when all went well."""
+    """Play; the exit code, 0 when all went well."""
     argparse.ArgumentParser(prog="python -m demo.play", description=__doc__).parse_args()
     urls = {
         "gateway": os.environ.get("GATEWAY_URL", "http://localhost:3000"),

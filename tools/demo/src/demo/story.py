@@ -1,4 +1,4 @@
-"""The conversation that the demo plays, printed as it happens, and the proof that it went well."""
+"""The conversation that the demo plays and prints, and the check that it went well."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ class Story:
     async def play(self) -> None:
         """Every customer writes, waits for the answer, and writes again. Raises `StepFailed`.
 
-        What phones have sent and received before is left out of this conversation, and of its proof.
+        Messages that the phones sent or received before are ignored.
         """
         await self._pass_over()
         watching = asyncio.create_task(self._watch())
@@ -59,7 +59,7 @@ class Story:
 
         Asks the emulator what the phones received. Raises `StepFailed` saying what is wrong.
         """
-        await eventually("Meta is done", self._idle)
+        await eventually("Meta is idle", self._idle)
         for phone, name, texts in LINES:
             asked = [entry["wamid"] for entry in await self._sent(phone)]
             answers = await self._received(phone)
@@ -109,7 +109,7 @@ class Story:
             await asyncio.sleep(0.1)
 
     async def _show(self) -> None:
-        """Print what is new: words of customers, answers, ticks."""
+        """Print what is new: messages of customers, answers, ticks."""
         news: list[tuple[int, str]] = []
         for entry in await self.client.sent():
             if self._is_new(entry["wamid"], "said"):

@@ -1,4 +1,4 @@
-"""One exchange of the demo as a waterfall, from what the receiver of traces has."""
+"""One exchange of the demo as a waterfall, from the traces in the receiver."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ STATUSES: Final = 4
 
 
 async def drawn(session: ClientSession, url: str) -> str:
-    """One exchange that has come whole, from the webhook to the last status. Raises `StepFailed`."""
+    """One complete exchange as text, from the webhook to the last status. Raises `StepFailed`."""
     found: list[dict[str, Any]] = []
 
     async def whole() -> bool:
@@ -26,6 +26,6 @@ async def drawn(session: ClientSession, url: str) -> str:
                 return True
         return False
 
-    await eventually("a whole trace has come", whole)
+    await eventually("a complete trace has arrived", whole)
     async with session.get(f"{url}/traces/{found[0]['traceId']}?as=text") as answer:
         return f"\none of {url}/traces\ntrace {found[0]['traceId']}, {found[0]['spans']} spans\n{await answer.text()}"

@@ -1,4 +1,4 @@
-"""`python -m graph_emulator`: a stand-in for Meta on one port."""
+"""`python -m graph_emulator`: emulates Meta's WhatsApp Cloud API on one port."""
 
 import argparse
 import asyncio
@@ -23,28 +23,31 @@ from graph_emulator.state.directory import Business
 from graph_emulator.state.journal import Journal, restore
 
 _EPILOG = """\
-Point the product at it: GRAPH_BASE_URL=http://127.0.0.1:PORT, and give --webhook-url the product's webhook.
-The control API is under /_control, a page with a phone at /. See README.md for both.
+To use it, set GRAPH_BASE_URL=http://127.0.0.1:PORT for the services, and give the URL of the webhook as --webhook-url.
+The control API is under /_control, and / is a page with a phone. README.md describes both.
+
+example:
+  python -m graph_emulator --port 8085 --app-secret s3cret --webhook-url http://localhost:8001/whatsapp-cloud/webhook
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     make = argparse.ArgumentParser(
-        prog="graph_emulator",
-        description="Stands in for Meta's WhatsApp Cloud API: its calls, errors and webhooks.",
+        prog="python -m graph_emulator",
+        description="Emulates Meta's WhatsApp Cloud API: its calls, errors and webhooks.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     make.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     make.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (default)")
     make.add_argument("--public-url", default="", help="base of media URLs (default: the address it listens on)")
-    make.add_argument("--webhook-url", default="", help="where webhooks go; none are sent without it")
-    make.add_argument("--verify-token", default="", help="hub.verify_token of POST /_control/verify")
+    make.add_argument("--webhook-url", default="", help="where to send webhooks (default: send none)")
+    make.add_argument("--verify-token", default="", help="the hub.verify_token that POST /_control/verify sends")
     make.add_argument(
         "--app-secret",
         default=os.environ.get("EMULATOR_APP_SECRET", ""),
-        help="key of X-Hub-Signature-256 (default: the environment's EMULATOR_APP_SECRET)",
+        help="key that signs webhooks (X-Hub-Signature-256; default: EMULATOR_APP_SECRET from the environment)",
     )
     make.add_argument(
         "--business",
@@ -52,25 +55,27 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         type=_business,
         metavar="PHONE_NUMBER_ID:TOKEN:WABA_ID[:DISPLAY_NUMBER]",
-        help="a business number and a token that may use it; may be given several times",
+        help="a business number and a token that may use it; may be repeated",
     )
     make.add_argument(
-        "--ledger", type=Path, help="keep the ledger in this file (JSON lines) and begin with its entries"
+        "--ledger", type=Path, help="keep the ledger in this file (JSON lines), and start with its entries"
     )
-    make.add_argument("--faults", type=_plan, metavar="FILE", help="begin with the fault plan in this JSON file")
-    make.add_argument("--seed", type=int, default=0, help="seed of fault plans set later that name none (default: 0)")
+    make.add_argument("--faults", type=_plan, metavar="FILE", help="start with the fault plan in this JSON file")
+    make.add_argument(
+        "--seed", type=int, default=0, help="seed for later fault plans without their own seed (default: 0)"
+    )
     make.add_argument(
         "--limits",
         type=_limits,
         default=frozenset(),
         metavar="LIMIT,…",
-        help=f"which of Meta's limits refuse messages: all, none, or some of {','.join(LIMITS)} (default: none)",
+        help=f"Meta's limits to apply: all, none, or some of {','.join(LIMITS)} (default: none)",
     )
     make.add_argument(
         "--pair-reading",
         choices=PAIR_READINGS,
         default=PAIR_READINGS[0],
-        help="how the limit per person is counted: as Meta writes it, or as a store that fills up (default: burst)",
+        help="how to apply the limit per person: as Meta words it, or as a bucket that refills (default: burst)",
     )
     _add_timing(make, Config())
     return make
@@ -80,29 +85,29 @@ def _add_timing(make: argparse.ArgumentParser, config: Config) -> None:
     def number(flag: str, default: int, text: str) -> None:
         make.add_argument(flag, type=int, default=default, help=f"{text} (default: %(default)s)")
 
-    number("--sent-after-ms", config.sent_after_ms, "from acceptance to the status sent")
-    number("--delivered-after-ms", config.delivered_after_ms, "from sent to delivered")
-    number("--read-after-ms", config.read_after_ms, "from delivered to read")
-    number("--webhook-concurrency", config.webhook_concurrency, "webhooks in flight per URL")
-    number("--webhook-batch", config.webhook_batch, "most updates in one webhook when more of them wait")
-    number("--webhook-timeout-ms", config.webhook_timeout_ms, "how long a webhook may take")
+    number("--sent-after-ms", config.sent_after_ms, "time from acceptance to the status sent")
+    number("--delivered-after-ms", config.delivered_after_ms, "time from sent to delivered")
+    number("--read-after-ms", config.read_after_ms, "time from delivered to read")
+    number("--webhook-concurrency", config.webhook_concurrency, "concurrent webhooks per URL")
+    number("--webhook-batch", config.webhook_batch, "most updates in one webhook, when several wait")
+    number("--webhook-timeout-ms", config.webhook_timeout_ms, "time limit of a webhook")
     make.add_argument(
         "--retry-delays-ms",
         type=_delays,
         default=config.retry_delays_ms,
         metavar="MS,MS,…",
-        help="waits before each repeat of a refused webhook, the last one again and again "
+        help="waits before each retry of a refused webhook; the last wait repeats "
         f"(default: {','.join(map(str, config.retry_delays_ms))})",
     )
     make.add_argument(
         "--omit-callback-data",
         action="store_true",
-        help="leave biz_opaque_callback_data out of statuses, as Meta may",
+        help="leave biz_opaque_callback_data out of statuses, as Meta may do",
     )
     make.add_argument(
         "--unordered",
         action="store_true",
-        help="let webhooks of one conversation overtake each other, as Meta reserves the right to",
+        help="let webhooks of one conversation overtake each other, as Meta may do",
     )
 
 
@@ -182,10 +187,13 @@ async def _serve(emulator: Emulator, host: str, port: int) -> None:
 
 
 def main() -> int:
-    """Run until stopped; 2 when the command line makes no sense."""
+    """Run until stopped; the exit code, 2 for wrong usage."""
     options = parser().parse_args()
     if options.webhook_url and not options.app_secret:
-        print("graph_emulator: webhooks are signed; give --app-secret or set EMULATOR_APP_SECRET", file=sys.stderr)
+        print(
+            "graph_emulator: --webhook-url needs a key to sign webhooks: give --app-secret or set EMULATOR_APP_SECRET",
+            file=sys.stderr,
+        )
         return 2
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     emulator = _emulator(options)

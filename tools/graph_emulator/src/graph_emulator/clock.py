@@ -1,4 +1,4 @@
-"""Time as an argument: everything that asks what time it is asks a `Clock`."""
+"""Time as an argument: all code asks a `Clock` for the time."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What may be set from the command line and, while it runs, through the control API."""
+"""The settings. They come from the command line and, while it runs, from the control API."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -59,12 +59,12 @@ class Config:
     """How the limit per person is counted: one of PAIR_READINGS, by the rules of `limits/pair.py`."""
 
     def public(self) -> Json:
-        """Everything but the secrets, in camelCase."""
+        """All settings except secrets, in camelCase."""
         shown = {camel(key): value for key, value in asdict(self).items() if key not in SECRET_FIELDS}
         return shown | {"limits": sorted(self.limits)}
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Apply camelCase `changes`; Misuse says which name or value is wrong, and then nothing changes."""
+        """Apply camelCase `changes`; Raises Misuse for a wrong name or value, and then changes nothing."""
         names = {camel(field.name): field.name for field in fields(self)}
         accepted: Json = {}
         for key, value in changes.items():

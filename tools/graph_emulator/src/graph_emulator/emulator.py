@@ -63,11 +63,11 @@ class Emulator:
 
     @property
     def pending(self) -> Json:
-        """What is still to come: webhooks that are not settled, messages whose next status waits for its time."""
+        """Open work: webhooks that are not settled, and messages whose next status is still to come."""
         return {"webhooks": self.delivery.pending, "statuses": self.outbound.pending}
 
     def reset(self) -> None:
-        """Forget messages, customers, faults, media and whatever waits; businesses, tokens and settings stay.
+        """Forget messages, customers, faults, media and all waiting work. Businesses, tokens and settings stay.
 
         With the messages go what limits counted: windows are closed, and nothing is owed.
         """

@@ -1,4 +1,4 @@
-"""Faults: which call or webhook goes wrong, and how. Decisions only; nothing here waits or sends.
+"""Faults: decides which call or webhook goes wrong, and how. This module does not wait or send.
 
 A plan is a list of rules and a seed. Rules are asked in their order; each may be limited to a business number, a
 customer, a type, the nth matching event, a probability and a number of times. The plan owns its `random.Random`, so
@@ -30,7 +30,7 @@ class Fault:
     status: int = 0
     """HTTP status instead of the code's own."""
     accepted: bool = False
-    """error, http_5xx, throttle: the message is accepted all the same."""
+    """error, http_5xx, throttle: the message is accepted nevertheless."""
     mode: str = "close"
     """lose_answer: close the connection, answer half and then close, or hang for `ms` and then close."""
     before_ms: int = 0
@@ -51,7 +51,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which events a rule is about; what is not given matches everything."""
+    """The events of a rule. A field that is not given matches everything."""
 
     phone: str | None = None
     """Business phone number id."""
@@ -107,7 +107,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CallDecision:
-    """What happens to one call: waits, then at most one other fault, with its code and status drawn."""
+    """The faults of one call: waits, then at most one other fault, with its chosen code and status."""
 
     before_ms: int = 0
     after_ms: int = 0

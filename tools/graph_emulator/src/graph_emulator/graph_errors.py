@@ -90,7 +90,7 @@ _UNKNOWN = (400, "Error")
 
 @dataclass(eq=False)
 class GraphError(Exception):
-    """A call refused as Meta refuses it. `status` overrides the table's HTTP status; `message` its sentence."""
+    """A refused call, as Meta refuses it. `status` overrides the table's HTTP status; `message` its sentence."""
 
     code: int
     details: str = ""
@@ -122,7 +122,7 @@ def error_body(error: GraphError, trace: str) -> dict[str, Any]:
 
 
 def webhook_error(code: int, details: str = "") -> dict[str, Any]:
-    """The same error as it stands in a webhook: `{code, title, message, error_data{details}, href}`."""
+    """The same error in the form of a webhook: `{code, title, message, error_data{details}, href}`."""
     title = CODES.get(code, _UNKNOWN)[1]
     return {
         "code": code,
@@ -134,7 +134,7 @@ def webhook_error(code: int, details: str = "") -> dict[str, Any]:
 
 
 def unknown_object(object_id: str, verb: str) -> GraphError:
-    """What Meta says of an object that does not exist, or that the token may not see (`verb`: get, post, delete)."""
+    """Meta's error for an object that does not exist, or that the token may not see (`verb`: get, post, delete)."""
     return GraphError(
         100,
         subcode=33,

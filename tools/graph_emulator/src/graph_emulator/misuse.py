@@ -1,4 +1,4 @@
-"""The error of whoever drives the emulator, as opposed to `GraphError`, which is part of the play."""
+"""The error for wrong use of the emulator itself. `GraphError` is an emulated error of Meta."""
 
 
 class Misuse(ValueError):

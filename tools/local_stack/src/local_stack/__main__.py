@@ -1,4 +1,4 @@
-"""`python -m local_stack`: Kafka and MongoDB from the command line."""
+"""`python -m local_stack`: starts Kafka and MongoDB from the command line."""
 
 import argparse
 import os
@@ -19,9 +19,9 @@ _WATCH_EVERY_S = 0.5
 
 _EPILOG = """\
 environment:
-  KAFKA_BOOTSTRAP_SERVERS, MONGODB_URI  use these instead of starting that part
-  LOCAL_STACK_CACHE                     where downloads are kept (default: whatsapp-cloud-local-stack in ~/.cache)
-  LOCAL_STACK_PACKAGED=1                ignore this machine's own java and mongod, use the pinned ones
+  KAFKA_BOOTSTRAP_SERVERS, MONGODB_URI  use this Kafka or MongoDB instead of starting one
+  LOCAL_STACK_CACHE                     folder for downloads (default: whatsapp-cloud-local-stack in ~/.cache)
+  LOCAL_STACK_PACKAGED=1                use the pinned java and mongod, not those of this machine
   TEST_INFRA=docker                     start the official container images instead of processes
 """
 
@@ -30,23 +30,29 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
         prog="python -m local_stack",
-        description="Real Apache Kafka and MongoDB as plain processes; downloads what it needs once.",
+        description="Starts real Apache Kafka and MongoDB as plain processes. It downloads each program once.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser(
-        "up", help="start, on 9092 and 27017 when free; print the addresses as export lines; stay until Ctrl-C"
+        "up", help="start on ports 9092 and 27017 if they are free, print export lines, and run until Ctrl-C"
     )
-    run = verbs.add_parser("run", help="start, run a command with the addresses in its environment, stop")
+    run = verbs.add_parser("run", help="start, run a command with the addresses in its environment, then stop")
     for each in (up, run):
-        each.add_argument("--kafka-nodes", type=int, choices=(1, 3), default=1, help="1 (default) or 3")
-        each.add_argument("--mongo-nodes", type=int, choices=(1, 3), default=1, help="1 (default) or 3")
-        each.add_argument("--data", type=Path, metavar="DIR", help="keep the data there instead of throwing it away")
-        each.add_argument("--full-speed", action="store_true", help="all JVM compilers: boots slower, runs faster")
+        each.add_argument("--kafka-nodes", type=int, choices=(1, 3), default=1, help="brokers: 1 (default) or 3")
+        each.add_argument(
+            "--mongo-nodes", type=int, choices=(1, 3), default=1, help="members of the replica set: 1 (default) or 3"
+        )
+        each.add_argument(
+            "--data", type=Path, metavar="DIR", help="keep the data in this folder (default: delete it at the end)"
+        )
+        each.add_argument(
+            "--full-speed", action="store_true", help="use all JVM compilers: Kafka starts slower, but runs faster"
+        )
     run.add_argument("command", nargs="+", metavar="CMD", help="the command, after `--`")
-    verbs.add_parser("fetch", help="download what is missing now, so that starting needs no network")
-    verbs.add_parser("clean", help="remove the downloads")
+    verbs.add_parser("fetch", help="download all missing programs now, so that later starts need no network")
+    verbs.add_parser("clean", help="delete the downloads")
     return root
 
 
@@ -66,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
-    # Unwinds the `with` blocks, so that a plain `kill` stops everything in order too.
+    # This unwinds the `with` blocks, so that a plain `kill` also stops everything in order.
     raise KeyboardInterrupt
 
 
@@ -104,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _fetch(_options: argparse.Namespace) -> int:
     LocalStack().fetch()
-    Progress().say(f"everything is there ({cache_folder()})")
+    Progress().say(f"all programs are downloaded ({cache_folder()})")
     return 0
 
 
@@ -116,7 +122,7 @@ def _clean(_options: argparse.Namespace) -> int:
 
 
 def addresses(stack: LocalStack) -> dict[str, str]:
-    """The environment that points every program of the product to this stack."""
+    """The environment variables with which the services use this stack."""
     return {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers, "MONGODB_URI": stack.mongodb_uri}
 
 

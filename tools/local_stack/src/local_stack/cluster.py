@@ -21,7 +21,7 @@ _PORT_TAKEN = re.compile("already in use|failed to bind", re.IGNORECASE)
 
 
 class PortTaken(LocalStackError):
-    """A node could not listen because somebody else took its port first."""
+    """A node could not listen because another process took its port first."""
 
 
 class Cluster(ABC):
@@ -34,7 +34,7 @@ class Cluster(ABC):
     kind: str
     ports_per_node: int
     usual_port: int
-    """Where clients look for the first node when they are told nothing else."""
+    """The default port of the first node."""
 
     def __init__(
         self, folder: Path, nodes: int, *, throw_away: bool, boot_timeout: float, prefer_usual_port: bool = False
@@ -120,15 +120,15 @@ class Cluster(ABC):
         self.wait_until(number, partial(self.is_ready, number))
 
     def stop(self) -> None:
-        """Stop all nodes; for good: a stopped cluster is not started again."""
+        """Stop all nodes. A stopped cluster cannot be started again."""
         self._closing.set()
-        # The last nodes of several wait for a majority that is gone. Killing them is safe: what a process has written
-        # is the kernel's, and Kafka and mongod recover from their logs.
+        # The last nodes wait for a majority that is gone. Killing them is safe, because the kernel has all written
+        # data, and Kafka and mongod recover from their logs.
         patience = 20.0 if len(self.nodes) == 1 else 5.0
         self._each(Node.kill if self.throw_away else lambda node: node.stop(patience))
 
     def dead_nodes(self) -> list[Node]:
-        """The nodes that ended without being asked to."""
+        """The nodes that ended by themselves."""
         return [node for node in self.nodes.values() if node.pid is not None and not node.alive]
 
     def _each(self, deed: Callable[[Node], object]) -> None:

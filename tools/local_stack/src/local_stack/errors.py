@@ -1,4 +1,4 @@
-"""What goes wrong in the local stack, in words that say what to do."""
+"""The errors of the local stack; each text says what to do."""
 
 
 class LocalStackError(Exception):

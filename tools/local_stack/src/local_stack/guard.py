@@ -1,4 +1,4 @@
-"""Runs one program and sees to it that it does not outlive the process that wanted it.
+"""Runs one program, and ends it when the process that started it ends.
 
 Started by file name, `python -I -S guard.py LOG REMOVE PROGRAM ARGUMENTS…`, with a pipe as standard input whose other
 end only the wanting process holds; prints the program's pid. When that pipe closes (its owner ended, however it ended),
@@ -39,7 +39,7 @@ def _owner_is_gone(child: "subprocess.Popen[bytes]", child_ended: int) -> bool:
     owner = os.getppid()
     while child.poll() is None:
         readable, _, _ = select.select([0, child_ended], [], [], _PARENT_CHECK_S)
-        # A forked copy of the owner may hold the pipe open, hence the second look.
+        # A forked copy of the owner may hold the pipe open, so look a second time.
         if 0 in readable or os.getppid() != owner:
             return True
         if child_ended in readable:

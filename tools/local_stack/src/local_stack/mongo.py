@@ -91,7 +91,7 @@ class Mongo(Cluster):
         (self.nodes[number].folder / "db").mkdir(exist_ok=True)
 
     def command(self, number: int) -> tuple[list[str], Mapping[str, str]]:
-        """mongod, small and without what a developer's machine does not need."""
+        """The command of mongod, with little memory and without features that tests do not need."""
         options = {
             "--dbpath": str(self.nodes[number].folder / "db"),
             "--port": str(self.ports[number][0]),
@@ -112,7 +112,7 @@ class Mongo(Cluster):
         return [str(self._mongod), *flat, "--nounixsocket"], os.environ
 
     def await_ready(self) -> None:
-        """Make the replica set when the data is new; return when there is a primary and all others follow it."""
+        """Create the replica set if the data is new. Return when there is a primary and all other members follow it."""
         for number in self.nodes:
             self.wait_until(number, partial(self._answers, number))
         if self._state(1) == "":

@@ -1,4 +1,4 @@
-"""One server process: started under a guard, signalled by name of the deed, its log at hand."""
+"""One server process, with its guard, its signals and its log."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ class Node:
 
     @property
     def log(self) -> Path:
-        """The file with everything the server has said, over restarts too."""
+        """The file with the server's whole log, also from before restarts."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -42,7 +42,7 @@ class Node:
         return guard is not None and guard.poll() is None
 
     def spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start the program; its log goes on. Raises LocalStackError when it cannot be executed."""
+        """Start the program, and append to its log. Raises LocalStackError when it cannot be executed."""
         with self._lock:
             if self.alive:
                 raise LocalStackError(f"{self.name} runs already: stop or kill it first")
@@ -59,7 +59,7 @@ class Node:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Ctrl-C in the terminal reaches the owner alone, which then stops everything in order.
+            # Ctrl-C in the terminal reaches only the owner, which then stops everything in order.
             start_new_session=True,
         )
 
@@ -77,14 +77,14 @@ class Node:
             raise LocalStackError(f"{self.name} does not run: start it first")
 
     def _signal(self, which: signal.Signals) -> bool:
-        """False when there is nobody to receive it any more."""
+        """False when the process has ended and cannot receive it."""
         pid = self.pid
         if not self.alive or pid is None:
             return False
         try:
             os.kill(pid, which)
         except ProcessLookupError:
-            # It has just ended, and its guard is about to.
+            # The server has just ended, and its guard will end soon.
             return False
         return True
 

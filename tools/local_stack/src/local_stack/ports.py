@@ -10,12 +10,12 @@ _TRIES = 500
 
 
 def below_ephemeral(range_text: str) -> range:
-    """The ports between 10000 and those that the kernel hands to clients ("32768 60999")."""
+    """The ports from 10000 up to those that the kernel gives to clients ("32768 60999")."""
     return range(_LOWEST, int(range_text.split(maxsplit=1)[0]))
 
 
 def free_ports(count: int, chance: random.Random | None = None) -> list[int]:
-    """`count` different ports that nobody listens on.
+    """`count` different ports on which no process listens.
 
     They lie outside the range from which the kernel serves outgoing connections: a port of that range could be taken
     by any client while its server is killed and restarted, even by a client that retries that very port and thereby
@@ -38,7 +38,7 @@ def free_ports(count: int, chance: random.Random | None = None) -> list[int]:
 def is_free(port: int) -> bool:
     """Whether a server could listen on 127.0.0.1:port now."""
     with socket.socket() as probe:
-        # As servers do, so that connections of a former one in TIME_WAIT do not count.
+        # Like servers, so that old connections in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Everything the user sees: one writer to stderr, with live progress on a terminal and plain lines elsewhere."""
+"""All output for the user: one writer to stderr, with live progress on a terminal and plain lines elsewhere."""
 
 import shutil
 import sys
@@ -21,7 +21,7 @@ def megabytes(count: int) -> str:
 
 @dataclass
 class Task:
-    """One transfer under way: its label, what is here so far and what is expected, in bytes."""
+    """One running transfer: its label, received bytes and expected bytes."""
 
     label: str
     total: int
@@ -39,7 +39,7 @@ class Progress:
     """Writes lines to stderr, and below them, on a terminal, one live line about the transfers under way.
 
     Safe to use from several threads. After `cancel` every transfer ends with a LocalStackError at its next sign of
-    life: whoever is asked to stop can so end downloads that other threads run.
+    life, so that a process that is asked to stop can end downloads in other threads.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Progress:
                 self._tasks.remove(task)
 
     def arrived(self, task: Task, done: int) -> None:
-        """Note that `done` bytes of the transfer are here, and show it when it is time to."""
+        """Record that `done` bytes were received, and show it from time to time."""
         self.raise_if_cancelled()
         now = time.monotonic()
         with self._lock:
@@ -92,7 +92,7 @@ class Progress:
                 self.say(task.text(now))
 
     def _draw(self, now: float) -> None:
-        # A line that wraps could not be erased again.
+        # A wrapped line could not be erased again.
         width = shutil.get_terminal_size().columns - 1
         self._write(self._erase() + "   ".join(each.text(now) for each in self._tasks)[:width])
 

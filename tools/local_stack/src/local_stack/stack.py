@@ -69,14 +69,14 @@ class LocalStack:
 
     @property
     def kafka(self) -> Kafka:
-        """The cluster, to kill, pause and restart its nodes. Raises LocalStackError when it is not ours."""
+        """The cluster, to kill, pause and restart its nodes. Raises LocalStackError for a cluster from elsewhere."""
         if self._kafka is None:
             raise LocalStackError("this Kafka was not started as processes of the local stack: its nodes are not ours")
         return self._kafka
 
     @property
     def mongo(self) -> Mongo:
-        """The replica set, to kill, pause and restart its nodes. Raises LocalStackError when it is not ours."""
+        """The replica set, to kill, pause and restart its nodes. Raises LocalStackError for one from elsewhere."""
         if self._mongo is None:
             raise LocalStackError(
                 "this MongoDB was not started as processes of the local stack: its nodes are not ours"
@@ -85,7 +85,7 @@ class LocalStack:
 
     @property
     def clusters(self) -> list[Cluster]:
-        """What runs as processes of this stack."""
+        """The clusters that run as processes of this stack."""
         return [cluster for cluster in (self._kafka, self._mongo) if cluster]
 
     def start(self) -> Self:
@@ -188,7 +188,7 @@ class LocalStack:
         self._progress.say(f"{cluster.kind} is ready ({nodes}, {self.timings[stage]:.1f} s)")
 
     def _stop_and_keep_logs(self) -> None:
-        """Stop and delete the data, not the logs: the error points to them."""
+        """Stop and delete the data, but keep the logs, because the error names them."""
         folder = self._folder
         self._folder = None
         self.stop()

@@ -1,7 +1,7 @@
-"""`python -m otlp_receiver`: receives OpenTelemetry traces over HTTP, keeps the latest in memory, draws each.
+"""`python -m otlp_receiver`: receives OpenTelemetry traces over HTTP, keeps the latest in memory, prints each.
 
-Give OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 to what is to be traced. `GET /traces` lists what came,
-`GET /traces/<id>` has the spans of one, `GET /traces/<id>?as=text` its waterfall.
+Set OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 in the processes to trace. `GET /traces` lists the traces,
+`GET /traces/<id>` returns the spans of one, `GET /traces/<id>?as=text` draws it as a waterfall.
 """
 
 import argparse
@@ -18,11 +18,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m otlp_receiver", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--port", type=int, default=4318, help="where to listen, on this machine (default: %(default)s)"
-    )
-    parser.add_argument("--most", type=int, default=10_000, help="how many traces are kept (default: %(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="draw nothing")
+    parser.add_argument("--port", type=int, default=4318, help="port to listen on, on 127.0.0.1 (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=10_000, help="number of traces to keep (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="do not print traces")
     given = parser.parse_args()
     traces = Traces(given.most)
     app = build_app(traces, None if given.quiet else lambda text: print(text, flush=True))

@@ -1,4 +1,4 @@
-"""The receiver over HTTP: OTLP's `POST /v1/traces`, and what came."""
+"""The receiver over HTTP: OTLP's `POST /v1/traces`, and routes that show the traces."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ _QUIET_SECONDS: Final = 1.0
 
 
 class Printer:
-    """Prints a trace when nothing of it has come for a second."""
+    """Prints a trace when it got no new span for a second."""
 
     def __init__(self, traces: Traces, say: Callable[[str], None]) -> None:
         self._traces = traces
@@ -25,7 +25,7 @@ class Printer:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def changed(self, trace_id: str) -> None:
-        """Something of it has come."""
+        """A span of this trace has arrived."""
         timer = self._timers.pop(trace_id, None)
         if timer is not None:
             timer.cancel()
@@ -38,12 +38,12 @@ class Printer:
 
 
 def build_app(traces: Traces, say: Callable[[str], None] | None = None) -> web.Application:
-    """The application; with `say`, each trace is drawn when it is complete, as far as can be told."""
+    """The application. With `say`, each trace is printed when it seems complete."""
     printer = Printer(traces, say) if say is not None else None
 
     async def take(request: web.Request) -> web.Response:
         try:
-            # aiohttp has unpacked what came with `content-encoding: gzip`.
+            # aiohttp has already unpacked bodies with `content-encoding: gzip`.
             spans = read(await request.read())
         except NotUnderstood as error:
             return web.json_response({"error": str(error)}, status=400)
@@ -73,7 +73,7 @@ def build_app(traces: Traces, say: Callable[[str], None] | None = None) -> web.A
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A receiver that runs: give `base_url` to whoever sends, and look at `traces`."""
+    """A running receiver: give `base_url` to the exporters, and read `traces`."""
 
     base_url: str
     traces: Traces

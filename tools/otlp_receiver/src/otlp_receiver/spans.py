@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 class NotUnderstood(ValueError):
-    """The body is no OTLP export of traces."""
+    """The body is not an OTLP export of traces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Span:
     attributes: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The span as JSON."""
         return asdict(self)
 
 

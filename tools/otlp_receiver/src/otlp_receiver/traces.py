@@ -1,4 +1,4 @@
-"""The traces that have come, the latest of them, and how one looks as a waterfall. Pure but for what it keeps."""
+"""Keeps the latest traces, and draws one as a waterfall. Without IO."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ class Traces:
         self.forgotten = 0
 
     def add(self, spans: Iterable[Span]) -> None:
-        """These have come. One that comes twice is one."""
+        """Add spans. A repeated span counts once."""
         for span in spans:
             self.received += 1
             self._traces.setdefault(span.trace_id, {})[span.span_id] = span
@@ -28,11 +28,11 @@ class Traces:
             self.forgotten += 1
 
     def spans(self, trace_id: str) -> list[Span]:
-        """The spans of a trace, by their beginning; none when it is not there."""
+        """The spans of a trace, ordered by start; none for an unknown trace."""
         return sorted(self._traces.get(trace_id, {}).values(), key=lambda span: span.began_ns)
 
     def ids(self) -> list[str]:
-        """The traces that are there, the oldest first."""
+        """The ids of all traces, the oldest first."""
         return list(self._traces)
 
     def overview(self) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ class Traces:
 
 
 def waterfall(spans: Sequence[Span]) -> list[str]:
-    """A trace as lines: each span under its parent, with its begin and its length in ms, and a bar."""
+    """A trace as lines: each span under its parent, with its start and duration in ms, and a bar."""
     if not spans:
         return []
     first, last = min(span.began_ns for span in spans), max(span.ended_ns for span in spans)

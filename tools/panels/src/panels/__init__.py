@@ -1,1 +1,1 @@
-"""The dashboards on real data: whether every panel has some, and pictures of them."""
+"""Checks that every panel of the dashboards has data, and draws the dashboards."""

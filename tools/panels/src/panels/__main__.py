@@ -1,8 +1,8 @@
-"""The dashboards on real data: `python -m panels` (or `make panels`, `make screenshots`).
+"""Checks the dashboards on real data: `python -m panels` (or `make panels`, `make screenshots`).
 
-Starts the whole system with traffic and things that go wrong, scrapes it with a real Prometheus, and ends with 1 when a
-query of a panel shows nothing, or an alert reads what nothing has. `--draw FOLDER` makes pictures; `--again` judges and
-draws the latest run once more.
+It starts the whole system with traffic and failures, and scrapes it with a real Prometheus. It exits with 1 if the
+query of a panel returns no data, or if an alert uses a metric that does not exist. `--draw FOLDER` makes pictures.
+`--again` checks and draws the latest run again.
 """
 
 import argparse
@@ -29,15 +29,21 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rate", type=float, default=4.0, help="customer messages a second (default: %(default)s)")
     parser.add_argument(
-        "--outage", type=float, default=45.0, metavar="SECONDS", help="how long Meta is away (default: %(default)s)"
+        "--outage",
+        type=float,
+        default=45.0,
+        metavar="SECONDS",
+        help="length of the outage of Meta (default: %(default)s)",
     )
-    parser.add_argument("--again", action="store_true", help="start nothing: take what the latest run has seen")
-    parser.add_argument("--draw", type=Path, metavar="FOLDER", help="a picture of each dashboard (node, npm, chromium)")
+    parser.add_argument("--again", action="store_true", help="start nothing; use the data of the latest run")
+    parser.add_argument(
+        "--draw", type=Path, metavar="FOLDER", help="draw each dashboard into this folder (needs node, npm, chromium)"
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0 when every panel has data."""
+    """Run and report; the exit code is 0 when every panel has data."""
     given = arguments(argv)
     try:
         if given.draw:

@@ -1,4 +1,4 @@
-"""What the dashboards ask: their JSON as Grafana imports it, its queries as Grafana sends them. Pure."""
+"""The dashboards' JSON as Grafana imports it, and their queries as Grafana sends them. Pure."""
 
 import json
 import re
@@ -27,7 +27,7 @@ class Query:
 
     @property
     def place(self) -> str:
-        """As an operator finds it."""
+        """Dashboard, panel and query letter, for an operator."""
         return f"{self.board}: {self.title} ({self.ref})"
 
 
@@ -38,7 +38,7 @@ def read(folder: Path = FOLDER) -> list[Json]:
 
 
 def queries_of(boards: Iterable[Json]) -> list[Query]:
-    """Every query of every panel, as it stands there."""
+    """Every query of every panel, as written."""
     return [
         Query(board["uid"], panel["id"], panel["title"], target["refId"], target["expr"], bool(target.get("exemplar")))
         for board in boards

@@ -1,4 +1,4 @@
-"""Pictures of the dashboards: a page that draws them with Grafana's components, seen by a browser without a screen."""
+"""Pictures of the dashboards: a headless browser opens a page that draws them with Grafana's components."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ _QUIETLY: Final = (
 
 
 def tools() -> str:
-    """The browser. Raises `StepFailed` when it is not there, or npm is not."""
+    """The path of the browser. Raises `StepFailed` when it or npm is missing."""
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
         raise StepFailed("a browser is needed to draw: install chromium (Debian: apt-get install chromium)")
@@ -36,7 +36,7 @@ def tools() -> str:
 
 
 def draw(boards: list[Json], seen: Json, folder: Path) -> list[Path]:
-    """A PNG of each dashboard in `folder`. Raises `StepFailed` when a program that it takes is missing or fails."""
+    """A PNG of each dashboard in `folder`. Raises `StepFailed` when a program that it needs is missing or fails."""
     browser = tools()
     page = _page(seen | {"boards": boards})
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,12 +63,12 @@ def shot(browser: str, profile: Path, picture: Path, board: Json, page: Path) ->
 
 
 def height_of(board: Json) -> int:
-    """In pixels, as the page lays it out."""
+    """The height of the page in pixels."""
     return _HEAD + _CELL * max(int(panel["gridPos"]["y"] + panel["gridPos"]["h"]) for panel in board["panels"])
 
 
 def _page(seen: Json) -> Path:
-    """The page, built, with what it is to draw beside it."""
+    """Builds the page, with its data beside it."""
     lock, installed = WEB / "package-lock.json", WEB / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         _done(["npm", "--prefix", str(WEB), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])

@@ -1,4 +1,4 @@
-"""What goes wrong in front of the dashboards, one thing after another: each incident is a name, and what is done."""
+"""The failures that the dashboards should show, one after another. An incident has a name and an action."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ _SHOP, _DENTIST = TENANTS
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """`after` seconds of calm comes what `deed` does."""
+    """After `after` quiet seconds, `deed` makes the failure."""
 
     name: str
     deed: Callable[[], Awaitable[None]]
@@ -27,7 +27,7 @@ class Incident:
 
 
 class Incidents:
-    """All of them, on one system. `outage` is how many seconds Meta is away; a process is dead for a third of that."""
+    """All incidents of one system. Meta is away for `outage` seconds, and a process is dead for a third of that."""
 
     def __init__(self, system: System, client: Client, tokens: dict[str, str], outage: float) -> None:
         self._system = system
@@ -36,7 +36,7 @@ class Incidents:
         self._outage = outage
 
     def all(self) -> Sequence[Incident]:
-        """In order."""
+        """The incidents in order."""
         return (
             Incident("forged webhooks", self._forge, after=45.0),
             Incident("records that make no sense", self._rubbish, after=10.0),
@@ -118,7 +118,7 @@ class Incidents:
             resume()
 
     async def _meta(self, fault: Json, probability: float, seconds: float) -> None:
-        """Meta does this to a share of all calls, for a while."""
+        """Let Meta do this to a share of all calls for some time."""
         await self._client.control(
             "POST", "faults", {"rules": [{"fault": fault, "match": {"probability": probability}}]}
         )
@@ -127,7 +127,7 @@ class Incidents:
 
 
 async def onboard(client: Client, tokens: dict[str, str], tenant: Any) -> None:
-    """A number at the emulator, or a new token for it, and its account with us."""
+    """Create a number at the emulator, or a new token for it, and its account."""
     known = tenant.chatbot_id in tokens
     business = {"wabaId": tenant.waba_id} | ({} if known else {"phoneNumberId": tenant.phone_number_id})
     token = (await client.control("POST", "tokens" if known else "businesses", business))["token"]

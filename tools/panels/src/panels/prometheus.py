@@ -1,4 +1,4 @@
-"""A real Prometheus beside the demo: its configuration, its process, its API."""
+"""A real Prometheus: its configuration, its process, its API."""
 
 import asyncio
 import json
@@ -32,9 +32,9 @@ class Span:
 
 
 def configuration(targets: Mapping[str, Mapping[str, str]], rules: Path = ALERTS) -> str:
-    """prometheus.yml for `targets`: of each job, the processes with the addresses that they answer on.
+    """prometheus.yml for `targets`: for each job, its processes with their addresses.
 
-    It is JSON, which is YAML. `instance` is the process's name: ports of one run say nothing to anybody.
+    It is JSON, which is valid YAML. `instance` is the name of the process, because ports differ with each run.
     """
     jobs = [
         {
@@ -51,7 +51,7 @@ def configuration(targets: Mapping[str, Mapping[str, str]], rules: Path = ALERTS
 
 
 def program() -> str:
-    """Where Prometheus is. Raises `StepFailed` when it is not there."""
+    """The path of Prometheus. Raises `StepFailed` when it is missing."""
     found = shutil.which("prometheus")
     if found is None:
         raise StepFailed("prometheus is not there: install it (Debian: apt-get install prometheus)")
@@ -60,7 +60,7 @@ def program() -> str:
 
 @contextmanager
 def scraping(targets: Mapping[str, Mapping[str, str]], folder: Path) -> Iterator[str]:
-    """Prometheus, with its data in `folder`, as long as the block lasts: its base URL. Raises `StepFailed`."""
+    """Run Prometheus during the block, with its data in `folder`. Gives its base URL. Raises `StepFailed`."""
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
     config.write_text(configuration(targets), encoding="utf-8")
@@ -85,7 +85,7 @@ class Prometheus:
         self._url = url
 
     async def ready(self) -> None:
-        """Return when it answers. Raises `StepFailed` when that takes too long."""
+        """Wait until it answers. Raises `StepFailed` when that takes too long."""
 
         async def answers() -> bool:
             try:
@@ -97,7 +97,7 @@ class Prometheus:
         await eventually("Prometheus is ready", answers)
 
     async def range(self, promql: str, span: Span) -> list[Json]:
-        """`query_range`: series, each with `metric` and `values`. Raises `StepFailed` when it is not valid."""
+        """`query_range`: series, each with `metric` and `values`. Raises `StepFailed` for an invalid query."""
         asked = {"query": promql, "start": str(span.start), "end": str(span.end), "step": str(span.step)}
         return list((await self._get("query_range", asked))["result"])
 
@@ -124,7 +124,7 @@ class Prometheus:
 
 
 class Watch:
-    """Which alerts were pending or firing, ever, while it looked; and when each fired first (Unix seconds)."""
+    """Watches the alerts: which ones were pending or firing, and when each fired first (Unix seconds)."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
@@ -132,7 +132,7 @@ class Watch:
         self.fired_at: dict[str, float] = {}
 
     async def look(self) -> None:
-        """Until it is cancelled."""
+        """Watch until cancelled."""
         while True:
             for rule in await self._prometheus.alerts():
                 self._note(rule["name"], rule["state"])

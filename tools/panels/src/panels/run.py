@@ -1,4 +1,4 @@
-"""One run: start everything, scrape it, let traffic and incidents go, keep what Prometheus answers to each panel."""
+"""One run: start everything, scrape it, run traffic and incidents, and keep the data of each panel."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ _TRACED: Final = "0.02"
 
 
 def run(*, rate: float, outage: float, say: Callable[[str], None]) -> Json:
-    """What was seen, as JSON: `span`, `incidents`, `alerts`; `results` and `exemplars` by the dashboards' PromQL.
+    """The result as JSON: `span`, `incidents`, `alerts`; `results` and `exemplars` by the dashboards' PromQL.
 
     Raises `StepFailed`, `SystemFailed` or the local stack's errors when something cannot be started.
     """
@@ -45,7 +45,7 @@ def run(*, rate: float, outage: float, say: Callable[[str], None]) -> Json:
 
 
 def targets_of(system: System) -> Mapping[str, Mapping[str, str]]:
-    """Of each service, its processes and where they answer."""
+    """The processes of each service, with their addresses."""
     return {
         service: {name: system.urls[name].removeprefix("http://") for name in system.names(service)}
         for service in SERVICES
@@ -91,7 +91,7 @@ async def _play(traffic: Traffic, incidents: Sequence[Incident], say: Callable[[
 
 
 async def _answers(prometheus: Prometheus, span: Span) -> Json:
-    """What every query of every panel shows over the span."""
+    """The data of every query of every panel over the span."""
     rate_seconds = rate_interval(SCRAPE_SECONDS, span.step)
     variables = {"chatbot_id": [tenant.chatbot_id for tenant in TENANTS]}
     results, exemplars = {}, {}
@@ -104,7 +104,7 @@ async def _answers(prometheus: Prometheus, span: Span) -> Json:
 
 
 async def _alerts(prometheus: Prometheus, watch: Watch, span: Span) -> list[Json]:
-    """Of each alert: how far it came, and which of the series that it reads were there."""
+    """For each alert: its highest state, and which of its series exist."""
     seconds = int(span.end - span.start)
     return [
         {

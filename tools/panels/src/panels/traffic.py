@@ -1,4 +1,4 @@
-"""What the dashboards are to show: customers who write to two chatbots, and producers who send, until they are stopped.
+"""The traffic for the dashboards: customers write to two chatbots, and producers send, until they are stopped.
 
 Nothing here leaves the machine: customers and phones are the emulator's.
 """
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 STRANGER: Final = "4917100000000"
-"""Nobody of this number has written: only templates may be sent to it."""
+"""No person with this number has written, so only templates may be sent to it."""
 
 _LATER: Final = timedelta(seconds=40)
 _CUSTOMERS: Final = 60
@@ -29,7 +29,7 @@ _CUSTOMERS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A chatbot with its number; `share` of the traffic is its."""
+    """A chatbot with its number, and its `share` of the traffic."""
 
     chatbot_id: str
     phone_number_id: str
@@ -55,7 +55,7 @@ class Traffic:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Write and send until `stop`. What is not accepted is left: an outage is what the panels are to show."""
+        """Write and send until `stop`. Refused calls are not repeated, because the panels should show outages."""
         async with asyncio.TaskGroup() as group:
             for tenant in TENANTS:
                 group.create_task(self._often(tenant.share * self.rate, partial(self._customer, tenant)))
@@ -63,7 +63,7 @@ class Traffic:
             group.create_task(self._often(0.5, self._reader))
 
     def stop(self) -> None:
-        """Let everybody finish."""
+        """Stop, and wait until all tasks have ended."""
         self._stop.set()
 
     async def _customer(self, tenant: Tenant) -> None:
@@ -88,7 +88,7 @@ class Traffic:
                 group.create_task(_tried(deed))
 
     async def _pause(self, seconds: float) -> bool:
-        """Wait; False when it is time to end."""
+        """Wait; False when the traffic should end."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()

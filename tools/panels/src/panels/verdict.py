@@ -1,4 +1,4 @@
-"""What a run has shown, judged and as text: panels without data, alerts without series, alerts that fired. Pure."""
+"""The verdict of a run and its report: panels without data, alerts without series, alerts that fired. Pure."""
 
 import math
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ Json = dict[str, Any]
 
 
 def samples(result: list[Json]) -> int:
-    """How many samples are numbers: a quantile of nothing is NaN, and shows nothing."""
+    """The number of samples that are numbers. A quantile without data is NaN, which shows nothing."""
     return sum(not math.isnan(float(value)) for series in result for _, value in series["values"])
 
 
 def empty(boards: list[Json], seen: Json) -> list[str]:
-    """The queries that show nothing, by place."""
+    """The queries without data, by place."""
     return [query.place for query in queries_of(boards) if not samples(seen["results"].get(query.promql, []))]
 
 
@@ -29,7 +29,7 @@ def without_exemplars(boards: list[Json], seen: Json) -> list[str]:
 
 
 def unread(seen: Json) -> list[str]:
-    """What alerts read and nothing has."""
+    """The series that alerts read and that do not exist."""
     return [
         f"{alert['name']}: {selector}"
         for alert in seen["alerts"]
@@ -39,7 +39,7 @@ def unread(seen: Json) -> list[str]:
 
 
 def report(boards: list[Json], seen: Json) -> str:
-    """For a terminal."""
+    """The report as text."""
     return "\n".join(_lines(boards, seen))
 
 

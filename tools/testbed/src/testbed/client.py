@@ -1,4 +1,4 @@
-"""What a person would do with curl: onboard, send, read; and what the emulator's control API shows."""
+"""A client for tests: onboards, sends and reads through the API, and asks the emulator's control API."""
 
 import asyncio
 import hashlib
@@ -102,14 +102,14 @@ class Client:
         return list((await self.control("GET", "outbox", **query))["entries"])
 
     async def message(self, entry: Json) -> Json | None:
-        """Our record of a message that a phone received, by the callback data that came with it; None: not there."""
+        """Our stored message of a message that a phone received, found by its callback data; None if there is none."""
         journal = str(entry.get("callbackData") or "").removeprefix("wce:").partition(".")[0]
         answer = await self.api("GET", f"/messages/{journal}", expect=None)
         return answer.get("data")
 
 
 async def eventually(what: str, condition: Any, *, seconds: float = 30.0, pause: float = 0.1) -> Any:
-    """Wait until `condition()` gives something; raises `StepFailed` naming `what` after the time."""
+    """Wait until `condition()` returns a true value, and return it. Raises `StepFailed` with `what` after the time."""
     deadline = time.monotonic() + seconds
     while not (found := await condition()):
         if time.monotonic() > deadline:

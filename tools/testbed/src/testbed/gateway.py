@@ -1,8 +1,10 @@
-"""One address for everything: `python -m testbed.gateway --port 3000 --route /whatsapp-cloud/webhook=http://… …`.
+"""A reverse proxy that gives all services one address on one machine.
 
-A reverse proxy for one machine. It passes bodies byte for byte, compressed ones too: Meta's signature is over them. It
-normalises a path (RFC 3986 §6.2.2), judges it, and passes on what it has judged. Several URLs for one
-prefix are replicas: they take turns, and one that cannot be connected to is passed over, and rests for a second.
+example: python -m testbed.gateway --port 3000 --route /whatsapp-cloud/webhook=http://127.0.0.1:8001
+
+It passes bodies on byte for byte, also compressed ones, because Meta's signature covers them. It normalises each path
+(RFC 3986 §6.2.2), routes by the normalised path, and passes that path on. Several URLs for one prefix are replicas that
+take turns. A replica that cannot be reached is skipped for a second.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTime
 from multidict import CIMultiDict
 from yarl import URL
 
-MAX_BODY_BYTES = 100 * 1024 * 1024  # whatever a service allows: it is the one to refuse
+MAX_BODY_BYTES = 100 * 1024 * 1024  # more than any service allows, because the service has to refuse
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host", "expect"})
 _DEFAULT_SECONDS = 30.0
 _REST_SECONDS = 1.0
@@ -43,7 +45,7 @@ def targets_of(path: str, routes: Mapping[str, Sequence[str]]) -> Sequence[str]:
 
 
 class UnusablePath(ValueError):
-    """A request target that a service might read differently than we do."""
+    """A request target that a service might read differently than this proxy."""
 
 
 def normal_path(target: str) -> str:
@@ -77,13 +79,13 @@ def _decoded(escape: re.Match[str]) -> str:
 
 
 def in_turn(targets: Sequence[str], turn: int) -> list[str]:
-    """All of them, beginning with another one each turn."""
+    """All targets; each turn starts with another one."""
     first = turn % len(targets) if targets else 0
     return [*targets[first:], *targets[:first]]
 
 
 def rested_first(targets: Sequence[str], refused: Mapping[str, float], now: float) -> list[str]:
-    """Those that refused a connection within the last second go to the end: they are asked when all others refuse.
+    """Targets that refused a connection within the last second go to the end, to be tried when all others refuse.
 
     `refused` has the second of each one's last refusal, on the clock of `now`.
     """
@@ -104,7 +106,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
         return _error(400, "invalid_input", str(error))
     replicas = tuple(targets_of(path, routes))
     refused = request.app[_REFUSED]
-    # A count for each set of replicas: with one for all, two services that are asked alternately never change turns.
+    # One count for each set of replicas. With a common count, two services that are called in turn would never rotate.
     targets = rested_first(in_turn(replicas, next(request.app[_TURNS][replicas])), refused, time.monotonic())
     if not targets and path == "/" and request.method in {"GET", "HEAD"} and request.app[_HOME]:
         return web.Response(text=request.app[_HOME], content_type="text/html")
@@ -114,7 +116,7 @@ async def forward(request: web.Request) -> web.StreamResponse:
     for position, target in enumerate(targets, start=1):
         try:
             return await _passed_on(request, body, target + path)
-        except ClientConnectorError as error:  # it never left: another replica may have it
+        except ClientConnectorError as error:  # the request was not sent, so another replica may get it
             refused[target] = time.monotonic()
             if position == len(targets):
                 return _silent(request, error)
@@ -127,7 +129,7 @@ async def _passed_on(request: web.Request, body: bytes, target: str) -> web.Resp
     query = request.raw_path.partition("#")[0].partition("?")[2]
     async with request.app[_CLIENT].request(
         request.method,
-        URL(f"{target}?{query}" if query else target, encoded=True),  # as it was judged, and not quoted anew
+        URL(f"{target}?{query}" if query else target, encoded=True),  # the normalised path, not quoted again
         headers=end_to_end(request.headers),
         data=body,
         allow_redirects=False,
@@ -173,12 +175,25 @@ def _error(status: int, code: str, message: str) -> web.Response:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m testbed.gateway", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3000)
-    parser.add_argument("--route", action="append", required=True, metavar="PREFIX=URL", help="may be repeated")
-    parser.add_argument("--timeout", type=float, default=_DEFAULT_SECONDS, help="seconds for an answer (%(default)s)")
-    parser.add_argument("--home", type=Path, metavar="FILE", help="an HTML page for the path /")
+    parser = argparse.ArgumentParser(
+        prog="python -m testbed.gateway", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=3000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--route",
+        action="append",
+        required=True,
+        metavar="PREFIX=URL",
+        help="send paths under PREFIX to URL; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=_DEFAULT_SECONDS,
+        help="longest wait for an answer, in seconds (default: %(default)s)",
+    )
+    parser.add_argument("--home", type=Path, metavar="FILE", help="HTML file to serve at /")
     arguments = parser.parse_args()
     home = arguments.home.read_text(encoding="utf-8") if arguments.home else ""
     routes: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What runs where in the testbed: each process with its command and its environment. Pure."""
+"""The plan of a testbed: each process with its command and its environment. Pure."""
 
 import base64
 import hashlib
@@ -19,15 +19,15 @@ PATHS = {
     "accounts": ("/account", "/docs/accounts"),
 }
 INTERNAL = {"internal": "accounts", "windows": "conversation"}
-"""What the internal listeners of services are called here."""
+"""The names of the services' internal listeners."""
 
 PEERS = "peers"
-"""What stands before the internal listeners where there are several of one kind, as a Kubernetes Service does."""
+"""The proxy before several internal listeners of one kind, like a Kubernetes Service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Secrets of one run, drawn at its start and good for nothing else."""
+    """The random secrets of one run."""
 
     app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     verify_token: str = field(default_factory=lambda: "demo-" + secrets.token_hex(8))
@@ -38,7 +38,7 @@ class Credentials:
     verify_digest_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
 
     def key_of(self, tenant: str) -> str:
-        """The API key of one of `Choices.tenants`; it reaches that tenant's chatbots alone."""
+        """The API key of one of `Choices.tenants`; it can access only that tenant's chatbots."""
         return "wk_tenant_" + hmac.new(self.api_key.encode(), tenant.encode(), hashlib.sha256).hexdigest()[:24]
 
     def api_keys(self, tenants: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -59,7 +59,7 @@ def _api_key(name: str, key: str, scopes: Sequence[str], chatbots: Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: how to start it, and where it says that it is ready (None: it has no such place)."""
+    """One process: its command, and the URL of its readiness check (None: it has none)."""
 
     name: str
     command: Sequence[str]
@@ -113,7 +113,7 @@ def processes(
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "MONGODB_URI": mongodb,
         "HTTP_HOST": "127.0.0.1",
-        "ENV_FILE": "",  # the testbed has keys of its own, which do not go with those of a `.env`
+        "ENV_FILE": "",  # the testbed has its own keys, which do not match those of a `.env`
     }
     extra = choices.extra
     services = [

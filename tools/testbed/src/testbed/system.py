@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.05
 
 
 class SystemFailed(Exception):
-    """Something did not start; the text has the last lines of its log."""
+    """A process did not start. The text has the last lines of its log."""
 
 
 class System:
@@ -73,7 +73,7 @@ class System:
         self._nodes: dict[str, Node] = {}
 
     def __enter__(self) -> Self:
-        """Start everything; stops what it has started when something fails."""
+        """Start everything. After a failure, stop everything again."""
         try:
             self.start()
         except BaseException as error:
@@ -84,7 +84,7 @@ class System:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything. Ctrl-C is not an error: it is how the demo ends."""
+        """Stop everything. Ctrl-C is not an error, because it ends the demo."""
         self.stop()
         if self.keep_logs or (error is not None and not isinstance(error, KeyboardInterrupt)):
             self._say(f"logs are kept in {self.folder}")
@@ -124,7 +124,7 @@ class System:
                 self.stack.stop()
 
     def spawn(self, name: str) -> None:
-        """Start one process; its log goes on in the same file."""
+        """Start one process. Its log is appended to the same file."""
         process = self._plan[name]
         node = self._nodes.setdefault(name, Node(name, self.folder, None))
         node.spawn(process.command, {**os.environ, "PYTHONUNBUFFERED": "1", **process.environment})
@@ -179,7 +179,7 @@ class System:
         return self._nodes[name].said()
 
     def all_logs(self) -> dict[str, str]:
-        """Everything every process has logged, over restarts."""
+        """The logs of all processes, also from before restarts."""
         return {name: node.log.read_text(errors="replace") for name, node in self._nodes.items() if node.log.exists()}
 
     def _write_home(self, home: Callable[["System"], str]) -> str:

@@ -1,7 +1,7 @@
-"""`wa`: the operator's command line.
+"""`wa`: the command line for operators.
 
-exit codes: 0 done; 1 Kafka or MongoDB does not answer, or another failure; 2 wrong usage or settings;
-            3 refused, or a check found something wrong
+exit codes: 0 done; 1 a failure, for example Kafka or MongoDB does not answer; 2 wrong usage or settings;
+            3 refused, or a check found a problem
 """
 
 import argparse
@@ -25,7 +25,7 @@ from wa.erase import commands as erase
 from wa.errors import Failed, mongodb_away
 
 _AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
-"""Nobody has answered; other errors that are not worth repeating are answers."""
+"""Errors without an answer. Other errors that Kafka calls not retriable are answers."""
 
 GROUPS: Final = (
     init.register,
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="wa",
         description=__doc__,
-        epilog="`wa GROUP COMMAND --help` says more, with an example. To begin with: wa init, wa doctor",
+        epilog="`wa GROUP COMMAND --help` shows the options and an example. Start with: wa init, wa doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     groups = made.add_subparsers(dest="group", required=True, metavar="GROUP")
@@ -58,13 +58,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = parser().parse_args(argv)
-    # Who does not need Kafka need not be told of it either, and not rightly.
+    # A command without Kafka must not fail because Kafka's settings are missing or wrong.
     settings = read_settings("wa", KafkaSettings) if arguments.kafka else KafkaSettings.model_construct()
     if settings is None:
         return 2
     if arguments.bootstrap:
         settings = settings.model_copy(update={"kafka_bootstrap_servers": arguments.bootstrap})
-    # The drivers' own complaints, and our own logs, repeat many times over what we say in one sentence.
+    # The log lines of the drivers and of `common` would repeat many times what we print in one sentence.
     for name in ("aiokafka", "asyncio", "common"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `wa dlq list | head`: nobody reads on, and the flush at the end must not complain
+    except BrokenPipeError:  # `wa dlq list | head`: the reader has closed the pipe, and the flush at exit must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Failed, AppError, KafkaError, TimeoutError, OSError) as error:
@@ -82,10 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sentence(error: Exception, bootstrap: str) -> str:
-    """What went wrong, and what to do."""
+    """The error and its remedy in one sentence."""
     if isinstance(error, Unavailable) and isinstance(error.__cause__, MongoError):
-        says, mend = mongodb_away(error)
-        return f"MongoDB: {says}: {mend}"
+        says, remedy = mongodb_away(error)
+        return f"MongoDB: {says}: {remedy}"
     if isinstance(error, Failed | AppError):
         return str(error)
     if isinstance(error, UnknownTopicOrPartitionError):
@@ -94,7 +94,7 @@ def sentence(error: Exception, bootstrap: str) -> str:
         return f"Kafka at {bootstrap} refuses: {str(error) or type(error).__name__}"
     return (
         f"Kafka at {bootstrap} does not answer ({str(error) or type(error).__name__}):"
-        " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again when it is back"
+        " set KAFKA_BOOTSTRAP_SERVERS or --bootstrap, or try again later"
     )
 
 

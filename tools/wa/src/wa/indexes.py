@@ -1,6 +1,7 @@
 """`wa indexes`: the declared indexes of every collection, listed and created.
 
-Each service makes its own when it starts. This is for before a deployment, so that no start waits for a long build.
+Each service creates its own indexes when it starts. Run this before a deployment, so that no start waits for a long
+build.
 """
 
 import argparse
@@ -20,7 +21,7 @@ def register(groups: Any) -> None:
     listed = options.add_command(
         verbs,
         "list",
-        "every index, and how it stands; exit code 3 if one is missing or other than declared",
+        "list every index and its state; exit code 3 if one is missing or differs from its declaration",
         "wa indexes list",
         settings="MONGODB_URI, MONGODB_DATABASE",
     )
@@ -29,7 +30,7 @@ def register(groups: Any) -> None:
     ensure = options.add_command(
         verbs,
         "ensure",
-        "create the indexes that are missing; may run while the services do",
+        "create missing indexes; it may run while the services run",
         "wa indexes ensure",
         settings="MONGODB_URI, MONGODB_DATABASE",
     )

@@ -1,4 +1,4 @@
-"""`wa init`: the settings of a new deployment in a file, with keys that nobody else has."""
+"""`wa init`: the settings of a new deployment in a file, with fresh random keys."""
 
 import argparse
 import base64
@@ -16,16 +16,17 @@ from common.security.key_ring import KEY_BYTES
 from wa.errors import Failed, Refused
 
 _EPILOG: Final = """\
-The file has everything without which a service does not start. Only the app secret is missing, which Meta draws. A
-shell reads it with: set -a; . ./.env; set +a
+The file has every setting that a service needs to start, except the app secret: copy that one from Meta's dashboard.
+A shell reads the file with: set -a; . ./.env; set +a
 
 example: wa init --file .env
-exit codes: 0 written; 1 it cannot be written; 3 it is there already
+exit codes: 0 written; 1 the file cannot be written; 3 the file exists already
 """
 
 _TEXT: Final = """\
-# Settings of all services, written by `wa init`. Whoever reads this file has its keys: keep it out of version control.
-# Values are in single quotes: a shell (set -a; . ./.env; set +a), docker compose and the services read the same.
+# Settings of all services, written by `wa init`. It contains secret keys: keep it out of version control.
+# Values are in single quotes, because a shell (set -a; . ./.env; set +a), docker compose and the services then read
+# them in the same way.
 # `python -m <service> --help` lists all settings of a service.
 
 KAFKA_BOOTSTRAP_SERVERS='localhost:9092'
@@ -33,25 +34,25 @@ MONGODB_URI='mongodb://localhost:27017/?replicaSet=rs0'
 
 # From the dashboard of your Meta app: App settings, Basic, App secret. Without it ingress refuses every webhook.
 WHATSAPP_APP_SECRET=''
-# More of them while one is changed, comma separated.
+# While you change the secret: further secrets, comma separated.
 # WHATSAPP_APP_SECRETS=''
 
-# Give the dashboard the same (WhatsApp, Configuration, Verify token).
+# Enter the same token in the dashboard (WhatsApp, Configuration, Verify token).
 WHATSAPP_VERIFY_TOKEN='{verify_token}'
 
-# What callers of the API send (Authorization: Bearer …). Services do not need it: API_KEYS has its digest.
+# Callers of the API send this key (Authorization: Bearer …). Services do not need it: API_KEYS has its digest.
 API_KEY='{api_key}'
-# The keys that are accepted, as digests: python -m common.http.auth --name shop --scopes send,read
+# Digests of the accepted keys. To add one: python -m common.http.auth --name shop --scopes send,read
 API_KEYS='{api_keys}'
 
-# Keys of accounts that seal access tokens. Without them nothing in the database opens: keep a copy elsewhere.
+# accounts encrypts access tokens with these keys. Without them no stored token can be read: keep a copy elsewhere.
 ACCOUNTS_KEKS='{accounts_keks}'
-# Keys that sign callback data; the same for sender and conversation.
+# Keys that sign callback data. sender and conversation need the same keys.
 CALLBACK_KEYS='{callback_keys}'
-# Keys of the digests of verify tokens; the same for accounts and ingress.
+# Keys for the digests of verify tokens. accounts and ingress need the same keys.
 VERIFY_DIGEST_KEYS='{verify_digest_keys}'
 
-# How sender reaches the internal listeners of accounts and conversation. On one machine each service needs other ports:
+# The internal listeners of accounts and conversation, for sender. On one machine each service needs its own ports:
 #   HTTP_PORT=8001 .venv/bin/python -m ingress
 #   HTTP_PORT=8002 INTERNAL_PORT=8082 .venv/bin/python -m conversation
 #   HTTP_PORT=8003 .venv/bin/python -m sender
@@ -61,7 +62,7 @@ ACCOUNTS_INTERNAL_KEY='{internal_key}'
 CONVERSATION_INTERNAL_URL='http://localhost:8082'
 CONVERSATION_INTERNAL_KEY='{internal_key}'
 
-# The address of Meta is the default; a stand-in for it: .venv/bin/python -m graph_emulator --port 8085
+# Default: Meta itself. To use the emulator instead: .venv/bin/python -m graph_emulator --port 8085
 # GRAPH_BASE_URL='http://localhost:8085'
 """
 
@@ -71,12 +72,12 @@ def register(groups: Any) -> None:
     init = groups.add_parser(
         "init",
         help="write the settings of a new deployment, with new keys, into .env",
-        description="Writes .env with new keys, readable by its owner alone. A file that is there stays as it is.",
+        description="Writes .env with new keys. Only its owner can read the file. An existing file is not changed.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    init.add_argument("--file", type=Path, default=Path(".env"), metavar="PATH", help="where to (default: .env)")
-    init.add_argument("--force", action="store_true", help="replace a file that is there, with the keys in it")
+    init.add_argument("--file", type=Path, default=Path(".env"), metavar="PATH", help="file to write (default: .env)")
+    init.add_argument("--force", action="store_true", help="replace an existing file and the keys in it")
     init.set_defaults(run=run, kafka=False, bootstrap=None)
 
 
@@ -88,21 +89,22 @@ async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
         write_private(path, text, replace=arguments.force)
     except FileExistsError:
         raise Refused(
-            f"{path} is there already and stays as it is. --force replaces it: what was sealed with the keys in it"
-            " cannot be opened then"
+            f"{path} exists already and was not changed. --force replaces it; data encrypted with its keys can then"
+            " no longer be read"
         ) from None
     except OSError as error:
-        raise Failed(f"{path} cannot be written: {error.strerror}") from None
-    print(
-        f"{path} is written, readable by you alone. Now put the app secret of your Meta app into WHATSAPP_APP_SECRET."
-    )
-    print("The key for the API is API_KEY in it. Next: wa topics ensure (with one broker: --replication 1), wa indexes")
-    print("ensure, then start the services as the file shows, then wa doctor")
+        raise Failed(f"cannot write {path}: {error.strerror}") from None
+    print(f"wrote {path}; only you can read it. Now set WHATSAPP_APP_SECRET in it to the app secret of your Meta app.")
+    print("The key for the API is API_KEY in that file. Next steps:")
+    print("  wa topics ensure (with one broker: --replication 1)")
+    print("  wa indexes ensure")
+    print("  start the services as the file shows")
+    print("  wa doctor")
     return 0
 
 
 def env_text(key_id: str, random: Callable[[int], bytes]) -> str:
-    """The whole file. `random` draws so many bytes; each key gets its own. Pure but for that."""
+    """The text of the file. `random` returns so many random bytes; each key gets new ones. Otherwise pure."""
 
     def drawn(prefix: str) -> str:
         return prefix + base64.urlsafe_b64encode(random(KEY_BYTES)).decode().rstrip("=")
@@ -129,7 +131,7 @@ def env_text(key_id: str, random: Callable[[int], bytes]) -> str:
 
 
 def write_private(path: Path, text: str, *, replace: bool) -> None:
-    """Write `text` with mode 0600, whole or not at all. Raises `FileExistsError` unless it may `replace`."""
+    """Write `text` with mode 0600, whole or not at all. An existing file raises `FileExistsError`, unless `replace`."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,7 +1,7 @@
-"""`wa journal restore`: after MongoDB was restored from a backup, what has been sent since is learnt from Kafka.
+"""`wa journal restore`: after a restore of MongoDB from a backup, enters newer sends into the journal, from Kafka.
 
-A journal of yesterday does not know today's sends: whatever asks for one of them again would have it sent again. Their
-ends are on `whatsapp-cloud-send-results` for seven days.
+A restored journal does not know the sends since the backup, so a repeated request would be sent a second time. Kafka
+keeps the results of those sends on `whatsapp-cloud-send-results` for seven days.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _result: Final = decoder(SendResult)
 
 
 class JournalSettings(MongoSettings):
-    """Where the journal is, and how long it remembers."""
+    """Where the journal is, and how many days it keeps entries."""
 
     sender_journal_days: Annotated[int, Field(ge=8, description="as sender has it")] = 30
 
@@ -51,7 +51,7 @@ def register(groups: Any) -> None:
     restore = options.add_command(
         verbs,
         "restore",
-        "after a restore of MongoDB, and before sender is started: enter what has been sent since, from Kafka",
+        "enter sends since a backup into the journal, from Kafka; run it after a restore of MongoDB and before sender",
         "wa journal restore --since 26h --dry-run",
         settings="KAFKA_*, MONGODB_*, SENDER_JOURNAL_DAYS",
     )
@@ -60,9 +60,9 @@ def register(groups: Any) -> None:
         required=True,
         type=options.moment,
         metavar="TIME",
-        help="the moment of the backup, and an hour before: ISO time (UTC), or 30m, 26h, 2d ago",
+        help="one hour before the backup: ISO time (UTC), or 30m, 26h, 2d for so long ago",
     )
-    restore.add_argument("--dry-run", action="store_true", help="only say how many results there are")
+    restore.add_argument("--dry-run", action="store_true", help="only print how many results there are")
     restore.set_defaults(run=run_restore)
 
 
@@ -90,16 +90,16 @@ async def run_restore(arguments: argparse.Namespace, kafka: KafkaSettings) -> in
 async def restore(
     database: Database, kafka: KafkaSettings, since: datetime, *, keep: timedelta, dry: bool
 ) -> tuple[int, int]:
-    """Enter every result since then of which the journal knows no end; (results, entered). Harmless to repeat."""
+    """Enter every result since then whose send has no end in the journal; (results, entered). Repeating is harmless."""
     seen = entered = 0
     batch: list[SendResult] = []
     async for record in read_records(kafka, topics.SEND_RESULTS.name, since, _say):
         try:
             batch.append(decode(_result, record.value))
         except InvalidInput as error:  # conversation has made a dead letter of it
-            _say(f"{record.topic}/{record.partition}/{record.offset} is not understood: {error.message}")
+            _say(f"{record.topic}/{record.partition}/{record.offset} cannot be parsed: {error.message}")
             continue
-        if batch[-1].type not in _STATES:  # one that waits is in a store of its own; a duplicate is no send
+        if batch[-1].type not in _STATES:  # a waiting send is in its own store; a duplicate is not a send
             batch.pop()
             continue
         seen += 1
@@ -112,14 +112,14 @@ async def restore(
 
 
 async def _enter(database: Database, results: Sequence[SendResult], keep: timedelta) -> int:
-    """In their order: of one send, the last result counts."""
+    """Write them in order, because the last result of a send counts."""
     writes = [write for result in results for write in _writes(result, keep)]
     done = await database[schema.SEND_JOURNAL.name].bulk_write(writes, ordered=True)
     return done.upserted_count + done.modified_count
 
 
 def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
-    """Where there is no entry, one; where there is one that has not ended, its end."""
+    """Update an entry that has not ended; insert a missing one."""
     entry = entry_of(result)
     document = to_document(entry, expireAt=entry.at + keep if entry.ended else None)
     key, created = {"_id": document.pop("_id")}, {"createdAt": document.pop("createdAt")}
@@ -132,7 +132,7 @@ def _writes(result: SendResult, keep: timedelta) -> list[UpdateOne]:
 
 
 def entry_of(result: SendResult) -> Entry:
-    """The journal's entry of a send that stands as `result` says."""
+    """The journal entry of a send with this result."""
     data, state = result.data, _STATES[result.type]
     return Entry(
         id=data.journal_id,
@@ -149,7 +149,7 @@ def entry_of(result: SendResult) -> Entry:
         wamid=data.wamid,
         contact=data.contact,
         error=data.error,
-        # The session that takes it over begins the window for a status again.
+        # The sender that takes the doubt over starts its window for a status anew.
         due=data.at if state is State.IN_DOUBT else data.due,
     )
 

@@ -1,4 +1,4 @@
-"""`wa keys`: the key-encryption keys of accounts: drawn, counted, and secrets wrapped anew by the primary one."""
+"""`wa keys`: makes and lists the key-encryption keys of accounts, and rewraps secrets with the primary key."""
 
 import argparse
 import asyncio
@@ -26,18 +26,22 @@ def register(groups: Any) -> None:
     new = options.add_command(
         verbs,
         "new",
-        "draw a key; it is printed and kept nowhere: put it into your secret store",
+        "print a new random key; it is stored nowhere, so put it into your secret store",
         "wa keys new --id 2026-12",
         settings="none",
     )
     new.add_argument(
-        "--id", default="kek-1", type=options.words, metavar="ID", help="its id, for example the month (default: kek-1)"
+        "--id",
+        default="kek-1",
+        type=options.words,
+        metavar="ID",
+        help="id of the key, for example the month (default: kek-1)",
     )
     new.set_defaults(run=run_new)
     listed = options.add_command(
         verbs,
         "list",
-        "ids of the keys, which is the primary one, and how many secrets each wraps; exit code 3 if one is not there",
+        "list the ids of the keys and how many secrets each wraps; exit code 3 if a key that is used is not configured",
         "wa keys list",
         settings="MONGODB_*, ACCOUNTS_KEKS, ACCOUNTS_PRIMARY_KEK",
     )
@@ -45,7 +49,7 @@ def register(groups: Any) -> None:
     rewrap = options.add_command(
         verbs,
         "rewrap",
-        "wrap every secret by the primary key, while accounts runs; needs accounts installed beside wa",
+        "wrap every secret with the primary key, while accounts runs; needs accounts installed beside wa",
         "wa keys rewrap",
         settings="those of accounts",
     )
@@ -74,10 +78,10 @@ async def run_list(_: argparse.Namespace, __: KafkaSettings) -> int:
 
 
 async def run_rewrap(_: argparse.Namespace, __: KafkaSettings) -> int:
-    """`wa keys rewrap`; the exit code of the service's own command, which alone writes its collection."""
+    """`wa keys rewrap`; the exit code of the service's own command, because only accounts writes its collection."""
     if importlib.util.find_spec(_SERVICE) is None:
         raise Failed(
-            f"{_SERVICE} is not installed here: run `python -m accounts rewrap` where it is"
+            f"{_SERVICE} is not installed here: run `python -m accounts rewrap` where it is installed"
             " (kubectl exec deploy/accounts -- python -m accounts rewrap)"
         )
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", _SERVICE, "rewrap")

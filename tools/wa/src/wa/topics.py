@@ -22,29 +22,33 @@ def register(groups: Any) -> None:
     """Add the group to the command line."""
     verbs = options.add_group(groups, "topics", "topics: list, ensure, check", "wa topics check")
     listed = options.add_command(
-        verbs, "list", "every declared topic, and how it stands on the brokers", "wa topics list"
+        verbs, "list", "list every declared topic, and its state on the brokers", "wa topics list"
     )
     listed.add_argument("--json", action="store_true", help="one JSON object per topic")
-    listed.add_argument("--declared", action="store_true", help="do not ask the brokers")
+    listed.add_argument(
+        "--declared", action="store_true", help="show only the declared values; do not connect to the brokers"
+    )
     listed.set_defaults(run=run_list)
     ensure = options.add_command(
         verbs,
         "ensure",
-        "create the topics that are missing and wait for their leaders; what exists is left as it is",
+        "create missing topics and wait for their leaders; existing topics are not changed",
         "wa topics ensure --replication 3",
     )
     ensure.add_argument(
-        "--partitions", type=options.count, metavar="N", help="instead of the declared count (default: as declared)"
+        "--partitions", type=options.count, metavar="N", help="partitions of each topic (default: as declared)"
     )
     ensure.add_argument(
         "--replication", type=options.count, metavar="N", default=3, help="copies of each partition (default: 3)"
     )
-    ensure.add_argument("--wait", type=options.count, default=30, metavar="S", help="seconds to wait (default: 30)")
+    ensure.add_argument(
+        "--wait", type=options.count, default=30, metavar="S", help="seconds to wait for leaders (default: 30)"
+    )
     ensure.set_defaults(run=run_ensure)
     check = options.add_command(
         verbs,
         "check",
-        "what is wrong with the topics and how to mend it; exit code 3 if something is",
+        "report what is wrong with the topics and how to fix it; exit code 3 if there is a problem",
         "wa topics check",
     )
     check.set_defaults(run=run_check)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
-from common.kafka.wire.decoding import Unreadable, read_all_that_can_be_read
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.aiokafka_patch import heed_errors
+from common.kafka.wire.aiokafka_patch import patch_offset_fetch
+from common.kafka.wire.unreadable import Unreadable, patch_decoding
 from common.telemetry.outages import KAFKA
 from yardstick.followers.work import GATHER_MS, Work
 
@@ -81,8 +81,8 @@ async def bare(settings: KafkaSettings, group: str, topic: str, work: Work) -> N
 
 async def guarded(settings: KafkaSettings, group: str, topic: str, work: Work) -> None:
     """With our patches of aiokafka, our pause, a parser that reads no headers, and a start that is tried again."""
-    heed_errors()
-    read_all_that_can_be_read()
+    patch_offset_fetch()
+    patch_decoding()
 
     async def handle(records: Any) -> None:
         try:

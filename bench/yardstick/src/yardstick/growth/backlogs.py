@@ -1,4 +1,4 @@
-"""What a backlog costs in memory: records that wait in Kafka before the service that takes them is started."""
+"""Measures the memory for a backlog: records wait in Kafka before the service starts."""
 
 import asyncio
 import time
@@ -39,17 +39,17 @@ class Sample:
 
 
 async def sends(rig: Rig, sizes: Sequence[int], seconds: float) -> list[Step]:
-    """Send requests of 24 chatbots, while Meta's stand-in is slow: nearly all have to be taken in and parked."""
+    """Send requests of 24 chatbots with a slow fake Meta, so that nearly all have to be parked."""
     return [await _sends(rig, size, seconds) for size in sizes]
 
 
 async def webhooks(rig: Rig, sizes: Sequence[int], seconds: float) -> list[Step]:
-    """Messages of 20,000 customers, worked off by conversation for `seconds`, or until there are none."""
+    """Messages of 20,000 customers, processed by conversation for `seconds`, or until there are none."""
     return [await _webhooks(rig, size, seconds) for size in sizes]
 
 
 async def messages(rig: Rig, sizes: Sequence[int]) -> list[Step]:
-    """Messages in MongoDB: what the last tenth of so many cost, while a backlog of the most is worked off."""
+    """Messages in MongoDB: the cost of the last tenth of so many, while a backlog is processed."""
     name = fresh_name()
     await rig.fresh_topics(*topics.ALL)
     await rig.fill(account_records())
@@ -92,7 +92,7 @@ async def _sends(rig: Rig, size: int, seconds: float) -> Step:
     ):
 
         async def taken() -> int:
-            """Kafka does not know what was read; what is not in memory is parked, or was sent."""
+            """The sends that are parked or sent, because Kafka does not know what was read. The rest is in memory."""
             parked = await database[COLLECTION].estimated_document_count()
             return int(parked + (await graph.stats(http))["count"])
 

@@ -1,4 +1,4 @@
-"""The dimensions in which things grow: conversations, tenants, partitions, replicas.
+"""The dimensions that grow: conversations, tenants, partitions, replicas.
 
 A dimension is a list of steps; everything but the size is the same in each of them. Each step has topics, a database
 and a consumer group of its own. What waits is `backlogs`' to grow.
@@ -29,7 +29,7 @@ async def conversations(rig: Rig, sizes: Sequence[int], messages: int) -> list[S
 
 
 async def tenants(rig: Rig, sizes: Sequence[int], messages: int) -> list[Step]:
-    """Accounts, each with as many sends as the others. Reading them is `extra`, in every service that does."""
+    """Accounts, each with equally many sends. The cost of reading accounts in each service is `extra`."""
     return [await _tenants(rig, size, messages) for size in sizes]
 
 
@@ -44,7 +44,7 @@ async def sender_partitions(rig: Rig, sizes: Sequence[int], messages: int) -> li
 
 
 async def replicas(rig: Rig, sizes: Sequence[int], messages: int) -> list[Step]:
-    """Processes of conversation in one group, all on the service's core: what company costs, not what it brings."""
+    """Processes of conversation in one group, all on one core: it shows the cost of a larger group, not its gain."""
     return [await _inbound(rig, size, messages, processes=size) for size in sizes]
 
 
@@ -106,6 +106,6 @@ async def _tenants(rig: Rig, size: int, messages: int) -> Step:
 
 
 async def _read(name: str, program: Program) -> dict[str, float]:
-    """What a service has used when it has just read all accounts."""
+    """The usage of a service after reading all accounts."""
     used = program.used()
     return {f"{name}_mib": used.memory_bytes / MIB, f"{name}_start_cpu_s": used.cpu_seconds}

@@ -1,4 +1,4 @@
-"""Services that rest while their topic is filled, then work it off and are measured."""
+"""Services that pause while their topic is filled, then process it and are measured."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ class Group:
     topic: Topic
 
     async def committed(self) -> int:
-        """How many records of the topic it is done with; the topic was filled without transactions, so none is odd."""
+        """How many records of the topic it has finished. Offsets count records, because none is transactional."""
         offsets = await self.admin.list_consumer_group_offsets(self.name)
         return sum(max(0, at.offset) for tp, at in offsets.items() if tp.topic == self.topic.name)
 
@@ -61,7 +61,7 @@ async def group_of(rig: Rig, name: str, topic: Topic) -> AsyncIterator[Group]:
 
 
 async def rest(programs: Sequence[Program]) -> None:
-    """Wait until they have nothing more to do: a second in which each uses less than a tenth of a core."""
+    """Wait until they are idle: for a second each uses less than a tenth of a core."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
             before = [program.used().cpu_seconds for program in programs]
@@ -90,14 +90,14 @@ async def drain(
     progress = noting(group.committed, mongod, readings)
     measurements = await asyncio.gather(*(watch(program, progress, span) for program in programs))
     if await group.committed() < span.total:
-        raise TimeoutError(f"{programs[0].name} has not worked off {len(records)} records in {span.seconds:.0f} s")
+        raise TimeoutError(f"{programs[0].name} has not processed {len(records)} records in {span.seconds:.0f} s")
     return measurements, cost_beside(readings, span)
 
 
 def noting(
     progress: Callable[[], Awaitable[int]], pid: int | None, readings: list[Reading]
 ) -> Callable[[], Awaitable[int]]:
-    """`progress`, which also notes what a process beside it has used by then."""
+    """`progress`, which also records the CPU of another process."""
 
     async def noted() -> int:
         done = await progress()
@@ -109,14 +109,14 @@ def noting(
 
 
 async def mongod_of(database: Any) -> int | None:
-    """The pid of the database's server; None when it runs elsewhere, and cannot be watched."""
+    """The pid of mongod; None when it runs elsewhere and cannot be measured."""
     pid = int((await database.client.admin.command("serverStatus"))["pid"])
     return pid if psutil.pid_exists(pid) and psutil.Process(pid).name() == "mongod" else None
 
 
 @contextmanager
 def _held(programs: Sequence[Program]) -> Iterator[None]:
-    """Stopped by the kernel meanwhile: so all begin at once, with everything there."""
+    """Stop the processes (SIGSTOP) during the block, so that all start at once with a full topic."""
     for program in programs:
         os.kill(program.pid, signal.SIGSTOP)
     try:

@@ -33,7 +33,7 @@ _BATCH: Final = 10_000
 _THREADS: Final = 2
 _GOLDEN: Final = 0.618
 _CACHE: Final = "cache_size=4G"
-"""As a server has it: a developer's mongod (0.25 GB) rolls back what writes to so many of its pages at once."""
+"""The cache of a server. With a developer's 0.25 GB, mongod rolls back writes to so many pages at once."""
 
 
 _CALLBACKS: Final = Callbacks(DigestKeys({"bench": bytes(32)}, "bench"))
@@ -41,7 +41,7 @@ _CALLBACKS: Final = Callbacks(DigestKeys({"bench": bytes(32)}, "bench"))
 
 @dataclass(slots=True)
 class _Consumed:
-    """A record as Kafka gives it."""
+    """A record in the form of Kafka's client."""
 
     topic: str
     key: bytes | None
@@ -105,7 +105,7 @@ class Seeds:
 
 
 def scattered(size: int, count: int) -> Iterator[int]:
-    """Numbers of `count` messages to `size` customers: all different, each customer in turn, neighbours far apart."""
+    """Numbers of `count` messages to `size` customers: all different, in turn, with neighbours far apart."""
     stride = max(1, int(size * _GOLDEN))
     while gcd(stride, size) > 1:
         stride += 1
@@ -127,7 +127,9 @@ async def seed(rig: Rig, database: str, size: int, mongod: int | None) -> None:
         with _everywhere(rig, [os.getpid(), *([mongod] if mongod is not None else [])]):
             await mongo.client.admin.command("setParameter", 1, wiredTigerEngineRuntimeConfig=_CACHE)
             await asyncio.to_thread(_fill, rig, database, size)
-            await ConversationStore(mongo).ensure_indexes()  # one of what is there is made sooner than one that grows
+            await ConversationStore(
+                mongo
+            ).ensure_indexes()  # an index of existing data is built faster than a growing one
             await mongo.client.admin.command("fsync")
     finally:
         await mongo.close()
@@ -150,7 +152,7 @@ def _fill(rig: Rig, database: str, size: int) -> None:
 
 @contextmanager
 def _everywhere(rig: Rig, pids: Sequence[int]) -> Iterator[None]:
-    """These processes may use all cores meanwhile."""
+    """Let these processes use all cores during the block."""
     _bind(pids, rig.cores.service | rig.cores.rest)
     try:
         yield
@@ -160,5 +162,5 @@ def _everywhere(rig: Rig, pids: Sequence[int]) -> Iterator[None]:
 
 def _bind(pids: Sequence[int], cores: frozenset[int]) -> None:
     for task in [int(task.name) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]:
-        with suppress(ProcessLookupError):  # threads come and go
+        with suppress(ProcessLookupError):  # a thread may have ended
             os.sched_setaffinity(task, cores)

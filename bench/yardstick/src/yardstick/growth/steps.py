@@ -1,4 +1,4 @@
-"""One step of a growing thing: what a message costs at one size. Pure."""
+"""One step of growth: the cost of a message at one size. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a message costs at one size: CPU µs of the measured services together, and their resident MiB at the end.
+    """The cost of a message at one size: CPU µs of the measured services together, and their resident MiB at the end.
 
     `extra` has what else was measured, each with its unit in its name.
     """
@@ -24,14 +24,14 @@ class Step:
 
 
 def flatness(steps: Sequence[Step]) -> float:
-    """The cost of a message at the largest size, in costs at the smallest: 1 when size does not matter."""
+    """The ratio of the cost at the largest size to that at the smallest: 1 when size does not matter."""
     smallest, largest = min(steps, key=lambda step: step.size), max(steps, key=lambda step: step.size)
     return largest.cpu_us / smallest.cpu_us
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of a process beside the measured ones: its CPU seconds when so many messages were done."""
+    """A reading of another process: its CPU seconds when so many messages were done."""
 
     done: int
     cpu_seconds: float
@@ -46,7 +46,7 @@ def cost_beside(readings: Sequence[Reading], span: Span) -> float:
 
 
 def step_of(size: int, measurements: Sequence[Measurement], **extra: float) -> Step:
-    """One step of programs that worked side by side: costs and memory add up, and the rate is everybody's."""
+    """One step of several programs: costs and memory are sums, and the rate is that of all together."""
     return Step(
         size,
         per_second=min(one.per_second for one in measurements),

@@ -1,4 +1,4 @@
-"""How the cost of a message changes as what is already there grows: every dimension, from small to large."""
+"""Measures how the cost of a message changes with size, for every dimension, from small to large."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ class Extents:
 
     @classmethod
     def full(cls) -> "Extents":
-        """For a report. The webhooks are more than can be worked off in the time."""
+        """The sizes for a report. There are more webhooks than can be processed in the time."""
         return cls(
             messages=10_000,
             stored=(100_000, 300_000, 1_000_000),
@@ -42,7 +42,7 @@ class Extents:
 
     @classmethod
     def quick(cls) -> "Extents":
-        """For a look."""
+        """The sizes for a first impression."""
         return cls(
             messages=3_000,
             stored=(10_000, 30_000),
@@ -59,7 +59,7 @@ class Extents:
 async def growth(
     rig: Rig, quick: bool, say: Say, only: Collection[str] = ()
 ) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-    """All dimensions by name (or some), as JSON has them, each when it is done."""
+    """Measure all dimensions (or some), and yield each with its JSON when it is done."""
     extents = Extents.quick() if quick else Extents.full()
     dimensions: Mapping[str, Callable[[], Awaitable[list[Step]]]] = {
         "messages": partial(backlogs.messages, rig, extents.stored),
@@ -82,6 +82,6 @@ async def growth(
 
 
 def told(name: str, step: Step) -> str:
-    """A step in a line."""
+    """A step as a line."""
     costs = f"{step.per_second:>9,.0f}/s  {step.cpu_us:>8,.1f} µs  {step.memory_mib:>6,.0f} MiB"
     return f"{name} {step.size:>9,}  {costs}" + "".join(f"  {key} {value:,.1f}" for key, value in step.extra.items())

@@ -1,4 +1,4 @@
-"""Chains of services: what comes into them at a given rate, and how late it comes out.
+"""Chains of services: messages enter at a given rate; measured is how late they come out.
 
 Open loop: message n is due at n/rate, whatever became of those before. Its text names that instant (`t=<ns of the
 monotonic clock>`) and its lateness counts from then, also when it had to wait to be sent.
@@ -50,7 +50,7 @@ class Offer:
 
     @property
     def count(self) -> int:
-        """How many."""
+        """The number of messages."""
         return int(self.rate * self.seconds)
 
     def due(self, number: int) -> float:
@@ -60,7 +60,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What became of an offer: `per_second` came out, and each process used so much of a core meanwhile (`shares`).
+    """The result of an offered load: `per_second` came out, and each process used a share of a core (`shares`).
 
     `late_ms` is without what came in the first tenth; `missing` had not come `GRACE_SECONDS` after the end. `answers`
     is what the HTTP load says, where there is one.
@@ -76,7 +76,7 @@ class Run:
 
 @dataclass(slots=True)
 class Chain:
-    """Running services: `give` offers to the first of them; `take` tells what has come out of the last.
+    """Running services: `give` sends to the first of them; `take` returns the output of the last.
 
     That is as Meta's stand-in tells it: `count` since the start, and `lateMs` of what came since it was last asked.
     """
@@ -86,9 +86,9 @@ class Chain:
     offered: int = 0
 
     async def run(self, rate: float, seconds: float) -> Run:
-        """Offer so much, and wait until all of it has come, or nothing comes any more.
+        """Offer this load, and wait until all of it has arrived, or no more of it arrives.
 
-        Whoever makes the requests needs some time before the first is due; when it was not enough, it gets more.
+        The load generator needs some time before the first request is due. If that was too short, it gets more.
         """
         for times in _LEADS[:-1]:
             with suppress(ProgramError):
@@ -111,12 +111,12 @@ class Chain:
         return found
 
     async def _watch(self, offer: Offer, giving: asyncio.Future[Told], total: int) -> Run:
-        """What a reading costs falls before the load and after it, save for one when little has come."""
+        """Take readings before and after the load, and one early in it, because a reading itself costs CPU."""
         await _until(offer.begin - _LOOK_SECONDS)
         pids = processes()
         began = await _until(offer.begin + offer.seconds / 10 + _SETTLE_SECONDS)
         if giving.done():
-            await giving  # it was not ready, and says so
+            await giving  # it was not ready, and raises the error
         cpu, first = _cpu(pids), await self.take()
         ended = await _until(offer.begin + offer.seconds + _SETTLE_SECONDS)
         shares = {name: max(0.0, used - cpu[name]) / (ended - began) for name, used in _cpu(pids).items()}
@@ -154,7 +154,7 @@ def processes() -> dict[str, list[int]]:
 
 
 def part_of(name: str, command: Sequence[str]) -> str | None:
-    """What a process is in a chain, from its executable's name and its arguments; `load` is all that measures."""
+    """The role of a process in a chain, from its executable and arguments; measuring processes are `load`."""
     if name == "mongod" or (name == "java" and "kafka.Kafka" in command):
         return {"java": "kafka"}.get(name, name)
     if len(command) > 2 and command[1] == "-m":
@@ -243,6 +243,6 @@ async def _fresh(rig: Rig) -> None:
 
 
 async def _warm(chain: Chain) -> Chain:
-    """First messages find cold caches, unknown credentials and a compiler that has not seen them."""
+    """Warm up, because first messages meet cold caches, unknown credentials and an unoptimised JVM."""
     await chain.run(*_WARM)
     return chain

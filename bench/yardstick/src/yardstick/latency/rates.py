@@ -1,4 +1,4 @@
-"""How late messages come out of a chain of services, at rates up to the highest that it keeps up with."""
+"""Measures the latency of a chain of services, at rates up to the highest that it can keep up with."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +15,7 @@ _MOST: Final = 32_000.0
 _PRECISION: Final = 0.1
 _PROBE_SECONDS: Final = 4.0
 _ENOUGH: Final = 0.95
-_TRIES: Final = 2  # something else on the machine may spoil one
+_TRIES: Final = 2  # because other work on the machine may disturb one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Point:
     shares: dict[str, float]
 
     def told(self) -> str:
-        """In a line."""
+        """The point as a line."""
         answers = "" if self.answer_p50 is None else f"  answers {self.answer_p50:.1f}, {self.answer_p99:.1f} ms"
         shares = ", ".join(f"{name} {share:.2f}" for name, share in sorted(self.shares.items()))
         late = f"{self.p50:>8,.1f}, {self.p99:>8,.1f}, {self.p999:>8,.1f} ms"
@@ -43,7 +43,7 @@ class Point:
 
 
 def point_of(run: Run) -> Point:
-    """A message that has not come counts as late as it is at least; an answer, as late as the run was long."""
+    """A missing message counts with its delay so far; a missing answer counts with the length of the run."""
     late = [*run.late_ms, *[GRACE_SECONDS * 1000] * run.missing]
     p50, p99, p999 = (percentile(late, share) for share in (0.5, 0.99, 0.999))
     answers = (_answer(run, "p50", 0.5), _answer(run, "p99", 0.99))
@@ -100,19 +100,19 @@ async def _highest(chain: Chain, rule: Callable[[Point], bool], say: Say, first:
 
 
 async def webhook_latency(rig: Rig, rates: Sequence[float], seconds: float) -> list[Point]:
-    """From a webhook's instant to its event."""
+    """From the due time of a webhook to its event."""
     async with webhooks(rig) as chain:
         return [point_of(await chain.run(rate, seconds)) for rate in rates]
 
 
 async def send_latency(rig: Rig, rates: Sequence[float], seconds: float) -> list[Point]:
-    """From a send request's instant to the call to Meta."""
+    """From the due time of a send request to the call to Meta."""
     async with sends(rig) as chain:
         return [point_of(await chain.run(rate, seconds)) for rate in rates]
 
 
 async def latency(rig: Rig, seconds: float, say: Say) -> dict[str, Any]:
-    """Both chains, as JSON has them: saturation, points below it, and where webhooks keep Meta's rule."""
+    """Both chains as JSON: saturation, points below it, and where webhooks keep Meta's rule."""
     return {
         "webhook to event": await _measured(webhooks(rig), seconds, say, meets_meta),
         "send to Graph call": await _measured(sends(rig), seconds, say),

@@ -1,4 +1,4 @@
-"""Meta's stand-in for measurements: takes every message at once, or after a given time, and costs almost nothing.
+"""A fake Meta for measurements: it accepts every message at once, or after a given time, with almost no CPU.
 
 `python -m yardstick.load.graph --port 9000 [--latency-ms 150]`. It answers `POST /<version>/<number>/messages` as Meta
 does, and the credentials that the sender asks accounts for. `GET /stats` says how many messages came, and how late each
@@ -27,7 +27,7 @@ _ANSWER: Final = (
 
 
 class Tally:
-    """What came: how many messages, and how late each was, in ms."""
+    """The received messages: their number, and how late each was, in ms."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -42,13 +42,13 @@ class Tally:
         return self.count
 
     def take(self) -> bytes:
-        """Everything as JSON; the latenesses begin anew."""
+        """Everything as JSON. It also resets the latencies."""
         late, self.late_ms = self.late_ms, []
         return json.dumps({"count": self.count, "lateMs": late}).encode()
 
 
 class Connection(asyncio.Protocol):
-    """One caller."""
+    """The connection of one caller."""
 
     def __init__(self, tally: Tally, latency: float) -> None:
         self._tally = tally

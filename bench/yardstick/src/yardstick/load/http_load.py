@@ -1,13 +1,13 @@
-"""Webhooks over HTTP/1.1, from few microseconds of CPU each.
+"""Sends webhooks over HTTP/1.1 with little CPU: some microseconds for each.
 
 `python -m yardstick.load.http_load --port 8000 --seconds 5`.
 
-*Closed loop*: each of `--connections` sends its next request when the last is answered; so the server is saturated.
-*Open loop* (`--rate`): request i is due at i/rate, whatever became of those before; its latency counts from then, also
-when it had to wait for a connection (Tene, "How NOT to Measure Latency": otherwise a server that stalls looks good).
-Requests are made and signed before the start; the last line of the output is JSON. With `--timed` the start is given,
-and each text names the instant at which its request is due (`t=<ns of the monotonic clock>`): so whoever meets the
-message later knows how late it is.
+*Closed loop*: each of `--connections` sends its next request after the answer to the last, so the server is saturated.
+*Open loop* (`--rate`): request i is due at i/rate, also if earlier ones still run. Its latency counts from then,
+including the wait for a connection (Tene, "How NOT to Measure Latency": otherwise a server that stalls looks good).
+Requests are made and signed before the start. The last line of the output is JSON. With `--timed` the start is given,
+and each text has the time at which its request is due (`t=<ns of the monotonic clock>`), so that a later reader of the
+message knows how late it is.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _POOL: Final = 4_000
 
 
 class Load:
-    """One run: what to send, what came back (`late_ms` by request), and who is idle."""
+    """One run: requests to send, answers (`late_ms` by request), and idle connections."""
 
     def __init__(self, requests: Sequence[bytes], first_at: float, end_at: float, rate: float) -> None:
         self._requests = requests
@@ -46,7 +46,7 @@ class Load:
         return self._requests[(self.sent - 1) % len(self._requests)]
 
     def answered(self, connection: "Connection", due: float, status: bytes) -> None:
-        """An answer came: note it, and give its connection something to do."""
+        """Record an answer, and give its connection the next request."""
         now = time.monotonic()
         if status != b"200":
             self.failed += 1
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Servers let go of connections that rest for long: nothing more is sent here."""
+        """The server closed an idle connection. Nothing more is sent on it."""
         del exc
         if self in self._load.idle:
             self._load.idle.remove(self)
@@ -152,7 +152,7 @@ async def _pace(load: Load, began: float, seconds: float, rate: float) -> None:
 
 
 def timed_text(number: int, due: float) -> str:
-    """What message `number` says when it is due then, in seconds of the monotonic clock."""
+    """The text of message `number`, which is due then, in seconds of the monotonic clock."""
     return f"Hello, where is my order number {number}? I have been waiting for it. t={int(due * 1e9)}"
 
 

@@ -13,7 +13,7 @@ from common.kafka.records import Outgoing
 from ingress.records import records
 from ingress.telemetry import begin
 
-SECRET: Final = "bench-app-secret"  # noqa: S105  # good for nothing else
+SECRET: Final = "bench-app-secret"  # noqa: S105  # only for benchmarks
 NUMBERS: Final = 24
 _FOLLOWED: Final = b"00-%032x-00f067aa0ba902b7-01"
 _TIME: Final = 1_767_225_600
@@ -71,7 +71,7 @@ def written_at(number: int) -> datetime:
 def webhook_records(
     count: int, *, customers: int, first: int = 0, followed: float = 0.0, now: datetime | None = None
 ) -> Iterator[Outgoing]:
-    """What ingress writes for that many messages, received `now`, of which a share is followed by a trace."""
+    """The records that ingress writes for that many messages, received `now`. A share of them is traced."""
     now, every = now or datetime.now(UTC), round(1 / followed) if followed else 0
     for number in range(first, first + count):
         caller = _FOLLOWED % (number + 1) if every and number % every == 0 else None
@@ -79,6 +79,6 @@ def webhook_records(
 
 
 def topic_records(count: int, *, customers: int) -> Iterator[Outgoing]:
-    """The same bodies as they came, for sides that parse them by themselves; keyed as ours are."""
+    """The bodies themselves, for sides that parse them, with the same keys as our records."""
     for record in webhook_records(count, customers=customers):
         yield Outgoing(topics.WEBHOOKS.name, record.key, record.value, record.headers)

@@ -1,4 +1,4 @@
-"""The goals, and whether what was measured holds them. Pure."""
+"""The goals, and whether the measurements reach them. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Measured = Mapping[str, Sequence[Measurement]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a ratio must hold and what is aimed at; `at_least` says in which direction."""
+    """A required ratio and a target; `at_least` says in which direction."""
 
     name: str
     text: str
@@ -21,18 +21,18 @@ class Goal:
     at_least: bool = True
 
     def holds(self, value: float) -> bool:
-        """Whether what must hold does."""
+        """Whether the required ratio is reached."""
         return value >= self.must if self.at_least else value <= self.must
 
     def verdict(self, value: float) -> str:
-        """`holds` or `falls short`; with what is aimed at, where that is reached too."""
+        """`holds` or `falls short`, and the target if that is reached too."""
         if not self.holds(value):
             return "falls short"
         reached = value >= self.aim if self.at_least else value <= self.aim
         return "holds, and the aim" if reached else "holds"
 
     def bounds(self) -> str:
-        """Both, in words."""
+        """Required ratio and target in words."""
         sign = "≥" if self.at_least else "≤"
         return f"must {sign} {self.must:g}, aim {sign} {self.aim:g}"
 
@@ -51,7 +51,7 @@ GOALS: Final = (
 
 
 def webhook_goals(measured: Measured) -> dict[str, float]:
-    """Requests per second are those of one core: where the load or Kafka ran out first, CPU per request says it."""
+    """Requests per second of one core, computed from CPU per request, because the load or Kafka may be slower."""
     ours, bare, pywa = (measured[name] for name in ("ingress", "bare ASGI", "pywa on FastAPI"))
     return {
         "ingress_bare": min(_by_rate(ours, bare), _by_cpu(ours, bare)),
@@ -61,7 +61,7 @@ def webhook_goals(measured: Measured) -> dict[str, float]:
 
 
 def conversation_goals(measured: Measured) -> dict[str, float]:
-    """By messages per second."""
+    """Compares messages per second."""
     ours = measured["conversation"]
     return {
         "conversation_usual": _by_rate(ours, measured["FastStream + motor, 1"]),
@@ -70,12 +70,12 @@ def conversation_goals(measured: Measured) -> dict[str, float]:
 
 
 def sender_goals(measured: Measured) -> dict[str, float]:
-    """Against FastStream as it comes, one message at a time; the report has 64 at a time beside it."""
+    """Against FastStream in its default, one message at a time. The report also has 64 at a time."""
     return {"sender_usual": _by_rate(measured["sender"], measured["FastStream + httpx, 1"])}
 
 
 def paced_goals(measured: Measured, slow: float, fast: float) -> dict[str, float]:
-    """Of each service at ten times the load; and what the sender takes of its core at the higher one."""
+    """The cost of each service at ten times the load, and the sender's share of its core at the higher load."""
     growth = [
         paired(
             [f.cpu_us for f in measured[f"{kind} at {fast:g}/s"]], [f.cpu_us for f in measured[f"{kind} at {slow:g}/s"]]

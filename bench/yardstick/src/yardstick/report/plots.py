@@ -8,9 +8,9 @@ from typing import Any, Final
 import matplotlib as mpl
 
 mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "yardstick"  # the same measurements make the same file
+mpl.rcParams["svg.hashsalt"] = "yardstick"  # equal measurements make equal files
 
-from matplotlib import pyplot as plt  # noqa: E402  # after the choice of its backend
+from matplotlib import pyplot as plt  # noqa: E402  # after the backend is chosen
 
 Json = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ _META_MS: Final = 250
 
 
 def draw(run: Json, folder: Path) -> list[str]:
-    """Draw what the run has; the names of the pictures, without their suffix."""
+    """Draw the plots of the run's data; their names without suffix."""
     pictures = {
         "latency": (_latency, run.get("latency")),
         "cpu-by-stage": (_stages, run.get("latency")),

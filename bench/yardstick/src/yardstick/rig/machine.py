@@ -1,4 +1,4 @@
-"""The machine under the measurement: which cores do what, what a process has used, and what all of it is."""
+"""The measured machine: the use of its cores, the usage of a process, and a description."""
 
 import os
 import platform
@@ -15,19 +15,19 @@ _LIBRARIES: Final = ("uvicorn", "uvloop", "aiokafka", "pymongo", "litestar", "ms
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Which cores the measured service has to itself, and which everything else shares."""
+    """The core of the measured service, and the cores that everything else shares."""
 
     service: frozenset[int]
     rest: frozenset[int]
 
     @property
     def shared(self) -> bool:
-        """Whether there is only one core, so that nothing is apart."""
+        """Whether there is only one core, which everything shares."""
         return self.service == self.rest
 
 
 def cores() -> Cores:
-    """The first core for the service, all others for load, Kafka, MongoDB and Meta's stand-in."""
+    """The first core for the service, all others for load, Kafka, MongoDB and the fake Meta."""
     there = sorted(os.sched_getaffinity(0))
     if len(there) == 1:
         return Cores(frozenset(there), frozenset(there))
@@ -43,7 +43,7 @@ class Used:
 
 
 def used(pid: int) -> Used:
-    """Of `pid`, its threads included, its children not; from /proc, with its resolution of 10 ms."""
+    """The usage of `pid` with its threads but without children, from /proc, with a resolution of 10 ms."""
     process = psutil.Process(pid)
     times = process.cpu_times()
     return Used(float(times.user + times.system), int(process.memory_info().rss))

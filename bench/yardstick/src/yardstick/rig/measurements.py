@@ -1,4 +1,4 @@
-"""What a run says: how many a second, at what cost; and how a process is watched while it works something off."""
+"""The result of a run: rate and cost. Also watches a process while it works through a backlog."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to measure of a backlog: from the `warm`-th on, to the `total`-th, or for `seconds`."""
+    """The measured part of a backlog: from the `warm`-th record to the `total`-th, or for `seconds`."""
 
     total: int
     warm: int
@@ -40,7 +40,7 @@ class Span:
 
 
 async def watch(program: Program, progress: Callable[[], Awaitable[int]], span: Span) -> Measurement:
-    """The rate and the cost at which `program` works off what it was given. Raises `TimeoutError` without progress."""
+    """The rate and the cost of `program` while it processes a backlog. Raises `TimeoutError` without progress."""
     async with asyncio.timeout(span.seconds + 120):
         while (first := await progress()) < span.warm:
             await asyncio.sleep(_POLL_SECONDS)

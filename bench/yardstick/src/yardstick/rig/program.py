@@ -57,12 +57,12 @@ class Program:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stop()
-        os.unlink(self._log.name)  # noqa: PTH108  # one call, here in the event loop's thread
+        os.unlink(self._log.name)  # noqa: PTH108  # one short call, in the event loop's thread
 
     @property
     def pid(self) -> int:
-        """Of the running process."""
-        assert self._process is not None, "start it first"  # noqa: S101  # a mistake in the program
+        """The pid of the running process."""
+        assert self._process is not None, "start it first"  # noqa: S101  # otherwise a programming error
         return self._process.pid
 
     def used(self) -> Used:

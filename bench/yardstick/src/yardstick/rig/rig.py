@@ -24,7 +24,7 @@ from yardstick.rig.program import Program
 
 PARTITIONS: Final = 6
 FAKE_KEYS: Final = '{"bench": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}'
-"""What services need to sign with, of no use to anyone."""
+"""Sample signing keys that services need."""
 
 _WINDOW: Final = 2_000
 
@@ -32,13 +32,13 @@ Say = Callable[[str], None]
 
 
 def say(line: str) -> None:
-    """Progress, for whoever watches."""
+    """Print progress."""
     print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Where everything is."""
+    """The addresses of everything."""
 
     kafka: str
     mongodb: str
@@ -51,7 +51,7 @@ class Rig:
             "MONGODB_URI": self.mongodb,
             "HTTP_HOST": "127.0.0.1",
             "LOG_LEVEL": "WARNING",
-            "ENV_FILE": "",  # no `.env` of the developer
+            "ENV_FILE": "",  # ignore the developer's `.env`
             **more,
         }
 
@@ -61,11 +61,11 @@ class Rig:
         return Program(name, command, environment, self.cores.service, f"http://127.0.0.1:{port}{ready}")
 
     def helper(self, name: str, command: Sequence[str], ready_url: str | None = None) -> Program:
-        """A process that is not measured, on the cores of all the rest."""
+        """A process that is not measured, on the other cores."""
         return Program(name, command, {}, self.cores.rest, ready_url)
 
     async def fresh_topics(self, *topics: Topic, partitions: int = PARTITIONS) -> None:
-        """Empty topics: deleted where they are, and made again."""
+        """Delete the topics if they exist, and create them again."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
         await admin.start()
         try:
@@ -99,7 +99,7 @@ class Rig:
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[Any]:
-        """A database, empty at first and removed at last."""
+        """A new database, which is removed at the end."""
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.mongodb)
         async with client:
             await client.drop_database(name)
@@ -113,8 +113,8 @@ class Rig:
 async def rig() -> AsyncIterator[Rig]:
     """Start both, away from the service's core; stop them at the end."""
     split = cores()
-    os.sched_setaffinity(0, split.rest)  # what we start inherits it
-    # A compiler that never optimises would be measured otherwise.
+    os.sched_setaffinity(0, split.rest)  # started processes inherit it
+    # Otherwise the JVM would not optimise, and the measurement would show that.
     stack = LocalStack(fast_boot=False, kafka_heap_mb=1024)
     await asyncio.to_thread(stack.start)
     try:
@@ -124,12 +124,12 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def fresh_name() -> str:
-    """A database and a consumer group that nobody has had."""
+    """A new database and a new consumer group."""
     return f"bench_{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""Conversation under load: a topic full of messages, worked off."""
+"""Conversation under load: it processes a full topic of messages."""
 
 from yardstick.rig.program import Program, python
 from yardstick.rig.rig import FAKE_KEYS, Rig, free_port

@@ -1,4 +1,4 @@
-"""Ingress under load, and those beside it."""
+"""Ingress and its baselines under load."""
 
 import asyncio
 import json
@@ -27,12 +27,12 @@ def ingress(rig: Rig, **more: str) -> Endpoint:
 
 
 def bare_asgi(rig: Rig) -> Endpoint:
-    """The floor."""
+    """The lower bound."""
     return _baseline(rig, "bare_asgi", "/")
 
 
 def pywa(rig: Rig) -> Endpoint:
-    """What a team begins with."""
+    """The endpoint that a team starts with."""
     return _baseline(rig, "pywa_fastapi", "/health")
 
 
@@ -42,7 +42,7 @@ def _baseline(rig: Rig, name: str, ready: str) -> Endpoint:
 
 
 async def load(port: int, **options: float) -> dict[str, Any]:
-    """One run of the load program, away from the service's core; what it says at its end."""
+    """One run of the load program, away from the service's core; its final output."""
     arguments = [f"--{name}={value}" for name, value in options.items()]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "yardstick.load.http_load", f"--port={port}", *arguments, stdout=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""NestJS with BullMQ on Redis, as such modules are first written: as a side of webhooks and of sends.
+"""NestJS with BullMQ on Redis, as such modules are usually written first, as a side for webhooks and for sends.
 
 It is made by `bench/baselines/nestjs/prepare.sh` (npm, and redis-server from Debian). Redis keeps its journal as BullMQ
 recommends: to disk every second, which promises less than Kafka's acknowledgement.
@@ -40,7 +40,7 @@ class Nest:
         return Endpoint(self._program(rig, port, MODE="ingress", APP_SECRET=SECRET), port)
 
     def sender(self, graph_url: str) -> Program:
-        """The mode that works the queue of sends off."""
+        """The mode that processes the queue of sends."""
         return self._program(self._rig, free_port(), MODE="sender", GRAPH_BASE_URL=graph_url)
 
     async def fill(self, count: int) -> None:
@@ -49,7 +49,7 @@ class Nest:
         await self._run("node", str(_FOLDER / "dist" / "fill.js"), COUNT=str(count), PHONE_NUMBER_ID="106540352200000")
 
     async def clear(self) -> None:
-        """Nothing consumes what the webhooks leave."""
+        """Empty the queue, because nothing consumes the webhooks' jobs."""
         await self._run("redis-cli", "-p", str(self._port), "FLUSHALL")
 
     def _program(self, rig: Rig, port: int, **environment: str) -> Program:
@@ -67,7 +67,7 @@ class Nest:
 
 @asynccontextmanager
 async def nest(rig: Rig) -> AsyncIterator[Nest]:
-    """The application on a Redis of its own, which goes with it."""
+    """The application with its own Redis, which stops with it."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "yes", "--dir", folder]

@@ -1,4 +1,4 @@
-"""The sender under load: a stand-in takes what it sends."""
+"""The sender under load, with a fake Meta."""
 
 import json
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ _RECIPIENTS: Final = 20_000
 
 
 def chatbot(number: int) -> str:
-    """The name of a chatbot; the stand-in finds its number in it."""
+    """The name of a chatbot, which contains its number for the fake accounts."""
     return f"bench-{number}"
 
 
 def account_records(count: int = CHATBOTS) -> Iterator[Outgoing]:
-    """The chatbots, as accounts tells of them."""
+    """The chatbots, as accounts describes them."""
     now = datetime.now(UTC)
     for number in range(count):
         name = chatbot(number)
@@ -43,7 +43,7 @@ def send_records(count: int, *, first: int = 0, chatbots: int = CHATBOTS) -> Ite
 
 
 def send_record(number: int, *, chatbots: int = CHATBOTS, at_ns: int = 0) -> Outgoing:
-    """One; its text names the instant from which its lateness counts."""
+    """One send request. Its text has the time from which its lateness counts."""
     name = chatbot(number % chatbots)
     request = {
         "chatbotId": name,
@@ -56,7 +56,7 @@ def send_record(number: int, *, chatbots: int = CHATBOTS, at_ns: int = 0) -> Out
 
 
 class Graph:
-    """The stand-in, as its own process."""
+    """The fake Meta, in its own process."""
 
     def __init__(self, rig: Rig, latency_ms: float = 0.0) -> None:
         self.port = free_port()
@@ -65,14 +65,14 @@ class Graph:
         self.program = rig.helper("graph", command, f"{self.url}/stats")
 
     async def stats(self, http: aiohttp.ClientSession) -> dict[str, Any]:
-        """What it has taken."""
+        """The messages that it accepted."""
         async with http.get(f"{self.url}/stats") as response:
             found: dict[str, Any] = await response.json()
             return found
 
 
 def sender(rig: Rig, graph_url: str, database: str, group: str, **more: str) -> Program:
-    """The service, at no pace but its own."""
+    """The service, without rate limits."""
     return rig.service(
         "sender",
         python("sender"),

@@ -1,4 +1,4 @@
-"""The facts of a run, gathered from its witnesses when all is quiet."""
+"""The facts of a run, collected from its witnesses when all work has ended."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Whom to ask, and what the run has done: its chatbots and numbers, its own sends, and what no log may have."""
+    """The sources, and the run's own records: its chatbots and numbers, its sends, and secrets that no log may have."""
 
     system: System
     client: Client
@@ -29,7 +29,7 @@ class Scene:
 
 
 async def collect(scene: Scene) -> tuple[Facts, Counter[str]]:
-    """The facts but for what is not ready; and how each doubt ended."""
+    """The facts (except unready processes), and how each doubt ended."""
     kafka = scene.system.stack.kafka_bootstrap_servers
     received = [entry for entry in await scene.client.received() if entry["phoneNumberId"] in scene.numbers]
     events = await witness.read_topic(kafka, witness.INCOMING)
@@ -61,7 +61,7 @@ def _is_ours(event: Json, scene: Scene) -> bool:
 
 
 def _asked(sent: list[Json]) -> list[Asked]:
-    """What was delivered to us, per customer in the order in which we took it."""
+    """The messages that we accepted from Meta, per customer and in order."""
     taken = [entry for entry in sent if entry["webhook"]["outcome"] == "delivered"]
     taken.sort(key=lambda entry: entry["webhook"]["settledOrder"])
     return [Asked(entry["phone"], entry["wamid"], order, entry["atMs"]) for order, entry in enumerate(taken)]

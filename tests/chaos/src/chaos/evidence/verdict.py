@@ -51,7 +51,7 @@ class Direct:
 
 @dataclass(frozen=True, slots=True)
 class DirectReceived:
-    """A phone received it, in the order of receiving."""
+    """A message that a phone received, in order."""
 
     message_id: str
     phone: str
@@ -97,12 +97,12 @@ class Verdict:
     breaches: dict[str, Count]
 
     def total(self, *starts: str) -> int:
-        """Of the kinds whose names start so."""
+        """The breaches whose kind starts with this."""
         return sum(count.count for name, count in self.breaches.items() if name.startswith(starts))
 
     @property
     def lost(self) -> int:
-        """Messages without an event or a reply, and sends that nobody received."""
+        """Messages without an event or a reply, and sends that no phone received."""
         return self.total("lost")
 
     @property
@@ -172,7 +172,7 @@ def _repeated(names: Sequence[Hashable]) -> Count:
 
 
 def _swapped(wanted: Sequence[tuple[str, str]], found: Sequence[tuple[str, str]]) -> Count:
-    """Neighbours, by first coming, that stand the wrong way round for their customer."""
+    """Neighbours, in order of first arrival, that are in the wrong order for their customer."""
     place = {name: index for index, (_, name) in enumerate(wanted)}
     owner = {name: phone for phone, name in wanted}
     by_phone: dict[str, list[str]] = defaultdict(list)

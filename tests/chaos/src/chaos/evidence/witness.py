@@ -1,4 +1,4 @@
-"""What really happened, read by eyes of the suite's own: Kafka (read_committed), MongoDB, the emulator, the logs."""
+"""What really happened, read from Kafka (read_committed), MongoDB, the emulator and the logs, without our services."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -44,14 +44,14 @@ async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
 
 
 async def requested_sends(kafka: str, chatbots: Collection[str]) -> set[str]:
-    """The journal id of every send that anybody asked for as one of these chatbots. Of others there may be anything."""
+    """The journal id of every send that was requested for one of these chatbots. Other chatbots are ignored."""
     bodies = [body for _, body in await read_topic(kafka, SEND) if body is not None]
     ours = [body for body in bodies if "messageId" in body and body.get("chatbotId") in chatbots]
     return {journal_id(body["chatbotId"], body["messageId"]) for body in ours}
 
 
 async def ended_sends(kafka: str, chatbots: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """(how each send of these chatbots ended, by journal id; for each that was ever in doubt, what became of it)."""
+    """(how each send of these chatbots ended, by journal id; for each that was ever in doubt, its end)."""
     ends: dict[str, str] = {}
     attempts: dict[str, int] = {}
     doubts: dict[str, int] = {}

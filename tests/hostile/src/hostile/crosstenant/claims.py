@@ -12,11 +12,11 @@ SECRET: Final = "canary-of-bob"
 """A word in the victim's metadata and texts, which the attacker must not see."""
 
 STATES: Final = ("before", "accepted", "retrying", "in_doubt", "failed")
-"""How the victim's send stands when the statuses about it come; `before`: it has not been asked for yet."""
+"""The state of the victim's send when its statuses arrive; `before`: it was not requested yet."""
 
 COMPUTED: Final = ("computed", "grafted", "upper case", "urn", "braces", "no dashes", "traced", "padded", "zeroed")
 COPIED: Final = ("copied", "wamid", "wamid and copied", "wamid and computed", "copied and cut")
-"""Ways that need what Meta has of the victim's send: its wamid, or the genuine callback data."""
+"""Ways that need Meta's data of the victim's send: its wamid, or the genuine callback data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Target:
 
     @property
     def name(self) -> str:
-        """For a table."""
+        """A name for tables."""
         return f"{self.state} / {self.forgery} / {self.word}"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the attacker has: the victim's ids as far as Meta knows them, and genuine callback data of its own send."""
+    """The attacker's data: the victim's ids, as far as Meta knows them, and genuine callback data of its own send."""
 
     chatbot_id: str
     own_callback: str
@@ -56,8 +56,8 @@ class Known:
 
 
 def targets(tag: str) -> list[Target]:
-    """Every state, forgery and status that makes sense. Each has a message and a phone of its own."""
-    # In turns: three lost answers in a row would look like an outage, in which nothing is sent.
+    """Every useful combination of state, forgery and status. Each has its own message and phone."""
+    # States alternate, because three lost answers in a row would look like an outage, and nothing would be sent.
     turns = zip_longest(*(_rows(state) for state in STATES))
     rows = [row for turn in turns for row in turn if row is not None]
     return [

@@ -1,4 +1,4 @@
-"""Calls, records and webhooks that name what is another tenant's."""
+"""Calls, records and webhooks that name things of another tenant."""
 
 import time
 import uuid
@@ -14,7 +14,7 @@ from testbed.client import eventually
 
 
 async def over_the_api(stage: Stage, attacker: Tenant, their: Things) -> list[Finding]:
-    """Go through the whole table of ways with the attacker's key."""
+    """Try the whole table of ways with the attacker's key."""
     findings = []
     for way in every(attacker.chatbot_id, their):
         answer = await stage.call(way.method, way.path, attacker.key, way.body)
@@ -63,11 +63,11 @@ def webhooks_naming(attacker: Tenant, their: Things) -> dict[str, bytes]:
 
 
 async def by_webhook(stage: Stage, attacker: Tenant, victim: Tenant, their: Things) -> list[Finding]:
-    """Deliver each of them, wait for it, and compare everything that the victim has."""
+    """Deliver each of them, wait until it is processed, and compare everything that the victim has."""
     before, findings = await picture(stage, victim, their), []
     for name, body in webhooks_naming(attacker, their).items():
         answer = await stage.deliver(body)
-        # Behind it in its partition, whichever that is.
+        # Marker messages for all partitions: when they are stored, the webhook before them has been processed.
         fences = [f"wamid.fence-{uuid.uuid4().hex[:10]}" for _ in range(24)]
         told = [message(wamid, f"4917391{n:06d}", int(time.time())) for n, wamid in enumerate(fences)]
         told += [message(f"wamid.fence-{uuid.uuid4().hex[:10]}", their.phone, int(time.time()))]
@@ -83,7 +83,7 @@ async def by_webhook(stage: Stage, attacker: Tenant, victim: Tenant, their: Thin
 
 
 async def id_taken_before(stage: Stage, attacker: Tenant, victim: Tenant) -> Finding:
-    """The attacker's number has had a message with an id that the victim's message comes with later."""
+    """The attacker's number receives a message with the id that the victim's message has later."""
     wamid, at = f"wamid.taken-{uuid.uuid4().hex[:10]}", int(time.time())
     await stage.deliver(
         webhook(attacker.waba, value_of(attacker.number, messages=[message(wamid, "491739200001", at)]))
@@ -95,8 +95,7 @@ async def id_taken_before(stage: Stage, attacker: Tenant, victim: Tenant) -> Fin
 
 
 def records_naming(attacker: Tenant, their: Things) -> dict[str, tuple[bytes, bytes, Sequence[Header]]]:
-    """Records of the attacker's chatbot on `whatsapp-cloud-send`, with every header that means something to us, and with
-    the victim's ids in all of them. Pure."""
+    """Records of the attacker's chatbot on `whatsapp-cloud-send`, with all known headers and the victim's ids. Pure."""
     journal = public_journal_id(their.chatbot_id, their.message_id).encode()
     plain = {"chatbotId": attacker.chatbot_id, "to": f"+{their.phone}", "message": "forged"}
     headers: dict[str, Sequence[Header]] = {
@@ -127,7 +126,7 @@ def records_naming(attacker: Tenant, their: Things) -> dict[str, tuple[bytes, by
 
 
 async def by_topic(stage: Stage, attacker: Tenant, victim: Tenant, their: Things) -> list[Finding]:
-    """Write the records, wait until a send behind them has gone, and compare."""
+    """Write the records, wait until a later send is sent, and compare."""
     before = await picture(stage, victim, their)
     records = records_naming(attacker, their)
     await write(stage.kafka, "whatsapp-cloud-send", list(records.values()))

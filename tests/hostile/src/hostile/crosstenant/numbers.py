@@ -1,4 +1,4 @@
-"""Numbers that change hands, and numbers that a tenant takes by itself."""
+"""Numbers that move to another tenant, and numbers that a tenant takes without permission."""
 
 from hostile.crosstenant.claims import SECRET, Finding
 from hostile.crosstenant.things import written
@@ -36,7 +36,7 @@ async def number_changes_hands(stage: Stage, victim: Tenant) -> list[Finding]:
 
 
 async def claiming(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Finding]:
-    """The attacker registers numbers of its own accord: a deactivated account's, and one that its token reaches."""
+    """The attacker registers numbers without permission: that of a deactivated account, and one that its token reaches."""
     number = "106540352290002"
     gone = await stage.onboard(victim.name, number, place=2)
     await written(stage, gone, HEIRLOOM, "491729500002")

@@ -1,4 +1,4 @@
-"""Forged statuses, against sends of another tenant in every state: what became of those sends."""
+"""Forged statuses for sends of another tenant in every state, and how those sends ended."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ _TOGETHER: Final = 25
 
 
 async def forged_statuses(stage: Stage, attacker: Tenant, victim: Tenant) -> list[Finding]:
-    """Send forged statuses about every target, and judge each by what the store and the phone have at the end."""
+    """Send forged statuses for every target, and judge each by the store and the phone at the end."""
     tag = f"{SECRET}-{uuid.uuid4().hex[:6]}"
     every = targets(tag)
     own = await _own_send(stage, attacker)
@@ -31,7 +31,7 @@ async def forged_statuses(stage: Stage, attacker: Tenant, victim: Tenant) -> lis
     late = [target for target in every if target.state != "before"]
     await _forge(stage, attacker, victim, late, own)
     await _arrived(stage, attacker, late)
-    # The sender reads what conversation publishes: it gets this long to believe the forgeries, with the faults still on.
+    # sender reads the statuses that conversation publishes. It has this time to believe the forgeries, while faults are on.
     await asyncio.sleep(_SETTLE_SECONDS)
     await stage.client.control("DELETE", "faults")
     await asyncio.gather(*(_come_to_rest(stage, victim, target) for target in every))
@@ -54,9 +54,9 @@ async def _own_send(stage: Stage, attacker: Tenant) -> tuple[str, str]:
 
 
 async def _set_scene(stage: Stage, every: Sequence[Target]) -> None:
-    """What Meta does to each target: nothing, a failure that repeats, a lost answer without statuses, or a refusal."""
+    """Meta's fault for each target: none, a repeated failure, a lost answer without statuses, or a refusal."""
     faults: dict[str, list[Json]] = {
-        # A code that is worth a retry and does not look like an outage of Meta.
+        # A code that is retried, and does not look like an outage of Meta.
         "retrying": [{"kind": "error", "code": 139102}],
         "in_doubt": [{"kind": "lose_answer"}, {"kind": "drop_status"}],
         "failed": [{"kind": "error", "code": 131026}],
@@ -113,7 +113,7 @@ async def _forge(stage: Stage, attacker: Tenant, victim: Tenant, about: Sequence
 
 
 async def _arrived(stage: Stage, attacker: Tenant, about: Sequence[Target]) -> None:
-    """Wait until everything before has been read: messages of the same people, behind the statuses in each partition."""
+    """Wait until the statuses have been read, with later messages of the same people in each partition."""
     run = uuid.uuid4().hex[:6]
     wamids = [f"wamid.fence-{run}-{number}" for number in range(len(about))]
     told = [message(wamid, one.phone, int(time.time())) for wamid, one in zip(wamids, about, strict=True)]
@@ -124,7 +124,7 @@ async def _arrived(stage: Stage, attacker: Tenant, about: Sequence[Target]) -> N
 
 
 async def _come_to_rest(stage: Stage, victim: Tenant, target: Target) -> None:
-    """Until the send has ended and its last status is there; what does not is found by the verdict."""
+    """Wait until the send has ended and its last status is stored. The verdict finds sends that do not end."""
     want = {"accepted": "sent", "failed": "failed"}.get(target.state, "read")
 
     async def rests() -> bool:
@@ -154,8 +154,8 @@ async def _judged(stage: Stage, victim: Tenant, every: Sequence[Target], before:
 
 
 def judged(target: Target, before: Json, after: Json, received: Sequence[Json]) -> Finding:
-    """Whether a send ended as if nobody had forged anything. Pure. `received` is what its phone got."""
-    # A lost answer: Meta has the message, tells nothing, and it is sent again after the window for doubts.
+    """Whether a send ended as if no status had been forged. Pure. `received` is what its phone got."""
+    # After a lost answer Meta has the message and sends no status, so it is sent again after the doubt window.
     copies = {"accepted": 1, "before": 1, "retrying": 1, "in_doubt": 2, "failed": 0}[target.state]
     word = {"accepted": "sent", "failed": "failed"}.get(target.state, "read")
     wamids = {entry["wamid"] for entry in received}
@@ -172,7 +172,7 @@ def judged(target: Target, before: Json, after: Json, received: Sequence[Json]) 
 
 
 async def _leaks(stage: Stage, attacker: Tenant, victim: Tenant, every: Sequence[Target], tag: str) -> list[Finding]:
-    """What of the victim's is to be seen with the attacker's key, and in events under the attacker's name."""
+    """The victim's data that the attacker's key can read, or that is in events of the attacker's chatbot."""
     shown = await stage.everything(attacker)
     told = [record for _, record in await read_topic(stage.kafka, "message-status") if record is not None]
     journals = {public_journal_id(victim.chatbot_id, target.message_id): target for target in every}

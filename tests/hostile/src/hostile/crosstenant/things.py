@@ -1,4 +1,4 @@
-"""What a victim has, and how it looks: to compare before and after."""
+"""The victim's data, as snapshots to compare before and after an attack."""
 
 import asyncio
 import uuid
@@ -17,7 +17,7 @@ _FAR: Final = 3
 
 
 async def things_of(stage: Stage, victim: Tenant) -> Things:
-    """Make for a tenant one of everything: conversations, a scheduled send, usage, a file; and name it."""
+    """Create one of everything for a tenant: conversations, a scheduled send, usage, a file. Returns their names."""
     tag = f"{SECRET}-{uuid.uuid4().hex[:6]}"
     inbound = await written(stage, victim, f"{tag} hello", PHONE)
     for number in range(_FAR):
@@ -63,7 +63,7 @@ async def written(stage: Stage, tenant: Tenant, words: str, phone: str) -> str:
 
 
 async def picture(stage: Stage, victim: Tenant, their: Things) -> Json:
-    """All that the table must leave as it is: thread, messages, account, schedule, and what the phone has."""
+    """Everything that the attacks must not change: thread, messages, account, schedule, and the phone's messages."""
     journal = public_journal_id(their.chatbot_id, their.message_id)
     paths = {
         "thread": f"/conversations/{their.conversation_id}/messages",

@@ -1,4 +1,4 @@
-"""Every way in which one tenant can name what is another's over the API, and what it may be answered. Pure."""
+"""Every way to name another tenant's data over the API, and the allowed answers. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ REFUSED: Final = frozenset({403, 404})
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """What the victim has, by every name that it has. `phone` wrote `inbound`, and received `wamid`."""
+    """All ids of the victim's data. `phone` wrote `inbound`, and received `wamid`."""
 
     chatbot_id: str
     number: str
@@ -33,8 +33,8 @@ class Things:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One call with the attacker's key. `expect` are the statuses that are right; whatever the answer, it may show
-    nothing of the victim's."""
+    """One call with the attacker's key. `expect` are the right statuses. No answer may show data of the
+    victim."""
 
     name: str
     method: str
@@ -42,14 +42,14 @@ class Way:
     body: Any = None
     expect: frozenset[int] = REFUSED
     inner: frozenset[str] = frozenset()
-    """Of a batch: the codes that each refused item may have."""
+    """The allowed codes of each refused item of a batch."""
 
 
 def reads(own: str, their: Things) -> Iterator[Way]:
     """Reading: conversations, threads, messages, usage, the log."""
     journal = public_journal_id(their.chatbot_id, their.message_id)
     of_them = f"chatbotId={their.chatbot_id}"
-    empty = frozenset({200, 403, 404})  # an empty list is as good as a refusal
+    empty = frozenset({200, 403, 404})  # an empty list is as safe as a refusal
     yield Way("their conversations", "GET", f"/conversations?{of_them}", expect=empty)
     yield Way("one conversation", "GET", f"/conversations/{their.conversation_id}")
     yield Way("one thread", "GET", f"/conversations/{their.conversation_id}/messages")
@@ -116,7 +116,7 @@ def accounts(own: str, their: Things) -> Iterator[Way]:
     yield Way("overwrite their account, after asking Meta", "POST", "/account?verify=true", theirs)
     yield Way("deactivate their account", "POST", f"/account/{their.chatbot_id}/deactivate")
     taken = frozenset({400, 403, 409, 422})
-    for name, number in {"their number": their.number, "a number nobody has": "106540352999999"}.items():
+    for name, number in {"their number": their.number, "an unknown number": "106540352999999"}.items():
         body = {"chatbotId": f"{own}-7", "phoneNumberId": number, **secrets}
         yield Way(f"register {name}", "POST", "/account", body, taken)
         yield Way(f"register {name}, after asking Meta", "POST", "/account?verify=true", body, taken)
@@ -132,7 +132,7 @@ def every(own: str, their: Things) -> list[Way]:
 
 
 def problem_with(way: Way, status: int, answer: Json, text: str, secrets: tuple[str, ...]) -> str:
-    """What is wrong with an answer; empty: nothing. `secrets` are words that it may not have. Pure."""
+    """What is wrong with an answer, or an empty text. It may not contain any of `secrets`. Pure."""
     if status not in way.expect:
         return f"answered {status}: {text[:120]}"
     shown = [word for word in secrets if word in text]

@@ -1,4 +1,4 @@
-"""Input that is wrong in every place where a request has any: cursors, times, ids, bodies, headers. Pure."""
+"""Wrong input in every part of a request: cursors, times, ids, bodies, headers. Pure."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ _JSON: Final = {"content-type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One request with the operator's key. `body` goes as it is."""
+    """One request with the operator's key. `body` is sent unchanged."""
 
     name: str
     method: str
@@ -224,7 +224,7 @@ def accounts(own: str) -> Iterator[Probe]:
 
 
 def bodies() -> Iterator[Probe]:
-    """Bodies that are no JSON, or no object, on every route that takes one; types that are not JSON."""
+    """Bodies that are not JSON or not an object, and wrong content types, on every route with a body."""
     for path in ("/send", "/send/batch", "/account", "/webhook"):
         for name, body in BODIES.items():
             yield Probe(f"{path}: a body, {name}", "POST", path, body, _JSON)
@@ -233,7 +233,7 @@ def bodies() -> Iterator[Probe]:
 
 
 def media(chatbot: str) -> Iterator[Probe]:
-    """Uploads: types, names, and forms that are none."""
+    """Uploads: odd types, names, and invalid forms."""
     form = "multipart/form-data; boundary="
     for kind in (
         "",
@@ -298,7 +298,7 @@ def headers(chatbot: str) -> Iterator[Probe]:
 
 
 def webhook() -> Iterator[Probe]:
-    """Meta's check with odd values, and signatures that are none."""
+    """Meta's check with odd values, and invalid signatures."""
     for name, one in IDS.items():
         for query in ("hub.verify_token", "hub.mode", "hub.challenge"):
             rest = "&hub.mode=subscribe&hub.verify_token=x"

@@ -1,4 +1,4 @@
-"""Sending the probes, to the services themselves and through the gateway; and paths that want to leave their route."""
+"""Sends the probes, to the services directly and through the gateway, and paths that try to leave their route."""
 
 import asyncio
 import gzip
@@ -51,7 +51,7 @@ _SHOWN: Final = ("accessToken", "whatsapp_", "# HELP", '"checks"', '"ready"', '"
 
 
 async def probed(stage: Stage, probes: Sequence[Probe], *, base: str | None = None) -> list[str]:
-    """What was answered with a 5xx other than "come again", or with nothing. `base`: the gateway's address."""
+    """Probes that got a 5xx other than 503, or no answer. `base` is the gateway's address."""
     gate, found = asyncio.Semaphore(_AT_ONCE), list[str]()
 
     async def one(probe: Probe) -> None:
@@ -65,7 +65,7 @@ async def probed(stage: Stage, probes: Sequence[Probe], *, base: str | None = No
 
 
 def is_broken(answer: Answer) -> bool:
-    """A failure of ours. 503 says to come again; 502 with a code says that Meta refused. Pure."""
+    """Whether the answer is our failure. 503 asks to repeat, and 502 with a code reports a refusal of Meta. Pure."""
     if answer.status == 502:
         return '"success":false' not in answer.text or "bad_gateway" in answer.text
     return answer.status in {500, 501, 504, 505} or answer.status == 0
@@ -83,7 +83,7 @@ async def sent(stage: Stage, probe: Probe, base: str | None = None) -> Answer:
                 text = await answer.text(errors="replace")
                 return Answer(answer.status, text, headers={k.lower(): v for k, v in answer.headers.items()})
     except ConnectionResetError:
-        return Answer(431, "cut off")  # what is too long to be read may be cut off
+        return Answer(431, "cut off")  # a connection with too long input may be cut off
     except ClientError as error:
         return Answer(431 if "disconnected" in str(error).lower() or "reset" in str(error).lower() else 0, repr(error))
     except TimeoutError:
@@ -101,7 +101,7 @@ async def without_allow(stage: Stage, probes: Sequence[Probe], *, base: str | No
 
 
 async def escaped(stage: Stage, tenant: Tenant, *, key: str) -> list[str]:
-    """Paths by which the gateway showed what it does not route; `key` opens everything."""
+    """Paths through which the gateway showed an unrouted path. `key` has all rights."""
     address, found = Address.of(stage.system.urls["gateway"]), []
     for path in ESCAPES:
         line = path.format(prefix=PREFIX, bot=tenant.chatbot_id)
@@ -128,7 +128,7 @@ async def _raw(address: Address, request: str) -> str:
 
 
 async def compressed(stage: Stage, tenant: Tenant) -> Answer:
-    """A gzip body through the gateway, signed as it is: only unchanged bytes have that signature."""
+    """A gzip body through the gateway. The signature covers the compressed bytes, so they must be unchanged."""
     plain = webhook(tenant.waba, value_of(tenant.number, messages=[message("wamid.gzip", "491790000009", 1)]))
     body = gzip.compress(plain)
     headers = {"content-type": "application/json", "content-encoding": "gzip", "x-hub-signature-256": stage.sign(body)}

@@ -8,8 +8,6 @@ _ROUTES: Final = "services/accounts/src/accounts/routes.py"
 _APP: Final = "services/accounts/src/accounts/app.py"
 _CORE: Final = "services/accounts/src/accounts/core.py"
 _ANNOUNCER: Final = "services/accounts/src/accounts/announcer.py"
-_PROOFS: Final = "services/accounts/src/accounts/proofs.py"
-_SETTINGS: Final = "services/accounts/src/accounts/settings.py"
 _ENVELOPE: Final = "libs/common/src/common/security/key_ring.py"
 _TESTS_OF_WIRING: Final = "services/accounts/tests/test_wiring.py"
 
@@ -44,7 +42,7 @@ FAULTS: Final = (
         "        guards=[guard],\n        tags",
         "        tags",
         (_TESTS_OF_WIRING,),
-        "anybody changes accounts without a key",
+        "accounts can be changed without a key",
     ),
     Fault(
         "accounts/internal-without-guard",
@@ -52,7 +50,7 @@ FAULTS: Final = (
         "route_handlers=[credentials, token_rejected, token_accepted], guards=[guard])",
         "route_handlers=[credentials, token_rejected, token_accepted])",
         (f"{_TESTS_OF_WIRING}::test_a_key_that_does_not_reach_is_refused_and_nothing_is_done",),
-        "anybody on the internal network reads access tokens",
+        "any client on the internal network reads access tokens",
     ),
     Fault(
         "accounts/public-scope",
@@ -252,7 +250,7 @@ FAULTS: Final = (
         '            if row is None or row.revision != document.get("revision", 0):\n',
         '            if row is None or row.revision < document.get("revision", 0):\n',
         (f"{_TESTS_OF_WIRING}::test_another_state_on_the_topic_is_followed_by_the_present_one_once",),
-        "after a restore others keep what does not count any more",
+        "after a restore other services keep outdated accounts",
     ),
     Fault(
         "accounts/reconcile-seconds",
@@ -308,7 +306,7 @@ FAULTS: Final = (
         "internal_app(routes, health_routes(checks))",
         "internal_app(routes, [])",
         (f"{_TESTS_OF_WIRING}::test_every_route_has_its_entry_here_and_is_on_its_listener_alone",),
-        "nobody sees how the internal listener does",
+        "the health of the internal listener is not visible",
     ),
     Fault(
         "accounts/seal-by-first-key",
@@ -317,133 +315,5 @@ FAULTS: Final = (
         'first = next(iter(self.keks))\n        wrapped = AESGCM(self.keks[first]).encrypt(nonce, data_key, self._about(first, place))\n        return {"kek": first,',
         (f"{_TESTS_OF_WIRING}::test_secrets_are_sealed_by_the_primary_key_for_their_place",),
         "the primary key is not used: an old key can never be taken away",
-    ),
-    Fault(
-        "accounts/no-proof",
-        _ROUTES,
-        "        proof = needs_proof(data, stored, key)\n",
-        "        proof = False\n",
-        (f"{_TESTS_OF_WIRING}::test_without_proof_a_bound_key_stores_nothing",),
-        "a tenant takes the number of another one",
-    ),
-    Fault(
-        "accounts/proof-only-checked",
-        _ROUTES,
-        "onboarding.prove if proof else onboarding.check",
-        "onboarding.check",
-        (f"{_TESTS_OF_WIRING}::test_what_a_bound_key_claims_is_stored_when_meta_has_proven_it",),
-        "a number is taken for one of a WABA to which it does not belong",
-    ),
-    Fault(
-        "accounts/proof-of-operators",
-        _PROOFS,
-        "    if key.operator:\n        return False\n",
-        "",
-        (f"{_TESTS_OF_WIRING}::test_an_operator_needs_no_proof",),
-        "an operator cannot register what Meta does not show to the token yet",
-    ),
-    Fault(
-        "accounts/activation-without-proof",
-        _PROOFS,
-        'stored is None or stored["status"] != ACTIVE',
-        "stored is None",
-        (f"{_TESTS_OF_WIRING}::test_without_proof_a_bound_key_stores_nothing",),
-        "a tenant activates an account whose number has another owner by now",
-    ),
-    Fault(
-        "accounts/waba-without-proof",
-        _PROOFS,
-        '    return moved or request.waba_id not in (None, stored.get("wabaId"))',
-        "    return moved",
-        (f"{_TESTS_OF_WIRING}::test_without_proof_a_bound_key_stores_nothing",),
-        "a tenant names the WABA of another one",
-    ),
-    Fault(
-        "accounts/number-without-proof",
-        _PROOFS,
-        '    moved = request.phone_number_id != stored["phoneNumberId"]',
-        "    moved = False",
-        (f"{_TESTS_OF_WIRING}::test_without_proof_a_bound_key_stores_nothing",),
-        "a tenant with an account takes the number of another one",
-    ),
-    Fault(
-        "accounts/proof-of-another-state",
-        _ROUTES,
-        " if asked or not key.operator else None",
-        " if verify else None",
-        (f"{_TESTS_OF_WIRING}::test_a_proof_holds_for_the_account_as_it_was_read",),
-        "what was proven for one number is stored for another",
-    ),
-    Fault(
-        "accounts/unproven-of-another-state",
-        _ROUTES,
-        "if asked or not key.operator else None",
-        "if asked else None",
-        (f"{_TESTS_OF_WIRING}::test_what_a_bound_key_may_do_without_proof_holds_for_the_account_as_it_was_read",),
-        "an account that was deactivated meanwhile is activated without proof",
-    ),
-    Fault(
-        "accounts/proofs-without-limit",
-        _ROUTES,
-        "with verification.slots.taken(key):",
-        "if True:",
-        (f"{_TESTS_OF_WIRING}::test_one_key_has_a_few_proofs_under_way_and_the_others_are_not_held_up",),
-        "one tenant uses up the connections to Meta",
-    ),
-    Fault(
-        "accounts/proofs-in-one-count",
-        _PROOFS,
-        "        if self._under_way[key.name] >= self._at_once:",
-        "        if self._under_way.total() >= self._at_once:",
-        (f"{_TESTS_OF_WIRING}::test_one_key_has_a_few_proofs_under_way_and_the_others_are_not_held_up",),
-        "one tenant holds up the registrations of all others",
-    ),
-    Fault(
-        "accounts/plan-of-any-key",
-        _ROUTES,
-        "        check_plan(data, stored, key)\n",
-        "",
-        (f"{_TESTS_OF_WIRING}::test_a_bound_key_does_not_change_the_plan",),
-        "a tenant gives itself the largest share",
-    ),
-    Fault(
-        "accounts/digest-key",
-        _SETTINGS,
-        "    verify_digest_keys: Annotated[dict[str, SecretStr], Field(min_length=1, description=KEYS_MEANING)]\n",
-        "    verify_digest_keys: Annotated[dict[str, SecretStr], Field(min_length=1, description=KEYS_MEANING)]\n\n    def digest_keys(self):\n        return type(super().digest_keys())(super().digest_keys().keys, min(self.verify_digest_keys))\n",
-        (f"{_TESTS_OF_WIRING}::test_the_digest_of_a_verify_token_is_that_of_the_primary_key",),
-        "a rotation of the digest keys never ends",
-    ),
-    Fault(
-        "accounts/digest-of-nothing-new",
-        _CORE,
-        "        fields[DIGEST] = _digest(keys.digests, request.webhook_verify_token.get_secret_value())\n",
-        "        fields[DIGEST] = _digest(keys.digests, request.chatbot_id)\n",
-        (f"{_TESTS_OF_WIRING}::test_the_digest_of_a_verify_token_is_that_of_the_primary_key",),
-        "ingress knows no new verify token",
-    ),
-    Fault(
-        "accounts/digest-not-told",
-        _CORE,
-        "            verify_digest=KeyedDigest(**digest) if digest else None,\n",
-        "",
-        (f"{_TESTS_OF_WIRING}::test_the_digest_of_a_verify_token_is_that_of_the_primary_key",),
-        "ingress knows no verify token",
-    ),
-    Fault(
-        "accounts/renewal-not-wired",
-        _APP,
-        "renewal=DigestRenewal(store, keys)",
-        "renewal=None",
-        (f"{_TESTS_OF_WIRING}::test_the_clients_are_made_of_the_settings",),
-        "digests of an old key stay for ever",
-    ),
-    Fault(
-        "accounts/renewal-not-told",
-        _ANNOUNCER,
-        "            for chatbot_id in await self._renewal.round() if self._renewal else ():\n                await self._announce_left_over(chatbot_id)\n",
-        "            await self._renewal.round() if self._renewal else None\n",
-        (f"{_TESTS_OF_WIRING}::test_a_digest_under_another_key_is_renewed_in_the_background_and_told",),
-        "ingress learns of a renewed digest only with the next round",
     ),
 )

@@ -90,7 +90,7 @@ FAULTS: Final = (
         "            if number in self.known:\n",
         "            if number:\n",
         _OF_REFUSALS,
-        "whoever posts anything with a wrong signature fills memory and reports",
+        "a client with a wrong signature fills memory and reports",
     ),
     Fault(
         "conversation/stand-ins-stay",

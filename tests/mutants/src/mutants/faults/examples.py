@@ -55,7 +55,7 @@ FAULTS: Final = (
     Fault(
         "ai_responder/failure-swallowed",
         _APP,
-        "            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # NACK_ON_ERROR itself comes back at once\n            raise\n",
+        "            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)  # because NACK_ON_ERROR retries at once\n            raise\n",
         "            await asyncio.sleep(_FAILURE_PAUSE_SECONDS)\n",
         (_TESTS_OF_WIRING,),
         "a batch that failed is committed without its replies",

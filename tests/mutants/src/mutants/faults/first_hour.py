@@ -67,7 +67,7 @@ FAULTS: Final = (
         "        if self._expiry is None:\n            self._expiry = asyncio",
         "        if False:\n            self._expiry = asyncio",
         (f"{_TESTS}/http/clients/test_accounts.py",),
-        "a token that nobody asks for any more stays in memory",
+        "an unused token stays in memory",
     ),
     Fault(
         "wa/init-replaces",

@@ -51,7 +51,7 @@ FAULTS: Final = (
         "        elif not is_signed(body, signature, self._secrets):",
         '        elif not records(body, telemetry.begin("1", None), now=datetime.now(UTC)) or not is_signed(body, signature, self._secrets):',
         _WIRING,
-        "anybody can have bodies parsed",
+        "any client can have bodies parsed",
     ),
     Fault(
         "ingress/kafka-away-is-taken",
@@ -387,7 +387,7 @@ FAULTS: Final = (
         "            telemetry.REFUSED.inc()\n",
         "",
         (f"{_TESTS}/test_telemetry.py",),
-        "an app secret that is wrong is seen by nobody",
+        "a wrong app secret is not visible",
     ),
     Fault(
         "ingress/statuses-begin-traces",

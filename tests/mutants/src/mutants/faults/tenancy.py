@@ -40,7 +40,7 @@ FAULTS: Final = (
         "self._keys.sign(_PURPOSE, journal_id, phone_number_id)",
         "self._keys.sign(_PURPOSE, journal_id)",
         _SIGNED,
-        "no status finds its send any more",
+        "no status finds its send",
     ),
     Fault(
         "tenancy/callback-unsigned-is-accepted",
@@ -128,7 +128,7 @@ FAULTS: Final = (
         "        if of_owner and not stands_in and not message.is_inbound",
         "        if not stands_in and not message.is_inbound",
         _TENANTS,
-        "whoever has a number now changes what was sent from it before",
+        "the present owner of a number changes what was sent from it before",
     ),
     Fault(
         "tenancy/status-on-a-customer-s-message",
@@ -168,7 +168,7 @@ FAULTS: Final = (
         "working.found(chatbot, named.aliases)",
         "[c for (_, alias), c in working.by_alias.items() if alias in named.aliases][:1]",
         _TENANTS,
-        "history goes to whoever has the number",
+        "history goes to the present owner of the number",
     ),
     Fault(
         "tenancy/conversation-without-owner",
@@ -248,7 +248,7 @@ FAULTS: Final = (
         "(status for status in statuses if status.phone_number_id == entry.phone_number_id)",
         "statuses",
         _SETTLED,
-        "a status of another number ends a send that nobody received",
+        "a status of another number ends a send that no phone received",
     ),
     Fault(
         "tenancy/settled-by-any-account",

@@ -20,7 +20,7 @@ FAULTS: Final = (
         "    return entry if entry and entry.event_id == letter.event_id else None",
         "    return entry",
         (_TESTS_OF_LETTERS,),
-        "of a topic that was made anew, letters are taken for put back",
+        "letters of a topic that was created again count as replayed",
     ),
     Fault(
         "wa/dlq-replayed-twice",
@@ -28,12 +28,12 @@ FAULTS: Final = (
         "        if before := replay_of(letter, audit):\n            plan[1].append((letter, before))\n        elif why",
         "        if why",
         (_TESTS_OF_LETTERS,),
-        "a letter that was put back is put back again",
+        "a replayed letter is replayed again",
     ),
     Fault(
         "wa/dlq-in-doubt-replayed",
         _PLAN,
-        '    if letter.reason == "in_doubt_unresolved":\n        return "the customer may have the message, and a replay could send it twice: ask, then send a new message"\n',
+        '    if letter.reason == "in_doubt_unresolved":\n        return "the customer may have the message, so a replay could send it twice: ask, then send a new message"\n',
         "",
         (_TESTS_OF_LETTERS,),
         "a replay sends again what the customer may have",
@@ -60,7 +60,7 @@ FAULTS: Final = (
         "    return Outgoing(topics.DLQ_AUDIT.name, entry.letter, encode(entry))",
         '    return Outgoing(topics.DLQ_AUDIT.name, entry.event_id or "", encode(entry))',
         (_TESTS_OF_LETTERS,),
-        "who replays next does not find what was put back",
+        "the next operator does not find earlier replays",
     ),
     Fault(
         "wa/dlq-replay-without-audit",
@@ -68,7 +68,7 @@ FAULTS: Final = (
         "for r in (record_of(letter), audit_of(letter, order, at))])",
         "for r in (record_of(letter),)])",
         (_TESTS_OF_DLQ,),
-        "nobody learns who put a letter back, and it is put back again",
+        "the audit record is missing, and the letter is replayed again",
     ),
     Fault(
         "wa/dlq-audit-not-read-again",

@@ -1,4 +1,4 @@
-"""Arguments of the control API: each is taken from a query or a JSON body, or is a Misuse that says what to change."""
+"""Arguments of the control API: from a query or a JSON body. A wrong one is a Misuse that says what to change."""
 
 from typing import Any
 

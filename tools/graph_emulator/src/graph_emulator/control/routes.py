@@ -1,4 +1,4 @@
-"""The control API under `/_control`: set the scene, let customers write, and read what happened. JSON in camelCase.
+"""The control API under `/_control`: make numbers, let customers write, read what happened. JSON in camelCase.
 
 It has no authentication: the emulator is a program for tests and demos, and listens on the loopback by default.
 """
@@ -63,7 +63,7 @@ def routes() -> list[web.RouteDef]:
 
 
 def _answered(endpoint: _Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A route that answers 400 with `{"error": what to change}` for a request that makes no sense."""
+    """A route that answers 400 with `{"error": what to change}` for a wrong request."""
 
     async def handle(request: web.Request) -> web.Response:
         try:

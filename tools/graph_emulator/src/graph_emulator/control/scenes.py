@@ -124,7 +124,7 @@ def inbound_message(body: Json, number: int, burst: int) -> Json:
 
 
 def only(given: Json, known: Any, name: str) -> None:
-    """Nothing but `known` keys: a misspelt one is refused, not ignored."""
+    """Allow only `known` keys, so that a misspelt one is refused, not ignored."""
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise Misuse(f"{name} has no {', '.join(unknown)}; known: {', '.join(sorted(known))}")

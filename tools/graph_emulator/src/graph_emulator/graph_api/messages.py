@@ -1,4 +1,4 @@
-"""`POST /{phone}/messages` and `/marketing_messages`: take the message, with the fault the plan has for the call."""
+"""`POST /{phone}/messages` and `/marketing_messages`: accepts the message, with the fault of the plan for the call."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ async def _fail(call: Call, fault: Fault, decision: CallDecision, reply: Json) -
 
 
 async def _lose(request: web.Request, fault: Fault, reply: Json) -> web.StreamResponse:
-    """The message is taken, and the caller never learns of it."""
+    """Accept the message, but let the answer never arrive."""
     if fault.mode == "hang":
         await asyncio.sleep(fault.ms / 1000)
     if fault.mode == "half":
@@ -97,7 +97,7 @@ async def _lose(request: web.Request, fault: Fault, reply: Json) -> web.StreamRe
 
 
 def _cut(request: web.Request, *, abort: bool) -> web.Response:
-    """End the connection, with a TCP reset or after what was written; the returned response reaches nobody."""
+    """End the connection, with a TCP reset or after what was written. The returned response is never sent."""
     if request.transport is not None and abort:
         request.transport.abort()
     elif request.transport is not None:

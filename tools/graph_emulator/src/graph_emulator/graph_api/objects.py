@@ -83,7 +83,7 @@ async def post_object(call: Call) -> web.StreamResponse:
 
 
 async def register(call: Call) -> web.StreamResponse:
-    """`POST /{phone}/register {messaging_product, pin}`: sets the PIN, or has to match it; 10 calls per 72 h."""
+    """`POST /{phone}/register {messaging_product, pin}`: sets the PIN, or must match it; 10 calls per 72 h."""
     business = call.business()
     body = await call.body()
     now = call.emulator.clock.now_ms()
@@ -102,7 +102,7 @@ async def register(call: Call) -> web.StreamResponse:
 
 
 async def deregister(call: Call) -> web.StreamResponse:
-    """`POST /{phone}/deregister`: sends fail with 133010 from now on."""
+    """`POST /{phone}/deregister`: later sends fail with 133010."""
     call.business().registered = False
     return success({"success": True})
 
@@ -154,7 +154,7 @@ async def get_subscriptions(call: Call) -> web.StreamResponse:
 
 
 async def subscribe(call: Call) -> web.StreamResponse:
-    """`POST /{waba}/subscribed_apps`: subscribe; the body sets an override of the callback, none removes it."""
+    """`POST /{waba}/subscribed_apps`: subscribe. The body sets an override of the callback, or removes it."""
     waba = _waba(call)
     body = await call.body()
     waba.callback = await _verified(call, body) if body.get("override_callback_uri") else ""

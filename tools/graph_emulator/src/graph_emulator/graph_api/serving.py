@@ -1,4 +1,4 @@
-"""What all Graph routes share: who calls, Meta's answers and refusals, and a line per call in the ledger."""
+"""The common code of all Graph routes: the caller, Meta's answers and errors, and a ledger line per call."""
 
 import hashlib
 import hmac
@@ -37,7 +37,7 @@ class Call:
         return str(self.request.query.get("access_token", ""))
 
     def wabas(self) -> frozenset[str]:
-        """The WABAs that the token may act for; GraphError 0 without a token, 190 for one that is not valid."""
+        """The WABAs that the token may act for; GraphError 0 without a token, 190 for an invalid one."""
         token = self.token
         if not token:
             raise GraphError(0, message="Authentication Error: no access token was sent.", type="OAuthException")
@@ -82,7 +82,7 @@ class Call:
 
 
 def expiry_message(at: int) -> str:
-    """Meta's words about a token that has expired (Unix seconds)."""
+    """Meta's error text for a token that expired at this time (Unix seconds)."""
     moment = datetime.fromtimestamp(at, UTC)
     return f"Error validating access token: Session has expired on {moment:%A, %d-%b-%y %H:%M:%S} UTC."
 

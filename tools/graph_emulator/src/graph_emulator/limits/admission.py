@@ -1,4 +1,4 @@
-"""Meta's limits on a business number, kept while the emulator runs: asked before a message is accepted.
+"""Meta's limits on a business number, in memory. They are checked before a message is accepted.
 
 What happened is always counted; `Config.limits` says which limits refuse. Memory grows with pairs of a business number
 and a person, not with messages.
@@ -37,13 +37,13 @@ class Limits:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was counted: every window is closed, nothing is owed."""
+        """Forget all counts: every window is closed, and no time is owed."""
         self._traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
         self._owed: dict[Pair, Owed] = {}
         self._windows: dict[Pair, ServiceWindow] = {}
 
     def admit(self, business: Business, customer: Customer, kind: str) -> None:
-        """Count a message of type `kind` from a business; GraphError, and nothing counted, when a limit refuses it."""
+        """Count a message of type `kind` from a business. If a limit refuses it: GraphError, and nothing is counted."""
         pair, now = (business.phone_number_id, customer.wa_id), self._clock.monotonic_ms()
         traffic = self._traffic[business.phone_number_id]
         owed = next_owed(self._config.pair_reading, self._owed.get(pair), now) if PAIR in self._config.limits else None
@@ -66,7 +66,7 @@ class Limits:
         self._open((business.phone_number_id, message.get("group_id", customer.wa_id)), message, self._clock.now_ms())
 
     def remember(self, entries: Iterable[Sent]) -> None:
-        """Open the windows of messages that an earlier run took, given in their order. They count for no second."""
+        """Open the windows of messages that an earlier run accepted, in order. They do not count for throughput."""
         for entry in entries:
             self._open((entry.phone_number_id, entry.message.get("group_id", entry.phone)), entry.message, entry.at_ms)
 
@@ -80,7 +80,7 @@ class Limits:
         return self._windows[pair]
 
     def report(self, business: Business) -> Json:
-        """What the number carried in its busiest second and in all, and how many calls each limit refused."""
+        """The messages of the number's busiest second and in total, and the refused calls of each limit."""
         traffic = self._traffic[business.phone_number_id]
         return {
             "phoneNumberId": business.phone_number_id,

@@ -21,13 +21,13 @@ class Burst:
 
     @property
     def paid_ms(self) -> float:
-        """When the time that it borrowed is over."""
+        """When the borrowed time has passed."""
         return self.began_ms + self.messages * SPACING_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What was taken from the store is back at `full_ms` (monotonic milliseconds)."""
+    """A bucket that is full again at `full_ms` (monotonic milliseconds)."""
 
     full_ms: float
 
@@ -36,20 +36,20 @@ Owed = Burst | Bucket
 
 
 def next_owed(reading: str, last: Owed | None, now_ms: float) -> Owed | None:
-    """What is owed after a message sent now, by one of `config.PAIR_READINGS`; None when the message is refused."""
+    """The state after a message sent now, by one of `config.PAIR_READINGS`; None when the message is refused."""
     if reading == "burst":
         return next_burst(last if isinstance(last, Burst) else None, now_ms)
     return next_bucket(last if isinstance(last, Bucket) else None, now_ms)
 
 
 def next_bucket(last: Bucket | None, now_ms: float) -> Bucket | None:
-    """The store after a message sent now; None when it is empty."""
+    """The bucket after a message sent now; None when it is empty."""
     full = max(now_ms, last.full_ms if last is not None else now_ms) + SPACING_MS
     return Bucket(full) if full - now_ms <= BURST_MAX * SPACING_MS else None
 
 
 def next_burst(last: Burst | None, now_ms: float) -> Burst | None:
-    """The burst that a message sent now belongs to, with it; None when the message is refused."""
+    """The burst with a message sent now in it; None when the message is refused."""
     if last is None or now_ms >= last.paid_ms:
         return Burst(now_ms)
     if now_ms < last.began_ms + SPACING_MS and last.messages < BURST_MAX:

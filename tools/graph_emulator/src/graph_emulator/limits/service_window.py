@@ -1,4 +1,4 @@
-"""When a business may send someone more than templates: pure. Times in milliseconds since the Unix epoch.
+"""When a business may send a person more than templates: pure. Times in milliseconds since the Unix epoch.
 
 Meta's "Send messages" and "Pricing" of the Cloud API: every message of a person opens the customer service window for
 24 hours, one that comes from an ad that clicks to WhatsApp a free entry point window of 72 hours. Meta opens the
@@ -24,19 +24,19 @@ class ServiceWindow:
 
     @property
     def closes_ms(self) -> int:
-        """From then on only templates are taken; 0 when the person never wrote."""
+        """From then on only templates are accepted; 0 when the person never wrote."""
         service = self.written_ms + SERVICE_MS if self.written_ms else 0
         entry_point = self.from_ad_ms + ENTRY_POINT_MS if self.from_ad_ms else 0
         return max(service, entry_point)
 
     def after(self, message: Json, now_ms: int) -> "ServiceWindow":
-        """The window once this inbound message has come; a `system` message is WhatsApp's own and opens none."""
+        """The window after this inbound message. A `system` message is from WhatsApp itself, and opens none."""
         if message["type"] == "system":
             return self
         return ServiceWindow(now_ms, now_ms if "referral" in message else self.from_ad_ms)
 
     def moved_to(self, written_ms: int) -> "ServiceWindow":
-        """The window as if the person's last message had come then; no message, from an ad or not, came later."""
+        """The window as if the person's last message had arrived then, and none later, from an ad or not."""
         return ServiceWindow(written_ms, min(self.from_ad_ms, written_ms))
 
     def view(self, now_ms: int) -> Json:

@@ -1,4 +1,4 @@
-"""How many messages a business number carries in a second: no clock and no IO in here."""
+"""How many messages a business number carries in a second: without clock and IO."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Second:
 
 
 class Traffic:
-    """The messages of one business number: those of the last second, the busiest second there was, and how many.
+    """The messages of one business number: those of the last second, the busiest second so far, and their number.
 
     A second is any span of 1,000 ms, so of two messages exactly that far apart it holds one. The busiest of all spans
     ends at a message, so it is enough to look when one is counted. Times are monotonic milliseconds, never falling.
@@ -56,7 +56,7 @@ class Traffic:
         return len(self._inbound) + len(self._outbound)
 
     def count(self, now_ms: float, *, inbound: bool) -> None:
-        """One message was carried."""
+        """Count one message."""
         if inbound:
             self.inbound += 1
             self._inbound.append(now_ms)

@@ -1,4 +1,4 @@
-"""What happens when Meta takes a message: who gets it, what is answered, and whether it will fail later. Pure."""
+"""Accepts a message like Meta: its recipient, the answer, and whether it will fail later. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that passed every check that Meta makes before it answers."""
+    """A message that passed all checks that Meta makes before it answers."""
 
     type: str
     customer: Customer

@@ -1,4 +1,4 @@
-"""Messages from customers, and every other change that Meta would tell a business about."""
+"""Messages from customers, and all other changes that Meta reports to a business."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class Inbound:
-    """Turns what a customer does into a webhook and an entry of the ledger."""
+    """Turns an action of a customer into a webhook and a ledger entry."""
 
     def __init__(
         self, *, clock: Clock, ids: Ids, ledger: Ledger, media: MediaStore, limits: Limits, delivery: Delivery
@@ -56,7 +56,7 @@ class Inbound:
         return wamid
 
     def change(self, waba_id: str, phone_number_id: str, field: str, value: Json) -> Trace:
-        """Tell the business any change of any field, as it is given."""
+        """Send the business any change of any field, unchanged."""
         trace = Trace(field, "", self._clock.now_ms())
         self._delivery.offer(
             Update(

@@ -110,7 +110,7 @@ class Outbound:
         return wamid
 
     def come_online(self, customer: Customer) -> None:
-        """Go on with the statuses that waited for this phone."""
+        """Continue with the statuses that waited for this phone."""
         for journey in self._offline.pop(customer.wa_id, []):
             self._trigger(journey)
 

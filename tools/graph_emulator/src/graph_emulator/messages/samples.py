@@ -1,4 +1,4 @@
-"""Inbound messages of every type: a caller names the type, and gives as much of the object as matters to them."""
+"""Inbound messages of every type: the caller names the type, and gives only the relevant part of the object."""
 
 import base64
 import copy
@@ -57,7 +57,7 @@ _UNSUPPORTED = {
 
 
 def complete(message: Json) -> Json:
-    """`message` with what it lacks of its type's object: a bare `{"type": "order"}` becomes a whole order.
+    """`message`, completed with sample values: `{"type": "order"}` becomes a whole order.
 
     Unknown types pass as they are. Lists and interactive objects are taken as given when they are given.
     """

@@ -1,4 +1,4 @@
-"""Who exists: business numbers, their WhatsApp Business Accounts, access tokens, and customers."""
+"""The known business numbers, their WhatsApp Business Accounts, access tokens, and customers."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -38,7 +38,7 @@ class Business:
     on_biz_app: bool = False
     """Coexistence: the number is in use with the WhatsApp Business app as well."""
     own_messages_per_second: int = 0
-    """A limit that only a test has; 0: what the level and coexistence say."""
+    """A limit set by a test; 0: the limit of the level and of coexistence."""
     callback: str = ""
     """`webhook_configuration` of this number; goes before the WABA's."""
     template_categories: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Business:
 
     @property
     def messages_per_second(self) -> int:
-        """What the number may carry, inbound and outbound together."""
+        """Allowed messages per second, inbound and outbound together."""
         return messages_per_second(self.throughput_level, on_biz_app=self.on_biz_app, own=self.own_messages_per_second)
 
     def category(self, body: Json) -> str:
@@ -74,7 +74,7 @@ class Customer:
     offline: bool = False
     """True: messages stay at `sent` until it is set to false."""
     blocked: bool = False
-    """True: this person blocked the business; messages stay at `sent` for ever."""
+    """True: this person blocked the business; messages stay at `sent`."""
     never_reads: bool = False
     chat_open: bool = False
     """True: `delivered` is skipped, only `read` comes."""
@@ -89,12 +89,12 @@ class Customer:
 
     @property
     def lane(self) -> str:
-        """The one name of this person in a conversation."""
+        """The name that identifies this person in a conversation."""
         return self.user_id
 
 
 class Directory:
-    """Every business, token and customer, in memory. Customers come into being when they are first named."""
+    """Every business, token and customer, in memory. A customer is created when first named."""
 
     def __init__(self) -> None:
         self.businesses: dict[str, Business] = {}
@@ -109,7 +109,7 @@ class Directory:
         self._by_user_id: dict[str, Customer] = {}
 
     def add_business(self, business: Business) -> None:
-        """Add or replace a number; its WABA comes into being with it."""
+        """Add or replace a number; its WABA is created with it."""
         self.businesses[business.phone_number_id] = business
         self.wabas.setdefault(business.waba_id, Waba(business.waba_id))
 

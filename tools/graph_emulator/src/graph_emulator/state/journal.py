@@ -20,7 +20,7 @@ class Journal:
         self._file = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, line: Json) -> None:
-        """Append one entry; it is in the operating system's hands when this returns."""
+        """Append one entry; the operating system has it when this returns."""
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def close(self) -> None:
@@ -29,7 +29,7 @@ class Journal:
 
 
 def restore(path: Path, ledger: Ledger) -> int:
-    """Put the entries of the file at `path` into `ledger`; how many lines were understood."""
+    """Put the entries of the file at `path` into `ledger`; the number of lines that could be parsed."""
     count = 0
     for text in path.read_text("utf-8").splitlines() if path.exists() else []:
         try:

@@ -1,4 +1,4 @@
-"""What happened: messages every phone received, messages every customer sent, webhook attempts, API calls.
+"""The record of all events: messages to phones, messages from customers, webhook attempts, API calls.
 
 Messages are kept for the life of the emulator, API calls in a ring. With a journal file every entry is also a line of
 JSON, and a new emulator on the same file begins with what the last one knew.

@@ -11,5 +11,5 @@ LEVELS = {"STANDARD": 80, HIGH: 1_000, "NOT_APPLICABLE": 80}
 
 
 def messages_per_second(level: str, *, on_biz_app: bool, own: int = 0) -> int:
-    """What a number may carry; `own` is a figure that a test has set, 0 for none."""
+    """Messages per second that a number may carry; `own` is a limit set by a test, 0 for none."""
     return own or (COEXISTENCE if on_biz_app else LEVELS[level])

@@ -85,7 +85,7 @@ def one_of(value: Any, allowed: Collection[str], path: str, code: int = PARAMETE
 
 
 def known_keys(parent: Json, allowed: Collection[str], path: str = "") -> None:
-    """Nothing but `allowed` keys: a misspelt parameter is refused, not ignored."""
+    """Allow only `allowed` keys, so that a misspelt parameter is refused, not ignored."""
     for key in parent:
         if key not in allowed:
             raise GraphError(PARAMETER, f'Unexpected key "{key}" on param "{path or "request"}".')

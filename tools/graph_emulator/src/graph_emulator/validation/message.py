@@ -1,4 +1,4 @@
-"""Which bodies of `POST /{phone}/messages` Meta takes: pure functions that raise `GraphError` for the others.
+"""Checks bodies of `POST /{phone}/messages`: pure functions that raise `GraphError` for what Meta refuses.
 
 One function per message type, found by name in `_TYPES`. Limits are those of Meta's pages on each message type.
 """
@@ -66,7 +66,7 @@ def is_to_group(body: Json) -> bool:
 
 
 def recipient_of(body: Json) -> tuple[str, bool]:
-    """Who gets the message: (digits of a phone number or the id of a group, False) or (BSUID, True).
+    """The recipient of the message: (digits of a phone number or the id of a group, False) or (BSUID, True).
 
     With `to` and `recipient` given, `to` wins.
     """

@@ -26,7 +26,7 @@ class Lane:
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """One body on its way: the same bytes at every attempt. `lanes` are blocked until it is settled."""
+    """One body that is being delivered: the same bytes at every attempt. `lanes` are blocked until it is settled."""
 
     updates: list[Update]
     lanes: list[Lane]
@@ -93,13 +93,13 @@ class Channel:
         self.pending = 0
 
     async def close(self) -> None:
-        """Forget everything, and wait until nothing of it runs any more."""
+        """Forget everything, and wait until all of its tasks have ended."""
         tasks = list(self._tasks)
         self.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self, lane: Lane) -> None:
-        """The lane's first update may go, unless a fault holds it."""
+        """Release the lane's first update, unless a fault holds it."""
         hold = lane.waiting[0][1].hold_ms
         if hold:
             self._timers.later(hold, self._make_ready, lane)
@@ -161,7 +161,7 @@ class Channel:
             opened = False
 
     async def _deliver_batch(self, post: Post, wait_ms: int, shape: str) -> None:
-        """Gather what becomes ready within `wait_ms`; until then, nothing but repeats leaves."""
+        """Collect the updates that become ready within `wait_ms`. Until then only repeats are posted."""
         gathering, size = self._gathering, self._wanted
         if gathering is not None and len(self._ready) + 1 < size:
             with contextlib.suppress(TimeoutError):
@@ -183,7 +183,7 @@ class Channel:
             self._repeat(post)
 
     def _repeat(self, post: Post) -> None:
-        """Wait, ever longer, and post the same bytes again, until the retry span is over."""
+        """Post the same bytes again after growing waits, until the retry span is over."""
         delays = self._config.retry_delays_ms
         delay = delays[min(post.attempts, len(delays) - 1)]
         post.attempts += 1

@@ -1,4 +1,4 @@
-"""Webhooks leave from here: routed to a callback, signed, posted, repeated until they are answered with 200."""
+"""Delivers webhooks: routes them to a callback, signs them, posts them, and repeats until the answer is 200."""
 
 import time
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class Delivery:
         )
 
     async def close(self) -> None:
-        """Forget what waits and close the connections."""
+        """Forget waiting updates and close the connections."""
         for channel in self._channels.values():
             await channel.close()
         if self._session is not None:
@@ -82,7 +82,7 @@ class Delivery:
         self._channels.clear()
 
     def offer(self, update: Update) -> None:
-        """Send an update, with whatever fault the plan has for it."""
+        """Send an update, with the faults that the plan has for it."""
         owner = self._callback_owner(update)
         if not self._url(owner):
             self._ledger.settle(update.trace, UNROUTED, self._clock.now_ms())
@@ -112,7 +112,7 @@ class Delivery:
         return waba.id if waba.callback else _APP
 
     def _url(self, owner: str) -> str:
-        """The callback as it is set now, so that repeats follow a change of it; empty when there is none."""
+        """The present callback, so that repeats follow a change; empty when there is none."""
         if owner == _APP:
             return self._config.webhook_url
         business, waba = self._directory.businesses.get(owner), self._directory.wabas.get(owner)
@@ -162,7 +162,7 @@ class Delivery:
 
 
 async def verify_callback(callback: str, verify_token: str, timeout_ms: int, ids: Ids) -> tuple[bool, str]:
-    """Meta's check of a callback URL: GET with a challenge that has to come back as the bare body; (ok, why not)."""
+    """Meta's check of a callback URL: GET with a challenge, which the body of the answer must repeat; (ok, reason)."""
     challenge = ids.number()
     query = urlencode({"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token})
     url = callback + ("&" if "?" in callback else "?") + query

@@ -68,7 +68,7 @@ def throughput_upgrade(business: Business) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """What a status says of a message. `billed` is (pricing type, category), or None when pricing stays out."""
+    """The status object of a message. `billed` is (pricing type, category), or None when pricing stays out."""
 
     wamid: str
     status: str

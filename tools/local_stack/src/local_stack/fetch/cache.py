@@ -19,7 +19,7 @@ _FOLDER = "whatsapp-cloud-local-stack"
 
 @dataclass(frozen=True)
 class Artefact:
-    """A folder of files that can be fetched: where it lies in the cache, what it must hash to, how to fetch it.
+    """A folder of files that can be fetched: its place in the cache, its expected hash, and how to fetch it.
 
     `fetch` fills an empty folder and raises LocalStackError when it cannot.
     """
@@ -61,7 +61,7 @@ def _is_whole(folder: Path, artefact: Artefact) -> bool:
     try:
         return folder.is_dir() and tree.digest(tree.hashes(folder)) == artefact.tree_sha256
     except OSError:
-        # Another process is just replacing the folder; the lock tells what comes of it.
+        # Another process is replacing the folder. The lock shows when it is done.
         return False
 
 

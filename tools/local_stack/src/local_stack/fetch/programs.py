@@ -34,7 +34,7 @@ class KafkaProgram:
 
 
 def own_programs_wanted() -> bool:
-    """Whether programs of the machine count (LOCAL_STACK_PACKAGED=1 says no: only the pinned packages are used)."""
+    """Whether programs of this machine may be used. With LOCAL_STACK_PACKAGED=1 only the pinned packages are."""
     return os.environ.get("LOCAL_STACK_PACKAGED", "") in {"", "0"}
 
 

@@ -23,39 +23,46 @@ def register(groups: Any) -> None:
     """Add the group to the command line."""
     verbs = options.add_group(groups, "dlq", "dead letters: list, inspect, replay", "wa dlq list --since 2h")
     found = options.add_command(
-        verbs, "list", "one line per letter, and a summary by reason", "wa dlq list --topic send --since 2h"
+        verbs, "list", "list letters, one per line, and a count for each reason", "wa dlq list --topic send --since 2h"
     )
     _add_filters(found)
     found.add_argument("--json", action="store_true", help="one JSON object per letter; the summary goes to stderr")
     found.set_defaults(run=run_list)
-    one = options.add_command(verbs, "inspect", "everything about one letter", "wa dlq inspect send/3/17 --body")
+    one = options.add_command(verbs, "inspect", "show everything about one letter", "wa dlq inspect send/3/17 --body")
     one.add_argument("position", type=_position, metavar="POSITION", help=_POSITION_HELP)
-    one.add_argument("--body", action="store_true", help="key, details and body too: they name people and quote them")
+    one.add_argument(
+        "--body",
+        action="store_true",
+        help="also show the key, the details and the body, which may name and quote people",
+    )
     one.set_defaults(run=run_inspect)
     _add_replay(verbs)
 
 
 def _add_replay(verbs: Any) -> None:
     example = 'wa dlq replay --topic send --reason rate_limited --since 2h --by ann --because "limit raised" --dry-run'
-    back = options.add_command(verbs, "replay", "put letters back to where they came from, each once", example)
+    back = options.add_command(verbs, "replay", "put letters back on the topic they came from, each once", example)
     back.add_argument("positions", type=_position, nargs="*", metavar="POSITION", help=_POSITION_HELP)
     _add_filters(back)
     options.add_reason(back)
-    back.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    back.add_argument("--yes", action="store_true", help="do not ask")
+    back.add_argument("--dry-run", action="store_true", help="only print what would be done")
+    back.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     back.set_defaults(run=run_replay)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", choices=sorted(TOPICS), help="only letters of this topic")
-    parser.add_argument("--reason", help="only with this reason (of webhooks: with this code)")
-    parser.add_argument("--code", help="only with this code")
-    parser.add_argument("--chatbot", metavar="ID", help="only of this chatbot")
-    parser.add_argument("--since", type=options.moment, metavar="TIME", help="ISO time (UTC), or 30m, 2h, 7d ago")
+    parser.add_argument("--reason", help="only letters with this reason (for webhooks: with this code)")
+    parser.add_argument("--code", help="only letters with this code")
+    parser.add_argument("--chatbot", metavar="ID", help="only letters of this chatbot")
     parser.add_argument(
-        "--until", type=options.moment, metavar="TIME", help="the same; letters from then on are left out"
+        "--since",
+        type=options.moment,
+        metavar="TIME",
+        help="only letters since then: ISO time (UTC), or 30m, 2h, 7d for so long ago",
     )
-    parser.add_argument("--limit", type=options.count, metavar="N", help="the oldest N of them")
+    parser.add_argument("--until", type=options.moment, metavar="TIME", help="only letters before then; same formats")
+    parser.add_argument("--limit", type=options.count, metavar="N", help="at most N letters, the oldest ones")
 
 
 async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
@@ -84,21 +91,21 @@ async def run_replay(arguments: argparse.Namespace, settings: KafkaSettings) -> 
     plan = plan_for(await _chosen(arguments, settings), await read_audit(settings))
     print("\n".join(show.plan_lines(plan)))
     if not plan.ready and plan.refused:
-        raise Refused("nothing was put back: every letter that is left was refused")
+        raise Refused("nothing was replayed: every letter that was not replayed before is refused")
     if not plan.ready or arguments.dry_run:
         return 0
-    if not arguments.yes and not options.confirmed(f"put back {len(plan.ready):,} letters?"):
-        raise Refused("nothing was put back: it was not confirmed")
+    if not arguments.yes and not options.confirmed(f"replay {len(plan.ready):,} letters?"):
+        raise Refused("nothing was replayed: it was not confirmed")
     result = await replay(settings, plan.ready, Order(arguments.by, arguments.because), _say)
-    # What is left out now was put back by another operator since the question.
-    print("\n".join([*show.left_out(result), f"put back {len(result.ready):,} letters"]))
+    # Letters that are left out now were replayed by another operator since the question.
+    print("\n".join([*show.left_out(result), f"replayed {len(result.ready):,} letters"]))
     return 0
 
 
 async def _chosen(arguments: argparse.Namespace, settings: KafkaSettings) -> list[Letter]:
     filtered = any(getattr(arguments, name) is not None for name in (*_FILTERS, "limit"))
     if bool(arguments.positions) == filtered:
-        raise Usage("say which letters: either their positions, or filters (`--topic send` is one)")
+        raise Usage("say which letters: give either positions or filters (for example --topic send)")
     if arguments.positions:
         return await read_positions(settings, arguments.positions)
     return (await read_letters(settings, _filters(arguments), _say))[: arguments.limit]

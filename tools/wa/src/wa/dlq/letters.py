@@ -1,4 +1,4 @@
-"""A record of a dead-letter topic as a letter, and which letters are asked for. Pure."""
+"""Dead letters, read from the records of a dead-letter topic, and the filters that choose them. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TOPICS: Final = {"send": topics.SEND_DLQ.name, "webhooks": topics.WEBHOOKS_DLQ.n
 
 
 class Record(Protocol):
-    """What is read of a Kafka record; `timestamp` is in ms."""
+    """The fields of a Kafka record that are read; `timestamp` is in ms."""
 
     topic: str
     partition: int
@@ -28,7 +28,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """Where a letter stands: its id, as long as its topic lives."""
+    """The place of a letter, which is its id as long as its topic exists."""
 
     topic: str
     partition: int
@@ -42,8 +42,8 @@ class Position:
 class Letter:
     """One dead letter.
 
-    `reason` is one word, safe to print: of webhooks, whose `reason` header is a sentence that may quote a person, it is
-    their `code`. `body` is the value when that is a JSON object. What is not known is None.
+    `reason` is one word, safe to print. For webhooks it is the `code`, because their `reason` header is a sentence that
+    may quote a person. `body` is the value, if that is a JSON object. Unknown fields are None.
     """
 
     position: Position
@@ -85,19 +85,19 @@ class Letter:
 
     @property
     def quoting(self) -> frozenset[str]:
-        """Headers that may quote a person: Meta's details, and of webhooks the sentence that says what is wrong."""
+        """Headers that may quote a person: Meta's details, and the `reason` sentence of webhooks."""
         return frozenset({"details"} if self.is_send else {"details", "reason"})
 
     @property
     def replays(self) -> int:
-        """How often this send was replayed before it died again."""
+        """How often this send was replayed before it failed again."""
         told = self.headers.get("replays", "")
         return int(told) if told.isascii() and told.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which letters are asked for; None asks for all. `since` counts itself, `until` does not."""
+    """Which letters are wanted; None means all. `since` is inclusive, `until` is exclusive."""
 
     topic: str | None = None
     reason: str | None = None
@@ -128,12 +128,12 @@ def parse_position(text: str) -> Position:
     topic, *numbers = text.split("/")
     name = TOPICS.get(topic, topic)
     if name not in TOPICS.values() or len(numbers) != 2 or not all(n.isascii() and n.isdigit() for n in numbers):
-        raise ValueError(f"`{text}` is no position of a dead letter; they look like {TOPICS['send']}/3/17")
+        raise ValueError(f"`{text}` is not a position of a dead letter; an example is {TOPICS['send']}/3/17")
     return Position(name, int(numbers[0]), int(numbers[1]))
 
 
 def letter_of(record: Record) -> Letter:
-    """The letter that a record is."""
+    """The letter in a record."""
     return Letter(
         position=Position(record.topic, record.partition, record.offset),
         at=datetime.fromtimestamp(record.timestamp / 1000, UTC),

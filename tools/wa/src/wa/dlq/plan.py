@@ -1,4 +1,4 @@
-"""Which letters may go back, where to and as what; and what the audit topic says of it. Pure."""
+"""Decides which letters may be replayed, to which topic and as which record, and writes the audit record. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from wa.dlq.letters import Letter
 
 MAX_BATCH: Final = 100
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
-"""A transaction must end within KAFKA_TRANSACTION_TIMEOUT_MS, also on a slow line."""
+"""Small enough that a transaction ends within KAFKA_TRANSACTION_TIMEOUT_MS, also on a slow network."""
 
 _ORIGINS: Final = {topic.name: topic for topic in (topics.WEBHOOKS, topics.SEND_RESULTS)}
 _TRACE: Final = (TRACEPARENT, TRACESTATE, CORRELATION_ID)
@@ -24,7 +24,7 @@ Audit = Mapping[str, LetterReplayed]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who wants letters back, and why."""
+    """Who replays letters, and why."""
 
     by: str
     because: str | None = None
@@ -32,7 +32,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of the chosen letters: some go back, some were put back before, some must not (and why)."""
+    """The chosen letters: those to replay, those that were replayed before, and those that must not be (and why)."""
 
     ready: Sequence[Letter]
     done: Sequence[tuple[Letter, LetterReplayed]]
@@ -53,43 +53,43 @@ def plan_for(letters: Iterable[Letter], audit: Audit) -> Plan:
 
 
 def replay_of(letter: Letter, audit: Audit) -> LetterReplayed | None:
-    """When and by whom this letter was put back.
+    """The earlier replay of this letter, if there is one.
 
-    A topic that was deleted and made again counts its offsets from 0: the event at the position must be the same too.
+    The event id is compared too, because a topic that was deleted and created again starts at offset 0.
     """
     entry = audit.get(str(letter.position))
     return entry if entry and entry.event_id == letter.event_id else None
 
 
 def refusal(letter: Letter) -> str | None:
-    """Why `letter` must not go back, or None."""
+    """Why `letter` must not be replayed, or None."""
     target = target_of(letter)
     if target is None:
-        return f"it came from `{letter.headers.get('origin-topic', '')}`, to which nothing is put back"
+        return f"it came from `{letter.headers.get('origin-topic', '')}`, and letters of that topic cannot be replayed"
     if len(letter.value) > target.max_value_bytes:
-        return f"it is larger than {target.name} takes, and would only come back"
+        return f"it is too large for {target.name}, and would become a dead letter again"
     return _refusal_of_send(letter) if letter.is_send else None
 
 
 def _refusal_of_send(letter: Letter) -> str | None:
     if letter.reason == "in_doubt_unresolved":
-        return "the customer may have the message, and a replay could send it twice: ask, then send a new message"
+        return "the customer may have the message, so a replay could send it twice: ask, then send a new message"
     if letter.body is None:
-        return "it is not a JSON object, and would only come back"
+        return "it is not a JSON object, and would become a dead letter again"
     if letter.chatbot_id is None:
-        return "it names no chatbotId, and would only come back"
+        return "it has no chatbotId, and would become a dead letter again"
     if letter.message_id is None:
-        return "it has no message id, so a second replay could not be told from the first"
+        return "it has no message id, so a second replay could not be recognised as a repetition"
     return None
 
 
 def target_of(letter: Letter) -> topics.Topic | None:
-    """The topic that `letter` goes back to; None when that is not allowed."""
+    """The topic to which `letter` is replayed; None when that is not allowed."""
     return topics.SEND if letter.is_send else _ORIGINS.get(letter.headers.get("origin-topic", ""))
 
 
 def record_of(letter: Letter) -> Outgoing:
-    """The record that puts `letter` back, its value as it is. Raises `ValueError` for a letter that is refused."""
+    """The record that replays `letter`, with its value unchanged. Raises `ValueError` for a refused letter."""
     target, why = target_of(letter), refusal(letter)
     if target is None or why:
         raise ValueError(f"{letter.position}: {why}")
@@ -102,7 +102,7 @@ def record_of(letter: Letter) -> Outgoing:
 
 
 def audit_of(letter: Letter, order: Order, at: datetime) -> Outgoing:
-    """The record that says that `letter` went back."""
+    """The audit record of the replay of `letter`."""
     target = target_of(letter)
     entry = LetterReplayed(
         at=at,
@@ -120,7 +120,7 @@ def audit_of(letter: Letter, order: Order, at: datetime) -> Outgoing:
 
 
 def batches(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
-    """`letters` in their order, in parts that fit into one transaction each."""
+    """`letters` in order, in batches that each fit into one transaction."""
     batch: list[Letter] = []
     size = 0
     for letter in letters:

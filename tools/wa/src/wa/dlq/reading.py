@@ -1,4 +1,4 @@
-"""Reading letters and the audit topic: everything that was there when reading began, and then no more."""
+"""Reads letters and the audit topic: all records that exist when reading starts, and no newer ones."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ from wa.errors import Failed
 
 Say = Callable[[str], None]
 
-_PATIENCE_SECONDS: Final = 20.0  # for Kafka to hand over something more
+_PATIENCE_SECONDS: Final = 20.0  # without a new record from Kafka
 _PROGRESS_SECONDS: Final = 2.0
 _entry: Final = decoder(LetterReplayed)
 
 
 async def read_letters(settings: KafkaSettings, filters: Filters, say: Say) -> list[Letter]:
-    """The letters that `filters` ask for, oldest first. Progress goes to `say`. Raises `KafkaError`, `TimeoutError`."""
+    """The letters that match `filters`, oldest first. Progress goes to `say`. Raises `KafkaError`, `TimeoutError`."""
     found = []
     for topic in filters.topics:
         async for record in read_records(settings, topic, filters.since, say):
@@ -37,14 +37,14 @@ async def read_letters(settings: KafkaSettings, filters: Filters, say: Say) -> l
 
 
 async def read_positions(settings: KafkaSettings, positions: Iterable[Position]) -> list[Letter]:
-    """The letters at `positions`, each once, in that order. Raises `Failed` when one is not there (any more)."""
+    """The letters at `positions`, each once, in that order. Raises `Failed` when one does not exist or has expired."""
     wanted = list(dict.fromkeys(positions))
     async with _reader(settings, *{position.topic for position in wanted}) as consumer:
         return [await _letter_at(consumer, position) for position in wanted]
 
 
 async def read_audit(settings: KafkaSettings) -> Audit:
-    """The last replay of each letter. Raises `InvalidInput` for an entry that cannot be read: it must not be missed."""
+    """The last replay of each letter. Raises `InvalidInput` for an unreadable entry, because none may be missed."""
     entries = [
         decode(_entry, r.value) async for r in read_records(settings, topics.DLQ_AUDIT.name, None, lambda _: None)
     ]
@@ -72,11 +72,13 @@ async def _letter_at(consumer: AIOKafkaConsumer, position: Position) -> Letter:
                 record = await _next(consumer, tp, end)
                 if record is not None and record.offset == position.offset:
                     return letter_of(record)
-    raise Failed(f"there is no letter at {position}: it was never there, or its 30 days are over; see `wa dlq list`")
+    raise Failed(
+        f"there is no letter at {position}: it never existed, or Kafka removed it after 30 days; see `wa dlq list`"
+    )
 
 
 async def _next(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> Record | None:
-    """The first record from where the consumer stands; None when only transaction markers are left."""
+    """The next record of the consumer; None when only transaction markers are left."""
     while await consumer.position(tp) < end:
         for record in (await consumer.getmany(tp, timeout_ms=200, max_records=1)).get(tp, ()):
             found: Record = record
@@ -85,7 +87,7 @@ async def _next(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> Rec
 
 
 async def read_records(settings: KafkaSettings, topic: str, since: datetime | None, say: Say) -> AsyncIterator[Record]:
-    """Every record of a topic since then that is there now. Progress goes to `say` every two seconds."""
+    """Every record of a topic from `since` until now. Progress goes to `say` every two seconds."""
     async with _reader(settings, topic) as consumer:
         partitions = list(consumer.assignment())
         ends = await consumer.end_offsets(partitions)

@@ -1,4 +1,4 @@
-"""Putting letters back: each batch and what the audit topic says of it in one Kafka transaction."""
+"""Replays letters: each batch and its audit records are one Kafka transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ from wa.dlq.reading import Say, read_audit
 from wa.errors import Failed
 
 TRANSACTIONAL_ID: Final = "wa-dlq-replay"
-"""One for all operators: who opens it last is the only one who can write."""
+"""One id for all operators, so that only the operator who opened it last can write."""
 
 _OPEN_SECONDS: Final = 30.0
 _WRITE_SECONDS: Final = 30.0
@@ -37,38 +37,38 @@ async def replay(
     say: Say,
     now: Callable[[], datetime] = utc_now,
 ) -> Plan:
-    """Put back those of `letters` that may go back; what became of each.
+    """Replay those of `letters` that may be replayed. Returns what was done with each.
 
-    Raises `Failed` when another operator began to replay meanwhile or Kafka went away; the message says how many
-    letters were put back by then. The batch that was cut off has left nothing.
+    Raises `Failed` when another operator starts a replay meanwhile, or Kafka does not answer. The message says how many
+    letters were replayed before. Nothing of the interrupted batch is written.
     """
     count = 0
     try:
         async with producer_of(settings) as producer:
-            # Read again, now that nobody else can write: whoever replayed while this operator thought is in it.
+            # Read again, because no other operator can write now: replays since the question are in it.
             plan = plan_for(letters, await read_audit(settings))
             for batch in batches(plan.ready):
                 at = now()
                 await write(producer, [r for letter in batch for r in (record_of(letter), audit_of(letter, order, at))])
                 count += len(batch)
-                say(f"put back {count:,} of {len(plan.ready):,}")
+                say(f"replayed {count:,} of {len(plan.ready):,}")
             return plan
     except ProducerFenced as error:
         raise Failed(
-            f"another operator began to replay, which ended this run after {count} letters; the batch in hand was not"
-            " written: agree who goes on, then run it again (what was put back is skipped). If there is nobody else,"
-            f" Kafka was away for longer than {settings.kafka_transaction_timeout_ms / 1000:g} s"
+            f"another operator started a replay, which ended this run after {count} letters; the current batch was not"
+            " written. Agree who continues, then run it again (replayed letters are skipped). If there was no other"
+            f" operator, Kafka was away for longer than {settings.kafka_transaction_timeout_ms / 1000:g} s"
         ) from error
     except (KafkaError, TimeoutError) as error:
         raise Failed(
-            f"Kafka did not take the next batch ({str(error) or type(error).__name__}); {count} letters were put back"
-            " before it: run it again when Kafka is well (what was put back is skipped)"
+            f"Kafka did not take the next batch ({str(error) or type(error).__name__}); {count} letters were replayed"
+            " before it. Run it again when Kafka works (replayed letters are skipped)"
         ) from error
 
 
 @asynccontextmanager
 async def producer_of(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
-    """The one producer of replays; opening it fences whoever had it, and ends what that one had begun."""
+    """The only producer of replays. Opening it fences the previous one, and aborts its open transaction."""
     producer = make_transactional_producer(settings, TRANSACTIONAL_ID)
     try:
         async with asyncio.timeout(_OPEN_SECONDS):
@@ -79,7 +79,7 @@ async def producer_of(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer
 
 
 async def write(producer: AIOKafkaProducer, records: Iterable[Outgoing], seconds: float = _WRITE_SECONDS) -> None:
-    """Write all of `records`, or none that a read_committed reader sees; after an error the producer is of no more use.
+    """Write all of `records`, or none that a read_committed reader sees. After an error the producer cannot be used.
 
     Raises `KafkaError`, or `TimeoutError` after `seconds`.
     """
@@ -99,7 +99,7 @@ async def write(producer: AIOKafkaProducer, records: Iterable[Outgoing], seconds
 
 
 async def _at_most(last: Awaitable[object]) -> None:
-    """Await a farewell. Without it Kafka aborts the transaction by itself, when its time is over."""
-    with suppress(KafkaError, TimeoutError):  # a fenced producer complains once more
+    """Await a last call for a short time. Without it Kafka aborts the transaction itself, after its time-out."""
+    with suppress(KafkaError, TimeoutError):  # a fenced producer raises once more
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await last

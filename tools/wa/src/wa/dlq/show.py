@@ -1,4 +1,4 @@
-"""Letters as lines for a terminal. Pure. Nothing here has a person's words or number, except `body_of`."""
+"""Letters as lines for a terminal. Pure. Only `body_of` shows a person's words or number."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -47,13 +47,13 @@ def facts(letter: Letter, audit: Audit) -> dict[str, Any]:
 
 
 def summary(letters: Iterable[Letter]) -> list[str]:
-    """How many letters there are of each reason, the most frequent first."""
+    """The number of letters for each reason, the most frequent first."""
     counts = Counter(clean(letter.reason) for letter in letters)
     return [f"{count:8,}  {reason}" for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def details(letter: Letter, audit: Audit) -> list[str]:
-    """Everything about one letter but what names people: its key, its body, and the headers that quote them."""
+    """Everything about one letter except what may name people: its key, its body, and the headers that quote them."""
     headers = {name: value for name, value in letter.headers.items() if name not in letter.quoting}
     width = max(map(len, headers), default=0)
     return [
@@ -64,7 +64,7 @@ def details(letter: Letter, audit: Audit) -> list[str]:
 
 
 def body_of(letter: Letter) -> str:
-    """The key, the headers and the body that have people's words; JSON is indented."""
+    """The key, the quoting headers and the body, which may have people's words. JSON is indented."""
     text = letter.value.decode("utf-8", "replace")
     if letter.body is not None:
         text = msgspec.json.format(letter.value, indent=2).decode()
@@ -77,18 +77,18 @@ def body_of(letter: Letter) -> str:
 
 def plan_lines(plan: Plan) -> list[str]:
     """What a replay would do."""
-    return [*left_out(plan), f"{len(plan.ready):,} letters to put back", *summary(plan.ready)]
+    return [*left_out(plan), f"{len(plan.ready):,} letters to replay", *summary(plan.ready)]
 
 
 def left_out(plan: Plan) -> list[str]:
-    """Which letters do not go back, and why."""
+    """Which letters are not replayed, and why."""
     done = [f"{letter.position} already {replayed(entry)}" for letter, entry in plan.done]
-    refused = [f"{letter.position} is refused: {why}" for letter, why in plan.refused]
+    refused = [f"{letter.position} refused: {why}" for letter, why in plan.refused]
     return [*_some(done), *_some(refused)]
 
 
 def replayed(entry: LetterReplayed | None) -> str:
-    """Whether and when a letter was put back, and by whom."""
+    """Whether, when and by whom a letter was replayed."""
     return f"replayed at {instant(entry.at)} by {clean(entry.by)}" if entry else "not replayed"
 
 
@@ -98,7 +98,7 @@ def instant(at: datetime) -> str:
 
 
 def clean(text: str | None, width: int = _WIDTH) -> str:
-    """What anybody may have written, without what could steer a terminal; `-` for nothing."""
+    """A text of unknown origin without characters that control a terminal; `-` for an empty one."""
     return "".join(c if c.isprintable() else "?" for c in (text or "")[:width]) or "-"
 
 

@@ -1,1 +1,1 @@
-"""`wa doctor`: looks at Kafka, MongoDB, the configuration and Meta, and says what is wrong and how to mend it."""
+"""`wa doctor`: looks at Kafka, MongoDB, the configuration and Meta, and reports problems and how to fix them."""

@@ -1,4 +1,4 @@
-"""What the doctor looks at besides Meta. Every check ends with findings, whatever it meets; none changes anything."""
+"""The doctor's checks, except those of Meta. Each returns findings, also after an error. None changes anything."""
 
 import asyncio
 import json
@@ -38,16 +38,16 @@ _SECONDS: Final = 6.0
 
 
 class KeksSettings(MongoSettings):
-    """Where secrets are, and what opens them."""
+    """Where secrets are stored, and the keys that decrypt them."""
 
     accounts_keks: Annotated[SecretStr | None, Field(description="as accounts has it")] = None
     accounts_primary_kek: Annotated[str, Field(description="as accounts has it")] = ""
 
 
 class DoctorSettings(KeksSettings, KafkaSettings, GraphSettings, ApiKeySettings):
-    """What the services are told. What is not given is not looked at, and the doctor says so."""
+    """The settings of the services. Without one of them its check is skipped, and a finding says so."""
 
-    # A refused setting is otherwise shown with what was given.
+    # Otherwise the error of a refused setting would show its value.
     model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     accounts_internal_key: Annotated[SecretStr | None, Field(description="as sender has it")] = None
@@ -55,12 +55,12 @@ class DoctorSettings(KeksSettings, KafkaSettings, GraphSettings, ApiKeySettings)
     whatsapp_app_secret: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
     whatsapp_app_secrets: Annotated[SecretStr | None, Field(description="as ingress has it")] = None
     whatsapp_app_id: Annotated[
-        str, Field(description="id of the Meta app; without it, it is learnt from a token that is valid")
+        str, Field(description="id of the Meta app; without it, the doctor takes it from a valid token")
     ] = ""
 
 
 async def check_kafka(settings: KafkaSettings) -> list[Finding]:
-    """Whether brokers answer, and the topics."""
+    """Checks the brokers and the topics."""
     at = settings.kafka_bootstrap_servers
     try:
         there = await describe_topics(settings)
@@ -69,15 +69,15 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
             problem(
                 "kafka",
                 f"no broker answers at {at} ({type(error).__name__})",
-                "start it, or mend KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL, the login (KAFKA_SASL_*) and the"
-                " network policy in between",
+                "start it, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_SECURITY_PROTOCOL, the login (KAFKA_SASL_*) and"
+                " the network policy in between",
             )
         ]
     return [ok("kafka", f"answers at {at}"), *judge_topics(there)]
 
 
 async def check_mongodb(mongo: Mongo) -> list[Finding]:
-    """Whether it answers, as a replica set with a primary; its version, clock and our indexes."""
+    """Checks that it is a replica set with a primary, its version, its clock, and our indexes."""
     try:
         asked = datetime.now(UTC)
         hello = await mongo.client.admin.command("hello")
@@ -93,7 +93,7 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
 
 
 def check_internal_keys(settings: DoctorSettings) -> list[Finding]:
-    """The keys by which the sender asks accounts and conversation."""
+    """Checks the keys with which sender calls accounts and conversation."""
     keys = (
         ("ACCOUNTS_INTERNAL_KEY", settings.accounts_internal_key, "credentials"),
         ("CONVERSATION_INTERNAL_KEY", settings.conversation_internal_key, "windows"),
@@ -104,14 +104,14 @@ def check_internal_keys(settings: DoctorSettings) -> list[Finding]:
 def _internal_key(settings: DoctorSettings, name: str, key: SecretStr | None, scope: str) -> Finding:
     unset = "API_KEYS" if not settings.api_keys else name if key is None else None
     if key is None or unset:
-        return warning(name.lower(), f"{unset} is not set here: it was not looked at", "set it")
+        return warning(name.lower(), f"not checked: {unset} is not set here", "set it")
     return judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
 
 
 def key_ring(settings: KeksSettings) -> KeyRing | Finding:
     """The configured keys, or what is wrong with them."""
     if settings.accounts_keks is None:
-        return warning("keys", "ACCOUNTS_KEKS is not set here: secrets and tokens were not looked at", "set it")
+        return warning("keys", "secrets and tokens were not checked: ACCOUNTS_KEKS is not set here", "set it")
     try:
         return KeyRingSettings(
             accounts_keks=_json(settings.accounts_keks), accounts_primary_kek=settings.accounts_primary_kek
@@ -120,12 +120,12 @@ def key_ring(settings: KeksSettings) -> KeyRing | Finding:
         return problem(
             "keys",
             f"ACCOUNTS_KEKS cannot be used: {_sentence(error)}",
-            "it is JSON of ids and base64 of 32 bytes: `wa keys new` draws one",
+            "it must be a JSON object of ids and base64 of 32 bytes; `wa keys new` makes one",
         )
 
 
 async def check_secrets(mongo: Mongo, keys: KeyRing) -> tuple[list[Finding], dict[str, str]]:
-    """Whether the secrets of all active accounts open; and their access tokens, by chatbot."""
+    """Checks that the secrets of all active accounts can be decrypted; also returns their access tokens, by chatbot."""
     closed: dict[str, str] = {}
     tokens: dict[str, str] = {}
     try:
@@ -147,25 +147,27 @@ def _opened(keys: KeyRing, document: Mapping[str, Any]) -> str:
 
 
 async def check_services(urls: Sequence[str]) -> list[Finding]:
-    """What the services at these base URLs say of themselves."""
+    """Asks the services at these base URLs whether they are ready."""
     async with httpx.AsyncClient(timeout=_SECONDS) as client:
         return await asyncio.gather(*(_check_service(client, url.rstrip("/")) for url in urls))
 
 
 async def _check_service(client: httpx.AsyncClient, url: str) -> Finding:
     try:
-        async with asyncio.timeout(_SECONDS):  # the client's own begins anew with each byte
+        async with asyncio.timeout(_SECONDS):  # the client's own time-out starts again with each byte
             answer = await client.get(f"{url}/health/ready")
         checks = answer.json().get("checks", {})
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        return problem(url, f"it does not answer ({type(error).__name__})", "start it, or mend the URL")
+        return problem(url, f"it does not answer ({type(error).__name__})", "start it, or correct the URL")
     except (ValueError, AttributeError):
-        return problem(url, "something else answers there", "give the base URL of a service: http://ingress:8000")
+        return problem(
+            url, "the answer is not from one of our services", "give the base URL of a service: http://ingress:8000"
+        )
     return judge_ready(url, answer.status_code, checks)
 
 
 def _aware(moment: datetime) -> datetime:
-    """MongoDB's times are UTC; commands give them without saying so."""
+    """MongoDB's times are UTC, but commands return them without a time zone."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -174,11 +176,11 @@ def _json(text: SecretStr) -> Any:
     try:
         return json.loads(text.get_secret_value())
     except ValueError:
-        raise ValueError("it is no JSON") from None
+        raise ValueError("it is not JSON") from None
 
 
 def _sentence(error: ValueError) -> str:
-    """What pydantic or we say, without what was given."""
+    """The message of pydantic or of our check, without the value that was given."""
     if isinstance(error, ValidationError):
         return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors(include_input=False))
     return str(error)

@@ -26,11 +26,12 @@ from wa.doctor.meta import check_meta
 
 _SECONDS: Final = 30.0  # for one of the checks as a whole
 _EPILOG: Final = """\
-Give it what the services are given: KAFKA_*, MONGODB_*, ACCOUNTS_KEKS, WHATSAPP_APP_SECRET, GRAPH_*, API_KEYS and the
-two internal keys. What is not set is not looked at, and it says so. WHATSAPP_APP_ID helps while no token is valid.
+It reads the settings of the services: KAFKA_*, MONGODB_*, ACCOUNTS_KEKS, WHATSAPP_APP_SECRET, GRAPH_*, API_KEYS and
+the two internal keys. If one is not set, its check is skipped, and the output says so. Set WHATSAPP_APP_ID if no token
+is valid yet.
 
 example: wa doctor --service http://ingress:8000 --service http://sender:8000
-exit codes: 0 nothing is wrong (there may be warnings); 2 wrong usage or settings; 3 something is wrong
+exit codes: 0 no problem (there may be warnings); 2 wrong usage or settings; 3 at least one problem
 """
 
 
@@ -38,21 +39,25 @@ def register(groups: Any) -> None:
     """Add the command to the command line."""
     doctor = groups.add_parser(
         "doctor",
-        help="look at everything that the services need, and say what is wrong and how to mend it",
-        description="Looks at Kafka, topics, MongoDB, indexes, keys, tokens, app secrets, services. Changes nothing.",
+        help="check everything that the services need; report problems and how to fix them",
+        description="Checks Kafka, topics, MongoDB, indexes, keys, tokens, app secrets and services. Changes nothing.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[options.connection()],
     )
     doctor.add_argument(
-        "--service", action="append", default=[], metavar="URL", help="ask a service whether it is ready; repeat it"
+        "--service",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="base URL of a service to ask whether it is ready; may be repeated",
     )
     doctor.add_argument("--json", action="store_true", help="one JSON object per finding: about, level, says, mend")
     doctor.set_defaults(run=run, kafka=True)
 
 
 async def run(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
-    """Look, and print what was found."""
+    """Run all checks and print the findings; the exit code."""
     settings = read_settings("wa", DoctorSettings)
     if settings is None:
         return 2
@@ -87,10 +92,10 @@ async def _check_accounts(mongo: Mongo, keys: KeyRing, settings: DoctorSettings)
 
 
 async def _in_time(about: str, check: Awaitable[list[Finding]]) -> list[Finding]:
-    """What the check finds. Drivers count their time-outs anew for each step: what trickles would hold it for ever."""
+    """The findings of the check. It has one time limit, because drivers restart their time-outs with each step."""
     try:
         async with asyncio.timeout(_SECONDS):
             return await check
     except TimeoutError:
-        says = f"no end of the answer within {_SECONDS:g} s: something in between, or there, hangs"
-        return [problem(about, says, "look at its log and load, and at proxies and network policies in between")]
+        says = f"no complete answer within {_SECONDS:g} s"
+        return [problem(about, says, "check its log and load, and the proxies and network policies in between")]

@@ -1,4 +1,4 @@
-"""What the doctor found, and how it is shown. Pure."""
+"""The doctor's findings, and how they are shown. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: what is so, and what to do about it (nothing where it is well)."""
+    """One thing that was checked: its state (`says`) and the remedy (`mend`, empty if all is well)."""
 
     about: str
     level: Level
@@ -29,12 +29,12 @@ def ok(about: str, says: str) -> Finding:
 
 
 def problem(about: str, says: str, mend: str) -> Finding:
-    """It does not work like this."""
+    """It does not work."""
     return Finding(about, Level.PROBLEM, says, mend)
 
 
 def warning(about: str, says: str, mend: str) -> Finding:
-    """It works, and will not always."""
+    """It works now, but not in every situation."""
     return Finding(about, Level.WARNING, says, mend)
 
 
@@ -45,7 +45,7 @@ def worst(findings: Iterable[Finding]) -> Level:
 
 
 def table(findings: Sequence[Finding]) -> list[str]:
-    """The findings for a reader: a row each, with the remedy below, and a line that sums up."""
+    """The findings as text: a row for each, with the remedy below, and a last line with counts."""
     width = max((len(finding.about) for finding in findings), default=0)
     rows = [line for finding in findings for line in _rows(finding, width)]
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}

@@ -1,4 +1,4 @@
-"""What the doctor makes of MongoDB, keys, tokens, clocks and services. Pure."""
+"""The doctor's judgement of MongoDB, keys, tokens, clocks and services. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ _CLOCKS_APART: Final = timedelta(seconds=5)
 
 
 def judge_hello(hello: Mapping[str, Any]) -> Finding:
-    """What MongoDB says of itself."""
+    """Judges MongoDB's answer to `hello`."""
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         return problem(
             "mongodb",
-            "it is no replica set: there are no transactions, and nothing of ours is written without",
+            "it is not a replica set, so it has no transactions, and the services cannot write",
             "start it with --replSet rs0 and run rs.initiate() once; one member is enough",
         )
     if not (hello.get("isWritablePrimary") or hello.get("msg") == "isdbgrid"):
@@ -27,13 +27,13 @@ def judge_hello(hello: Mapping[str, Any]) -> Finding:
     members = len(hello.get("hosts", []))
     if members == 1:
         return warning(
-            "mongodb", "the replica set has one member: it does not survive its loss", "run three in production"
+            "mongodb", "the replica set has only one member, and its loss stops everything", "run three in production"
         )
     return ok("mongodb", f"the replica set has a primary and {members} members" if members else "a sharded cluster")
 
 
 def judge_version(version: str) -> Finding:
-    """Whether MongoDB is one that the tests know."""
+    """Judges whether this version of MongoDB is tested."""
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if parts < _OLDEST_MONGODB:
         return problem("mongodb version", f"it is {version}", "upgrade: nothing older than 6.0 is tested")
@@ -41,19 +41,19 @@ def judge_version(version: str) -> Finding:
 
 
 def judge_clock(there: datetime, here: datetime) -> Finding:
-    """Whether MongoDB's machine and this one have the same time; half of the way there is included."""
+    """Judges whether MongoDB's clock and ours agree. The caller has corrected for half of the round trip."""
     apart = abs(there - here)
     if apart > _CLOCKS_APART:
         return warning(
             "clock",
-            f"this machine and MongoDB's are {apart.total_seconds():.0f} s apart: retries, expiries, windows are off",
+            f"this machine and MongoDB's are {apart.total_seconds():.0f} s apart, so retries and expiries are off",
             "let NTP set the clocks of all machines",
         )
     return ok("clock", f"within {_CLOCKS_APART.total_seconds():.0f} s of MongoDB's")
 
 
 def judge_indexes(standings: Mapping[str, Mapping[str, Standing]]) -> list[Finding]:
-    """`standings` of each collection's indexes."""
+    """Judges the states of each collection's indexes."""
     flat = {f"{collection}.{name}": how for collection, names in standings.items() for name, how in names.items()}
     wrong = sorted(name for name, how in flat.items() if how is Standing.OTHER)
     missing = sorted(name for name, how in flat.items() if how is Standing.MISSING)
@@ -62,43 +62,43 @@ def judge_indexes(standings: Mapping[str, Mapping[str, Standing]]) -> list[Findi
         found.append(
             problem(
                 "indexes",
-                f"other than declared, so what is unique or fast is not: {', '.join(wrong)}",
-                "drop them in a quiet hour and run `wa indexes ensure`",
+                f"they differ from their declaration, so uniqueness or speed is lost: {', '.join(wrong)}",
+                "drop them when there is little traffic, and run `wa indexes ensure`",
             )
         )
     if missing:
         found.append(
             warning(
                 "indexes",
-                f"not there yet: {', '.join(missing)}",
-                "each service makes its own when it starts; `wa indexes ensure` makes all of them",
+                f"missing: {', '.join(missing)}",
+                "each service creates its own when it starts; `wa indexes ensure` creates all of them",
             )
         )
     return found or [ok("indexes", f"all {len(flat)} are as declared")]
 
 
 def judge_keys(closed: Mapping[str, str], opened: int) -> Finding:
-    """`closed` says of accounts why their secrets do not open; `opened` is how many do."""
+    """Judges the secrets: `closed` has the reason for each account that fails; `opened` counts the others."""
     if closed:
         chatbot, why = next(iter(sorted(closed.items())))
         return problem(
             "keys",
-            f"the secrets of {len(closed)} of {len(closed) + opened} accounts do not open; {chatbot}: {why}",
-            "give ACCOUNTS_KEKS every key that was ever primary, under its own id; keys are found where they are"
-            " backed up, and nowhere else",
+            f"the secrets of {len(closed)} of {len(closed) + opened} accounts cannot be decrypted; {chatbot}: {why}",
+            "ACCOUNTS_KEKS must have every key that was ever primary, under its own id; get missing keys from your"
+            " backup of the keys",
         )
-    return ok("keys", f"the secrets of all {opened} accounts open" if opened else "there is no account yet")
+    return ok("keys", f"the secrets of all {opened} accounts can be decrypted" if opened else "there is no account yet")
 
 
 def judge_token(chatbot: str, inspected: Mapping[str, Any], now: datetime) -> Finding:
-    """What Meta's `debug_token` says of an account's access token (Meta, "Debug token")."""
-    about, renew = f"token of {chatbot}", "draw a system-user token that does not expire and POST the account anew"
+    """Judges Meta's `debug_token` answer for an account's access token (Meta, "Debug token")."""
+    about, renew = f"token of {chatbot}", "make a system-user token that does not expire, and POST the account again"
     ends = inspected.get("expires_at")
     until = datetime.fromtimestamp(ends, tz=now.tzinfo) if isinstance(ends, int) and ends > 0 else None
     if until is not None and until <= now:
         return problem(about, f"it expired on {until:%Y-%m-%d %H:%M} UTC", renew)
     if not inspected.get("is_valid"):
-        return problem(about, "Meta says that it is not valid (any more): expired, revoked, or never issued", renew)
+        return problem(about, "Meta says that it is not valid: it expired, was revoked, or was never issued", renew)
     scopes = inspected.get("scopes")
     if isinstance(scopes, list) and PERMISSION not in scopes:
         return problem(about, f"it lacks the permission {PERMISSION}", renew)
@@ -108,19 +108,22 @@ def judge_token(chatbot: str, inspected: Mapping[str, Any], now: datetime) -> Fi
 
 
 def judge_internal_key(setting: str, key: str, scope: str, accepted: Iterable[ApiKey]) -> Finding:
-    """Whether the key by which the sender asks another service is one that the service accepts."""
+    """Judges whether another service accepts the key with which sender calls it."""
     about = setting.lower()
     entry = next((entry for entry in accepted if entry.sha256 == digest(key)), None)
     if entry is None or scope not in entry.scopes:
         says = "API_KEYS has no entry for it" if entry is None else f"its entry in API_KEYS lacks the scope {scope}"
         return problem(
-            about, says, f"python -m common.http.auth --name sender --scopes {scope}; put both where they go"
+            about,
+            says,
+            f"python -m common.http.auth --name sender --scopes {scope} makes a key and its entry: set {setting} and"
+            " API_KEYS",
         )
     return ok(about, f"API_KEYS has it, with the scope {scope}")
 
 
 def judge_ready(url: str, status: int, checks: Mapping[str, Any]) -> Finding:
-    """What a service answers under `/health/ready`."""
+    """Judges a service's answer under `/health/ready`."""
     if status == 200:
         return ok(url, "ready")
     failing = ", ".join(sorted(name for name, well in checks.items() if not well)) or f"HTTP {status}"

@@ -1,4 +1,4 @@
-"""What the doctor makes of the topics. Pure."""
+"""The doctor's judgement of the topics. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _ENSURE: Final = "`wa topics ensure`"
 
 
 def judge_topics(there: Mapping[str, Described], wanted: Sequence[Topic] = topics.ALL) -> list[Finding]:
-    """Missing topics, partitions without a leader, counts that do not go together, too few copies, sizes refused."""
+    """Findings: missing topics, partitions without a leader, wrong counts, too few copies, sizes that are too small."""
     missing = sorted(topic.name for topic in wanted if topic.name not in there)
     found = [problem("topics", f"missing: {', '.join(missing)}", f"create them: {_ENSURE}")] if missing else []
     present = [(topic, there[topic.name]) for topic in wanted if topic.name in there]
@@ -26,17 +26,17 @@ def judge_topics(there: Mapping[str, Described], wanted: Sequence[Topic] = topic
 
 def _judge_topic(topic: Topic, described: Described) -> Iterator[Finding]:
     if not described.led:
-        yield problem("topics", f"{topic.name} has partitions without a leader", "bring the brokers that are away back")
+        yield problem("topics", f"{topic.name} has partitions without a leader", "bring the missing brokers back")
     if topic.partitions == 1 and described.partitions != 1:
         yield problem(
             "topics",
-            f"{topic.name} has {described.partitions} partitions; it is read as one table and needs exactly 1",
-            f"stop the services, delete the topic, {_ENSURE}; accounts writes its topic anew when it starts",
+            f"{topic.name} has {described.partitions} partitions, but needs exactly 1: it is read as one table",
+            f"stop the services, delete the topic, {_ENSURE}; accounts writes its topic again when it starts",
         )
     if described.max_message_bytes is not None and described.max_message_bytes < topic.max_message_bytes:
         yield problem(
             "topics",
-            f"{topic.name} takes records of {described.max_message_bytes:,} bytes; ours have up to"
+            f"{topic.name} takes records of at most {described.max_message_bytes:,} bytes; ours may have"
             f" {topic.max_message_bytes:,}",
             f"set max.message.bytes of the topic to {topic.max_message_bytes}",
         )
@@ -48,25 +48,25 @@ def _judge_family(partitions: Mapping[str, int]) -> Iterator[Finding]:
         told = ", ".join(f"{name} {count}" for name, count in family.items())
         yield problem(
             "topics",
-            f"the four topics of the sender need equal counts of partitions: {told}",
-            f"raise all of them to {max(family.values())}: the sender takes no work before",
+            f"the four topics of sender need the same number of partitions: {told}",
+            f"raise all of them to {max(family.values())}: sender starts no work before that",
         )
 
 
 def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
-    """What works today, and on a day with a fault does not: a finding for all topics that have it."""
+    """What works now but fails with the first fault: one finding for all topics concerned."""
     fewer = [topic.name for topic, it in present.items() if topic.partitions > 1 and it.partitions < topic.partitions]
     if fewer:
         yield warning(
             "topics",
             f"fewer partitions than declared, so fewer processes share the work: {_some(fewer)}",
-            "add partitions while nothing waits in the topics, for keys move (docs/operations.md)",
+            "add partitions while the topics are empty, because keys move to other partitions (docs/operations.md)",
         )
     lonely = [topic.name for topic, it in present.items() if it.copies < _SAFE_COPIES]
     if lonely:
         yield warning(
             "topics",
-            f"fewer than {_SAFE_COPIES} copies of each partition, so the loss of a broker is felt: {_some(lonely)}",
+            f"fewer than {_SAFE_COPIES} copies of each partition, so losing a broker may stop work: {_some(lonely)}",
             "with three brokers or more, reassign them to three copies and set min.insync.replicas to 2",
         )
     early = [
@@ -77,7 +77,7 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
     if early:
         yield warning(
             "topics",
-            f"records are acknowledged that one broker alone may have (min.insync.replicas): {_some(early)}",
+            f"a record is acknowledged when only one broker has it (min.insync.replicas): {_some(early)}",
             "set min.insync.replicas of the topics, or of the brokers, to 2",
         )
 
@@ -85,8 +85,8 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
     if longer:
         yield warning(
             "topics",
-            f"records stay longer than declared (retention.ms, segment.ms), people's too: {_some(longer)}",
-            "set both as `wa topics list --json` has them (`config`): `wa erase` tells a person that they go in time",
+            f"records stay longer than declared (retention.ms, segment.ms), also those about people: {_some(longer)}",
+            "set both as `wa topics list --json` shows them (`config`), because `wa erase` reports the declared times",
         )
 
 

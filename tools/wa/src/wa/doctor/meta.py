@@ -1,4 +1,4 @@
-"""What the doctor asks Meta: whether tokens are valid, and whether the app secrets are those of the tokens' app."""
+"""The doctor's checks at Meta: whether tokens are valid, and whether the app secrets belong to the tokens' app."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,9 +20,9 @@ Inspected = Mapping[str, Any]
 
 
 async def check_meta(tokens: Mapping[str, str], settings: DoctorSettings) -> list[Finding]:
-    """What Meta says of (at most twenty) access tokens, by chatbot, and of the app secrets.
+    """Checks at most twenty access tokens (by chatbot) and the app secrets.
 
-    A token is asked about itself; one that may not ask any more, in the name of its app.
+    Each token asks Meta about itself. A token that Meta refuses is looked up again with an app token.
     """
     chosen = dict(list(tokens.items())[:_TOKENS_AT_MOST])
     if not chosen:
@@ -36,7 +36,7 @@ async def check_meta(tokens: Mapping[str, str], settings: DoctorSettings) -> lis
                 if inspected[chatbot] is None:
                     inspected[chatbot] = await _in_the_apps_name(meta, token, app_tokens)
         except Unavailable as error:
-            return [problem("meta", error.message, "look at GRAPH_BASE_URL, and whether this machine may reach it")]
+            return [problem("meta", error.message, "check GRAPH_BASE_URL, and whether this machine may reach it")]
     now = datetime.now(UTC)
     judged = [judge_token(chatbot, answer or {}, now) for chatbot, answer in inspected.items()]
     return [*judged, *_left_out(len(chosen), len(tokens)), *about_secrets]
@@ -45,16 +45,14 @@ async def check_meta(tokens: Mapping[str, str], settings: DoctorSettings) -> lis
 def _left_out(asked: int, all_: int) -> list[Finding]:
     if asked == all_:
         return []
-    mend = (
-        "GET /whatsapp-cloud/account/{chatbotId} shows as `tokenStatus` whether Meta has refused a token to the sender"
-    )
-    return [warning("tokens", f"{asked} of {all_:,} were looked at", mend)]
+    remedy = "for the others: `tokenStatus` of GET /whatsapp-cloud/account/{chatbotId} tells if Meta refused it"
+    return [warning("tokens", f"only {asked} of {all_:,} were checked", remedy)]
 
 
 def _apps(
     inspected: Mapping[str, Inspected | None], tokens: Mapping[str, str], settings: DoctorSettings
 ) -> dict[str, str]:
-    """The apps that are known, with a token to ask about."""
+    """The ids of the known apps, each with a token to ask about."""
     named = {settings.whatsapp_app_id: next(iter(tokens.values()))} if settings.whatsapp_app_id else {}
     learnt = {
         str(answer["app_id"]): tokens[chatbot]
@@ -67,18 +65,18 @@ def _apps(
 async def _check_secrets(
     meta: Onboarding, apps: Mapping[str, str], settings: DoctorSettings
 ) -> tuple[list[Finding], list[str]]:
-    """Whose secrets these are, and the apps' tokens that Meta takes."""
+    """Findings about the app secrets, and the app tokens that Meta accepts."""
     given = [secret for secret in (settings.whatsapp_app_secret, settings.whatsapp_app_secrets) if secret is not None]
     if not any(secret.get_secret_value().strip() for secret in given):
-        return [warning("app secret", "WHATSAPP_APP_SECRET is not set here: it was not looked at", "set it")], []
+        return [warning("app secret", "not checked: WHATSAPP_APP_SECRET is not set here", "set it")], []
     if not apps:
-        says = "no token is valid, so that it is not known of which app they have to be"
+        says = "not checked: no token is valid, so the app is unknown"
         return [warning("app secret", says, "set WHATSAPP_APP_ID, the id in the app's dashboard")], []
     try:
         secrets = app_secrets(*(secret.get_secret_value() for secret in given))
     except ValueError as error:
-        mend = "give the secrets comma separated, or as a JSON array of strings"
-        return [problem("app secret", f"WHATSAPP_APP_SECRET(S) cannot be used: {error}", mend)], []
+        remedy = "give the secrets comma separated, or as a JSON array of strings"
+        return [problem("app secret", f"WHATSAPP_APP_SECRET(S) cannot be used: {error}", remedy)], []
     found, right = [], []
     for app, token in apps.items():
         taken = [f"{app}|{secret}" for secret in secrets if await meta.inspect(token, by=f"{app}|{secret}") is not None]
@@ -92,7 +90,7 @@ def _judge_secrets(app: str, right: int, all_: int) -> Finding:
         return ok("app secret", f"{right} of {all_} belong to the app {app}")
     return problem(
         "app secret",
-        f"none of the {all_} belongs to the app {app}: its webhooks are answered with 400",
+        f"none of the {all_} belongs to the app {app}: ingress answers its webhooks with 400",
         "copy it from the app's dashboard: Settings, Basic, App secret (it is not the verify token)",
     )
 

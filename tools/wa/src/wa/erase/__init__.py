@@ -1,1 +1,1 @@
-"""`wa erase`: takes a person out of every collection, on their request (docs/decisions/0019)."""
+"""`wa erase`: erases a person from every collection, on their request (docs/decisions/0019)."""

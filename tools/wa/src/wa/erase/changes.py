@@ -1,7 +1,7 @@
-"""What becomes of a document that has the person in it: pipelines of updates, so that each is one step. Pure.
+"""The changes to documents that contain the person. Each is an update pipeline, so that it is one atomic step. Pure.
 
-What stays is what promises hang on, without anybody in it: that a message was seen (so that Meta's repetition of it is
-none), and that a send has ended (so that its record, read again, is not sent again).
+Two facts stay, without the person, because promises depend on them: that a message was seen (so that Meta's repetition
+of it is ignored), and that a send has ended (so that its record is not sent again when it is read again).
 """
 
 from datetime import datetime, timedelta
@@ -30,34 +30,40 @@ _NAMES_OF_CONTACT: Final = ("userId", "waId", "parentUserId", "name", "username"
 
 
 def message_erased() -> Pipeline:
-    """That it was there, when, and how far it got. Without its number a later status makes no conversation of it."""
+    """Keeps that the message existed, when, and its delivery status.
+
+    Its phone number id goes, so that a later status makes no conversation of it.
+    """
     return [{"$replaceWith": {**{name: f"${name}" for name in _KEPT_OF_MESSAGE}, "erasedAt": "$$NOW"}}]
 
 
 def participant_erased(names: list[str]) -> Pipeline:
-    """A message to a group without what became of it with this person."""
+    """Removes this person's statuses from a message to a group."""
     entries = {"$ifNull": ["$statuses", []]}
     others = {"$not": {"$in": [{"$ifNull": ["$$entry.participant", ""]}, names]}}
     return [{"$set": {"statuses": {"$filter": {"input": entries, "as": "entry", "cond": others}}}}]
 
 
 def webhook_event_erased() -> Pipeline:
-    """That something of this kind came, and when."""
+    """Keeps that something of this kind came, and when."""
     return [{"$set": {"erasedAt": "$$NOW"}}, {"$unset": ["raw", "wamid", "reason"]}]
 
 
 def usage_erased() -> Pipeline:
-    """What is paid for: the tenant, the day, the category and the price model; not for whom."""
+    """Keeps what is paid for: the tenant, the day, the category and the price model, but not the person."""
     return [{"$set": {"erasedAt": "$$NOW"}}, {"$unset": ["conversationId", "wamid", "messageId"]}]
 
 
 def group_erased() -> Pipeline:
-    """A group's conversation without who wrote last in it."""
+    """Removes the last writer from a group's conversation."""
     return [{"$unset": [f"contact.{name}" for name in _NAMES_OF_CONTACT]}]
 
 
 def send_erased(token: str) -> Pipeline:
-    """That it has ended, and whether Meta has it. `token` is new: whoever still wants to change it reads it anew."""
+    """Keeps that the send has ended, and whether Meta has it.
+
+    `token` is new, so that a writer that knows the old one has to read the entry again.
+    """
     marked = {"$cond": [{"$gt": ["$wamid", None]}, ERASED, "$$REMOVE"]}
     fields = {"to": ERASED, "messageId": ERASED, "wamid": marked, "token": token, ERASED_AT: "$$NOW"}
     words = [f"{error}.{word}" for error in ("error", "failure") for word in ("title", "details")]
@@ -65,13 +71,13 @@ def send_erased(token: str) -> Pipeline:
 
 
 def send_cancelled(token: str, now: datetime) -> Pipeline:
-    """It waited, and is never sent."""
+    """Cancels a send that waits."""
     fields = {"state": str(State.CANCELLED), "at": now, EXPIRE_AT: now + _CANCELLED_FOR}
     return [{"$set": fields}, {"$unset": ["due", "error"]}, *send_erased(token)]
 
 
 def never_sent(journal_id: str, chatbot_id: str, token: str, now: datetime) -> dict[str, Any]:
-    """The journal's document of a send that waited and had none yet."""
+    """The new journal entry of a send that waited and had no entry."""
     entry = Entry(
         id=journal_id,
         state=State.CANCELLED,

@@ -19,12 +19,14 @@ from wa.erase.scope import Tenant
 from wa.errors import Failed, Refused, Usage
 
 _EPILOG: Final = """\
-It may run while the services do. It takes the person out of every collection of MongoDB: conversations, messages, the
-webhook log, the journal, what is parked or scheduled (which is then never sent; its producer is not told). Usage stays
-for accounting, without the person. A run that was cut off is run again; what is done is not done twice.
+It may run while the services run. It erases the person from every collection of MongoDB: conversations, messages, the
+webhook log, the journal, parked and scheduled sends. Parked and scheduled sends are cancelled, and their producers get
+no notice. Usage records stay for accounting, without the person. If a run is interrupted, run it again: finished steps
+are not repeated.
 
 example: wa erase --contact +491510000001 --by ann --because "request 4711" --dry-run
-exit codes: 0 done; 1 MongoDB does not answer, or sends are under way (run it again); 2 wrong usage; 3 refused
+exit codes: 0 done; 1 MongoDB does not answer, or Meta may be sending to the person now (run it again);
+            2 wrong usage; 3 refused
 """
 
 
@@ -33,17 +35,17 @@ def register(groups: Any) -> None:
     erase = groups.add_parser(
         "erase",
         help="erase a person from every collection, on their request",
-        description="Erases a person, and says what it cannot reach. Settings: MONGODB_URI, MONGODB_DATABASE.",
+        description="Erases a person, and lists what it cannot erase. Settings: MONGODB_URI, MONGODB_DATABASE.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     erase.add_argument(
         "--contact", required=True, type=_person, metavar="WHO", help="phone number with country code, or BSUID"
     )
-    erase.add_argument("--chatbot", metavar="ID", help="only at this chatbot (default: at all of them)")
+    erase.add_argument("--chatbot", metavar="ID", help="only at this chatbot (default: at all chatbots)")
     options.add_reason(erase, because_required=True)
-    erase.add_argument("--dry-run", action="store_true", help="only say what would be erased")
-    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.add_argument("--dry-run", action="store_true", help="only print what would be erased")
+    erase.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     erase.set_defaults(run=run, bootstrap=None, kafka=False)
 
 
@@ -77,9 +79,11 @@ async def _run(arguments: argparse.Namespace, database: Database) -> int:
 
 
 def _check_words(arguments: argparse.Namespace, person: Person) -> None:
-    """Under whatever name the person is known. Raises `Usage`."""
+    """Check --by and --because for every name of the person. Raises `Usage`."""
     if any(person.is_named_in(text) for text in (arguments.by, arguments.because)):
-        raise Usage("--by and --because are kept: they must not name the person; give the number of the request")
+        raise Usage(
+            "--by and --because stay in the audit record, so they must not name the person: use a request number"
+        )
 
 
 async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
@@ -87,12 +91,12 @@ async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
         return None
     tenant = await finder.tenant(chatbot)
     if tenant is None:
-        raise Usage(f"there is no chatbot `{chatbot}`: neither an account nor a conversation has that id")
+        raise Usage(f"there is no chatbot `{chatbot}`: no account and no conversation has that id")
     return tenant
 
 
 async def _erase(arguments: argparse.Namespace, database: Database, found: Found) -> None:
-    """Erase and leave the audit record, which is begun before anything is changed."""
+    """Erase, and write the audit record, which is inserted before the first change."""
     now = datetime.now(UTC)
     erasures, key = database[schema.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
@@ -105,15 +109,13 @@ async def _erase(arguments: argparse.Namespace, database: Database, found: Found
 
 
 async def _look_back(database: Database, found: Found) -> None:
-    """Raises what keeps the work from being called done."""
+    """Raise an error if something is left to do."""
     unknown = await unknown_collections(database)
     if unknown:
-        raise Refused(f"this command does not know what is in {', '.join(unknown)}: look there yourself")
+        raise Refused(f"this command does not know the collections {', '.join(unknown)}: check them yourself")
     under_way = await Eraser(database, datetime.now(UTC)).under_way(found)
     if under_way:
-        raise Failed(
-            f"{under_way} sends to the person are under way, Meta may have them: they are left. Run it again soon"
-        )
+        raise Failed(f"{under_way} sends to the person are under way at Meta and were not erased. Run it again soon")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
-"""Taking a person out of what was found. Every step may be repeated, and a run that was cut off be run again.
+"""Erases a person from the found documents. Every step may be repeated, so an interrupted run can be run again.
 
-What names the others goes last: first what hangs on the messages, then the messages, then the conversations.
+The order matters, because conversations and messages lead to the other documents: first what depends on the messages,
+then the messages, then the conversations.
 """
 
 import secrets
@@ -18,7 +19,7 @@ from wa.erase.scope import Query, one_of
 
 
 class Eraser:
-    """One run. Raises the driver's errors; then it may be run again."""
+    """One run. It raises the driver's errors; after one it may be run again."""
 
     def __init__(self, database: Database, now: datetime) -> None:
         self._database = database
@@ -26,7 +27,7 @@ class Eraser:
         self.counts: Counter[str] = Counter()
 
     async def erase(self, found: Found) -> None:
-        """Take the person out; `counts` says how many documents of each collection that concerned."""
+        """Erase the person; `counts` has the number of changed documents for each collection."""
         await self._end_sends(found)
         await self._update(schema.WEBHOOK_EVENTS, found.webhook_events, changes.webhook_event_erased())
         await self._update(schema.USAGE_LOGS, found.usage, changes.usage_erased())
@@ -37,14 +38,14 @@ class Eraser:
         await self._remove(schema.CONVERSATIONS, found.conversations)
 
     async def under_way(self, found: Found) -> int:
-        """How many of the sends Meta may have just now: those are left as they are."""
+        """How many of the sends are at Meta now, or in doubt. Those are not changed."""
         journal = self._database[schema.SEND_JOURNAL.name]
         keys = {*found.journal, *map(_journal_id, found.parked)}
         queries = [{**query, "state": {"$in": sorted(UNDER_WAY)}} for query in one_of("_id", keys)]
         return sum([await journal.count_documents(query) for query in queries])
 
     async def _end_sends(self, found: Found) -> None:
-        """Have what waits never sent, and take the person out of what has ended. What Meta may have is left."""
+        """Cancel the sends that wait, erase the person from those that have ended, and leave those at Meta."""
         journal, token = schema.SEND_JOURNAL, secrets.token_hex(16)
         cancelled = changes.send_cancelled(token, self._now)
         await self._update(journal, found.journal, cancelled, {"state": {"$in": sorted(WAITING)}})
@@ -54,7 +55,7 @@ class Eraser:
         await self._update(journal, found.journal, changes.send_erased(token), ended)
 
     async def _never_send(self, waiting: Collection, requests: Mapping[str, str]) -> None:
-        """Remove requests that wait, by their ids, once the journal says that they are cancelled."""
+        """Remove waiting requests (by their ids), after the journal says that they are cancelled."""
         journal = self._database[schema.SEND_JOURNAL.name]
         entries = {_journal_id(key): chatbot for key, chatbot in requests.items()}
         if entries:
@@ -83,12 +84,12 @@ class Eraser:
 
 
 async def unknown_collections(database: Database) -> list[str]:
-    """Collections of which this command does not know what is in them."""
+    """Names of collections that this command does not know."""
     declared = {collection.name for collection in schema.ALL}
     there = await database.list_collection_names()
     return sorted(name for name in there if name not in declared and not name.startswith("system."))
 
 
 def _journal_id(key: str) -> str:
-    """Of what waits; a replay has its number behind it."""
+    """The journal id of a waiting send. The key of a replay ends with `/` and its number."""
     return key.partition("/")[0]

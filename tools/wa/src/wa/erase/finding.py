@@ -1,4 +1,4 @@
-"""Finding a person in MongoDB: the ids of every document that has them in it. Changes nothing."""
+"""Finds a person in MongoDB: the ids of all documents that contain them. Changes nothing."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -19,9 +19,9 @@ Document = dict[str, Any]
 
 @dataclass(slots=True)
 class Found:
-    """The ids of the documents. `groups` are conversations, and `participated` messages, that are not the person's own.
+    """The ids of the documents. `groups` (conversations) and `participated` (messages) are not the person's own.
 
-    `parked` and `scheduled` say whose chatbot's each request is.
+    `parked` and `scheduled` have the chatbot of each request.
     """
 
     scope: Scope
@@ -101,7 +101,7 @@ class Finder:
             found = wider
 
     async def _messages(self, found: Found) -> None:
-        """The person's messages, and the log's entries, each of which may lead to others."""
+        """Find the person's messages and webhook events; each may lead to further messages."""
         messages, fields = self._database[schema.MESSAGES.name], {"wamid": 1, "otherWamids": 1}
         for query in one_of("conversationId", found.conversations):
             async for message in messages.find(query, fields):
@@ -113,13 +113,13 @@ class Finder:
         async for entry in self._swept(schema.WEBHOOK_EVENTS, queries, {"wamid": 1}):
             found.webhook_events.add(entry["_id"])
             named.update([entry["wamid"]] if "wamid" in entry else [])
-        # A message that was erased before has its wamid again, when a status has come since.
+        # A message that was erased before has its wamid again if a status came since.
         for query in one_of("wamid", named - found.wamids):
             async for message in messages.find(query, fields):
                 found.take(message)
 
     async def _scheduled(self, scope: Scope) -> AsyncIterator[tuple[str, str]]:
-        """Each with its chatbot. The whole collection is read: a request stands there as its bytes."""
+        """Each with its chatbot. The whole collection is read, because requests are stored there as bytes."""
         async for document in self._swept(schema.SEND_SCHEDULED, [{}], {"value": 1}):
             request = _request(document["value"])
             if scope.is_scheduled(request):

@@ -1,4 +1,4 @@
-"""Who is to be erased: the names under which a person is known, and how they are found in texts. Pure."""
+"""The person to erase: all names of the person, and patterns that find them in texts. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ class Person:
 
     @classmethod
     def named(cls, contact: str) -> "Person":
-        """Whom an operator names, by BSUID or phone number. Raises `ValueError` for what is neither.
+        """The person that an operator names by BSUID or phone number. Raises `ValueError` for anything else.
 
-        What is short would be found in too many texts. What begins with 0 is not how WhatsApp knows anybody: nothing
-        would be found, and the request be taken for done.
+        A short text would match too many documents. A number that begins with 0 is refused, because WhatsApp never
+        writes numbers so: nothing would match, and the operator would take the request for done.
         """
         found = contact_of_recipient(contact.strip())
         if found.user_id and _BSUID.fullmatch(found.user_id):
@@ -40,11 +40,11 @@ class Person:
 
     @property
     def names(self) -> list[str]:
-        """All of them, as an operator may give them."""
+        """All names, in the notation that operators use."""
         return [*sorted(self.users), *(f"+{digits}" for digits in sorted(self.phones))]
 
     def with_names_of(self, conversations: Iterable[Mapping[str, Any]]) -> "Person":
-        """The person with all names that these conversations know them by. Of groups nothing is taken."""
+        """The person with all names in these conversations. Conversations of groups are ignored."""
         users, phones = set(self.users), set(self.phones)
         for document in conversations:
             if is_group(document):
@@ -59,7 +59,7 @@ class Person:
 
     @property
     def in_text(self) -> str:
-        """A pattern for texts that have one of the names, digits with what people write between them."""
+        """A pattern for texts with one of the names. Between digits it allows what people write there."""
         phones = (_BETWEEN_DIGITS.join(digits) for digits in sorted(self.phones))
         users = (re.escape(user) for user in sorted(self.users))
         return "(?<![0-9A-Za-z])(" + "|".join([*users, *phones]) + ")(?![0-9])"
@@ -73,7 +73,7 @@ class Person:
 
     @property
     def as_alias(self) -> str:
-        """A pattern for aliases of conversations and names of lanes, which end with them."""
+        """A pattern for aliases of conversations and names of lanes, because both end with such a name."""
         users = (f"u:{re.escape(user)}" for user in sorted(self.users))
         return r"\|(" + "|".join([*users, *(f"p:{digits}" for digits in self._dialled)]) + ")$"
 
@@ -83,7 +83,7 @@ class Person:
         return sorted({notation for digits in self.phones for notation in notations(digits)})
 
     def is_contact(self, path: str) -> list[dict[str, Any]]:
-        """Conditions for a contact's document at `path`: any of them will do."""
+        """Conditions for a contact's document at `path`, to be joined with `$or`."""
         users, phones = sorted(self.users), sorted(self.phones)
         return [{f"{path}.{key}": {"$in": users}} for key in _CONTACT_IDS] + [{f"{path}.waId": {"$in": phones}}]
 
@@ -97,7 +97,7 @@ class Person:
 
 
 def is_group(conversation: Mapping[str, Any]) -> bool:
-    """Whether a conversation's document is that of a group: its contact is whoever wrote last."""
+    """Whether a conversation's document is that of a group: its contact is its last writer."""
     return "groupId" in conversation.get("contact", {}) or any(
         "|g:" in alias for alias in conversation.get("aliases", ())
     )

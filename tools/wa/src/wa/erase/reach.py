@@ -1,4 +1,4 @@
-"""What an erasure cannot reach, said as it is. Pure."""
+"""The report of what an erasure cannot reach. Pure."""
 
 from datetime import timedelta
 from typing import Final
@@ -7,7 +7,7 @@ from common.contracts import topics
 from common.contracts.topics import Topic
 
 WITHOUT_PEOPLE: Final = (topics.ACCOUNTS, topics.NUMBERS, topics.INGRESS_REPORTS, topics.DLQ_AUDIT)
-"""Every other topic is named, also one that is declared later."""
+"""The report names all other topics, including those that are declared later."""
 
 
 def out_of_reach() -> list[str]:
@@ -15,16 +15,16 @@ def out_of_reach() -> list[str]:
     kept = sorted((topic for topic in topics.ALL if topic not in WITHOUT_PEOPLE), key=lambda topic: topic.retention_ms)
     return [
         "what this cannot reach:",
-        "  Kafka's records, which nobody can change; they go at most a day after their time (as declared; `wa topics",
-        "  check` says where they stay longer):",
+        "  Kafka's records, which cannot be changed. Kafka removes them at most a day after these times (`wa topics",
+        "  check` reports topics that keep them longer):",
         *(f"    {topic.name:32} {_days(topic)}" for topic in kept),
-        "  a dead letter among them that is replayed comes back with its person: leave it, or look before",
+        "  a replayed dead letter brings its person back: do not replay it, or inspect it before",
         "  backups of MongoDB: after a restore, run the erasures since that backup again (docs/operations.md)",
-        "  logs and traces have neither numbers nor texts, yet ids (journal, correlation, trace) until their retention",
-        "  what your AI, producers and other consumers have kept, and what Meta has",
-        "  what others wrote about the person, and messages that name them to somebody else",
-        "what comes while this runs, or is still on its way through Kafka, is stored anew: run it again in a quarter",
-        "of an hour, and once more when late statuses are over (a day)",
+        "  logs and traces have no phone numbers or texts, but they have ids (journal, correlation, trace)",
+        "  copies at your AI, your producers, other consumers, and Meta",
+        "  messages of and to other people that mention the person",
+        "messages and statuses that arrive now, or are still in Kafka, are stored again: run this command again after",
+        "15 minutes, and once more after a day, because statuses may be late",
     ]
 
 

@@ -1,6 +1,6 @@
-"""What is looked for: the person, within one chatbot or all, and what hangs on their messages. Pure.
+"""The queries that find the person at one chatbot or at all, and the documents that depend on their messages. Pure.
 
-A query that an index serves is asked at once; any other is put to a collection page by page, so as few as can be.
+A query with an index runs at once. Any other query goes through a collection page by page, so there are few of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from wa.erase.person import Person
 Query = dict[str, Any]
 
 ERASED: Final = "erased"
-"""What stands where a name has to stand."""
+"""The value that replaces a name in a required field."""
 
 _AT_ONCE: Final = 5_000
 
@@ -34,30 +34,30 @@ class Scope:
     tenant: Tenant | None = None
 
     def conversations(self, known: Iterable[str]) -> Query:
-        """Conversations with the person, those that were merged into a known one, and groups they wrote in last."""
+        """Conversations with the person, those merged into a known one, and groups whose last writer is the person."""
         aliases = {"aliases": {"$regex": self.person.as_alias}}
         return self._within(aliases, {"mergedInto": {"$in": sorted(known)}}, *self.person.is_contact("contact"))
 
     def messages(self) -> Query:
-        """Messages from and to the person, wherever they stand."""
+        """Messages from and to the person in any conversation."""
         return self._within(*self.person.is_contact("contact"), {"to": {"$regex": self.person.as_recipient}})
 
     def participants(self) -> Query:
-        """Messages to groups, whose history says what became of them with this person."""
+        """Messages to groups whose statuses name this person."""
         return self._within({"statuses.participant": {"$in": self.participant_names}})
 
     @property
     def participant_names(self) -> list[str]:
-        """What a history calls the person."""
+        """The names of the person in statuses."""
         return sorted(self.person.users | self.person.phones)
 
     def webhook_events(self, wamids: Iterable[str]) -> list[Query]:
-        """Entries of the log whose text names the person, and those of the person's messages."""
+        """Webhook events whose text names the person, and those of the person's messages."""
         numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
         return [{**numbers, "raw": {"$regex": self.person.in_text}}, *one_of("wamid", wamids)]
 
     def usage(self, conversations: Iterable[str], messages: Iterable[str], wamids: Iterable[str]) -> list[Query]:
-        """What was used for the person, and still says for whom."""
+        """Usage records that still name the person's conversations or messages."""
         derived = [derive_id("usage", "send", message) for message in messages]
         fresh = [{**query, "messageId": {"$exists": True}} for query in one_of("_id", derived)]
         return [*one_of("conversationId", conversations), *one_of("wamid", wamids), *fresh]
@@ -67,18 +67,18 @@ class Scope:
         return self._within({"to": {"$regex": self.person.as_recipient}}, *self.person.is_contact("contact"))
 
     def parked(self) -> Query:
-        """Sends to the person that wait for their turn."""
+        """Parked sends to the person."""
         group = {} if self.tenant is None else {"group": self.tenant.chatbot}
         return {**group, "lane": {"$regex": self.person.as_alias}}
 
     def is_scheduled(self, request: Any) -> bool:
-        """Whether a request that waits for its time is to the person."""
+        """Whether a scheduled request goes to the person."""
         if not isinstance(request, dict) or not self.person.is_recipient(request.get("to")):
             return False
         return self.tenant is None or request.get("chatbotId") == self.tenant.chatbot
 
     def _within(self, *any_of: Query) -> Query:
-        """Documents with a `chatbotId` that match any of these; while no account was connected they had none."""
+        """Documents with a `chatbotId` that match any of these; documents from before the account have none."""
         query: Query = {"$or": list(any_of)}
         if self.tenant is None:
             return query
@@ -87,7 +87,7 @@ class Scope:
 
 
 def one_of(field: str, values: Iterable[str]) -> list[Query]:
-    """Documents whose field has one of the values; as several queries, for a query has its largest size."""
+    """Documents whose field has one of the values; in several queries, because the size of a query is limited."""
     return [{field: {"$in": part}} for part in _parts(values)]
 
 

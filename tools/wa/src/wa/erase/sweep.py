@@ -1,4 +1,4 @@
-"""Going through a collection in the order of its ids, some thousands of documents at a time."""
+"""Goes through a collection in the order of its ids, some thousands of documents at a time."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,9 +13,9 @@ _PROGRESS_SECONDS: Final = 2.0
 
 
 async def pages(database: Database, name: str, say: Say, size: int = PAGE) -> AsyncIterator[Document]:
-    """Conditions on `_id` that together are the whole collection. How far it is goes to `say` every two seconds.
+    """Conditions on `_id` that together cover the whole collection. Progress goes to `say` every two seconds.
 
-    A condition on something without an index looks at one page's documents, and does not hold a cursor for hours.
+    A query without an index then scans one page at a time, and holds no cursor for hours.
     """
     collection = database[name]
     total, seen, told = await collection.estimated_document_count(), 0, time.monotonic()

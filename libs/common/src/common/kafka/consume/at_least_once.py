@@ -1,7 +1,8 @@
 """Reads topics in a consumer group, at least once: use it for work that may be repeated.
 
 A `Follower` uses no transaction and no producer. It passes a batch to its handler and then commits the batch's offsets.
-Work that must happen exactly once uses `common.kafka.consume.partition_group`. ADR 0036 says why this is not FastStream.
+Work that must happen exactly once uses `common.kafka.consume.partition_group`. ADR 0036 says why FastStream is not
+used.
 """
 
 import asyncio

@@ -49,7 +49,7 @@ FAULTS: Final = (
         "            await asyncio.sleep(_PAUSE_SECONDS)",
         "            return",
         _FOLLOWER_TESTS,
-        "after one error of Kafka nothing is followed any more",
+        "after one error of Kafka the topic is no longer followed",
     ),
     Fault(
         "common/table-ready-before-it-is-read",

@@ -116,7 +116,7 @@ FAULTS: Final = (
         "            self._budget.shrink(self.held)\n",
         "",
         _TESTS,
-        "after some requests no body is taken any more",
+        "after some requests no body is accepted",
     ),
     Fault(
         "guard/large-bodies-take-all",

@@ -183,7 +183,7 @@ FAULTS: Final = (
         '    log.error("unexpected error", exc_info=error, extra={"path": request.scope.get("path")})\n',
         "",
         (f"{_TESTS}/http/test_exception_handlers.py",),
-        "an error of ours is seen by nobody",
+        "an internal error is not visible",
     ),
     Fault(
         "common/problems-without-details",

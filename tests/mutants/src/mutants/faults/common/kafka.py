@@ -49,7 +49,7 @@ FAULTS: Final = (
         'enable_auto_commit=False,\n        auto_offset_reset="earliest",  # a record',
         'enable_auto_commit=True,\n        auto_offset_reset="earliest",  # a record',
         _CLIENT_TESTS,
-        "offsets are committed on a timer, of records that nobody has finished",
+        "offsets of unfinished records are committed on a timer",
     ),
     Fault(
         "common/kafka-from-the-end",
@@ -89,7 +89,7 @@ FAULTS: Final = (
         "transactional_id=transactional_id,",
         'transactional_id=f"{transactional_id}-{id(settings)}",',
         _CLIENT_TESTS,
-        "nobody is fenced: a process that was cut off goes on writing",
+        "no process is fenced: one that was cut off goes on writing",
     ),
     Fault(
         "common/kafka-transaction-timeout-ignored",

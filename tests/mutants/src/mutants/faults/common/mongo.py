@@ -131,7 +131,7 @@ FAULTS: Final = (
         'delete_one({"_id": self._owner, "lsid": mine})',
         'delete_one({"_id": self._owner})',
         _OWNER_TESTS,
-        "whoever comes after the successor does not find it",
+        "the owner after the successor does not find it",
     ),
     Fault(
         "common/owner-stays-named",

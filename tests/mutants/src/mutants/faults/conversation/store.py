@@ -165,7 +165,7 @@ FAULTS: Final = (
         '        fields["conversationId"] = conversation_id\n',
         "        pass\n",
         _STORED,
-        "a message whose first status named nobody is in no thread",
+        "a message whose first status named no recipient is in no thread",
     ),
     Fault(
         "conversation/usage-twice",

@@ -23,7 +23,7 @@ FAULTS: Final = (
         'else f"{key}|{failure}"',
         "else key",
         _ODD,
-        "the second reason why a message failed is told to nobody",
+        "the second reason why a message failed is not reported",
     ),
     Fault(
         "conversation/torn-texts-are-stored-replaced",
@@ -230,7 +230,7 @@ FAULTS: Final = (
         '        "origin-offset": str(record.offset),\n',
         "",
         _WORKER,
-        "nobody finds the record that a dead letter was",
+        "the record of a dead letter cannot be found",
     ),
     Fault(
         "conversation/letters-without-their-value",

@@ -64,7 +64,7 @@ FAULTS: Final = (
         "        self.tools.limits.slots.release()\n        self.moved.set()\n",
         "        self.moved.set()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
-        "after as many sends as there are slots nothing is sent any more",
+        "after as many sends as there are slots nothing more is sent",
     ),
     Fault(
         "sender/session-slot-not-released-when-idle",

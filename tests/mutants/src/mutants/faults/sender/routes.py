@@ -73,7 +73,7 @@ FAULTS: Final = (
         "route_handlers=handlers, guards=[guard], tags",
         "route_handlers=handlers, tags",
         (_TESTS_OF_ROUTES,),
-        "anybody sends without a key",
+        "a client can send without a key",
     ),
     Fault(
         "sender/route-other-scope",
@@ -145,7 +145,7 @@ FAULTS: Final = (
         '"statuses": _now(lambda: sender.statuses.ready)',
         '"statuses": _now(lambda: sender.group.ready)',
         (_TESTS_OF_WIRING,),
-        "nobody sees that statuses are not read",
+        "it is not visible that statuses are not read",
     ),
     Fault(
         "sender/wiring-ready-without-indexes",

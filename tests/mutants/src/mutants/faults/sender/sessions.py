@@ -181,7 +181,7 @@ FAULTS: Final = (
         "                if step.recorded:\n                    self.commits.write(CommitEntry((results.result(job, entry, self.flow.now()),)))\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_nothing_is_committed_past_a_send_that_has_not_ended",),
-        "nobody learns that a send is in doubt",
+        "no report says that a send is in doubt",
     ),
     Fault(
         "sender/session-doubt-told-again",
@@ -333,7 +333,7 @@ FAULTS: Final = (
         "        look = known or doubted\n",
         "        look = known\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_doubt_is_told_of_watched_and_looked_at_again_when_it_is_settled",),
-        "a settled doubt is claimed in vain before it is looked up",
+        "a settled doubt is claimed without effect before it is looked up",
     ),
     Fault(
         "sender/letters-of-invented-chatbots",

@@ -1,0 +1,156 @@
+"""Faults in how a step of a send is recorded in the journal and counted."""
+
+from typing import Final
+
+from mutants.fault import Fault
+
+_FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
+_CORE: Final = "services/sender/src/sender/delivery/core.py"
+_TESTS_OF_STEPS: Final = "services/sender/tests/delivery/test_attempt.py"
+
+FAULTS: Final = (
+    Fault(
+        "sender/flow-contested-claim-is-taken-back",
+        _FLOW,
+        "                return self._left(standing)\n",
+        "                return standing\n",
+        (_TESTS_OF_STEPS,),
+        "two sessions take a send from each other",
+    ),
+    Fault(
+        "sender/flow-contested-doubt-is-taken-back",
+        _FLOW,
+        "        if doubted and entry is not None and is_contested(entry, owner):\n",
+        "        if False:\n",
+        (_TESTS_OF_STEPS,),
+        "two sessions keep a send in doubt for ever",
+    ),
+    Fault(
+        "sender/lanes-two-records-of-a-send",
+        "services/sender/src/sender/dispatch/lanes.py",
+        "            if (behind := self._under_way.get(send)) is not None:\n",
+        "            if (behind := None) is not None:\n",
+        ("services/sender/tests/dispatch/test_lanes.py",),
+        "a record with a forged replay header is worked on at the same time as its send",
+    ),
+    Fault(
+        "sender/flow-sent-is-dropped",
+        _FLOW,
+        "            if not isinstance(outcome, Sent):\n                return self",
+        "            if True:\n                return self",
+        (_TESTS_OF_STEPS,),
+        "that Meta has a message is lost when another session has taken over",
+    ),
+    Fault(
+        "sender/flow-claim-of-another-counts",
+        _FLOW,
+        "entry.state is State.CLAIMED and entry.owner == owner\n",
+        "entry.state is State.CLAIMED\n",
+        (_TESTS_OF_STEPS,),
+        "a session that finds another's claim changed waits for it",
+    ),
+    Fault(
+        "sender/flow-record-not-compared",
+        _FLOW,
+        "            if standing.token == move.won:\n                return StepResult(outcome, standing, recorded=True)\n",
+        "            return StepResult(outcome, standing, recorded=True)\n",
+        (_TESTS_OF_STEPS,),
+        "a status that came during a failed call is not heeded",
+    ),
+    Fault(
+        "sender/flow-recorded-not-told",
+        _FLOW,
+        "                return StepResult(outcome, standing, recorded=True)",
+        "                return StepResult(outcome, standing)",
+        (_TESTS_OF_STEPS,),
+        "what was done is not counted or told",
+    ),
+    Fault(
+        "sender/flow-journal-not-looked-at",
+        _FLOW,
+        "        entry = await self.loads.submit(job.journal_id) if look else None\n",
+        "        entry = None\n",
+        (_TESTS_OF_STEPS,),
+        "a retry begins by trying to claim a send that is claimed already",
+    ),
+    Fault(
+        "sender/flow-journal-always-looked-at",
+        _FLOW,
+        "        entry = await self.loads.submit(job.journal_id) if look else None\n",
+        "        entry = await self.loads.submit(job.journal_id)\n",
+        (_TESTS_OF_STEPS,),
+        "every first send costs a read of MongoDB",
+    ),
+    Fault(
+        "sender/flow-replay-not-begun",
+        _FLOW,
+        "            if entry is not None and reopens(job.replay, entry):\n",
+        "            if False:\n",
+        (_TESTS_OF_STEPS,),
+        "an operator's replay does nothing",
+    ),
+    Fault(
+        "sender/core-replay-ignores-late-status",
+        _CORE,
+        "entry.letter and entry.wamid is None\n",
+        "entry.letter\n",
+        (_TESTS_OF_STEPS,),
+        "a replay sends again what a late status says Meta has",
+    ),
+    Fault(
+        "sender/flow-attempt-not-counted",
+        _FLOW,
+        "            trial.number,\n            phone_number_id=",
+        "            1,\n            phone_number_id=",
+        (_TESTS_OF_STEPS,),
+        "no send ever runs out of attempts",
+    ),
+    Fault(
+        "sender/flow-claim-owner",
+        _FLOW,
+        "            owner=trial.owner,\n            token=new_token(),\n            now=now,",
+        '            owner="",\n            token=new_token(),\n            now=now,',
+        (_TESTS_OF_STEPS,),
+        "a session does not know its own claims",
+    ),
+    Fault(
+        "sender/flow-strikes-not-counted",
+        _FLOW,
+        "            strikes=trial.strikes,\n            now=self.now(),\n            rules=self.rules,\n        )\n        had_links",
+        "            strikes=0,\n            now=self.now(),\n            rules=self.rules,\n        )\n        had_links",
+        (_TESTS_OF_STEPS,),
+        "a throttled conversation is tried again and again at the same pace",
+    ),
+    Fault(
+        "sender/flow-file-strikes-not-counted",
+        _FLOW,
+        "        return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now",
+        "        return outcome_of(failure, attempt=trial.number, strikes=0, now",
+        (_TESTS_OF_STEPS,),
+        "a file that does not come is asked for again and again at the same pace",
+    ),
+    Fault(
+        "sender/flow-edge",
+        _FLOW,
+        "body, edge=edge_of(request))",
+        'body, edge="messages")',
+        (_TESTS_OF_STEPS,),
+        "marketing messages do not go by the Marketing Messages API",
+    ),
+    Fault(
+        "sender/step-callback-of-no-number",
+        _FLOW,
+        "self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)",
+        'self.callbacks.data_of(journal_id, "", traceparent)',
+        (f"{_TESTS_OF_STEPS}::test_a_send_is_claimed_before_the_call_and_recorded_after_it",),
+        "no status of a send is taken for its own",
+    ),
+    Fault(
+        "sender/step-callback-unsigned",
+        _FLOW,
+        "        callback = self.callbacks.data_of(journal_id, credentials.phone_number_id, traceparent)\n",
+        '        callback = f"wce:{journal_id}"\n',
+        (f"{_TESTS_OF_STEPS}::test_a_send_is_claimed_before_the_call_and_recorded_after_it",),
+        "anyone can name a send of another tenant",
+    ),
+)
