@@ -160,7 +160,9 @@ async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing()
     lanes = Lanes()
     for number in range(2):
         lanes.offer(Item(f"w{number}", "lane-w", "bot-w", number, 0, None, number, None))
-    worker = SimpleNamespace(sessions=[SimpleNamespace(lanes=lanes, in_doubt={}, steps=set(), owns=lambda _: True)])
+    worker = SimpleNamespace(
+        sessions=[SimpleNamespace(lanes=lanes, state=SimpleNamespace(in_doubt={}, steps=set()), owns=lambda _: True)]
+    )
 
     class NoPaces:
         def numbers(self):
@@ -187,7 +189,7 @@ def test_a_bucket_says_how_many_may_go_at_once():
 async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
     """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
     ours = {"stays", "goes"}
-    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), in_doubt={}, steps=set())
+    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), state=SimpleNamespace(in_doubt={}, steps=set()))
     paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
     for chatbot_id in ours:
         paces.number(chatbot_id)

@@ -81,7 +81,7 @@ from sender.waiting.scheduler import ScheduleWriters
 from sender.worker.dead_letters import DeadLetterCounts
 from sender.worker.parts import Limits, WorkerParts
 from sender.worker.permits import PrioritySemaphore
-from sender.worker.session import SenderWorker
+from sender.worker.worker import SenderWorker
 
 log = logging.getLogger(__name__)
 
@@ -211,23 +211,23 @@ class Sender:
             on_accepted=self.reports.works,
         )
         limits = Limits(
-            slots=PrioritySemaphore(settings.sender_max_in_flight),
+            permits=PrioritySemaphore(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
         return SenderWorker(
             WorkerParts(
-                flow=flow,
-                watch=self.watch,
-                parker=self.parker,
-                letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
+                delivery=flow,
+                doubt_watcher=self.watch,
+                parking_writers=self.parker,
+                dead_letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
                 limits=limits,
-                paces=self.paces,
-                shares=VirtualClock(self.paces.terms),
-                recent=RecentSends(self.store),
-                schedules=self.scheduler.of_partition,
+                rate_limits=self.paces,
+                virtual_clock=VirtualClock(self.paces.terms),
+                recent_sends=RecentSends(self.store),
+                scheduler_of=self.scheduler.of_partition,
                 tenants=self.tenants,
-                endings=self.endings,
+                end_log=self.endings,
             )
         )
 

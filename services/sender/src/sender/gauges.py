@@ -16,7 +16,7 @@ from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.waiting.parked_store import COLLECTION as PARKED
 from sender.waiting.scheduled_store import COLLECTION as SCHEDULED
-from sender.worker.session import SenderWorker
+from sender.worker.worker import SenderWorker
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Readings:
     def _by_state(self) -> Values:
         """Sends in memory that are under way, ready, in doubt, or wait for something else."""
         sessions = self._worker.sessions
-        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
-        in_flight = sum(len(s.steps) for s in sessions)
+        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.state.in_doubt) for s in sessions)
+        in_flight = sum(len(s.state.steps) for s in sessions)
         blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
         return [(("in_flight",), in_flight), (("ready",), ready), (("in_doubt",), in_doubt), (("blocked",), blocked)]
 

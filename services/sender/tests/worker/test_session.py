@@ -410,12 +410,12 @@ async def test_what_waits_for_meta_in_a_long_outage_is_told_of_once_and_stays_in
         await until(lambda: len(told_of_waits(world)) == 3)
         world.ask("m3", to=2)
         await until(lambda: len(told_of_waits(world)) == 4)
-        world.session.moved.set()
+        world.session.state.changed.set()
         await quiet(0.3)
         assert told_of_waits(world) == [(f"m{n}", None, 10.0) for n in range(4)]
         assert (world.parked.sends, world.kafka.committed) == ({}, {})
         world.flow.breaker.away = 0.0
-        world.session.moved.set()
+        world.session.state.changed.set()
         await world.until_done("m0", "m1", "m2", "m3")
     assert len(told_of_waits(world)) == 4
 
@@ -480,7 +480,7 @@ async def test_the_breaker_is_told_when_each_call_begins_and_ends():
 
 
 async def test_while_meta_is_away_nothing_is_called_and_when_it_is_back_all_goes(monkeypatch):
-    monkeypatch.setattr("sender.worker.session._AWAY_POLL_SECONDS", 3_600.0)
+    monkeypatch.setattr("sender.worker.dispatcher._AWAY_POLL_SECONDS", 3_600.0)
     world = World()
     world.flow.breaker.away = float("inf")
     world.ask("m1")

@@ -4,9 +4,9 @@ from typing import Final
 
 from mutants.fault import Fault
 
+_DISPATCHER: Final = "services/sender/src/sender/worker/dispatcher.py"
 _SCOPES: Final = "services/sender/src/sender/delivery/scopes.py"
 _REFUSED: Final = "services/sender/src/sender/limits/refusals.py"
-_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
 _GATES: Final = "services/sender/src/sender/dispatch/holds.py"
 _TESTS_OF_SCOPES: Final = "services/sender/tests/delivery/test_scopes.py"
 _TESTS_OF_REFUSED: Final = "services/sender/tests/limits/test_refusals.py"
@@ -31,8 +31,8 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/set-aside-without-store",
-        _HANDLERS,
-        "            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)\n",
+        _DISPATCHER,
+        "            await self._scheduler.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)\n",
         "            pass\n",
         (_TESTS_OF_SESSIONS,),
         "a send whose template is refused is finished on the topic and stands nowhere else",

@@ -68,8 +68,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-slots-of-default",
         _APP,
-        "slots=PrioritySemaphore(settings.sender_max_in_flight),",
-        "slots=PrioritySemaphore(1_024),",
+        "permits=PrioritySemaphore(settings.sender_max_in_flight),",
+        "permits=PrioritySemaphore(1_024),",
         (_TESTS_OF_WIRING,),
         "the bound on calls under way is ignored",
     ),
