@@ -362,7 +362,7 @@ class World:
         self.accounts = {"b": SimpleNamespace()}
         tenants = Tenants(10)
         self.parked, self.scheduled = ParkStore(self.events), ScheduleStore(self.events)
-        self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, most=100)
+        self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, max_running=100)
         self.lately = []
         self.slots = PrioritySemaphore(slots)
         self.limits = Limits(permits=self.slots, bounds=bounds or PATIENT, drain_seconds=drain)
@@ -375,7 +375,7 @@ class World:
                 dead_letters=DeadLetterCounts(self.letters, self.accounts, tenants),
                 limits=self.limits,
                 rate_limits=self.paces,
-                virtual_clock=VirtualClock(self.paces.terms),
+                virtual_clock=VirtualClock(self.paces.share_of),
                 recent_sends=SimpleNamespace(read=self.read_lately),
                 scheduler_of=self.scheduler.of_partition,
                 tenants=tenants,

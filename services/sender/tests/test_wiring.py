@@ -175,7 +175,7 @@ PLACES = {
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
     "sender_journal_days": lambda b: b.sender.store._retention == timedelta(days=29),
-    "sender_max_in_flight": lambda b: (b.tools.limits.permits._free, b.sender.paces.most) == (777, 388),
+    "sender_max_in_flight": lambda b: (b.tools.limits.permits._free, b.sender.paces.max_running) == (777, 388),
     "sender_messages_per_second": lambda b: (b.sender.paces.rate, b.sender.throughput._default) == (17.0, 17.0),
     "sender_pair_pace": lambda b: b.sender.paces.pairs is None,
     "sender_park_seconds": lambda b: b.tools.limits.bounds.long_seconds == 5.5,
@@ -185,7 +185,7 @@ PLACES = {
     "sender_session_records": lambda b: (
         (
             b.tools.limits.bounds.total,
-            b.tools.limits.bounds.group,
+            b.tools.limits.bounds.tenant,
             b.tools.limits.bounds.lane,
         )
         == (2_200, 1_100, 110)
@@ -309,7 +309,7 @@ async def test_each_status_tells_who_is_who_and_which_window_is_closed(known):
         data=status,
     )  # fmt: skip
     await made.sender.statuses._handle([SimpleNamespace(value=encode(event), offset=1)])
-    assert made.sender.paces.persons.named("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
+    assert made.sender.paces.persons.name_of("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
     assert set(made.sender.windows._refused) == {"15|u:DE.1", "15|p:4915112345678"}
     await made.close()
 
@@ -376,7 +376,7 @@ async def test_a_step_works_with_the_parts_of_its_sender(still):
         sender.paces,
     )
     assert tools.recent_sends._store is sender.store
-    assert tools.virtual_clock.terms == sender.paces.terms
+    assert tools.virtual_clock.share_of == sender.paces.share_of
     assert tools.scheduler_of == sender.scheduler.of_partition
     assert (sender.media._store, sender.media._client, sender.media._fetcher) == (
         sender.media_store,
@@ -470,7 +470,7 @@ async def test_a_change_of_an_account_drops_its_token_asks_meta_and_releases_wha
     assert (list(sender.credentials._kept), released) == (["other"], ["b"])
     assert sender.throughput._due == {"b": 0.0, "other": 1e12}
     assert (sender._plan_of("b"), sender._plan_of("unknown")) == ("gold", "")
-    assert (sender.paces.terms("b").weight, sender.paces.terms("unknown").weight) == (7.0, 2.0)
+    assert (sender.paces.share_of("b").weight, sender.paces.share_of("unknown").weight) == (7.0, 2.0)
 
 
 async def test_news_of_a_number_reach_its_pace(bench):

@@ -223,7 +223,7 @@ class Sender:
                 dead_letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
                 limits=limits,
                 rate_limits=self.paces,
-                virtual_clock=VirtualClock(self.paces.terms),
+                virtual_clock=VirtualClock(self.paces.share_of),
                 recent_sends=RecentSends(self.store),
                 scheduler_of=self.scheduler.of_partition,
                 tenants=self.tenants,
@@ -238,7 +238,7 @@ class Sender:
             settings.sender_plan_weights,
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
-            most=max(1, settings.sender_max_in_flight // 2),
+            max_running=max(1, settings.sender_max_in_flight // 2),
             pairs=_pairs_of(settings),
         )
 
@@ -274,7 +274,7 @@ class Sender:
         if failed_with == OPTED_OUT:
             self.opt_outs.failed(status.journal_id or "", utc_now())
         if status.chatbot_id is not None:
-            self.paces.met(status.chatbot_id, None, status.contact)
+            self.paces.learn_contact(status.chatbot_id, None, status.contact)
         if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
             self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 

@@ -114,8 +114,8 @@ class Dispatcher:
         known = known or SET_ASIDE in job.headers
         doubted = item.id in self._state.in_doubt
         look = known or doubted
-        ends = self._lanes.ends(item, self._now())
-        reservation = Reservation(self._rates.number(item.group), paced=item.paced)
+        ends = self._lanes.give_up_error(item, self._now())
+        reservation = Reservation(self._rates.number(item.tenant), paced=item.paced)
         try:
             step = await self._delivery.step(
                 job,

@@ -39,12 +39,12 @@ class Effects:
         """Let the lane go on or wait, and write what the producer has to learn."""
         job, entry, outcome = item.payload, step.entry, step.outcome
         if step.answered and not (isinstance(outcome, Defer) and outcome.hold):
-            self._lanes.open(item.group)
+            self._lanes.lift(item.tenant)
         if not isinstance(outcome, InDoubt):
             self._end_doubt(item)
         self._keep_rate(item, step)
         if isinstance(outcome, Sent) and step.recorded:
-            self._rates.met(job.chatbot_id, job.to, outcome.contact)
+            self._rates.learn_contact(job.chatbot_id, job.to, outcome.contact)
         match outcome:
             case Sent() | Dead():
                 assert entry is not None  # noqa: S101  # an end is always recorded
@@ -76,7 +76,7 @@ class Effects:
         """Write what a record, or a parked send, has led to; with that it is finished."""
         parked = (item.id, item.parked) if item.parked is not None else None
         if parked is not None:
-            self._lanes.shelf.leaves_over(parked[1])
+            self._lanes.overflow.copy_ended(parked[1])
         self._commits.write(CommitEntry(outgoing, item.partition, item.offset, parked))
 
     def _write_end(self, item: Item[Job], entry: Entry, *, recorded: bool) -> None:
@@ -94,9 +94,9 @@ class Effects:
     def _hold(self, item: Item[Job], step: StepResult, hold: Hold) -> None:
         """Have the number wait. The producer learns of the first time that this message is refused with it."""
         reason = item.wait.error if item.wait is not None else None
-        self._lanes.hold(item.group, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
+        self._lanes.hold(item.tenant, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
         if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:
-            due = self._lanes.until(item.group)
+            due = self._lanes.holds.until(item.tenant)
             item.told = step.entry.error.reason if step.entry.error is not None else None
             result = results.result(item.payload, step.entry, self._delivery.now(), due=due)
             self._commits.write(CommitEntry((result,)))
@@ -104,9 +104,9 @@ class Effects:
     def _keep_rate(self, item: Item[Job], step: StepResult) -> None:
         rates, outcome = self._rates, step.outcome
         if item.paced and step.recorded and isinstance(outcome, Sent | InDoubt):
-            rates.taken(item.lane, self._now())
+            rates.sent(item.lane, self._now())
         elif isinstance(outcome, Defer) and is_too_fast(outcome.error):
-            rates.number(item.group).too_fast(self._now())
+            rates.number(item.tenant).throttled(self._now())
         elif isinstance(outcome, Defer) and step.answered and is_pair_limit(outcome.error):
             rates.pair_refused(item.lane, self._now())
 

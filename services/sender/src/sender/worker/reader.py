@@ -32,7 +32,8 @@ class Reader:
     def __init__(self, state: SessionState, parts: WorkerParts, storage: Storage, effects: Effects) -> None:
         self._state = state
         self._kafka = state.kafka
-        self._lanes = state.lanes
+        self._loading = state.lanes.loading
+        self._arrivals = state.lanes.arrivals
         self._commits = state.commits
         self._storage = storage
         self._effects = effects
@@ -52,8 +53,8 @@ class Reader:
         sends = next(tp for tp in self._kafka.partitions if tp.topic == topics.SEND.name)
         end = (await self._kafka.consumer.end_offsets([sends]))[sends]
         while not self._kafka.stopping.is_set():
-            if self._lanes.shelf.is_behind and await self._kafka.consumer.position(sends) > min(last_parked, end - 1):
-                self._lanes.shelf.caught_up()
+            if self._loading.is_behind and await self._kafka.consumer.position(sends) > min(last_parked, end - 1):
+                self._loading.caught_up()
                 self._state.changed.set()
             # Retries are read first: a flood of new messages must not make them late.
             await self._admit(await self._fetch_retries(0))
@@ -92,10 +93,10 @@ class Reader:
                     self._commits.write(CommitEntry((judged,), tp, record.offset))
                 elif isinstance(judged, Job):
                     scheduled.append((tp, judged))
-                elif self._lanes.park(judged):
+                elif self._arrivals.park(judged):
                     parked.append(judged)
                 else:
-                    self._drop(self._lanes.offer(judged))
+                    self._drop(self._arrivals.offer(judged))
         if records:
             self._state.changed.set()
         if parked:

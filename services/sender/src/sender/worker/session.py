@@ -40,7 +40,7 @@ class Session:
         self._doubt_watcher = parts.doubt_watcher
         self._tasks = TaskSupervisor()
         self._commits = Commits(kafka, self._remove_parked, self._remove_scheduled)
-        self.lanes: Lanes[Job] = Lanes(bounds, parts.virtual_clock, rates.pair_ready_at, rates.persons.named)
+        self.lanes: Lanes[Job] = Lanes(bounds, parts.virtual_clock, rates.pair_ready_at, rates.persons.name_of)
         self.state = state = SessionState(kafka, partition, self.lanes, self._commits, self._tasks)
         self._parking = Parking(parts.parking_writers, self.lanes, partition, state.in_doubt.__contains__, kafka.tried)
         self._scheduler = parts.scheduler_of(partition, self._release_scheduled)
@@ -86,7 +86,7 @@ class Session:
 
     def release(self, chatbot_id: str) -> None:
         """The account has changed: let one of its sends try now."""
-        self.lanes.release(chatbot_id, self._now().timestamp())
+        self.lanes.holds.probe_now(chatbot_id, self._now().timestamp())
         self.state.changed.set()
 
     def retry_subject(self, chatbot_id: str, subject: str | None) -> None:

@@ -20,7 +20,7 @@ class Storage:
 
     def __init__(self, state: SessionState, parking: Parking, scheduler: Scheduler, telling: Telling) -> None:
         self._state = state
-        self._overflow = state.lanes.shelf
+        self._overflow = state.lanes.overflow
         self.parking = parking
         self.scheduler = scheduler
         self._telling = telling

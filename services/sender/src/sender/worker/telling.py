@@ -33,7 +33,7 @@ class Telling:
         """Say of each of these, which are to be parked, what it waits for."""
         now = self._flow.now().timestamp()
         for item in items:
-            item.wait = wait_of(item, self._lanes.wait_of(item.group, now) or self._outage(now))
+            item.wait = wait_of(item, self._lanes.holds.wait_of(item.tenant, now) or self._outage(now))
 
     def of_parked(self, item: Item[Job]) -> tuple[Outgoing, ...]:
         """What is told of a send that is in the store now."""

@@ -29,7 +29,7 @@ class SenderWorker:
     def is_held(self, chatbot_id: str) -> bool:
         """Whether Meta refuses the chatbot's number or token, as far as this process knows."""
         now = self._parts.delivery.now().timestamp()
-        return any(session.lanes.is_held(chatbot_id, now) for session in self.sessions)
+        return any(session.lanes.holds.is_refused(chatbot_id, now) for session in self.sessions)
 
     def taken_again(self, chatbot_id: str, subject: str | None) -> None:
         """Meta accepts a template or kind that it had refused (None: perhaps any of the chatbot's)."""

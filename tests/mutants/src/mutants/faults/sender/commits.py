@@ -102,7 +102,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-pair-not-counted",
         _EFFECTS,
-        "            rates.taken(item.lane, self._now())\n",
+        "            rates.sent(item.lane, self._now())\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_what_meta_took_counts_for_the_pace_of_its_recipient",),
         "the limit per recipient is run into",
@@ -118,7 +118,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-too-fast-not-heeded",
         _EFFECTS,
-        "            rates.number(item.group).too_fast(self._now())\n",
+        "            rates.number(item.tenant).throttled(self._now())\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_too_fast_goes_slower",),
         "a number that is throttled goes on as fast",
@@ -290,9 +290,9 @@ FAULTS: Final = (
     Fault(
         "sender/session-account-change-opens-all",
         _SESSION,
-        "        self.lanes.release(chatbot_id, self._now().timestamp())\n",
-        "        for group in list(self.lanes.sizes()):\n"
-        "            self.lanes.release(group, self._now().timestamp())\n",
+        "        self.lanes.holds.probe_now(chatbot_id, self._now().timestamp())\n",
+        "        for tenant in list(self.lanes.memory.by_tenant()):\n"
+        "            self.lanes.holds.probe_now(tenant, self._now().timestamp())\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "a change of one account has all held numbers tried",
     ),

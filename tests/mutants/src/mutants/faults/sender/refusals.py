@@ -40,8 +40,8 @@ FAULTS: Final = (
     Fault(
         "sender/campaign-takes-the-probe",
         _GATES,
-        "        (gate.first if lane.awaited else gate.later).append(lane)\n",
-        "        gate.later.append(lane)\n",
+        "        (held.urgent if lane.urgent else held.campaigns).append(lane)\n",
+        "        held.campaigns.append(lane)\n",
         ("services/sender/tests/dispatch/test_lanes.py",),
         "a number that is held is probed with its campaign, while people wait for replies",
     ),

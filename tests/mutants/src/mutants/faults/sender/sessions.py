@@ -79,7 +79,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-never-caught-up",
         _READER,
-        "                self._lanes.shelf.caught_up()\n",
+        "                self._loading.caught_up()\n",
         "",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -281,7 +281,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-hold-by-lane",
         _EFFECTS,
-        "self._lanes.hold(item.group, self._now()",
+        "self._lanes.hold(item.tenant, self._now()",
         "self._lanes.hold(item.lane, self._now()",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "a refused number goes on with its other conversations",
@@ -297,7 +297,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-never-opened",
         _EFFECTS,
-        "            self._lanes.open(item.group)\n",
+        "            self._lanes.lift(item.tenant)\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_is_let_go_as_a_whole_when_meta_answers",),
         "a number that was held goes on one message at a time",

@@ -88,7 +88,7 @@ FAULTS: Final = (
     Fault(
         "visible/held-number-is-not-named",
         _TELLING,
-        "self._lanes.wait_of(item.group, now) or self._outage(now)",
+        "self._lanes.holds.wait_of(item.tenant, now) or self._outage(now)",
         "self._outage(now)",
         _TESTS_OF_SESSIONS,
         "who waits behind a refused token is told to wait for others",
