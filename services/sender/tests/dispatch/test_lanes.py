@@ -479,28 +479,28 @@ def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
 
 
 def test_prefixes_follow_the_finished_records_over_gaps():
-    prefixes = OffsetTracker()
+    offsets = OffsetTracker()
     for offset in (3, 4, 7, 9):
-        prefixes.opened("p", offset)
-    prefixes.done("p", 4)
-    assert prefixes.committable() == {}
-    prefixes.done("p", 3)
-    assert prefixes.committable() == {"p": 7}  # what lies between is nobody's
-    assert prefixes.committable() == {}
-    prefixes.done("p", 9)
-    prefixes.done("p", 7)
-    assert prefixes.committable() == {"p": 10}
+        offsets.track("p", offset)
+    offsets.done("p", 4)
+    assert offsets.committable() == {}
+    offsets.done("p", 3)
+    assert offsets.committable() == {"p": 7}  # what lies between is nobody's
+    assert offsets.committable() == {}
+    offsets.done("p", 9)
+    offsets.done("p", 7)
+    assert offsets.committable() == {"p": 10}
 
 
 @given(st.permutations(range(12)))
 def test_a_prefix_never_passes_an_unfinished_record(order):
-    prefixes, finished, committed = OffsetTracker(), set(), 0
+    offsets, finished, committed = OffsetTracker(), set(), 0
     for offset in range(12):
-        prefixes.opened("p", offset)
+        offsets.track("p", offset)
     for offset in order:
-        prefixes.done("p", offset)
+        offsets.done("p", offset)
         finished.add(offset)
-        committed = prefixes.committable().get("p", committed)
+        committed = offsets.committable().get("p", committed)
         assert committed == next(n for n in range(13) if n not in finished)
     assert committed == 12
 
@@ -608,7 +608,7 @@ class Conversations(RuleBasedStateMachine):
     def begin(self):
         """A session, as the sender begins one: what is parked is marked, and retries are read first."""
         bounds = Bounds(lane=2, tenant=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds, name_of=lambda name: self.known_as.get(name, name)), OffsetTracker()
+        self.lanes, self.offsets = Lanes(bounds, name_of=lambda name: self.known_as.get(name, name)), OffsetTracker()
         self.busy, self.writing, self.loading, self.effects = [], [], [], []
         self.position = dict(self.committed)
         self.lanes.loading.fall_behind()
@@ -636,7 +636,7 @@ class Conversations(RuleBasedStateMachine):
     def reads_next(self, topic):
         one = replace(self.topics[topic][self.position[topic]])
         self.position[topic] += 1
-        self.prefixes.opened(one.partition, one.offset)
+        self.offsets.track(one.partition, one.offset)
         self.unfinished[one.partition, one.offset] = one
         if self.lanes.arrivals.park(one):
             self.writing.append([one])
@@ -658,9 +658,9 @@ class Conversations(RuleBasedStateMachine):
             if one.partition is None:
                 self.unremoved.append((self.lanes.overflow, one))
             else:
-                self.prefixes.done(one.partition, one.offset)
+                self.offsets.done(one.partition, one.offset)
                 del self.unfinished[one.partition, one.offset]
-        self.committed.update(self.prefixes.committable())
+        self.committed.update(self.offsets.committable())
 
     @rule(data=st.data())
     def fails_and_begins_anew(self, data):

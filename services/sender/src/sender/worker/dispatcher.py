@@ -15,9 +15,9 @@ from sender.records.requests import SET_ASIDE, Job
 from sender.worker.commits import CommitEntry
 from sender.worker.effects import Effects
 from sender.worker.parts import WorkerParts
+from sender.worker.queued_events import QueuedEvents
 from sender.worker.state import SessionState
 from sender.worker.storage import Storage
-from sender.worker.telling import Telling
 
 _AWAY_POLL_SECONDS: Final = 0.25
 
@@ -37,7 +37,7 @@ class Dispatcher:
         parts: WorkerParts,
         storage: Storage,
         effects: Effects,
-        telling: Telling,
+        queued_events: QueuedEvents,
         owner: str,
     ) -> None:
         self._state = state
@@ -50,7 +50,7 @@ class Dispatcher:
         self._parking = storage.parking
         self._scheduler = storage.scheduler
         self._effects = effects
-        self._telling = telling
+        self._queued_events = queued_events
         self._owner = owner
         self._delivery = parts.delivery
         self._breaker = parts.delivery.breaker
@@ -72,8 +72,8 @@ class Dispatcher:
             if not isinstance(found, Item):
                 permits.release()
                 if found is None:
-                    for told in self._telling.of_outage():
-                        self._commits.write(CommitEntry((told,)))
+                    for event in self._queued_events.of_outage():
+                        self._commits.write(CommitEntry((event,)))
                     await self._until_changed(away)
                 else:
                     self._tasks.start(self._load(found), f"load {self._slot}")
@@ -129,7 +129,7 @@ class Dispatcher:
         finally:
             reservation.close()
         if step.contested:
-            self._commits.prove()
+            self._commits.prove_ownership()
         if isinstance(step.outcome, Apart):
             await self._scheduler.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)
         self._effects.apply(item, step)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Effects:
-    """Of one session. A record is finished exactly once: with the records that its step leads to."""
+    """Applies outcomes in one session. A record is finished once, together with the records that its step leads to."""
 
     def __init__(self, state: SessionState, parts: WorkerParts) -> None:
         self._lanes = state.lanes
@@ -73,7 +73,7 @@ class Effects:
                 self._lanes.block(item, outcome.until.timestamp(), self._now())
 
     def finish_record(self, item: Item[Job], *outgoing: Outgoing) -> None:
-        """Write what a record, or a parked send, has led to; with that it is finished."""
+        """Finish a record, or a parked send, with the records that it leads to."""
         parked = (item.id, item.parked) if item.parked is not None else None
         if parked is not None:
             self._lanes.overflow.copy_ended(parked[1])
@@ -92,7 +92,7 @@ class Effects:
         self.finish_record(item, results.result(job, entry, now), *letters)
 
     def _hold(self, item: Item[Job], step: StepResult, hold: Hold) -> None:
-        """Have the number wait. The producer learns of the first time that this message is refused with it."""
+        """Hold the number. The producer is told the first time that this message is refused."""
         reason = item.wait.error if item.wait is not None else None
         self._lanes.hold(item.tenant, self._now(), hold.base, hold.cap, refused=hold.refused, reason=reason)
         if hold.refused and item.strikes == 1 and step.recorded and step.entry is not None:

@@ -85,7 +85,7 @@ class Reader:
         partitions, now = self._state.partitions(), self._now()
         for tp, batch in records.items():
             for record in batch:
-                self._commits.opened(tp, record.offset)
+                self._commits.track(tp, record.offset)
                 judged = judge(tp, record, partitions=partitions, now=now, sampled=spans.chosen())
                 if isinstance(judged, Outgoing):
                     if judged.topic == topics.SEND_DLQ.name:

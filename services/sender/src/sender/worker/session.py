@@ -14,11 +14,11 @@ from sender.worker.commits import CommitEntry, Commits
 from sender.worker.dispatcher import Dispatcher
 from sender.worker.effects import Effects
 from sender.worker.parts import WorkerParts
+from sender.worker.queued_events import QueuedEvents
 from sender.worker.reader import Reader
 from sender.worker.state import SessionState
 from sender.worker.storage import Storage
 from sender.worker.task_supervisor import TaskSupervisor
-from sender.worker.telling import Telling
 
 
 class Session:
@@ -44,11 +44,11 @@ class Session:
         self.state = state = SessionState(kafka, partition, self.lanes, self._commits, self._tasks)
         self._parking = Parking(parts.parking_writers, self.lanes, partition, state.in_doubt.__contains__, kafka.tried)
         self._scheduler = parts.scheduler_of(partition, self._release_scheduled)
-        telling = Telling(parts.delivery, self.lanes, bounds.long_seconds, state.in_doubt)
-        storage = Storage(state, self._parking, self._scheduler, telling)
+        queued_events = QueuedEvents(parts.delivery, self.lanes, bounds.long_seconds, state.in_doubt)
+        storage = Storage(state, self._parking, self._scheduler, queued_events)
         effects = Effects(state, parts)
         self._reader = Reader(state, parts, storage, effects)
-        self._dispatcher = Dispatcher(state, parts, storage, effects, telling, self.owner)
+        self._dispatcher = Dispatcher(state, parts, storage, effects, queued_events, self.owner)
 
     async def run(self) -> None:
         """Work until asked to stop; then finish the calls under way and commit. Raises what made it fail."""

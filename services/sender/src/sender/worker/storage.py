@@ -9,8 +9,8 @@ from sender.records.requests import Job
 from sender.waiting.parking import Parking
 from sender.waiting.scheduler import Scheduler
 from sender.worker.commits import CommitEntry
+from sender.worker.queued_events import QueuedEvents
 from sender.worker.state import SessionState
-from sender.worker.telling import Telling
 
 _ALIVE_SECONDS: Final = 5.0
 
@@ -18,20 +18,22 @@ _ALIVE_SECONDS: Final = 5.0
 class Storage:
     """Parks sends, and stores those that have a `sendAt`. A record is committed only after its send is stored."""
 
-    def __init__(self, state: SessionState, parking: Parking, scheduler: Scheduler, telling: Telling) -> None:
+    def __init__(
+        self, state: SessionState, parking: Parking, scheduler: Scheduler, queued_events: QueuedEvents
+    ) -> None:
         self._state = state
         self._overflow = state.lanes.overflow
         self.parking = parking
         self.scheduler = scheduler
-        self._telling = telling
+        self._queued_events = queued_events
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
         """Park these sends, then finish the records of those that were not parked before."""
         fresh = [item for item in items if item.parked is None]
-        self._telling.explain(fresh)
+        self._queued_events.explain(fresh)
         await self._store(self.parking.park(items))
         for item in fresh:
-            self._state.commits.write(CommitEntry(self._telling.of_parked(item), item.partition, item.offset))
+            self._state.commits.write(CommitEntry(self._queued_events.of_parked(item), item.partition, item.offset))
         self._state.changed.set()
 
     def park_leaving(self) -> None:
@@ -44,7 +46,7 @@ class Storage:
         """Store sends until their `sendAt`, then finish their records. Each comes with its Kafka partition."""
         await self._store(self.scheduler.put([job for _, job in sends]))
         for tp, job in sends:
-            self._state.commits.write(CommitEntry(self._telling.of_scheduled(job), tp, job.position.offset))
+            self._state.commits.write(CommitEntry(self._queued_events.of_scheduled(job), tp, job.position.offset))
 
     async def _store(self, write: Coroutine[Any, Any, None]) -> None:
         kafka = self._state.kafka

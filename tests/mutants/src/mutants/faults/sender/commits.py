@@ -178,7 +178,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-parked-not-committed",
         _STORAGE,
-        "            self._state.commits.write(CommitEntry(self._telling.of_parked(item), item.partition, item.offset))\n",
+        "            self._state.commits.write(CommitEntry(self._queued_events.of_parked(item), item.partition, item.offset))\n",
         "            pass\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -226,7 +226,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-scheduled-not-committed",
         _STORAGE,
-        "            self._state.commits.write(CommitEntry(self._telling.of_scheduled(job), tp, job.position.offset))\n",
+        "            self._state.commits.write(CommitEntry(self._queued_events.of_scheduled(job), tp, job.position.offset))\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send holds the commit position back until a restart",
@@ -323,8 +323,14 @@ FAULTS: Final = (
     Fault(
         "sender/commits-unparked-before",
         _COMMITS,
-        "        await self._session.commit(outgoing, self._offsets())\n        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n",
-        "        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n        await self._session.commit(outgoing, self._offsets())\n",
+        "        await self._session.commit(outgoing, self._offsets())\n"
+        "        unparked = [entry.parked for entry in batch if entry.parked is not None]\n"
+        "        if unparked:\n"
+        "            self._on_unparked(unparked)\n",
+        "        unparked = [entry.parked for entry in batch if entry.parked is not None]\n"
+        "        if unparked:\n"
+        "            self._on_unparked(unparked)\n"
+        "        await self._session.commit(outgoing, self._offsets())\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),

@@ -89,7 +89,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-not-opened",
         _READER,
-        "                self._commits.opened(tp, record.offset)\n",
+        "                self._commits.track(tp, record.offset)\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_a_send_is_told_of_and_its_record_committed_in_one_transaction",),
         "offsets are not tracked: a record is read again, or lost",
