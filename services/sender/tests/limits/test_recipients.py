@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -127,6 +128,14 @@ def test_a_number_that_is_given_to_another_person_is_theirs():
     assert persons.name_of(B) == B
     persons.learn("bot", None, Contact(user_id="DE.2", wa_id="4915112345679"))
     assert persons.name_of("bot|u:DE.2") == lane_of("bot", OTHER)
+
+
+def test_a_chain_of_names_leads_to_its_end_however_long_it_is():
+    persons = Persons()
+    wa_ids = [f"49151{n}000000" for n in range(6)]
+    for name, next_name in pairwise(wa_ids):
+        persons.learn("bot", next_name, Contact(wa_id=name))
+    assert {persons.name_of(lane_of("bot", name)) for name in wa_ids} == {lane_of("bot", wa_ids[0])}
 
 
 _wa_ids = st.sampled_from([f"49151{n}000000" for n in range(4)])
