@@ -25,7 +25,7 @@ from sender.waiting.scheduler import ScheduleWriters
 from sender.worker.dead_letters import DeadLetterCounts
 from sender.worker.parts import Limits, WorkerParts
 from sender.worker.permits import PrioritySemaphore
-from sender.worker.session import SenderWorker
+from sender.worker.worker import SenderWorker
 
 SEND, RETRY, DLQ, RESULTS = topics.SEND.name, topics.SEND_RETRY_2S.name, topics.SEND_DLQ.name, topics.SEND_RESULTS.name
 PARTITION = 0
@@ -362,22 +362,22 @@ class World:
         self.accounts = {"b": SimpleNamespace()}
         tenants = Tenants(10)
         self.parked, self.scheduled = ParkStore(self.events), ScheduleStore(self.events)
-        self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, most=100)
+        self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, max_running=100)
         self.lately = []
         self.slots = PrioritySemaphore(slots)
-        self.limits = Limits(slots=self.slots, bounds=bounds or PATIENT, drain_seconds=drain)
+        self.limits = Limits(permits=self.slots, bounds=bounds or PATIENT, drain_seconds=drain)
         self.parker, self.scheduler = ParkingWriters(self.parked), ScheduleWriters(self.scheduled)
         self.worker = SenderWorker(
             WorkerParts(
-                flow=self.flow,
-                watch=self.watch,
-                parker=self.parker,
-                letters=DeadLetterCounts(self.letters, self.accounts, tenants),
+                delivery=self.flow,
+                doubt_watcher=self.watch,
+                parking_writers=self.parker,
+                dead_letters=DeadLetterCounts(self.letters, self.accounts, tenants),
                 limits=self.limits,
-                paces=self.paces,
-                shares=VirtualClock(self.paces.terms),
-                recent=SimpleNamespace(read=self.read_lately),
-                schedules=self.scheduler.of_partition,
+                rate_limits=self.paces,
+                virtual_clock=VirtualClock(self.paces.share_of),
+                recent_sends=SimpleNamespace(read=self.read_lately),
+                scheduler_of=self.scheduler.of_partition,
                 tenants=tenants,
             )
         )

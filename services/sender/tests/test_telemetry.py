@@ -144,23 +144,25 @@ def test_callback_data_has_the_call_only_when_it_is_followed(exported, callbacks
 def test_lanes_say_what_is_ready_and_what_is_in_memory():
     lanes = Lanes()
     for number in range(3):
-        lanes.offer(Item(f"s{number}", f"lane{number % 2}", "bot", number, 0, None, number, None))
+        lanes.arrivals.offer(Item(f"s{number}", f"lane{number % 2}", "bot", number, 0, None, number, None))
     assert lanes.take(1.0) is not None
-    assert dict(lanes.sizes()) == {"bot": 3}
+    assert dict(lanes.memory.by_tenant()) == {"bot": 3}
     assert lanes.ready() == 1
-    assert lanes.held(1.0) == 0
+    assert lanes.holds.refused_count(1.0) == 0
     lanes.hold("bot", 1.0, 1.0, 10.0)
-    assert lanes.held(1.5) == 0  # it waits a little, as after 130429
+    assert lanes.holds.refused_count(1.5) == 0  # it waits a little, as after 130429
     lanes.hold("bot", 2.5, 10.0, 10.0, refused=True)
     lanes.hold("bot", 2.6, 1.0, 10.0)  # a call that was under way: no refusal is forgotten for it
-    assert lanes.held(3.0) == 1
+    assert lanes.holds.refused_count(3.0) == 1
 
 
 async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing():
     lanes = Lanes()
     for number in range(2):
-        lanes.offer(Item(f"w{number}", "lane-w", "bot-w", number, 0, None, number, None))
-    worker = SimpleNamespace(sessions=[SimpleNamespace(lanes=lanes, in_doubt={}, steps=set(), owns=lambda _: True)])
+        lanes.arrivals.offer(Item(f"w{number}", "lane-w", "bot-w", number, 0, None, number, None))
+    worker = SimpleNamespace(
+        sessions=[SimpleNamespace(lanes=lanes, state=SimpleNamespace(in_doubt={}, steps=set()), owns=lambda _: True)]
+    )
 
     class NoPaces:
         def numbers(self):
@@ -178,17 +180,17 @@ async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing()
 
 def test_a_bucket_says_how_many_may_go_at_once():
     pace = NumberRate(10.0)
-    pace.came(5.0, 4)
+    pace.count(5.0, 4)
     pace.reserve()
-    assert pace.room(5.0) == 5
-    assert pace.room(7.0) == 9
+    assert pace.available(5.0) == 5
+    assert pace.available(7.0) == 9
 
 
 async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
     """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
     ours = {"stays", "goes"}
-    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), in_doubt={}, steps=set())
-    paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, most=10)
+    session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), state=SimpleNamespace(in_doubt={}, steps=set()))
+    paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, max_running=10)
     for chatbot_id in ours:
         paces.number(chatbot_id)
     readings = Readings(SimpleNamespace(sessions=[session]), paces, CircuitBreaker(), Tenants(10))

@@ -89,8 +89,8 @@ class Bench:
     def __init__(self, **changes):
         self.settings = Settings(**{**GIVEN, **changes})
         self.sender = Sender(self.settings)
-        self.tools = self.sender.worker._tools
-        self.rules = self.tools.flow.rules
+        self.tools = self.sender.worker._parts
+        self.rules = self.tools.delivery.rules
 
     async def close(self):
         for part in ("credentials", "media_client", "fetcher", "windows", "mongo", "graph"):
@@ -146,9 +146,9 @@ def is_all(found, value):
 PLACES = {
     "accounts_internal_key": lambda b: bearer(b.sender.credentials._client) == "Bearer fake-key-for-accounts",
     "accounts_internal_url": lambda b: b.sender.credentials._client.base_url.host == "accounts.test",
-    "callback_accept_unsigned": lambda b: b.tools.flow.callbacks._unsigned is True,
-    "callback_keys": lambda b: b.tools.flow.callbacks._keys.keys == {"first": b"f" * 32, "second": b"s" * 32},
-    "callback_primary_key": lambda b: b.tools.flow.callbacks._keys.primary == "second",
+    "callback_accept_unsigned": lambda b: b.tools.delivery.callbacks._unsigned is True,
+    "callback_keys": lambda b: b.tools.delivery.callbacks._keys.keys == {"first": b"f" * 32, "second": b"s" * 32},
+    "callback_primary_key": lambda b: b.tools.delivery.callbacks._keys.primary == "second",
     "conversation_internal_key": lambda b: bearer(b.windows_client()._client) == "Bearer fake-key-for-conversation",
     "conversation_internal_url": lambda b: b.windows_client()._client.base_url.host == "conversation.test",
     "credentials_ttl_seconds": lambda b: b.sender.credentials._ttl == 61.0,
@@ -175,7 +175,7 @@ PLACES = {
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
     "sender_journal_days": lambda b: b.sender.store._retention == timedelta(days=29),
-    "sender_max_in_flight": lambda b: (b.tools.limits.slots._free, b.sender.paces.most) == (777, 388),
+    "sender_max_in_flight": lambda b: (b.tools.limits.permits._free, b.sender.paces.max_running) == (777, 388),
     "sender_messages_per_second": lambda b: (b.sender.paces.rate, b.sender.throughput._default) == (17.0, 17.0),
     "sender_pair_pace": lambda b: b.sender.paces.pairs is None,
     "sender_park_seconds": lambda b: b.tools.limits.bounds.long_seconds == 5.5,
@@ -185,7 +185,7 @@ PLACES = {
     "sender_session_records": lambda b: (
         (
             b.tools.limits.bounds.total,
-            b.tools.limits.bounds.group,
+            b.tools.limits.bounds.tenant,
             b.tools.limits.bounds.lane,
         )
         == (2_200, 1_100, 110)
@@ -241,7 +241,7 @@ async def test_the_limit_of_dead_letters_is_that_of_the_settings(monkeypatch):
     monkeypatch.setattr("sender.app.DeadLetterLimit", keep)
     bench = Bench()
     assert made == [bench.settings]
-    letters, sender = bench.tools.letters, bench.sender
+    letters, sender = bench.tools.dead_letters, bench.sender
     assert (letters._limit, letters._accounts, letters._tenants) == (sender.letters, sender.accounts, sender.tenants)
     assert sender.group._on_probe == sender.letters.probe
     await bench.close()
@@ -309,7 +309,7 @@ async def test_each_status_tells_who_is_who_and_which_window_is_closed(known):
         data=status,
     )  # fmt: skip
     await made.sender.statuses._handle([SimpleNamespace(value=encode(event), offset=1)])
-    assert made.sender.paces.persons.named("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
+    assert made.sender.paces.persons.name_of("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
     assert set(made.sender.windows._refused) == {"15|u:DE.1", "15|p:4915112345678"}
     await made.close()
 
@@ -363,17 +363,21 @@ async def test_one_piece_of_work_is_a_partition_of_all_four_topics(still):
 
 
 async def test_a_step_works_with_the_parts_of_its_sender(still):
-    sender, flow, tools = still.sender, still.tools.flow, still.tools
+    sender, flow, tools = still.sender, still.tools.delivery, still.tools
     names = ("accounts", "credentials", "graph", "media", "windows", "moves", "loads", "breaker")
     assert [name for name in names if getattr(flow, name) is not getattr(sender, name)] == []
     assert flow.on_rejected == sender.reports.report
     assert flow.silence == sender.clock.silence
     assert sender.clock._some is sender.watch.some
     assert sender.clock._window.total_seconds() == still.rules.in_doubt_seconds
-    assert (tools.watch, tools.parker, tools.paces) == (sender.watch, sender.parker, sender.paces)
-    assert tools.recent._store is sender.store
-    assert tools.shares.terms == sender.paces.terms
-    assert tools.schedules == sender.scheduler.of_partition
+    assert (tools.doubt_watcher, tools.parking_writers, tools.rate_limits) == (
+        sender.watch,
+        sender.parker,
+        sender.paces,
+    )
+    assert tools.recent_sends._store is sender.store
+    assert tools.virtual_clock.share_of == sender.paces.share_of
+    assert tools.scheduler_of == sender.scheduler.of_partition
     assert (sender.media._store, sender.media._client, sender.media._fetcher) == (
         sender.media_store,
         sender.media_client,
@@ -466,7 +470,7 @@ async def test_a_change_of_an_account_drops_its_token_asks_meta_and_releases_wha
     assert (list(sender.credentials._kept), released) == (["other"], ["b"])
     assert sender.throughput._due == {"b": 0.0, "other": 1e12}
     assert (sender._plan_of("b"), sender._plan_of("unknown")) == ("gold", "")
-    assert (sender.paces.terms("b").weight, sender.paces.terms("unknown").weight) == (7.0, 2.0)
+    assert (sender.paces.share_of("b").weight, sender.paces.share_of("unknown").weight) == (7.0, 2.0)
 
 
 async def test_news_of_a_number_reach_its_pace(bench):
@@ -481,7 +485,7 @@ async def test_news_of_a_number_reach_its_pace(bench):
 async def test_when_meta_is_back_every_session_goes_on(bench):
     woken = []
     for n in range(2):
-        bench.sender.worker.sessions.add(Session(moved=SimpleNamespace(set=lambda n=n: woken.append(n))))
+        bench.sender.worker.sessions.add(Session(look_again=lambda n=n: woken.append(n)))
     bench.sender.breaker._until = 1.0
     bench.sender.breaker.ended("x", 1.0)
     bench.sender.breaker._close(2.0)

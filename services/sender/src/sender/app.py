@@ -82,7 +82,7 @@ from sender.waiting.scheduler import ScheduleWriters
 from sender.worker.dead_letters import DeadLetterCounts
 from sender.worker.parts import Limits, WorkerParts
 from sender.worker.permits import PrioritySemaphore
-from sender.worker.session import SenderWorker
+from sender.worker.worker import SenderWorker
 
 log = logging.getLogger(__name__)
 
@@ -212,23 +212,23 @@ class Sender:
             on_accepted=self.reports.works,
         )
         limits = Limits(
-            slots=PrioritySemaphore(settings.sender_max_in_flight),
+            permits=PrioritySemaphore(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
         )
         return SenderWorker(
             WorkerParts(
-                flow=flow,
-                watch=self.watch,
-                parker=self.parker,
-                letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
+                delivery=flow,
+                doubt_watcher=self.watch,
+                parking_writers=self.parker,
+                dead_letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
                 limits=limits,
-                paces=self.paces,
-                shares=VirtualClock(self.paces.terms),
-                recent=RecentSends(self.store),
-                schedules=self.scheduler.of_partition,
+                rate_limits=self.paces,
+                virtual_clock=VirtualClock(self.paces.share_of),
+                recent_sends=RecentSends(self.store),
+                scheduler_of=self.scheduler.of_partition,
                 tenants=self.tenants,
-                endings=self.endings,
+                end_log=self.endings,
             )
         )
 
@@ -239,7 +239,7 @@ class Sender:
             settings.sender_plan_weights,
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
             # One number whose calls hang must not take them all.
-            most=max(1, settings.sender_max_in_flight // 2),
+            max_running=max(1, settings.sender_max_in_flight // 2),
             pairs=_pairs_of(settings),
         )
 
@@ -275,7 +275,7 @@ class Sender:
         if failed_with == OPTED_OUT:
             self.opt_outs.failed(status.journal_id or "", utc_now())
         if status.chatbot_id is not None:
-            self.paces.met(status.chatbot_id, None, status.contact)
+            self.paces.learn_contact(status.chatbot_id, None, status.contact)
         if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
             self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
 

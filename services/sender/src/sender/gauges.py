@@ -15,7 +15,7 @@ from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.waiting.parked_store import COLLECTION as PARKED
 from sender.waiting.scheduled_store import COLLECTION as SCHEDULED
-from sender.worker.session import SenderWorker
+from sender.worker.worker import SenderWorker
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ class Readings:
             metrics.SENDS_WAITING.add(self._by_state),
             metrics.TENANT_WAITING.add(self._by_tenant),
             metrics.NUMBERS_HELD.add(self._held),
-            metrics.BREAKER_OPEN.add(lambda: [((), float(self._breaker.open))]),
+            metrics.BREAKER_OPEN.add(lambda: [((), float(self._breaker.is_open))]),
             metrics.NUMBER_RATE.add(lambda: self._by_number(lambda pace, _: pace.rate)),
-            metrics.NUMBER_TOKENS.add(lambda: self._by_number(lambda pace, now: pace.room(now))),
+            metrics.NUMBER_TOKENS.add(lambda: self._by_number(lambda pace, now: pace.available(now))),
         ]
 
     async def stop(self) -> None:
@@ -54,24 +54,24 @@ class Readings:
     def _by_state(self) -> Values:
         """Sends in memory that are under way, ready, in doubt, or wait for something else."""
         sessions = self._worker.sessions
-        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.in_doubt) for s in sessions)
-        in_flight = sum(len(s.steps) for s in sessions)
-        blocked = max(0, sum(s.lanes.size for s in sessions) - ready - in_doubt - in_flight)
+        ready, in_doubt = sum(s.lanes.ready() for s in sessions), sum(len(s.state.in_doubt) for s in sessions)
+        in_flight = sum(len(s.state.steps) for s in sessions)
+        blocked = max(0, sum(s.lanes.memory.size for s in sessions) - ready - in_doubt - in_flight)
         return [(("in_flight",), in_flight), (("ready",), ready), (("in_doubt",), in_doubt), (("blocked",), blocked)]
 
     def _by_tenant(self) -> Values:
         """Also of those for whom nothing waits any more: a series that ends tells Prometheus nothing."""
         waiting: Counter[str] = Counter(dict.fromkeys(self._told, 0))
         for session in self._worker.sessions:
-            for group, count in session.lanes.sizes().items():
-                waiting[self._tenants.name(group)] += count
+            for tenant, count in session.lanes.memory.by_tenant().items():
+                waiting[self._tenants.name(tenant)] += count
         self._told.update(waiting)
         return [((name,), count) for name, count in waiting.items()]
 
     def _held(self) -> Values:
         """Numbers that are held because Meta refuses their token, their account or themselves."""
         now = time.time()
-        return [((), sum(session.lanes.held(now) for session in self._worker.sessions))]
+        return [((), sum(session.lanes.holds.refused_count(now) for session in self._worker.sessions))]
 
     def _by_number(self, value: Callable[..., float]) -> Values:
         """Of those that have a name of their own: a pace of all others together would say nothing.

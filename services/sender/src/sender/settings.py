@@ -110,10 +110,10 @@ class Settings(
         total = self.sender_session_records
         return Bounds(
             lane=max(1, total // 20),
-            group=max(2, total // 2),
+            tenant=max(2, total // 2),
             total=total,
             long_seconds=self.sender_park_seconds,
-            most_seconds=self.sender_hold_seconds,
+            max_hold_seconds=self.sender_hold_seconds,
         )
 
     @model_validator(mode="after")

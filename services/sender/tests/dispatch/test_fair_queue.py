@@ -14,51 +14,51 @@ from sender.worker.permits import PrioritySemaphore
 @dataclass(eq=False)
 class Lane:
     name: str
-    group: str
+    tenant: str
     ready: bool = False
 
 
-def turns_of(terms):
-    return FairQueue(VirtualClock(lambda group: terms.get(group, Share())))
+def queue_of(terms):
+    return FairQueue(VirtualClock(lambda tenant: terms.get(tenant, Share())))
 
 
-def add(turns, group, count, *, first=True):
-    lanes = [Lane(f"{group}{n}", group) for n in range(count)]
+def add(queue, tenant, count, *, urgent=True):
+    lanes = [Lane(f"{tenant}{n}", tenant) for n in range(count)]
     for lane in lanes:
-        turns.add(lane, first=first)
+        queue.add(lane, urgent=urgent)
     return lanes
 
 
-def served(turns, count, now=0.0):
+def served(queue, count, now=0.0):
     found = []
     for _ in range(count):
-        lane = turns.next(now)
+        lane = queue.next(now)
         if lane is None:
             break
-        turns.went(lane.group, paced=True)
+        queue.started(lane.tenant, paced=True)
         found.append(lane.name)
     return found
 
 
-def groups(names):
+def tenants(names):
     return Counter(name[0] for name in names)
 
 
-def test_groups_share_by_their_weights():
-    turns = turns_of({"a": Share(1.0), "b": Share(4.0), "c": Share(16.0)})
-    for group in "abc":
-        add(turns, group, 1_000)
-    assert groups(served(turns, 210)) == {"a": 10, "b": 40, "c": 160}
+def test_tenants_share_by_their_weights():
+    queue = queue_of({"a": Share(1.0), "b": Share(4.0), "c": Share(16.0)})
+    for tenant in "abc":
+        add(queue, tenant, 1_000)
+    assert tenants(served(queue, 210)) == {"a": 10, "b": 40, "c": 160}
 
 
-def test_a_group_that_was_idle_goes_next_and_has_no_credit():
-    turns = turns_of({})
-    add(turns, "f", 500)
-    served(turns, 200)
-    add(turns, "q", 100)
-    then = served(turns, 100)
+def test_a_tenant_that_was_idle_goes_next_and_has_no_credit():
+    queue = queue_of({})
+    add(queue, "f", 500)
+    served(queue, 200)
+    add(queue, "q", 100)
+    then = served(queue, 100)
     assert "q0" in then[:2]
-    assert groups(then) == {"f": 50, "q": 50}
+    assert tenants(then) == {"f": 50, "q": 50}
 
 
 def test_sessions_of_a_process_compare_by_their_virtual_times():
@@ -72,47 +72,47 @@ def test_sessions_of_a_process_compare_by_their_virtual_times():
 
 
 def test_what_somebody_waits_for_goes_before_a_campaign():
-    turns = turns_of({})
-    campaign = add(turns, "c", 3, first=False)
-    add(turns, "c", 1, first=True)
-    turns.add(campaign[2], first=True)
-    assert served(turns, 9) == ["c0", "c2", "c0", "c1"]
-    assert turns.next(0.0) is None
+    queue = queue_of({})
+    campaign = add(queue, "c", 3, urgent=False)
+    add(queue, "c", 1, urgent=True)
+    queue.add(campaign[2], urgent=True)
+    assert served(queue, 9) == ["c0", "c2", "c0", "c1"]
+    assert queue.next(0.0) is None
 
 
-def test_a_group_at_its_pace_sleeps_while_others_go():
+def test_a_tenant_at_its_pace_sleeps_while_others_go():
     pace = NumberRate(2)
-    turns = turns_of({"p": Share(pace=pace)})
-    add(turns, "p", 5)
-    add(turns, "q", 2)
-    names = served(turns, 9)
-    assert groups(names) == {"p": 2, "q": 2}
+    queue = queue_of({"p": Share(rate=pace)})
+    add(queue, "p", 5)
+    add(queue, "q", 2)
+    names = served(queue, 9)
+    assert tenants(names) == {"p": 2, "q": 2}
     for _ in range(2):
-        pace.went()
-        pace.answered(0.01, 0.01)
-    assert turns.next(1.0) is None
-    due = turns.next_due()
+        pace.call_started()
+        pace.call_ended(0.01, 0.01)
+    assert queue.next(1.0) is None
+    due = queue.next_due()
     assert due is not None
-    while (lane := turns.next(due)) is None:
-        due = turns.next_due()
-    assert lane.group == "p"
+    while (lane := queue.next(due)) is None:
+        due = queue.next_due()
+    assert lane.tenant == "p"
     assert 1.0 < due < 1.2
 
 
-def test_no_group_has_all_calls():
-    turns = turns_of({"h": Share(most=3)})
-    add(turns, "h", 10)
-    assert len(served(turns, 9)) == 3
-    assert turns.next_due() is None
-    turns.ended("h")
-    assert len(served(turns, 9)) == 1
+def test_no_tenant_has_all_calls():
+    queue = queue_of({"h": Share(max_running=3)})
+    add(queue, "h", 10)
+    assert len(served(queue, 9)) == 3
+    assert queue.next_due() is None
+    queue.ended("h")
+    assert len(served(queue, 9)) == 1
 
 
 def test_a_lane_that_is_not_used_costs_nothing():
-    turns = turns_of({})
-    add(turns, "a", 2)
-    assert turns.next(0.0).name == "a0"
-    assert served(turns, 9) == ["a1"]
+    queue = queue_of({})
+    add(queue, "a", 2)
+    assert queue.next(0.0).name == "a0"
+    assert served(queue, 9) == ["a1"]
 
 
 async def test_a_slot_goes_to_the_most_urgent_at_the_time_it_is_free():

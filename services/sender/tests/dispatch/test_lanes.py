@@ -14,9 +14,9 @@ from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.worker.offsets import OffsetTracker
 
 
-def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", group="g", bulk=False):
+def item(send, lane="a", order=0, attempt=0, *, due=0.0, partition="send", tenant="g", bulk=False):
     return Item(
-        id=send, lane=lane, group=group, order=order, attempt=attempt, partition=partition, offset=order, payload=None,
+        id=send, lane=lane, tenant=tenant, order=order, attempt=attempt, partition=partition, offset=order, payload=None,
         due=due, bulk=bulk,
     )  # fmt: skip
 
@@ -36,7 +36,7 @@ def taken(lanes, now=0.0):
 def filled(*items):
     lanes = Lanes()
     for one in items:
-        assert lanes.offer(one) is None
+        assert lanes.arrivals.offer(one) is None
     return lanes
 
 
@@ -101,8 +101,8 @@ def test_a_lane_waits_for_the_retry_that_it_expects():
     lanes.take(0)
     lanes.expect(first, 1)
     assert taken(lanes, 100) == []
-    assert lanes.size == 2
-    assert lanes.offer(retry) is None
+    assert lanes.memory.size == 2
+    assert lanes.arrivals.offer(retry) is None
     assert taken(lanes, 1.9) == []
     assert taken(lanes, 2.0) == ["1"]
     lanes.finish(retry)
@@ -114,18 +114,18 @@ def test_a_stale_record_of_an_expected_send_is_superfluous():
     lanes = filled(first)
     lanes.take(0)
     lanes.expect(first, 1)
-    assert lanes.offer(stale) is stale
+    assert lanes.arrivals.offer(stale) is stale
 
 
 def test_of_two_records_of_a_send_the_later_attempt_counts():
     old, new = item("1", attempt=1), item("1", attempt=2, due=4.0)
     lanes = filled(old)
-    assert lanes.offer(new) is old
-    assert lanes.offer(item("1", attempt=1)).attempt == 1
+    assert lanes.arrivals.offer(new) is old
+    assert lanes.arrivals.offer(item("1", attempt=1)).attempt == 1
     assert taken(lanes, 3.9) == []
     assert taken(lanes, 4.0) == ["1"]
     newest = item("1", attempt=3)
-    assert lanes.offer(newest) is newest  # what is busy is left alone
+    assert lanes.arrivals.offer(newest) is newest  # what is busy is left alone
 
 
 def test_a_backlog_is_put_in_its_first_order():
@@ -134,14 +134,14 @@ def test_a_backlog_is_put_in_its_first_order():
 
 
 def test_a_held_group_waits_and_sends_a_probe_first():
-    lanes = filled(*[item(str(n), f"lane{n}", n) for n in range(4)], item("x", "other", 9, group="h"))
+    lanes = filled(*[item(str(n), f"lane{n}", n) for n in range(4)], item("x", "other", 9, tenant="h"))
     lanes.hold("g", now=0.0, base=1.0, cap=60.0)
     assert taken(lanes, 0.5) == ["x"]
     assert lanes.next_due() == 1.0
     (probe,) = taken(lanes, 1.0)
     assert taken(lanes, 1.5) == []
     assert lanes.next_due() is None
-    lanes.open("g")
+    lanes.lift("g")
     assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
 
 
@@ -153,12 +153,12 @@ def test_a_held_group_is_probed_by_what_somebody_waits_for():
     lanes.block(first, 0.0, 0.0)
     assert taken(lanes, 0.5) == []  # all of them wait now
     reply = item("reply", "person", order=9)
-    lanes.offer(reply)
+    lanes.arrivals.offer(reply)
     assert taken(lanes, 0.6) == []
     assert taken(lanes, 1.0) == ["reply"]
     lanes.hold("g", now=1.0, base=1.0, cap=60.0)
     lanes.block(reply, 1.0, 1.0)
-    lanes.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
+    lanes.arrivals.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
     assert taken(lanes, 3.0) == ["c1"]
 
 
@@ -169,65 +169,65 @@ def test_a_campaign_does_not_take_the_probe_of_what_somebody_waits_for():
     lanes.hold("g", now=0.0, base=1.0, cap=60.0)
     lanes.block(reply, 0.0, 0.0)
     assert taken(lanes, 0.5) == []
-    lanes.offer(campaign)
+    lanes.arrivals.offer(campaign)
     assert taken(lanes, 5.0) == ["reply"]
-    lanes.open("g")
+    lanes.lift("g")
     lanes.finish(reply)
     assert taken(lanes, 5.0) == ["c"]
 
 
 def test_what_waits_for_a_number_that_is_refused_too_long_is_ended_and_the_number_still_probed():
-    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
+    lanes = Lanes(Bounds(max_hold_seconds=100.0, long_seconds=1_000.0))
     items = [item(str(n), str(n), order=n) for n in range(3)]
     for one in items:
-        lanes.offer(one)
+        lanes.arrivals.offer(one)
     first, reason = lanes.take(0.0), MetaError(code=131042)
     lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=reason)
     lanes.block(first, 0.0, 0.0)
     assert taken(lanes, 59.0) == []
     probe = lanes.take(60.0)
-    assert lanes.ends(probe, 60.0) is None
+    assert lanes.give_up_error(probe, 60.0) is None
     lanes.hold("g", now=60.0, base=60.0, cap=60.0, refused=True, reason=reason)
     lanes.block(probe, 60.0, 60.0)
     assert taken(lanes, 99.9) == []
     assert lanes.next_due() == 100.0
     ended = [lanes.take(100.0) for _ in range(3)]
-    assert {lanes.ends(one, 100.0) for one in ended} == {reason}
+    assert {lanes.give_up_error(one, 100.0) for one in ended} == {reason}
     for one in ended:
         lanes.finish(one)
     late = item("late", "late", order=9)
-    lanes.offer(late)
-    assert lanes.ends(lanes.take(110.0), 110.0) is reason
+    lanes.arrivals.offer(late)
+    assert lanes.give_up_error(lanes.take(110.0), 110.0) is reason
     lanes.finish(late)
     again = item("again", "again", order=10)
-    lanes.offer(again)
-    assert lanes.ends(lanes.take(120.0), 120.0) is None  # the probe
-    lanes.open("g")
+    lanes.arrivals.offer(again)
+    assert lanes.give_up_error(lanes.take(120.0), 120.0) is None  # the probe
+    lanes.lift("g")
     lanes.finish(again)
-    lanes.offer(item("then", "then", order=11))
-    assert lanes.ends(lanes.take(120.0), 120.0) is None
+    lanes.arrivals.offer(item("then", "then", order=11))
+    assert lanes.give_up_error(lanes.take(120.0), 120.0) is None
 
 
 def test_a_changed_account_is_no_reason_to_end_what_waits():
-    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
-    lanes.offer(item("1"))
+    lanes = Lanes(Bounds(max_hold_seconds=100.0, long_seconds=1_000.0))
+    lanes.arrivals.offer(item("1"))
     first = lanes.take(0.0)
     lanes.hold("g", now=0.0, base=60.0, cap=60.0, refused=True, reason=MetaError(code=190))
     lanes.block(first, 0.0, 0.0)
     assert taken(lanes, 1.0) == []
-    lanes.release("g", 99.0)
-    lanes.offer(item("2", "b", order=2))
+    lanes.holds.probe_now("g", 99.0)
+    lanes.arrivals.offer(item("2", "b", order=2))
     probe = lanes.take(150.0)
     assert lanes.take(150.0) is None
-    assert lanes.ends(probe, 150.0) is None
+    assert lanes.give_up_error(probe, 150.0) is None
 
 
 def test_a_pace_is_never_a_reason_to_end_what_waits():
-    lanes = Lanes(Bounds(most_seconds=100.0, long_seconds=1_000.0))
-    lanes.offer(item("1"))
+    lanes = Lanes(Bounds(max_hold_seconds=100.0, long_seconds=1_000.0))
+    lanes.arrivals.offer(item("1"))
     for now in (0.0, 60.0, 120.0):
         one = lanes.take(now)
-        assert lanes.ends(one, now) is None
+        assert lanes.give_up_error(one, now) is None
         lanes.hold("g", now=now, base=60.0, cap=60.0)
         lanes.block(one, now, now)
     assert taken(lanes, 170.0) == []
@@ -250,7 +250,7 @@ def test_holds_double_in_a_row_and_not_for_calls_already_under_way():
         lanes.hold("g", now=now, base=1.0, cap=3.0)
         lanes.block(probe, now, now)
     assert waits == [1.0, 2.0, 3.0]
-    lanes.open("g")
+    lanes.lift("g")
     assert sorted(taken(lanes, now)) == ["1", "2"]
 
 
@@ -267,8 +267,8 @@ def test_a_release_tries_at_once():
     lanes = filled(item("1", "a"), item("2", "b", 1))
     lanes.hold("g", now=0.0, base=5.0, cap=300.0)
     assert taken(lanes, 0.0) == []
-    lanes.release("g", 3.0)
-    lanes.release("unknown", 3.0)
+    lanes.holds.probe_now("g", 3.0)
+    lanes.holds.probe_now("unknown", 3.0)
     assert len(taken(lanes, 3.0)) == 1
 
 
@@ -277,34 +277,34 @@ def test_a_long_wait_is_parked_with_what_waits_behind_it():
     lanes = filled(first, second)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    assert lanes.shelf.leaving() == [first, second]
-    assert lanes.shelf.leaving() == []
-    assert (lanes.size, taken(lanes, 40.0)) == (0, [])  # nothing is loaded before it is stored
+    assert lanes.overflow.leaving() == [first, second]
+    assert lanes.overflow.leaving() == []
+    assert (lanes.memory.size, taken(lanes, 40.0)) == (0, [])  # nothing is loaded before it is stored
     third = item("3", order=2)
-    assert lanes.park(third)  # behind those that are parked
-    lanes.shelf.stored("a", 2)
+    assert lanes.arrivals.park(third)  # behind those that are parked
+    lanes.overflow.stored("a", 2)
     assert lanes.take(40.0) is None
-    lanes.shelf.stored("a", 1)
+    lanes.overflow.stored("a", 1)
     assert lanes.take(29.9) is None
     load = lanes.take(30.0)
     assert load == Load("a", -1, load.version)
-    assert lanes.loaded(load, [loaded(first), loaded(second), loaded(third)], more=False) == []
+    assert lanes.arrivals.loaded(load, [loaded(first), loaded(second), loaded(third)], more=False) == []
     assert taken(lanes, 30.0) == ["1"]
-    assert not lanes.park(item("4", order=3))  # there is no tail any more
+    assert not lanes.arrivals.park(item("4", order=3))  # there is no tail any more
 
 
 def test_a_held_group_is_parked_when_the_hold_is_long_and_one_lane_is_loaded_as_its_probe():
     lanes = filled(item("1", "a"), item("2", "b", 1))
     lanes.hold("g", now=0.0, base=60.0, cap=60.0)
     assert lanes.take(0.0) is None
-    assert [one.id for one in lanes.shelf.leaving()] == ["1", "2"]
-    lanes.shelf.stored("a", 1)
-    lanes.shelf.stored("b", 1)
+    assert [one.id for one in lanes.overflow.leaving()] == ["1", "2"]
+    lanes.overflow.stored("a", 1)
+    lanes.overflow.stored("b", 1)
     load = lanes.take(60.0)
     assert lanes.take(60.0) is None
-    lanes.loaded(load, [loaded(item("1", load.lane))], more=False)
+    lanes.arrivals.loaded(load, [loaded(item("1", load.lane))], more=False)
     assert taken(lanes, 60.0) == ["1"]
-    lanes.open("g")
+    lanes.lift("g")
     assert lanes.take(60.0).lane == "b"
 
 
@@ -313,8 +313,8 @@ def test_a_settled_doubt_wakes_its_parked_lane():
     lanes = filled(first)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    lanes.shelf.leaving()
-    lanes.shelf.stored("a", 1)
+    lanes.overflow.leaving()
+    lanes.overflow.stored("a", 1)
     assert lanes.take(1.0) is None
     lanes.wake("1", "a", 1.0)
     assert isinstance(lanes.take(1.0), Load)
@@ -324,85 +324,85 @@ def read_all(lanes, records):
     """Offer or park each; returns the ids of the parked ones, those in a backlog in brackets."""
     parked = []
     for one in records:
-        if not lanes.park(one):
-            assert lanes.offer(one) is None
+        if not lanes.arrivals.park(one):
+            assert lanes.arrivals.offer(one) is None
         elif one.backlog:
-            lanes.shelf.stored_backlog(one.group, 1, one.order)
+            lanes.overflow.stored_backlog(one.tenant, 1, one.order)
             parked.append(f"({one.id})")
         else:
-            lanes.shelf.stored(one.lane, 1)
+            lanes.overflow.stored(one.lane, 1)
             parked.append(one.id)
     return parked
 
 
 def test_what_a_lane_or_a_group_cannot_hold_is_parked():
-    lanes = Lanes(Bounds(lane=2, group=3, total=40, load=1))
+    lanes = Lanes(Bounds(lane=2, tenant=3, total=40, load=1))
     records = [item("1"), item("2", order=1), item("3", order=2), item("4", "b", 3), item("5", "c", 4)]
-    records += [item("6", "x", 5, group="h"), item("7", "x", 6, group="h")]
+    records += [item("6", "x", 5, tenant="h"), item("7", "x", 6, tenant="h")]
     assert read_all(lanes, records) == ["3", "(5)"]
-    assert taken(lanes) == ["1", "6", "4"]  # each group in its turn; and there is no room to load another
+    assert taken(lanes) == ["1", "6", "4"]  # each tenant in its turn; and there is no room to load another
     lanes.finish(records[0])
     assert taken(lanes) == ["2"]
     lanes.finish(records[1])
     load = lanes.take(0.0)
     assert load.lane == "a"
-    lanes.loaded(load, [loaded(records[2])], more=False)
+    lanes.arrivals.loaded(load, [loaded(records[2])], more=False)
     assert taken(lanes) == ["3"]
     for send in ("3", "4"):
-        lanes.finish(lanes._items[send])
+        lanes.finish(lanes.arrivals.items[send])
     load = lanes.take(0.0)
-    assert (load.group, load.after, load.upto) == ("g", -1, 4)
-    lanes.loaded_backlog(load, [loaded(records[4])], more=False, upto=4)
+    assert (load.tenant, load.after, load.upto) == ("g", -1, 4)
+    lanes.arrivals.loaded_backlog(load, [loaded(records[4])], more=False, upto=4)
     assert taken(lanes) == ["5"]
-    assert not lanes.park(item("in room", "e", 6))
-    lanes.offer(item("in room", "e", 6))
-    lanes.offer(item("too", "f", 6))
+    assert not lanes.arrivals.park(item("in room", "e", 6))
+    lanes.arrivals.offer(item("in room", "e", 6))
+    lanes.arrivals.offer(item("too", "f", 6))
     assert read_all(lanes, [item("8", "d", 7)]) == ["(8)"]  # full again, and then the backlog is new
 
 
 def test_a_campaign_has_half_of_its_groups_room_and_what_is_awaited_goes_past_its_backlog():
-    lanes = Lanes(Bounds(group=4, total=40, load=2, chunk=2))
+    lanes = Lanes(Bounds(tenant=4, total=40, load=2, chunk=2))
     campaign = [item(f"c{n}", f"lane{n}", n, bulk=True) for n in range(6)]
     assert read_all(lanes, campaign) == ["(c2)", "(c3)", "(c4)", "(c5)"]
     reply = item("r", "lane5", 6)
     assert read_all(lanes, [reply]) == ["r"]  # behind what its own lane has in the backlog
     load = lanes.take(0.0)
     assert (load.lane, load.after) == ("lane5", -1)
-    lanes.loaded(load, [loaded(campaign[5]), loaded(reply)], more=False)
+    lanes.arrivals.loaded(load, [loaded(campaign[5]), loaded(reply)], more=False)
     assert taken(lanes) == ["c5", "c0", "c1"]
-    lanes.finish(lanes._items["c5"])
-    lanes.shelf.leaves_over("copy of c5")
+    lanes.finish(lanes.arrivals.items["c5"])
+    lanes.overflow.copy_ended("copy of c5")
     assert taken(lanes) == ["r"]
-    for one in [*campaign[:2], lanes._items["r"]]:
+    for one in [*campaign[:2], lanes.arrivals.items["r"]]:
         lanes.finish(one)
     load = lanes.take(0.0)
-    assert lanes.loaded_backlog(load, [loaded(campaign[2]), loaded(campaign[3])], more=True, upto=3) == []
+    assert lanes.arrivals.loaded_backlog(load, [loaded(campaign[2]), loaded(campaign[3])], more=True, upto=3) == []
     second = [lanes.take(0.0), lanes.take(0.0)]
     assert [one.id for one in second] == ["c2", "c3"]
     for one in second:
         lanes.finish(one)
     load = lanes.take(0.0)
-    assert lanes.loaded_backlog(load, [loaded(campaign[4]), loaded(campaign[5])], more=True, upto=5) == []
+    assert lanes.arrivals.loaded_backlog(load, [loaded(campaign[4]), loaded(campaign[5])], more=True, upto=5) == []
     assert taken(lanes) == ["c4"]  # the last one has ended, though its copy is still there
 
 
 def test_a_group_with_little_has_room_when_the_others_have_taken_all():
-    lanes = Lanes(Bounds(lane=9, group=150, total=200))
+    lanes = Lanes(Bounds(lane=9, tenant=150, total=200))
     assert len(read_all(lanes, [item(f"g{n}", f"g{n}", n) for n in range(150)])) == 0
-    assert len(read_all(lanes, [item(f"h{n}", f"h{n}", n, group="h") for n in range(150)])) == 100
-    assert read_all(lanes, [item("q", "q", 900, group="quiet")]) == []
+    assert len(read_all(lanes, [item(f"h{n}", f"h{n}", n, tenant="h") for n in range(150)])) == 100
+    assert read_all(lanes, [item("q", "q", 900, tenant="quiet")]) == []
 
 
 def test_a_backlog_of_a_paused_group_is_read_when_it_may_try_again():
-    lanes = Lanes(Bounds(group=4, total=40))
+    lanes = Lanes(Bounds(tenant=4, total=40))
     assert len(read_all(lanes, [item(str(n), f"lane{n}", n, bulk=True) for n in range(4)])) == 2
     first = [lanes.take(0.0), lanes.take(0.0)]
     lanes.hold("g", 0.0, 60.0, 60.0)
     for one in first:
         lanes.block(one, 0.0, 0.0)
     assert taken(lanes) == []
-    for one in lanes.shelf.leaving():
-        lanes.shelf.stored(one.lane, 1)
+    for one in lanes.overflow.leaving():
+        lanes.overflow.stored(one.lane, 1)
     assert lanes.take(59.0) is None
     assert lanes.next_due() == 60.0
 
@@ -416,21 +416,21 @@ def test_an_expiry_is_noticed_while_a_send_waits():
     assert taken(lanes, 2.9) == []
     assert taken(lanes, 3.0) == ["1"]
     lanes.block(one, 60.0, 3.0)
-    assert lanes.shelf.leaving() == [one]
+    assert lanes.overflow.leaving() == [one]
 
 
 def test_what_is_on_its_way_into_the_store_takes_room():
     lanes = Lanes(Bounds(total=4, long_seconds=1))  # the fifth has the little that is always free
     for n in range(4):
-        lanes.offer(item(str(n), f"lane{n}", n))
+        lanes.arrivals.offer(item(str(n), f"lane{n}", n))
     heads = [lanes.take(0.0) for _ in range(4)]
     for head in heads:
         lanes.block(head, 60.0, 0.0)
-    assert (lanes.size, len(lanes.shelf.leaving())) == (0, 4)
-    assert read_all(lanes, [item(f"h{n}", f"h{n}", n, group="h") for n in range(2)]) == ["(h1)"]
+    assert (lanes.memory.size, len(lanes.overflow.leaving())) == (0, 4)
+    assert read_all(lanes, [item(f"h{n}", f"h{n}", n, tenant="h") for n in range(2)]) == ["(h1)"]
     for head in heads:
-        lanes.shelf.stored(head.lane, 1)
-    assert read_all(lanes, [item(f"i{n}", f"i{n}", n, group="i") for n in range(2)]) == []
+        lanes.overflow.stored(head.lane, 1)
+    assert read_all(lanes, [item(f"i{n}", f"i{n}", n, tenant="i") for n in range(2)]) == []
 
 
 def test_a_load_that_was_overtaken_from_the_front_is_made_again():
@@ -438,99 +438,99 @@ def test_a_load_that_was_overtaken_from_the_front_is_made_again():
     lanes = filled(first)
     lanes.take(0)
     lanes.block(first, 30.0, 0.0)
-    lanes.shelf.leaving()
-    lanes.shelf.stored("a", 1)
+    lanes.overflow.leaving()
+    lanes.overflow.stored("a", 1)
     load = lanes.take(30.0)
     earlier = item("0", order=2, attempt=1, partition="retry")
-    assert lanes.park(earlier)
-    lanes.shelf.stored("a", 1)
-    assert lanes.loaded(load, [loaded(first)], more=False) == []
+    assert lanes.arrivals.park(earlier)
+    lanes.overflow.stored("a", 1)
+    assert lanes.arrivals.loaded(load, [loaded(first)], more=False) == []
     again = lanes.take(30.0)
     assert again.after < 2
-    lanes.loaded(again, [loaded(earlier), loaded(first)], more=False)
+    lanes.arrivals.loaded(again, [loaded(earlier), loaded(first)], more=False)
     assert taken(lanes, 30.0) == ["0"]
 
 
 def test_what_is_parked_between_those_of_a_load_is_not_passed_over():
     # A new session: the store has more than the offsets say, for a transaction failed.
     lanes = Lanes()
-    lanes.shelf.mark("a", "g", 0.0)
+    lanes.overflow.restore_tail("a", "g", 0.0)
     load = lanes.take(0.0)
-    assert lanes.park(item("1", order=38))
-    lanes.shelf.stored("a", 1)
-    assert lanes.loaded(load, [loaded(item("2", order=50))], more=False, upto=50) == []
+    assert lanes.arrivals.park(item("1", order=38))
+    lanes.overflow.stored("a", 1)
+    assert lanes.arrivals.loaded(load, [loaded(item("2", order=50))], more=False, upto=50) == []
     again = lanes.take(0.0)
     assert again.after < 38
-    lanes.loaded(again, [loaded(item("1", order=38)), loaded(item("2", order=50))], more=False, upto=50)
+    lanes.arrivals.loaded(again, [loaded(item("1", order=38)), loaded(item("2", order=50))], more=False, upto=50)
     assert taken(lanes) == ["1"]
 
 
 def test_a_parked_copy_of_what_is_in_memory_is_superfluous():
     lanes = Lanes()
-    lanes.shelf.mark("a", "g", 0.0)
+    lanes.overflow.restore_tail("a", "g", 0.0)
     retry = item("1", attempt=1, partition="retry")
-    assert not lanes.park(item("x", "b", 9))
-    assert lanes.park(retry)  # its lane has a tail: it goes in front of it there
-    lanes.shelf.stored("a", 1)
+    assert not lanes.arrivals.park(item("x", "b", 9))
+    assert lanes.arrivals.park(retry)  # its lane has a tail: it goes in front of it there
+    lanes.overflow.stored("a", 1)
     load = lanes.take(0.0)
     copy = loaded(retry)
-    assert lanes.loaded(load, [copy], more=True) == []
-    assert lanes.offer(item("1", order=7)).order == 7
+    assert lanes.arrivals.loaded(load, [copy], more=True) == []
+    assert lanes.arrivals.offer(item("1", order=7)).order == 7
 
 
 def test_prefixes_follow_the_finished_records_over_gaps():
-    prefixes = OffsetTracker()
+    offsets = OffsetTracker()
     for offset in (3, 4, 7, 9):
-        prefixes.opened("p", offset)
-    prefixes.done("p", 4)
-    assert prefixes.committable() == {}
-    prefixes.done("p", 3)
-    assert prefixes.committable() == {"p": 7}  # what lies between is nobody's
-    assert prefixes.committable() == {}
-    prefixes.done("p", 9)
-    prefixes.done("p", 7)
-    assert prefixes.committable() == {"p": 10}
+        offsets.track("p", offset)
+    offsets.done("p", 4)
+    assert offsets.committable() == {}
+    offsets.done("p", 3)
+    assert offsets.committable() == {"p": 7}  # what lies between is nobody's
+    assert offsets.committable() == {}
+    offsets.done("p", 9)
+    offsets.done("p", 7)
+    assert offsets.committable() == {"p": 10}
 
 
 @given(st.permutations(range(12)))
 def test_a_prefix_never_passes_an_unfinished_record(order):
-    prefixes, finished, committed = OffsetTracker(), set(), 0
+    offsets, finished, committed = OffsetTracker(), set(), 0
     for offset in range(12):
-        prefixes.opened("p", offset)
+        offsets.track("p", offset)
     for offset in order:
-        prefixes.done("p", offset)
+        offsets.done("p", offset)
         finished.add(offset)
-        committed = prefixes.committable().get("p", committed)
+        committed = offsets.committable().get("p", committed)
         assert committed == next(n for n in range(13) if n not in finished)
     assert committed == 12
 
 
 def test_a_probe_does_not_wait_for_room_that_waits_for_the_probe():
-    lanes = Lanes(Bounds(lane=2, group=2, total=50, load=1))
+    lanes = Lanes(Bounds(lane=2, tenant=2, total=50, load=1))
     first, second, third = item("1", "a"), item("2", "b", 1), item("3", "c", 2)
-    assert not any(lanes.park(one) or lanes.offer(one) for one in (first, second))
-    assert lanes.park(third)
+    assert not any(lanes.arrivals.park(one) or lanes.arrivals.offer(one) for one in (first, second))
+    assert lanes.arrivals.park(third)
     assert taken(lanes) == ["1", "2"]
     for one in (first, second):
         lanes.hold("g", 0.0, 1.0, 60.0)
         lanes.block(one, 0.0, 0.0)
-    lanes.shelf.stored_backlog("g", 1, 2)
+    lanes.overflow.stored_backlog("g", 1, 2)
     now, tried = 0.0, []
     for _ in range(6):
         assert lanes.take(now) is None
-        lanes.shelf.leaving()
+        lanes.overflow.leaving()
         assert lanes.next_due() is not None
         now = lanes.next_due()
         probe = lanes.take(now)
         if isinstance(probe, Load):
             tried.append("load")
-            lanes.open("g")
+            lanes.lift("g")
             break
         tried.append(probe.id)
         lanes.hold("g", now, 1.0, 60.0)
         lanes.block(probe, now, now)
-        for lane in {one.lane for one in lanes.shelf.leaving()}:
-            lanes.shelf.stored(lane, 1)
+        for lane in {one.lane for one in lanes.overflow.leaving()}:
+            lanes.overflow.stored(lane, 1)
     assert tried
 
 
@@ -540,33 +540,33 @@ def test_lanes_that_met_a_short_hold_are_parked_when_it_becomes_a_long_one():
     lanes.hold("g", 0.0, 1.0, 60.0)
     lanes.block(head, 0.0, 0.0)
     assert taken(lanes, 0.5) == []
-    assert lanes.shelf.leaving() == []
+    assert lanes.overflow.leaving() == []
     (probe,) = [lanes.take(1.0)]
     lanes.hold("g", 1.0, 30.0, 300.0)
     lanes.block(probe, 1.0, 1.0)
     taken(lanes, 1.0)
-    assert len(lanes.shelf.leaving()) == 5
-    assert lanes.size == 0
+    assert len(lanes.overflow.leaving()) == 5
+    assert lanes.memory.size == 0
 
 
 def test_loads_under_way_take_room():
-    lanes = Lanes(Bounds(group=40, total=40, load=20))
+    lanes = Lanes(Bounds(tenant=40, total=40, load=20))
     for n in range(100):
-        lanes.shelf.mark(f"lane{n}", "g", 0.0)
+        lanes.overflow.restore_tail(f"lane{n}", "g", 0.0)
     loads = list(iter(lambda: lanes.take(0.0), None))
     assert len(loads) == 2
-    lanes.loaded(loads[0], [], more=False)
+    lanes.arrivals.loaded(loads[0], [], more=False)
     assert isinstance(lanes.take(0.0), Load)
 
 
 def test_an_account_that_changes_while_a_probe_is_under_way_is_tried_at_once():
     lanes = Lanes(Bounds(long_seconds=1e9))
     for n in range(3):
-        lanes.offer(item(str(n), f"lane{n}", n))
+        lanes.arrivals.offer(item(str(n), f"lane{n}", n))
     lanes.hold("g", 0.0, 30.0, 300.0)
     assert lanes.take(0.0) is None
     probe = lanes.take(30.0)
-    lanes.release("g", 30.1)
+    lanes.holds.probe_now("g", 30.1)
     lanes.hold("g", 30.2, 30.0, 300.0)  # the old token's refusal
     lanes.block(probe, 30.2, 30.2)
     assert len(taken(lanes, 30.2)) == 1
@@ -574,12 +574,12 @@ def test_an_account_that_changes_while_a_probe_is_under_way_is_tried_at_once():
 
 def test_what_is_not_understood_any_more_is_passed_over():
     lanes = Lanes()
-    lanes.shelf.mark("a", "g", 0.0)
+    lanes.overflow.restore_tail("a", "g", 0.0)
     load = lanes.take(1.0)
-    lanes.loaded(load, [], more=True, upto=19)
+    lanes.arrivals.loaded(load, [], more=True, upto=19)
     again = lanes.take(1.0)
     assert again.after == 19
-    lanes.loaded(again, [], more=False, upto=30)
+    lanes.arrivals.loaded(again, [], more=False, upto=30)
     assert lanes.take(1.0) is None
 
 
@@ -607,20 +607,22 @@ class Conversations(RuleBasedStateMachine):
 
     def begin(self):
         """A session, as the sender begins one: what is parked is marked, and retries are read first."""
-        bounds = Bounds(lane=2, group=2, total=3, load=2, chunk=2, long_seconds=2.0)
-        self.lanes, self.prefixes = Lanes(bounds, named=lambda name: self.known_as.get(name, name)), OffsetTracker()
+        bounds = Bounds(lane=2, tenant=2, total=3, load=2, chunk=2, long_seconds=2.0)
+        self.lanes, self.offsets = Lanes(bounds, name_of=lambda name: self.known_as.get(name, name)), OffsetTracker()
         self.busy, self.writing, self.loading, self.effects = [], [], [], []
         self.position = dict(self.committed)
-        self.lanes.shelf.fall_behind()
+        self.lanes.loading.fall_behind()
         rows = [row for rows in self.store.values() for row in rows.values()]
-        for group in {row.group for row in rows if row.backlog}:
-            self.lanes.shelf.mark_backlog(group, max(row.order for row in rows if row.backlog and row.group == group))
+        for tenant in {row.tenant for row in rows if row.backlog}:
+            self.lanes.overflow.restore_backlog(
+                tenant, max(row.order for row in rows if row.backlog and row.tenant == tenant)
+            )
         for lane in {row.lane for row in rows if not row.backlog}:
             first = min((row for row in rows if row.lane == lane and not row.backlog), key=lambda row: row.order)
-            self.lanes.shelf.mark(lane, first.group, first.due)
+            self.lanes.overflow.restore_tail(lane, first.tenant, first.due)
         for row in rows:
             if row.named is not None:
-                self.lanes.junctions.take(row.named, row.lane, row.group)
+                self.lanes.aliases.assign(row.named, row.lane, row.tenant)
         self.known = max((row.order for row in rows), default=-1)
         while self.position["retry"] < len(self.topics["retry"]):
             self.reads_next("retry")
@@ -628,22 +630,22 @@ class Conversations(RuleBasedStateMachine):
         self.catch_up()
 
     def catch_up(self):
-        if self.lanes.shelf.is_behind and self.position["send"] > self.known:
-            self.lanes.shelf.caught_up()
+        if self.lanes.loading.is_behind and self.position["send"] > self.known:
+            self.lanes.loading.caught_up()
 
     def reads_next(self, topic):
         one = replace(self.topics[topic][self.position[topic]])
         self.position[topic] += 1
-        self.prefixes.opened(one.partition, one.offset)
+        self.offsets.track(one.partition, one.offset)
         self.unfinished[one.partition, one.offset] = one
-        if self.lanes.park(one):
+        if self.lanes.arrivals.park(one):
             self.writing.append([one])
-        elif (dropped := self.lanes.offer(one)) is not None:
+        elif (dropped := self.lanes.arrivals.offer(one)) is not None:
             self.written(dropped)
 
     def written(self, one, retry=None):
         if one.partition is None:
-            self.lanes.shelf.leaves_over(one.parked)
+            self.lanes.overflow.copy_ended(one.parked)
         self.effects.append((one, retry))
 
     @rule(count=st.integers(1, 3))
@@ -654,11 +656,11 @@ class Conversations(RuleBasedStateMachine):
                 retry.offset = len(self.topics["retry"])
                 self.topics["retry"].append(retry)
             if one.partition is None:
-                self.unremoved.append((self.lanes.shelf, one))
+                self.unremoved.append((self.lanes.overflow, one))
             else:
-                self.prefixes.done(one.partition, one.offset)
+                self.offsets.done(one.partition, one.offset)
                 del self.unfinished[one.partition, one.offset]
-        self.committed.update(self.prefixes.committable())
+        self.committed.update(self.offsets.committable())
 
     @rule(data=st.data())
     def fails_and_begins_anew(self, data):
@@ -673,7 +675,7 @@ class Conversations(RuleBasedStateMachine):
 
     def sweep(self):
         by_lane = defaultdict(list)
-        for one in self.lanes.shelf.leaving():
+        for one in self.lanes.overflow.leaving():
             by_lane[one.lane].append(one)
         self.writing.extend(by_lane.values())
 
@@ -682,19 +684,19 @@ class Conversations(RuleBasedStateMachine):
         send = f"{lane}{len(self.topics['send'])}"
         self.offered[lane].append(send)
         offset = len(self.topics["send"])
-        self.topics["send"].append(item(send, lane, offset, group="g" if lane in "abcde" else "h", bulk=bulk))
+        self.topics["send"].append(item(send, lane, offset, tenant="g" if lane in "abcde" else "h", bulk=bulk))
 
     @precondition(lambda self: self.offered["a"])
     @rule(data=st.data())
     def comes_twice(self, data):
         send = data.draw(st.sampled_from(self.offered["a"]))
-        self.topics["send"].append(item(send, "a", len(self.topics["send"]), group="g"))
+        self.topics["send"].append(item(send, "a", len(self.topics["send"]), tenant="g"))
 
     @rule(topic=st.sampled_from(["retry", "send", "send"]))
     def reads(self, topic):
         if self.position[topic] < len(self.topics[topic]):
             self.reads_next(topic)
-            if self.lanes.shelf.is_behind:
+            if self.lanes.loading.is_behind:
                 self.store_all()
         self.catch_up()
 
@@ -712,7 +714,7 @@ class Conversations(RuleBasedStateMachine):
             self.loading.append((one, first[:2]))
         elif isinstance(one, LoadBacklog):
             rows = [row for rows in self.store.values() for row in rows.values() if row.backlog]
-            found = [row for row in rows if row.group == one.group and one.after < row.order <= one.upto]
+            found = [row for row in rows if row.tenant == one.tenant and one.after < row.order <= one.upto]
             self.loading.append((one, sorted(found, key=lambda row: row.order)[: one.limit]))
         elif one is not None:
             assert one.lane not in {other.lane for other in self.busy}
@@ -738,9 +740,9 @@ class Conversations(RuleBasedStateMachine):
             if one.partition is not None:
                 self.written(one)
         if items[0].backlog:
-            self.lanes.shelf.stored_backlog(items[0].group, len(items), items[-1].order)
+            self.lanes.overflow.stored_backlog(items[0].tenant, len(items), items[-1].order)
         else:
-            self.lanes.shelf.stored(items[0].lane, len(items))
+            self.lanes.overflow.stored(items[0].lane, len(items))
 
     def store_all(self):
         while self.writing:
@@ -765,11 +767,11 @@ class Conversations(RuleBasedStateMachine):
     @precondition(lambda self: self.unremoved)
     @rule()
     def is_removed(self):
-        shelf, one = self.unremoved.pop(0)
+        overflow, one = self.unremoved.pop(0)
         copy = self.store[one.lane].get(one.order)
         if copy is not None and copy.parked == one.parked:  # it may have been parked anew
             self.store[one.lane].pop(one.order)
-        shelf.removed(one.parked)
+        overflow.copy_removed(one.parked)
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data())
@@ -779,13 +781,13 @@ class Conversations(RuleBasedStateMachine):
     def bring(self, load, found):
         copies = [replace(one, backlog=False) for one in found]
         if isinstance(load, Load):
-            superfluous = self.lanes.loaded(
+            superfluous = self.lanes.arrivals.loaded(
                 load, copies, more=len(found) == 2, upto=found[-1].order if found else load.after
             )
         else:
             more = len(found) == load.limit
             upto = found[-1].order if more else load.upto
-            superfluous = self.lanes.loaded_backlog(load, copies, more=more, upto=upto)
+            superfluous = self.lanes.arrivals.loaded_backlog(load, copies, more=more, upto=upto)
         for one in superfluous:
             self.written(one)
 
@@ -797,9 +799,9 @@ class Conversations(RuleBasedStateMachine):
         self.ended[one.id[0]].append(one.id)
         self.written(one)
 
-    @rule(group=st.sampled_from("gh"))
-    def account_changes(self, group):
-        self.lanes.release(group, self.now)
+    @rule(tenant=st.sampled_from("gh"))
+    def account_changes(self, tenant):
+        self.lanes.holds.probe_now(tenant, self.now)
 
     @precondition(lambda self: self.busy)
     @rule(data=st.data())
@@ -812,7 +814,7 @@ class Conversations(RuleBasedStateMachine):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.lanes.expect(one, one.attempt + 1)
         again = one.attempt + 1
-        retry = item(one.id, one.id[0], one.order, again, due=self.now + 2, partition="retry", group=one.group)
+        retry = item(one.id, one.id[0], one.order, again, due=self.now + 2, partition="retry", tenant=one.tenant)
         self.written(one, retry)
 
     @precondition(lambda self: self.busy)
@@ -820,7 +822,7 @@ class Conversations(RuleBasedStateMachine):
     def waits(self, data, seconds, hold):
         one = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         if hold:
-            self.lanes.hold(one.group, self.now, 1.0, 4.0)
+            self.lanes.hold(one.tenant, self.now, 1.0, 4.0)
         self.lanes.block(one, self.now + seconds, self.now)
         self.sweep()
 
@@ -836,8 +838,8 @@ class Conversations(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self):
-        # A load brings two at a time, a retry comes back whatever there is, and a group with nothing has some room.
-        assert self.lanes.size <= 2 * 3 + 2 * 8
+        # A load brings two at a time, a retry comes back whatever there is, and a tenant with nothing has some room.
+        assert self.lanes.memory.size <= 2 * 3 + 2 * 8
 
     def teardown(self):
         """Everything that was read ends, in order, once nothing fails any more."""
@@ -845,7 +847,7 @@ class Conversations(RuleBasedStateMachine):
         self.begin()  # a new session finds what the others left over
         self.drain()
         assert {lane: sends for lane, sends in self.offered.items() if sends} == self.ended
-        assert self.lanes.size == 0
+        assert self.lanes.memory.size == 0
         assert not self.unfinished
         assert not any(self.store.values())
 
@@ -867,7 +869,7 @@ class Conversations(RuleBasedStateMachine):
             self.is_removed()
 
     def end(self, one):
-        self.lanes.open(one.group)
+        self.lanes.lift(one.tenant)
         self.lanes.finish(one)
         self.ended[one.id[0]].append(one.id)
         self.written(one)
@@ -880,7 +882,7 @@ class Acquaintances(Conversations):
     def arrives(self, name, bulk):
         send = f"{name}{len(self.topics['send'])}"
         self.offered[name].append(send)
-        self.topics["send"].append(item(send, name, len(self.topics["send"]), group="g", bulk=bulk))
+        self.topics["send"].append(item(send, name, len(self.topics["send"]), tenant="g", bulk=bulk))
 
     @rule()
     def turns_out_to_be_one_person(self):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.meta.client import Answered, NotSent, Unclear
-from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
+from sender.limits.circuit_breaker import CircuitBreaker, Signal, signal_of
 
 
 def refused(code, status=500):
@@ -31,14 +31,14 @@ def refused(code, status=500):
     ],
 )
 def test_what_the_end_of_a_call_says(end, sign):
-    assert sign_of(end) is sign
+    assert signal_of(end) is sign
 
 
-def outage_after(*calls, group="g"):
+def outage_after(*calls, tenant="g"):
     """After how many of these (send, sign) there is an outage; None: after none."""
     breaker = CircuitBreaker()
     for count, (send, sign) in enumerate(calls, start=1):
-        if breaker.note(send, group, sign, now=0.0):
+        if breaker.note(send, tenant, sign, now=0.0):
             return count
     return None
 
@@ -75,7 +75,7 @@ def test_a_template_that_fails_alone_is_no_outage(subjects, is_outage):
         breaker.note(f"m{n}", "g", Signal.PERHAPS, 0.0, None if subject == "x" else subject)
         for n, subject in enumerate(subjects)
     ]
-    assert (found[-1], breaker.open) == (is_outage, is_outage)
+    assert (found[-1], breaker.is_open) == (is_outage, is_outage)
     assert not any(found[:-1])
 
 
@@ -85,7 +85,7 @@ def test_a_number_may_be_away_while_meta_is_not():
         assert not breaker.note(send, "broken", Signal.DOWN, now=0.0)
         breaker.note("ok", "other", Signal.UP, now=0.0)
     assert breaker.note("c", "broken", Signal.DOWN, now=0.0)
-    assert not breaker.open
+    assert not breaker.is_open
 
 
 def opened(now=100.0, **times):
@@ -117,7 +117,7 @@ def test_a_probe_that_does_well_closes_it():
     breaker.note("p", "g", Signal.UP, 101.0)
     breaker.ended("p", 101.0)
     assert closed == [True]
-    assert (breaker.open, breaker.wait(101.0)) == (False, 0.0)
+    assert (breaker.is_open, breaker.wait(101.0)) == (False, 0.0)
 
 
 def test_a_probe_that_made_no_call_lets_the_next_one_go():

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -87,19 +88,19 @@ def test_a_group_is_not_taken_for_a_phone(contact, message, found):
 
 def test_what_meta_answers_joins_the_number_that_was_asked_for_with_its_own():
     persons = Persons()
-    assert persons.met("bot", "+1 415 555 2671", Contact(wa_id="14155550000")) == [
+    assert persons.learn("bot", "+1 415 555 2671", Contact(wa_id="14155550000")) == [
         (lane_of("bot", "+14155552671"), lane_of("bot", "14155550000"))
     ]
-    assert persons.named(lane_of("bot", "+14155552671")) == lane_of("bot", "+14155550000")
-    assert persons.met("bot", "+1 415 555 2671", Contact(wa_id="14155550000")) == []
-    assert persons.named(lane_of("bot2", "+14155552671")) == lane_of("bot2", "+14155552671")
+    assert persons.name_of(lane_of("bot", "+14155552671")) == lane_of("bot", "+14155550000")
+    assert persons.learn("bot", "+1 415 555 2671", Contact(wa_id="14155550000")) == []
+    assert persons.name_of(lane_of("bot2", "+14155552671")) == lane_of("bot2", "+14155552671")
 
 
 @pytest.mark.parametrize("to", [PHONE, USER, None])
 def test_a_contact_with_both_joins_the_bsuid_with_the_phone(to):
     persons = Persons()
-    persons.met("bot", to, Contact(user_id=USER, wa_id="4915112345678"))
-    assert persons.named(B) == persons.named(A) == A
+    persons.learn("bot", to, Contact(user_id=USER, wa_id="4915112345678"))
+    assert persons.name_of(B) == persons.name_of(A) == A
 
 
 @pytest.mark.parametrize(
@@ -114,19 +115,27 @@ def test_a_contact_with_both_joins_the_bsuid_with_the_phone(to):
 )
 def test_a_contact_with_one_name_or_of_a_group_is_no_news(contact):
     persons = Persons()
-    assert persons.met("bot", None, contact) == []
-    assert persons.met("bot", GROUP, Contact(group_id=GROUP)) == []
-    assert persons.named(B) == B
+    assert persons.learn("bot", None, contact) == []
+    assert persons.learn("bot", GROUP, Contact(group_id=GROUP)) == []
+    assert persons.name_of(B) == B
 
 
 def test_a_number_that_is_given_to_another_person_is_theirs():
     persons = Persons()
-    persons.met("bot", None, Contact(user_id=USER, wa_id="4915112345678"))
-    persons.met("bot", None, Contact(user_id="DE.2", wa_id="4915112345678"))
-    assert persons.named("bot|u:DE.2") == A
-    assert persons.named(B) == B
-    persons.met("bot", None, Contact(user_id="DE.2", wa_id="4915112345679"))
-    assert persons.named("bot|u:DE.2") == lane_of("bot", OTHER)
+    persons.learn("bot", None, Contact(user_id=USER, wa_id="4915112345678"))
+    persons.learn("bot", None, Contact(user_id="DE.2", wa_id="4915112345678"))
+    assert persons.name_of("bot|u:DE.2") == A
+    assert persons.name_of(B) == B
+    persons.learn("bot", None, Contact(user_id="DE.2", wa_id="4915112345679"))
+    assert persons.name_of("bot|u:DE.2") == lane_of("bot", OTHER)
+
+
+def test_a_chain_of_names_leads_to_its_end_however_long_it_is():
+    persons = Persons()
+    wa_ids = [f"49151{n}000000" for n in range(6)]
+    for name, next_name in pairwise(wa_ids):
+        persons.learn("bot", next_name, Contact(wa_id=name))
+    assert {persons.name_of(lane_of("bot", name)) for name in wa_ids} == {lane_of("bot", wa_ids[0])}
 
 
 _wa_ids = st.sampled_from([f"49151{n}000000" for n in range(4)])
@@ -138,17 +147,17 @@ def test_names_lead_to_one_end_and_a_phone_has_one_bsuid_however_often_meta_chan
     persons = Persons(most=5)
     names = {lane_of("bot", to) for meeting in meetings for to in meeting if to}
     for to, user, wa_id in meetings:
-        persons.met("bot", to, Contact(user_id=user, wa_id=wa_id))
+        persons.learn("bot", to, Contact(user_id=user, wa_id=wa_id))
         assert len(persons._known_as) <= 5
         assert len(persons._user_of) <= 5
-        assert all(persons.named(persons.named(name)) == persons.named(name) for name in names)
+        assert all(persons.name_of(persons.name_of(name)) == persons.name_of(name) for name in names)
         users = [name for name in persons._known_as if "|u:" in name]
         assert len({persons._known_as[name] for name in users}) == len(users)
 
 
 def item(send, name, order, **more):
     return Item(
-        id=send, lane=name, group="bot", order=order, attempt=0, partition="send", offset=order, payload=send, **more
+        id=send, lane=name, tenant="bot", order=order, attempt=0, partition="send", offset=order, payload=send, **more
     )
 
 
@@ -157,12 +166,12 @@ class World:
 
     def __init__(self, bounds=None):
         self.known = {}
-        self.lanes = Lanes(bounds, named=lambda name: self.known.get(name, name))
+        self.lanes = Lanes(bounds, name_of=lambda name: self.known.get(name, name))
 
     def comes(self, send, name, order, **more):
         one = item(send, name, order, **more)
-        if not self.lanes.park(one):
-            self.lanes.offer(one)
+        if not self.lanes.arrivals.park(one):
+            self.lanes.arrivals.offer(one)
         return one
 
     def goes(self):
@@ -194,7 +203,7 @@ def test_a_name_with_sends_under_way_keeps_its_lane_until_they_have_ended():
     world.lanes.expect(second, 1)  # a retry will come: neither is that an end
     assert world.comes("3", B, 3).lane == B
     retry = Item(**{**vars_of(second), "attempt": 1, "lane": B})
-    world.lanes.offer(retry)
+    world.lanes.arrivals.offer(retry)
     for send in ("2", "3"):
         one = world.goes()
         assert one.id == send
@@ -222,56 +231,56 @@ def test_a_name_stays_in_the_lane_it_has_gone_into_when_the_news_is_forgotten():
 
 def test_no_name_changes_its_lane_while_its_bot_has_a_backlog():
     alive, backlogged = set(), {"bot"}
-    junctions = LaneAliases(lambda name: A if name == B else name, alive, backlogged)
-    assert junctions.lane_of(B, "bot") == B  # the backlog may have a send to it
+    aliases = LaneAliases(lambda name: A if name == B else name, alive, backlogged)
+    assert aliases.lane_of(B, "bot") == B  # the backlog may have a send to it
     backlogged.clear()
-    assert junctions.lane_of(B, "bot") == A
+    assert aliases.lane_of(B, "bot") == A
     alive.add(A)
     backlogged.add("bot")
-    junctions.emptied(A)  # of what is in memory: the backlog may have some of both names
+    aliases.lane_emptied(A)  # of what is in memory: the backlog may have some of both names
     alive.clear()
-    junctions._named = lambda name: name
-    assert junctions.lane_of(B, "bot") == A
-    junctions.backlog_ended("bot")
-    assert junctions.lane_of(B, "bot") == A  # it has not
+    aliases._name_of = lambda name: name
+    assert aliases.lane_of(B, "bot") == A
+    aliases.backlog_ended("bot")
+    assert aliases.lane_of(B, "bot") == A  # it has not
     backlogged.clear()
-    junctions.backlog_ended("other")
-    assert junctions.lane_of(B, "bot") == A
-    junctions.backlog_ended("bot")
-    assert junctions.lane_of(B, "bot") == B
-    assert not junctions._names
+    aliases.backlog_ended("other")
+    assert aliases.lane_of(B, "bot") == A
+    aliases.backlog_ended("bot")
+    assert aliases.lane_of(B, "bot") == B
+    assert not aliases._names
 
 
 def test_a_send_without_room_is_parked_under_the_name_of_its_lane_and_its_own():
-    world = World(Bounds(lane=1, group=2, total=2))
+    world = World(Bounds(lane=1, tenant=2, total=2))
     world.known[B] = A
     world.comes("1", A, 1)
     parked = item("2", B, 2)
-    assert world.lanes.park(parked)
+    assert world.lanes.arrivals.park(parked)
     assert (parked.lane, parked.named) == (A, B)
 
 
 def paces(pairs):
-    return RateLimits(lambda _: "", {"": 1.0}, rate=80, most=10, pairs=pairs)
+    return RateLimits(lambda _: "", {"": 1.0}, rate=80, max_running=10, pairs=pairs)
 
 
 def test_one_person_has_one_pair_limit_under_all_names():
     known = paces(Pairs())
     for _ in range(PAIR_BURST - 1):
-        known.taken(A, 100.0)
-    known.taken(B, 100.0)
+        known.sent(A, 100.0)
+    known.sent(B, 100.0)
     assert known.pair_ready_at(A, 100.0, campaign=True) == known.pair_ready_at(B, 100.0, campaign=True) == 100.0
-    known.met("bot", PHONE, Contact(user_id=USER, wa_id="4915112345678"))
+    known.learn_contact("bot", PHONE, Contact(user_id=USER, wa_id="4915112345678"))
     later = 100.0 + PAIR_BURST * PAIR_SECONDS
     assert known.pair_ready_at(A, 100.0, campaign=True) == known.pair_ready_at(B, 100.0, campaign=True) == later
-    known.taken(B, later)
+    known.sent(B, later)
     assert known.pair_ready_at(A, later + PAIR_SECONDS + 1, campaign=True) == later + PAIR_SECONDS + 1
 
 
 def test_a_burst_that_was_paid_for_is_not_counted_again():
     pairs = Pairs()
-    pairs.went(A, 0.0)
-    pairs.went(B, 1_000.0)
+    pairs.sent(A, 0.0)
+    pairs.sent(B, 1_000.0)
     pairs.join(B, A)
     assert pairs.ready_at(A, 1_006.0, campaign=True) == 1_006.0
     pairs.join("unknown", A)
@@ -291,7 +300,7 @@ def test_who_takes_a_number_over_learns_its_persons_from_the_journal():
         ],
         1_050.0,
     )
-    assert known.persons.named(B) == lane_of("bot", "+5215512345678")
+    assert known.persons.name_of(B) == lane_of("bot", "+5215512345678")
     assert known.pair_ready_at(B, 1_050.0, campaign=True) == 1_000.0 + PAIR_BURST * PAIR_SECONDS
 
 
@@ -304,19 +313,19 @@ def job_item(to, order):
 async def test_a_new_session_knows_where_the_parked_sends_to_a_name_are():
     store = ParkStore([])
     parker = ParkingWriters(store)
-    first = Parking(parker, Lanes(Bounds(lane=1), named=lambda name: A if name == B else name), 0)
+    first = Parking(parker, Lanes(Bounds(lane=1), name_of=lambda name: A if name == B else name), 0)
     sends = [job_item(PHONE, 1), job_item(USER, 2), job_item(USER, 3)]
-    first._lanes.offer(sends[0])
-    assert [first._lanes.park(one) for one in sends[1:]] == [True, True]
+    first._lanes.arrivals.offer(sends[0])
+    assert [first._lanes.arrivals.park(one) for one in sends[1:]] == [True, True]
     await first.park(sends[1:])
     assert {send.named for send in store.sends.values()} == {B}
 
     lanes = Lanes()  # another process, which has not heard of the two names
     second = Parking(parker, lanes, 0)
     await second.begin()
-    lanes.shelf.caught_up()
+    lanes.loading.caught_up()
     later = job_item(USER, 4)
-    assert lanes.park(later)  # behind the others
+    assert lanes.arrivals.park(later)  # behind the others
     assert (later.lane, later.named) == (A, B)
     await parker.close()
 
@@ -327,13 +336,13 @@ async def test_what_an_earlier_version_parked_under_another_notation_stays_befor
     before = Parking(parker, Lanes(), 0)
     old = job_item("+5215512345678", 1)
     old.lane = "bot|p:5215512345678"
-    before._lanes.shelf.mark(old.lane, "bot", 0.0)
-    assert before._lanes.park(old)
+    before._lanes.overflow.restore_tail(old.lane, "bot", 0.0)
+    assert before._lanes.arrivals.park(old)
     await before.park([old])
 
     lanes = Lanes()
     await Parking(parker, lanes, 0).begin()
     later = job_item("+5215512345678", 2)
-    assert lanes.park(later)
+    assert lanes.arrivals.park(later)
     assert later.lane == old.lane
     await parker.close()

@@ -41,7 +41,7 @@ class FakeStore:
 class World:
     def __init__(self):
         self.meta, self.store, self.clock = FakeMeta(), FakeStore(), 1_000.0
-        self.paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=COEXISTENCE_RATE, most=10)
+        self.paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=COEXISTENCE_RATE, max_running=10)
         self.accounts = {BOT: SimpleNamespace(revision=1), "other": SimpleNamespace(revision=1)}
         self.throughput = Throughput(
             self.paces, self.accounts, self, self.meta, self.store, default=80, now=lambda: self.clock

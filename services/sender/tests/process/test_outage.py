@@ -39,7 +39,7 @@ async def test_an_outage_that_meta_admits_spends_no_attempts(world, eventually):
             return times and times[-1] - times[0] > 15
 
         await eventually(probed_for_long, 40)
-        assert sender.breaker.open
+        assert sender.breaker.is_open
         away.clear()
         results = await world.until_results(chatbot, 6, seconds=30)
     assert {r.type for r in results} == {sends.ACCEPTED}

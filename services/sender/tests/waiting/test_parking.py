@@ -67,7 +67,7 @@ async def test_a_paused_number_with_a_long_backlog_holds_nothing_up_and_loses_no
         await eventually(all_committed)
         parked = await sender.mongo.database["send_parked"].count_documents({})
         assert parked == 300
-        assert all(session.lanes.size == 0 for session in sender.worker.sessions)
+        assert all(session.lanes.memory.size == 0 for session in sender.worker.sessions)
         assert await world.results(stuck) == []
     # Another process takes over, and finds them; then the owner of the account gives it a new token.
     async with world.running(**SMALL, sender_pause_seconds=600.0) as sender:

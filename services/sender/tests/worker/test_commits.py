@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
-from sender.worker.commits import _MAX_EFFECTS, CommitEntry, Commits
+from sender.worker.commits import _MAX_ENTRIES, CommitEntry, Commits
 
 APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
 
@@ -83,9 +83,9 @@ async def test_what_comes_together_is_one_transaction():
 
 
 async def test_a_backlog_does_not_wait_and_has_its_limit(monkeypatch):
-    monkeypatch.setattr("sender.worker.commits._APART_SECONDS", 3_600.0)
+    monkeypatch.setattr("sender.worker.commits._INTERVAL_SECONDS", 3_600.0)
     session, commits, _ = rig()
-    count = 4 * _MAX_EFFECTS
+    count = 4 * _MAX_ENTRIES
     for number in range(count):
         commits.write(effect(number))
     running = asyncio.create_task(commits.run())
@@ -93,7 +93,7 @@ async def test_a_backlog_does_not_wait_and_has_its_limit(monkeypatch):
     commits.close(discard=False)
     await ended(running)
     assert session.values == list(range(count))
-    assert {len(values) for values, _ in session.transactions[:4]} == {_MAX_EFFECTS}
+    assert {len(values) for values, _ in session.transactions[:4]} == {_MAX_ENTRIES}
 
 
 async def test_what_is_given_during_a_transaction_goes_with_the_next():
@@ -111,7 +111,7 @@ async def test_what_is_given_during_a_transaction_goes_with_the_next():
     await ended(running)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, _MAX_EFFECTS + 1])
+@pytest.mark.parametrize("count", [0, 1, 3, _MAX_ENTRIES + 1])
 async def test_the_end_comes_after_all_that_was_given(count):
     session, commits, _ = rig()
     running = asyncio.create_task(commits.run())
@@ -154,7 +154,7 @@ async def test_the_end_during_a_transaction_waits_for_it_and_for_what_came_meanw
 
 async def test_what_is_discarded_is_not_written():
     session, commits, told = rig()
-    commits.opened("p", 0)
+    commits.track("p", 0)
     running = asyncio.create_task(commits.run())
     await asyncio.sleep(0)
     commits.write(effect(0, partition="p", offset=0, parked=("id", "token")))
@@ -169,7 +169,7 @@ async def test_offsets_go_with_the_records_that_finish_them_and_only_in_their_or
     session, commits, _ = rig()
     running = asyncio.create_task(commits.run())
     for offset in (5, 6, 9):
-        commits.opened("p", offset)
+        commits.track("p", offset)
     for number, offset in enumerate((6, 5, 9)):
         commits.write(effect(number, partition="p", offset=offset))
         await reached(lambda number=number: len(session.transactions) == number + 1)
@@ -206,10 +206,10 @@ async def test_a_transaction_that_fails_ends_it_and_tells_nobody():
 async def test_a_session_proves_that_its_partition_is_its_own_by_a_transaction():
     session, commits, _ = rig()
     running = asyncio.create_task(commits.run())
-    commits.prove()
+    commits.prove_ownership()
     await reached(lambda: session.transactions)
-    commits.opened("send", 7)
-    commits.prove()
+    commits.track("send", 7)
+    commits.prove_ownership()
     commits.write(effect(b"1", partition="send", offset=7))
     await reached(lambda: len(session.transactions) == 2)
     commits.close(discard=False)
@@ -220,6 +220,6 @@ async def test_a_session_proves_that_its_partition_is_its_own_by_a_transaction()
 async def test_a_session_that_cannot_prove_it_ends():
     session, commits, _ = rig()
     session.error = ProducerFenced()
-    commits.prove()
+    commits.prove_ownership()
     with pytest.raises(ProducerFenced):
         await commits.run()

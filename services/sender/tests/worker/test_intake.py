@@ -40,7 +40,7 @@ def test_partitions_are_those_of_the_java_client():
 
 def test_a_record_at_home_is_a_send():
     item = judged({**REQUEST, "messageId": "m1"})
-    assert (item.group, item.order, item.attempt, item.offset) == ("bot", 7, 0, 7)
+    assert (item.tenant, item.order, item.attempt, item.offset) == ("bot", 7, 0, 7)
     assert item.partition == TopicPartition(topics.SEND.name, HOME)
 
 

@@ -329,7 +329,7 @@ async def test_what_was_deferred_is_tried_again_in_its_time_and_says_how_often()
     assert [offsets for _, offsets in world.kafka.transactions] == [{AT: 1}]
 
 
-SMALL = Bounds(lane=2, group=100, total=100, load=2, long_seconds=0.05)
+SMALL = Bounds(lane=2, tenant=100, total=100, load=2, long_seconds=0.05)
 HELD = Hold(base=60.0, cap=60.0, refused=True)
 
 
@@ -339,7 +339,7 @@ async def test_a_number_that_is_refused_waits_as_a_whole_until_its_account_chang
     world.flow.answer = lambda job, _nth: Defer(soon(), ERROR, HELD) if job.chatbot_id == "b" and refused else Sent("w")
     world.ask("m1", to=1)
     async with world.running():
-        await until(lambda: world.session.lanes.held(time.time()) == 1)
+        await until(lambda: world.session.lanes.holds.refused_count(time.time()) == 1)
         world.ask("m2", to=2)
         world.ask("other", bot="another")
         await world.until_done("other")
@@ -354,7 +354,7 @@ async def test_a_number_that_is_refused_waits_as_a_whole_until_its_account_chang
 
 
 async def test_what_waits_for_a_refused_number_is_told_of_and_ends_in_the_end():
-    world = World(bounds=Bounds(long_seconds=1_000.0, most_seconds=0.4))
+    world = World(bounds=Bounds(long_seconds=1_000.0, max_hold_seconds=0.4))
     world.flow.answer = lambda _job, _nth: Defer(soon(), ERROR, HELD)
     world.ask("m1", to=1)
     async with world.running():
@@ -410,12 +410,12 @@ async def test_what_waits_for_meta_in_a_long_outage_is_told_of_once_and_stays_in
         await until(lambda: len(told_of_waits(world)) == 3)
         world.ask("m3", to=2)
         await until(lambda: len(told_of_waits(world)) == 4)
-        world.session.moved.set()
+        world.session.state.changed.set()
         await quiet(0.3)
         assert told_of_waits(world) == [(f"m{n}", None, 10.0) for n in range(4)]
         assert (world.parked.sends, world.kafka.committed) == ({}, {})
         world.flow.breaker.away = 0.0
-        world.session.moved.set()
+        world.session.state.changed.set()
         await world.until_done("m0", "m1", "m2", "m3")
     assert len(told_of_waits(world)) == 4
 
@@ -425,7 +425,7 @@ async def test_a_short_outage_is_not_told():
     world.flow.breaker.away, world.flow.breaker.away_since = 9.0, time.time() - 1
     world.ask("m1")
     async with world.running():
-        await until(lambda: world.session.lanes.size)
+        await until(lambda: world.session.lanes.memory.size)
         await quiet(0.3)
     assert told_of_waits(world) == []
 
@@ -458,7 +458,7 @@ async def test_a_number_is_let_go_as_a_whole_when_meta_answers(answered):
     world.flow.answer = lambda _job, _nth: next(answers, None) or slow()
     world.ask("m0", to=9)
     async with world.running():
-        await until(lambda: world.session.lanes.held(time.time()) == 1)
+        await until(lambda: world.session.lanes.holds.refused_count(time.time()) == 1)
         world.flow.answered = answered
         for n in range(1, 6):
             world.ask(f"m{n}", to=n)
@@ -480,7 +480,7 @@ async def test_the_breaker_is_told_when_each_call_begins_and_ends():
 
 
 async def test_while_meta_is_away_nothing_is_called_and_when_it_is_back_all_goes(monkeypatch):
-    monkeypatch.setattr("sender.worker.session._AWAY_POLL_SECONDS", 3_600.0)
+    monkeypatch.setattr("sender.worker.dispatcher._AWAY_POLL_SECONDS", 3_600.0)
     world = World()
     world.flow.breaker.away = float("inf")
     world.ask("m1")
@@ -500,10 +500,10 @@ async def test_a_step_without_a_call_gives_its_place_in_the_pace_back():
     async with world.running():
         await world.until_done("not called")
         pace = world.paces.number("b")
-        assert pace.room(time.time()) == 1_000
+        assert pace.available(time.time()) == 1_000
         world.ask("called", to=2)
         await world.until_done("called")
-        assert pace.room(time.time()) == 999
+        assert pace.available(time.time()) == 999
 
 
 async def test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back():
@@ -512,7 +512,7 @@ async def test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back()
     world.ask("m1")
     with pytest.raises(RuntimeError, match="injected"):
         await world.start()
-    assert world.paces.number("b").room(time.time()) == 1_000
+    assert world.paces.number("b").available(time.time()) == 1_000
     async with asyncio.timeout(1):
         await world.slots.acquire(lambda: 0.0)
 
@@ -528,7 +528,7 @@ async def test_a_call_that_has_ended_makes_room_for_the_next():
 async def test_what_meta_took_counts_for_the_pace_of_its_recipient():
     world = World()
     taken = []
-    world.paces.pairs.went = lambda lane, _now: taken.append(lane)
+    world.paces.pairs.sent = lambda lane, _now: taken.append(lane)
     answers = {"sent": Sent("w"), "doubt": InDoubt(soon(60)), "failed": Dead(ERROR), "deferred": Defer(soon(60), ERROR)}
     world.flow.answer = lambda job, _nth: answers[job.message_id]
     for n, message_id in enumerate(answers):
@@ -867,7 +867,7 @@ async def test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_it
     world.lately = [RecentTimes(bot, "+4915100000001", [datetime.now(UTC)] * 5) for bot in (ours, other)]
     async with world.running():
         await until(lambda: ours in dict(world.paces.numbers()))
-    assert world.paces.number(ours).room(time.time()) < 1_000
+    assert world.paces.number(ours).available(time.time()) < 1_000
     assert other not in dict(world.paces.numbers())
 
 

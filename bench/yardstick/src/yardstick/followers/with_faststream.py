@@ -16,8 +16,9 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
 from common.kafka.wire.aiokafka_patch import patch_offset_fetch
-from common.kafka.wire.unreadable import Unreadable, patch_decoding
+from common.kafka.wire.unreadable import Unreadable
 from common.telemetry.outages import KAFKA
 from yardstick.followers.work import GATHER_MS, Work
 

@@ -43,7 +43,7 @@ from sender.delivery.transitions import blank, claim, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
 from sender.journal.transition import Transition
-from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
+from sender.limits.circuit_breaker import CircuitBreaker, Signal, signal_of
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 from sender.limits.refusals import RefusedSubjects, Waits
 from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
@@ -249,7 +249,7 @@ class Delivery:
         if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
             # It had the id of a link that Meta has lost: the next attempt has another.
             outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
-        sign = sign_of(end)
+        sign = signal_of(end)
         subject = subject_of(trial.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())

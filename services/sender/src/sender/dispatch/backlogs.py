@@ -1,7 +1,7 @@
-"""What of a group is in the store because there is no room for it: read on in the order of its coming. No IO.
+"""The sends of a tenant that are in the store because memory is full. They are read on in order. No IO.
 
-A lane that waits has a tail of its own in the store. What is merely too much has not: it is one *backlog* per group,
-of which memory knows only how far it was read. So a campaign of a million messages costs disk and not memory.
+A lane that waits has a tail of its own in the store. Sends beyond a tenant's memory limit form its *backlog*: one per
+tenant, of which memory knows only how far it was read. So a campaign of a million messages costs disk and not memory.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(eq=False, slots=True)
 class Backlog:
-    """`after` is the order of the last that was read, `stored` of the last that can be; `version` grows with it."""
+    """`after` is the order of the last send that was read, `stored` of the last in the store.
+
+    `version` grows with each send that is added.
+    """
 
     after: int = -1
     stored: int = -1
@@ -25,43 +28,43 @@ class Backlogs:
     def __init__(self) -> None:
         self._backlogs: dict[str, Backlog] = {}
 
-    def __contains__(self, group: object) -> bool:
-        return group in self._backlogs
+    def __contains__(self, tenant: object) -> bool:
+        return tenant in self._backlogs
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._backlogs))
 
-    def known(self, group: str, last: int) -> None:
-        """The store has some, up to this order (known when a session begins)."""
-        self._backlogs[group] = Backlog(stored=last)
+    def restore(self, tenant: str, last: int) -> None:
+        """The store has a backlog from before this session, up to this order."""
+        self._backlogs[tenant] = Backlog(stored=last)
 
-    def grow(self, group: str) -> None:
-        """One more is on its way into the store; say `stored` when it is there."""
-        backlog = self._backlogs.setdefault(group, Backlog())
+    def grow(self, tenant: str) -> None:
+        """One more send is on its way into the store; `stored` follows when it is there."""
+        backlog = self._backlogs.setdefault(tenant, Backlog())
         backlog.writing += 1
         backlog.version += 1
 
-    def stored(self, group: str, count: int, last: int) -> None:
-        """So many are in the store now, up to this order; they come in order."""
-        backlog = self._backlogs[group]
+    def stored(self, tenant: str, count: int, last: int) -> None:
+        """This many more are in the store now, up to this order; they come in order."""
+        backlog = self._backlogs[tenant]
         backlog.writing -= count
         backlog.stored = max(backlog.stored, last)
 
-    def readable(self, group: str) -> bool:
-        """Whether there is something that nobody reads now."""
-        backlog = self._backlogs[group]
+    def is_readable(self, tenant: str) -> bool:
+        """Whether there is more to read, and no read is under way."""
+        backlog = self._backlogs[tenant]
         return not backlog.reading and backlog.after < backlog.stored
 
-    def begin(self, group: str) -> tuple[int, int, int]:
-        """Read: behind which order, up to which, and the version to say at the end."""
-        backlog = self._backlogs[group]
+    def begin_read(self, tenant: str) -> tuple[int, int, int]:
+        """Begin to read: returns after which order, up to which, and the version for `end_read`."""
+        backlog = self._backlogs[tenant]
         backlog.reading = True
         return backlog.after, backlog.stored, backlog.version
 
-    def end(self, group: str, version: int, upto: int, *, more: bool) -> None:
-        """It was read up to this order; unless there is `more`, or more has come, it is over."""
-        backlog = self._backlogs[group]
+    def end_read(self, tenant: str, version: int, upto: int, *, more: bool) -> None:
+        """It was read up to this order. Without `more`, and if none was added meanwhile, the backlog is over."""
+        backlog = self._backlogs[tenant]
         backlog.reading = False
         backlog.after = upto
         if not more and backlog.version == version and not backlog.writing and backlog.stored <= upto:
-            del self._backlogs[group]
+            del self._backlogs[tenant]

@@ -1,6 +1,7 @@
-"""Gates: a group of lanes that is held as a whole, and let go again one lane first. Synchronous, no IO.
+"""Holds: all lanes of a tenant wait, and one lane goes first when the hold ends. Synchronous, no IO.
 
-The first is one that somebody waits for, if there is any: campaigns come after conversations.
+That first lane is the *probe*: one with a conversation's send if there is any, because campaigns come after
+conversations.
 
 Times are seconds of one clock that the caller passes in.
 """
@@ -14,22 +15,22 @@ from sender.dispatch.model import Wait
 
 
 class Holdable(Protocol):
-    """What a gate knows of a lane: its name and group, and whether it waits at the gate."""
+    """What a hold knows of a lane: its name and tenant, and whether it waits for the hold to end."""
 
     name: str
-    group: str
+    tenant: str
     held: bool
 
     @property
-    def awaited(self) -> bool:
-        """Whether somebody waits for it."""
+    def urgent(self) -> bool:
+        """Whether it has a conversation's send."""
 
 
 L = TypeVar("L", bound=Holdable)
 
 
 @dataclass(eq=False, slots=True)
-class _HeldGroup(Generic[L]):
+class _Hold(Generic[L]):
     until: float
     refused: bool = False
     refused_since: float = float("inf")
@@ -38,12 +39,12 @@ class _HeldGroup(Generic[L]):
     strikes: int = 0
     released: bool = False
     probe: str | None = None
-    first: deque[L] = field(default_factory=deque)
-    later: deque[L] = field(default_factory=deque)
+    urgent: deque[L] = field(default_factory=deque)
+    campaigns: deque[L] = field(default_factory=deque)
 
     def pop(self) -> L | None:
-        """The next lane; those that were let go by their other entry are passed over."""
-        for lanes in (self.first, self.later):
+        """The next lane. A lane can be in both queues; an entry is skipped when its lane went by the other one."""
+        for lanes in (self.urgent, self.campaigns):
             while lanes:
                 lane = lanes.popleft()
                 if lane.held:
@@ -52,148 +53,156 @@ class _HeldGroup(Generic[L]):
 
     def waiting(self) -> list[L]:
         """All lanes that wait, each once."""
-        return [lane for lane in dict.fromkeys([*self.first, *self.later]) if lane.held]
+        return [lane for lane in dict.fromkeys([*self.urgent, *self.campaigns]) if lane.held]
 
-    def is_waited_at(self, *, awaited: bool) -> bool:
-        """Whether any lane waits here, or any that somebody waits for."""
-        while self.first and not self.first[0].held:
-            self.first.popleft()
-        while self.later and not self.later[0].held:
-            self.later.popleft()
-        return bool(self.first or (self.later and not awaited))
+    def has_waiting(self, *, urgent: bool) -> bool:
+        """Whether any lane waits, or any urgent one."""
+        while self.urgent and not self.urgent[0].held:
+            self.urgent.popleft()
+        while self.campaigns and not self.campaigns[0].held:
+            self.campaigns.popleft()
+        return bool(self.urgent or (self.campaigns and not urgent))
 
 
 class Holds(Generic[L]):
-    """The gates that are shut. A lane that may not pass waits at its gate until `let_go` or `open` returns it.
+    """The tenants that are held. A lane that does not pass waits until `pop_ready` or `lift` returns it.
 
-    A group that is refused is waited for at most `most` seconds. After that its lanes pass, to be ended (`ends`), while
-    one of them goes on to be the probe in its time.
+    Sends wait at most `max_seconds` for a tenant that Meta refuses. After that its lanes pass, and their sends end
+    (`give_up_error`), while one of them is still the probe when its time comes.
     """
 
-    def __init__(self, most: float = float("inf")) -> None:
-        self._most = most
-        self._gates: dict[str, _HeldGroup[L]] = {}
+    def __init__(self, max_seconds: float = float("inf")) -> None:
+        self._max_seconds = max_seconds
+        self._holds: dict[str, _Hold[L]] = {}
 
     def hold(
-        self, group: str, now: float, base: float, cap: float, *, refused: bool = False, reason: MetaError | None = None
+        self,
+        tenant: str,
+        now: float,
+        base: float,
+        cap: float,
+        *,
+        refused: bool = False,
+        reason: MetaError | None = None,
     ) -> None:
-        """Shut the gate for `base` seconds, doubled each time in a row, at most `cap`.
+        """Hold the tenant for `base` seconds, doubled each time in a row, at most `cap`.
 
-        While it is shut, further failures of calls already under way do not count as times. `refused` says that the
-        group as a whole is refused and does not just wait a little; `reason` is why.
+        During a hold, failures of calls that were already under way do not count as further times. `refused` says that
+        Meta refuses the tenant as a whole, so it is more than a short wait; `reason` is why.
         """
-        gate = self._gates.get(group)
-        if gate is None:
-            gate = self._gates[group] = _HeldGroup(until=now)
-        gate.refused = refused or (gate.refused and now < gate.until)
-        gate.refused_since = min(gate.refused_since, now) if gate.refused else float("inf")
-        gate.reason = reason if refused else gate.reason
-        gate.cause = reason or gate.cause
-        if gate.released:
-            # What has failed now was tried before the change: one more goes at once.
-            gate.released, gate.until, gate.strikes = False, now, 0
-        elif now >= gate.until:
-            gate.until = now + min(cap, base * 2**gate.strikes)
-            gate.strikes = min(gate.strikes + 1, 30)
+        held = self._holds.get(tenant)
+        if held is None:
+            held = self._holds[tenant] = _Hold(until=now)
+        held.refused = refused or (held.refused and now < held.until)
+        held.refused_since = min(held.refused_since, now) if held.refused else float("inf")
+        held.reason = reason if refused else held.reason
+        held.cause = reason or held.cause
+        if held.released:
+            # The call that failed now was made before the change: one more goes at once.
+            held.released, held.until, held.strikes = False, now, 0
+        elif now >= held.until:
+            held.until = now + min(cap, base * 2**held.strikes)
+            held.strikes = min(held.strikes + 1, 30)
         else:
-            gate.until = max(gate.until, now + base)
+            held.until = max(held.until, now + base)
 
-    def release(self, group: str, now: float) -> None:
-        """Let a probe try now."""
-        gate = self._gates.get(group)
-        if gate is not None:
-            gate.until = min(gate.until, now)
-            gate.refused_since = float("inf")  # what it was refused for may be gone
-            gate.released = gate.probe is not None
+    def probe_now(self, tenant: str, now: float) -> None:
+        """Let a probe try now, because something has changed."""
+        held = self._holds.get(tenant)
+        if held is not None:
+            held.until = min(held.until, now)
+            held.refused_since = float("inf")  # the cause of the refusal may be gone
+            held.released = held.probe is not None
 
-    def open(self, group: str) -> list[L]:
-        """The group does well: all lanes that waited."""
-        gate = self._gates.pop(group, None)
-        return [_freed(lane) for lane in gate.waiting()] if gate else []
+    def lift(self, tenant: str) -> list[L]:
+        """End the hold, because Meta accepts the tenant's sends. Returns all lanes that waited."""
+        held = self._holds.pop(tenant, None)
+        return [_freed(lane) for lane in held.waiting()] if held else []
 
-    def let_go(self, now: float) -> list[L]:
-        """The lanes that may try as probes: one of each gate whose time is over; and all of those that wait no more."""
-        for gate in self._gates.values():
-            if self._is_over(gate, now) and gate.is_waited_at(awaited=False):
-                return [_freed(lane) for lane in gate.waiting()]
-        ready = [gate for gate in self._gates.values() if gate.probe is None and now >= gate.until]
-        return [lane for lane in (gate.pop() for gate in ready) if lane is not None]
+    def pop_ready(self, now: float) -> list[L]:
+        """One lane of each hold whose time is over, as a probe; or all lanes of a tenant that was refused too long."""
+        for held in self._holds.values():
+            if self._is_expired(held, now) and held.has_waiting(urgent=False):
+                return [_freed(lane) for lane in held.waiting()]
+        ready = [held for held in self._holds.values() if held.probe is None and now >= held.until]
+        return [lane for lane in (held.pop() for held in ready) if lane is not None]
 
     def passes(self, lane: L, now: float) -> bool:
-        """Whether this lane may go; else it waits from now on. The first after the time is the probe.
+        """Whether this lane may go; else it waits from now on. The first lane after the hold's time is the probe.
 
-        One that nobody waits for leaves that to another that somebody waits for.
+        A campaign's lane leaves that to an urgent one, if any waits.
         """
-        gate = self._gates.get(lane.group)
-        if gate is None or gate.probe == lane.name:
+        held = self._holds.get(lane.tenant)
+        if held is None or held.probe == lane.name:
             return True
-        if now >= gate.until and gate.probe is None and (lane.awaited or not gate.is_waited_at(awaited=True)):
-            gate.probe = lane.name
+        if now >= held.until and held.probe is None and (lane.urgent or not held.has_waiting(urgent=True)):
+            held.probe = lane.name
             return True
-        if self._is_over(gate, now):
+        if self._is_expired(held, now):
             return True
         lane.held = True
-        (gate.first if lane.awaited else gate.later).append(lane)
+        (held.urgent if lane.urgent else held.campaigns).append(lane)
         return False
 
-    def prefer(self, lane: L) -> None:
-        """Somebody waits for this lane now."""
-        gate = self._gates.get(lane.group)
-        if gate is not None and lane.held:
-            gate.first.append(lane)
+    def prioritize(self, lane: L) -> None:
+        """The lane has become urgent."""
+        held = self._holds.get(lane.tenant)
+        if held is not None and lane.held:
+            held.urgent.append(lane)
 
     def end_probe(self, lane: L) -> None:
-        """This lane has had its try, however that went."""
-        gate = self._gates.get(lane.group)
-        if gate is not None and gate.probe == lane.name:
-            gate.probe = None
+        """This lane's try is over, whatever its outcome."""
+        held = self._holds.get(lane.tenant)
+        if held is not None and held.probe == lane.name:
+            held.probe = None
 
-    def ends(self, lane: L, now: float) -> MetaError | None:
-        """Why this lane, which has passed, is not to be tried any more: its group was refused for too long.
+    def give_up_error(self, lane: L, now: float) -> MetaError | None:
+        """Why the sends of this lane, which has passed, end without a try: Meta refused their tenant for too long.
 
-        None when it may be tried. The probe always is.
+        None when they may be tried. The probe always may.
         """
-        gate = self._gates.get(lane.group)
-        over = gate is not None and gate.probe != lane.name and self._is_over(gate, now)
-        return gate.reason if gate is not None and over else None
+        held = self._holds.get(lane.tenant)
+        expired = held is not None and held.probe != lane.name and self._is_expired(held, now)
+        return held.reason if held is not None and expired else None
 
-    def wait(self, group: str, now: float) -> float:
-        """Seconds until a probe of the group may go; 0 when its gate is open, or nothing waits at it any more."""
-        return max(0.0, self.until(group) - now)
+    def wait(self, tenant: str, now: float) -> float:
+        """Seconds until a probe of the tenant may go; 0 when it is not held, or was held for too long."""
+        return max(0.0, self.until(tenant) - now)
 
-    def until(self, group: str) -> float:
-        """When the group may go, or could have."""
-        gate = self._gates.get(group)
-        return min(gate.until, gate.refused_since + self._most) if gate is not None else 0.0
+    def until(self, tenant: str) -> float:
+        """When the tenant may go, or could have gone."""
+        held = self._holds.get(tenant)
+        return min(held.until, held.refused_since + self._max_seconds) if held is not None else 0.0
 
-    def wait_of(self, group: str, now: float) -> Wait | None:
-        """Until when a group waits, and why; None when it may go."""
-        gate, until = self._gates.get(group), self.until(group)
-        return Wait(until, gate.cause) if gate is not None and gate.cause is not None and until > now else None
+    def wait_of(self, tenant: str, now: float) -> Wait | None:
+        """Until when a tenant waits, and why; None when it may go."""
+        held, until = self._holds.get(tenant), self.until(tenant)
+        return Wait(until, held.cause) if held is not None and held.cause is not None and until > now else None
 
-    def waiting(self, group: str) -> list[L]:
-        """The lanes that wait at the gate of a group."""
-        gate = self._gates.get(group)
-        return gate.waiting() if gate is not None else []
+    def waiting(self, tenant: str) -> list[L]:
+        """The lanes of a tenant that wait for its hold to end."""
+        held = self._holds.get(tenant)
+        return held.waiting() if held is not None else []
 
-    def is_refused(self, group: str, now: float) -> bool:
-        """Whether a group may not go now because it is refused as a whole."""
-        gate = self._gates.get(group)
-        return gate is not None and gate.refused and gate.until > now
+    def is_refused(self, tenant: str, now: float) -> bool:
+        """Whether a tenant is held now because Meta refuses it as a whole."""
+        held = self._holds.get(tenant)
+        return held is not None and held.refused and held.until > now
 
-    def refused(self, now: float) -> int:
-        """How many groups may not go now because they are refused as a whole."""
-        return sum(gate.refused and gate.until > now for gate in self._gates.values())
+    def refused_count(self, now: float) -> int:
+        """How many tenants are held now because Meta refuses them as a whole."""
+        return sum(held.refused and held.until > now for held in self._holds.values())
 
     def next_due(self) -> float | None:
-        """When `let_go` may have something next; None when only an event can bring it."""
-        waited = [gate for gate in self._gates.values() if gate.probe is None and gate.is_waited_at(awaited=False)]
-        overs = [gate.refused_since + self._most for gate in self._gates.values() if gate.is_waited_at(awaited=False)]
-        return min((time for time in [*(gate.until for gate in waited), *overs] if time < float("inf")), default=None)
+        """When `pop_ready` may have something next; None when only an event can bring it."""
+        waited = [held for held in self._holds.values() if held.probe is None and held.has_waiting(urgent=False)]
+        expiries = [held.refused_since for held in self._holds.values() if held.has_waiting(urgent=False)]
+        times = [*(held.until for held in waited), *(since + self._max_seconds for since in expiries)]
+        return min((time for time in times if time < float("inf")), default=None)
 
-    def _is_over(self, gate: _HeldGroup[L], now: float) -> bool:
-        """Whether a group was refused for as long as anything waits for it."""
-        return now >= gate.refused_since + self._most
+    def _is_expired(self, held: _Hold[L], now: float) -> bool:
+        """Whether Meta has refused a tenant for as long as sends wait for it."""
+        return now >= held.refused_since + self._max_seconds
 
 
 def _freed(lane: L) -> L:

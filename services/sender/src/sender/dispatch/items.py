@@ -15,7 +15,7 @@ def item_of(
     return Item(
         id=job.item_id,
         lane=job.lane,
-        group=job.chatbot_id,
+        tenant=job.chatbot_id,
         order=order,
         attempt=job.attempts,
         partition=partition,

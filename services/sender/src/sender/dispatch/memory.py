@@ -1,4 +1,4 @@
-"""How much more may come into memory: counts by group, in all, and of what is on its way. Synchronous, no IO."""
+"""How many more sends may come into memory: counted per tenant and in all, with loads under way. Synchronous, no IO."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,57 +7,54 @@ from sender.dispatch.model import Bounds
 
 
 class MemoryBudget:
-    """Counts of one session. `bulk` asks for a campaign's sends, which have half of their group's room.
+    """The counts of one session. `writing` are sends on their way into the store.
 
-    The other half is for what somebody waits for; and a group that has very little in memory has room even when the
-    others have taken all, so that their floods do not shut it out.
+    **Invariants:**
+    - A tenant's campaigns have at most half of its memory. The other half is for conversations.
+    - A tenant that has very little in memory has space even when the others have filled it. So a flood of theirs does
+      not shut it out.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._in_hand: Counter[str] = Counter()
-        self._coming: Counter[str] = Counter()
-        self._held = 0
-        self._expected = 0
+        self._by_tenant: Counter[str] = Counter()
+        self._reserved_by_tenant: Counter[str] = Counter()
+        self._reserved = 0
+        self.size = 0
         self.writing = 0
 
-    @property
-    def size(self) -> int:
-        """How many are in memory."""
-        return self._held
+    def by_tenant(self) -> Mapping[str, int]:
+        """How many sends are in memory, by tenant."""
+        return self._by_tenant
 
-    def sizes(self) -> Mapping[str, int]:
-        """How many are in memory, by group."""
-        return self._in_hand
-
-    def is_free(self, group: str, *, bulk: bool) -> bool:
-        """Whether another one of this group may come in."""
+    def has_space(self, tenant: str, *, bulk: bool) -> bool:
+        """Whether another send of this tenant may come in; `bulk` asks for a campaign's."""
         bounds = self._bounds
-        of_group = self._in_hand[group] + self._coming[group]
-        if of_group >= (bounds.bulk if bulk else bounds.group):
+        of_tenant = self._by_tenant[tenant] + self._reserved_by_tenant[tenant]
+        if of_tenant >= (bounds.bulk if bulk else bounds.tenant):
             return False
-        in_all = self._held + self._expected + self.writing
-        return in_all < bounds.total or (of_group < bounds.least and in_all < 2 * bounds.total)
+        in_all = self.size + self._reserved + self.writing
+        return in_all < bounds.total or (of_tenant < bounds.least and in_all < 2 * bounds.total)
 
-    def enter(self, group: str) -> None:
-        """One has come in."""
-        self._in_hand[group] += 1
-        self._held += 1
+    def add(self, tenant: str) -> None:
+        """Count one send that has come in."""
+        self._by_tenant[tenant] += 1
+        self.size += 1
 
-    def leave(self, group: str) -> None:
-        """One has gone."""
-        self._held -= 1
-        _take(self._in_hand, group, 1)
+    def remove(self, tenant: str) -> None:
+        """Count one send less."""
+        self.size -= 1
+        _take(self._by_tenant, tenant, 1)
 
-    def expect(self, group: str, count: int) -> None:
-        """So many are being loaded."""
-        self._coming[group] += count
-        self._expected += count
+    def reserve(self, tenant: str, count: int) -> None:
+        """Keep space for this many, which are being loaded."""
+        self._reserved_by_tenant[tenant] += count
+        self._reserved += count
 
-    def unexpect(self, group: str, count: int) -> None:
-        """They have been, or fewer."""
-        self._expected -= count
-        _take(self._coming, group, count)
+    def unreserve(self, tenant: str, count: int) -> None:
+        """The load has ended, however many it brought."""
+        self._reserved -= count
+        _take(self._reserved_by_tenant, tenant, count)
 
 
 def _take(counter: Counter[str], name: str, count: int) -> None:

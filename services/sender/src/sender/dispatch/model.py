@@ -1,4 +1,4 @@
-"""What lanes are made of: sends, the lanes themselves, and what of them is parked."""
+"""What lanes are made of: sends, the lanes themselves, and the parked part of each."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -11,29 +11,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may be in memory, in counts: by lane, by group, in all, and by one load of a lane or of a backlog.
+    """How many sends may be in memory: per lane, per tenant, in all, and per load of a lane or of a backlog (`chunk`).
 
-    `bulk` is the part of a group's room that its campaigns may have, `least` what a group may have when the others have
-    filled all of it. `long_seconds` is what wait is a long one, `most_seconds` how long anything
-    waits for a group that is refused.
+    A wait longer than `long_seconds` is spent in the store. A send waits at most `max_hold_seconds` for a tenant that
+    Meta refuses.
     """
 
     lane: int = 100
-    group: int = 1_000
+    tenant: int = 1_000
     total: int = 2_000
     load: int = 20
     chunk: int = 200
     long_seconds: float = 5.0
-    most_seconds: float = float("inf")
+    max_hold_seconds: float = float("inf")
 
     @property
     def bulk(self) -> int:
-        """Half of the group's."""
-        return max(1, self.group // 2)
+        """A tenant's campaigns may have half of its memory."""
+        return max(1, self.tenant // 2)
 
     @property
     def least(self) -> int:
-        """A hundredth of all."""
+        """A tenant may have a hundredth of all even when the others have filled the memory."""
         return max(1, self.total // 100)
 
 
@@ -49,19 +48,20 @@ class Wait:
 class Item(Generic[T]):
     """One record. `id` names the send: several records may carry the same one, `attempt` says which is the latest.
 
-    A replay has its own `id`, that of its send with `/` and a count behind it; `send` is the same for both.
+    A replay has its own `id`: that of its send, then `/` and a count. `send` is the same for both.
 
-    `named` is the name that it was sent to, where its lane has another name of the same person.
-    `order` is the place in the lane (the offset of the record that first asked for the send). `partition` is None for
-    an item that was parked and loaded; `parked` is then the token of the stored copy. `bulk` is a campaign's, which
-    nobody waits for; `paced` says that Meta counts it; at `expires` (Unix seconds) nobody wants it any more. `backlog`
-    says that it is being parked for want of room. `wait` says why it was deferred, or parked; `told` is the reason of
-    which its producer has heard.
+    - `named`: the name that it was sent to, if its lane has another name of the same person.
+    - `order`: its place in the lane (the offset of the record that first asked for the send).
+    - `partition`: None for an item that was parked and loaded; `parked` is then the token of the stored copy.
+    - `bulk`: it belongs to a campaign, so no person waits for it. `paced`: Meta counts it.
+    - `expires` (Unix seconds): after this time it is not to be sent.
+    - `backlog`: it is being parked because memory is full.
+    - `wait`: why it was deferred or parked. `told`: the reason of which its producer was told.
     """
 
     id: str
     lane: str
-    group: str
+    tenant: str
     order: int
     attempt: int
     partition: Hashable
@@ -80,13 +80,13 @@ class Item(Generic[T]):
 
     @property
     def send(self) -> str:
-        """What its entry in the journal is called; no two records may work on one at a time."""
+        """The id of its journal entry. Two records of one entry are never worked on at the same time."""
         return self.id.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The wish to have the first of a lane's parked sends, those whose order is above `after`."""
+    """A request to load the first of a lane's parked sends: those whose order is above `after`."""
 
     lane: str
     after: int
@@ -95,9 +95,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class LoadBacklog:
-    """The wish to have the next `limit` of a group's backlog: orders above `after`, up to `upto`."""
+    """A request to load the next `limit` sends of a tenant's backlog: orders above `after`, up to `upto`."""
 
-    group: str
+    tenant: str
     after: int
     upto: int
     version: int
@@ -106,9 +106,9 @@ class LoadBacklog:
 
 @dataclass(eq=False, slots=True)
 class Tail:
-    """What of a lane is parked. `version` changes with everything that is written behind a load's back.
+    """The parked sends of a lane. `version` changes with each write, so that a load can tell that it is outdated.
 
-    `bulk` says that all of it is a campaign's; `lowest` is the lowest order that was written since the load began.
+    `bulk` says that all of them belong to campaigns. `lowest` is the lowest order written since the load began.
     """
 
     due: float
@@ -122,8 +122,10 @@ class Tail:
 
 @dataclass(eq=False, slots=True)
 class Lane(Generic[T]):
+    """The sends of one conversation, in order. `held` says that it waits for a hold to end, `ready` for its turn."""
+
     name: str
-    group: str
+    tenant: str
     queue: list[Item[T]] = field(default_factory=list)
     busy: Item[T] | None = None
     expected: tuple[str, int] | None = None
@@ -132,11 +134,11 @@ class Lane(Generic[T]):
     tail: Tail | None = None
 
     @property
-    def awaited(self) -> bool:
-        """Whether somebody waits for anything of this lane: then all that is before it is urgent, too."""
+    def urgent(self) -> bool:
+        """Whether any of its sends belongs to no campaign: then everything before that send is urgent, too."""
         return (self.tail is not None and not self.tail.bulk) or any(not item.bulk for item in self.queue)
 
 
 def is_loadable(tail: Tail | None) -> bool:
-    """Whether all of a tail is in the store, and nobody reads it now."""
+    """Whether all of a tail is in the store, and no load of it is under way."""
     return tail is not None and not tail.loading and not tail.writing

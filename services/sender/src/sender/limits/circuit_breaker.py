@@ -1,11 +1,13 @@
 """Whether Meta is away: an outage spends no attempts. Synchronous, no IO; times are Unix seconds.
 
-What tells an outage from a message that fails: calls that end without a word of Meta's (no connection, no answer, a
-gateway's 5xx), three in a row; answers that say so ("service unavailable"), three in a row of at least two messages;
-and answers that might be the message's own fault (131000 "something went wrong", 1) for three messages in a row that
-are not all of one template or kind. So one message alone, and one template alone, answered by Meta, spend their
-attempts and end. Any other answer ends the row: then Meta is there,
-whatever it says. (The pattern is M. Nygard's circuit breaker, "Release It!".)
+It is an outage when one of these comes in a row:
+
+- three calls that end without an answer of Meta's (no connection, no answer, a gateway's 5xx);
+- three answers that say so ("service unavailable"), for at least two messages;
+- answers that may be the message's own fault (131000 "something went wrong", 1) for three messages that are not all of
+  one template or kind. So one message alone, or one template alone, spends its attempts and ends.
+
+Any other answer ends the row, because then Meta is there. (The pattern is M. Nygard's circuit breaker, "Release It!".)
 """
 
 from collections.abc import Callable
@@ -30,7 +32,7 @@ class Signal(StrEnum):
     PERHAPS = "perhaps"
 
 
-def sign_of(end: CallEnd) -> Signal:
+def signal_of(end: CallEnd) -> Signal:
     """What this end says about Meta. Pure."""
     if not isinstance(end, Answered):
         return Signal.AWAY
@@ -52,14 +54,14 @@ class FailureStreak:
     down: int = 0
     sends: dict[str, str | None] = field(default_factory=dict)
 
-    def add(self, sign: Signal, send: str, subject: str | None = None) -> None:
-        """One more call of `send` has ended; `subject` is its template or kind, None for a text."""
-        if sign is Signal.UP:
+    def add(self, signal: Signal, send: str, subject: str | None = None) -> None:
+        """Count one more call of `send`; `subject` is its template or kind, None for a text."""
+        if signal is Signal.UP:
             self.away = self.down = 0
             self.sends.clear()
             return
-        self.away += sign is Signal.AWAY
-        self.down += sign is not Signal.PERHAPS
+        self.away += signal is Signal.AWAY
+        self.down += signal is not Signal.PERHAPS
         if len(self.sends) < _IN_A_ROW or not self._are_mixed:
             self.sends.pop(send, None)
             if len(self.sends) >= _IN_A_ROW:
@@ -68,31 +70,31 @@ class FailureStreak:
 
     @property
     def is_outage(self) -> bool:
-        """Whether there are too many of them."""
+        """Whether they are enough for an outage."""
         several = len(self.sends) > 1
         perhaps = len(self.sends) >= _IN_A_ROW and self._are_mixed
         return self.away >= _IN_A_ROW or (self.down >= _IN_A_ROW and several) or perhaps
 
     @property
     def _are_mixed(self) -> bool:
-        """Whether what failed has no more in common than being of this number."""
+        """Whether the failed sends are of more than one template or kind."""
         subjects = set(self.sends.values())
         return None in subjects or len(subjects) > 1
 
 
 class CircuitBreaker:
-    """The breaker for Meta as a whole, of one process; and the rows of each number.
+    """The breaker of one process for Meta as a whole, and the failures in a row of each number.
 
-    While it is open nothing goes, but for one probe when `base` seconds have passed, doubled each time up to `cap`.
-    `on_close` is called when a probe did well.
+    While it is open only a probe goes: after `base` seconds, doubled each time up to `cap`. `on_close` is called when
+    Meta answers again.
     """
 
     def __init__(self, *, base: float = 0.5, cap: float = 10.0, on_close: Callable[[], None] = lambda: None) -> None:
         self._base = base
         self._cap = cap
         self._on_close = on_close
-        self._row = FailureStreak()
-        self._rows: dict[str, FailureStreak] = {}
+        self._streak = FailureStreak()
+        self._streaks: dict[str, FailureStreak] = {}
         self._until: float | None = None
         self._wait = base
         self._probe: str | None = None
@@ -104,13 +106,13 @@ class CircuitBreaker:
         return max(0.0, now - self._opened_at)
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether Meta is taken to be away."""
         return self._until is not None
 
     def was_open_since(self, moment: float) -> bool:
         """Whether Meta was taken to be away at any time from then on."""
-        return self.open or moment < self._closed_at
+        return self.is_open or moment < self._closed_at
 
     def wait(self, now: float) -> float:
         """Seconds until a call may be made; 0 when one may be now, infinite while a probe is under way."""
@@ -119,31 +121,31 @@ class CircuitBreaker:
         return float("inf") if self._probe is not None else max(0.0, self._until - now)
 
     def began(self, send: str) -> None:
-        """A call goes out: while it is open, this one is the probe."""
+        """A step begins. While the breaker is open, it is the probe."""
         if self._until is not None:
             self._probe = send
 
     def ended(self, send: str, now: float) -> None:
-        """The step of `send` has ended, with a call or without: another one may be the probe."""
+        """The step of `send` has ended, with a call or without. Another send may be the probe."""
         if self._probe == send:
             self._probe = None
             if self._until is not None:
                 self._until = max(self._until, now)
 
-    def note(self, send: str, group: str, sign: Signal, now: float, subject: str | None = None) -> bool:
-        """How a call for a number (`group`) ended; whether that number, or Meta as a whole, is away.
+    def note(self, send: str, tenant: str, signal: Signal, now: float, subject: str | None = None) -> bool:
+        """Note how a call of a tenant ended. Returns whether its number, or Meta as a whole, is away.
 
         `subject` is the template or kind of the message.
         """
-        row = self._rows.setdefault(group, FailureStreak())
-        for each in (self._row, row):
-            each.add(sign, send, subject)
-        if sign is Signal.UP:
-            del self._rows[group]
+        streak = self._streaks.setdefault(tenant, FailureStreak())
+        for each in (self._streak, streak):
+            each.add(signal, send, subject)
+        if signal is Signal.UP:
+            del self._streaks[tenant]
             self._close(now)
-        elif self._row.is_outage:
+        elif self._streak.is_outage:
             self._keep_open(send, now)
-        return self.open or row.is_outage
+        return self.is_open or streak.is_outage
 
     def _keep_open(self, send: str, now: float) -> None:
         if self._until is None:
@@ -151,7 +153,7 @@ class CircuitBreaker:
         elif send == self._probe:
             self._wait = min(self._cap, self._wait * 2)
         else:
-            return  # a call that was under way when it opened
+            return  # this call was under way when the breaker opened
         self._until = now + self._wait
 
     def _close(self, now: float) -> None:

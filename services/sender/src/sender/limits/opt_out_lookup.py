@@ -1,4 +1,4 @@
-"""What other processes, and those before this one, have learnt of opt-outs: looked up when a template could need it.
+"""The opt-outs that other processes, and earlier ones, have learnt: looked up before a marketing template is sent.
 
 A minute may pass until a process knows that a template is marketing. Whether a person has opted out is looked up for
 each send of such a template, many at once; other messages and other templates cost nothing.
@@ -19,19 +19,19 @@ _FRESH: Final = timedelta(minutes=1)
 
 
 class Store(Protocol):
-    """What is asked of the journal."""
+    """The journal's answers about opt-outs."""
 
     async def of(self, lanes: Sequence[str]) -> Sequence[datetime | None]:
         """When the person of each lane opted out last."""
         ...
 
     async def marketing(self, since: datetime) -> list[tuple[str, str]]:
-        """The templates that were refused to anybody since then, each with its chatbot."""
+        """The templates that Meta has refused since then because of an opt-out, each with its chatbot."""
         ...
 
 
 class OptOutLookup:
-    """Brings what the journal has into the memory of this process."""
+    """Brings the journal's opt-outs into the memory of this process."""
 
     def __init__(self, store: Store, known: OptOuts) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class OptOutLookup:
         self._fresh_until: datetime | None = None
 
     async def learn(self, chatbot: str, person: str, subject: str, now: datetime) -> None:
-        """Before a template goes to a person; while MongoDB is away, what this process knows has to do."""
+        """Look up before a template goes to a person. While MongoDB is away, only what this process knows counts."""
         if self._fresh_until is None or now >= self._fresh_until:
             self._fresh_until = now + _FRESH
             await self._learn_templates(now)
@@ -51,7 +51,7 @@ class OptOutLookup:
             self._known.learn(person, at)
 
     async def close(self) -> None:
-        """Give up what is still asked."""
+        """Give up the queries that are not answered yet."""
         await self._asking.close()
 
     async def _learn_templates(self, now: datetime) -> None:
@@ -59,11 +59,11 @@ class OptOutLookup:
             for chatbot, subject in await self._store.marketing(now - REMEMBERED):
                 self._known.learn_template(chatbot, subject)
         except Unavailable as error:
-            log.warning("opt-outs are not known, Meta decides", extra={"error": error.message})
+            log.warning("could not read opt-outs, Meta decides", extra={"error": error.message})
 
     async def _of(self, lanes: Sequence[str]) -> Sequence[datetime | None]:
         try:
             return await self._store.of(lanes)
         except Unavailable as error:
-            log.warning("opt-outs are not known, Meta decides", extra={"error": error.message})
+            log.warning("could not read opt-outs, Meta decides", extra={"error": error.message})
             return [None] * len(lanes)

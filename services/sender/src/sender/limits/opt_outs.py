@@ -1,8 +1,8 @@
 """People who have stopped marketing messages of a number (131050), as far as this process knows. No IO.
 
-Meta says it in its answer or in a later status. A request does not say whether its template is marketing: a template
-that was refused to anybody for this reason is. So a template of another category, and every reply, still goes. What
-other processes have learnt comes from the journal (`sender.limits.opt_out_lookup`).
+Meta says it in its answer or in a later status. A request does not say whether its template is marketing. A template
+counts as marketing once Meta has refused it to any person for this reason. So a template of another category, and every
+reply, still goes. What other processes have learnt comes from the journal (`sender.limits.opt_out_lookup`).
 """
 
 from collections import OrderedDict
@@ -32,7 +32,7 @@ V = TypeVar("V")
 
 
 class OptOuts:
-    """Of all numbers of a process. `person` is a lane: a chatbot and a recipient."""
+    """The opt-outs of all numbers of a process. `person` is a lane: a chatbot and a recipient."""
 
     def __init__(self) -> None:
         self._sent: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
@@ -40,7 +40,7 @@ class OptOuts:
         self._marketing: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def sent(self, journal_id: str, chatbot: str, person: str, subject: str) -> None:
-        """Meta took this template for this person; a status may still say that they have opted out."""
+        """Meta accepted this template for this person. A status may still say that they have opted out."""
         _put(self._sent, journal_id, (chatbot, person, subject))
 
     def failed(self, journal_id: str, now: datetime) -> None:
@@ -59,7 +59,7 @@ class OptOuts:
         _put(self._people, person, at)
 
     def learn_template(self, chatbot: str, subject: str) -> None:
-        """The journal says that this template was refused to somebody."""
+        """The journal says that Meta has refused this template to a person who had opted out."""
         _put(self._marketing, (chatbot, subject), None)
 
     def is_marketing(self, chatbot: str, subject: str) -> bool:
@@ -76,7 +76,7 @@ class OptOuts:
         return at is not None and now < at + REMEMBERED and self.is_marketing(chatbot, subject)
 
     def since(self, person: str) -> datetime | None:
-        """When it was learnt of a person; None when it was not."""
+        """When this process learnt that a person has opted out; None when it has not."""
         return self._people.get(person)
 
 

@@ -1,6 +1,6 @@
-"""The pace that Meta allows: messages per second of a number, and messages to one recipient. Synchronous, no IO.
+"""The rates that Meta allows: messages per second of a number, and messages to one recipient. Synchronous, no IO.
 
-Both answer the same question, when the next message may go, and are told of each that goes. Times are seconds of one
+Both say when the next message may go, and are told of each message that goes. Times are seconds of one
 clock that the caller passes in. Limits are Meta's ("Throughput" and "Rate limits" of the Cloud API): 80 messages a
 second for a number, inbound and outbound together, 1,000 after an upgrade, 20 in coexistence with the app; and for one
 recipient one message in six seconds, or up to 45 at once that are borrowed from the time after.
@@ -15,7 +15,7 @@ DEFAULT_RATE: Final = 80
 PAIR_SECONDS: Final = 6.0
 PAIR_BURST: Final = 45
 QUIET_SECONDS: Final = 60.0
-"""Without a message to a recipient, after which a refusal of Meta's is forgotten."""
+"""After this time without a message to a recipient, Meta's refusal is forgotten."""
 WINDOW_SECONDS: Final = 1.02
 """A little more than the second that Meta counts in."""
 
@@ -31,14 +31,14 @@ _MANY: Final = 10_000
 
 @dataclass(slots=True)
 class ShortestRecent:
-    """The shortest of the times noted lately, in seconds."""
+    """The shortest of the recent times, in seconds."""
 
     seconds: float = 0.0
     _next: float = float("inf")
     _since: float = float("-inf")
 
     def note(self, seconds: float, now: float) -> None:
-        """One took this long."""
+        """A call took this long."""
         self._next = min(self._next, seconds)
         if now - self._since >= _LEAST_SECONDS:
             self.seconds, self._next, self._since = self._next, float("inf"), now
@@ -49,20 +49,22 @@ class ShortestRecent:
 class NumberRate:
     """At most `rate` messages in any second, not just on average: the last second's messages are remembered.
 
-    What is reserved counts until it `went`, or was given back. What went counts until a second after Meta may have
-    counted it: that is somewhere between the call and its answer, but for the time that even the quickest call takes
-    on its two ways. So a call that lingers takes the place of another, and the limit is kept however calls are delayed.
+    When Meta says that the number is too fast (130429, 80007), the rate falls to half. Every ten seconds without that
+    it rises by a tenth of `limit`, up to `limit`.
 
-    When Meta says that it was too fast (130429, 80007), the rate falls to half; every ten seconds without that it rises
-    by a tenth of `limit`, until it is there again.
+    **Invariants:**
+    - A reservation counts until its call starts, or until it is cancelled.
+    - A call counts until a second after Meta may have counted it. Meta counts it between the call and its answer, less
+      the time that even the shortest call spends on the way. So a slow call takes the place of another one, and the
+      limit is kept however long calls are delayed.
     """
 
     limit: float = DEFAULT_RATE
     rate: float = 0.0
-    _went: deque[float] = field(default_factory=deque)
+    _counted: deque[float] = field(default_factory=deque)
     _reserved: int = 0
-    _flying: int = 0
-    _quickest: ShortestRecent = field(default_factory=ShortestRecent)
+    _in_flight: int = 0
+    _shortest_call: ShortestRecent = field(default_factory=ShortestRecent)
     _changed_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -72,46 +74,46 @@ class NumberRate:
     def ready_at(self, now: float) -> float:
         """When the next message may go: now, or later."""
         self._recover(now)
-        while self._went and self._went[0] <= now - WINDOW_SECONDS:
-            self._went.popleft()
-        allowed = max(1, int(self.rate)) - self._reserved - self._flying
+        while self._counted and self._counted[0] <= now - WINDOW_SECONDS:
+            self._counted.popleft()
+        allowed = max(1, int(self.rate)) - self._reserved - self._in_flight
         if allowed <= 0:
             return now + _POLL_SECONDS
-        if len(self._went) < allowed:
+        if len(self._counted) < allowed:
             return now
-        return self._went[len(self._went) - allowed] + WINDOW_SECONDS
+        return self._counted[len(self._counted) - allowed] + WINDOW_SECONDS
 
-    def room(self, now: float) -> int:
-        """How many may go at once."""
-        lately = sum(at > now - WINDOW_SECONDS for at in self._went)
-        return max(0, int(self.rate) - self._reserved - self._flying - lately)
+    def available(self, now: float) -> int:
+        """How many messages may go now."""
+        recent = sum(at > now - WINDOW_SECONDS for at in self._counted)
+        return max(0, int(self.rate) - self._reserved - self._in_flight - recent)
 
     def reserve(self) -> None:
-        """One is about to go."""
+        """A message is about to go."""
         self._reserved += 1
 
-    def give_back(self) -> None:
-        """One that was reserved does not go after all."""
+    def cancel(self) -> None:
+        """A message that was reserved does not go after all."""
         self._reserved -= 1
 
-    def went(self) -> None:
-        """One that was reserved goes out now."""
+    def call_started(self) -> None:
+        """The call of a message that was reserved starts now."""
         self._reserved -= 1
-        self._flying += 1
+        self._in_flight += 1
 
-    def answered(self, began: float, now: float) -> None:
-        """The call of one that went out then has ended, however it did."""
-        self._flying -= 1
-        self._quickest.note(now - began, now)
-        latest = max(began, now - self._quickest.seconds * _CAREFUL)
-        self._went.append(max(latest, self._went[-1]) if self._went else latest)
+    def call_ended(self, began: float, now: float) -> None:
+        """The call that started then has ended, with any outcome."""
+        self._in_flight -= 1
+        self._shortest_call.note(now - began, now)
+        latest = max(began, now - self._shortest_call.seconds * _CAREFUL)
+        self._counted.append(max(latest, self._counted[-1]) if self._counted else latest)
 
-    def came(self, now: float, count: int = 1) -> None:
-        """So many came in, or were sent by another owner: Meta counts them, too."""
-        self._went.extend([now] * count)
+    def count(self, now: float, count: int = 1) -> None:
+        """Count messages that came in, or that another owner sent: Meta counts them, too."""
+        self._counted.extend([now] * count)
 
-    def too_fast(self, now: float) -> None:
-        """Meta has refused one for the pace. Several refusals of one second are one."""
+    def throttled(self, now: float) -> None:
+        """Meta has refused a message for its rate. Several refusals in one second count as one."""
         if now - self._changed_at >= 1.0 or self.rate == self.limit:
             self.rate = max(_LEAST_RATE, self.rate * _SLOWER)
             self._changed_at = now
@@ -132,13 +134,14 @@ class NumberRate:
 
 @dataclass(slots=True)
 class PairRate:
-    """The pace of one recipient, learnt from what Meta takes and refuses (docs/decisions/0029).
+    """The rate of one recipient, learnt from what Meta accepts and refuses (docs/decisions/0029).
 
-    **The rule**, as Meta writes it down: one message in six seconds; or up to 45 within six seconds, paid for by
-    silence after them. Campaigns keep it always. Others go at once, because Meta does not say how strictly it counts;
-    but after a 131056, by which nothing was sent, they keep the rule too, until the recipient has had a quiet minute.
+    **The rule**, as Meta documents it: one message in six seconds; or up to 45 within six seconds, and then silence
+    until six seconds have passed for each. Campaigns always keep it. Other messages go at once, because Meta does not
+    say how strictly it counts. After a 131056 (Meta did not send that message) they keep the rule too, until the
+    recipient has had no message for a minute.
 
-    What Meta took beyond the rule shows that it counts less strictly: the debt by the rule begins anew with it.
+    A message that Meta accepts beyond the rule shows that Meta counts less strictly. Then the count begins anew.
     """
 
     _since: float = float("-inf")
@@ -150,7 +153,7 @@ class PairRate:
         """When the next message may go: now, or later."""
         return now if not strict and not self._is_held(now) else self._by_the_rule(now)
 
-    def went(self, now: float) -> None:
+    def sent(self, now: float) -> None:
         """A message went out."""
         if self._held_at is not None:
             self._held_at = now if self._is_held(now) else None
@@ -161,20 +164,20 @@ class PairRate:
 
     def refused(self, now: float) -> None:
         """Meta has refused a message for this limit."""
-        if self._paid() <= now:  # Meta knows of more than we do: what another sender sent, or we forgot
+        if self._paid() <= now:  # Meta counts messages that this process does not know of, or has forgotten
             self._since, self._count = now, 1
         self._held_at = self._refused_at = now
 
-    def joined(self, other: "PairRate") -> "PairRate":
-        """As if all had been one: since the earlier of the two that is not over when the later one begins."""
+    def merged(self, other: "PairRate") -> "PairRate":
+        """Both as one recipient's. The earlier one counts, too, unless it is over when the later one begins."""
         first, second = sorted((self, other), key=lambda pair: pair._since)  # noqa: SLF001  # they are of one class
         held = max((pair._held_at for pair in (first, second) if pair._held_at is not None), default=None)  # noqa: SLF001  # same
         if first._paid() <= second._since:  # noqa: SLF001  # the same
             return replace(second, _held_at=held)
         return replace(first, _count=first._count + second._count, _held_at=held)  # noqa: SLF001  # the same
 
-    def idle(self, now: float) -> bool:
-        """Whether it says nothing any more that a new one would not say."""
+    def is_idle(self, now: float) -> bool:
+        """Whether a new one would give the same answers."""
         return now >= self._paid() and not self._is_held(now)
 
     def _by_the_rule(self, now: float) -> float:
@@ -190,44 +193,44 @@ class PairRate:
 
 
 class Pairs:
-    """The pace of every recipient that was written to lately, by lane. `strict`: all messages keep Meta's rule."""
+    """The rate of each recent recipient, by lane. `strict`: all messages keep Meta's rule."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
         self._pairs: dict[str, PairRate] = {}
-        self._most = _MANY
+        self._prune_at = _MANY
 
     def ready_at(self, lane: str, now: float, *, campaign: bool) -> float:
         """When the next message to this recipient may go; a `campaign`'s keeps Meta's rule."""
         pair = self._pairs.get(lane)
         return pair.ready_at(now, strict=campaign or self._strict) if pair is not None else now
 
-    def went(self, lane: str, now: float) -> None:
+    def sent(self, lane: str, now: float) -> None:
         """A message to this recipient goes out now."""
-        self._of(lane, now).went(now)
+        self._of(lane, now).sent(now)
 
     def refused(self, lane: str, now: float) -> None:
-        """Meta has refused a message to this recipient, because it had many (131056)."""
+        """Meta has refused a message to this recipient, because it had too many (131056)."""
         self._of(lane, now).refused(now)
 
     def _of(self, lane: str, now: float) -> PairRate:
         pair = self._pairs.get(lane)
         if pair is None:
             pair = self._pairs[lane] = PairRate()
-        if len(self._pairs) > self._most:
-            self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.idle(now)}
-            self._most = max(_MANY, 2 * len(self._pairs))
+        if len(self._pairs) > self._prune_at:
+            self._pairs = {name: pair for name, pair in self._pairs.items() if not pair.is_idle(now)}
+            self._prune_at = max(_MANY, 2 * len(self._pairs))
             self._pairs[lane] = pair
         return pair
 
     def join(self, lane: str, other: str) -> None:
-        """Two lanes have turned out to be one recipient's: what went to either went to `other`."""
+        """Two lanes are one recipient's: count the messages of both for `other`."""
         pair = self._pairs.pop(lane, None)
         if pair is not None:
-            self._pairs[other] = pair.joined(self._pairs[other]) if other in self._pairs else pair
+            self._pairs[other] = pair.merged(self._pairs[other]) if other in self._pairs else pair
 
     def learn(self, lane: str, times: Iterable[float]) -> None:
-        """When messages went to this recipient, in order, whoever sent them."""
+        """Learn when messages went to this recipient, in order, from any sender."""
         pair = self._pairs[lane] = PairRate()
         for at in times:
-            pair.went(at)
+            pair.sent(at)

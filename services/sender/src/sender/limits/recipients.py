@@ -1,8 +1,8 @@
 """Which names are one person's, as far as Meta has told this process: bounded, and gone with it. Synchronous, no IO.
 
 A name is that of a lane (`requests.lane_of`). Meta's answer to a send says which `wa_id` the number has that was asked
-for, and the answer or a status may name both the BSUID and the phone of a person. What is not known costs nothing but
-the order and the pace between two names of one person.
+for, and the answer or a status may name both the BSUID and the phone of a person. Sends to two names that are not known
+as one person's are not in order with each other, and do not share a rate; nothing else is lost.
 """
 
 from collections import OrderedDict
@@ -12,15 +12,13 @@ from common.contracts.contacts import Contact
 from sender.records.requests import lane_of, lane_of_phone
 
 _MANY: Final = 50_000
-_FAR: Final = 3
-"""A BSUID leads to a phone, a phone to the `wa_id` that Meta gave it: nothing is further away."""
 
 
 class Persons:
-    """The one name of each person that has several.
+    """The main name of each person that has several.
 
     **Invariants:**
-    - A phone has one BSUID: the one that Meta named last. A number that is given to another person is theirs.
+    - A phone has one BSUID: the one that Meta named last. A number can pass to another person.
     - No name leads back to itself.
     """
 
@@ -29,19 +27,16 @@ class Persons:
         self._known_as: OrderedDict[str, str] = OrderedDict()
         self._user_of: dict[str, str] = {}
 
-    def named(self, name: str) -> str:
-        """The name under which this person's messages are kept in order: that of the phone, where it is known."""
-        for _ in range(_FAR):
-            known = self._known_as.get(name)
-            if known is None:
-                break
+    def name_of(self, name: str) -> str:
+        """The name of this person's lane: that of the phone, where it is known."""
+        while (known := self._known_as.get(name)) is not None:
             name = known
         return name
 
-    def met(self, chatbot_id: str, to: str | None, contact: Contact | None) -> list[tuple[str, str]]:
-        """Meta has named a contact, maybe in answer to a send to `to`: the names that are news, each with its new one.
+    def learn(self, chatbot_id: str, to: str | None, contact: Contact | None) -> list[tuple[str, str]]:
+        """Learn a contact, maybe from the answer to a send to `to`. Returns the new names, each with its main name.
 
-        Of a group nothing is learnt, because its contact can be whoever wrote last.
+        A group teaches nothing, because its contact can be the member who wrote last.
         """
         if contact is None or contact.group_id:
             return []
@@ -53,7 +48,7 @@ class Persons:
         return [(name, phone) for name in dict.fromkeys((asked, user)) if name and self._learn(name, phone)]
 
     def _learn(self, name: str, phone: str) -> bool:
-        if name == phone or self.named(phone) == name or self.named(name) == self.named(phone):
+        if name == phone or self.name_of(phone) == name or self.name_of(name) == self.name_of(phone):
             return False
         if "|u:" in name:
             former = self._user_of.get(phone)

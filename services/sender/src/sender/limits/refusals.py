@@ -1,8 +1,8 @@
 """Which templates and kinds of message Meta refuses for a number now, and which send may try again. No IO.
 
-A *subject* (a template, or a kind of message) that was refused waits: seconds that double with each refusal in a row.
-Then the first of its sends is the probe; the others follow a little later, when it is known how that went. What stands
-here is a memory only: each waiting send has its own time in the store, so a new owner loses nothing but one call.
+The sends of a *subject* (a template, or a kind of message) that was refused wait: seconds that double with each refusal
+in a row. Then the first of them is the probe, and the others follow a little later, when the probe's outcome is known.
+This is only a memory: each waiting send has its own time in the store, so a new owner loses only one call.
 
 Times are Unix seconds.
 """
@@ -16,7 +16,7 @@ from sender.outcomes import Hold
 
 _AFTER_PROBE_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 60.0
-"""A probe that has not ended by then has not got as far as Meta: another may go."""
+"""After this time a probe that has not ended did not reach Meta: another send may be the probe."""
 
 _MANY: Final = 1_000
 _MOST_DOUBLINGS: Final = 30
@@ -40,9 +40,9 @@ class Waits:
 
 
 class RefusedSubjects:
-    """Of all numbers of a process, by chatbot and subject.
+    """The refused subjects of all numbers of a process, by chatbot.
 
-    `on_taken` is told of each that may go again: the chatbot, and the subject or None for all of them.
+    `on_taken` is called when sends may go again, with the chatbot, and the subject or None for all of them.
     """
 
     def __init__(self, on_taken: Callable[[str, str | None], None] = lambda _chatbot, _subject: None) -> None:
@@ -79,18 +79,18 @@ class RefusedSubjects:
         refused.until = now + min(hold.cap, hold.base * 2**refused.strikes)
         refused.strikes = min(refused.strikes + 1, _MOST_DOUBLINGS)
         refused.error, refused.probe, refused.probed_at = error, send, float("-inf")
-        while len(subjects) > _MANY:  # a number that tries names without end
+        while len(subjects) > _MANY:  # a number may try any number of names
             del subjects[next(iter(subjects))]
         return Waits(refused.until, error)
 
     def give_up(self, chatbot: str, subject: str, send: str) -> None:
-        """The probe has ended without an answer about its subject: another may be the probe."""
+        """The probe has ended without an answer about its subject: another send may be the probe."""
         refused = self._chatbots.get(chatbot, {}).get(subject)
         if refused is not None and refused.probe == send:
             refused.probed_at = float("-inf")
 
     def take(self, chatbot: str, subject: str) -> None:
-        """Meta takes the subject: all that waited for it may go."""
+        """Meta accepts the subject: all sends that waited for it may go."""
         subjects = self._chatbots.get(chatbot)
         if subjects is None or subjects.pop(subject, None) is None:
             return
@@ -99,7 +99,7 @@ class RefusedSubjects:
         self._on_taken(chatbot, subject)
 
     def release(self, chatbot: str) -> None:
-        """The account has changed: all that waited may try again."""
+        """The account has changed: all sends that waited may try again."""
         if self._chatbots.pop(chatbot, None) is not None:
             self._on_taken(chatbot, None)
 

@@ -1,8 +1,8 @@
 """Whether a person may be written to freely: within 24 hours of their last message (Meta's customer service window).
 
-Conversation knows when that was. What it says is remembered until the window ends, for it can only be prolonged; that
-a window is closed is asked again each time. Only a window that is known to be closed is refused: of what conversation
-does not know, or while it does not answer, Meta is asked. Meta's own refusal (131047) is remembered for a short while.
+Conversation knows when that was. An open window is remembered until it ends, because it can only get longer. A closed
+one is asked again each time. A message is refused only when its window is known to be closed. When conversation does
+not know, or does not answer, Meta is asked. Meta's own refusal (131047) is remembered for a short while.
 """
 
 import logging
@@ -28,7 +28,7 @@ _REMEMBERED: Final = 100_000
 _FREE: Final = frozenset({"template", "read"})
 _WINDOW: Final = timedelta(hours=24)
 _BELIEVED: Final = timedelta(minutes=5)
-"""How long Meta's refusal counts. What opens a window may be unknown to conversation, so Meta is asked again then."""
+"""How long Meta's refusal counts. Then Meta is asked again: conversation may not see what opened it."""
 
 V = TypeVar("V")
 Pair = tuple[str, str]
@@ -36,22 +36,22 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Meta has refused a message for its window. `told` is the end that conversation had told by then, if any."""
+    """Meta has refused a message because of its window. `told` is the end that conversation gave before, if any."""
 
     told: datetime | None
     until: datetime
 
 
 def needs_window(request: SendRequest) -> bool:
-    """Whether Meta takes this only within the window: all but templates, and read marks, which are no messages."""
+    """Whether Meta accepts this only within the window: all but templates and read marks."""
     return request.kind not in _FREE
 
 
 def is_known_closed(until: datetime | None, refusal: Refusal | None, now: datetime) -> bool:
     """Whether a window is closed for certain. Pure.
 
-    `until` is its end as conversation knows it (None: not known). After Meta's refusal it takes a later end than
-    conversation had told before: then the person has written since.
+    `until` is its end as conversation knows it (None: not known). After Meta's refusal only a later end than the one
+    that conversation had given before opens it again: then the person has written since.
     """
     if until is not None and until <= now:
         return True
@@ -61,9 +61,9 @@ def is_known_closed(until: datetime | None, refusal: Refusal | None, now: dateti
 
 
 class ServiceWindows:
-    """The windows of (phone number id, recipient), asked for in bulk; without a client none is ever closed.
+    """The windows of (phone number id, recipient), asked for in bulk. Without a client no window is ever closed.
 
-    A recipient has one window in all notations of a number.
+    A recipient has one window for all notations of a number.
     """
 
     def __init__(self, client: WindowsClient | None) -> None:
@@ -102,7 +102,7 @@ class ServiceWindows:
         self._refuse(lane_of(phone_number_id, to), now, now)
 
     def failed(self, phone_number_id: str, contact: Contact, at: datetime, now: datetime) -> None:
-        """The same, said later by a status of this time."""
+        """Meta has refused it later, by a status of this time."""
         named = (contact.group_id,) if contact.group_id else (contact.user_id, contact.wa_id)
         for to in filter(None, named):
             self._refuse(lane_of(phone_number_id, to), at, now)
@@ -116,16 +116,16 @@ class ServiceWindows:
     def _refuse(self, name: str, at: datetime, now: datetime) -> None:
         told = self._open.get(name)
         if self._client is None or now - at > _BELIEVED or (told is not None and told - _WINDOW > at):
-            return  # nobody would tell that it is open again, it is long ago, or the person has written since
+            return  # no client says when it opens again, it is long ago, or the person has written since
         self._open.pop(name, None)
         _remember(self._refused, name, Refusal(told, at + _BELIEVED))
 
     async def _ask(self, pairs: Sequence[Pair]) -> Sequence[datetime | Unavailable | None]:
-        assert self._client is not None  # noqa: S101  # nobody asks without one
+        assert self._client is not None  # noqa: S101  # is_closed and wrote_since ask only with a client
         try:
             return await self._client.ask(pairs)
         except Unavailable as error:
-            log.warning("windows are not known, Meta decides", extra={"error": error.message})
+            log.warning("could not read service windows, Meta decides", extra={"error": error.message})
             return [error] * len(pairs)
 
 

@@ -1,4 +1,4 @@
-"""What Meta last said of each number: `send_numbers`, one document per phone number id, for operators to read."""
+"""Meta's last facts about each number: `send_numbers`, one document per phone number id. Operators read it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ COLLECTION: Final = schema.SEND_NUMBERS.name
 
 
 class NumberStore:
-    """Every method raises `Unavailable` when MongoDB does not answer, and is harmless to repeat."""
+    """Every method raises `Unavailable` when MongoDB does not answer, and may be repeated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,7 +22,7 @@ class NumberStore:
         await ensure_indexes(self._database, schema.SEND_NUMBERS)
 
     async def put(self, chatbot_id: str, phone_number_id: str, facts: NumberFacts, rate: float, at: datetime) -> None:
-        """Remember what was said, in place of what was before."""
+        """Replace the facts of a number."""
         document = {
             "chatbotId": chatbot_id,
             "displayPhoneNumber": facts.display_phone_number,
@@ -37,7 +37,7 @@ class NumberStore:
             await self._collection.replace_one({"_id": phone_number_id}, document, upsert=True)
 
     async def of_chatbot(self, chatbot_id: str) -> dict[str, Any] | None:
-        """What was said last of a chatbot's number, as the API shows it; None when nobody has asked yet."""
+        """The last facts about a chatbot's number, as the API shows them; None when Meta was not asked yet."""
         with or_unavailable():
             found = await self._collection.find({"chatbotId": chatbot_id}).sort("at", -1).limit(1).to_list()
         if not found:

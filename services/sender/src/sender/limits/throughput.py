@@ -1,7 +1,7 @@
 """How many messages per second Meta allows each number that this process sends for: asked, and followed.
 
 Meta is asked when a number is first used, then every hour, and when a webhook says that its limits have changed. Until
-it has answered, a number goes at the pace of the slowest: whatever its limit is, a change of owner does not pass it.
+Meta has answered, a number has the lowest rate that any number has. So a change of owner exceeds no limit.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ _AT_ONCE: Final = 8
 
 
 class Throughput:
-    """Sets the limits of `paces`. `default` is the limit of a number of which Meta tells nothing else."""
+    """Sets the limits of `rates`. `default` is the limit of a number for which Meta gives none."""
 
     def __init__(
         self,
-        paces: RateLimits,
+        rates: RateLimits,
         accounts: Table[AccountData],
         credentials: CredentialsClient,
         client: NumbersClient,
@@ -45,7 +45,7 @@ class Throughput:
         default: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._paces = paces
+        self._rates = rates
         self._accounts = accounts
         self._credentials = credentials
         self._client = client
@@ -58,41 +58,41 @@ class Throughput:
         self._chatbots: dict[str, str] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        paces.on_new = self.ask
+        rates.on_new = self.ask
 
     async def start(self) -> None:
-        """Begin to ask."""
+        """Begin to ask Meta."""
         self._task = asyncio.create_task(self._run(), name="throughput")
 
     async def stop(self) -> None:
-        """Stop asking."""
+        """Stop asking Meta."""
         await cancel([self._task])
         await self._client.close()
 
     def ask(self, chatbot_id: str) -> None:
-        """Have Meta asked now."""
+        """Have Meta asked about a chatbot's number now."""
         self._due[chatbot_id] = 0.0
         self._wanted.set()
 
     def account_changed(self, chatbot_id: str) -> None:
-        """It may be another number now."""
+        """Ask again, because the account may have another number now."""
         if chatbot_id in self._due:
             self.ask(chatbot_id)
 
     def heard(self, news: NumberNews) -> None:
-        """What conversation has seen of a number."""
+        """Follow an event of a number that conversation has seen."""
         if news.type == TRAFFIC:
-            self._came(news)
+            self._count_traffic(news)
             return
         told = _digits(news.data.display_phone_number)
         known = [chatbot for chatbot, display in self._displays.items() if display == told]
         for chatbot in known or list(self._due):
             self.ask(chatbot)
 
-    def _came(self, news: NumberNews) -> None:
+    def _count_traffic(self, news: NumberNews) -> None:
         now, chatbot = self._now(), self._chatbots.get(news.data.phone_number_id or "")
         if chatbot is not None and now - news.recorded_at.timestamp() < WINDOW_SECONDS:
-            self._paces.number(chatbot).came(now, news.data.inbound)
+            self._rates.number(chatbot).count(now, news.data.inbound)
 
     async def _run(self) -> None:
         while True:
@@ -114,31 +114,31 @@ class Throughput:
             found = await self._credentials.get(chatbot_id, revision=account.revision)
             facts = await self._client.ask(found.phone_number_id, found.token.get_secret_value())
         except (Unavailable, NotFound) as error:
-            self._not_told(chatbot_id, error.message)
+            self._failed_to_ask(chatbot_id, error.message)
             return
         self._failed.pop(chatbot_id, None)
         facts = facts or NumberFacts()
         rate, at = facts.rate(self._default), datetime.fromtimestamp(self._now(), UTC)
         self._chatbots[found.phone_number_id] = chatbot_id
         self._set(chatbot_id, facts, rate)
-        with suppress(Unavailable):  # it is for operators to read, and comes again
+        with suppress(Unavailable):  # operators read it, and the next answer is stored again
             await self._store.put(chatbot_id, found.phone_number_id, facts, rate, at)
 
     def _set(self, chatbot_id: str, facts: NumberFacts, rate: float) -> None:
-        pace = self._paces.number(chatbot_id)
-        if pace.limit != rate:
+        number = self._rates.number(chatbot_id)
+        if number.limit != rate:
             told = {"chatbot_id": chatbot_id, "messages_per_second": rate, "throughput_level": facts.level}
             log.info("throughput", extra=told)
-        pace.set_limit(rate, self._now())
+        number.set_limit(rate, self._now())
         self._displays[chatbot_id] = _digits(facts.display_phone_number)
 
-    def _not_told(self, chatbot_id: str, message: str) -> None:
-        """Try again soon; a number that Meta does not speak of must not be slow for ever."""
+    def _failed_to_ask(self, chatbot_id: str, message: str) -> None:
+        """Try again soon. After some tries the default counts, so that the number is not slow forever."""
         failures = self._failed[chatbot_id] = self._failed.get(chatbot_id, 0) + 1
         self._due[chatbot_id] = self._now() + _RETRY_SECONDS * failures
-        log.warning("throughput is not known", extra={"chatbot_id": chatbot_id, "error": message})
+        log.warning("could not read the throughput limit", extra={"chatbot_id": chatbot_id, "error": message})
         if failures >= _TRIES:
-            self._paces.number(chatbot_id).set_limit(self._default, self._now())
+            self._rates.number(chatbot_id).set_limit(self._default, self._now())
             self._due[chatbot_id] = self._now() + _HOUR
 
 

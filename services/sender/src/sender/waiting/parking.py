@@ -59,19 +59,19 @@ class Parking:
     async def begin(self) -> int:
         """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
 
-        What comes before it may have yet to be read, so nothing is loaded before the shelf is told that it has been.
+        What comes before it may have yet to be read, so nothing is loaded until `loading` is told that it has been.
         A doubt is looked at again at once: nobody watched it.
         """
-        self._lanes.shelf.fall_behind()
+        self._lanes.loading.fall_behind()
         backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition), self._tried)
-        for group, last in backlogs:
-            self._lanes.shelf.mark_backlog(group, last)
+        for tenant, last in backlogs:
+            self._lanes.overflow.restore_backlog(tenant, last)
         waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
         for lane in waiting:
-            self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
-            self._lanes.junctions.take(lane_today(lane.lane), lane.lane, lane.group)
-        for name, of, group in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
-            self._lanes.junctions.take(name, of, group)
+            self._lanes.overflow.restore_tail(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
+            self._lanes.aliases.assign(lane_today(lane.lane), lane.lane, lane.group)
+        for name, of, tenant in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
+            self._lanes.aliases.assign(name, of, tenant)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
         return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
@@ -86,13 +86,13 @@ class Parking:
         fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
         await asyncio.gather(*writes, *fresh)
         for lane, count in Counter(item.lane for item in items if not item.backlog).items():
-            self._lanes.shelf.stored(lane, count)
+            self._lanes.overflow.stored(lane, count)
         backlogs: dict[str, list[int]] = {}
         for item in items:
             if item.backlog:
-                backlogs.setdefault(item.group, []).append(item.order)
-        for group, orders in backlogs.items():
-            self._lanes.shelf.stored_backlog(group, len(orders), max(orders))
+                backlogs.setdefault(item.tenant, []).append(item.order)
+        for tenant, orders in backlogs.items():
+            self._lanes.overflow.stored_backlog(tenant, len(orders), max(orders))
 
     async def load(self, load: Load) -> list[Item[Job]]:
         """Bring the first parked sends of a lane back; returns those that are superfluous."""
@@ -101,22 +101,22 @@ class Parking:
         )
         items = [item for item in map(_item, found) if item is not None]
         last = found[-1].order if found else load.after
-        return self._lanes.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
+        return self._lanes.arrivals.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
 
     async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
-        """Bring the next sends of a group's backlog back; returns those that are superfluous."""
+        """Bring the next sends of a tenant's backlog back; returns those that are superfluous."""
         found = await patiently(
-            lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
+            lambda: self._parker.store.next_of_backlog(self._partition, load.tenant, load.after, load.upto, load.limit)
         )
         items = [item for item in map(_item, found) if item is not None]
         more = len(found) == load.limit
-        return self._lanes.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
+        return self._lanes.arrivals.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
         """What these (id, token) led to is committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
         for _, token in sends:
-            self._lanes.shelf.removed(token)
+            self._lanes.overflow.copy_removed(token)
 
     def _document(self, item: Item[Job]) -> Parked:
         job = item.payload
@@ -125,7 +125,7 @@ class Parking:
             token=new_token(),
             partition=self._partition,
             lane=item.lane,
-            group=item.group,
+            group=item.tenant,
             order=item.order,
             due=item.due,
             in_doubt=self._is_in_doubt(item.id),

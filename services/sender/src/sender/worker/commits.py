@@ -1,4 +1,4 @@
-"""Writing what finished sends lead to, with the offsets that they finish, in one transaction after the other."""
+"""Writes the records of finished sends with the offsets that they finish, in one transaction after the other."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from common.kafka.records import Outgoing
 from sender.worker.offsets import OffsetTracker
 
 _GATHER_SECONDS: Final = 0.01
-_APART_SECONDS: Final = 0.15
-_MAX_EFFECTS: Final = 500
+_INTERVAL_SECONDS: Final = 0.15
+_MAX_ENTRIES: Final = 500
 
 
-Told = Callable[[list[tuple[str, str]]], None]
+OnCommitted = Callable[[list[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CommitEntry:
-    """What goes into the next transaction: records, and the input record that they finish (if they finish one).
+    """One part of the next transaction: records, and the input record that they finish (if they finish one).
 
-    `parked` is the (id, token) of a parked send that is done with, once the transaction has been written, `released`
-    that of a scheduled one.
+    `parked` is the (id, token) of a parked send, `released` that of a scheduled one. Its stored copy is removed when
+    the transaction has been written.
     """
 
     outgoing: tuple[Outgoing, ...]
@@ -33,77 +33,79 @@ class CommitEntry:
 
 
 class Commits:
-    """The transactions of one session. Effects are written in the order in which they were given.
+    """The transactions of one session.
 
-    A transaction costs the same whether it carries one record or hundreds, so under load there is one in 150 ms; what
-    comes after a silence waits 10 ms for company.
+    A transaction costs the same for one record as for hundreds, so under load there is one in 150 ms. An entry that
+    comes after a silence waits 10 ms for others.
 
-    `on_unparked` and `on_released` are told of the parked and the scheduled sends whose effects have been committed.
+    `on_unparked` and `on_released` are called with the parked and the scheduled sends whose entries are committed.
+
+    **Invariants:**
+    - Entries are written in the order in which they were given.
+    - An offset is committed only in the transaction with its record's entry, or after it.
+    - Nothing is committed after a failed transaction, because its offsets would go with the next one.
     """
 
-    def __init__(self, session: PartitionSession, on_unparked: Told, on_released: Told) -> None:
+    def __init__(self, session: PartitionSession, on_unparked: OnCommitted, on_released: OnCommitted) -> None:
         self._session = session
         self._on_unparked = on_unparked
         self._on_released = on_released
-        self._prefixes = OffsetTracker()
-        self._effects: list[CommitEntry] = []
-        self._given = asyncio.Event()
+        self._offset_tracker = OffsetTracker()
+        self._entries: list[CommitEntry] = []
+        self._changed = asyncio.Event()
         self._closed = False
         self._proof = False
 
-    def opened(self, partition: Any, offset: int) -> None:
-        """A record was read; nothing from it on is committed before an effect finishes it."""
-        self._prefixes.opened(partition, offset)
+    def track(self, partition: Any, offset: int) -> None:
+        """A record was read. It and the records after it are not committed before an entry finishes it."""
+        self._offset_tracker.track(partition, offset)
 
-    def write(self, effect: CommitEntry) -> None:
-        """Have `effect` written soon, with others."""
-        self._effects.append(effect)
-        self._given.set()
+    def write(self, entry: CommitEntry) -> None:
+        """Have an entry written soon, with others."""
+        self._entries.append(entry)
+        self._changed.set()
 
-    def prove(self) -> None:
-        """Have the next transaction written even if it has nothing to say: it fails if the partition is not ours."""
+    def prove_ownership(self) -> None:
+        """Write the next transaction even if it is empty: it fails if another process owns the partition."""
         self._proof = True
-        self._given.set()
+        self._changed.set()
 
     def close(self, *, discard: bool) -> None:
-        """Let `run` end: after what is given, or (`discard`) without it.
-
-        After a failed transaction nothing may be committed, for its offsets would go with the next one.
-        """
+        """Let `run` end: after the entries that were given, or (`discard`) without them."""
         if discard:
-            self._effects.clear()
+            self._entries.clear()
         self._closed = True
-        self._given.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Write until closed. Raises `KafkaError`; then this session is over."""
         clock, began = asyncio.get_running_loop().time, float("-inf")
-        while not (self._closed and not self._effects):
-            await self._given.wait()
-            self._given.clear()
-            if not self._closed and len(self._effects) < _MAX_EFFECTS:
-                await asyncio.sleep(max(_GATHER_SECONDS, began + _APART_SECONDS - clock()))
+        while not (self._closed and not self._entries):
+            await self._changed.wait()
+            self._changed.clear()
+            if not self._closed and len(self._entries) < _MAX_ENTRIES:
+                await asyncio.sleep(max(_GATHER_SECONDS, began + _INTERVAL_SECONDS - clock()))
             began = clock()
             await self._transaction()
-            if self._effects:  # given meanwhile: the next takes them
-                self._given.set()
+            if self._entries:  # given meanwhile: the next transaction takes them
+                self._changed.set()
 
     def _offsets(self) -> dict[Any, int]:
-        """What the next transaction commits; for a proof, what was committed before if there is nothing new."""
+        """The offsets of the next transaction. A proof commits the last ones again if there are no new ones."""
         proof, self._proof = self._proof, False
-        new = self._prefixes.committable()
+        new = self._offset_tracker.committable()
         return dict(self._session.committed) if proof and not new else new
 
     async def _transaction(self) -> None:
-        batch, self._effects = self._effects[:_MAX_EFFECTS], self._effects[_MAX_EFFECTS:]
-        for effect in batch:
-            if effect.partition is not None:
-                self._prefixes.done(effect.partition, effect.offset)
-        outgoing = [record for effect in batch for record in effect.outgoing]
+        batch, self._entries = self._entries[:_MAX_ENTRIES], self._entries[_MAX_ENTRIES:]
+        for entry in batch:
+            if entry.partition is not None:
+                self._offset_tracker.done(entry.partition, entry.offset)
+        outgoing = [record for entry in batch for record in entry.outgoing]
         await self._session.commit(outgoing, self._offsets())
-        unparked = [effect.parked for effect in batch if effect.parked is not None]
+        unparked = [entry.parked for entry in batch if entry.parked is not None]
         if unparked:
             self._on_unparked(unparked)
-        released = [effect.released for effect in batch if effect.released is not None]
+        released = [entry.released for entry in batch if entry.released is not None]
         if released:
             self._on_released(released)

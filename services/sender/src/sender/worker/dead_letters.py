@@ -1,4 +1,4 @@
-"""Counting what ends as a dead letter, by tenant: for the limit that halts, and for the metric."""
+"""Counts dead letters by tenant, for the limit that halts the sender and for the metric."""
 
 from common.contracts.accounts import AccountData
 from common.contracts.journal import Entry
@@ -11,9 +11,10 @@ from sender.records.requests import NOT_UNDERSTOOD
 
 
 class DeadLetterCounts:
-    """Of one process. Times are Unix seconds. Every method may raise `Halted`; then the letter must not be written.
+    """The counts of one process. Every method may raise `Halted`; then the dead letter must not be written.
 
-    Producers choose the chatbot id: one without an account is `UNKNOWN`, so ids that a client invents count as one.
+    Times are Unix seconds. Producers choose the chatbot id. An id without an account counts as `UNKNOWN`, so all
+    invented ids count as one tenant.
     """
 
     def __init__(self, limit: DeadLetterLimit, accounts: Table[AccountData], tenants: Tenants) -> None:
@@ -22,7 +23,7 @@ class DeadLetterCounts:
         self._tenants = tenants
 
     def ended(self, chatbot_id: str, entry: Entry, now: float) -> None:
-        """A send has ended, perhaps as a dead letter."""
+        """Count a send that has ended, perhaps as a dead letter."""
         tenant = chatbot_id if self._accounts.get(chatbot_id) is not None else UNKNOWN
         if entry.letter:
             self._letter(entry.error, tenant, now)
@@ -30,7 +31,7 @@ class DeadLetterCounts:
             self._limit.note(letters=0, now=now, tenant=tenant)
 
     def not_understood(self, now: float) -> None:
-        """A record asks for no send that could be told from others."""
+        """Count a record that cannot be parsed, so no send is known."""
         self._letter(NOT_UNDERSTOOD, UNKNOWN, now)
 
     def _letter(self, error: MetaError | None, tenant: str, now: float) -> None:

@@ -1,4 +1,4 @@
-"""From a consumed record to what it asks for: a send, or a record in its place. Pure."""
+"""From a consumed record to what it asks for: a send, or another record to write instead. Pure."""
 
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,14 @@ from sender.records.requests import REKEYED_FROM, Job, Position, UnreadableRecor
 def judge(
     tp: Any, record: Any, *, partitions: int | None, now: datetime, sampled: bool = False
 ) -> Item[Job] | Job | Outgoing:
-    """What a record of partition `tp` asks for: a send, now or (as a mere `Job`) later; or the record to write instead.
+    """What a record of partition `tp` asks for: a send now (`Item`) or later (`Job`), or a record to write instead.
 
-    That is a dead letter for what cannot be read or understood, and for what its producer keyed by something else than
-    the chatbot (one of `partitions`) the same request in the chatbot's own partition. A record is moved once: if the
-    count of partitions changes meanwhile, it stays where it was moved to. While it is not known, nothing is moved.
-    `sampled`: whether a send that begins its trace here is followed.
+    - A record that cannot be read or parsed becomes a dead letter.
+    - A record whose producer did not use the chatbot as its key is written again to the chatbot's own partition. A
+      record is moved only once: it stays there if the number of `partitions` changes. Nothing is moved while that
+      number is unknown.
+
+    `sampled` says whether the trace of a send that begins here is recorded.
     """
     retried = tp.topic != topics.SEND.name
     position = Position(tp.topic, tp.partition, record.offset)

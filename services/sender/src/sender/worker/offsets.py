@@ -7,42 +7,42 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class _PartitionOffsets:
-    # Ordered by offset, for they are read so. (A plain dict would look through all that it has ever lost at its front.)
+    # Ordered by offset, because records are read in that order. (A plain dict searches past its removed entries.)
     outstanding: OrderedDict[int, None] = field(default_factory=OrderedDict)
     last: int = -1
-    told: int = -1
+    reported: int = -1
 
     def position(self) -> int:
-        """The next offset to read, if this process ended now: that of the first that is not finished."""
+        """The next offset to read if this process ended now: that of the first unfinished record."""
         return next(iter(self.outstanding)) if self.outstanding else self.last + 1
 
 
 class OffsetTracker:
-    """The records of each partition that were read and are not finished: memory goes with those, not with a backlog.
+    """The records of each partition that were read and are not finished. Only those take memory, not a backlog.
 
-    Offsets have gaps (transaction markers take some), which are skipped with what stands before them.
+    Offsets have gaps (transaction markers take some). A gap is skipped together with the record before it.
     """
 
     def __init__(self) -> None:
-        self._tracks: dict[Hashable, _PartitionOffsets] = {}
+        self._partitions: dict[Hashable, _PartitionOffsets] = {}
 
-    def opened(self, partition: Hashable, offset: int) -> None:
-        """A record was read; offsets of a partition come in ascending order."""
-        track = self._tracks.get(partition)
-        if track is None:
-            track = self._tracks[partition] = _PartitionOffsets(told=offset)
-        track.outstanding[offset] = None
-        track.last = offset
+    def track(self, partition: Hashable, offset: int) -> None:
+        """A record was read. Offsets of a partition come in ascending order."""
+        offsets = self._partitions.get(partition)
+        if offsets is None:
+            offsets = self._partitions[partition] = _PartitionOffsets(reported=offset)
+        offsets.outstanding[offset] = None
+        offsets.last = offset
 
     def done(self, partition: Hashable, offset: int) -> None:
-        """A record is finished: its results are part of the transaction that is about to be written, or were."""
-        self._tracks[partition].outstanding.pop(offset, None)
+        """A record is finished: its results are in the next transaction, or were in an earlier one."""
+        self._partitions[partition].outstanding.pop(offset, None)
 
     def committable(self) -> dict[Hashable, int]:
         """The next offset to read of each partition whose finished prefix grew since the last call."""
         grown = {}
-        for partition, track in self._tracks.items():
-            position = track.position()
-            if position > track.told:
-                track.told = grown[partition] = position
+        for partition, offsets in self._partitions.items():
+            position = offsets.position()
+            if position > offsets.reported:
+                offsets.reported = grown[partition] = position
         return grown

@@ -18,9 +18,9 @@ from sender.worker.permits import PrioritySemaphore
 
 @dataclass(slots=True)
 class Limits:
-    """Bounds in counts and seconds. `slots` are the calls in flight, shared by all sessions of the process."""
+    """Bounds in counts and seconds. `permits` are for calls in flight; all sessions of the process share them."""
 
-    slots: PrioritySemaphore
+    permits: PrioritySemaphore
     bounds: Bounds
     drain_seconds: float
 
@@ -29,14 +29,14 @@ class Limits:
 class WorkerParts:
     """What all sessions of a process share."""
 
-    flow: Delivery
-    watch: DoubtWatcher
-    parker: ParkingWriters
-    letters: DeadLetterCounts
+    delivery: Delivery
+    doubt_watcher: DoubtWatcher
+    parking_writers: ParkingWriters
+    dead_letters: DeadLetterCounts
     limits: Limits
-    paces: RateLimits
-    shares: VirtualClock
-    recent: RecentSends
-    schedules: Callable[[int, Release], Scheduler]
+    rate_limits: RateLimits
+    virtual_clock: VirtualClock
+    recent_sends: RecentSends
+    scheduler_of: Callable[[int, Release], Scheduler]
     tenants: Tenants
-    endings: EndLog = field(default_factory=EndLog)
+    end_log: EndLog = field(default_factory=EndLog)

@@ -1,13 +1,13 @@
-"""The calls that a process may have under way: whoever is furthest behind its share gets the next free one."""
+"""The permits for calls of a process: the session that is furthest behind its share gets the next free one."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class PrioritySemaphore:
-    """A semaphore of `count` whose waiters say how urgent they are when one becomes free: the least number wins.
+    """A semaphore of `count`. When a permit becomes free, the waiter with the lowest urgency number gets it.
 
-    It is asked then and not before, for what waits changes meanwhile. Equals go in the order of their asking.
+    `urgency` is called only then, because the waiting sends change meanwhile. Equal waiters go in order of `acquire`.
     """
 
     def __init__(self, count: int) -> None:
@@ -15,7 +15,7 @@ class PrioritySemaphore:
         self._waiting: list[tuple[Callable[[], float], asyncio.Future[None]]] = []
 
     async def acquire(self, urgency: Callable[[], float]) -> None:
-        """Wait for one."""
+        """Wait for a permit."""
         if self._free > 0:
             self._free -= 1
             return
@@ -31,7 +31,7 @@ class PrioritySemaphore:
             raise
 
     def release(self) -> None:
-        """Give one back."""
+        """Give a permit back."""
         waiting = [waiter for waiter in self._waiting if not waiter[1].done()]
         if not waiting:
             self._waiting = []

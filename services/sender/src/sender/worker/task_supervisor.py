@@ -1,4 +1,4 @@
-"""The tasks of one session: the first failure of any of them is the session's."""
+"""The tasks of one session. The first failure of any task ends the session."""
 
 import asyncio
 import logging
@@ -19,14 +19,14 @@ class TaskSupervisor:
         self.failed: asyncio.Future[None] = self._loop.create_future()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
-        """Run `work` beside the others."""
+        """Run `work` in a task of its own."""
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def dismiss(self) -> None:
-        """Cancel all that still run."""
+        """Cancel all tasks that still run."""
         await cancel(self._tasks)
 
     def raise_failure(self) -> None:
@@ -48,5 +48,5 @@ class TaskSupervisor:
 def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
     if not task.cancelled():
         return task.exception()
-    # If nobody asked for it, a library's own cancellation came through: the work is as undone as by an error.
+    # If no caller cancelled the task, a library's own cancellation came through. Then the work failed, as by an error.
     return None if task.cancelling() else RuntimeError(f"{task.get_name()} was cancelled from within")

@@ -4,7 +4,12 @@ from typing import Final
 
 from mutants.fault import Fault
 
-_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
+_DISPATCHER: Final = "services/sender/src/sender/worker/dispatcher.py"
+_EFFECTS: Final = "services/sender/src/sender/worker/effects.py"
+_STORAGE: Final = "services/sender/src/sender/worker/storage.py"
+_READER: Final = "services/sender/src/sender/worker/reader.py"
+_WORKER: Final = "services/sender/src/sender/worker/worker.py"
+_SESSION: Final = "services/sender/src/sender/worker/session.py"
 _PREFIX: Final = "services/sender/src/sender/worker/offsets.py"
 _COMMITS: Final = "services/sender/src/sender/worker/commits.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
@@ -12,31 +17,51 @@ _TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
 FAULTS: Final = (
     Fault(
         "sender/session-ticket-not-closed",
-        _HANDLERS,
-        "        finally:\n            ticket.close()\n",
+        _DISPATCHER,
+        "        finally:\n            reservation.close()\n",
         "        finally:\n            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_without_a_call_gives_its_place_in_the_pace_back",),
         "each step without a call takes one from its number's pace for ever",
     ),
     Fault(
         "sender/session-ticket-not-closed-on-failure",
-        _HANDLERS,
-        "        try:\n            step = await self.flow.step(\n                job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n            )\n        finally:\n            ticket.close()\n",
-        "        step = await self.flow.step(\n            job, owner=self.owner, strikes=item.strikes, look=look, doubted=doubted, ends=ends, calling=ticket.used\n        )\n        ticket.close()\n",
+        _DISPATCHER,
+        "        try:\n"
+        "            step = await self._delivery.step(\n"
+        "                job,\n"
+        "                owner=self._owner,\n"
+        "                strikes=item.strikes,\n"
+        "                look=look,\n"
+        "                doubted=doubted,\n"
+        "                ends=ends,\n"
+        "                calling=reservation.used,\n"
+        "            )\n"
+        "        finally:\n"
+        "            reservation.close()\n",
+        "        step = await self._delivery.step(\n"
+        "            job,\n"
+        "            owner=self._owner,\n"
+        "            strikes=item.strikes,\n"
+        "            look=look,\n"
+        "            doubted=doubted,\n"
+        "            ends=ends,\n"
+        "            calling=reservation.used,\n"
+        "        )\n"
+        "        reservation.close()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
         "a session that fails leaves its number slower",
     ),
     Fault(
         "sender/session-strikes-not-told",
-        _HANDLERS,
-        "strikes=item.strikes, look=look",
-        "strikes=0, look=look",
+        _DISPATCHER,
+        "strikes=item.strikes,",
+        "strikes=0,",
         (f"{_TESTS_OF_SESSIONS}::test_what_was_deferred_is_tried_again_in_its_time_and_says_how_often",),
         "a throttled conversation is tried again and again at the same pace",
     ),
     Fault(
         "sender/session-breaker-not-begun",
-        _HANDLERS,
+        _DISPATCHER,
         "            breaker.began(found.id)\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_the_breaker_is_told_when_each_call_begins_and_ends",),
@@ -44,15 +69,15 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-breaker-not-ended",
-        _HANDLERS,
-        "        self.flow.breaker.ended(send, self._now())\n",
+        _DISPATCHER,
+        "        self._breaker.ended(send, self._now())\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_the_breaker_is_told_when_each_call_begins_and_ends",),
         "a probe that ends without a call is waited for, for ever",
     ),
     Fault(
         "sender/session-breaker-not-asked",
-        _HANDLERS,
+        _DISPATCHER,
         "            away = breaker.wait(self._now())\n",
         "            away = 0.0\n",
         (f"{_TESTS_OF_SESSIONS}::test_while_meta_is_away_nothing_is_called_and_when_it_is_back_all_goes",),
@@ -60,31 +85,31 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-slot-not-released-after-step",
-        _HANDLERS,
-        "        self.tools.limits.slots.release()\n        self.moved.set()\n",
-        "        self.moved.set()\n",
+        _DISPATCHER,
+        "        self._permits.release()\n        self._changed.set()\n",
+        "        self._changed.set()\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_step_that_fails_gives_its_place_in_the_pace_and_its_slot_back",),
         "after as many sends as there are slots nothing more is sent",
     ),
     Fault(
         "sender/session-slot-not-released-when-idle",
-        _HANDLERS,
-        "            if not isinstance(found, Item):\n                slots.release()\n",
+        _DISPATCHER,
+        "            if not isinstance(found, Item):\n                permits.release()\n",
         "            if not isinstance(found, Item):\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_is_let_go_as_a_whole_when_meta_answers",),
         "slots run out while there is nothing to send",
     ),
     Fault(
         "sender/session-pair-not-counted",
-        _HANDLERS,
-        "            paces.taken(item.lane, self._now())\n",
+        _EFFECTS,
+        "            rates.sent(item.lane, self._now())\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_what_meta_took_counts_for_the_pace_of_its_recipient",),
         "the limit per recipient is run into",
     ),
     Fault(
         "sender/session-pair-counted-for-failures",
-        _HANDLERS,
+        _EFFECTS,
         "step.recorded and isinstance(outcome, Sent | InDoubt):",
         "step.recorded:",
         (f"{_TESTS_OF_SESSIONS}::test_what_meta_took_counts_for_the_pace_of_its_recipient",),
@@ -92,48 +117,48 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-too-fast-not-heeded",
-        _HANDLERS,
-        "            paces.number(item.group).too_fast(self._now())\n",
+        _EFFECTS,
+        "            rates.number(item.tenant).throttled(self._now())\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_too_fast_goes_slower",),
         "a number that is throttled goes on as fast",
     ),
     Fault(
         "sender/session-drain-not-waited-for",
-        _HANDLERS,
-        "            await self._finish_steps()\n",
-        "            await cancel(self.steps)\n",
+        _SESSION,
+        "            await self._dispatcher.finish_steps()\n",
+        "            await cancel(self.state.steps)\n",
         (f"{_TESTS_OF_SESSIONS}::test_calls_under_way_are_finished_and_committed_when_the_session_is_to_end",),
         "every restart puts the calls under way in doubt",
     ),
     Fault(
         "sender/session-drain-without-limit",
-        _HANDLERS,
-        "timeout=self.tools.limits.drain_seconds)",
+        _DISPATCHER,
+        "timeout=self._drain_seconds)",
         "timeout=None)",
         (f"{_TESTS_OF_SESSIONS}::test_a_call_that_does_not_end_in_time_is_cut_off_and_not_committed",),
         "a call that hangs keeps a revoked partition",
     ),
     Fault(
         "sender/session-not-discarded",
-        _HANDLERS,
-        "self.commits.close(discard=self.crew.failed.done())",
-        "self.commits.close(discard=False)",
+        _SESSION,
+        "self._commits.close(discard=self._tasks.failed.done())",
+        "self._commits.close(discard=False)",
         (f"{_TESTS_OF_SESSIONS}::test_when_a_step_fails_the_calls_under_way_are_finished_and_nothing_is_committed",),
         "a session that failed commits after its failure",
     ),
     Fault(
         "sender/session-always-discarded",
-        _HANDLERS,
-        "self.commits.close(discard=self.crew.failed.done())",
-        "self.commits.close(discard=True)",
+        _SESSION,
+        "self._commits.close(discard=self._tasks.failed.done())",
+        "self._commits.close(discard=True)",
         (f"{_TESTS_OF_SESSIONS}::test_calls_under_way_are_finished_and_committed_when_the_session_is_to_end",),
         "what ended during a shutdown is sent or told of again",
     ),
     Fault(
         "sender/session-failure-not-raised",
-        _HANDLERS,
-        "        self.crew.raise_failure()\n",
+        _SESSION,
+        "        self._tasks.raise_failure()\n",
         "",
         (
             f"{_TESTS_OF_SESSIONS}::test_when_the_limit_of_dead_letters_is_passed_the_send_that_does_it_is_not_committed",
@@ -142,9 +167,9 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-parked-not-awaited",
-        _HANDLERS,
+        _STORAGE,
         "        await self._store(self.parking.park(items))\n",
-        "        self.crew.start(self.parking.park(items), 'park')\n",
+        "        self._state.tasks.start(self.parking.park(items), 'park')\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),
@@ -152,8 +177,8 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-parked-not-committed",
-        _HANDLERS,
-        "            self.commits.write(CommitEntry(self.telling.of_parked(item), item.partition, item.offset))\n",
+        _STORAGE,
+        "            self._state.commits.write(CommitEntry(self._queued_events.of_parked(item), item.partition, item.offset))\n",
         "            pass\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -162,7 +187,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-parked-not-removed",
-        _HANDLERS,
+        _EFFECTS,
         "        parked = (item.id, item.parked) if item.parked is not None else None\n",
         "        parked = None\n",
         (
@@ -172,8 +197,8 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-unparked-not-told",
-        _HANDLERS,
-        '        self.crew.start(self.parking.remove(sends), f"unpark {self.kafka.slot}")\n',
+        _SESSION,
+        '        self._tasks.start(self._parking.remove(sends), f"unpark {self._slot}")\n',
         "        pass\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
@@ -182,9 +207,9 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-not-swept",
-        _HANDLERS,
-        "        if leaving:\n            self.crew.start(self._park(leaving)",
-        "        if False:\n            self.crew.start(self._park(leaving)",
+        _STORAGE,
+        "        if leaving:\n",
+        "        if False:\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),
@@ -192,71 +217,71 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-scheduled-not-awaited",
-        _HANDLERS,
-        "        await self._store(self.schedule.put([job for _, job in sends]))\n",
-        "        self.crew.start(self.schedule.put([job for _, job in sends]), 'put')\n",
+        _STORAGE,
+        "        await self._store(self.scheduler.put([job for _, job in sends]))\n",
+        "        self._state.tasks.start(self.scheduler.put([job for _, job in sends]), 'put')\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_is_stored_before_its_record_is_committed_and_released_once",),
         "a record is committed before its scheduled send is in the store",
     ),
     Fault(
         "sender/session-scheduled-not-committed",
-        _HANDLERS,
-        "            self.commits.write(CommitEntry(self.telling.of_scheduled(job), tp, job.position.offset))\n",
+        _STORAGE,
+        "            self._state.commits.write(CommitEntry(self._queued_events.of_scheduled(job), tp, job.position.offset))\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send holds the commit position back until a restart",
     ),
     Fault(
         "sender/session-released-not-removed",
-        _HANDLERS,
-        '        self.crew.start(self.schedule.removed(sends), f"released {self.kafka.slot}")\n',
+        _SESSION,
+        '        self._tasks.start(self._scheduler.removed(sends), f"released {self._slot}")\n',
         "        pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_is_stored_before_its_record_is_committed_and_released_once",),
         "a scheduled send is released again after each restart",
     ),
     Fault(
         "sender/session-released-without-commit",
-        _HANDLERS,
-        "        self.commits.write(CommitEntry((record,), released=send))\n",
-        "        self.commits.write(CommitEntry((record,)))\n        self._released([send])\n",
+        _SESSION,
+        "        self._commits.write(CommitEntry((record,), released=send))\n",
+        "        self._commits.write(CommitEntry((record,)))\n        self._remove_scheduled([send])\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_stays_in_its_store_until_its_release_is_committed",),
         "a scheduled send is lost when its release is not committed",
     ),
     Fault(
         "sender/session-schedule-does-not-run",
-        _HANDLERS,
-        '        releasing = self.crew.start(self.schedule.run(), f"schedule {self.kafka.slot}")\n',
-        "        releasing = self.crew.start(asyncio.sleep(3600), 'nothing')\n",
+        _SESSION,
+        '        releasing = self._tasks.start(self._scheduler.run(), f"schedule {self._slot}")\n',
+        "        releasing = self._tasks.start(asyncio.sleep(3600), 'nothing')\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_scheduled_send_is_stored_before_its_record_is_committed_and_released_once",),
         "scheduled sends never go",
     ),
     Fault(
         "sender/session-superfluous-not-committed",
-        _HANDLERS,
-        "        if item is not None:\n            self._write(item)\n",
+        _READER,
+        "        if superfluous is not None:\n            self._effects.finish_record(superfluous)\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_two_records_of_one_send_are_one_send_and_both_are_committed",),
         "a repeated request holds the commit position back for ever",
     ),
     Fault(
         "sender/session-paces-not-learnt",
-        _HANDLERS,
-        "        await self._learn_paces()\n",
+        _READER,
+        "        await self._learn_rates()\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_its_new_one",),
         "a change of owner passes the limit of a number",
     ),
     Fault(
         "sender/session-paces-of-others-learnt",
-        _HANDLERS,
-        "[sent for sent in lately if self.owns(sent.chatbot_id)]",
-        "list(lately)",
+        _READER,
+        "[sent for sent in recent if self._state.owns(sent.chatbot_id)]",
+        "list(recent)",
         (f"{_TESTS_OF_SESSIONS}::test_the_pace_of_a_number_is_learnt_from_its_last_owner_and_only_by_its_new_one",),
         "a process keeps the paces of numbers that are not its own",
     ),
     Fault(
         "sender/session-account-change-not-heeded",
-        _HANDLERS,
+        _WORKER,
         "            session.release(chatbot_id)\n",
         "            pass\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
@@ -264,23 +289,24 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-account-change-opens-all",
-        _HANDLERS,
-        "        self.lanes.release(chatbot_id, self._now())\n",
-        "        for group in list(self.lanes.sizes()):\n            self.lanes.release(group, self._now())\n",
+        _SESSION,
+        "        self.lanes.holds.probe_now(chatbot_id, self._now().timestamp())\n",
+        "        for tenant in list(self.lanes.memory.by_tenant()):\n"
+        "            self.lanes.holds.probe_now(tenant, self._now().timestamp())\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_number_that_is_refused_waits_as_a_whole_until_its_account_changes",),
         "a change of one account has all held numbers tried",
     ),
     Fault(
         "sender/session-meta-back-not-heeded",
-        _HANDLERS,
-        "        for session in self.sessions:\n            session.moved.set()\n",
+        _WORKER,
+        "        for session in self.sessions:\n            session.look_again()\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_while_meta_is_away_nothing_is_called_and_when_it_is_back_all_goes",),
         "after an outage the sends of a process begin late",
     ),
     Fault(
         "sender/session-one-owner",
-        _HANDLERS,
+        _SESSION,
         "        self.owner = uuid.uuid4().hex\n",
         "        self.owner = kafka.slot\n",
         (f"{_TESTS_OF_SESSIONS}::test_each_session_has_an_owner_of_its_own",),
@@ -297,8 +323,14 @@ FAULTS: Final = (
     Fault(
         "sender/commits-unparked-before",
         _COMMITS,
-        "        await self._session.commit(outgoing, self._offsets())\n        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n",
-        "        unparked = [effect.parked for effect in batch if effect.parked is not None]\n        if unparked:\n            self._on_unparked(unparked)\n        await self._session.commit(outgoing, self._offsets())\n",
+        "        await self._session.commit(outgoing, self._offsets())\n"
+        "        unparked = [entry.parked for entry in batch if entry.parked is not None]\n"
+        "        if unparked:\n"
+        "            self._on_unparked(unparked)\n",
+        "        unparked = [entry.parked for entry in batch if entry.parked is not None]\n"
+        "        if unparked:\n"
+        "            self._on_unparked(unparked)\n"
+        "        await self._session.commit(outgoing, self._offsets())\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_what_waits_long_is_stored_before_its_record_is_committed_and_taken_out_after_its_end",
         ),

@@ -114,15 +114,15 @@ FAULTS: Final = (
     Fault(
         "sender/junctions-change-under-way",
         _JUNCTIONS,
-        "name in self._alive or group",
-        "group",
+        "name in self._in_memory or tenant",
+        "tenant",
         _PERSON_TESTS,
         "a later message overtakes an earlier one when Meta names the person's phone in between",
     ),
     Fault(
         "sender/junctions-forget-the-backlog",
         _JUNCTIONS,
-        " or group in self._backlogged:",
+        " or tenant in self._backlogged:",
         ":",
         _PERSON_TESTS,
         "a message goes past those to the same name in the backlog",

@@ -4,9 +4,9 @@ from typing import Final
 
 from mutants.fault import Fault
 
+_DISPATCHER: Final = "services/sender/src/sender/worker/dispatcher.py"
 _SCOPES: Final = "services/sender/src/sender/delivery/scopes.py"
 _REFUSED: Final = "services/sender/src/sender/limits/refusals.py"
-_HANDLERS: Final = "services/sender/src/sender/worker/session.py"
 _GATES: Final = "services/sender/src/sender/dispatch/holds.py"
 _TESTS_OF_SCOPES: Final = "services/sender/tests/delivery/test_scopes.py"
 _TESTS_OF_REFUSED: Final = "services/sender/tests/limits/test_refusals.py"
@@ -31,8 +31,8 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/set-aside-without-store",
-        _HANDLERS,
-        "            await self.schedule.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)\n",
+        _DISPATCHER,
+        "            await self._scheduler.set_aside(job, step.outcome.due.timestamp(), step.outcome.subject)\n",
         "            pass\n",
         (_TESTS_OF_SESSIONS,),
         "a send whose template is refused is finished on the topic and stands nowhere else",
@@ -40,8 +40,8 @@ FAULTS: Final = (
     Fault(
         "sender/campaign-takes-the-probe",
         _GATES,
-        "        (gate.first if lane.awaited else gate.later).append(lane)\n",
-        "        gate.later.append(lane)\n",
+        "        (held.urgent if lane.urgent else held.campaigns).append(lane)\n",
+        "        held.campaigns.append(lane)\n",
         ("services/sender/tests/dispatch/test_lanes.py",),
         "a number that is held is probed with its campaign, while people wait for replies",
     ),

@@ -4,11 +4,11 @@ from typing import Final
 
 from mutants.fault import Fault
 
+_QUEUED_EVENTS: Final = "services/sender/src/sender/worker/queued_events.py"
 _TESTS: Final = ("services/sender/tests/delivery/test_end_log.py",)
 _ADVICE_TESTS: Final = ("services/sender/tests/api/test_warnings.py",)
 _LATER_TESTS: Final = ("services/sender/tests/test_later.py",)
 _TESTS_OF_SESSIONS: Final = ("services/sender/tests/worker/test_session.py",)
-_TELLING: Final = "services/sender/src/sender/worker/telling.py"
 _MOVES: Final = "services/sender/src/sender/delivery/transitions.py"
 
 FAULTS: Final = (
@@ -87,15 +87,15 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/held-number-is-not-named",
-        _TELLING,
-        "self._lanes.wait_of(item.group, now) or self._outage(now)",
+        _QUEUED_EVENTS,
+        "self._lanes.holds.wait_of(item.tenant, now) or self._outage(now)",
         "self._outage(now)",
         _TESTS_OF_SESSIONS,
         "who waits behind a refused token is told to wait for others",
     ),
     Fault(
         "visible/told-without-end",
-        _TELLING,
+        _QUEUED_EVENTS,
         "        if item.told == reason:\n            return ()\n",
         "",
         _TESTS_OF_SESSIONS,

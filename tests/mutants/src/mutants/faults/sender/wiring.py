@@ -68,8 +68,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-slots-of-default",
         _APP,
-        "slots=PrioritySemaphore(settings.sender_max_in_flight),",
-        "slots=PrioritySemaphore(1_024),",
+        "permits=PrioritySemaphore(settings.sender_max_in_flight),",
+        "permits=PrioritySemaphore(1_024),",
         (_TESTS_OF_WIRING,),
         "the bound on calls under way is ignored",
     ),
@@ -156,8 +156,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-one-number-takes-all",
         _APP,
-        "most=max(1, settings.sender_max_in_flight // 2)",
-        "most=settings.sender_max_in_flight",
+        "max_running=max(1, settings.sender_max_in_flight // 2)",
+        "max_running=settings.sender_max_in_flight",
         (_TESTS_OF_WIRING,),
         "one number whose calls hang takes all slots",
     ),

@@ -1,7 +1,7 @@
-"""What the producer of a send is told while it waits: a `queued` event, of each reason once. Synchronous, no IO.
+"""The `queued` events that tell a producer why its send waits: one per reason. Synchronous, no IO.
 
-A send behind a held number or an outage costs one event, however long that takes: it is told when the send is parked,
-or once the outage has lasted for long, and not again when the wait grows.
+A send behind a held number or an outage causes one event, however long it waits: when the send is parked, or when the
+outage has lasted for long. A longer wait causes no further event.
 """
 
 from collections.abc import Container, Sequence
@@ -17,11 +17,11 @@ from sender.journal.standing import AWAY, BEHIND, FOR_ITS_TIME, moment, wait_of
 from sender.records.requests import Job
 
 _AWAY_SECONDS: Final = 10.0
-"""In an outage Meta is asked again at least as often."""
+"""In an outage a probe goes at least this often."""
 
 
-class Telling:
-    """Of one session. An outage is told from `long_seconds` on, but not of sends that are `in_doubt`."""
+class QueuedEvents:
+    """The events of one session. An outage is reported after `long_seconds`, except for sends that are `in_doubt`."""
 
     def __init__(self, flow: Delivery, lanes: Lanes[Job], long_seconds: float, in_doubt: Container[str]) -> None:
         self._flow = flow
@@ -30,22 +30,22 @@ class Telling:
         self._in_doubt = in_doubt
 
     def explain(self, items: Sequence[Item[Job]]) -> None:
-        """Say of each of these, which are to be parked, what it waits for."""
+        """Note on each of these sends, which are to be parked, what it waits for."""
         now = self._flow.now().timestamp()
         for item in items:
-            item.wait = wait_of(item, self._lanes.wait_of(item.group, now) or self._outage(now))
+            item.wait = wait_of(item, self._lanes.holds.wait_of(item.tenant, now) or self._outage(now))
 
     def of_parked(self, item: Item[Job]) -> tuple[Outgoing, ...]:
-        """What is told of a send that is in the store now."""
+        """The event of a send that is in the store now."""
         wait = item.wait or Wait(item.due, BEHIND)
         return self._once(item, wait)
 
     def of_scheduled(self, job: Job) -> tuple[Outgoing, ...]:
-        """What is told of a send that waits for its `sendAt`."""
+        """The event of a send that waits for its `sendAt`."""
         return self._waiting(job, Wait(job.send_at, FOR_ITS_TIME))
 
     def of_outage(self) -> list[Outgoing]:
-        """What is told of all that wait in memory because Meta is away; nothing while that is short."""
+        """The events of all sends that wait in memory because Meta is away; none in a short outage."""
         wait = self._outage(self._flow.now().timestamp())
         if wait is None:
             return []
@@ -64,7 +64,7 @@ class Telling:
         return Wait(now + _AWAY_SECONDS, AWAY) if away_for > self._long_seconds else None
 
     def _waiting(self, job: Job, wait: Wait) -> tuple[Outgoing, ...]:
-        """Read marks are no messages: nothing is told of them."""
+        """The event of a wait; none for a read mark, because it is no message."""
         if isinstance(job.request, SendRequest) and job.request.kind == "read":
             return ()
         account, now = self._flow.accounts.get(job.chatbot_id), self._flow.now()
