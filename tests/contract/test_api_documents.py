@@ -15,7 +15,7 @@ import pytest
 
 from accounts.core import AccountRequest
 from sender.api.batch import Parsing, Wanted
-from sender.records.requests import parse
+from sender.records.parsing import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")

@@ -24,7 +24,7 @@ from common.meta.client import Answered, Unclear
 from common.meta.media.upload import MediaClient, UploadFailed
 from common.mongo import Mongo
 from sender.app import Sender
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
 

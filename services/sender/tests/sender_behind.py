@@ -21,7 +21,7 @@ from sender.api.batch_route import Admission
 from sender.api.media import UploadLimits, media_route
 from sender.api.routes import send_router
 from sender.api.warnings import WarningFinder
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.standing import Standings
 

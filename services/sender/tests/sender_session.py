@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from common.contracts import sends, topics
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.journal.entry import Entry, State

@@ -6,7 +6,8 @@ import pytest
 
 from common.errors import InvalidInput
 from sender.api.batch import Parsing
-from sender.records.requests import Job, Position, parse, read_record
+from sender.records.job import Job, Position
+from sender.records.parsing import parse, read_record
 
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
 TEXT = {"type": "text", "text": {"body": "x"}}

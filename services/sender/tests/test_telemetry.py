@@ -25,7 +25,8 @@ from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.limits.rates import NumberRate
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, StepResult
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 REQUEST = {"chatbotId": "fake-bot", "to": "+491510000001", "message": "hush", "messageId": "m1"}

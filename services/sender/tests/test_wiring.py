@@ -24,7 +24,7 @@ from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
 from sender.app import Sender, build_app
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.settings import Settings
 
 GIVEN = {

@@ -26,7 +26,7 @@ from sender.journal.entry import State
 from sender.journal.store import JournalStore
 from sender.media.store import CachedUpload, MediaStore, key_of
 from sender.outcomes import Dead, Defer, InDoubt, Sent
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 from sender.waiting.parked_store import Parked, ParkStore
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
 from wa.__main__ import main

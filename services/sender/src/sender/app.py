@@ -47,7 +47,8 @@ from sender.api.openapi import add_models
 from sender.api.routes import send_router
 from sender.api.warnings import WarningFinder, one_or_many
 from sender.cas_token import new_token
-from sender.delivery.attempt import Delivery, utc_now
+from sender.clock import utc_now
+from sender.delivery.attempt import Delivery
 from sender.delivery.core import Rules
 from sender.delivery.doubt_clock import DoubtClock
 from sender.delivery.end_log import EndLog

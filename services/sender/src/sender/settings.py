@@ -17,7 +17,7 @@ from common.mongo.client import MongoSettings
 from common.security.callbacks import CallbackSettings
 from common.security.samples import refuse_samples
 from sender.api.batch import MAX_BYTES
-from sender.delivery.attempt import CLAIM_FRESH_SECONDS
+from sender.delivery.core import CLAIM_FRESH_SECONDS
 from sender.dispatch.model import Bounds
 from sender.limits.rates import DEFAULT_RATE
 

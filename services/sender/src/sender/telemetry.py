@@ -19,7 +19,7 @@ from common.telemetry.spans import SpanKind
 from common.telemetry.tenants import Tenants
 from common.telemetry.trace_context import Trace
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -10,7 +10,7 @@ from common.contracts.accounts import ACTIVE, AccountData
 from common.http.auth import digest
 from common.http.clients.accounts import Credentials
 from sender.app import Sender, build_app
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
 from sender.settings import Settings

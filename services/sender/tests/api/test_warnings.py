@@ -11,7 +11,7 @@ from sender_session import RESULTS, World, until
 
 from common.errors import Unavailable
 from sender.api.warnings import SECONDS
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.content import differs, digest_of
 from sender.journal.entry import State

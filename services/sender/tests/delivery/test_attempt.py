@@ -17,13 +17,14 @@ from common.http.clients.accounts import Credentials
 from common.meta.client import Answered, NotSent, Unclear
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Delivery
-from sender.delivery.core import Rules
+from sender.delivery.attempt import Delivery
+from sender.delivery.core import CLAIM_FRESH_SECONDS, Rules
 from sender.journal.entry import State
 from sender.limits.circuit_breaker import CircuitBreaker, Signal
 from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 TO = "+4915112345678"
 CALLBACKS = Callbacks(DigestKeys({"fake": b"c" * 32}, "fake"))

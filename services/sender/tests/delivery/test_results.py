@@ -15,7 +15,8 @@ from sender.delivery import results
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
 from sender.outcomes import Retry
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VALUE = b'{"chatbotId": "b", "to": "+49151123", "message": "hi",  "messageId": "m1"}'

@@ -11,14 +11,14 @@ from common.contracts.contacts import Contact
 from common.contracts.messages import MetaError, StatusData
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
-from sender.delivery.attempt import to_millis, utc_now
+from sender.clock import to_millis, utc_now
 from sender.delivery.transitions import blank, claim, fail_later, record
 from sender.group_commit import GroupCommit
 from sender.journal.entry import State
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.store import JournalStore
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from common.http.fetch.fetcher import Fetcher, FetchSettings
 from common.meta.client import Answered
 from common.meta.media.rules import Kind
 from common.meta.media.upload import MediaClient, MediaSettings
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.payloads import payload
 from sender.media.cache import MediaCache
 from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable

@@ -18,17 +18,9 @@ from common.kafka.records import read_headers
 from sender.delivery.results import dead_letter, dead_record
 from sender.delivery.transitions import blank
 from sender.dispatch.items import item_of
-from sender.records.requests import (
-    LAST_DUE,
-    MAX_REQUEST_BYTES,
-    Job,
-    Position,
-    UnreadableRecord,
-    headers_of,
-    read_record,
-    rekeyed,
-    released,
-)
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.onward import headers_of, rekeyed, released
+from sender.records.parsing import LAST_DUE, MAX_REQUEST_BYTES, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}

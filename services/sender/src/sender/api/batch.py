@@ -16,7 +16,7 @@ from common.contracts.sends import SendRequest
 from common.contracts.validation.refusals import MOST, refusals
 from common.errors import AppError, InvalidInput, TooLarge
 from sender.records.limits import MAX_KEYS, check_batch, check_message, check_size
-from sender.records.requests import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
+from sender.records.parsing import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000

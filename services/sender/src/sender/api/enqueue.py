@@ -16,7 +16,7 @@ from common.kafka.consume.table import Table
 from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
 from common.telemetry import spans
 from common.telemetry.trace_context import Trace, enter
-from sender.records.requests import MAX_REQUEST_BYTES
+from sender.records.parsing import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0
 _SAVE: Final = "`POST /whatsapp-cloud/account`"

@@ -36,7 +36,7 @@ from sender.api.openapi import body_of
 from sender.api.warnings import NOTHING, WarningFinder, sentence_of
 from sender.journal.entry import Entry, State
 from sender.journal.standing import Standings, shown
-from sender.records.requests import MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.records.parsing import MAX_ID, MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 

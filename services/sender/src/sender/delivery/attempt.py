@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from common.contracts.accounts import AccountData
@@ -21,7 +21,9 @@ from common.meta.errors import OPTED_OUT
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.cas_token import new_token
+from sender.clock import to_millis, utc_now
 from sender.delivery.core import (
+    CLAIM_FRESH_SECONDS,
     EXPIRED,
     WINDOW_CLOSED,
     Rules,
@@ -49,15 +51,12 @@ from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
 from sender.media.cache import MediaCache
 from sender.media.failures import MediaFailure, NotNow, NotTaken
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 from sender.telemetry import GraphCall
 
 log = logging.getLogger(__name__)
 
 Calling = Callable[[], AbstractContextManager[None]]
-
-CLAIM_FRESH_SECONDS: Final = 5.0
-"""A claim older than this is given back unused: whoever finds it takes the call for over after a bounded time."""
 
 _ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
 _CATCH_UP_SECONDS: Final = 2.0
@@ -74,16 +73,6 @@ class _Attempt:
     strikes: int
     calling: Calling
     entry: Entry | None
-
-
-def utc_now() -> datetime:
-    """Now, to the millisecond."""
-    return to_millis(time.time_ns())
-
-
-def to_millis(epoch_ns: int) -> datetime:
-    """The moment as MongoDB keeps it: what is read back is what was written."""
-    return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
 
 
 async def _nothing(*_: object) -> None:

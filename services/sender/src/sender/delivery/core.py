@@ -24,6 +24,9 @@ from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
 
 MAX_ATTEMPTS: Final = len(RETRIES) + 1
+CLAIM_FRESH_SECONDS: Final = 5.0
+"""An older claim is given back unused: a session that finds it counts the call as over after a bounded time."""
+
 _PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttled pair
 _PAIR_CAP_SECONDS: Final = 64.0
 _AWAY_CAP_SECONDS: Final = 30.0

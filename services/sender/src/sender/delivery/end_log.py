@@ -12,7 +12,7 @@ from typing import Final
 
 from sender.journal.entry import State
 from sender.outcomes import Dead, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 
 log = logging.getLogger(__name__)
 

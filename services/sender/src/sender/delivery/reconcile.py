@@ -15,7 +15,7 @@ from common.errors import InvalidInput, Unavailable
 from common.kafka.consume.at_least_once import Batch
 from common.tasks import cancel
 from sender.cas_token import new_token
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.transitions import deliver_after_all, fail_later, settle
 from sender.group_commit import GroupCommit
 from sender.journal.entry import Entry, Transition

@@ -12,7 +12,9 @@ from common.contracts.messages import MetaError
 from common.kafka.records import Outgoing, headers_for
 from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Retry, StepResult
-from sender.records.requests import NOT_BEFORE, REPLAYS, Job, UnreadableRecord, headers_of, origin_headers
+from sender.records.headers import NOT_BEFORE, REPLAYS
+from sender.records.job import Job, UnreadableRecord
+from sender.records.onward import headers_of, origin_headers
 
 _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,

@@ -11,7 +11,7 @@ from typing import Final
 
 from common.contracts.messages import StatusData
 from common.mongo import Database, Document, or_unavailable, schema
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 OPTED_OUT_LANE: Final = "optedOut"
 OPTED_OUT_AT: Final = "optedOutAt"

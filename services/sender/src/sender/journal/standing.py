@@ -16,7 +16,7 @@ from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Unfinished
 from sender.dispatch.model import Item, Wait
 from sender.journal.entry import Entry, State
-from sender.records.requests import LAST_DUE
+from sender.records.parsing import LAST_DUE
 
 QUEUED: Final = "queued"
 SCHEDULED: Final = "scheduled"

@@ -17,7 +17,7 @@ from common.mongo.compare_and_set import Swap, find_all, or_unavailable, swap_al
 from common.mongo.indexes import ensure_indexes
 from sender.journal.entry import ENDED, Entry, State, Transition
 from sender.journal.opt_outs import OPTED_OUT_AT, OPTED_OUT_LANE
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 COLLECTION: Final = schema.SEND_JOURNAL.name
 

@@ -3,17 +3,18 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from common.contracts import topics
-from common.errors import Unavailable
 from sender.cas_token import new_token
 from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.group_commit import GroupCommit
-from sender.records.requests import Job, Position, UnreadableRecord, lane_today, read_record
+from sender.records.job import Job, Position, UnreadableRecord, lane_today
+from sender.records.parsing import read_record
+from sender.retrying import until_available
 from sender.waiting.parked_store import Parked, ParkStore
 
 log = logging.getLogger(__name__)
@@ -63,14 +64,14 @@ class Parking:
         A doubt is looked at again at once: nobody watched it.
         """
         self._lanes.shelf.fall_behind()
-        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition), self._tried)
+        backlogs = await until_available(lambda: self._parker.store.backlogs(self._partition), self._tried)
         for group, last in backlogs:
             self._lanes.shelf.mark_backlog(group, last)
-        waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
+        waiting = await until_available(lambda: self._parker.store.waiting(self._partition), self._tried)
         for lane in waiting:
             self._lanes.shelf.mark(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
             self._lanes.junctions.take(lane_today(lane.lane), lane.lane, lane.group)
-        for name, of, group in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
+        for name, of, group in await until_available(lambda: self._parker.store.named(self._partition), self._tried):
             self._lanes.junctions.take(name, of, group)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
@@ -96,7 +97,7 @@ class Parking:
 
     async def load(self, load: Load) -> list[Item[Job]]:
         """Bring the first parked sends of a lane back; returns those that are superfluous."""
-        found = await patiently(
+        found = await until_available(
             lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
         )
         items = [item for item in map(_item, found) if item is not None]
@@ -105,7 +106,7 @@ class Parking:
 
     async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
         """Bring the next sends of a group's backlog back; returns those that are superfluous."""
-        found = await patiently(
+        found = await until_available(
             lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
         )
         items = [item for item in map(_item, found) if item is not None]
@@ -138,17 +139,6 @@ class Parking:
             named=item.named,
             wait=(item.wait.due, item.wait.error.reason) if item.wait is not None else None,
         )
-
-
-async def patiently(read: Callable[[], Awaitable[T]], tried: Callable[[], None] = lambda: None) -> T:
-    """What `read` answers, tried again while MongoDB is away; `tried` is told of each time."""
-    while True:
-        try:
-            return await read()
-        except Unavailable as error:
-            tried()
-            log.warning("parked sends cannot be read, trying again", extra={"error": error.message})
-        await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _item(parked: Parked) -> Item[Job] | None:

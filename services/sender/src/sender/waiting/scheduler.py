@@ -17,8 +17,11 @@ from common.kafka.records import Outgoing
 from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
-from sender.records.requests import RELEASED_FROM, SET_ASIDE, Job, Position, UnreadableRecord, read_record, released
-from sender.waiting.parking import patiently
+from sender.records.headers import RELEASED_FROM, SET_ASIDE
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.onward import released
+from sender.records.parsing import read_record
+from sender.retrying import until_available
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
 
 _AT_ONCE: Final = 200
@@ -68,7 +71,7 @@ class Scheduler:
 
     async def hasten(self, chatbot: str, subject: str | None) -> None:
         """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
-        await patiently(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
+        await until_available(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
         self._changed.set()
 
     async def _put(self, sends: Sequence[Scheduled]) -> None:
@@ -85,7 +88,7 @@ class Scheduler:
         """Release each in its time, until cancelled."""
         while True:
             horizon = time.time() + _HORIZON_SECONDS
-            found = await patiently(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
+            found = await until_available(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
             waiting = [send for send in found if send.token not in self._released]
             now = time.time()
             for send in [send for send in waiting if send.due <= now]:

@@ -23,8 +23,10 @@ from sender.journal.content import differs, digest_of
 from sender.journal.entry import Entry
 from sender.limits.numbers import Reservation
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, StepResult
-from sender.records.requests import SET_ASIDE, Job
-from sender.waiting.parking import Parking, patiently
+from sender.records.headers import SET_ASIDE
+from sender.records.job import Job
+from sender.retrying import until_available
+from sender.waiting.parking import Parking
 from sender.worker.commits import CommitEntry, Commits
 from sender.worker.intake import judge
 from sender.worker.parts import WorkerParts
@@ -167,7 +169,7 @@ class _Session:
             await cancel([dispatching, releasing])
 
     async def _learn_paces(self) -> None:
-        lately = await patiently(self.tools.recent.read, self.kafka.tried)
+        lately = await until_available(self.tools.recent.read, self.kafka.tried)
         self.tools.paces.learn([sent for sent in lately if self.owns(sent.chatbot_id)], self._now())
 
     async def _read_backlog(self) -> None:

@@ -9,7 +9,8 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
 from sender.api.batch import Parsing
-from sender.records.requests import MAX_REQUEST_BYTES, Job, Position, UnreadableRecord, parse, read_record
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.parsing import MAX_REQUEST_BYTES, parse, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
