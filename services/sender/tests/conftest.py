@@ -24,7 +24,8 @@ from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.security.callbacks import CallbackSettings
-from sender.app import Sender, build_app
+from sender.app import build_app
+from sender.service import Sender
 from sender.settings import Settings
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}

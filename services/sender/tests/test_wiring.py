@@ -23,8 +23,9 @@ from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
-from sender.app import Sender, build_app
+from sender.app import build_app
 from sender.clock import utc_now
+from sender.service import Sender
 from sender.settings import Settings
 
 GIVEN = {
@@ -238,7 +239,7 @@ async def test_the_limit_of_dead_letters_is_that_of_the_settings(monkeypatch):
         made.append(settings)
         return SimpleNamespace(note=lambda **_: None, probe=lambda: None)
 
-    monkeypatch.setattr("sender.app.DeadLetterLimit", keep)
+    monkeypatch.setattr("sender.service.DeadLetterLimit", keep)
     bench = Bench()
     assert made == [bench.settings]
     letters, sender = bench.tools.letters, bench.sender

@@ -9,10 +9,11 @@ from pydantic import SecretStr
 from common.contracts.accounts import ACTIVE, AccountData
 from common.http.auth import digest
 from common.http.clients.accounts import Credentials
-from sender.app import Sender, build_app
+from sender.app import build_app
 from sender.clock import utc_now
 from sender.delivery.transitions import blank
 from sender.journal.entry import State
+from sender.service import Sender
 from sender.settings import Settings
 
 OURS, THEIRS = "our-bot", "their-bot"
@@ -60,9 +61,9 @@ class World:
                 made.append(self)
 
         monkeypatch.setattr("sender.app.Sender", Kept)
-        monkeypatch.setattr(Kept, "load", self.load)
-        monkeypatch.setattr(Kept, "cancel", self.cancel)
-        monkeypatch.setattr("sender.app.NumberStore.of_chatbot", self.number)
+        monkeypatch.setattr("sender.service.JournalStore.load_one", self.load)
+        monkeypatch.setattr("sender.service.Cancellation.cancel", self.cancel)
+        monkeypatch.setattr("sender.service.NumberStore.of_chatbot", self.number)
         keys = [{"name": name, "sha256": digest(f"fake-{name}"), **reach} for name, reach in KEYS.items()]
         callback_keys = {"fake": "ZmZm" * 10 + "ZmY="}
         self.app = build_app(Settings(accounts_internal_key="x", api_keys=keys, callback_keys=callback_keys))

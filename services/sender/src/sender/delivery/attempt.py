@@ -17,11 +17,11 @@ from common.http.clients.accounts import Credentials, CredentialsClient
 from common.kafka.consume.table import Table
 from common.meta.call_ends import Answered, CallEnd
 from common.meta.client import GraphClient
-from common.meta.errors import OPTED_OUT
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.cas_token import new_token
-from sender.clock import to_millis, utc_now
+from sender.clock import utc_now
+from sender.delivery.call_log import log_call
 from sender.delivery.core import (
     CLAIM_FRESH_SECONDS,
     EXPIRED,
@@ -32,25 +32,26 @@ from sender.delivery.core import (
     expired,
     is_contested,
     is_repeatable,
-    kept_apart,
     left_to_other,
     reopens,
     spared,
 )
+from sender.delivery.marketing import MarketingCheck
 from sender.delivery.media_outcomes import once_more, outcome_of
 from sender.delivery.payloads import edge_of, payload
 from sender.delivery.scopes import subject_of, template_of
+from sender.delivery.subject_refusals import SubjectRefusals
 from sender.delivery.transitions import blank, claim, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
 from sender.journal.entry import Entry, State, Transition
 from sender.limits.circuit_breaker import CircuitBreaker, Signal, sign_of
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
-from sender.limits.refusals import RefusedSubjects, Waits
+from sender.limits.refusals import RefusedSubjects
 from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
 from sender.media.cache import MediaCache
 from sender.media.failures import MediaFailure, NotNow, NotTaken
-from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, StepResult
+from sender.outcomes import Call, Dead, Defer, Hold, Outcome, Sent, StepResult
 from sender.records.job import Job
 from sender.telemetry import GraphCall
 
@@ -105,6 +106,12 @@ class Delivery:
     now: Callable[[], datetime] = utc_now
     silence: Callable[[Entry], float] = _silent
     on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
+    refusals: SubjectRefusals = field(init=False)
+    marketing: MarketingCheck = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refusals = SubjectRefusals(self.refused, self.rules, self.now)
+        self.marketing = MarketingCheck(self.opt_outs, self.learn_opt_outs, self.windows, self.now)
 
     async def step(
         self,
@@ -150,7 +157,7 @@ class Delivery:
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
                 trial = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
-                waits = self._waits(trial)
+                waits = self.refusals.before_call(job, job.request, entry)
                 attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
                 if isinstance(attempt, Entry):
                     entry = attempt  # somebody was there before: decide again
@@ -184,7 +191,7 @@ class Delivery:
             return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
             return self._unprepared(made, trial), standing, False
-        waits = self._waits(trial)  # once more: others of its template may have been refused meanwhile
+        waits = self.refusals.before_call(trial.job, trial.request, trial.entry)  # again: it may have changed
         if waits is not None:
             return waits, standing, False
         outcome, answered = await self._called(trial, made, credentials)
@@ -241,82 +248,26 @@ class Delivery:
         subject = subject_of(trial.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
             outcome = spared(outcome, self.now())
-        outcome = self._told_of(trial, outcome)
+        outcome = self.refusals.after_call(job, trial.request, trial.entry, outcome)
         if trial.request.kind == "template":
-            self._note_template(trial, outcome)
+            self.marketing.note(job, trial.request, outcome)
         if call is not None:
             call.ended(end, outcome)
         if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
             self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
-        _log_attempt(job, trial.number, outcome, time.monotonic() - began)
+        log_call(job, trial.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
         if credentials.rejected and isinstance(outcome, Sent):
             self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
-    async def _has_opted_out(self, trial: _Attempt, number_id: str) -> bool:
-        """Whether it is a marketing template to a person who has stopped those, and has not written since."""
-        job, request = trial.job, trial.request
-        if not (template := template_of(request)):
-            return False
-        await self.learn_opt_outs(job.chatbot_id, job.lane, template, self.now())
-        since = self.opt_outs.since(job.lane)
-        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, template, self.now()):
-            return False
-        if await self.windows.wrote_since(number_id, request.to, since):
-            self.opt_outs.wrote(job.lane)
-            return False
-        return True
-
-    def _note_template(self, trial: _Attempt, outcome: Outcome) -> None:
-        """Remember what may yet be said of a template, or was said of its recipient."""
-        job, subject = trial.job, subject_of(trial.request) or ""
-        if isinstance(outcome, Sent):
-            self.opt_outs.sent(job.journal_id, job.chatbot_id, job.lane, subject)
-        elif isinstance(outcome, Dead) and outcome.error.code == OPTED_OUT:
-            self.opt_outs.refused(job.chatbot_id, job.lane, subject, self.now())
-
-    def _waits(self, trial: _Attempt) -> Apart | Dead | None:
-        """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
-        chatbot = trial.job.chatbot_id
-        if chatbot not in self.refused or (trial.entry is not None and trial.entry.state is State.IN_DOUBT):
-            return None
-        subject = subject_of(trial.request)
-        now = self.now()
-        waits = self.refused.wait(chatbot, subject, trial.job.item_id, now.timestamp()) if subject else None
-        return self._kept_apart(trial, waits, now) if waits is not None else None
-
-    def _told_of(self, trial: _Attempt, outcome: Outcome) -> Outcome:
-        """The outcome of a call, with what it says of the template or kind of the message."""
-        hold = outcome.hold if isinstance(outcome, Defer) else None
-        apart = hold if hold is not None and hold.apart else None
-        chatbot, send = trial.job.chatbot_id, trial.job.item_id
-        if apart is None and chatbot not in self.refused:
-            return outcome
-        subject, now = subject_of(trial.request), self.now()
-        if subject is None:
-            return outcome
-        if apart is not None:
-            error = (outcome.error if isinstance(outcome, Defer) else None) or MetaError()
-            waits = self.refused.refuse(chatbot, subject, send, now.timestamp(), apart, error)
-            return self._kept_apart(trial, waits, now)
-        if isinstance(outcome, Sent | Dead):
-            self.refused.take(chatbot, subject)
-        else:
-            self.refused.give_up(chatbot, subject, send)
-        return outcome
-
-    def _kept_apart(self, trial: _Attempt, waits: Waits, now: datetime) -> Apart | Dead:
-        due = to_millis(int(waits.due * 1e9))
-        return kept_apart(trial.request, trial.entry, due, waits.error, now=now, rules=self.rules)
-
     async def _prepared(self, trial: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
         """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
         request, number_id = trial.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
-        if await self._has_opted_out(trial, number_id):
+        if await self.marketing.is_forbidden(trial.job, request, number_id):
             return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
@@ -372,27 +323,3 @@ class Delivery:
     def _accounts_away(self, error: AppError) -> Defer:
         log.warning("no account data, holding the number", extra={"error": error.message})
         return Defer(self.now(), MetaError(reason=error.error_code), _ACCOUNTS_AWAY)
-
-
-def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> None:
-    """One line per call that did not do well (at DEBUG, per call): ids and codes, nobody's words or numbers."""
-    level = logging.DEBUG if isinstance(outcome, Sent) else logging.WARNING
-    if not log.isEnabledFor(level):
-        return
-    error = None if isinstance(outcome, Sent) else outcome.error
-    log.log(
-        level,
-        "send attempted",
-        extra={
-            "journal_id": job.journal_id,
-            "chatbot_id": job.chatbot_id,
-            "attempt": number,
-            "outcome": type(outcome).__name__.lower(),
-            "code": error.code if error else None,
-            "reason": error.reason if error else None,
-            "ms": round(seconds * 1000, 1),
-            "correlation_id": job.trace.correlation_id,
-            **({"in_doubt_until": outcome.until} if isinstance(outcome, InDoubt) else {}),
-            **({"due": outcome.due} if isinstance(outcome, Retry | Apart) else {}),
-        },
-    )

@@ -64,6 +64,11 @@ class JournalStore:
         documents = await find_all(self._collection, ids)
         return [_entry(document) if document is not None else None for document in documents]
 
+    async def load_one(self, journal_id: str) -> Entry | None:
+        """The entry of this journal id, or None."""
+        (entry,) = await self.load([journal_id])
+        return entry
+
     async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
         """Those of the entries to which a status has something to say: those under way, and the failed.
 

@@ -129,8 +129,8 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-statuses-tell-nothing",
-        "services/sender/src/sender/app.py",
-        "StatusReconciler(self.store, self.moves, self._status_seen, ",
+        "services/sender/src/sender/service.py",
+        "StatusReconciler(self.store, self.moves, effects.note, ",
         "StatusReconciler(self.store, self.moves, lambda _: None, ",
         ("services/sender/tests/test_wiring.py",),
         "a window that Meta closes with a status is tried again and again",

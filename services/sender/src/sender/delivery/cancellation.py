@@ -1,0 +1,35 @@
+"""Cancel a send that Meta does not have yet."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from common.contracts import ids
+from sender.cas_token import new_token
+from sender.clock import utc_now
+from sender.delivery.transitions import blank, cancel
+from sender.group_commit import GroupCommit
+from sender.journal.entry import Entry, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """`load` reads the journal, `moves` writes to it, `hasten` has the scheduler look at a send at once."""
+
+    load: Callable[[str], Awaitable[Entry | None]]
+    moves: GroupCommit[Transition, Entry]
+    hasten: Callable[[str], Awaitable[None]]
+
+    async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
+        """Cancel a send unless it is too late; the state of the returned entry says which. Raises `Unavailable`."""
+        journal_id = ids.journal_id(chatbot_id, message_id)
+        entry = await self.load(journal_id)
+        while True:
+            fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
+            move = cancel(entry, fresh, token=new_token(), now=utc_now())
+            if move is None:
+                assert entry is not None  # noqa: S101  # a send without an entry can be cancelled
+                return entry
+            entry = await self.moves.submit(move)
+            if entry.token == move.won:
+                await self.hasten(journal_id)
+                return entry
