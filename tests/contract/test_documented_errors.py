@@ -241,7 +241,7 @@ async def applications():
 
 
 def application(service):
-    sys.path.insert(0, str(ROOT / "scripts"))
+    sys.path.insert(0, str(ROOT / "scripts/generate"))
     try:
         contracts = import_module("contracts")
     finally:

@@ -331,7 +331,7 @@ class ScheduleStore:
         self.events.append("put off")
         for send in sends:
             stands = self.sends.get(send.id)
-            if stands is None or send.again or stands.offset >= send.offset:
+            if stands is None or send.again or stands.record.offset >= send.record.offset:
                 self.sends[send.id] = send
         return [None] * len(sends)
 

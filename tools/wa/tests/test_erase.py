@@ -29,6 +29,7 @@ from sender.outcomes import Dead, Defer, InDoubt, Sent
 from sender.records.job import lane_of
 from sender.waiting.parked_store import Parked, ParkStore
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
+from sender.waiting.stored_record import StoredRecord
 from wa.__main__ import main
 from wa.erase import changes, reach
 from wa.erase.erasing import Eraser
@@ -51,6 +52,11 @@ def request_to(name, to, chatbot):
 def wamid(contact, tail):
     """With the phone number inside, as Meta's are."""
     return "wamid." + base64.b64encode(b"\x1c\x18\x0c" + contact.encode() + tail.encode()).decode()
+
+
+def stored(request, offset, headers):
+    value = json.dumps(request).encode()
+    return StoredRecord(partition=0, topic="whatsapp-cloud-send", offset=offset, headers=headers, value=value)
 
 
 class World:
@@ -85,18 +91,14 @@ class World:
     async def park(self, name, to=f"+{ADA_PHONE}", chatbot="bot"):
         request = request_to(name, to, chatbot)
         sent = Parked(
-            id=journal_id(chatbot, name), token="t", partition=0, lane=lane_of(chatbot, to), group=chatbot, order=7,
-            due=1.0, in_doubt=False, strikes=0, topic="whatsapp-cloud-send", offset=7, headers={"message-id": name},
-            value=json.dumps(request).encode(),
+            id=journal_id(chatbot, name), token="t", lane=lane_of(chatbot, to), group=chatbot, order=7,
+            due=1.0, in_doubt=False, strikes=0, record=stored(request, 7, {"message-id": name}),
         )  # fmt: skip
         await self.parked.park([sent])
 
     async def schedule(self, name, to=f"+{ADA_PHONE}", chatbot="bot"):
         request = request_to(name, to, chatbot)
-        sent = Scheduled(
-            id=journal_id(chatbot, name), token="t", partition=0, due=9e9, topic="whatsapp-cloud-send", offset=8,
-            headers={}, value=json.dumps(request).encode(),
-        )  # fmt: skip
+        sent = Scheduled(id=journal_id(chatbot, name), token="t", due=9e9, record=stored(request, 8, {}))
         await self.scheduled.put([sent])
 
     async def fill(self):

@@ -156,7 +156,7 @@ class Sender:
             on_probe=self.letters.probe,
         )
         self.indexes = Indexes(self._ensure_indexes)
-        self.cancellation = Cancellation(self.store.load_one, self.moves, self.scheduler.store.hasten)
+        self.cancellation = Cancellation(self.store, self.moves, self.scheduler.store.hasten)
 
     def _make_media(self) -> MediaCache:
         return MediaCache(

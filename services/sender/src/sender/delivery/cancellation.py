@@ -9,20 +9,21 @@ from sender.clock import utc_now
 from sender.delivery.transitions import blank, cancel
 from sender.group_commit import GroupCommit
 from sender.journal.entry import Entry, Transition
+from sender.journal.store import JournalStore
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """`load` reads the journal, `moves` writes to it, `hasten` has the scheduler look at a send at once."""
+    """`moves` writes to the journal; `hasten` has the scheduler look at a send at once."""
 
-    load: Callable[[str], Awaitable[Entry | None]]
+    journal: JournalStore
     moves: GroupCommit[Transition, Entry]
     hasten: Callable[[str], Awaitable[None]]
 
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
         """Cancel a send unless it is too late; the state of the returned entry says which. Raises `Unavailable`."""
         journal_id = ids.journal_id(chatbot_id, message_id)
-        entry = await self.load(journal_id)
+        entry = await self.journal.load_one(journal_id)
         while True:
             fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
             move = cancel(entry, fresh, token=new_token(), now=utc_now())

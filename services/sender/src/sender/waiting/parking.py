@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from common.contracts import topics
 from sender.cas_token import new_token
 from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.group_commit import GroupCommit
-from sender.records.job import Job, Position, UnreadableRecord, lane_today
-from sender.records.parsing import read_record
+from sender.records.job import Job, UnreadableRecord, lane_today
 from sender.retrying import until_available
 from sender.waiting.parked_store import Parked, ParkStore
+from sender.waiting.stored_record import record_of
 
 log = logging.getLogger(__name__)
 
@@ -124,17 +123,13 @@ class Parking:
         return Parked(
             id=item.id,
             token=new_token(),
-            partition=self._partition,
+            record=record_of(job, self._partition),
             lane=item.lane,
             group=item.group,
             order=item.order,
             due=item.due,
             in_doubt=self._is_in_doubt(item.id),
             strikes=item.strikes,
-            topic=job.position.topic,
-            offset=job.position.offset,
-            headers=job.headers,
-            value=job.value,
             backlog=item.backlog,
             named=item.named,
             wait=(item.wait.due, item.wait.error.reason) if item.wait is not None else None,
@@ -142,11 +137,10 @@ class Parking:
 
 
 def _item(parked: Parked) -> Item[Job] | None:
-    """The send as it was read; None when it is not understood any more (it stays in the store)."""
-    position = Position(parked.topic, parked.partition, parked.offset)
-    job = read_record(position, parked.value, parked.headers, retried=parked.topic != topics.SEND.name)
+    """The parked send; None when it can no longer be parsed (it stays in the store)."""
+    job = parked.record.read()
     if isinstance(job, UnreadableRecord):
-        log.error("a parked send is not understood any more", extra={"id": parked.id})
+        log.error("parked send can no longer be parsed", extra={"id": parked.id})
         return None
     item = item_of(
         job,

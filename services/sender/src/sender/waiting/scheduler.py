@@ -12,17 +12,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from common.contracts import topics
 from common.kafka.records import Outgoing
 from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
 from sender.records.headers import RELEASED_FROM, SET_ASIDE
-from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.job import Job, UnreadableRecord
 from sender.records.onward import released
-from sender.records.parsing import read_record
 from sender.retrying import until_available
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
+from sender.waiting.stored_record import record_of
 
 _AT_ONCE: Final = 200
 _HORIZON_SECONDS: Final = 5.0
@@ -66,8 +65,9 @@ class Scheduler:
     async def set_aside(self, job: Job, due: float, subject: str) -> None:
         """Have a send in the store until `due` (Unix seconds), because Meta refuses its template or kind."""
         again = bool(job.replay or job.attempts or RELEASED_FROM in job.headers)
-        headers, apart = {**job.headers, SET_ASIDE: "1"}, (job.chatbot_id, subject)
-        await self._put([replace(self._scheduled(job), due=due, again=again, headers=headers, apart=apart)])
+        record = replace(record_of(job, self._partition), headers={**job.headers, SET_ASIDE: "1"})
+        apart = (job.chatbot_id, subject)
+        await self._put([replace(self._scheduled(job), due=due, again=again, record=record, apart=apart)])
 
     async def hasten(self, chatbot: str, subject: str | None) -> None:
         """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
@@ -106,19 +106,14 @@ class Scheduler:
         return Scheduled(
             id=job.journal_id,
             token=new_token(),
-            partition=self._partition,
+            record=record_of(job, self._partition),
             due=job.send_at,
-            topic=job.position.topic,
-            offset=job.position.offset,
-            headers=job.headers,
-            value=job.value,
         )
 
 
 def _record(send: Scheduled) -> Outgoing:
-    """What stands in the topic in its place."""
-    position = Position(send.topic, send.partition, send.offset)
-    job = read_record(position, send.value, send.headers, retried=send.topic != topics.SEND.name)
+    """The record that replaces a scheduled send on the topic."""
+    job = send.record.read()
     if isinstance(job, UnreadableRecord):
         return results.dead_record(job, datetime.now(UTC))
     return released(job)
