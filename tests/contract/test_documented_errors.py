@@ -24,7 +24,7 @@ from common.meta.client import Answered, Unclear
 from common.meta.media.upload import MediaClient, UploadFailed
 from common.mongo import Mongo
 from sender.clock import utc_now
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.journal.entry import State
 from sender.journal.store import JournalStore
 
@@ -167,7 +167,7 @@ def duplicate(key):
 
 
 def sent_already(patch):
-    entry = blank("j", "shop-bot", "order-17", "+49", utc_now())
+    entry = new_entry("j", "shop-bot", "order-17", "+49", utc_now())
     shown = example_of("cancelSend", 409, "not_cancellable")["details"]
     known = {"state": State.ACCEPTED, "wamid": shown["wamid"], "attempt": 1}
     patch.setattr(JournalStore, "load_one", giving(type(entry)(**{**fields_of(entry), **known})))

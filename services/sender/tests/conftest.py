@@ -279,7 +279,7 @@ def report(data, at):
 
 
 async def ready(sender):
-    return sender.group.ready and sender.accounts.ready and sender.statuses.ready
+    return sender.group.ready and sender.accounts.ready and sender.status_follower.ready
 
 
 async def eventually(condition, seconds=30.0):

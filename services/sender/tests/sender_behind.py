@@ -22,7 +22,7 @@ from sender.api.media import UploadLimits, media_route
 from sender.api.routes import send_router
 from sender.api.warnings import WarningFinder
 from sender.clock import utc_now
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.journal.standing import Standings
 
 NUMBER = "200000000000001"
@@ -84,7 +84,7 @@ class Behind:
 
     async def cancel(self, chatbot, message_id):
         self.cancelled.append((chatbot, message_id))
-        return blank("j", chatbot, message_id, "", NOW)
+        return new_entry("j", chatbot, message_id, "", NOW)
 
     async def number_of(self, _chatbot):
         return None

@@ -21,7 +21,7 @@ from common.security.digests import DigestKeys
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import read
 from conversation.store import ConversationStore
-from sender.delivery.transitions import blank, cancel, claim, fail_later, record
+from sender.delivery.transitions import cancel, claim, fail_later, new_entry, record
 from sender.journal.entry import State
 from sender.journal.store import JournalStore
 from sender.media.store import CachedUpload, MediaStore, key_of
@@ -80,12 +80,12 @@ class World:
 
     async def sent(self, name, *outcomes, to=f"+{ADA_PHONE}", chatbot="bot"):
         """A send in the journal: claimed, and then what became of it."""
-        fresh = blank(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER, template="offer")
+        fresh = new_entry(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER, template="offer")
         steps = {"owner": "me", "now": NOW}
         move = claim(None, fresh, 1, phone_number_id=NUMBER, token=uuid.uuid4().hex, **steps)
-        (entry,) = await self.journal.move([move])
+        (entry,) = await self.journal.write([move])
         for outcome in outcomes:
-            (entry,) = await self.journal.move([record(entry, fresh, outcome, token=uuid.uuid4().hex, **steps)])
+            (entry,) = await self.journal.write([record(entry, fresh, outcome, token=uuid.uuid4().hex, **steps)])
         return entry
 
     async def park(self, name, to=f"+{ADA_PHONE}", chatbot="bot"):
@@ -114,7 +114,7 @@ class World:
             sent = await self.sent(name, outcome, to=to)
             if name == "m1":
                 said = MetaError(code=131026, title=ADA_PHONE, details=to)
-                await self.journal.move([fail_later(sent, sent.wamid, said, token="f", failed_at=NOW)])
+                await self.journal.write([fail_later(sent, sent.wamid, said, token="f", failed_at=NOW)])
         await self.sent("bobs", Sent("wamid.BOBS", BOB), to=f"+{BOB.wa_id}")
         for to in (f"+{ADA_PHONE}", ADA_USER, f"+{BOB.wa_id}"):
             await self.park(f"parked-{to}", to)

@@ -38,7 +38,7 @@ def build_app(settings: Settings) -> Litestar:
             client=sender.media_client,
             accounts=sender.accounts,
             credentials=sender.credentials,
-            on_rejected=sender.reports.report,
+            on_rejected=sender.rejection_reports.report,
             limits=UploadLimits(
                 seconds=settings.graph_upload_seconds,
                 places=Capacity(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
@@ -57,7 +57,7 @@ def build_app(settings: Settings) -> Litestar:
             "publisher": sender.publisher.reachable,
             "sends": _now(lambda: sender.group.ready),
             "accounts": _now(lambda: sender.accounts.ready),
-            "statuses": _now(lambda: sender.statuses.ready),
+            "statuses": _now(lambda: sender.status_follower.ready),
         },
         alive=lambda: sender.group.stuck_seconds() < _IDLE_SECONDS,
     )

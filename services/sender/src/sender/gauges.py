@@ -24,7 +24,7 @@ _EVERY_SECONDS: Final = 15.0
 _KINDS: Final = {"parked": PARKED, "scheduled": SCHEDULED}
 
 
-class Readings:
+class SenderGauges:
     """The gauges of a process's sessions, from `start` to `stop`."""
 
     def __init__(self, worker: SenderWorker, paces: RateLimits, breaker: CircuitBreaker, tenants: Tenants) -> None:
@@ -85,7 +85,7 @@ class Readings:
                 yield (chatbot_id,), value(pace, now)
 
 
-class ParkedReadings:
+class WaitingCounts:
     """How many sends wait in MongoDB, looked up now and then: of all senders together, so each says the same."""
 
     def __init__(self, database: Database) -> None:

@@ -23,15 +23,15 @@ class GroupCommit(Generic[K, V]):
     `run` takes a batch and returns one answer per item, in order. When it raises `Unavailable`, the same batch is
     tried again until it succeeds, so `run` must be harmless to repeat; any other error goes to all who wait for the
     batch. So a lone write is not delayed, and the batch grows with the load. A batch has its price, however small:
-    where there is company, `apart` seconds are waited for more of it, from the beginning of a batch to the next.
+    where there is company, `interval` seconds are waited for more of it, from the beginning of a batch to the next.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500, apart: float = 0.0
+        self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500, interval: float = 0.0
     ) -> None:
         self._run = run
         self._max_size = max_size
-        self._apart = apart
+        self._interval = interval
         self._pending: list[tuple[K, asyncio.Future[V]]] = []
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,7 +62,7 @@ class GroupCommit(Generic[K, V]):
             if batch:
                 await self._settle(batch)
             if len(batch) > _FEW and len(self._pending) < self._max_size:
-                await asyncio.sleep(began + self._apart - clock())
+                await asyncio.sleep(began + self._interval - clock())
 
     async def _settle(self, batch: list[tuple[K, "asyncio.Future[V]"]]) -> None:
         try:

@@ -41,7 +41,7 @@ from sender.delivery.end_log import EndLog
 from sender.delivery.reconcile import DoubtWatcher, StatusReconciler
 from sender.delivery.token_rejections import RejectionReports
 from sender.dispatch.fair_queue import VirtualClock
-from sender.gauges import ParkedReadings, Readings
+from sender.gauges import SenderGauges, WaitingCounts
 from sender.group_commit import GroupCommit
 from sender.journal.entry import Entry, Transition
 from sender.journal.opt_outs import OptOutStore
@@ -73,7 +73,7 @@ from sender.worker.session import SenderWorker
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
-_APART_SECONDS = 0.05
+_COMMIT_INTERVAL_SECONDS = 0.05
 
 
 class Sender:
@@ -83,12 +83,12 @@ class Sender:
         self.settings = settings
         self.mongo = Mongo(settings)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
-        self.moves: GroupCommit[Transition, Entry] = GroupCommit(
-            timed("journal", self.store.move), apart=_APART_SECONDS
+        self.transitions: GroupCommit[Transition, Entry] = GroupCommit(
+            timed("journal", self.store.write), interval=_COMMIT_INTERVAL_SECONDS
         )
         self.loads: GroupCommit[str, Entry | None] = GroupCommit(timed("load", self.store.load))
         self.credentials = CredentialsClient(settings)
-        self.reports = RejectionReports(self.credentials)
+        self.rejection_reports = RejectionReports(self.credentials)
         self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
         self.media_client = MediaClient(settings)
         self.fetcher = Fetcher(settings)
@@ -100,27 +100,27 @@ class Sender:
         self.accounts: Table[AccountData] = Table(
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
-        self.watch = DoubtWatcher(self.store)
-        self.clock = DoubtClock(
+        self.doubt_watcher = DoubtWatcher(self.store)
+        self.doubt_clock = DoubtClock(
             settings,
             conversation_group=settings.sender_conversation_group,
             status_group=settings.sender_status_group,
-            some=self.watch.some,
+            any_in_doubt=self.doubt_watcher.any_in_doubt,
             window_seconds=settings.sender_in_doubt_seconds,
             now=utc_now,
         )
-        self.parker = ParkingWriters(ParkStore(self.mongo.database))
-        self.scheduler = ScheduleWriters(ScheduleStore(self.mongo.database))
-        self.letters = DeadLetterLimit(settings)
+        self.parking_writers = ParkingWriters(ParkStore(self.mongo.database))
+        self.schedule_writers = ScheduleWriters(ScheduleStore(self.mongo.database))
+        self.dead_letter_limit = DeadLetterLimit(settings)
         self.breaker = CircuitBreaker(on_close=self._meta_is_back)
-        self.refused = RefusedSubjects(self._taken_again)
+        self.refused_subjects = RefusedSubjects(self._taken_again)
         self.opt_outs = OptOuts()
         opt_out_store = OptOutStore(self.mongo.database)
         self.opt_out_lookup = OptOutLookup(opt_out_store, self.opt_outs)
         self.number_store = NumberStore(self.mongo.database)
-        self.paces = self._make_paces()
+        self.rate_limits = self._make_paces()
         self.throughput = Throughput(
-            self.paces,
+            self.rate_limits,
             self.accounts,
             self.credentials,
             NumbersClient(settings),
@@ -131,18 +131,18 @@ class Sender:
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
         self.tenants = Tenants(settings.metrics_tenants)
-        self.endings = EndLog()
+        self.end_log = EndLog()
         self.unfinished = UnfinishedSends(settings, settings.sender_group)
         self.worker = self._make_worker()
-        self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
-        self.parked = ParkedReadings(self.mongo.database)
-        self.depth = DeadLetterDepth(settings, topics.SEND_DLQ.name)
-        effects = StatusEffects(self.opt_outs, self.paces, self.windows, utc_now)
-        self.statuses = Follower(
+        self.gauges = SenderGauges(self.worker, self.rate_limits, self.breaker, self.tenants)
+        self.waiting_counts = WaitingCounts(self.mongo.database)
+        self.dlq_depth = DeadLetterDepth(settings, topics.SEND_DLQ.name)
+        effects = StatusEffects(self.opt_outs, self.rate_limits, self.windows, utc_now)
+        self.status_follower = Follower(
             group=settings.sender_status_group,
             topics=[topics.MESSAGE_STATUS.name],
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=StatusReconciler(self.store, self.moves, effects.note, opt_out_store.note).handle,
+            handle=StatusReconciler(self.store, self.transitions, effects.note, opt_out_store.note).handle,
         )
         self.group = PartitionGroup(
             group=settings.sender_group,
@@ -153,10 +153,10 @@ class Sender:
             # Partition i of all four topics is one piece of work: one session, one transactional producer.
             slot_of=lambda tp: str(tp.partition),
             drain_seconds=settings.graph_total_seconds + 5.0,
-            on_probe=self.letters.probe,
+            on_probe=self.dead_letter_limit.probe,
         )
         self.indexes = Indexes(self._ensure_indexes)
-        self.cancellation = Cancellation(self.store, self.moves, self.scheduler.store.hasten)
+        self.cancellation = Cancellation(self.store, self.transitions, self.schedule_writers.store.hasten)
 
     def _make_media(self) -> MediaCache:
         return MediaCache(
@@ -183,17 +183,17 @@ class Sender:
             graph=self.graph,
             media=self.media,
             windows=self.windows,
-            moves=self.moves,
+            transitions=self.transitions,
             loads=self.loads,
             rules=rules,
             breaker=self.breaker,
-            on_rejected=self.reports.report,
+            on_rejected=self.rejection_reports.report,
             callbacks=settings.callbacks(),
-            silence=self.clock.silence,
-            refused=self.refused,
+            silence=self.doubt_clock.silence,
+            refused=self.refused_subjects,
             opt_outs=self.opt_outs,
             learn_opt_outs=self.opt_out_lookup.learn,
-            on_accepted=self.reports.works,
+            on_accepted=self.rejection_reports.works,
         )
         limits = Limits(
             slots=PrioritySemaphore(settings.sender_max_in_flight),
@@ -203,16 +203,16 @@ class Sender:
         return SenderWorker(
             WorkerParts(
                 flow=flow,
-                watch=self.watch,
-                parker=self.parker,
-                letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
+                watch=self.doubt_watcher,
+                parker=self.parking_writers,
+                letters=DeadLetterCounts(self.dead_letter_limit, self.accounts, self.tenants),
                 limits=limits,
-                paces=self.paces,
-                shares=VirtualClock(self.paces.terms),
+                paces=self.rate_limits,
+                shares=VirtualClock(self.rate_limits.terms),
                 recent=RecentSends(self.store),
-                schedules=self.scheduler.of_partition,
+                schedules=self.schedule_writers.of_partition,
                 tenants=self.tenants,
-                endings=self.endings,
+                endings=self.end_log,
             )
         )
 
@@ -233,8 +233,8 @@ class Sender:
 
     async def _ensure_indexes(self) -> None:
         await self.store.ensure_indexes()
-        await self.parker.store.ensure_indexes()
-        await self.scheduler.store.ensure_indexes()
+        await self.parking_writers.store.ensure_indexes()
+        await self.schedule_writers.store.ensure_indexes()
         await self.media_store.ensure_indexes()
         await self.number_store.ensure_indexes()
 
@@ -247,7 +247,7 @@ class Sender:
     def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
         self.credentials.drop(chatbot_id)
         self.throughput.account_changed(chatbot_id)
-        self.refused.release(chatbot_id)
+        self.refused_subjects.release(chatbot_id)
         self.worker.account_changed(chatbot_id)
 
     def _number_changed(self, _: str, news: NumberNews | None) -> None:
@@ -261,17 +261,17 @@ class Sender:
             _closing(
                 self.credentials.close,
                 self.graph.close,
-                self.moves.close,
+                self.transitions.close,
                 self.loads.close,
-                self.parker.close,
-                self.scheduler.close,
-                self.reports.close,
+                self.parking_writers.close,
+                self.schedule_writers.close,
+                self.rejection_reports.close,
                 self.media_client.close,
                 self.fetcher.close,
                 self.media.close,
                 self.windows.close,
                 self.opt_out_lookup.close,
-                self.endings.close,
+                self.end_log.close,
                 self.unfinished.close,
             ),
             _around(self.indexes),
@@ -279,18 +279,18 @@ class Sender:
             _around(self.publisher),
             _around(self.throughput),
             _around(self.numbers),
-            _around(self.watch),
-            _around(self.clock),
-            _around(self.statuses),
+            _around(self.doubt_watcher),
+            _around(self.doubt_clock),
+            _around(self.status_follower),
             _around(self.group),
-            _around(self.readings),
-            _around(self.parked),
-            _around(self.depth),
+            _around(self.gauges),
+            _around(self.waiting_counts),
+            _around(self.dlq_depth),
         ]
 
     def standings(self) -> Standings:
         """How sends stand, for the API."""
-        scheduled, parked = self.scheduler.store.due_of, self.parker.store.wait_of
+        scheduled, parked = self.schedule_writers.store.due_of, self.parking_writers.store.wait_of
         return Standings(self.store.load_one, scheduled, parked, self.unfinished.find, utc_now)
 
     def advice(self) -> WarningFinder:

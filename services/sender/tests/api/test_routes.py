@@ -11,7 +11,7 @@ from common.http.auth import digest
 from common.http.clients.accounts import Credentials
 from sender.app import build_app
 from sender.clock import utc_now
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.journal.entry import State
 from sender.service import Sender
 from sender.settings import Settings
@@ -90,12 +90,12 @@ class World:
 
     async def load(self, journal_id):
         self.done.append(("load", journal_id))
-        return blank("j", OURS, "m1", "+49", utc_now())
+        return new_entry("j", OURS, "m1", "+49", utc_now())
 
     async def cancel(self, chatbot, message_id):
         self.done.append(("cancel", chatbot))
         return SimpleNamespace(
-            **{name: getattr(blank("j", chatbot, message_id, "+49", utc_now()), name) for name in FIELDS},
+            **{name: getattr(new_entry("j", chatbot, message_id, "+49", utc_now()), name) for name in FIELDS},
             state=State.CANCELLED,
         )
 

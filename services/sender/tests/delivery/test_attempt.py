@@ -71,7 +71,7 @@ class World:
             graph=SimpleNamespace(send=self.send),
             media=SimpleNamespace(prepared=self.prepared, forget=self.forget),
             windows=SimpleNamespace(is_closed=self.is_closed, refused=self.refused),
-            moves=SimpleNamespace(submit=self.move),
+            transitions=SimpleNamespace(submit=self.move),
             loads=SimpleNamespace(submit=self.load),
             rules=Rules(
                 **{

@@ -13,7 +13,7 @@ from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Search, Unfinished
 from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, EndLog
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.journal.entry import State
 from sender.journal.standing import Standings
 from sender.outcomes import Dead, Defer, Sent, StepResult
@@ -24,7 +24,7 @@ JOURNAL_ID = ids.journal_id(BOT, MESSAGE)
 
 
 def entry(state, **more):
-    made = blank(JOURNAL_ID, BOT, MESSAGE, "+491510000001", NOW)
+    made = new_entry(JOURNAL_ID, BOT, MESSAGE, "+491510000001", NOW)
     return msgspec.structs.replace(made, state=state, **more)
 
 

@@ -26,13 +26,13 @@ def journal_off() -> None:
     """Nobody remembers what was sent (P3)."""
     from sender.journal.store import JournalStore
 
-    async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
-        return [move.entry for move in moves]
+    async def write(_: Any, transitions: Sequence[Any]) -> list[Any]:
+        return [transition.entry for transition in transitions]
 
     async def load(_: Any, ids: Sequence[str]) -> list[None]:
         return [None] * len(ids)
 
-    JournalStore.move = move  # type: ignore[assignment, method-assign]
+    JournalStore.write = write  # type: ignore[assignment, method-assign]
     JournalStore.load = load  # type: ignore[assignment, method-assign]
 
 

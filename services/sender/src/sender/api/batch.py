@@ -27,7 +27,7 @@ _FRAME: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Terms(BaseModel):
+class _BatchDefaults(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     chatbot_id: Annotated[str | None, Field(pattern=CHATBOT_ID)] = None
@@ -35,7 +35,7 @@ class _Terms(BaseModel):
     batch_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
 
 
-class Batch(_Terms):
+class Batch(_BatchDefaults):
     """Up to 1,000 messages. `chatbotId` and `category` are those of every message that does not say its own.
 
     With a `batchId` every message without a `messageId` gets one that follows from it and its place, so that a batch
@@ -46,7 +46,7 @@ class Batch(_Terms):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BatchItem:
     """One message of a batch: its JSON, and whose it is. `named` says that its id comes again when it is repeated."""
 
     body: dict[str, Any]
@@ -60,7 +60,7 @@ class Wanted:
         return self.request.chatbot_id
 
 
-class Parsing:
+class BatchParser:
     """The messages of a batch, one by one. `reported` counts the field errors told so far, of `MAX_REPORTED`."""
 
     def __init__(self, value: bytes | bytearray) -> None:
@@ -71,10 +71,10 @@ class Parsing:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def item(self, place: int, new_id: str) -> Wanted | AppError:
+    def item(self, place: int, new_id: str) -> BatchItem | AppError:
         """The message at `place`, or why it is refused; `new_id` is for one without an id. Each place once."""
         try:
-            return self._wanted(place, new_id)
+            return self._parsed(place, new_id)
         except ValidationError as error:
             most = min(MOST, self._left)
             self._left -= min(error.error_count(), most)
@@ -86,14 +86,14 @@ class Parsing:
         except AppError as error:
             return error
 
-    def _wanted(self, place: int, new_id: str) -> Wanted:
+    def _parsed(self, place: int, new_id: str) -> BatchItem:
         body = self._body(place)
         ensure_storable(body)
         request = SendRequest.model_validate(body)
         batch = self._batch
         derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
         named = request.message_id is not None or batch.batch_id is not None
-        return Wanted(plain_json(body), request, request.message_id or derived, named)
+        return BatchItem(plain_json(body), request, request.message_id or derived, named)
 
     def _body(self, place: int) -> dict[str, Any]:
         batch, value = self._batch, bytes(self._messages[place])
@@ -106,7 +106,7 @@ class Parsing:
         return {**chatbot, "category": batch.category, **_without_nulls(given)}
 
 
-def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
+def _frame(value: bytes | bytearray) -> tuple[_BatchDefaults, list[msgspec.Raw]]:
     if len(value) > MAX_BYTES:
         raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {len(value)}")
     check_batch(value)
@@ -119,7 +119,7 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     except JSON_ERRORS as error:
         raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
     try:
-        return _Terms.model_validate(_without_nulls(body)), _counted(messages)
+        return _BatchDefaults.model_validate(_without_nulls(body)), _counted(messages)
     except ValidationError as error:
         raise InvalidInput(
             "the batch does not have the expected form", details=refusals(error, body, model=Batch)

@@ -24,7 +24,7 @@ from common.kafka.records import Outgoing
 from common.telemetry.trace_context import Trace
 from sender import telemetry
 from sender.api import answers
-from sender.api.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
+from sender.api.batch import MAX_BYTES, Batch, BatchItem, BatchParser, answer_of
 from sender.api.enqueue import ensure_sendable, ensure_unexpired, entered, record_of
 from sender.api.openapi import body_of
 from sender.api.warnings import Named, WarningFinder, is_past, named, past_warnings, sentence_of_batch
@@ -56,14 +56,14 @@ class Admission:
 
 
 @dataclass(slots=True)
-class _Judged:
+class _BatchOutcome:
     """The result of each message, the records of the good ones, and by places those with an id of their caller's."""
 
     results: list[dict[str, Any]] = field(default_factory=list)
     records: list[Outgoing] = field(default_factory=list)
     named: dict[int, Named] = field(default_factory=dict)
 
-    def add(self, item: Wanted, record: Outgoing, now: datetime) -> None:
+    def add(self, item: BatchItem, record: Outgoing, now: datetime) -> None:
         """A good one."""
         place = len(self.results)
         result: dict[str, Any] = {"index": place, "success": True, "messageId": item.message_id}
@@ -126,7 +126,7 @@ def batch_route(
     return batch
 
 
-async def _published(publisher: Publisher, advice: WarningFinder, judged: _Judged) -> str:
+async def _published(publisher: Publisher, advice: WarningFinder, judged: _BatchOutcome) -> str:
     """Write the records; what happened, in a sentence. Each result has what is known of its id in its warnings."""
     if not judged.named:
         if judged.records:
@@ -149,21 +149,21 @@ async def _published(publisher: Publisher, advice: WarningFinder, judged: _Judge
 
 async def _judged(
     request: Request[Any, Any, Any], accounts: Table[AccountData], body: bytearray, trace: Trace, now: datetime
-) -> _Judged:
+) -> _BatchOutcome:
     """What becomes of each message. Other requests have their turn meanwhile."""
     known: dict[str, AppError | None] = {}
-    judged = _Judged()
+    judged = _BatchOutcome()
     # In a thread, a long look at a large body lets the loop have its turn every 5 ms (Python's switch interval).
-    parsing = await asyncio.to_thread(Parsing, bytes(body)) if len(body) > _LARGE_BYTES else Parsing(bytes(body))
+    parser = await asyncio.to_thread(BatchParser, bytes(body)) if len(body) > _LARGE_BYTES else BatchParser(bytes(body))
     body.clear()
     turn_ends = time.perf_counter() + _SLICE_SECONDS
-    for place in range(len(parsing)):
-        item = parsing.item(place, str(uuid.uuid4()))
+    for place in range(len(parser)):
+        item = parser.item(place, str(uuid.uuid4()))
         made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace, now)
         if isinstance(made, AppError):
             judged.results.append({"index": place, **answer_of(made)})
         else:
-            assert isinstance(item, Wanted)  # noqa: S101  # only these have records
+            assert isinstance(item, BatchItem)  # noqa: S101  # only these have records
             judged.add(item, made, now)
         if time.perf_counter() > turn_ends:
             await asyncio.sleep(0)
@@ -174,7 +174,7 @@ async def _judged(
 async def _record(
     request: Request[Any, Any, Any],
     accounts: Table[AccountData],
-    item: Wanted,
+    item: BatchItem,
     known: dict[str, AppError | None],
     trace: Trace,
     now: datetime,

@@ -33,7 +33,7 @@ from sender.api import answers
 from sender.api.batch_route import Admission, batch_route
 from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.api.openapi import body_of
-from sender.api.warnings import NOTHING, WarningFinder, sentence_of
+from sender.api.warnings import NO_FINDINGS, WarningFinder, sentence_of
 from sender.journal.entry import Entry, State
 from sender.journal.standing import Standings, shown
 from sender.records.parsing import MAX_ID, MAX_REQUEST_BYTES, parse
@@ -122,7 +122,7 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Warni
             advice.forget([journal_id(send_request.chatbot_id, message_id)])
             raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
-        found = await advice.result_of(looking, NOTHING)
+        found = await advice.result_of(looking, NO_FINDINGS)
         return {
             "success": True,
             "message": sentence_of(found),

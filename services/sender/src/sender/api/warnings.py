@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
+class Findings:
     """What is known of a request. `repeated` says that the same content came under its `messageId` before."""
 
     warnings: Warnings
@@ -61,7 +61,7 @@ class Named:
     digest: str
 
 
-NOTHING: Final = Advised([])
+NO_FINDINGS: Final = Findings([])
 
 
 def named(chatbot_id: str, message_id: str, body: Mapping[str, Any]) -> Named:
@@ -95,11 +95,11 @@ class WarningFinder:
         self._now = now
         self._recent: OrderedDict[str, str] = OrderedDict()
 
-    def begin(self, request: SendRequest, number: str, body: Mapping[str, Any]) -> "asyncio.Future[Advised]":
+    def begin(self, request: SendRequest, number: str, body: Mapping[str, Any]) -> "asyncio.Future[Findings]":
         """Begin to look; `result_of` has what was found. `number` is the phone number id of the account."""
         return asyncio.ensure_future(self._look(request, number, body))
 
-    def begin_batch(self, requests: Sequence[Named]) -> "asyncio.Future[list[Advised]]":
+    def begin_batch(self, requests: Sequence[Named]) -> "asyncio.Future[list[Findings]]":
         """Begin to look for what the ids of these requests say; nothing else is asked for a batch."""
         return asyncio.ensure_future(self._compared(requests, self._now()))
 
@@ -120,9 +120,9 @@ class WarningFinder:
         for journal_id in journal_ids:
             self._recent.pop(journal_id, None)
 
-    async def _look(self, request: SendRequest, number: str, body: Mapping[str, Any]) -> Advised:
+    async def _look(self, request: SendRequest, number: str, body: Mapping[str, Any]) -> Findings:
         now = self._now()
-        known = NOTHING
+        known = NO_FINDINGS
         if request.message_id is not None:
             (known,) = await self._compared([named(request.chatbot_id, request.message_id, body)], now)
         found = [
@@ -130,13 +130,13 @@ class WarningFinder:
             ("window_closed", await self._closed(request, number, now)),
             (SEND_AT_PAST, is_past(request.send_at, now)),
         ]
-        return Advised([*_warnings([code for code, so in found if so]), *known.warnings], known.repeated)
+        return Findings([*_warnings([code for code, so in found if so]), *known.warnings], known.repeated)
 
     async def _closed(self, request: SendRequest, number: str, now: datetime) -> bool:
         scheduled = request.send_at is not None and request.send_at > now  # the window may be open by then
         return needs_window(request) and not scheduled and await self._is_closed(number, request.to, now)
 
-    async def _compared(self, requests: Sequence[Named], now: datetime) -> list[Advised]:
+    async def _compared(self, requests: Sequence[Named], now: datetime) -> list[Findings]:
         """What is known of earlier requests under these ids."""
         recent = [self._note(request) for request in requests]
         try:
@@ -158,7 +158,7 @@ class WarningFinder:
         return before
 
 
-def compared(digest: str, recent: str | None, entry: Entry | None, now: datetime) -> Advised:
+def compared(digest: str, recent: str | None, entry: Entry | None, now: datetime) -> Findings:
     """What an earlier request under the same id means for this one, which came at `now`. Pure.
 
     `recent` is the content that this process remembers, `entry` the journal's. An entry that was made later may be that
@@ -169,7 +169,7 @@ def compared(digest: str, recent: str | None, entry: Entry | None, now: datetime
         (DUPLICATE, recent not in (None, digest) or differs(entry, digest)),
     ]
     before = recent is not None or (entry is not None and entry.created_at < now)
-    return Advised(_warnings([code for code, so in found if so]), before)
+    return Findings(_warnings([code for code, so in found if so]), before)
 
 
 def is_past(send_at: datetime | None, now: datetime) -> bool:
@@ -186,7 +186,7 @@ def _warnings(codes: Sequence[str]) -> Warnings:
     return [{"code": code, "message": _TEXTS[code]} for code in codes]
 
 
-def sentence_of(advised: Advised) -> str:
+def sentence_of(advised: Findings) -> str:
     """The `message` of an answer: what happened to the request. Pure."""
     codes = {warning["code"] for warning in advised.warnings}
     if CANCELLED in codes:
@@ -198,7 +198,7 @@ def sentence_of(advised: Advised) -> str:
     return "Message enqueued for sending"
 
 
-def sentence_of_batch(count: int, found: Sequence[Advised]) -> str:
+def sentence_of_batch(count: int, found: Sequence[Findings]) -> str:
     """The same of a batch, of which `count` messages were taken; `found` has what is known of those with an id."""
     unsent = sum(advised.is_unsent for advised in found)
     repeated = sum(advised.repeated and not advised.is_unsent for advised in found)

@@ -33,15 +33,15 @@ from sender.delivery.core import (
     is_contested,
     is_repeatable,
     left_to_other,
-    reopens,
-    spared,
+    may_reopen,
+    uncounted,
 )
 from sender.delivery.marketing import MarketingCheck
 from sender.delivery.media_outcomes import once_more, outcome_of
 from sender.delivery.payloads import edge_of, payload
 from sender.delivery.scopes import subject_of, template_of
 from sender.delivery.subject_refusals import SubjectRefusals
-from sender.delivery.transitions import blank, claim, record, reopen
+from sender.delivery.transitions import claim, new_entry, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
 from sender.journal.entry import Entry, State, Transition
@@ -94,7 +94,7 @@ class Delivery:
     graph: GraphClient
     media: MediaCache
     windows: ServiceWindows
-    moves: GroupCommit[Transition, Entry]
+    transitions: GroupCommit[Transition, Entry]
     loads: GroupCommit[str, Entry | None]
     rules: Rules
     breaker: CircuitBreaker
@@ -137,9 +137,9 @@ class Delivery:
         if doubted and entry is not None and is_contested(entry, owner):
             return self._left(entry)
         while True:
-            if entry is not None and reopens(job.replay, entry):
-                move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
-                entry = await self.moves.submit(move)
+            if entry is not None and may_reopen(job.replay, entry):
+                transition = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
+                entry = await self.transitions.submit(transition)
                 continue
             decision = before(
                 job.request,
@@ -156,52 +156,52 @@ class Delivery:
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
+                attempt = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
                 waits = self.refusals.before_call(job, job.request, entry)
-                attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
-                if isinstance(attempt, Entry):
-                    entry = attempt  # somebody was there before: decide again
+                reached = (waits, entry, False) if waits else await self._attempt(attempt, account, entry)
+                if isinstance(reached, Entry):
+                    entry = reached  # somebody was there before: decide again
                     continue
-                decision, entry, answered = attempt
+                decision, entry, answered = reached
             step = await self._record(job, account, entry, decision, owner)
             if isinstance(step, StepResult):
                 return replace(step, answered=answered)
             entry = step
 
     async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
-        self, trial: _Attempt, account: AccountData, entry: Entry | None
+        self, attempt: _Attempt, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
         """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
         try:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
             return self._accounts_away(error), entry, False
-        made = await self._prepared(trial, credentials)
+        made = await self._prepared(attempt, credentials)
         if isinstance(made, Outcome):
             return made, entry, False
         began = time.time_ns()
-        move = self._claim(trial, entry, credentials)
-        standing = await self.moves.submit(move)
-        if standing.token != move.won:
+        transition = self._claim(attempt, entry, credentials)
+        standing = await self.transitions.submit(transition)
+        if standing.token != transition.won:
             return standing
-        telemetry.note_claim(trial.job, began)
+        telemetry.note_claim(attempt.job, began)
         late = time.time_ns() - began > CLAIM_FRESH_SECONDS * 1e9
-        if late or expired(trial.request, self.now()):
+        if late or expired(attempt.request, self.now()):
             given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
             return given_back if late else EXPIRED, standing, False
         if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
-            return self._unprepared(made, trial), standing, False
-        waits = self.refusals.before_call(trial.job, trial.request, trial.entry)  # again: it may have changed
+            return self._unprepared(made, attempt), standing, False
+        waits = self.refusals.before_call(attempt.job, attempt.request, attempt.entry)  # again: it may have changed
         if waits is not None:
             return waits, standing, False
-        outcome, answered = await self._called(trial, made, credentials)
+        outcome, answered = await self._called(attempt, made, credentials)
         return outcome, standing, answered
 
-    def _claim(self, trial: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
-        job, now = trial.job, self.now()
+    def _claim(self, attempt: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
+        job, now = attempt.job, self.now()
         return claim(
             entry,
-            blank(
+            new_entry(
                 job.journal_id,
                 job.chatbot_id,
                 job.message_id,
@@ -209,75 +209,75 @@ class Delivery:
                 now,
                 replays=job.replay,
                 digest=digest_of(job.body),
-                template=template_of(trial.request),
+                template=template_of(attempt.request),
             ),
-            trial.number,
+            attempt.number,
             phone_number_id=credentials.phone_number_id,
-            owner=trial.owner,
+            owner=attempt.owner,
             token=new_token(),
             now=now,
         )
 
     async def _called(
-        self, trial: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
+        self, attempt: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
     ) -> tuple[Outcome, bool]:
         """What came of a call, and whether Meta spoke."""
-        job, began = trial.job, time.monotonic()
+        job, began = attempt.job, time.monotonic()
         call = None
         if isinstance(made, NotTaken):
             end = made.end
         else:
-            held = trial.strikes > 0 or self.breaker.was_open_since(job.due)
-            call = GraphCall(job, trial.number, held=held)
-            with trial.calling():
+            held = attempt.strikes > 0 or self.breaker.was_open_since(job.due)
+            call = GraphCall(job, attempt.number, held=held)
+            with attempt.calling():
                 end = await self._call(made, job.journal_id, credentials, call.traceparent)
         outcome = after(
             end,
-            attempt=trial.number,
-            repeatable=is_repeatable(trial.request) or isinstance(made, NotTaken),
-            request=trial.request,
-            strikes=trial.strikes,
+            attempt=attempt.number,
+            repeatable=is_repeatable(attempt.request) or isinstance(made, NotTaken),
+            request=attempt.request,
+            strikes=attempt.strikes,
             now=self.now(),
             rules=self.rules,
         )
-        had_links = isinstance(made, SendRequest) and made is not trial.request
-        if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
+        had_links = isinstance(made, SendRequest) and made is not attempt.request
+        if had_links and await self.media.forget(credentials.phone_number_id, attempt.request, end):
             # It had the id of a link that Meta has lost: the next attempt has another.
-            outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
+            outcome = once_more(outcome, attempt=attempt.number, now=self.now(), rules=self.rules)
         sign = sign_of(end)
-        subject = subject_of(trial.request) if sign is not Signal.UP else None
+        subject = subject_of(attempt.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
-            outcome = spared(outcome, self.now())
-        outcome = self.refusals.after_call(job, trial.request, trial.entry, outcome)
-        if trial.request.kind == "template":
-            self.marketing.note(job, trial.request, outcome)
+            outcome = uncounted(outcome, self.now())
+        outcome = self.refusals.after_call(job, attempt.request, attempt.entry, outcome)
+        if attempt.request.kind == "template":
+            self.marketing.note(job, attempt.request, outcome)
         if call is not None:
             call.ended(end, outcome)
         if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
-            self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
-        log_call(job, trial.number, outcome, time.monotonic() - began)
+            self.windows.refused(credentials.phone_number_id, attempt.request.to, self.now())
+        log_call(job, attempt.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
         if credentials.rejected and isinstance(outcome, Sent):
             self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
-    async def _prepared(self, trial: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
+    async def _prepared(self, attempt: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
         """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
-        request, number_id = trial.request, credentials.phone_number_id
+        request, number_id = attempt.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
-        if await self.marketing.is_forbidden(trial.job, request, number_id):
+        if await self.marketing.is_forbidden(attempt.job, request, number_id):
             return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
         except NotNow as failure:
-            return self._unprepared(failure, trial)
+            return self._unprepared(failure, attempt)
         except MediaFailure as failure:
             return failure
 
-    def _unprepared(self, failure: MediaFailure, trial: _Attempt) -> Outcome:
-        return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now=self.now(), rules=self.rules)
+    def _unprepared(self, failure: MediaFailure, attempt: _Attempt) -> Outcome:
+        return outcome_of(failure, attempt=attempt.number, strikes=attempt.strikes, now=self.now(), rules=self.rules)
 
     async def _call(
         self, request: SendRequest, journal_id: str, credentials: Credentials, traceparent: str | None
@@ -295,14 +295,14 @@ class Delivery:
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
             digest = digest_of(job.body)
-            fresh = blank(
+            fresh = new_entry(
                 job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay, digest
             )
-            move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
-            if move is None:
+            transition = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
+            if transition is None:
                 return StepResult(outcome, entry)
-            standing = await self.moves.submit(move)
-            if standing.token == move.won:
+            standing = await self.transitions.submit(transition)
+            if standing.token == transition.won:
                 return StepResult(outcome, standing, recorded=True)
             if standing.ended or not claimed:
                 return standing

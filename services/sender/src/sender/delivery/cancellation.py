@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.contracts import ids
 from sender.cas_token import new_token
 from sender.clock import utc_now
-from sender.delivery.transitions import blank, cancel
+from sender.delivery.transitions import cancel, new_entry
 from sender.group_commit import GroupCommit
 from sender.journal.entry import Entry, Transition
 from sender.journal.store import JournalStore
@@ -14,10 +14,10 @@ from sender.journal.store import JournalStore
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """`moves` writes to the journal; `hasten` has the scheduler look at a send at once."""
+    """`transitions` writes to the journal; `hasten` has the scheduler look at a send at once."""
 
     journal: JournalStore
-    moves: GroupCommit[Transition, Entry]
+    transitions: GroupCommit[Transition, Entry]
     hasten: Callable[[str], Awaitable[None]]
 
     async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
@@ -25,12 +25,12 @@ class Cancellation:
         journal_id = ids.journal_id(chatbot_id, message_id)
         entry = await self.journal.load_one(journal_id)
         while True:
-            fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
-            move = cancel(entry, fresh, token=new_token(), now=utc_now())
-            if move is None:
+            fresh = new_entry(journal_id, chatbot_id, message_id, "", utc_now())
+            transition = cancel(entry, fresh, token=new_token(), now=utc_now())
+            if transition is None:
                 assert entry is not None  # noqa: S101  # a send without an entry can be cancelled
                 return entry
-            entry = await self.moves.submit(move)
-            if entry.token == move.won:
+            entry = await self.transitions.submit(transition)
+            if entry.token == transition.won:
                 await self.hasten(journal_id)
                 return entry

@@ -146,7 +146,7 @@ def left_to_other(entry: Entry, now: datetime, rules: Rules) -> Defer:
     return Defer(over + timedelta(seconds=_GRACE_SECONDS), MetaError(reason="contested", details=_CONTESTED))
 
 
-def spared(outcome: Outcome, now: datetime) -> Outcome:
+def uncounted(outcome: Outcome, now: datetime) -> Outcome:
     """The outcome of a call in an outage of Meta's or of the number's: a failure that would count does not.
 
     What is in doubt stays so, and what was answered for good as well.
@@ -174,7 +174,7 @@ def kept_apart(
     return Apart(due, error, subject_of(request) or "", news)
 
 
-def reopens(replay: int, entry: Entry) -> bool:
+def may_reopen(replay: int, entry: Entry) -> bool:
     """Whether an operator's replay number `replay` begins this send anew.
 
     It has to have ended as a dead letter, and Meta must not have the message: not where no answer and no status ever

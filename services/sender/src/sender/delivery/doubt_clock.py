@@ -32,10 +32,10 @@ _ERROR_SECONDS: Final = 5.0
 
 
 class DoubtClock:
-    """Says of a send in doubt how many seconds of silence have counted, from `start` to `stop`.
+    """Counts the seconds of silence of each send in doubt, from `start` to `stop`.
 
-    `some` is set while any send is in doubt. `window_seconds` is how long a doubt lasts: Meta may have had the message
-    for so long before it was one.
+    `any_in_doubt` is set while any send is in doubt. `window_seconds` is how long a doubt lasts; Meta may have had the
+    message for that long before the doubt began.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class DoubtClock:
         *,
         conversation_group: str,
         status_group: str,
-        some: asyncio.Event,
+        any_in_doubt: asyncio.Event,
         window_seconds: float,
         now: Callable[[], datetime],
     ) -> None:
@@ -53,7 +53,7 @@ class DoubtClock:
         )
         self._progress = Progress(settings)
         self._stages = ((conversation_group, topics.WEBHOOKS.name), (status_group, topics.MESSAGE_STATUS.name))
-        self._some = some
+        self._any_in_doubt = any_in_doubt
         self._window = timedelta(seconds=window_seconds)
         self._now = now
         self._way = WayBack()
@@ -89,9 +89,9 @@ class DoubtClock:
 
     async def _run(self) -> None:
         while True:
-            if not self._some.is_set():
+            if not self._any_in_doubt.is_set():
                 await self._progress.close()
-                await self._some.wait()
+                await self._any_in_doubt.wait()
             try:
                 await self._look()
             except Unavailable as error:
@@ -107,7 +107,7 @@ class DoubtClock:
         for group, topic in self._stages:
             ends = await self._progress.ends(topic)
             while not await self._progress.has_read(group, ends):
-                if not self._some.is_set():
+                if not self._any_in_doubt.is_set():
                     return
                 if self._now() - at > timedelta(seconds=_SAY_SECONDS):
                     self._say(f"{group} is behind on {topic}")

@@ -43,12 +43,12 @@ class StatusReconciler:
     def __init__(
         self,
         store: JournalStore,
-        moves: GroupCommit[Transition, Entry],
+        transitions: GroupCommit[Transition, Entry],
         on_status: Callable[[StatusData], None] = lambda _status: None,
         on_opted_out: Callable[[StatusData, datetime], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
-        self._moves = moves
+        self._transitions = transitions
         self._on_status = on_status
         self._on_opted_out = on_opted_out
 
@@ -59,32 +59,33 @@ class StatusReconciler:
             self._on_status(status)
             if self._on_opted_out is not None and has_opted_out(status):
                 await self._on_opted_out(status, utc_now())
-        seen = _seen(statuses)
+        seen = _by_send(statuses)
         if seen:
             failed = [key for key, of_send in seen.items() if any(map(is_failure, of_send))]
             entries = await self._store.unsettled_among(list(seen), failed)
-            await asyncio.gather(*(self._settle(entry, told_of(entry, seen[entry.id])) for entry in entries))
+            await asyncio.gather(*(self._settle(entry, statuses_of(entry, seen[entry.id])) for entry in entries))
 
     async def _settle(self, entry: Entry, statuses: Sequence[StatusData]) -> None:
         standing = entry
         for status in statuses:
-            while (move := heard(standing, status, token=new_token(), now=utc_now())) is not None:
+            while (transition := transition_of(standing, status, token=new_token(), now=utc_now())) is not None:
                 was = standing.state
-                standing = await self._moves.submit(move)
-                if standing.token == move.won and was is not standing.state:
+                standing = await self._transitions.submit(transition)
+                if standing.token == transition.won and was is not standing.state:
                     log.info("settled by a status", extra={"journal_id": entry.id, "was": str(was)})
 
 
 class DoubtWatcher:
-    """Tells sessions when a send of theirs that is in doubt has been settled, by whichever process.
+    """Tells sessions when one of their sends in doubt has been settled, by this or another process.
 
-    Asks the journal only while somebody waits, for all of them at once. `some` is set while any send is in doubt.
+    Asks the journal only while a session waits, with one query for all of them. `any_in_doubt` is set while any send is
+    in doubt.
     """
 
     def __init__(self, store: JournalStore) -> None:
         self._store = store
         self._waiting: dict[str, Callable[[str], None]] = {}
-        self.some = asyncio.Event()
+        self.any_in_doubt = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -98,7 +99,7 @@ class DoubtWatcher:
     def add(self, journal_id: str, on_settled: Callable[[str], None]) -> None:
         """Call `on_settled(journal_id)` once, when the entry has ended."""
         self._waiting[journal_id] = on_settled
-        self.some.set()
+        self.any_in_doubt.set()
 
     def remove(self, journal_id: str) -> None:
         """Nobody waits for it any more."""
@@ -106,7 +107,7 @@ class DoubtWatcher:
 
     async def _look(self) -> None:
         while True:
-            await self.some.wait()
+            await self.any_in_doubt.wait()
             try:
                 for journal_id in await self._store.ended_among(list(self._waiting)):
                     on_settled = self._waiting.pop(journal_id, None)
@@ -115,11 +116,11 @@ class DoubtWatcher:
             except Unavailable as error:
                 log.warning("cannot look for settled sends", extra={"error": error.message})
             if not self._waiting:
-                self.some.clear()
+                self.any_in_doubt.clear()
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def heard(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Transition | None:
+def transition_of(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Transition | None:
     """What a status of this send changes in its entry; None: nothing (more). Pure.
 
     A failure counts while it is what the message stands at: Meta may report a failure of one device beside the delivery
@@ -140,7 +141,7 @@ def is_failure(status: StatusData) -> bool:
     return status.status == _FAILED and status.delivery_status == _FAILED
 
 
-def told_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
+def statuses_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
     """Those of these statuses that speak of this send: same number, and no other account. Pure."""
     if entry.phone_number_id is None:
         return []
@@ -148,7 +149,7 @@ def told_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
     return [status for status in of_number if status.chatbot_id in (None, entry.chatbot_id)]
 
 
-def _seen(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:
+def _by_send(statuses: Sequence[StatusData]) -> dict[str, list[StatusData]]:
     seen: dict[str, list[StatusData]] = {}
     for status in statuses:
         if status.journal_id is not None and status.wamid is not None:

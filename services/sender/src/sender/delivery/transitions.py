@@ -10,7 +10,7 @@ from sender.journal.entry import Entry, State, Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent
 
 
-def blank(
+def new_entry(
     job_id: str,
     chatbot_id: str,
     message_id: str,
@@ -56,7 +56,7 @@ def claim(
         doubted_at=None,
         apart="",
     )
-    return _move(entry, claimed)
+    return _transition(entry, claimed)
 
 
 def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journal has it already
@@ -68,33 +68,33 @@ def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journ
         case Sent():
             if entry is not None and entry.state is State.ACCEPTED:
                 return None
-            return _move(
+            return _transition(
                 entry, replace(_accepted(base, outcome.wamid, outcome.contact), message_status=outcome.message_status)
             )
         case Dead():
             if entry is not None and entry.ended:
                 return None
-            return _move(entry, replace(base, state=outcome.state, error=outcome.error, letter=outcome.letter))
+            return _transition(entry, replace(base, state=outcome.state, error=outcome.error, letter=outcome.letter))
         case Retry():
             failed = replace(base, state=State.RETRYING, due=outcome.due)
-            return _move(entry, _with_error(failed, outcome.error, now))
+            return _transition(entry, _with_error(failed, outcome.error, now))
         case InDoubt():
             if entry is not None and entry.state is State.IN_DOUBT and entry.owner == owner:
                 return None
             doubt = replace(base, state=State.IN_DOUBT, due=outcome.until, doubted_at=_doubted_at(entry) or now)
-            return _move(entry, _with_error(doubt, outcome.error, now))
+            return _transition(entry, _with_error(doubt, outcome.error, now))
         case Defer():
             if entry is None or entry.state is not State.CLAIMED:
                 return None
             # The attempt is given back: it did not count.
             waiting = replace(base, state=State.DEFERRED, attempt=entry.attempt - 1, due=outcome.until)
-            return _move(entry, replace(waiting, error=outcome.error))
+            return _transition(entry, replace(waiting, error=outcome.error))
         case Apart():
             if entry is not None and entry.apart and entry.due == outcome.due:
                 return None
             attempt = base.attempt - (entry is not None and entry.state is State.CLAIMED)
             waiting = replace(base, state=State.DEFERRED, attempt=attempt, due=outcome.due, apart=outcome.subject)
-            return _move(entry, _with_error(waiting, outcome.error, now))
+            return _transition(entry, _with_error(waiting, outcome.error, now))
 
 
 def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Transition | None:
@@ -103,10 +103,10 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
     A send that ended as failed stays so, and the wamid keeps it from ever being replayed.
     """
     if entry.state is State.FAILED and entry.wamid is None:
-        return _move(entry, replace(entry, token=token, at=now, wamid=wamid))
+        return _transition(entry, replace(entry, token=token, at=now, wamid=wamid))
     if entry.ended:
         return None
-    return _move(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
+    return _transition(entry, _accepted(replace(entry, token=token, at=now, due=None, doubted_at=None), wamid, contact))
 
 
 def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, failed_at: datetime) -> Transition | None:
@@ -116,20 +116,20 @@ def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, fail
     """
     if entry.state is not State.ACCEPTED or entry.wamid != wamid or entry.failure is not None:
         return None
-    return _move(entry, replace(entry, token=token, failure=failure, failed_at=failed_at))
+    return _transition(entry, replace(entry, token=token, failure=failure, failed_at=failed_at))
 
 
 def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Transition | None:
     """A message that Meta had reported as failed was delivered, to another device; None when no failure is known."""
     if entry.wamid != wamid or entry.failure is None:
         return None
-    return _move(entry, replace(entry, token=token, failure=None, failed_at=None))
+    return _transition(entry, replace(entry, token=token, failure=None, failed_at=None))
 
 
 def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Transition:
     """A dead letter is sent again, with all of its attempts."""
     fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)
-    return _move(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
+    return _transition(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
 
 
 def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> Transition | None:
@@ -141,7 +141,7 @@ def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> T
         return None
     error = MetaError(reason="cancelled", details="cancelled before Meta took it")
     base = replace(entry or fresh, state=State.CANCELLED, error=error, token=token, at=now, due=None)
-    return _move(entry, base)
+    return _transition(entry, base)
 
 
 def _doubted_at(entry: Entry | None) -> datetime | None:
@@ -159,5 +159,5 @@ def _with_error(entry: Entry, error: MetaError | None, now: datetime) -> Entry:
     return replace(entry, error=error, first_failed_at=entry.first_failed_at or now)
 
 
-def _move(entry: Entry | None, then: Entry) -> Transition:
+def _transition(entry: Entry | None, then: Entry) -> Transition:
     return Transition(then, expected=entry.token if entry else None, before=entry.state if entry else None)

@@ -119,11 +119,11 @@ class Transition(msgspec.Struct, frozen=True):
     before: State | None = None
 
     def __post_init__(self) -> None:
-        """A move that the table does not allow is a bug, to be found where it is made."""
+        """A transition that the table does not allow is a bug, to be found where it is made."""
         if self.entry.state not in TRANSITIONS[self.before]:
             raise ValueError(f"a send that is {self.before or 'new'} cannot become {self.entry.state}")
 
     @property
     def won(self) -> str:
-        """The token by which the store's answer shows that this move took place."""
+        """The token by which the store's answer shows that this transition took place."""
         return self.entry.token

@@ -47,16 +47,16 @@ class JournalStore:
         """Create what is missing; harmless to repeat."""
         await ensure_indexes(self._database, schema.SEND_JOURNAL)
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[Entry]:
-        """Try all moves; each entry as it stands now. A move took place when its token is there.
+    async def write(self, transitions: Sequence[Transition]) -> Sequence[Entry]:
+        """Try all transitions; each entry as it stands now. A transition took place when its token is there.
 
-        Harmless to repeat: a move that took place finds its own token.
+        Harmless to repeat: a transition that took place finds its own token.
         """
-        swaps = [Swap(self._document(move.entry), move.expected) for move in moves]
+        swaps = [Swap(self._document(transition.entry), transition.expected) for transition in transitions]
         documents = await swap_all(self._collection, swaps)
         return [
-            move.entry if document is swap.document else _standing(move, document)
-            for move, swap, document in zip(moves, swaps, documents, strict=True)
+            transition.entry if document is swap.document else _standing(transition, document)
+            for transition, swap, document in zip(transitions, swaps, documents, strict=True)
         ]
 
     async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
@@ -141,12 +141,12 @@ class JournalStore:
         }
 
 
-def _standing(move: Transition, document: Document | None) -> Entry:
+def _standing(transition: Transition, document: Document | None) -> Entry:
     if document is not None:
         return _entry(document)
-    if move.expected is None:
+    if transition.expected is None:
         raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
-    return move.entry  # somebody removed an entry under way by hand: it goes on as it was told
+    return transition.entry  # somebody removed an entry under way by hand: it goes on as it was told
 
 
 def _opt_out(entry: Entry) -> dict[str, object]:

@@ -47,7 +47,7 @@ _ALIVE_SECONDS: Final = 5.0
 class SenderWorker:
     """Runs a session on each slot of partitions that this process is given (`PartitionGroup`'s worker).
 
-    `sessions` are those that run now, for `Readings`.
+    `sessions` are those that run now, for `SenderGauges`.
     """
 
     def __init__(self, tools: WorkerParts) -> None:

@@ -130,8 +130,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-statuses-tell-nothing",
         "services/sender/src/sender/service.py",
-        "StatusReconciler(self.store, self.moves, effects.note, ",
-        "StatusReconciler(self.store, self.moves, lambda _: None, ",
+        "StatusReconciler(self.store, self.transitions, effects.note, ",
+        "StatusReconciler(self.store, self.transitions, lambda _: None, ",
         ("services/sender/tests/test_wiring.py",),
         "a window that Meta closes with a status is tried again and again",
     ),

@@ -142,7 +142,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-ready-without-statuses",
         _APP,
-        '"statuses": _now(lambda: sender.statuses.ready)',
+        '"statuses": _now(lambda: sender.status_follower.ready)',
         '"statuses": _now(lambda: sender.group.ready)',
         (_TESTS_OF_WIRING,),
         "nobody sees that statuses are not read",

@@ -237,7 +237,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-rejections-unheard",
         _SERVICE,
-        "            on_rejected=self.reports.report,\n            callbacks",
+        "            on_rejected=self.rejection_reports.report,\n            callbacks",
         "            on_rejected=lambda *_: None,\n            callbacks",
         (_TESTS_OF_WIRING,),
         "the owner of an account never learns that Meta refuses its token",
@@ -253,7 +253,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-indexes-of-parked",
         _SERVICE,
-        "        await self.parker.store.ensure_indexes()\n",
+        "        await self.parking_writers.store.ensure_indexes()\n",
         "",
         (_TESTS_OF_WIRING,),
         "parked sends are looked for in the whole collection",
@@ -261,7 +261,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-indexes-of-scheduled",
         _SERVICE,
-        "        await self.scheduler.store.ensure_indexes()\n",
+        "        await self.schedule_writers.store.ensure_indexes()\n",
         "",
         (_TESTS_OF_WIRING,),
         "scheduled sends are looked for in the whole collection",
@@ -269,18 +269,18 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-group-before-watch",
         _SERVICE,
-        "            _around(self.watch),\n            _around(self.clock),\n            _around(self.statuses),\n"
+        "            _around(self.doubt_watcher),\n            _around(self.doubt_clock),\n            _around(self.status_follower),\n"
         "            _around(self.group),\n",
-        "            _around(self.group),\n            _around(self.watch),\n            _around(self.clock),\n"
-        "            _around(self.statuses),\n",
+        "            _around(self.group),\n            _around(self.doubt_watcher),\n            _around(self.doubt_clock),\n"
+        "            _around(self.status_follower),\n",
         (_TESTS_OF_WIRING,),
         "sessions end without what settles their doubts",
     ),
     Fault(
         "sender/wiring-clients-closed-first",
         _SERVICE,
-        "            _around(self.depth),\n        ]",
-        "            _around(self.depth),\n            _closing(self.graph.close),\n        ]",
+        "            _around(self.dlq_depth),\n        ]",
+        "            _around(self.dlq_depth),\n            _closing(self.graph.close),\n        ]",
         (_TESTS_OF_WIRING,),
         "calls under way are cut off at each stop",
     ),
@@ -343,15 +343,15 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-letters-of-nobody",
         _SERVICE,
-        "DeadLetterCounts(self.letters, self.accounts, self.tenants)",
-        "DeadLetterCounts(self.letters, self.numbers, self.tenants)",
+        "DeadLetterCounts(self.dead_letter_limit, self.accounts, self.tenants)",
+        "DeadLetterCounts(self.dead_letter_limit, self.numbers, self.tenants)",
         (_TESTS_OF_WIRING,),
         "every tenant counts as unknown: the sender never halts",
     ),
     Fault(
         "sender/wiring-no-probe",
         _SERVICE,
-        "            on_probe=self.letters.probe,\n",
+        "            on_probe=self.dead_letter_limit.probe,\n",
         "",
         (_TESTS_OF_WIRING,),
         "a sender that has halted halts again at the first dead letter",
