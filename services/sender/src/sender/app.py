@@ -25,7 +25,7 @@ _IDLE_SECONDS = 60.0
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The service as an ASGI app; nothing is contacted before its lifespan begins."""
+    """The service as an ASGI app. It contacts nothing before its lifespan begins."""
     sender = Sender(settings)
     router = send_router(
         publisher=sender.publisher,

@@ -150,7 +150,7 @@ class Sender:
             make_consumer=partial(make_group_consumer, settings),
             make_producer=partial(make_transactional_producer, settings),
             worker=self.worker,
-            # Partition i of all four topics is one piece of work: one session, one transactional producer.
+            # Partition i of all four topics forms one session with one transactional producer.
             slot_of=lambda tp: str(tp.partition),
             drain_seconds=settings.graph_total_seconds + 5.0,
             on_probe=self.dead_letter_limit.probe,
@@ -222,7 +222,7 @@ class Sender:
             self._plan_of,
             settings.sender_plan_weights,
             rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
-            # One number whose calls hang must not take them all.
+            # One number whose calls hang must not take all calls.
             most=max(1, settings.sender_max_in_flight // 2),
             pairs=_pairs_of(settings),
         )
@@ -255,7 +255,7 @@ class Sender:
             self.throughput.heard(news)
 
     def lifespans(self) -> list[Callable[[Litestar], AbstractAsyncContextManager[None]]]:
-        """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
+        """In the order of starting. Stopping is the reverse, so the consumers of Kafka stop first."""
         return [
             _closing(self.mongo.close),
             _closing(
@@ -289,12 +289,12 @@ class Sender:
         ]
 
     def standings(self) -> Standings:
-        """How sends stand, for the API."""
+        """Reads the state of sends, for the API."""
         scheduled, parked = self.schedule_writers.store.due_of, self.parking_writers.store.wait_of
         return Standings(self.store.load_one, scheduled, parked, self.unfinished.find, utc_now)
 
     def advice(self) -> WarningFinder:
-        """What `POST /send` warns of."""
+        """Finds the warnings of `POST /send`."""
         is_closed, is_held = self.windows.is_closed, self.worker.is_held
         return WarningFinder(
             is_closed=is_closed, is_held=is_held, load=one_or_many(self.loads.submit, self.store.load), now=utc_now

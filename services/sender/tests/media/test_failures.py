@@ -51,10 +51,10 @@ def test_every_error_is_a_failure_of_one_kind(name):
     ("reason", "says"),
     [
         ("link_scheme_refused", "give an https link"),
-        ("link_address_refused", "give one that is public"),
+        ("link_address_refused", "give a public one"),
         ("link_unusable", "give one like https://"),
-        ("link_redirects_too_often", "give the one at the end"),
-        ("link_compressed", "have it sent as it is"),
+        ("link_redirects_too_often", "give the final link"),
+        ("link_compressed", "send it uncompressed"),
     ],
 )
 def test_a_link_that_is_refused_says_what_to_give(reason, says):

@@ -1,6 +1,6 @@
-"""Many requests in one call: what each of them asks for, or why it is refused. Pure.
+"""Parse a batch: each of its messages becomes a request, or the reason why it is refused. Pure.
 
-A batch is decoded message by message: until its turn comes, a message is a piece of the body (`msgspec.Raw`).
+A batch is decoded message by message. Until its turn comes, a message is a slice of the body (`msgspec.Raw`).
 """
 
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ class _BatchDefaults(BaseModel):
 
 
 class Batch(_BatchDefaults):
-    """Up to 1,000 messages. `chatbotId` and `category` are those of every message that does not say its own.
+    """Up to 1,000 messages. `chatbotId` and `category` apply to every message that does not have its own.
 
-    With a `batchId` every message without a `messageId` gets one that follows from it and its place, so that a batch
-    that is sent again is not sent twice.
+    With a `batchId` every message without a `messageId` gets one that follows from the `batchId` and its index, so that
+    repeating the batch does not send anything twice.
     """
 
     messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)]
@@ -47,7 +47,7 @@ class Batch(_BatchDefaults):
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """One message of a batch: its JSON, and whose it is. `named` says that its id comes again when it is repeated."""
+    """One message of a batch, as JSON and as a request. `named`: a repetition of the batch has the same message id."""
 
     body: dict[str, Any]
     request: SendRequest
@@ -56,12 +56,12 @@ class BatchItem:
 
     @property
     def chatbot_id(self) -> str:
-        """Whose it is."""
+        """The chatbot that sends it."""
         return self.request.chatbot_id
 
 
 class BatchParser:
-    """The messages of a batch, one by one. `reported` counts the field errors told so far, of `MAX_REPORTED`."""
+    """The messages of a batch, one by one. One answer has at most `MAX_REPORTED` field errors."""
 
     def __init__(self, value: bytes | bytearray) -> None:
         """Raises `TooLarge` or `InvalidInput` for the batch as a whole."""
@@ -72,7 +72,7 @@ class BatchParser:
         return len(self._messages)
 
     def item(self, place: int, new_id: str) -> BatchItem | AppError:
-        """The message at `place`, or why it is refused; `new_id` is for one without an id. Each place once."""
+        """The message at index `place`, or why it is refused; `new_id` is its id if it has none."""
         try:
             return self._parsed(place, new_id)
         except ValidationError as error:
@@ -127,7 +127,7 @@ def _frame(value: bytes | bytearray) -> tuple[_BatchDefaults, list[msgspec.Raw]]
 
 
 def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
-    """What is null is absent: it does not hide what the batch says for all its messages."""
+    """Drop null fields, so that a null in a message does not hide the value of the whole batch."""
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -140,6 +140,6 @@ def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
 
 
 def answer_of(refused: AppError) -> dict[str, Any]:
-    """A refusal as the answer shows it."""
+    """The result of a refused message."""
     error: dict[str, Any] = {"code": refused.error_code, "message": refused.message}
     return {"success": False, "error": error | ({"details": refused.details} if refused.details is not None else {})}

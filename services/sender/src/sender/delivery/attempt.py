@@ -65,7 +65,7 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Attempt `number` of a job, by one owner; `entry` is how it stood before."""
+    """Attempt `number` of a job, by one owner. `entry` is the journal entry before it."""
 
     job: Job
     request: SendRequest
@@ -77,17 +77,24 @@ class _Attempt:
 
 
 async def _nothing(*_: object) -> None:
-    """Where no journal is asked, this process learns of opt-outs alone."""
+    """The default: other processes' opt-outs are not learnt."""
 
 
 def _silent(_: Entry) -> float:
-    """Where no clock is: the window alone counts."""
+    """The default: without a doubt clock, only the window counts."""
     return math.inf
 
 
 @dataclass(slots=True)
 class Delivery:
-    """The collaborators of a step, shared by all sessions of the process."""
+    """Brings sends one step further. One instance serves all sessions of the process.
+
+    **Invariants:**
+
+    - Meta is called only while the journal has our claim, and the claim is younger than `CLAIM_FRESH_SECONDS`.
+    - An outcome is written only over the entry that it was decided on; otherwise the step decides again.
+    - An acceptance by Meta is always written, even when another session has taken the send over.
+    """
 
     accounts: Table[AccountData]
     credentials: CredentialsClient
@@ -124,10 +131,12 @@ class Delivery:
         ends: MetaError | None = None,
         calling: Calling = nullcontext,
     ) -> StepResult:
-        """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
+        """Bring `job` one step further.
 
-        `doubted`: this session has it in doubt. `ends`: its number was refused for too long, for this reason, and the
-        send ends without a call. A call to Meta is made within `calling`.
+        - `look`: read the journal first, because it may have an entry. A first record just tries to claim.
+        - `doubted`: this session has the send in doubt.
+        - `ends`: end the send without a call, because its number was refused for too long, for this reason.
+        - `calling`: the call to Meta is made within this context.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -160,7 +169,7 @@ class Delivery:
                 waits = self.refusals.before_call(job, job.request, entry)
                 reached = (waits, entry, False) if waits else await self._attempt(attempt, account, entry)
                 if isinstance(reached, Entry):
-                    entry = reached  # somebody was there before: decide again
+                    entry = reached  # another session was first: decide again
                     continue
                 decision, entry, answered = reached
             step = await self._record(job, account, entry, decision, owner)
@@ -171,7 +180,7 @@ class Delivery:
     async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
         self, attempt: _Attempt, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
-        """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
+        """Claim and call: (outcome, claim, whether Meta answered); or the entry that made the claim fail."""
         try:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
@@ -221,7 +230,7 @@ class Delivery:
     async def _called(
         self, attempt: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
     ) -> tuple[Outcome, bool]:
-        """What came of a call, and whether Meta spoke."""
+        """Make the call: its outcome, and whether Meta answered."""
         job, began = attempt.job, time.monotonic()
         call = None
         if isinstance(made, NotTaken):
@@ -242,7 +251,7 @@ class Delivery:
         )
         had_links = isinstance(made, SendRequest) and made is not attempt.request
         if had_links and await self.media.forget(credentials.phone_number_id, attempt.request, end):
-            # It had the id of a link that Meta has lost: the next attempt has another.
+            # Meta has lost the file of a link; the next attempt uploads it again.
             outcome = once_more(outcome, attempt=attempt.number, now=self.now(), rules=self.rules)
         sign = sign_of(end)
         subject = subject_of(attempt.request) if sign is not Signal.UP else None
@@ -263,7 +272,7 @@ class Delivery:
         return outcome, isinstance(end, Answered)
 
     async def _prepared(self, attempt: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
-        """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
+        """The request with its files uploaded, or the failure of a file; an outcome when there is nothing to claim."""
         request, number_id = attempt.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
@@ -290,7 +299,7 @@ class Delivery:
     async def _record(
         self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str
     ) -> StepResult | Entry:
-        """Write the outcome down; or the entry that stood in the way, with which to decide again."""
+        """Write the outcome to the journal; or return the entry that was there instead, to decide again."""
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
@@ -308,7 +317,7 @@ class Delivery:
                 return standing
             if not isinstance(outcome, Sent):
                 return self._left(standing)
-            entry = standing  # Meta has it, whoever owns it: that has to be known
+            entry = standing  # Meta accepted it: write that, although another session owns the send
 
     def _left(self, entry: Entry) -> StepResult:
         log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})

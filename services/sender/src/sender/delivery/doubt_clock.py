@@ -1,9 +1,9 @@
-"""The doubt clock: counts how long Meta has been silent, while the way by which a status comes is whole.
+"""The doubt clock: counts how long Meta has been silent, while every part of the path of a status works.
 
-The way is Meta, ingress, `whatsapp-cloud-webhooks`, conversation, `message-status`, and our own reading of it. What
-ingress takes it tells in its reports. How far the others are is asked, and only while a send is in doubt: where the
-topics end at a moment, and whether their groups have read up to there. Then all that came before that moment is known.
-Nothing of it is kept in this process alone: after a restart the reports are read again, and the groups are asked.
+The path is Meta, ingress, `whatsapp-cloud-webhooks`, conversation, `message-status`, and the sender's reading of it.
+Ingress reports what it takes. For the other parts the clock asks Kafka, and only while a send is in doubt: it notes the
+ends of the topics, and waits until their groups have read up to there. Then every status from before that moment is
+known. This process keeps no state of its own: after a restart it reads the reports and asks the groups again.
 """
 
 import asyncio
@@ -73,9 +73,9 @@ class DoubtClock:
         await self._progress.close()
 
     def silence(self, entry: Entry) -> float:
-        """The seconds since the doubt arose in which a status would have reached us, and none did.
+        """The seconds since the doubt began in which a status would have reached us, and none did.
 
-        A status of that time has changed the journal's entry: what is decided by this is a compare-and-set, and fails.
+        If a status did come, it has changed the journal's entry, and a compare-and-set that relies on this value fails.
         """
         if self._known_until is None:
             return 0.0
@@ -97,12 +97,12 @@ class DoubtClock:
             except Unavailable as error:
                 self._say(error.message)
             except Exception:
-                log.exception("how far statuses have come cannot be asked; trying again")
+                log.exception("could not ask how far statuses have been read; trying again")
                 await asyncio.sleep(_ERROR_SECONDS)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self) -> None:
-        """Wait until everything that ingress had taken at this moment has come by."""
+        """Wait until every webhook that ingress had taken at this moment has been read."""
         at = self._now()
         for group, topic in self._stages:
             ends = await self._progress.ends(topic)

@@ -1,4 +1,4 @@
-"""What it means for a send that the files of its message are not ready. Pure."""
+"""The outcome of a send whose files are not ready. Pure."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,10 +15,10 @@ _MAX_EXPONENT: Final = 10
 
 
 def outcome_of(failure: MediaFailure, *, attempt: int, strikes: int, now: datetime, rules: Rules) -> Outcome:
-    """What the failure means for call number `attempt`, which was not made.
+    """The outcome of attempt number `attempt`, whose call was not made because of `failure`.
 
-    `strikes` counts how often in a row this conversation was deferred. An upload may be repeated without harm, so its
-    end is judged like that of a call that is never in doubt.
+    `strikes` counts how often in a row this conversation was deferred. An upload may be repeated without harm, so a
+    failed upload is never in doubt.
     """
     match failure:
         case Unusable():
@@ -33,7 +33,7 @@ def outcome_of(failure: MediaFailure, *, attempt: int, strikes: int, now: dateti
 
 
 def once_more(outcome: Outcome, *, attempt: int, now: datetime, rules: Rules) -> Outcome:
-    """The outcome of a send whose media ids have been forgotten: what ended it is worth another try with new ones."""
+    """Turn the end of a send into a retry, because its media ids were forgotten and new ones may work."""
     return _counted(outcome.error, attempt, now, rules) if isinstance(outcome, Dead) else outcome
 
 

@@ -1,6 +1,6 @@
-"""What a status says about a send: that Meta has it, where we did not know that, or that it failed later.
+"""Statuses change the journal: Meta has a send that was in doubt, or a send that Meta accepted failed later.
 
-Those who wait for the end of a doubt are told of it.
+Sessions that wait for the end of a doubt are notified.
 """
 
 import asyncio
@@ -31,13 +31,12 @@ _ARRIVED: Final = frozenset({"delivered", "read", "played"})
 
 
 class StatusReconciler:
-    """Reads `message-status`: a status with a wamid says that Meta has the message, whatever we know of the call.
+    """Reads `message-status`. A status with a wamid shows that Meta has the message, even if the answer was lost.
 
-    It has to carry our callback data: its wamid does not say whose it is, because the lost answer would have told that.
-    A status counts only for a send that went out from the number on which the status arrived, and from the account
-    that the number belongs to (P8). `on_status` is told of every status, `on_opted_out` of those that say that a person
-    has stopped marketing messages. A failure is written down also where the end is known; other statuses of such sends
-    are not even looked up.
+    - The status must carry our callback data, because its wamid is unknown when the answer was lost.
+    - It counts only for a send from the number on which it arrived, and from the account of that number (P8).
+    - A failure is recorded even for a send that has ended. Other statuses of ended sends are not looked up.
+    - `on_status` gets every status, `on_opted_out` those that report an opt-out from marketing messages.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class StatusReconciler:
         self._on_opted_out = on_opted_out
 
     async def handle(self, batch: Batch) -> None:
-        """Settle what the batch speaks of. Harmless to repeat; raises `Unavailable` when MongoDB is away."""
+        """Apply a batch of statuses. Harmless to repeat; raises `Unavailable` when MongoDB does not answer."""
         statuses = _statuses(batch)
         for status in statuses:
             self._on_status(status)
@@ -102,7 +101,7 @@ class DoubtWatcher:
         self.any_in_doubt.set()
 
     def remove(self, journal_id: str) -> None:
-        """Nobody waits for it any more."""
+        """Stop watching this entry."""
         self._waiting.pop(journal_id, None)
 
     async def _look(self) -> None:
@@ -114,17 +113,17 @@ class DoubtWatcher:
                     if on_settled is not None:
                         on_settled(journal_id)
             except Unavailable as error:
-                log.warning("cannot look for settled sends", extra={"error": error.message})
+                log.warning("could not look for settled sends", extra={"error": error.message})
             if not self._waiting:
                 self.any_in_doubt.clear()
             await asyncio.sleep(_POLL_SECONDS)
 
 
 def transition_of(entry: Entry, status: StatusData, *, token: str, now: datetime) -> Transition | None:
-    """What a status of this send changes in its entry; None: nothing (more). Pure.
+    """The change that a status makes in the entry of its send; None when there is nothing (more) to change. Pure.
 
-    A failure counts while it is what the message stands at: Meta may report a failure of one device beside the delivery
-    to another.
+    A failure counts only while it is the latest state of the message, because Meta may report the failure of one device
+    beside the delivery to another.
     """
     wamid = status.wamid or ""
     settled = settle(entry, wamid, status.contact, token=token, now=now)
@@ -137,12 +136,12 @@ def transition_of(entry: Entry, status: StatusData, *, token: str, now: datetime
 
 
 def is_failure(status: StatusData) -> bool:
-    """Whether Meta reports with it that the message has failed, and nothing better is known of the message. Pure."""
+    """Whether the status reports a failure, and the message is not known to be delivered. Pure."""
     return status.status == _FAILED and status.delivery_status == _FAILED
 
 
 def statuses_of(entry: Entry, statuses: Sequence[StatusData]) -> list[StatusData]:
-    """Those of these statuses that speak of this send: same number, and no other account. Pure."""
+    """The statuses that may change this send: of its number, and of no other account. Pure."""
     if entry.phone_number_id is None:
         return []
     of_number = (status for status in statuses if status.phone_number_id == entry.phone_number_id)
@@ -163,5 +162,5 @@ def _statuses(batch: Batch) -> Sequence[StatusData]:
         try:
             statuses.append(decode(_STATUS, record.value).data)
         except InvalidInput as error:
-            log.warning("a status is not understood", extra={"offset": record.offset, "error": error.message})
+            log.warning("could not parse a status", extra={"offset": record.offset, "error": error.message})
     return statuses

@@ -1,4 +1,4 @@
-"""From a decision to what the journal shall say: pure."""
+"""From a decision to a change of the journal. Pure."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ def new_entry(
     digest: str | None = None,
     template: str = "",
 ) -> Entry:
-    """The entry of a send that nobody has touched; it is never stored as it is (`claimed` 0 times, no token)."""
+    """The entry of a new send. It is never stored as it is (claimed 0 times, no token)."""
     return Entry(
         id=job_id,
         state=State.CLAIMED,
@@ -62,7 +62,7 @@ def claim(
 def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journal has it already
     entry: Entry | None, fresh: Entry, outcome: Outcome, *, owner: str, token: str, now: datetime
 ) -> Transition | None:
-    """What to write for an outcome; None when the journal says so already (or has nothing to say)."""
+    """The transition for an outcome; None when the journal says so already, or needs no entry."""
     base = replace(entry or fresh, owner=owner, token=token, at=now, due=None, doubted_at=None, apart="")
     match outcome:
         case Sent():
@@ -86,7 +86,7 @@ def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journ
         case Defer():
             if entry is None or entry.state is not State.CLAIMED:
                 return None
-            # The attempt is given back: it did not count.
+            # The attempt did not count, so the count goes back by one.
             waiting = replace(base, state=State.DEFERRED, attempt=entry.attempt - 1, due=outcome.until)
             return _transition(entry, replace(waiting, error=outcome.error))
         case Apart():
@@ -98,9 +98,9 @@ def record(  # noqa: C901, PLR0911  # one answer per outcome, and when the journ
 
 
 def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now: datetime) -> Transition | None:
-    """What a status of Meta's says about a send that has not ended: Meta has it. None when that is known.
+    """A status shows that Meta has the message: the send is accepted. None when the journal knows that.
 
-    A send that ended as failed stays so, and the wamid keeps it from ever being replayed.
+    A send that ended as failed stays failed. It gets the wamid, so that it is never replayed.
     """
     if entry.state is State.FAILED and entry.wamid is None:
         return _transition(entry, replace(entry, token=token, at=now, wamid=wamid))
@@ -110,9 +110,9 @@ def settle(entry: Entry, wamid: str, contact: Contact | None, *, token: str, now
 
 
 def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, failed_at: datetime) -> Transition | None:
-    """Meta had accepted a message, and reports later that it failed; None when that is known.
+    """Meta reports that a message which it accepted has failed; None when the journal knows that.
 
-    A report of another wamid is of an earlier call for the same send, and says nothing of this one.
+    A report with another wamid belongs to an earlier call for the same send, and changes nothing.
     """
     if entry.state is not State.ACCEPTED or entry.wamid != wamid or entry.failure is not None:
         return None
@@ -120,22 +120,23 @@ def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, fail
 
 
 def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Transition | None:
-    """A message that Meta had reported as failed was delivered, to another device; None when no failure is known."""
+    """A message that Meta reported as failed was delivered to another device; None when no failure is known."""
     if entry.wamid != wamid or entry.failure is None:
         return None
     return _transition(entry, replace(entry, token=token, failure=None, failed_at=None))
 
 
 def reopen(entry: Entry, replay: int, *, owner: str, token: str, now: datetime) -> Transition:
-    """A dead letter is sent again, with all of its attempts."""
+    """Send a dead letter again, with a full set of attempts."""
     fresh = replace(entry, state=State.RETRYING, attempt=0, replays=replay, letter=False, due=None)
     return _transition(entry, replace(fresh, owner=owner, token=token, at=now, first_failed_at=None))
 
 
 def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> Transition | None:
-    """Have a send never sent; None when it is too late for that, or it may be.
+    """Cancel a send; None when it is, or may be, too late.
 
-    It is not while Meta provably does not have it and nobody is calling: so what may be retried can be cancelled.
+    A send can be cancelled while it waits for its next attempt, because then Meta provably does not have it and no
+    session is calling.
     """
     if entry is not None and entry.state not in {State.RETRYING, State.DEFERRED}:
         return None
@@ -145,7 +146,7 @@ def cancel(entry: Entry | None, fresh: Entry, *, token: str, now: datetime) -> T
 
 
 def _doubted_at(entry: Entry | None) -> datetime | None:
-    """When the doubt arose that another session left behind."""
+    """When the doubt began, if the entry is in doubt."""
     if entry is None or entry.state is not State.IN_DOUBT:
         return None
     return entry.doubted_at or entry.at

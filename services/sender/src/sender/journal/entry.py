@@ -1,9 +1,11 @@
-"""The journal of sends: one entry per (chatbot id, message id), and the only ways in which it may change.
+"""The journal of sends: one entry per (chatbot id, message id), and the transitions between its states.
 
-An entry is written before Meta is called and again when the call has ended, so that whoever reads it knows whether
-Meta can have the message. Every change is a compare-and-set on `token`, which is new with each change: a decision is
-recorded only while what it was based on still stands. That is also the fence against a process that was paused, lost
-its partitions and comes back.
+**Invariants:**
+
+- An entry is written before Meta is called and again after the call, so its state says whether Meta can have the
+  message.
+- Every change is a compare-and-set on `token`, which is new with each change. So a decision is recorded only while the
+  entry that it was based on is unchanged. This also stops a process that was paused and has lost its partitions.
 """
 
 from collections.abc import Mapping
@@ -19,10 +21,10 @@ from common.contracts.messages import MetaError
 
 
 class State(StrEnum):
-    """How a send stands."""
+    """The state of a send."""
 
     CLAIMED = "claimed"
-    """Somebody is calling Meta, or died while doing so."""
+    """A session is calling Meta, or died while it did."""
     RETRYING = "retrying"
     """The call failed and counts; the next one is due at `due`."""
     DEFERRED = "deferred"
@@ -33,7 +35,7 @@ class State(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
-    """Its producer did not want it any more."""
+    """Its producer cancelled it."""
 
 
 ENDED: Final = frozenset({State.ACCEPTED, State.FAILED, State.EXPIRED, State.CANCELLED})
@@ -44,39 +46,41 @@ _WAITED: Final = frozenset(
 
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = MappingProxyType(
     {
-        # What was never tried is deferred where Meta refuses its template.
+        # A send that was never tried is deferred when Meta refuses its template.
         None: frozenset({State.CLAIMED, State.DEFERRED, State.FAILED, State.EXPIRED, State.CANCELLED}),
         # A claim is claimed again only where a second call does no harm (mark as read).
         State.CLAIMED: frozenset(State),
-        # A status may arrive for a call that we took for failed.
+        # A status may arrive for a call that seemed to have failed.
         State.RETRYING: _WAITED,
         State.DEFERRED: _WAITED,
-        # A new owner begins the window again: nobody listened in between.
+        # A new owner restarts the window, because no session listened in between.
         State.IN_DOUBT: frozenset({State.IN_DOUBT, State.CLAIMED, State.ACCEPTED, State.FAILED}),
-        # Meta may tell later that it failed all the same.
+        # Meta may report later that the message failed.
         State.ACCEPTED: frozenset({State.ACCEPTED}),
-        # An operator's replay of a dead letter; a status that comes after all leaves its wamid.
+        # An operator replays a dead letter; a late status adds its wamid.
         State.FAILED: frozenset({State.RETRYING, State.FAILED}),
         State.EXPIRED: frozenset(),
         State.CANCELLED: frozenset(),
     }
 )
-"""From each state (None: no entry yet) to those that may follow. Ends are final, but for dead letters.
+"""The states that may follow each state (None: no entry yet). Ends are final, except for dead letters.
 
-An end that follows itself only learns more: a wamid, or that Meta reports a failure.
+A transition from an end to itself only adds facts: a wamid, or a failure that Meta reports.
 """
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One send. `attempt` counts the calls that count; `owner` is the session that wrote it; `at` is when.
+    """One send. `owner` is the session that wrote the entry, at the time `at`.
 
-    `due` is when a retry is due or a doubt may be given up, `doubted_at` when the doubt arose. `letter` says that the
-    end belongs in the dead-letter queue. `replays` counts how often an operator had a dead letter sent again; `attempt`
-    begins anew with each. `message_status` is Meta's word in its answer. `apart` names the template or kind that Meta
-    refuses, and because of which it waits beside its conversation. `digest` tells the content apart from another that
-    comes under the same message id. `template` names the template that it is, if it is one. `failure` is what Meta
-    reported later, at `failed_at`, of a message that it had accepted; a report that the message was delivered takes it
-    back.
+    - `attempt` is the number of calls that count. It restarts with each of the `replays` by an operator.
+    - `due` is when a retry is due or a doubt may be given up; `doubted_at` is when the doubt began.
+    - `letter`: the end belongs in the dead-letter queue.
+    - `message_status` is that of Meta's answer.
+    - `apart` is the template or kind that Meta refuses; because of it the send waits beside its conversation.
+    - `digest` distinguishes the content from another one with the same message id.
+    - `template` names its template, if it is a template message.
+    - `failure` is what Meta reported at `failed_at` about a message that it had accepted. A later report that the
+      message was delivered removes it.
     """
 
     id: str
@@ -107,23 +111,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the send has ended."""
         return self.state in ENDED
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """The wish that `entry` replaces the one whose token is `expected` (None: that there is none yet)."""
+    """A compare-and-set: replace the entry whose token is `expected` (None: there is no entry yet) by `entry`."""
 
     entry: Entry
     expected: str | None
     before: State | None = None
 
     def __post_init__(self) -> None:
-        """A transition that the table does not allow is a bug, to be found where it is made."""
+        """A transition that the table does not allow is a bug; raise where it is made."""
         if self.entry.state not in TRANSITIONS[self.before]:
             raise ValueError(f"a send that is {self.before or 'new'} cannot become {self.entry.state}")
 
     @property
     def won(self) -> str:
-        """The token by which the store's answer shows that this transition took place."""
+        """The token of the new entry: when the store returns it, this transition took place."""
         return self.entry.token

@@ -1,8 +1,8 @@
-"""Opt-outs from marketing in the journal: on the send that Meta refused for it (131050), for all sender processes.
+"""Opt-outs from marketing, stored in the journal for all sender processes, on the send that Meta refused (131050).
 
-The entry of a template has `template`, the name that `sender.delivery.scopes` gives it. One that was refused has
-`optedOut`, the lane of its person, and `optedOutAt`. So an opt-out goes when its entry expires, or when its person is
-erased.
+The entry of a template has `template`, the name that `sender.delivery.scopes` gives it. The entry of a refused one has
+`optedOut`, the lane of its person, and `optedOutAt`. So an opt-out is deleted when its entry expires, or when its
+person is erased.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class OptOutStore:
         self._collection = database[schema.SEND_JOURNAL.name]
 
     async def note(self, status: StatusData, now: datetime) -> None:
-        """A status says that the person of this send has opted out; it counts on the send's own number (P8)."""
+        """Note that the person of this send has opted out. The status must come from the send's own number (P8)."""
         query: Document = {
             "_id": status.journal_id,
             "phoneNumberId": status.phone_number_id,
@@ -41,7 +41,7 @@ class OptOutStore:
             await self._collection.update_one({**query, "to": entry["to"]}, {"$set": fields})
 
     async def of(self, lanes: Sequence[str]) -> Sequence[datetime | None]:
-        """When the person of each lane opted out last; None where nobody has heard of it."""
+        """When the person of each lane opted out last; None when that is not known."""
         last: dict[str, datetime] = {}
         fields = {OPTED_OUT_LANE: 1, OPTED_OUT_AT: 1, "_id": 0}
         with or_unavailable():
@@ -51,7 +51,7 @@ class OptOutStore:
         return [last.get(lane) for lane in lanes]
 
     async def marketing(self, since: datetime) -> list[tuple[str, str]]:
-        """The templates that were refused to anybody since then, each with its chatbot."""
+        """The (chatbot, template) pairs that were refused because of an opt-out since then."""
         pipeline: list[Document] = [
             {"$match": {OPTED_OUT_LANE: {"$exists": True}, OPTED_OUT_AT: {"$gt": since}}},
             {"$group": {"_id": {"chatbotId": "$chatbotId", "template": "$template"}}},

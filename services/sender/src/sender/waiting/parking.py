@@ -1,4 +1,4 @@
-"""What of one session's lanes is in the store: the awaiting half of parking; what to park is `lanes`' to say."""
+"""Parks, loads and removes the sends of one session. `dispatch.lanes` decides what to park and load."""
 
 import asyncio
 import logging
@@ -34,13 +34,13 @@ class ParkingWriters:
         self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
 
     async def close(self) -> None:
-        """Give up what still waits for MongoDB."""
+        """Cancel the writes that still wait for MongoDB."""
         for writes in (self.parks, self.postpones, self.removals):
             await writes.close()
 
 
 class Parking:
-    """Parks, loads and removes the sends of one partition. Tries on while MongoDB is away, until it is cancelled."""
+    """Parks, loads and removes the sends of one partition. Retries while MongoDB is unavailable, until cancelled."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Parking:
         self._tried = tried
 
     async def begin(self) -> int:
-        """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
+        """Learn which lanes have parked sends; returns the order of the last parked send (-1: there is none).
 
-        What comes before it may have yet to be read, so nothing is loaded before the shelf is told that it has been.
-        A doubt is looked at again at once: nobody watched it.
+        Records before that one may not be read yet, so nothing is loaded until the overflow is told that they are. A
+        send in doubt is due at once, because no session watched it.
         """
         self._lanes.shelf.fall_behind()
         backlogs = await until_available(lambda: self._parker.store.backlogs(self._partition), self._tried)
@@ -77,7 +77,7 @@ class Parking:
         return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
-        """Have these stored; those that were already are told when they are due."""
+        """Store these sends; those that are stored already get their new due time."""
         writes = [
             self._parker.postpones.submit((item.id, item.parked, item.due, self._is_in_doubt(item.id)))
             for item in items
@@ -95,7 +95,7 @@ class Parking:
             self._lanes.shelf.stored_backlog(group, len(orders), max(orders))
 
     async def load(self, load: Load) -> list[Item[Job]]:
-        """Bring the first parked sends of a lane back; returns those that are superfluous."""
+        """Load the first parked sends of a lane; returns those that the lane has already."""
         found = await until_available(
             lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
         )
@@ -104,7 +104,7 @@ class Parking:
         return self._lanes.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
 
     async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
-        """Bring the next sends of a group's backlog back; returns those that are superfluous."""
+        """Load the next sends of a tenant's backlog; returns those that a lane has already."""
         found = await until_available(
             lambda: self._parker.store.next_of_backlog(self._partition, load.group, load.after, load.upto, load.limit)
         )
@@ -113,7 +113,7 @@ class Parking:
         return self._lanes.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
-        """What these (id, token) led to is committed."""
+        """Remove these (id, token), whose results are committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
         for _, token in sends:
             self._lanes.shelf.removed(token)

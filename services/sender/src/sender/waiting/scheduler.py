@@ -1,7 +1,7 @@
-"""Sends of one partition that wait for their `sendAt`: put off in the store, and put back on the topic in time.
+"""Sends of one partition that wait for their `sendAt`: stored, and written to the topic again when they are due.
 
-A scheduled send takes its place in its conversation when its time has come, by standing in the topic again: so it is
-in order with what was asked for before and after that moment, whoever owns the partition then.
+A scheduled send joins its conversation when it is due, as a new record on the topic. So it is in order with the
+requests before and after that moment, whichever process owns the partition then.
 """
 
 import asyncio
@@ -39,17 +39,17 @@ class ScheduleWriters:
         self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
 
     def of_partition(self, partition: int, release: Release) -> "Scheduler":
-        """The schedule of one session."""
+        """The scheduler of one session."""
         return Scheduler(self, partition, release)
 
     async def close(self) -> None:
-        """Give up what still waits for MongoDB."""
+        """Cancel the writes that still wait for MongoDB."""
         await self.puts.close()
         await self.removals.close()
 
 
 class Scheduler:
-    """`release` has a record written, and then `removed` called with the (id, token) that it is given."""
+    """`release(record, (id, token))` writes a record to Kafka; when it is committed, `removed` is called."""
 
     def __init__(self, scheduler: ScheduleWriters, partition: int, release: Release) -> None:
         self._scheduler = scheduler
@@ -59,18 +59,18 @@ class Scheduler:
         self._released: set[str] = set()
 
     async def put(self, jobs: Sequence[Job]) -> None:
-        """Have these in the store."""
+        """Store these sends."""
         await self._put([self._scheduled(job) for job in jobs])
 
     async def set_aside(self, job: Job, due: float, subject: str) -> None:
-        """Have a send in the store until `due` (Unix seconds), because Meta refuses its template or kind."""
+        """Store a send until `due` (Unix seconds), because Meta refuses its template or kind."""
         again = bool(job.replay or job.attempts or RELEASED_FROM in job.headers)
         record = replace(record_of(job, self._partition), headers={**job.headers, SET_ASIDE: "1"})
         apart = (job.chatbot_id, subject)
         await self._put([replace(self._scheduled(job), due=due, again=again, record=record, apart=apart)])
 
     async def hasten(self, chatbot: str, subject: str | None) -> None:
-        """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
+        """Release the sends that wait for a template or kind (None: any), because Meta may take it again."""
         await until_available(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
         self._changed.set()
 
@@ -80,12 +80,12 @@ class Scheduler:
             self._changed.set()
 
     async def removed(self, sends: Sequence[tuple[str, str]]) -> None:
-        """What was released is on the topic."""
+        """Remove these released sends, whose records are on the topic."""
         await asyncio.gather(*map(self._scheduler.removals.submit, sends))
         self._released.difference_update(token for _, token in sends)
 
     async def run(self) -> None:
-        """Release each in its time, until cancelled."""
+        """Release each send when it is due, until cancelled."""
         while True:
             horizon = time.time() + _HORIZON_SECONDS
             found = await until_available(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
