@@ -110,7 +110,7 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            advice=WarningFinder(
+            warning_finder=WarningFinder(
                 is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now
             ),
             standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere, utc_now),

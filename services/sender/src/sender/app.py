@@ -31,7 +31,7 @@ def build_app(settings: Settings) -> Litestar:
         publisher=sender.publisher,
         accounts=sender.accounts,
         standings=sender.standings(),
-        advice=sender.advice(),
+        warning_finder=sender.warning_finder(),
         cancel=sender.cancellation.cancel,
         number_of=sender.number_store.of_chatbot,
         media=media_route(

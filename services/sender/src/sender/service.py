@@ -293,7 +293,7 @@ class Sender:
         scheduled, parked = self.schedule_writers.store.due_of, self.parking_writers.store.wait_of
         return Standings(self.store.load_one, scheduled, parked, self.unfinished.find, utc_now)
 
-    def advice(self) -> WarningFinder:
+    def warning_finder(self) -> WarningFinder:
         """Finds the warnings of `POST /send`."""
         is_closed, is_held = self.windows.is_closed, self.worker.is_held
         return WarningFinder(

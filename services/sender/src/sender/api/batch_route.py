@@ -79,7 +79,7 @@ def batch_route(
     publisher: Publisher,
     accounts: Table[AccountData],
     admission: Admission,
-    advice: WarningFinder,
+    warning_finder: WarningFinder,
     now: Callable[[], datetime],
 ) -> HTTPRouteHandler:
     """The route."""
@@ -116,7 +116,7 @@ def batch_route(
             body = await body_in_time(request)
             async with admission.parsing:
                 judged = await _judged(request, accounts, body, trace, now())
-            message = await _published(publisher, advice, judged)
+            message = await _published(publisher, warning_finder, judged)
             if judged.records:
                 telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
         enqueued, results = len(judged.records), judged.results
@@ -126,24 +126,24 @@ def batch_route(
     return batch
 
 
-async def _published(publisher: Publisher, advice: WarningFinder, judged: _BatchOutcome) -> str:
+async def _published(publisher: Publisher, warning_finder: WarningFinder, judged: _BatchOutcome) -> str:
     """Write the records, add warnings to the results, and return the `message` of the answer."""
     if not judged.named:
         if judged.records:
             await publisher.publish(judged.records)
         return sentence_of_batch(len(judged.records), [])
-    looking = advice.begin_batch(list(judged.named.values()))
+    looking = warning_finder.begin_batch(list(judged.named.values()))
     try:
         await publisher.publish(judged.records)
     except BaseException:
         looking.cancel()
-        advice.forget(request.journal_id for request in judged.named.values())
+        warning_finder.forget(request.journal_id for request in judged.named.values())
         raise
-    found = await advice.result_of(looking, [])
-    for place, advised in zip(judged.named, found, strict=False):
-        if advised.warnings:
+    found = await warning_finder.result_of(looking, [])
+    for place, findings in zip(judged.named, found, strict=False):
+        if findings.warnings:
             result = judged.results[place]
-            result["warnings"] = [*result.get("warnings", ()), *advised.warnings]
+            result["warnings"] = [*result.get("warnings", ()), *findings.warnings]
     return sentence_of_batch(len(judged.records), found)
 
 

@@ -51,7 +51,7 @@ def send_router(
     publisher: Publisher,
     accounts: Table[AccountData],
     standings: Standings,
-    advice: WarningFinder,
+    warning_finder: WarningFinder,
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
@@ -59,14 +59,14 @@ def send_router(
     guard: Guard,
     now: Now,
 ) -> Router:
-    """The routes. `standings` reads the state of a send, `advice` finds warnings.
+    """The routes. `standings` reads the state of a send, `warning_finder` finds warnings.
 
     `cancel` takes a chatbot id and a message id, and returns the entry after it; `number_of` returns what Meta reported
     last about a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
-        send_route(publisher, accounts, advice, now),
-        batch_route(publisher, accounts, batches, advice, now),
+        send_route(publisher, accounts, warning_finder, now),
+        batch_route(publisher, accounts, batches, warning_finder, now),
         standing_route(standings, accounts),
         cancel_route(cancel),
         number_route(number_of, accounts),
@@ -75,7 +75,9 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData], advice: WarningFinder, now: Now) -> HTTPRouteHandler:
+def send_route(
+    publisher: Publisher, accounts: Table[AccountData], warning_finder: WarningFinder, now: Now
+) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(
@@ -114,15 +116,15 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Warni
         account = await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
         record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
-        looking = advice.begin(send_request, account.phone_number_id, body)
+        looking = warning_finder.begin(send_request, account.phone_number_id, body)
         try:
             await publisher.publish([record])
         except BaseException:
             looking.cancel()
-            advice.forget([journal_id(send_request.chatbot_id, message_id)])
+            warning_finder.forget([journal_id(send_request.chatbot_id, message_id)])
             raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
-        found = await advice.result_of(looking, NO_FINDINGS)
+        found = await warning_finder.result_of(looking, NO_FINDINGS)
         return {
             "success": True,
             "message": sentence_of(found),
@@ -228,14 +230,14 @@ def number_route(number_of: NumberOf, accounts: Table[AccountData]) -> HTTPRoute
         """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last reported (`at`)."""
         check_id(chatbot_id)
         check_chatbot(request, chatbot_id)
-        told = await number_of(chatbot_id)
-        if told is None:
+        found = await number_of(chatbot_id)
+        if found is None:
             await known_account(accounts, chatbot_id)
             raise NotFound(
                 f"Meta has not been asked about the number of `{chatbot_id}` yet; send a message first",
                 code="unknown_number",
             )
-        return {"success": True, "data": told}
+        return {"success": True, "data": found}
 
     return number
 

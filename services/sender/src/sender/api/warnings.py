@@ -186,22 +186,22 @@ def _warnings(codes: Sequence[str]) -> Warnings:
     return [{"code": code, "message": _TEXTS[code]} for code in codes]
 
 
-def sentence_of(advised: Findings) -> str:
+def sentence_of(findings: Findings) -> str:
     """The `message` of an answer. Pure."""
-    codes = {warning["code"] for warning in advised.warnings}
+    codes = {warning["code"] for warning in findings.warnings}
     if CANCELLED in codes:
         return "This messageId was cancelled; the message will not be sent"
     if DUPLICATE in codes:
         return "Another content has this messageId; this message will not be sent"
-    if advised.repeated:
+    if findings.repeated:
         return "This message was enqueued before; it is not sent twice"
     return "Message enqueued for sending"
 
 
 def sentence_of_batch(count: int, found: Sequence[Findings]) -> str:
     """The `message` of a batch with `count` enqueued messages; `found` has the findings about those with an id."""
-    unsent = sum(advised.is_unsent for advised in found)
-    repeated = sum(advised.repeated and not advised.is_unsent for advised in found)
+    unsent = sum(findings.is_unsent for findings in found)
+    repeated = sum(findings.repeated and not findings.is_unsent for findings in found)
     new = count - unsent - repeated
     parts = [f"{new} {'message' if new == 1 else 'messages'} enqueued for sending"]
     if repeated:

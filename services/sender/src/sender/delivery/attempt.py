@@ -37,7 +37,7 @@ from sender.delivery.core import (
     uncounted,
 )
 from sender.delivery.marketing import MarketingCheck
-from sender.delivery.media_outcomes import once_more, outcome_of
+from sender.delivery.media_outcomes import outcome_of, retry_with_new_media
 from sender.delivery.payloads import edge_of, payload
 from sender.delivery.scopes import subject_of, template_of
 from sender.delivery.subject_refusals import SubjectRefusals
@@ -50,7 +50,7 @@ from sender.limits.opt_outs import FORBIDDEN, OptOuts
 from sender.limits.refusals import RefusedSubjects
 from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
 from sender.media.cache import MediaCache
-from sender.media.failures import MediaFailure, NotNow, NotTaken
+from sender.media.failures import MediaFailure, NotReady, UploadRejected
 from sender.outcomes import Call, Dead, Defer, Hold, Outcome, Sent, StepResult
 from sender.records.job import Job
 from sender.telemetry import GraphCall
@@ -185,9 +185,9 @@ class Delivery:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
             return self._accounts_away(error), entry, False
-        made = await self._prepared(attempt, credentials)
-        if isinstance(made, Outcome):
-            return made, entry, False
+        prepared = await self._prepared(attempt, credentials)
+        if isinstance(prepared, Outcome):
+            return prepared, entry, False
         began = time.time_ns()
         transition = self._claim(attempt, entry, credentials)
         standing = await self.transitions.submit(transition)
@@ -198,12 +198,12 @@ class Delivery:
         if late or expired(attempt.request, self.now()):
             given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
             return given_back if late else EXPIRED, standing, False
-        if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
-            return self._unprepared(made, attempt), standing, False
+        if isinstance(prepared, MediaFailure) and not isinstance(prepared, UploadRejected):
+            return self._unprepared(prepared, attempt), standing, False
         waits = self.refusals.before_call(attempt.job, attempt.request, attempt.entry)  # again: it may have changed
         if waits is not None:
             return waits, standing, False
-        outcome, answered = await self._called(attempt, made, credentials)
+        outcome, answered = await self._called(attempt, prepared, credentials)
         return outcome, standing, answered
 
     def _claim(self, attempt: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
@@ -228,31 +228,31 @@ class Delivery:
         )
 
     async def _called(
-        self, attempt: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
+        self, attempt: _Attempt, prepared: SendRequest | UploadRejected, credentials: Credentials
     ) -> tuple[Outcome, bool]:
         """Make the call: its outcome, and whether Meta answered."""
         job, began = attempt.job, time.monotonic()
         call = None
-        if isinstance(made, NotTaken):
-            end = made.end
+        if isinstance(prepared, UploadRejected):
+            end = prepared.end
         else:
             held = attempt.strikes > 0 or self.breaker.was_open_since(job.due)
             call = GraphCall(job, attempt.number, held=held)
             with attempt.calling():
-                end = await self._call(made, job.journal_id, credentials, call.traceparent)
+                end = await self._call(prepared, job.journal_id, credentials, call.traceparent)
         outcome = after(
             end,
             attempt=attempt.number,
-            repeatable=is_repeatable(attempt.request) or isinstance(made, NotTaken),
+            repeatable=is_repeatable(attempt.request) or isinstance(prepared, UploadRejected),
             request=attempt.request,
             strikes=attempt.strikes,
             now=self.now(),
             rules=self.rules,
         )
-        had_links = isinstance(made, SendRequest) and made is not attempt.request
+        had_links = isinstance(prepared, SendRequest) and prepared is not attempt.request
         if had_links and await self.media.forget(credentials.phone_number_id, attempt.request, end):
             # Meta has lost the file of a link; the next attempt uploads it again.
-            outcome = once_more(outcome, attempt=attempt.number, now=self.now(), rules=self.rules)
+            outcome = retry_with_new_media(outcome, attempt=attempt.number, now=self.now(), rules=self.rules)
         sign = sign_of(end)
         subject = subject_of(attempt.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
@@ -280,7 +280,7 @@ class Delivery:
             return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
-        except NotNow as failure:
+        except NotReady as failure:
             return self._unprepared(failure, attempt)
         except MediaFailure as failure:
             return failure

@@ -20,14 +20,14 @@ from common.kafka.consume.progress import Progress
 from common.kafka.consume.table import Table
 from common.kafka.settings import KafkaSettings
 from common.tasks import cancel
-from sender.delivery.silence import WayBack
+from sender.delivery.silence import WebhookReachability
 from sender.journal.entry import Entry
 
 log = logging.getLogger(__name__)
 
 _REPORT: Final = decoder(IngressReport)
 _POLL_SECONDS: Final = 0.5
-_SAY_SECONDS: Final = 60.0
+_WARN_SECONDS: Final = 60.0
 _ERROR_SECONDS: Final = 5.0
 
 
@@ -56,9 +56,9 @@ class DoubtClock:
         self._any_in_doubt = any_in_doubt
         self._window = timedelta(seconds=window_seconds)
         self._now = now
-        self._way = WayBack()
+        self._reachability = WebhookReachability()
         self._known_until: datetime | None = None
-        self._said = float("-inf")
+        self._warned_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -81,11 +81,11 @@ class DoubtClock:
             return 0.0
         since = entry.doubted_at or entry.at
         number = entry.phone_number_id
-        return self._way.silence(since, self._known_until, phone_number_id=number, slack=self._window)
+        return self._reachability.silence(since, self._known_until, phone_number_id=number, slack=self._window)
 
     def _reported(self, _: str, report: IngressReport | None) -> None:
         if report is not None:
-            self._way.note(report, self._now())
+            self._reachability.note(report, self._now())
 
     async def _run(self) -> None:
         while True:
@@ -95,7 +95,7 @@ class DoubtClock:
             try:
                 await self._look()
             except Unavailable as error:
-                self._say(error.message)
+                self._warn(error.message)
             except Exception:
                 log.exception("could not ask how far statuses have been read; trying again")
                 await asyncio.sleep(_ERROR_SECONDS)
@@ -109,13 +109,13 @@ class DoubtClock:
             while not await self._progress.has_read(group, ends):
                 if not self._any_in_doubt.is_set():
                     return
-                if self._now() - at > timedelta(seconds=_SAY_SECONDS):
-                    self._say(f"{group} is behind on {topic}")
+                if self._now() - at > timedelta(seconds=_WARN_SECONDS):
+                    self._warn(f"{group} is behind on {topic}")
                 await asyncio.sleep(_POLL_SECONDS)
         self._known_until = at
 
-    def _say(self, why: str) -> None:
+    def _warn(self, why: str) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._said >= _SAY_SECONDS:
-            self._said = now
+        if now - self._warned_at >= _WARN_SECONDS:
+            self._warned_at = now
             log.warning("sends in doubt wait: their statuses may be on the way", extra={"reason": why})

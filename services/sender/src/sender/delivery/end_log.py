@@ -40,7 +40,7 @@ class Allowance:
         self.written[chatbot_id] += 1
         return True
 
-    def told(self) -> int:
+    def take_suppressed(self) -> int:
         """The number of lines suppressed since the last call."""
         count, self.suppressed = self.suppressed, 0
         return count
@@ -61,17 +61,20 @@ class EndLog:
         if self._allowance.take(job.chatbot_id, loop.time()):
             log.info("send ended without success", extra=line_of(job, step.outcome, step))
         elif self._timer is None:
-            self._timer = loop.call_at(self._allowance.until, self._tell)
+            self._timer = loop.call_at(self._allowance.until, self._log_suppressed)
 
     async def close(self) -> None:
         """Log the count of suppressed lines."""
         if self._timer is not None:
             self._timer.cancel()
-            self._tell()
+            self._log_suppressed()
 
-    def _tell(self) -> None:
+    def _log_suppressed(self) -> None:
         self._timer = None
-        log.info("more sends ended without success; their lines were left out", extra={"count": self._allowance.told()})
+        log.info(
+            "more sends ended without success; their lines were left out",
+            extra={"count": self._allowance.take_suppressed()},
+        )
 
 
 def line_of(job: Job, outcome: Dead, step: StepResult) -> dict[str, object]:

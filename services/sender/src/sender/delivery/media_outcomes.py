@@ -7,7 +7,7 @@ from typing import Final
 from common.contracts.messages import MetaError
 from common.meta.call_ends import Unclear
 from sender.delivery.core import Rules, after
-from sender.media.failures import MediaFailure, NotTaken, SourceAway, Unusable
+from sender.media.failures import MediaFailure, SourceUnavailable, Unusable, UploadRejected
 from sender.outcomes import Dead, Defer, Outcome, Retry
 
 _WAIT_CAP_SECONDS: Final = 8.0
@@ -23,16 +23,16 @@ def outcome_of(failure: MediaFailure, *, attempt: int, strikes: int, now: dateti
     match failure:
         case Unusable():
             return Dead(failure.error)
-        case NotTaken():
+        case UploadRejected():
             return after(failure.end, attempt=attempt, repeatable=True, strikes=strikes, now=now, rules=rules)
-        case SourceAway():
+        case SourceUnavailable():
             return _counted(failure.error, attempt, now, rules)
         case _:
             wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _WAIT_CAP_SECONDS)
             return Defer(now + timedelta(seconds=wait), failure.error)
 
 
-def once_more(outcome: Outcome, *, attempt: int, now: datetime, rules: Rules) -> Outcome:
+def retry_with_new_media(outcome: Outcome, *, attempt: int, now: datetime, rules: Rules) -> Outcome:
     """Turn the end of a send into a retry, because its media ids were forgotten and new ones may work."""
     return _counted(outcome.error, attempt, now, rules) if isinstance(outcome, Dead) else outcome
 

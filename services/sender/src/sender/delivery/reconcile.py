@@ -16,7 +16,7 @@ from common.kafka.consume.at_least_once import Batch
 from common.tasks import cancel
 from sender.cas_token import new_token
 from sender.clock import utc_now
-from sender.delivery.transitions import deliver_after_all, fail_later, settle
+from sender.delivery.transitions import clear_failure, fail_later, settle
 from sender.group_commit import GroupCommit
 from sender.journal.entry import Entry, Transition
 from sender.journal.store import JournalStore
@@ -132,7 +132,7 @@ def transition_of(entry: Entry, status: StatusData, *, token: str, now: datetime
     if is_failure(status):
         failure = status.error or MetaError(reason="unknown")
         return fail_later(entry, wamid, failure, token=token, failed_at=status.timestamp or now)
-    return deliver_after_all(entry, wamid, token=token) if status.delivery_status in _ARRIVED else None
+    return clear_failure(entry, wamid, token=token) if status.delivery_status in _ARRIVED else None
 
 
 def is_failure(status: StatusData) -> bool:

@@ -33,7 +33,7 @@ class _Last:
 
 
 @dataclass(slots=True)
-class WayBack:
+class WebhookReachability:
     """The times in which webhooks could reach us, from the reports of the ingress replicas.
 
     All times come from the hosts' wall clocks, which have to agree to about a second.

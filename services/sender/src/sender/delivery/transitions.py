@@ -119,7 +119,7 @@ def fail_later(entry: Entry, wamid: str, failure: MetaError, *, token: str, fail
     return _transition(entry, replace(entry, token=token, failure=failure, failed_at=failed_at))
 
 
-def deliver_after_all(entry: Entry, wamid: str, *, token: str) -> Transition | None:
+def clear_failure(entry: Entry, wamid: str, *, token: str) -> Transition | None:
     """A message that Meta reported as failed was delivered to another device; None when no failure is known."""
     if entry.wamid != wamid or entry.failure is None:
         return None

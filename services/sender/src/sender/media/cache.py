@@ -15,7 +15,7 @@ from common.http.uploads.capacity import Capacity
 from common.meta.call_ends import CallEnd
 from common.meta.media.rules import Kind, check_kind
 from common.meta.media.upload import LIFETIME, MediaClient
-from sender.media.failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
+from sender.media.failures import MediaFailure, NotReady, Unusable, failure_of, is_about_media
 from sender.media.links import Linked, Ready, links_of, with_uploads
 from sender.media.single_flight import SingleFlight
 from sender.media.store import CachedUpload, MediaStore, key_of
@@ -65,7 +65,7 @@ class MediaCache:
     async def prepared(self, request: SendRequest, phone_number_id: str, token: str) -> SendRequest:
         """The request with media ids in place of its links with `upload`; the same object when it has none.
 
-        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_outcomes.outcome_of`).
+        Raises a `MediaFailure`, whose outcome is that of `media_outcomes.outcome_of`.
         """
         links = _links(request)
         if not links:
@@ -87,7 +87,9 @@ class MediaCache:
                 (phone_number_id, kind, source), lambda: self._found(phone_number_id, token, kind, source)
             )
         except TimeoutError:
-            raise NotNow(MetaError(reason="media_uploading", details="the file is still on its way to Meta")) from None
+            raise NotReady(
+                MetaError(reason="media_uploading", details="the file is still on its way to Meta")
+            ) from None
 
     async def forget(self, phone_number_id: str, request: SendRequest, end: CallEnd) -> bool:
         """Forget the media ids of `request` (as it was before `prepared`) when `end` says that Meta may have lost them.

@@ -35,15 +35,15 @@ class Unusable(MediaFailure):
     """The link can never be used: too large, of a wrong type, missing, or not allowed."""
 
 
-class SourceAway(MediaFailure):
+class SourceUnavailable(MediaFailure):
     """The link's server did not deliver the file, but may do so later. Each try counts as an attempt."""
 
 
-class NotNow(MediaFailure):
+class NotReady(MediaFailure):
     """The file is being uploaded, or its state is not known: wait without counting an attempt."""
 
 
-class NotTaken(MediaFailure):
+class UploadRejected(MediaFailure):
     """Meta did not take the upload; `end` is how that call ended."""
 
     def __init__(self, end: CallEnd) -> None:
@@ -62,15 +62,15 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
         case FetchFailed(permanent=True):
             return Unusable(MetaError(reason="media_link_refused", details=_explained(error.reason)))
         case FetchFailed():
-            return SourceAway(MetaError(reason="media_link_unreachable", details=error.reason))
+            return SourceUnavailable(MetaError(reason="media_link_unreachable", details=error.reason))
         case TimeoutError():
-            return SourceAway(MetaError(reason="media_link_unreachable", details="timeout"))
+            return SourceUnavailable(MetaError(reason="media_link_unreachable", details="timeout"))
         case UploadFailed():
-            return NotTaken(error.end)
+            return UploadRejected(error.end)
         case Unavailable() | TooManyRequests():  # the latter: no room on the disk
-            return NotNow(MetaError(reason=error.error_code))
+            return NotReady(MetaError(reason=error.error_code))
         case OSError():  # the disk on which a file waits
-            return NotNow(MetaError(reason="media_not_stored", details=type(error).__name__))
+            return NotReady(MetaError(reason="media_not_stored", details=type(error).__name__))
         case _:
             return None
 

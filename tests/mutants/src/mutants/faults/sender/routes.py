@@ -46,8 +46,8 @@ FAULTS: Final = (
     Fault(
         "sender/route-number-any-chatbot",
         _ROUTES,
-        "        check_chatbot(request, chatbot_id)\n        told = await number_of",
-        "        told = await number_of",
+        "        check_chatbot(request, chatbot_id)\n        found = await number_of",
+        "        found = await number_of",
         (_TESTS_OF_ROUTES,),
         "a tenant reads the limits of another tenant's number",
     ),
