@@ -7,18 +7,15 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from common.contracts.accounts import AccountData
-from common.contracts.contacts import Contact
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
-from common.meta.broken_text import read_torn
 from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.errors import GraphFailure, Klass, Scope, classify
+from sender.delivery.meta_answer import acceptance_of
 from sender.delivery.scopes import APART, scope_of, subject_of
 from sender.journal.entry import Entry, State
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
@@ -37,7 +34,6 @@ _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _LEAST_SECONDS: Final = 0.5
-_MAX_WORD: Final = 64  # characters; Meta's longest `message_status` has 27
 _GRACE_SECONDS: Final = 1.0
 _CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
@@ -117,7 +113,7 @@ def after(
         wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _AWAY_CAP_SECONDS)
         return Defer(now + timedelta(seconds=wait), MetaError(reason="meta_unreachable", details=end.reason))
     if isinstance(end, Answered):
-        sent = _success(end)
+        sent = acceptance_of(end)
         if sent is not None:
             return sent
         failure = classify(end.status, end.body)
@@ -303,43 +299,3 @@ def _retry(error: MetaError, attempt: int, now: datetime) -> Retry | Dead:
 def _error(failure: GraphFailure) -> MetaError:
     said = ". Meta: ".join(text for text in (failure.advice, failure.details) if text)
     return MetaError(code=failure.code, reason=failure.rule.reason, title=failure.message, details=said or None)
-
-
-def _success(end: Answered) -> Sent | None:
-    if not 200 <= end.status < 300:
-        return None
-    try:
-        answer = read_torn(end.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
-    if answer.get("success") is True:
-        return Sent(None)
-    message = _first(answer, "messages")
-    wamid = message.get("id")
-    if not isinstance(wamid, str):
-        return None
-    contact = _contact(_first(answer, "contacts"), _text(message.get("group_id")))
-    state = (_text(message.get("message_status")) or "")[:_MAX_WORD] or None
-    return Sent(wamid, contact if contact.aliases() else None, state)
-
-
-def _contact(person: dict[str, Any], group_id: str | None) -> Contact:
-    """The recipient in the answer. For a send to a group `wa_id` is the id of the group (Meta, "Groups")."""
-    wa_id = (_text(person.get("wa_id")) or "").strip().removeprefix("+") or None
-    if group_id is None and wa_id is not None and not wa_id.isdigit():
-        group_id = wa_id
-    if group_id is not None:
-        return Contact(group_id=group_id)
-    return Contact(user_id=_text(person.get("user_id")), wa_id=wa_id)
-
-
-def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    items = answer.get(name)
-    first = items[0] if isinstance(items, list) and items else None
-    return first if isinstance(first, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
