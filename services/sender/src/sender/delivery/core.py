@@ -107,7 +107,7 @@ def after(
 
     - `repeatable`: sending it twice does no harm (a read mark), so it is never in doubt.
     - `strikes` counts how often in a row this conversation was deferred.
-    - `request` tells what a refusal concerns; None: the call was an upload for a message.
+    - `request` says what a refusal concerns; None: the call was an upload for a message.
     """
     if isinstance(end, NotSent):
         wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _AWAY_CAP_SECONDS)
