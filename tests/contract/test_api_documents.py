@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 
 from accounts.core import AccountRequest
-from sender.api.batch import Parsing, Wanted
-from sender.records.requests import parse
+from sender.api.batch import BatchItem, BatchParser
+from sender.records.parsing import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")
@@ -110,8 +110,8 @@ def test_the_examples_of_requests_would_be_taken(name):
         if name == "sendMessage":
             parse(body)
         else:
-            batch = Parsing(body)
-            assert all(isinstance(batch.item(place, "new-id"), Wanted) for place in range(len(batch)))
+            batch = BatchParser(body)
+            assert all(isinstance(batch.item(place, "new-id"), BatchItem) for place in range(len(batch)))
 
 
 def test_the_example_of_an_account_would_be_taken():

@@ -24,9 +24,9 @@ from common.kafka.consume.unfinished import UnfinishedSends
 from common.meta.client import Answered, Unclear
 from common.meta.media.upload import MediaClient, UploadFailed
 from common.mongo import Mongo
-from sender.app import Sender
-from sender.delivery.attempt import utc_now
-from sender.delivery.transitions import blank
+from sender.clock import utc_now
+from sender.delivery.transitions import new_entry
+from sender.journal.store import JournalStore
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingress", "conversation", "sender", "accounts")
@@ -167,10 +167,10 @@ def duplicate(key):
 
 
 def sent_already(patch):
-    entry = blank("j", "shop-bot", "order-17", "+49", utc_now())
+    entry = new_entry("j", "shop-bot", "order-17", "+49", utc_now())
     shown = example_of("cancelSend", 409, "not_cancellable")["details"]
     known = {"state": State.ACCEPTED, "wamid": shown["wamid"], "attempt": 1}
-    patch.setattr(Sender, "load", giving(type(entry)(**{**fields_of(entry), **known})))
+    patch.setattr(JournalStore, "load_one", giving(type(entry)(**{**fields_of(entry), **known})))
 
 
 def fields_of(entry):

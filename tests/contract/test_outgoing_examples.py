@@ -14,7 +14,8 @@ from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
 from graph_emulator.validation.message import check_message, check_read
 from sender.delivery.payloads import edge_of, payload
-from sender.records.requests import Job, Position, parse, read_record
+from sender.records.job import Job, Position
+from sender.records.parsing import parse, read_record
 
 TO = "+4915112345678"
 AT = Position("whatsapp-cloud-send", 2, 17)

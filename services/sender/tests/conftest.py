@@ -24,7 +24,8 @@ from common.kafka.clients import make_group_consumer, make_reader
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing, read_headers
 from common.security.callbacks import CallbackSettings
-from sender.app import Sender, build_app
+from sender.app import build_app
+from sender.service import Sender
 from sender.settings import Settings
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
@@ -278,7 +279,7 @@ def report(data, at):
 
 
 async def ready(sender):
-    return sender.group.ready and sender.accounts.ready and sender.statuses.ready
+    return sender.group.ready and sender.accounts.ready and sender.status_follower.ready
 
 
 async def eventually(condition, seconds=30.0):

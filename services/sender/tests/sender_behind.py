@@ -21,8 +21,8 @@ from sender.api.batch_route import Admission
 from sender.api.media import UploadLimits, media_route
 from sender.api.routes import send_router
 from sender.api.warnings import WarningFinder
-from sender.delivery.attempt import utc_now
-from sender.delivery.transitions import blank
+from sender.clock import utc_now
+from sender.delivery.transitions import new_entry
 from sender.journal.standing import Standings
 
 NUMBER = "200000000000001"
@@ -84,7 +84,7 @@ class Behind:
 
     async def cancel(self, chatbot, message_id):
         self.cancelled.append((chatbot, message_id))
-        return blank("j", chatbot, message_id, "", NOW)
+        return new_entry("j", chatbot, message_id, "", NOW)
 
     async def number_of(self, _chatbot):
         return None
@@ -110,7 +110,7 @@ class Behind:
         router = send_router(
             publisher=self,
             accounts=self.accounts,
-            advice=WarningFinder(
+            warning_finder=WarningFinder(
                 is_closed=self.closed, is_held=self.held.__contains__, load=self.load_all, now=utc_now
             ),
             standings=Standings(self.load, self.due_of, self.nowhere, self.nowhere, utc_now),

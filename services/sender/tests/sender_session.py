@@ -14,7 +14,7 @@ from common.contracts import sends, topics
 from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.telemetry.tenants import Tenants
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.limits.numbers import RateLimits
@@ -331,7 +331,7 @@ class ScheduleStore:
         self.events.append("put off")
         for send in sends:
             stands = self.sends.get(send.id)
-            if stands is None or send.again or stands.offset >= send.offset:
+            if stands is None or send.again or stands.record.offset >= send.record.offset:
                 self.sends[send.id] = send
         return [None] * len(sends)
 

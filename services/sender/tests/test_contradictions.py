@@ -5,8 +5,9 @@ import json
 import pytest
 
 from common.errors import InvalidInput
-from sender.api.batch import Parsing
-from sender.records.requests import Job, Position, parse, read_record
+from sender.api.batch import BatchParser
+from sender.records.job import Job, Position
+from sender.records.parsing import parse, read_record
 
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
 TEXT = {"type": "text", "text": {"body": "x"}}
@@ -37,7 +38,7 @@ def test_what_contradicts_something_else_is_named(fields, field):
     wrong = refused(fields)
     assert wrong["field"] == field
     assert wrong["message"]
-    item = Parsing(json.dumps({"messages": [{**GOOD, **fields}]}).encode()).item(0, "new")
+    item = BatchParser(json.dumps({"messages": [{**GOOD, **fields}]}).encode()).item(0, "new")
     assert item.details[0]["field"] == field
     job = read_record(Position("t", 0, 0), json.dumps({**GOOD, **fields}).encode(), {}, retried=False)
     assert isinstance(job, Job)

@@ -93,7 +93,7 @@ async def test_closing_gives_up_what_waits():
 
 async def test_where_there_is_company_the_next_batch_waits_for_more():
     store = Store()
-    group = GroupCommit(store.run, apart=0.2)
+    group = GroupCommit(store.run, interval=0.2)
     loop = asyncio.get_running_loop()
     for _ in range(3):
         store.gate.release()
@@ -124,7 +124,7 @@ FOREVER = 3_600.0
 
 async def test_lone_writes_are_not_delayed():
     store = Timed()
-    group = GroupCommit(store.run, apart=FOREVER)
+    group = GroupCommit(store.run, interval=FOREVER)
     async with asyncio.timeout(10):
         for number in range(20):
             await group.submit(number)
@@ -134,18 +134,18 @@ async def test_lone_writes_are_not_delayed():
 
 
 async def test_after_company_batches_begin_apart():
-    store, apart = Timed(), 0.1
-    group = GroupCommit(store.run, apart=apart)
+    store, interval = Timed(), 0.1
+    group = GroupCommit(store.run, interval=interval)
     for _ in range(4):
         assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [n * 10 for n in range(5)]
     assert [len(batch) for batch in store.batches] == [5] * 4
     between = [later - before for before, later in zip(store.began, store.began[1:], strict=False)]
-    assert min(between) >= apart / 2  # a busy machine may see a batch late, and so the next one sooner after it
+    assert min(between) >= interval / 2  # a busy machine may see a batch late, and so the next one sooner after it
 
 
 async def test_a_write_that_took_longer_than_that_delays_nobody_more():
     store = Store()
-    group = GroupCommit(store.run, apart=0.0)
+    group = GroupCommit(store.run, interval=0.0)
     first = [asyncio.create_task(group.submit(n)) for n in range(5)]
     await reached(lambda: store.batches)
     late = asyncio.create_task(group.submit(5))
@@ -158,7 +158,7 @@ async def test_a_write_that_took_longer_than_that_delays_nobody_more():
 
 async def test_what_fills_a_whole_batch_does_not_wait():
     store = Timed()
-    group = GroupCommit(store.run, max_size=5, apart=FOREVER)
+    group = GroupCommit(store.run, max_size=5, interval=FOREVER)
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(group.submit(n) for n in range(20))) == [n * 10 for n in range(20)]
     assert [len(batch) for batch in store.batches] == [5] * 4
@@ -167,7 +167,7 @@ async def test_what_fills_a_whole_batch_does_not_wait():
 
 async def test_closing_while_it_waits_for_company_ends_it():
     store = Timed()
-    group = GroupCommit(store.run, apart=FOREVER)
+    group = GroupCommit(store.run, interval=FOREVER)
     await asyncio.gather(*(group.submit(n) for n in range(5)))
     waiting = asyncio.create_task(group.submit(5))
     await asyncio.sleep(0)

@@ -9,8 +9,8 @@ from common.contracts import messages
 from common.contracts.envelope import encode
 from common.contracts.journal import State
 from common.contracts.messages import MetaError, StatusData
-from sender.delivery.reconcile import StatusReconciler, heard
-from sender.delivery.transitions import blank
+from sender.delivery.reconcile import StatusReconciler, transition_of
+from sender.delivery.transitions import new_entry
 from sender.journal.standing import shown
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -19,7 +19,7 @@ EXPIRED = MetaError(code=131047, title="Re-engagement message")
 
 
 def entry(state=State.ACCEPTED, **more):
-    made = blank("j", "bot", "m", "+491510000001", NOW, "1065")
+    made = new_entry("j", "bot", "m", "+491510000001", NOW, "1065")
     return replace(made, **{"state": state, "wamid": "w", "token": "old", "attempt": 1, **more})
 
 
@@ -116,9 +116,9 @@ async def test_what_was_delivered_all_the_same_has_not_failed():
     ids=["an earlier call's message", "failed before", "cancelled", "expired"],
 )
 def test_a_failure_of_what_meta_did_not_accept_in_this_call_says_nothing(standing):
-    assert heard(standing, status("failed"), token="new", now=LATER) is None
+    assert transition_of(standing, status("failed"), token="new", now=LATER) is None
 
 
 def test_a_failure_without_a_time_or_a_reason_is_one_all_the_same():
-    move = heard(entry(), status("failed", timestamp=None, error=None), token="new", now=LATER)
+    move = transition_of(entry(), status("failed", timestamp=None, error=None), token="new", now=LATER)
     assert (move.entry.failed_at, move.entry.failure.reason) == (LATER, "unknown")

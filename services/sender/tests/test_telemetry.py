@@ -20,12 +20,13 @@ from sender import telemetry
 from sender.delivery.payloads import payload
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item
-from sender.gauges import Readings
+from sender.gauges import SenderGauges
 from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.limits.rates import NumberRate
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent, StepResult
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 REQUEST = {"chatbotId": "fake-bot", "to": "+491510000001", "message": "hush", "messageId": "m1"}
@@ -168,7 +169,7 @@ async def test_a_chatbot_for_whom_nothing_waits_any_more_has_0_and_not_nothing()
         def numbers(self):
             return []
 
-    readings = Readings(worker, NoPaces(), CircuitBreaker(), Tenants(5))
+    readings = SenderGauges(worker, NoPaces(), CircuitBreaker(), Tenants(5))
     await readings.start()
     try:
         assert REGISTRY.get_sample_value("whatsapp_tenant_waiting_sends", {"chatbot_id": "bot-w"}) == 2
@@ -193,7 +194,7 @@ async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
     paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, max_running=10)
     for chatbot_id in ours:
         paces.number(chatbot_id)
-    readings = Readings(SimpleNamespace(sessions=[session]), paces, CircuitBreaker(), Tenants(10))
+    readings = SenderGauges(SimpleNamespace(sessions=[session]), paces, CircuitBreaker(), Tenants(10))
     await readings.start()
     try:
         assert count("whatsapp_number_tokens", chatbot_id="goes") == 80

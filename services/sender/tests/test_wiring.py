@@ -23,8 +23,9 @@ from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
-from sender.app import Sender, build_app
-from sender.delivery.attempt import utc_now
+from sender.app import build_app
+from sender.clock import utc_now
+from sender.service import Sender
 from sender.settings import Settings
 
 GIVEN = {
@@ -122,7 +123,7 @@ class Bench:
         return self.sender.group._make_consumer(self.sender.group._group)
 
     def status_consumer(self):
-        return self.sender.statuses._make_consumer(self.sender.statuses._group)
+        return self.sender.status_follower._make_consumer(self.sender.status_follower._group)
 
     def producer(self):
         return self.sender.group._parts.make_producer("group of sends-0")
@@ -165,7 +166,7 @@ PLACES = {
     "graph_upload_seconds": lambda b: is_all((b.sender.media_client._seconds, b.routed().limits.seconds), 63.0),
     "kafka_bootstrap_servers": lambda b: b.sender.publisher._settings is b.settings,
     "metrics_tenants": lambda b: (
-        (b.sender.tenants._most, b.tools.tenants, b.sender.readings._tenants) == (3, b.sender.tenants, b.sender.tenants)
+        (b.sender.tenants._most, b.tools.tenants, b.sender.gauges._tenants) == (3, b.sender.tenants, b.sender.tenants)
     ),
     "mongodb_database": lambda b: b.sender.mongo.database.name == "wiring",
     "mongodb_uri": lambda b: ("127.0.0.1", 9) in b.sender.mongo.client._topology_settings.seeds,
@@ -175,13 +176,13 @@ PLACES = {
     "sender_in_doubt_policy": lambda b: b.rules.in_doubt_resend is False,
     "sender_in_doubt_seconds": lambda b: b.rules.in_doubt_seconds == 31.0,
     "sender_journal_days": lambda b: b.sender.store._retention == timedelta(days=29),
-    "sender_max_in_flight": lambda b: (b.tools.limits.permits._free, b.sender.paces.max_running) == (777, 388),
-    "sender_messages_per_second": lambda b: (b.sender.paces.rate, b.sender.throughput._default) == (17.0, 17.0),
-    "sender_pair_pace": lambda b: b.sender.paces.pairs is None,
+    "sender_max_in_flight": lambda b: (b.tools.limits.permits._free, b.sender.rate_limits.max_running) == (777, 388),
+    "sender_messages_per_second": lambda b: (b.sender.rate_limits.rate, b.sender.throughput._default) == (17.0, 17.0),
+    "sender_pair_pace": lambda b: b.sender.rate_limits.pairs is None,
     "sender_park_seconds": lambda b: b.tools.limits.bounds.long_seconds == 5.5,
     "sender_pause_cap_seconds": lambda b: b.rules.pause_cap_seconds == 301.0,
     "sender_pause_seconds": lambda b: b.rules.pause_seconds == 32.0,
-    "sender_plan_weights": lambda b: b.sender.paces.weights == {"gold": 7.0, "tin": 2.0},
+    "sender_plan_weights": lambda b: b.sender.rate_limits.weights == {"gold": 7.0, "tin": 2.0},
     "sender_session_records": lambda b: (
         (
             b.tools.limits.bounds.total,
@@ -190,8 +191,10 @@ PLACES = {
         )
         == (2_200, 1_100, 110)
     ),
-    "sender_conversation_group": lambda b: b.sender.clock._stages[0][0] == "group of conversation",
-    "sender_status_group": lambda b: b.sender.statuses._group == b.sender.clock._stages[1][0] == "group of statuses",
+    "sender_conversation_group": lambda b: b.sender.doubt_clock._stages[0][0] == "group of conversation",
+    "sender_status_group": lambda b: (
+        b.sender.status_follower._group == b.sender.doubt_clock._stages[1][0] == "group of statuses"
+    ),
     "sender_spool_bytes": lambda b: (
         is_all((b.sender.media._spool, b.routed().limits.spool), b.sender.spool)
         and (b.sender.spool._most, b.sender.spool._each) == (300_000_001, 150_000_000)
@@ -238,12 +241,16 @@ async def test_the_limit_of_dead_letters_is_that_of_the_settings(monkeypatch):
         made.append(settings)
         return SimpleNamespace(note=lambda **_: None, probe=lambda: None)
 
-    monkeypatch.setattr("sender.app.DeadLetterLimit", keep)
+    monkeypatch.setattr("sender.service.DeadLetterLimit", keep)
     bench = Bench()
     assert made == [bench.settings]
     letters, sender = bench.tools.dead_letters, bench.sender
-    assert (letters._limit, letters._accounts, letters._tenants) == (sender.letters, sender.accounts, sender.tenants)
-    assert sender.group._on_probe == sender.letters.probe
+    assert (letters._limit, letters._accounts, letters._tenants) == (
+        sender.dead_letter_limit,
+        sender.accounts,
+        sender.tenants,
+    )
+    assert sender.group._on_probe == sender.dead_letter_limit.probe
     await bench.close()
 
 
@@ -261,15 +268,15 @@ async def test_the_policy_in_doubt(policy, resend):
 
 async def test_a_pace_per_recipient_is_kept_unless_that_is_switched_off():
     made = Bench(sender_pair_pace="learned")
-    assert made.sender.paces.pairs is not None
-    assert not made.sender.paces.pairs._strict
+    assert made.sender.rate_limits.pairs is not None
+    assert not made.sender.rate_limits.pairs._strict
     await made.close()
 
 
 @pytest.mark.parametrize("asked", ["strict", "true", "1", True])
 async def test_a_pace_per_recipient_can_be_kept_for_all_messages(asked):
     made = Bench(sender_pair_pace=asked)
-    assert made.sender.paces.pairs._strict
+    assert made.sender.rate_limits.pairs._strict
     await made.close()
 
 
@@ -282,7 +289,7 @@ def test_a_pace_per_recipient_that_is_none_is_refused(asked):
 @pytest.mark.parametrize(("asked", "begins"), [(80.0, 20.0), (5.0, 5.0)])
 async def test_a_number_begins_at_the_slowest_pace_that_meta_gives(asked, begins):
     made = Bench(sender_messages_per_second=asked)
-    assert (made.sender.paces.rate, made.sender.throughput._default) == (begins, asked)
+    assert (made.sender.rate_limits.rate, made.sender.throughput._default) == (begins, asked)
     await made.close()
 
 
@@ -308,8 +315,8 @@ async def test_each_status_tells_who_is_who_and_which_window_is_closed(known):
         id="e", type="message.status", version=1, occurred_at=utc_now(), recorded_at=utc_now(), correlation_id="c",
         data=status,
     )  # fmt: skip
-    await made.sender.statuses._handle([SimpleNamespace(value=encode(event), offset=1)])
-    assert made.sender.paces.persons.name_of("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
+    await made.sender.status_follower._handle([SimpleNamespace(value=encode(event), offset=1)])
+    assert made.sender.rate_limits.persons.name_of("bot|u:DE.1") == ("bot|p:4915112345678" if known else "bot|u:DE.1")
     assert set(made.sender.windows._refused) == {"15|u:DE.1", "15|p:4915112345678"}
     await made.close()
 
@@ -356,40 +363,46 @@ async def test_one_piece_of_work_is_a_partition_of_all_four_topics(still):
     assert group._topics == tuple(topic.name for topic in topics.SEND_FAMILY)
     assert {group._slot_of(SimpleNamespace(topic=name, partition=2)) for name in group._topics} == {"2"}
     assert group._parts.worker is still.sender.worker
-    assert still.sender.statuses._topics == (topics.MESSAGE_STATUS.name,)
-    assert still.sender.depth._topic == topics.SEND_DLQ.name
+    assert still.sender.status_follower._topics == (topics.MESSAGE_STATUS.name,)
+    assert still.sender.dlq_depth._topic == topics.SEND_DLQ.name
     assert (still.sender.accounts._topic, still.sender.accounts._history) == (topics.ACCOUNTS.name, True)
     assert (still.sender.numbers._topic, still.sender.numbers._history) == (topics.NUMBERS.name, False)
 
 
 async def test_a_step_works_with_the_parts_of_its_sender(still):
     sender, flow, tools = still.sender, still.tools.delivery, still.tools
-    names = ("accounts", "credentials", "graph", "media", "windows", "moves", "loads", "breaker")
+    names = ("accounts", "credentials", "graph", "media", "windows", "transitions", "loads", "breaker")
     assert [name for name in names if getattr(flow, name) is not getattr(sender, name)] == []
-    assert flow.on_rejected == sender.reports.report
-    assert flow.silence == sender.clock.silence
-    assert sender.clock._some is sender.watch.some
-    assert sender.clock._window.total_seconds() == still.rules.in_doubt_seconds
+    assert flow.on_rejected == sender.rejection_reports.report
+    assert flow.silence == sender.doubt_clock.silence
+    assert sender.doubt_clock._any_in_doubt is sender.doubt_watcher.any_in_doubt
+    assert sender.doubt_clock._window.total_seconds() == still.rules.in_doubt_seconds
     assert (tools.doubt_watcher, tools.parking_writers, tools.rate_limits) == (
-        sender.watch,
-        sender.parker,
-        sender.paces,
+        sender.doubt_watcher,
+        sender.parking_writers,
+        sender.rate_limits,
     )
     assert tools.recent_sends._store is sender.store
-    assert tools.virtual_clock.share_of == sender.paces.share_of
-    assert tools.scheduler_of == sender.scheduler.of_partition
+    assert tools.virtual_clock.share_of == sender.rate_limits.share_of
+    assert tools.scheduler_of == sender.schedule_writers.of_partition
     assert (sender.media._store, sender.media._client, sender.media._fetcher) == (
         sender.media_store,
         sender.media_client,
         sender.fetcher,
     )
     assert sender.throughput._store is sender.number_store
-    assert sender.paces.on_new == sender.throughput.ask
+    assert sender.rate_limits.on_new == sender.throughput.ask
 
 
 async def test_mongodb_is_written_with_majority_and_journal_and_read_from_the_primary(still):
     sender = still.sender
-    stores = (sender.store, sender.parker.store, sender.scheduler.store, sender.media_store, sender.number_store)
+    stores = (
+        sender.store,
+        sender.parking_writers.store,
+        sender.schedule_writers.store,
+        sender.media_store,
+        sender.number_store,
+    )
     for database in (sender.mongo.database, *(store._database for store in stores)):
         assert database.write_concern.document == {"w": "majority", "j": True}
         assert database.read_concern.level == "majority"
@@ -470,7 +483,7 @@ async def test_a_change_of_an_account_drops_its_token_asks_meta_and_releases_wha
     assert (list(sender.credentials._kept), released) == (["other"], ["b"])
     assert sender.throughput._due == {"b": 0.0, "other": 1e12}
     assert (sender._plan_of("b"), sender._plan_of("unknown")) == ("gold", "")
-    assert (sender.paces.share_of("b").weight, sender.paces.share_of("unknown").weight) == (7.0, 2.0)
+    assert (sender.rate_limits.share_of("b").weight, sender.rate_limits.share_of("unknown").weight) == (7.0, 2.0)
 
 
 async def test_news_of_a_number_reach_its_pace(bench):
@@ -507,9 +520,29 @@ async def test_all_indexes_are_created(bench, monkeypatch):
 
 async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypatch):
     sender, told = bench.sender, []
-    started = ("indexes", "accounts", "publisher", "throughput", "numbers", "watch", "clock", "statuses", "group")
-    started = (*started, "readings", "parked", "depth")
-    closed = ("mongo", "credentials", "graph", "moves", "loads", "parker", "scheduler", "reports", "media_client")
+    started = (
+        "indexes",
+        "accounts",
+        "publisher",
+        "throughput",
+        "numbers",
+        "doubt_watcher",
+        "doubt_clock",
+        "status_follower",
+        "group",
+    )
+    started = (*started, "gauges", "waiting_counts", "dlq_depth")
+    closed = (
+        "mongo",
+        "credentials",
+        "graph",
+        "transitions",
+        "loads",
+        "parking_writers",
+        "schedule_writers",
+        "rejection_reports",
+        "media_client",
+    )
     closed = (*closed, "fetcher", "media", "windows")
     for name in started:
         for verb in ("start", "stop"):
@@ -528,9 +561,9 @@ async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypa
     # Sessions end with what they need still there: clients, the journal, and the producers' Kafka.
     at = {what: place for place, what in enumerate(stops)}
     for needed in (
-        "stop statuses",
-        "stop watch",
-        "stop clock",
+        "stop status_follower",
+        "stop doubt_watcher",
+        "stop doubt_clock",
         "stop publisher",
         "stop accounts",
         *(f"close {n}" for n in closed),
@@ -539,7 +572,7 @@ async def test_what_reads_from_kafka_starts_last_and_stops_first(bench, monkeypa
     assert stops[-1] == "close mongo"
     assert at["close media"] < at["close fetcher"] < at["close media_client"]
     monkeypatch.undo()
-    for name in ("moves", "loads", "parker", "scheduler", "reports", "media"):
+    for name in ("transitions", "loads", "parking_writers", "schedule_writers", "rejection_reports", "media"):
         await real[name]()
 
 
@@ -566,7 +599,7 @@ async def health(monkeypatch):
     flags = dict.fromkeys(("sends", "accounts", "statuses"), True)
     monkeypatch.setattr(type(sender.group), "ready", property(lambda _: flags["sends"]))
     monkeypatch.setattr(type(sender.accounts), "ready", property(lambda _: flags["accounts"]))
-    monkeypatch.setattr(type(sender.statuses), "ready", property(lambda _: flags["statuses"]))
+    monkeypatch.setattr(type(sender.status_follower), "ready", property(lambda _: flags["statuses"]))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://s") as api:
         yield SimpleNamespace(api=api, sender=sender, flags=flags)
     for part in ("credentials", "media_client", "fetcher", "windows", "mongo", "graph"):

@@ -19,13 +19,14 @@ from common.security.digests import DigestKeys
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import read
 from conversation.store import ConversationStore
-from sender.delivery.transitions import blank, claim, fail_later, record
+from sender.delivery.transitions import claim, fail_later, new_entry, record
 from sender.journal.store import JournalStore
 from sender.media.store import CachedUpload, MediaStore, key_of
 from sender.outcomes import Dead, Defer, Sent
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 from sender.waiting.parked_store import Parked, ParkStore
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
+from sender.waiting.stored_record import StoredRecord
 
 ADA_PHONE, ADA_USER, ADA_NAME = "491510007001", "DE.13491208655302741918", "Ada Lovelace"
 ADA = Contact(user_id=ADA_USER, wa_id=ADA_PHONE, name=ADA_NAME, username="countess.ada")
@@ -39,6 +40,11 @@ CALLBACKS = Callbacks(DigestKeys({"test": b"c" * 32}, "test"))
 def request_to(name, to, chatbot):
     words = "bye" if to == f"+{BOB.wa_id}" else ADAS_WORDS[3]
     return {"chatbotId": chatbot, "to": to, "message": words, "messageId": name}
+
+
+def stored(request, offset, headers):
+    value = json.dumps(request).encode()
+    return StoredRecord(partition=0, topic="whatsapp-cloud-send", offset=offset, headers=headers, value=value)
 
 
 def wamid(contact, tail):
@@ -67,29 +73,25 @@ class World:
 
     async def sent(self, name, *outcomes, to=f"+{ADA_PHONE}", chatbot="bot"):
         """A send in the journal: claimed, and then what became of it."""
-        fresh = blank(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER, template="offer")
+        fresh = new_entry(journal_id(chatbot, name), chatbot, name, to, NOW, NUMBER, template="offer")
         steps = {"owner": "me", "now": NOW}
         move = claim(None, fresh, 1, phone_number_id=NUMBER, token=uuid.uuid4().hex, **steps)
-        (entry,) = await self.journal.move([move])
+        (entry,) = await self.journal.write([move])
         for outcome in outcomes:
-            (entry,) = await self.journal.move([record(entry, fresh, outcome, token=uuid.uuid4().hex, **steps)])
+            (entry,) = await self.journal.write([record(entry, fresh, outcome, token=uuid.uuid4().hex, **steps)])
         return entry
 
     async def park(self, name, to=f"+{ADA_PHONE}", chatbot="bot"):
         request = request_to(name, to, chatbot)
         sent = Parked(
-            id=journal_id(chatbot, name), token="t", partition=0, lane=lane_of(chatbot, to), group=chatbot, order=7,
-            due=1.0, in_doubt=False, strikes=0, topic="whatsapp-cloud-send", offset=7, headers={"message-id": name},
-            value=json.dumps(request).encode(),
+            id=journal_id(chatbot, name), token="t", lane=lane_of(chatbot, to), group=chatbot, order=7,
+            due=1.0, in_doubt=False, strikes=0, record=stored(request, 7, {"message-id": name}),
         )  # fmt: skip
         await self.parked.park([sent])
 
     async def schedule(self, name, to=f"+{ADA_PHONE}", chatbot="bot"):
         request = request_to(name, to, chatbot)
-        sent = Scheduled(
-            id=journal_id(chatbot, name), token="t", partition=0, due=9e9, topic="whatsapp-cloud-send", offset=8,
-            headers={}, value=json.dumps(request).encode(),
-        )  # fmt: skip
+        sent = Scheduled(id=journal_id(chatbot, name), token="t", due=9e9, record=stored(request, 8, {}))
         await self.scheduled.put([sent])
 
     async def fill(self):
@@ -105,7 +107,7 @@ class World:
             sent = await self.sent(name, outcome, to=to)
             if name == "m1":
                 said = MetaError(code=131026, title=ADA_PHONE, details=to)
-                await self.journal.move([fail_later(sent, sent.wamid, said, token="f", failed_at=NOW)])
+                await self.journal.write([fail_later(sent, sent.wamid, said, token="f", failed_at=NOW)])
         await self.sent("bobs", Sent("wamid.BOBS", BOB), to=f"+{BOB.wa_id}")
         for to in (f"+{ADA_PHONE}", ADA_USER, f"+{BOB.wa_id}"):
             await self.park(f"parked-{to}", to)

@@ -16,7 +16,7 @@ from common.kafka.clients import make_producer
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo, MongoSettings
-from sender.delivery.transitions import blank, claim
+from sender.delivery.transitions import claim, new_entry
 from sender.journal.store import JournalStore
 from wa.__main__ import main
 
@@ -88,8 +88,8 @@ async def test_what_has_been_sent_since_the_backup_is_known_again(journal, publi
         result(sends.CANCELLED, chatbot, "cancelled"),
         result(sends.IN_DOUBT, chatbot, "open", error=MetaError(reason="timeout")),
     )
-    fresh = blank(journal_id(chatbot, "claimed"), chatbot, "claimed", "+491510000001", NOW, NUMBER)
-    await journal.move([claim(None, fresh, 1, phone_number_id=NUMBER, owner="me", token="t", now=NOW)])
+    fresh = new_entry(journal_id(chatbot, "claimed"), chatbot, "claimed", "+491510000001", NOW, NUMBER)
+    await journal.write([claim(None, fresh, 1, phone_number_id=NUMBER, owner="me", token="t", now=NOW)])
     names = ("doubted", "claimed", "failed", "cancelled", "open")
     code, _ = await restore("--dry-run")
     assert (code, (await journal.load([journal_id(chatbot, "doubted")]))) == (0, [None])
@@ -105,9 +105,9 @@ async def test_what_has_been_sent_since_the_backup_is_known_again(journal, publi
     assert (entries["doubted"].wamid, entries["doubted"].contact, entries["doubted"].error) == ("wamid.D", ada, None)
     assert entries["failed"].error == failed
     # A producer that requests it again finds its end: a claim loses.
-    again = blank(journal_id(chatbot, "doubted"), chatbot, "doubted", "+491510000001", NOW, NUMBER)
+    again = new_entry(journal_id(chatbot, "doubted"), chatbot, "doubted", "+491510000001", NOW, NUMBER)
     wish = claim(None, again, 1, phone_number_id=NUMBER, owner="me", token="mine", now=NOW)
-    (standing,) = await journal.move([wish])
+    (standing,) = await journal.write([wish])
     assert (standing.state, standing.token != wish.won) == (State.ACCEPTED, True)
 
 

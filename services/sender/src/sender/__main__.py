@@ -12,6 +12,6 @@ if __name__ == "__main__":
             "sender",
             Settings,
             lambda settings: [(build_app(settings), settings.http_port)],
-            "Sends messages to WhatsApp: takes requests over HTTP and from Kafka, each once and in order.",
+            "Sends messages to WhatsApp: takes requests from HTTP and Kafka, and sends each once and in order.",
         )
     )

@@ -1,368 +1,44 @@
-"""The sender, put together."""
+"""The sender as an ASGI application: its routes and health checks."""
 
-import logging
 from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from litestar import Litestar
 
-from common.contracts import ids, topics
-from common.contracts.accounts import AccountChanged, AccountData
-from common.contracts.envelope import decode, decoder
-from common.contracts.journal import Entry
-from common.contracts.messages import StatusData
-from common.contracts.number_events import NumberNews
 from common.contracts.sends import SendRequest
 from common.http.auth import require
-from common.http.clients.accounts import CredentialsClient
-from common.http.clients.conversation import WindowsClient
 from common.http.exception_handlers import exception_handlers
-from common.http.fetch.fetcher import Fetcher
 from common.http.openapi import documents
 from common.http.request_metrics import measured
 from common.http.service.health import health_routes
-from common.http.service.lifespans import Lifespan, closing, running
 from common.http.uploads.capacity import Capacity
-from common.kafka.clients import make_group_consumer, make_transactional_producer
-from common.kafka.consume.at_least_once import Follower
-from common.kafka.consume.dlq_limit import DeadLetterLimit
-from common.kafka.consume.partition_group import PartitionGroup
-from common.kafka.consume.table import Table
-from common.kafka.consume.unfinished import UnfinishedSends
-from common.kafka.dlq_depth import DeadLetterDepth
-from common.kafka.produce.publisher import Publisher
-from common.meta.client import GraphClient
-from common.meta.errors import OPTED_OUT
-from common.meta.media.rules import MAX_BYTES as MAX_FILE_BYTES
-from common.meta.media.upload import MediaClient
-from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
-from common.mongo import Mongo
-from common.mongo.indexes import Indexes
-from common.telemetry.tenants import Tenants
 from sender.api.batch import Batch
 from sender.api.batch_route import Admission
 from sender.api.media import UploadLimits, media_route
 from sender.api.openapi import add_models
 from sender.api.routes import send_router
-from sender.api.warnings import WarningFinder, one_or_many
-from sender.cas_token import new_token
-from sender.delivery.attempt import Delivery, utc_now
-from sender.delivery.core import Rules
-from sender.delivery.doubt_clock import DoubtClock
-from sender.delivery.end_log import EndLog
-from sender.delivery.reconcile import DoubtWatcher, StatusReconciler
-from sender.delivery.token_rejections import RejectionReports
-from sender.delivery.transitions import blank, cancel
-from sender.dispatch.fair_queue import VirtualClock
-from sender.gauges import ParkedReadings, Readings
-from sender.group_commit import GroupCommit
-from sender.journal.opt_outs import OptOutStore
-from sender.journal.standing import Standings
-from sender.journal.store import JournalStore
-from sender.journal.transition import Transition
-from sender.limits.circuit_breaker import CircuitBreaker
-from sender.limits.numbers import RateLimits, RecentSends
-from sender.limits.opt_out_lookup import OptOutLookup
-from sender.limits.opt_outs import OptOuts
-from sender.limits.rates import Pairs
-from sender.limits.refusals import RefusedSubjects
-from sender.limits.service_window import CLOSED, ServiceWindows
-from sender.limits.store import NumberStore
-from sender.limits.throughput import Throughput
-from sender.media.cache import MediaCache
-from sender.media.store import MediaStore
+from sender.clock import utc_now
+from sender.service import Sender
 from sender.settings import Settings
-from sender.telemetry import timed
-from sender.waiting.parked_store import ParkStore
-from sender.waiting.parking import ParkingWriters
-from sender.waiting.scheduled_store import ScheduleStore
-from sender.waiting.scheduler import ScheduleWriters
-from sender.worker.dead_letters import DeadLetterCounts
-from sender.worker.parts import Limits, WorkerParts
-from sender.worker.permits import PrioritySemaphore
-from sender.worker.worker import SenderWorker
 
-log = logging.getLogger(__name__)
-
-_ACCOUNT = decoder(AccountChanged)
-_NUMBER = decoder(NumberNews)
-_STATUS_FAILED = "failed"
 _IDLE_SECONDS = 60.0
-_GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
-_APART_SECONDS = 0.05
-
-
-class Sender:
-    """Every part of the service, wired and not yet started."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.mongo = Mongo(settings)
-        self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
-        self.moves: GroupCommit[Transition, Entry] = GroupCommit(
-            timed("journal", self.store.move), apart=_APART_SECONDS
-        )
-        self.loads: GroupCommit[str, Entry | None] = GroupCommit(timed("load", self.store.load))
-        self.credentials = CredentialsClient(settings)
-        self.reports = RejectionReports(self.credentials)
-        self.graph = GraphClient(settings, max_in_flight=settings.sender_max_in_flight)
-        self.media_client = MediaClient(settings)
-        self.fetcher = Fetcher(settings)
-        self.media_store = MediaStore(self.mongo.database)
-        self.spool = _spool_of(settings)
-        self.media = self._make_media()
-        self.windows = ServiceWindows(WindowsClient(settings) if settings.windows_checked else None)
-        self.publisher = Publisher(settings)
-        self.accounts: Table[AccountData] = Table(
-            settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
-        )
-        self.watch = DoubtWatcher(self.store)
-        self.clock = DoubtClock(
-            settings,
-            conversation_group=settings.sender_conversation_group,
-            status_group=settings.sender_status_group,
-            some=self.watch.some,
-            window_seconds=settings.sender_in_doubt_seconds,
-            now=utc_now,
-        )
-        self.parker = ParkingWriters(ParkStore(self.mongo.database))
-        self.scheduler = ScheduleWriters(ScheduleStore(self.mongo.database))
-        self.letters = DeadLetterLimit(settings)
-        self.breaker = CircuitBreaker(on_close=self._meta_is_back)
-        self.refused = RefusedSubjects(self._taken_again)
-        self.opt_outs = OptOuts()
-        opt_out_store = OptOutStore(self.mongo.database)
-        self.opt_out_lookup = OptOutLookup(opt_out_store, self.opt_outs)
-        self.number_store = NumberStore(self.mongo.database)
-        self.paces = self._make_paces()
-        self.throughput = Throughput(
-            self.paces,
-            self.accounts,
-            self.credentials,
-            NumbersClient(settings),
-            self.number_store,
-            default=settings.sender_messages_per_second,
-        )
-        self.numbers: Table[NumberNews] = Table(
-            settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
-        )
-        self.tenants = Tenants(settings.metrics_tenants)
-        self.endings = EndLog()
-        self.unfinished = UnfinishedSends(settings, settings.sender_group)
-        self.worker = self._make_worker()
-        self.readings = Readings(self.worker, self.paces, self.breaker, self.tenants)
-        self.parked = ParkedReadings(self.mongo.database)
-        self.depth = DeadLetterDepth(settings, topics.SEND_DLQ.name)
-        self.statuses = Follower(
-            group=settings.sender_status_group,
-            topics=[topics.MESSAGE_STATUS.name],
-            make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=StatusReconciler(self.store, self.moves, self._status_seen, opt_out_store.note).handle,
-        )
-        self.group = PartitionGroup(
-            group=settings.sender_group,
-            topics=[topic.name for topic in topics.SEND_FAMILY],
-            make_consumer=partial(make_group_consumer, settings),
-            make_producer=partial(make_transactional_producer, settings),
-            worker=self.worker,
-            # Partition i of all four topics is one piece of work: one session, one transactional producer.
-            slot_of=lambda tp: str(tp.partition),
-            drain_seconds=settings.graph_total_seconds + 5.0,
-            on_probe=self.letters.probe,
-        )
-        self.indexes = Indexes(self._ensure_indexes)
-
-    def _make_media(self) -> MediaCache:
-        return MediaCache(
-            self.media_store,
-            self.media_client,
-            self.fetcher,
-            seconds=self.settings.fetch_seconds,
-            now=utc_now,
-            spool=self.spool,
-        )
-
-    def _make_worker(self) -> SenderWorker:
-        settings = self.settings
-        rules = Rules(
-            in_doubt_seconds=settings.sender_in_doubt_seconds,
-            in_doubt_resend=settings.sender_in_doubt_policy == "resend",
-            pause_seconds=settings.sender_pause_seconds,
-            pause_cap_seconds=settings.sender_pause_cap_seconds,
-            hold_seconds=settings.sender_hold_seconds,
-        )
-        flow = Delivery(
-            accounts=self.accounts,
-            credentials=self.credentials,
-            graph=self.graph,
-            media=self.media,
-            windows=self.windows,
-            moves=self.moves,
-            loads=self.loads,
-            rules=rules,
-            breaker=self.breaker,
-            on_rejected=self.reports.report,
-            callbacks=settings.callbacks(),
-            silence=self.clock.silence,
-            refused=self.refused,
-            opt_outs=self.opt_outs,
-            learn_opt_outs=self.opt_out_lookup.learn,
-            on_accepted=self.reports.works,
-        )
-        limits = Limits(
-            permits=PrioritySemaphore(settings.sender_max_in_flight),
-            bounds=settings.bounds(),
-            drain_seconds=settings.graph_total_seconds + 2.0,
-        )
-        return SenderWorker(
-            WorkerParts(
-                delivery=flow,
-                doubt_watcher=self.watch,
-                parking_writers=self.parker,
-                dead_letters=DeadLetterCounts(self.letters, self.accounts, self.tenants),
-                limits=limits,
-                rate_limits=self.paces,
-                virtual_clock=VirtualClock(self.paces.share_of),
-                recent_sends=RecentSends(self.store),
-                scheduler_of=self.scheduler.of_partition,
-                tenants=self.tenants,
-                end_log=self.endings,
-            )
-        )
-
-    def _make_paces(self) -> RateLimits:
-        settings = self.settings
-        return RateLimits(
-            self._plan_of,
-            settings.sender_plan_weights,
-            rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second),
-            # One number whose calls hang must not take them all.
-            max_running=max(1, settings.sender_max_in_flight // 2),
-            pairs=_pairs_of(settings),
-        )
-
-    def _plan_of(self, chatbot_id: str) -> str:
-        account = self.accounts.get(chatbot_id)
-        return account.plan if account is not None else ""
-
-    async def _ensure_indexes(self) -> None:
-        await self.store.ensure_indexes()
-        await self.parker.store.ensure_indexes()
-        await self.scheduler.store.ensure_indexes()
-        await self.media_store.ensure_indexes()
-        await self.number_store.ensure_indexes()
-
-    def _meta_is_back(self) -> None:
-        self.worker.meta_is_back()
-
-    def _taken_again(self, chatbot_id: str, subject: str | None) -> None:
-        self.worker.taken_again(chatbot_id, subject)
-
-    def _account_changed(self, chatbot_id: str, _: AccountData | None) -> None:
-        self.credentials.drop(chatbot_id)
-        self.throughput.account_changed(chatbot_id)
-        self.refused.release(chatbot_id)
-        self.worker.account_changed(chatbot_id)
-
-    def _number_changed(self, _: str, news: NumberNews | None) -> None:
-        if news is not None:
-            self.throughput.heard(news)
-
-    def _status_seen(self, status: StatusData) -> None:
-        failed_with = status.error.code if status.status == _STATUS_FAILED and status.error is not None else None
-        if failed_with == OPTED_OUT:
-            self.opt_outs.failed(status.journal_id or "", utc_now())
-        if status.chatbot_id is not None:
-            self.paces.learn_contact(status.chatbot_id, None, status.contact)
-        if failed_with == CLOSED and status.phone_number_id and status.contact and status.timestamp:
-            self.windows.failed(status.phone_number_id, status.contact, status.timestamp, utc_now())
-
-    def lifespans(self) -> list[Lifespan]:
-        """In the order of starting; stopping is the reverse, so what reads from Kafka ends first."""
-        return [
-            closing(self.mongo.close),
-            closing(
-                self.credentials.close,
-                self.graph.close,
-                self.moves.close,
-                self.loads.close,
-                self.parker.close,
-                self.scheduler.close,
-                self.reports.close,
-                self.media_client.close,
-                self.fetcher.close,
-                self.media.close,
-                self.windows.close,
-                self.opt_out_lookup.close,
-                self.endings.close,
-                self.unfinished.close,
-            ),
-            running(
-                self.indexes,
-                self.accounts,
-                self.publisher,
-                self.throughput,
-                self.numbers,
-                self.watch,
-                self.clock,
-                self.statuses,
-                self.group,
-                self.readings,
-                self.parked,
-                self.depth,
-            ),
-        ]
-
-    async def load(self, journal_id: str) -> Entry | None:
-        """One journal entry, for the API. Raises `Unavailable`."""
-        (entry,) = await self.store.load([journal_id])
-        return entry
-
-    def standings(self) -> Standings:
-        """How sends stand, for the API."""
-        scheduled, parked = self.scheduler.store.due_of, self.parker.store.wait_of
-        return Standings(self.load, scheduled, parked, self.unfinished.find, utc_now)
-
-    def advice(self) -> WarningFinder:
-        """What `POST /send` warns of."""
-        is_closed, is_held = self.windows.is_closed, self.worker.is_held
-        return WarningFinder(
-            is_closed=is_closed, is_held=is_held, load=one_or_many(self.loads.submit, self.store.load), now=utc_now
-        )
-
-    async def cancel(self, chatbot_id: str, message_id: str) -> Entry:
-        """Have a send never sent, if it is not too late: its entry says which. Raises `Unavailable`."""
-        journal_id = ids.journal_id(chatbot_id, message_id)
-        entry = await self.load(journal_id)
-        while True:
-            fresh = blank(journal_id, chatbot_id, message_id, "", utc_now())
-            move = cancel(entry, fresh, token=new_token(), now=utc_now())
-            if move is None:
-                assert entry is not None  # noqa: S101  # what nobody has touched can be cancelled
-                return entry
-            entry = await self.moves.submit(move)
-            if entry.token == move.won:
-                await self.scheduler.store.hasten(journal_id)
-                return entry
 
 
 def build_app(settings: Settings) -> Litestar:
-    """The service as an ASGI app; nothing is contacted before its lifespan begins."""
+    """The service as an ASGI app. It contacts nothing before its lifespan begins."""
     sender = Sender(settings)
     router = send_router(
         publisher=sender.publisher,
         accounts=sender.accounts,
         standings=sender.standings(),
-        advice=sender.advice(),
-        cancel=sender.cancel,
+        warning_finder=sender.warning_finder(),
+        cancel=sender.cancellation.cancel,
         number_of=sender.number_store.of_chatbot,
         media=media_route(
             client=sender.media_client,
             accounts=sender.accounts,
             credentials=sender.credentials,
-            on_rejected=sender.reports.report,
+            on_rejected=sender.rejection_reports.report,
             limits=UploadLimits(
                 seconds=settings.graph_upload_seconds,
                 places=Capacity(settings.sender_uploads, "uploads", each=settings.sender_uploads_of_chatbot),
@@ -381,7 +57,7 @@ def build_app(settings: Settings) -> Litestar:
             "publisher": sender.publisher.reachable,
             "sends": _now(lambda: sender.group.ready),
             "accounts": _now(lambda: sender.accounts.ready),
-            "statuses": _now(lambda: sender.statuses.ready),
+            "statuses": _now(lambda: sender.status_follower.ready),
         },
         alive=lambda: sender.group.stuck_seconds() < _IDLE_SECONDS,
     )
@@ -395,16 +71,6 @@ def build_app(settings: Settings) -> Litestar:
     )
     add_models(app, SendRequest, Batch)
     return app
-
-
-def _pairs_of(settings: Settings) -> Pairs | None:
-    pace = settings.sender_pair_pace
-    return None if pace == "off" else Pairs(strict=pace == "strict")
-
-
-def _spool_of(settings: Settings) -> Capacity:
-    each = max(MAX_FILE_BYTES, settings.sender_spool_bytes // 2)
-    return Capacity(settings.sender_spool_bytes, "bytes of uploads", each=each)
 
 
 def _now(check: Callable[[], bool]) -> Callable[[], Any]:

@@ -1,4 +1,4 @@
-"""The tokens of compare-and-set: a new one with every write."""
+"""The tokens of compare-and-set: each write has a new one."""
 
 import uuid
 from itertools import count
@@ -8,5 +8,5 @@ _counter = count()
 
 
 def new_token() -> str:
-    """Never given before, by this or by any other process; cheaper than asking the kernel for a UUID each time."""
+    """A token that no process has used before. Cheaper than a UUID from the kernel for each write."""
     return f"{_prefix}-{next(_counter):x}"

@@ -1,4 +1,4 @@
-"""What the sender can say at any moment: what waits, at what pace, and whether Meta is there."""
+"""The gauges of the sender: sends that wait, rates of numbers, and whether Meta is down."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ _EVERY_SECONDS: Final = 15.0
 _KINDS: Final = {"parked": PARKED, "scheduled": SCHEDULED}
 
 
-class Readings:
+class SenderGauges:
     """The gauges of a process's sessions, from `start` to `stop`."""
 
     def __init__(self, worker: SenderWorker, paces: RateLimits, breaker: CircuitBreaker, tenants: Tenants) -> None:
@@ -35,7 +35,7 @@ class Readings:
         self._told: set[str] = set()
 
     async def start(self) -> None:
-        """Answer from now on."""
+        """Register the gauges."""
         self._removes = [
             metrics.SENDS_WAITING.add(self._by_state),
             metrics.TENANT_WAITING.add(self._by_tenant),
@@ -46,7 +46,7 @@ class Readings:
         ]
 
     async def stop(self) -> None:
-        """Say nothing any more."""
+        """Remove the gauges."""
         for remove in self._removes:
             remove()
         self._removes = []
@@ -60,7 +60,7 @@ class Readings:
         return [(("in_flight",), in_flight), (("ready",), ready), (("in_doubt",), in_doubt), (("blocked",), blocked)]
 
     def _by_tenant(self) -> Values:
-        """Also of those for whom nothing waits any more: a series that ends tells Prometheus nothing."""
+        """Includes tenants for whom nothing waits now, because Prometheus cannot see the end of a series."""
         waiting: Counter[str] = Counter(dict.fromkeys(self._told, 0))
         for session in self._worker.sessions:
             for tenant, count in session.lanes.memory.by_tenant().items():
@@ -74,9 +74,9 @@ class Readings:
         return [((), sum(session.lanes.holds.refused_count(now) for session in self._worker.sessions))]
 
     def _by_number(self, value: Callable[..., float]) -> Values:
-        """Of those that have a name of their own: a pace of all others together would say nothing.
+        """Only numbers with a label of their own, because the sum of the other rates would mean nothing.
 
-        And of those that are ours now. The pace of a number that has gone to another process is kept, and seems full.
+        And only numbers of this process: the rate of a number that another process owns now is kept and looks full.
         """
         now, sessions = time.time(), self._worker.sessions
         for chatbot_id, pace in self._paces.numbers():
@@ -84,8 +84,8 @@ class Readings:
                 yield (chatbot_id,), value(pace, now)
 
 
-class ParkedReadings:
-    """How many sends wait in MongoDB, looked up now and then: of all senders together, so each says the same."""
+class WaitingCounts:
+    """How many sends wait in MongoDB, counted now and then. It covers all senders, so each reports the same."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -110,7 +110,7 @@ class ParkedReadings:
     async def _look(self) -> None:
         try:
             for kind, collection in _KINDS.items():
-                # From the collection's metadata: counting a backlog of millions would cost as much as reading it.
+                # From the collection's metadata, because counting millions costs as much as reading them.
                 self._counts[kind] = await self._database[collection].estimated_document_count()
         except MongoError as error:
-            log.info("parked sends cannot be counted", extra={"error": repr(error)})
+            log.info("could not count parked sends", extra={"error": repr(error)})

@@ -1,4 +1,4 @@
-"""Group commit: many small durable writes at the price of one."""
+"""Group commit: many small durable writes for the cost of one."""
 
 import asyncio
 import logging
@@ -20,25 +20,29 @@ _PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between tries while the store 
 class GroupCommit(Generic[K, V]):
     """Gathers concurrent `submit`s: while one batch is being written, the next one fills.
 
-    `run` takes a batch and returns one answer per item, in order. When it raises `Unavailable`, the same batch is
-    tried again until it succeeds, so `run` must be harmless to repeat; any other error goes to all who wait for the
-    batch. So a lone write is not delayed, and the batch grows with the load. A batch has its price, however small:
-    where there is company, `apart` seconds are waited for more of it, from the beginning of a batch to the next.
+    A lone write is not delayed, and batches grow with the load. Under load, `interval` seconds pass between the starts
+    of two batches, because each batch has a fixed cost.
+
+    **Invariants:**
+
+    - `run` takes a batch and returns one answer per item, in order.
+    - When `run` raises `Unavailable`, the same batch is tried again until it succeeds, so `run` must be harmless to
+      repeat. Any other error goes to all callers of the batch.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500, apart: float = 0.0
+        self, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]], *, max_size: int = 500, interval: float = 0.0
     ) -> None:
         self._run = run
         self._max_size = max_size
-        self._apart = apart
+        self._interval = interval
         self._pending: list[tuple[K, asyncio.Future[V]]] = []
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(self, item: K) -> V:
         """The answer for `item`, once its batch is done."""
-        # The loop is asked for once: in Python 3.11 each asking is a system call (getpid).
+        # Get the loop once: in Python 3.11 each call of get_running_loop is a system call (getpid).
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[V] = loop.create_future()
         self._pending.append((item, future))
@@ -47,7 +51,7 @@ class GroupCommit(Generic[K, V]):
         return await future
 
     async def close(self) -> None:
-        """Give up what is still waiting: whoever has not gone by then is cancelled."""
+        """Cancel the writes that still wait, and their callers."""
         await cancel([self._task])
         for _, future in self._pending:
             future.cancel()
@@ -57,12 +61,12 @@ class GroupCommit(Generic[K, V]):
         while self._pending:
             began = clock()
             batch, self._pending = self._pending[: self._max_size], self._pending[self._max_size :]
-            # Nobody waits for a cancelled item any more, and nobody may act on it.
+            # A cancelled item has no caller, so it must not take effect.
             batch = [(item, future) for item, future in batch if not future.done()]
             if batch:
                 await self._settle(batch)
             if len(batch) > _FEW and len(self._pending) < self._max_size:
-                await asyncio.sleep(began + self._apart - clock())
+                await asyncio.sleep(began + self._interval - clock())
 
     async def _settle(self, batch: list[tuple[K, "asyncio.Future[V]"]]) -> None:
         try:
@@ -84,6 +88,8 @@ class GroupCommit(Generic[K, V]):
             try:
                 return await self._run(items)
             except Unavailable as error:
-                log.warning("a batch is tried again", extra={"items": len(items), "error": error.message})
+                log.warning(
+                    "a batch was not written; trying again", extra={"items": len(items), "error": error.message}
+                )
             await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1

@@ -1,4 +1,4 @@
-"""What can be decided about a send: `Call` Meta, or one of the six outcomes that a step ends in."""
+"""The decisions about a send: `Call` Meta, or end the step with one of six outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +10,14 @@ from common.contracts.messages import MetaError
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Ask Meta, as attempt number `attempt` (1 is the first)."""
+    """Call Meta, as attempt number `attempt` (1 is the first)."""
 
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Meta took it. A read mark has no `wamid`; `message_status` is Meta's word for what it does with the message."""
+    """Meta accepted it. A read mark has no `wamid`. `message_status` is that of Meta's answer."""
 
     wamid: str | None
     contact: Contact | None = None
@@ -26,7 +26,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Meta did not take it; try again at `due`. `attempt` is the one that failed."""
+    """The call failed and counts; try again at `due`. `attempt` is the number of the failed call."""
 
     due: datetime
     error: MetaError
@@ -35,7 +35,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """It ends here, in one of the states that are ends. A `letter` goes to the dead-letter queue."""
+    """The send ends without success, in `state`. A `letter` goes to the dead-letter queue."""
 
     error: MetaError
     letter: bool = False
@@ -44,7 +44,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Meta may have it: wait for a status until `until`."""
+    """Meta may have the message: wait for a status until `until`."""
 
     until: datetime
     error: MetaError | None = None
@@ -54,9 +54,10 @@ class InDoubt:
 class Hold:
     """The whole number waits: `base` seconds, doubled each time in a row, at most `cap`.
 
-    With `apart` it is not the number that waits, but the template or kind of the message that was refused. `rejected`
-    is set when Meta refuses the access token, which its owner should learn; `refused` when Meta refuses the number as a
-    whole: its token, its account, or itself. Other waits pass by themselves.
+    - `apart`: only the template or kind of the message that was refused waits, and not the number.
+    - `rejected`: Meta refuses the access token; the sender reports this to accounts.
+    - `refused`: Meta refuses the number as a whole: its token, its account, or the number itself. Other waits end by
+      themselves.
     """
 
     base: float
@@ -68,7 +69,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now, and it does not count: this conversation waits until `until`, with `hold` the whole number does."""
+    """Wait without counting an attempt: this conversation waits until `until`; with `hold` the whole number waits."""
 
     until: datetime
     error: MetaError | None = None
@@ -77,9 +78,9 @@ class Defer:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Not before `due`, because Meta refuses its template or kind: it leaves its conversation until then.
+    """Meta refuses its template or kind (`subject`): it leaves its conversation until `due`.
 
-    `subject` names that. `news` says that its producer should learn of it: the first time, and when the wait doubles.
+    `news`: its producer should be told, which is so for the first wait and whenever the wait has doubled.
     """
 
     due: datetime
@@ -93,10 +94,11 @@ Outcome = Sent | Retry | Dead | InDoubt | Defer | Apart
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What came of a step: the outcome and the entry as it stands (None: there is none).
+    """The result of a step: the outcome, and the journal entry after it (None: there is none).
 
-    `recorded` says whether this step wrote the outcome down (it may have stood there), `answered` whether Meta spoke.
-    `contested` says that another session works on the same send: it may have our partition.
+    - `recorded`: this step wrote the outcome to the journal; otherwise it was there before.
+    - `answered`: Meta answered the call.
+    - `contested`: another session works on the same send, and may own our partition.
     """
 
     outcome: Outcome

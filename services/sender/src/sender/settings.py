@@ -17,7 +17,7 @@ from common.mongo.client import MongoSettings
 from common.security.callbacks import CallbackSettings
 from common.security.samples import refuse_samples
 from sender.api.batch import MAX_BYTES
-from sender.delivery.attempt import CLAIM_FRESH_SECONDS
+from sender.delivery.core import CLAIM_FRESH_SECONDS
 from sender.dispatch.model import Bounds
 from sender.limits.rates import DEFAULT_RATE
 
@@ -40,7 +40,7 @@ class Settings(
     DeadLetterSettings,
     CallbackSettings,
 ):
-    """Everything that can be chosen; the defaults are for production."""
+    """All settings of the sender; the defaults are for production."""
 
     sender_group: Annotated[str, Field(description="consumer group of the send topics")] = "sender"
     sender_status_group: Annotated[str, Field(description="consumer group of message-status")] = "sender-status"
@@ -51,33 +51,33 @@ class Settings(
         int, Field(ge=1, description="sends under way at one time, per process; each has its own call")
     ] = 1_024
     sender_session_records: Annotated[
-        int, Field(ge=4, description="messages in memory per partition; what is more waits in MongoDB")
+        int, Field(ge=4, description="messages in memory per partition; further ones wait in MongoDB")
     ] = 2_000
     sender_park_seconds: Annotated[
-        float, Field(gt=0, description="what waits longer than this waits in MongoDB, not in memory")
+        float, Field(gt=0, description="a message that waits longer than this is moved from memory to MongoDB")
     ] = 5.0
     sender_in_doubt_seconds: Annotated[
-        float, Field(gt=0, description="how long Meta has to be silent about a send whose answer was lost")
+        float, Field(gt=0, description="how long Meta must be silent about a send whose answer was lost")
     ] = 30.0
     sender_in_doubt_policy: Annotated[
-        Literal["resend", "fail"], Field(description="what to do when no status came in that time")
+        Literal["resend", "fail"], Field(description="what happens when no status came in that time")
     ] = "resend"
     sender_pause_seconds: Annotated[
-        float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; it doubles")
+        float, Field(gt=0, description="first pause of a number whose token or account Meta refuses; the pause doubles")
     ] = 30.0
     sender_pause_cap_seconds: Annotated[float, Field(gt=0, description="longest such pause")] = 300.0
     sender_hold_seconds: Annotated[
         float, Field(gt=0, description="how long a message waits while Meta refuses it; then it ends as failed")
     ] = 86_400.0
     sender_messages_per_second: Annotated[
-        float, Field(gt=0, description="messages of one number per second, where Meta has told no other limit")
+        float, Field(gt=0, description="messages of one number per second, unless Meta reports another limit")
     ] = DEFAULT_RATE
     sender_pair_pace: Annotated[
         Literal["learned", "strict", "off"],
         BeforeValidator(pair_pace_of),
         Field(
-            description="Meta's limit per recipient (1 message in 6 s, 45 at once): kept after Meta has refused one,"
-            " and by campaigns; strict: kept by all; off: left to Meta"
+            description="Meta's limit per recipient (1 message in 6 s, 45 at once). learned: obeyed by campaigns, and"
+            " after Meta has refused a message; strict: obeyed by all; off: left to Meta"
         ),
     ] = "learned"
     sender_plan_weights: Annotated[
@@ -88,7 +88,7 @@ class Settings(
         ),
     ] = Field(default_factory=lambda: {"free": 1.0, "standard": 4.0, "premium": 16.0})
     sender_batch_bytes: Annotated[
-        int, Field(ge=MAX_BYTES, description="bytes of batches worked on at one time, per process; beyond: 429")
+        int, Field(ge=MAX_BYTES, description="bytes of batches under way at one time, per process; beyond: 429")
     ] = 16 * 1024 * 1024
     sender_uploads: Annotated[
         int, Field(ge=1, description="uploads to `/media` at one time, per process; beyond: 429")
@@ -98,7 +98,7 @@ class Settings(
         int,
         Field(
             ge=MAX_FILE_BYTES,
-            description="bytes of files without a told length that wait on disk, per process; half for one number",
+            description="bytes of files of unknown length that wait on disk, per process; half for one number",
         ),
     ] = 512 * 1024 * 1024
     sender_journal_days: Annotated[
@@ -106,7 +106,7 @@ class Settings(
     ] = 30
 
     def bounds(self) -> Bounds:
-        """What the lanes of a partition may hold: no chatbot fills it alone, and no conversation its chatbot's part."""
+        """The limits of a partition's lanes: no chatbot may fill it alone, and no conversation its chatbot's part."""
         total = self.sender_session_records
         return Bounds(
             lane=max(1, total // 20),
@@ -118,7 +118,7 @@ class Settings(
 
     @model_validator(mode="after")
     def _window_outlasts_calls(self) -> Self:
-        """A predecessor that was cut off may still be calling; nobody may send again before that has ended."""
+        """A previous owner that was cut off may still be calling, so the doubt window must outlast that call."""
         least = CLAIM_FRESH_SECONDS + self.graph_total_seconds
         if self.sender_in_doubt_seconds <= least:
             raise ValueError(

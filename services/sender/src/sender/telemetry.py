@@ -1,8 +1,8 @@
-"""What the sender tells of sends: outcomes, times, and the spans of those that are followed.
+"""Metrics and traces of sends: outcomes, times, and the spans of sampled sends.
 
-A followed send has one span for each step ("process <topic>", from the step's beginning to its end), and within it the
-journal's claim, the call to Meta, and the sending of each record that it leads to. Waiting for a turn, a retry or a
-pace is the gap before it.
+A sampled send has one span for each step ("process <topic>", from the start of the step to its end). Within it are the
+claim in the journal, the call to Meta, and the sending of each resulting record. The gap before a step is the wait for
+a turn, a retry or a rate limit.
 """
 
 import time
@@ -19,7 +19,7 @@ from common.telemetry.spans import SpanKind
 from common.telemetry.tenants import Tenants
 from common.telemetry.trace_context import Trace
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Outcome, Retry, Sent, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,15 +29,15 @@ _OK: Final = metrics.GRAPH_ANSWERS.labels("ok")
 _ACCEPTED: Final = metrics.SENDS.labels("accepted", "")
 _TO_META: Final = "POST /{phone_number_id}/messages"
 _REASONS: Final = 100
-"""How many reasons have a name of their own; there are some thirty."""
+"""How many reasons get a label of their own; there are some thirty."""
 
 _known_reasons: set[str] = set()
 
 
 class GraphCall:
-    """One call to Meta, from here to `ended`. `trace` is its span, None when the send is not followed.
+    """One call to Meta, from its construction to `ended`. `trace` is its span, None when the send is not sampled.
 
-    What was `held`, for it was deferred or Meta was away, is late for another reason than a retry's: it is not timed.
+    `held`: it was deferred or Meta was down. Its delay does not count as that of a retry.
     """
 
     __slots__ = ("_attempt", "_began", "_job", "trace")
@@ -52,11 +52,11 @@ class GraphCall:
 
     @property
     def traceparent(self) -> str | None:
-        """What statuses are to continue."""
+        """The trace that statuses of this send continue."""
         return self.trace.traceparent if self.trace is not None else None
 
     def ended(self, end: CallEnd, outcome: Outcome) -> None:
-        """How it ended, and what that means."""
+        """Record the end of the call, and its outcome."""
         now = time.time_ns()
         child = _ANSWERED if isinstance(end, Answered) else _NOT_SENT if isinstance(end, NotSent) else _UNCLEAR
         child.observe((now - self._began) / 1e9, {"trace_id": self.trace.trace_id} if self.trace else None)
@@ -79,14 +79,14 @@ class GraphCall:
 
 
 def note_claim(job: Job, began_ns: int) -> None:
-    """The claim is in the journal."""
+    """Record the span of a claim."""
     if job.trace.sampled and spans.active():
         about: spans.Attributes = {"db.system.name": "mongodb", "db.collection.name": "send_journal"}
         spans.record("mongodb journal", job.trace.child(), SpanKind.CLIENT, began_ns, time.time_ns(), about)
 
 
 def note_step(job: Job, step: StepResult, tenants: Tenants, group: str, began_ns: int) -> None:
-    """A step of a send has ended. A send that had ended before, and is only read again, is not counted again."""
+    """Count the end of a step. A send that had ended before, and was only read again, is not counted again."""
     outcome, now = step.outcome, time.time_ns()
     if step.recorded or isinstance(outcome, Defer):
         name = outcome_name(outcome)
@@ -120,12 +120,12 @@ def _record_step(job: Job, outcome: Outcome, group: str, began_ns: int, now: int
 
 
 def note_letter(error: MetaError | None, tenant: str, tenants: Tenants) -> None:
-    """A send of a tenant, or a record that asks for none, becomes a dead letter."""
+    """Count a dead letter: a send of a tenant, or an unreadable record."""
     metrics.DEAD_LETTERS.labels(topics.SEND_DLQ.name, reason_of(error), tenants.name(tenant)).inc()
 
 
 def note_request(trace: Trace, route: str, began_ns: int) -> None:
-    """A request over HTTP was answered: its records are on the topic."""
+    """Record the span of an HTTP request whose records are on the topic."""
     about: spans.Attributes = {"http.request.method": "POST", "http.route": route, "http.response.status_code": 200}
     spans.record(f"POST {route}", trace, SpanKind.SERVER, began_ns, time.time_ns(), about)
 
@@ -133,7 +133,7 @@ def note_request(trace: Trace, route: str, began_ns: int) -> None:
 def timed(
     operation: str, run: Callable[[Sequence[K]], Awaitable[Sequence[V]]]
 ) -> Callable[..., Awaitable[Sequence[V]]]:
-    """`run`, with the time that each of its batches takes."""
+    """`run`, with a metric of the time that each batch takes."""
     histogram = metrics.MONGO_SECONDS.labels(operation)
 
     async def measured(items: Sequence[K]) -> Sequence[V]:
@@ -144,7 +144,7 @@ def timed(
 
 
 def outcome_name(outcome: Outcome) -> str:
-    """In the words of statuses."""
+    """The label of an outcome, in the words of the statuses."""
     match outcome:
         case Sent():
             return "accepted"
@@ -161,7 +161,7 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def reason_of(error: MetaError | None) -> str:
-    """Why, as a label: Meta's documented code, or a reason of ours, of which there are few."""
+    """The label of an error: Meta's documented code, or one of our few reasons."""
     if error is None:
         return ""
     if error.code is not None:

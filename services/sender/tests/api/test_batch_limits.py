@@ -8,7 +8,7 @@ import pytest
 from sender_behind import BASE, GOOD, Behind
 
 from common.errors import InvalidInput
-from sender.api.batch import MAX_BYTES, MAX_REPORTED, Parsing
+from sender.api.batch import MAX_BYTES, MAX_REPORTED, BatchParser
 from sender.records.limits import check_batch
 
 BATCH = f"{BASE}/send/batch"
@@ -57,7 +57,7 @@ EXPLODING = {
 def test_what_grows_when_it_is_decoded_is_refused_before(name):
     began = time.perf_counter()
     with pytest.raises(InvalidInput, match="more than 250000"):
-        Parsing(EXPLODING[name])
+        BatchParser(EXPLODING[name])
     assert time.perf_counter() - began < 1.0
 
 
@@ -78,7 +78,7 @@ def test_what_stands_in_a_text_does_not_count_and_takes_no_time(name):
 
 def test_texts_full_of_separators_are_fine():
     message = {**GOOD, "message": '{[,"' * 1_000}
-    parsing = Parsing(json.dumps({"messages": [message] * 500}).encode())
+    parsing = BatchParser(json.dumps({"messages": [message] * 500}).encode())
     assert [parsing.item(place, "id").message_id for place in range(len(parsing))] == ["id"] * 500
 
 

@@ -10,9 +10,10 @@ from common.contracts.accounts import ACTIVE, AccountData
 from common.contracts.journal import State
 from common.http.auth import digest
 from common.http.clients.accounts import Credentials
-from sender.app import Sender, build_app
-from sender.delivery.attempt import utc_now
-from sender.delivery.transitions import blank
+from sender.app import build_app
+from sender.clock import utc_now
+from sender.delivery.transitions import new_entry
+from sender.service import Sender
 from sender.settings import Settings
 
 OURS, THEIRS = "our-bot", "their-bot"
@@ -60,9 +61,9 @@ class World:
                 made.append(self)
 
         monkeypatch.setattr("sender.app.Sender", Kept)
-        monkeypatch.setattr(Kept, "load", self.load)
-        monkeypatch.setattr(Kept, "cancel", self.cancel)
-        monkeypatch.setattr("sender.app.NumberStore.of_chatbot", self.number)
+        monkeypatch.setattr("sender.service.JournalStore.load_one", self.load)
+        monkeypatch.setattr("sender.service.Cancellation.cancel", self.cancel)
+        monkeypatch.setattr("sender.service.NumberStore.of_chatbot", self.number)
         keys = [{"name": name, "sha256": digest(f"fake-{name}"), **reach} for name, reach in KEYS.items()]
         callback_keys = {"fake": "ZmZm" * 10 + "ZmY="}
         self.app = build_app(Settings(accounts_internal_key="x", api_keys=keys, callback_keys=callback_keys))
@@ -89,12 +90,12 @@ class World:
 
     async def load(self, journal_id):
         self.done.append(("load", journal_id))
-        return blank("j", OURS, "m1", "+49", utc_now())
+        return new_entry("j", OURS, "m1", "+49", utc_now())
 
     async def cancel(self, chatbot, message_id):
         self.done.append(("cancel", chatbot))
         return SimpleNamespace(
-            **{name: getattr(blank("j", chatbot, message_id, "+49", utc_now()), name) for name in FIELDS},
+            **{name: getattr(new_entry("j", chatbot, message_id, "+49", utc_now()), name) for name in FIELDS},
             state=State.CANCELLED,
         )
 

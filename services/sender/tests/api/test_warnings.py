@@ -12,8 +12,8 @@ from sender_session import RESULTS, World, until
 from common.contracts.journal import State
 from common.errors import Unavailable
 from sender.api.warnings import SECONDS
-from sender.delivery.attempt import utc_now
-from sender.delivery.transitions import blank
+from sender.clock import utc_now
+from sender.delivery.transitions import new_entry
 from sender.journal.content import differs, digest_of
 
 TEMPLATE = {"type": "template", "template": {"name": "n", "language": {"code": "en"}}}
@@ -50,7 +50,7 @@ def journal(behind, **fields):
     """Have the journal know every id asked for; created long ago."""
 
     async def load(_journal_id):
-        return msgspec.structs.replace(blank("j", "bot", "m", GOOD["to"], NOW), **fields)
+        return msgspec.structs.replace(new_entry("j", "bot", "m", GOOD["to"], NOW), **fields)
 
     behind.load = load
 
@@ -98,7 +98,7 @@ async def test_the_journal_knows_what_another_process_has_taken():
     behind = Behind()
 
     async def load(_journal_id):
-        return blank("j", "bot", "m", GOOD["to"], NOW, digest=digest_of({**GOOD, "message": "other"}))
+        return new_entry("j", "bot", "m", GOOD["to"], NOW, digest=digest_of({**GOOD, "message": "other"}))
 
     behind.load = load
     assert await warned(behind, messageId="m") == ["duplicate"]
@@ -215,14 +215,14 @@ def test_a_digest_is_of_the_content_alone():
     assert digest_of(one) == digest_of({"b": {"d": 3, "c": 2}, "a": 1})
     assert digest_of(one) != digest_of({**one, "a": 2})
     assert digest_of(None) is None
-    assert not differs(blank("j", "b", "m", "", NOW), "x")  # written before there were digests
+    assert not differs(new_entry("j", "b", "m", "", NOW), "x")  # written before there were digests
 
 
 async def test_a_record_with_another_content_is_told_as_a_duplicate_and_changes_nothing():
     world = World()
 
     def standing(job, _outcome):
-        entry = blank(job.journal_id, "b", "m", job.to, NOW, digest=digest_of({"message": "the first"}))
+        entry = new_entry(job.journal_id, "b", "m", job.to, NOW, digest=digest_of({"message": "the first"}))
         return msgspec.structs.replace(entry, state=State.ACCEPTED, wamid="w")
 
     world.flow.recorded, world.flow._entry = False, standing

@@ -18,12 +18,13 @@ from common.http.clients.accounts import Credentials
 from common.meta.client import Answered, NotSent, Unclear
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
-from sender.delivery.attempt import CLAIM_FRESH_SECONDS, Delivery
-from sender.delivery.core import Rules
+from sender.delivery.attempt import Delivery
+from sender.delivery.core import CLAIM_FRESH_SECONDS, Rules
 from sender.limits.circuit_breaker import CircuitBreaker, Signal
-from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
+from sender.media.failures import NotReady, SourceUnavailable, Unusable, UploadRejected
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 TO = "+4915112345678"
 CALLBACKS = Callbacks(DigestKeys({"fake": b"c" * 32}, "fake"))
@@ -70,7 +71,7 @@ class World:
             graph=SimpleNamespace(send=self.send),
             media=SimpleNamespace(prepared=self.prepared, forget=self.forget),
             windows=SimpleNamespace(is_closed=self.is_closed, refused=self.refused),
-            moves=SimpleNamespace(submit=self.move),
+            transitions=SimpleNamespace(submit=self.move),
             loads=SimpleNamespace(submit=self.load),
             rules=Rules(
                 **{
@@ -469,14 +470,14 @@ async def test_each_message_goes_where_its_kind_belongs(message, edge):
 
 async def test_a_file_that_is_not_there_yet_is_waited_for_and_costs_no_claim():
     world = World()
-    world.prepare = lambda _request: NotNow(MetaError(reason="media_upload_pending"))
+    world.prepare = lambda _request: NotReady(MetaError(reason="media_upload_pending"))
     step = await world.step(strikes=2)
     assert (step.outcome.until, step.recorded) == (world.now + timedelta(seconds=4), False)
     assert (world.events, world.journal) == (["prepare"], {})
 
 
 @pytest.mark.parametrize(
-    ("failure", "state"), [(Unusable, State.FAILED), (SourceAway, State.RETRYING)], ids=["unusable", "away"]
+    ("failure", "state"), [(Unusable, State.FAILED), (SourceUnavailable, State.RETRYING)], ids=["unusable", "away"]
 )
 async def test_a_file_that_cannot_be_had_is_an_attempt_without_a_call(failure, state):
     world = World()
@@ -488,7 +489,7 @@ async def test_a_file_that_cannot_be_had_is_an_attempt_without_a_call(failure, s
 
 async def test_a_file_that_meta_did_not_take_ends_as_a_call_that_did():
     world = World()
-    world.prepare = lambda _request: NotTaken(refusal(190, 401))
+    world.prepare = lambda _request: UploadRejected(refusal(190, 401))
     step = await world.step()
     assert (world.calls, step.answered) == ([], True)
     assert step.outcome.hold.rejected
@@ -498,7 +499,7 @@ async def test_a_file_that_meta_did_not_take_ends_as_a_call_that_did():
 
 async def test_a_lost_answer_to_an_upload_is_no_doubt():
     world = World()
-    world.prepare = lambda _request: NotTaken(LOST)
+    world.prepare = lambda _request: UploadRejected(LOST)
     assert isinstance((await world.step()).outcome, Retry)
 
 

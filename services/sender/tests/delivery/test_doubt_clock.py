@@ -13,7 +13,7 @@ from common.contracts.reports import REPORT, IngressReport, ReportData
 from common.errors import Unavailable
 from sender.delivery import doubt_clock as module
 from sender.delivery.doubt_clock import DoubtClock
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.settings import Settings
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
@@ -58,14 +58,14 @@ class Bench:
     """A clock whose time is told: `now` seconds after ZERO."""
 
     def __init__(self):
-        self.some = asyncio.Event()
+        self.any_in_doubt = asyncio.Event()
         self.now = 0.0
         settings = Settings.model_construct()
         self.clock = DoubtClock(
             settings,
             conversation_group="talk",
             status_group="seen",
-            some=self.some,
+            any_in_doubt=self.any_in_doubt,
             window_seconds=30.0,
             now=lambda: ZERO + timedelta(seconds=self.now),
         )
@@ -81,7 +81,7 @@ class Bench:
             self.clock.reports.on_change("a", told)
 
     def entry(self, **fields):
-        made = blank("j", "bot", "m", "+49151", ZERO, "555")
+        made = new_entry("j", "bot", "m", "+49151", ZERO, "555")
         return replace(made, state=State.IN_DOUBT, doubted_at=ZERO, **fields)
 
     @asynccontextmanager
@@ -111,9 +111,9 @@ async def test_nobody_is_asked_while_nothing_is_in_doubt(bench):
     async with bench.running():
         await until(lambda: bench.progress.closed)
         assert bench.progress.asked == []
-        bench.some.set()
+        bench.any_in_doubt.set()
         await until(lambda: len(bench.progress.asked) >= 4)
-        bench.some.clear()
+        bench.any_in_doubt.clear()
         await until(lambda: bench.progress.closed == 2)
         asked = len(bench.progress.asked)
         await asyncio.sleep(0.01)
@@ -121,7 +121,7 @@ async def test_nobody_is_asked_while_nothing_is_in_doubt(bench):
 
 
 async def test_silence_counts_up_to_the_moment_before_which_everything_has_been_read(bench):
-    bench.some.set()
+    bench.any_in_doubt.set()
     bench.now = 40.0
     bench.steady(-40, 40)
     assert bench.clock.silence(bench.entry()) == 0
@@ -132,7 +132,7 @@ async def test_silence_counts_up_to_the_moment_before_which_everything_has_been_
 
 @pytest.mark.parametrize("group", ["talk", "seen"])
 async def test_it_stands_while_a_group_is_behind_and_then_counts_what_was_silence_all_the_same(bench, group):
-    bench.some.set()
+    bench.any_in_doubt.set()
     bench.now = 10.0
     bench.steady(-40, 10)
     async with bench.running():
@@ -148,7 +148,7 @@ async def test_it_stands_while_a_group_is_behind_and_then_counts_what_was_silenc
 
 
 async def test_it_stands_while_kafka_does_not_answer_and_says_why_once(bench, caplog):
-    bench.some.set()
+    bench.any_in_doubt.set()
     bench.progress.error = Unavailable("Kafka is away", code="kafka_unavailable")
     bench.now = 40.0
     bench.steady(-40, 40)
@@ -162,18 +162,18 @@ async def test_it_stands_while_kafka_does_not_answer_and_says_why_once(bench, ca
 
 async def test_a_mistake_does_not_stop_it_for_good(bench, monkeypatch, caplog):
     monkeypatch.setattr(module, "_ERROR_SECONDS", 0)
-    bench.some.set()
+    bench.any_in_doubt.set()
     bench.progress.error = RuntimeError("a mistake")
     bench.now = 40.0
     bench.steady(-40, 40)
     async with bench.running():
-        await until(lambda: "cannot be asked" in caplog.text)
+        await until(lambda: "could not ask" in caplog.text)
         bench.progress.error = None
         await until(lambda: bench.clock.silence(bench.entry()) == 40)
 
 
 async def test_a_doubt_of_an_earlier_version_counts_from_its_last_change(bench):
-    bench.some.set()
+    bench.any_in_doubt.set()
     bench.now = 40.0
     bench.steady(-40, 40)
     old = replace(bench.entry(at=ZERO + timedelta(seconds=25)), doubted_at=None)

@@ -14,7 +14,7 @@ from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Search, Unfinished
 from sender.delivery.end_log import MAX_IN_ALL, MAX_OF_CHATBOT, SPAN_SECONDS, Allowance, EndLog
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.journal.standing import Standings
 from sender.outcomes import Dead, Defer, Sent, StepResult
 
@@ -24,7 +24,7 @@ JOURNAL_ID = ids.journal_id(BOT, MESSAGE)
 
 
 def entry(state, **more):
-    made = blank(JOURNAL_ID, BOT, MESSAGE, "+491510000001", NOW)
+    made = new_entry(JOURNAL_ID, BOT, MESSAGE, "+491510000001", NOW)
     return msgspec.structs.replace(made, state=state, **more)
 
 
@@ -258,7 +258,7 @@ async def test_a_campaign_that_fails_is_told_in_few_lines_with_the_count_of_the_
 def test_lines_are_allowed_anew_in_the_next_span_and_bounded_in_all():
     allowance = Allowance()
     assert sum(allowance.take(f"bot-{n}", 10.0) for n in range(3 * MAX_IN_ALL)) == MAX_IN_ALL
-    assert allowance.told() == 2 * MAX_IN_ALL
-    assert allowance.told() == 0
+    assert allowance.take_suppressed() == 2 * MAX_IN_ALL
+    assert allowance.take_suppressed() == 0
     assert not allowance.take("x", 9.9 + SPAN_SECONDS)
     assert allowance.take("x", 10.0 + SPAN_SECONDS)

@@ -13,15 +13,16 @@ from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.kafka.records import read_headers
 from sender.delivery import results
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.outcomes import Retry
-from sender.records.requests import Position, read_record
+from sender.records.job import Position
+from sender.records.parsing import read_record
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VALUE = b'{"chatbotId": "b", "to": "+49151123", "message": "hi",  "messageId": "m1"}'
 JOB = read_record(Position("whatsapp-cloud-send", 2, 17), VALUE, {"correlation-id": "c"}, retried=False)
 ERROR = MetaError(code=131000, reason="unknown_error", details="détails")
-ENTRY = replace(blank(JOB.journal_id, "b", "m1", JOB.to, NOW, "15"), attempt=2, error=ERROR, first_failed_at=NOW)
+ENTRY = replace(new_entry(JOB.journal_id, "b", "m1", JOB.to, NOW, "15"), attempt=2, error=ERROR, first_failed_at=NOW)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from common.meta.client import Answered
 from common.meta.errors import RULES, Klass, Scope
 from sender.delivery.core import Rules, after, before, kept_apart
 from sender.delivery.scopes import APART, scope_of, subject_of
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.outcomes import Apart, Dead, Defer, Hold
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -162,7 +162,7 @@ def at(seconds):
 
 
 def waiting(since=0, due=30):
-    entry = blank("j", "b", "m", "+49", NOW)
+    entry = new_entry("j", "b", "m", "+49", NOW)
     return type(entry)(**{
         **{name: getattr(entry, name) for name in entry.__struct_fields__},
         "state": State.DEFERRED, "first_failed_at": at(since), "due": at(due), "apart": "x", "error": ERROR,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts.reports import REPORT, IngressReport, Refusals, ReportData
-from sender.delivery.silence import MAX_HOLD, MIN_HOLD, STALE, WayBack
+from sender.delivery.silence import MAX_HOLD, MIN_HOLD, STALE, WebhookReachability
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
 NUMBER = "106540352242922"
@@ -35,7 +35,7 @@ def steady(begin, end, replica="a"):
 
 def way(*reports, now=None):
     """What a sender knows that read these, each when it was written, or all of them at `now`."""
-    made = WayBack()
+    made = WebhookReachability()
     for one in reports:
         made.note(one, one.recorded_at if now is None else at(now))
     return made

@@ -15,9 +15,9 @@ from common.contracts.messages import StatusData
 from common.errors import Unavailable
 from common.http.clients.accounts import Credentials
 from sender.cas_token import new_token
-from sender.delivery.reconcile import _seen, _statuses, told_of
+from sender.delivery.reconcile import _by_send, _statuses, statuses_of
 from sender.delivery.token_rejections import RejectionReports
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.settings import Settings
 
 CALLBACK_KEYS = {"test": base64.b64encode(b"c" * 32).decode()}
@@ -138,12 +138,12 @@ def test_only_statuses_of_ours_with_a_wamid_say_something():
         record(b"junk"),
         record(None),
     ]
-    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _seen(_statuses(batch)).items()}
+    seen = {journal: [status.wamid for status in statuses] for journal, statuses in _by_send(_statuses(batch)).items()}
     assert seen == {"j1": ["w1", "w2"]}
 
 
 def entry_from(number):
-    return blank("j1", "bot", "m1", "+491510000001", datetime(2026, 11, 1, tzinfo=UTC), number)
+    return new_entry("j1", "bot", "m1", "+491510000001", datetime(2026, 11, 1, tzinfo=UTC), number)
 
 
 def status_on(number, chatbot, wamid="w1"):
@@ -164,17 +164,17 @@ def status_on(number, chatbot, wamid="w1"):
     ],
 )
 def test_a_status_settles_a_send_of_its_own_number_and_account_alone(status, counts):
-    assert (told_of(entry_from("1065"), [status]) == [status]) is counts
+    assert (statuses_of(entry_from("1065"), [status]) == [status]) is counts
 
 
 def test_a_send_that_never_left_from_a_number_is_settled_by_no_status():
     for number in ("1065", None):
-        assert told_of(entry_from(None), [status_on(number, "bot")]) == []
+        assert statuses_of(entry_from(None), [status_on(number, "bot")]) == []
 
 
 def test_a_status_of_another_hides_none_of_ours_that_comes_after_it():
     ours = status_on("1065", "bot", "w2")
-    assert told_of(entry_from("1065"), [status_on("9999", "mallory"), ours]) == [ours]
+    assert statuses_of(entry_from("1065"), [status_on("9999", "mallory"), ours]) == [ours]
 
 
 def test_tokens_are_new_each_time_whoever_asks():

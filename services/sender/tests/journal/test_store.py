@@ -12,13 +12,13 @@ from common.contracts.journal import State
 from common.contracts.messages import MetaError, StatusData
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
-from sender.delivery.attempt import to_millis, utc_now
-from sender.delivery.transitions import blank, claim, fail_later, record
+from sender.clock import to_millis, utc_now
+from sender.delivery.transitions import claim, fail_later, new_entry, record
 from sender.group_commit import GroupCommit
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.store import JournalStore
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ async def store(mongodb_uri):
 
 
 def fresh(send="j"):
-    return blank(send, "b", "m", "+49", utc_now(), "15")
+    return new_entry(send, "b", "m", "+49", utc_now(), "15")
 
 
 def claiming(entry, send="j", attempt=1, owner="me"):
@@ -46,12 +46,12 @@ def recording(entry, outcome, owner="me"):
 
 
 async def move(store, *moves):
-    return await store.move(moves)
+    return await store.write(moves)
 
 
 async def test_of_many_claims_one_wins(store):
     moves = [claiming(None, owner=f"o{n}") for n in range(20)]
-    standings = [(await standing)[0] for standing in asyncio.as_completed([store.move([m]) for m in moves])]
+    standings = [(await standing)[0] for standing in asyncio.as_completed([store.write([m]) for m in moves])]
     assert len({standing.token for standing in standings}) == 1
     assert sum(standings[0].token == m.won for m in moves) == 1
 
@@ -138,7 +138,7 @@ async def test_hundreds_of_claims_are_few_writes(store):
 
     async def counted(moves):
         batches.append(len(moves))
-        return await store.move(moves)
+        return await store.write(moves)
 
     group = GroupCommit(counted)
     moves = [claiming(None, f"s{n}") for n in range(300)]
@@ -152,7 +152,7 @@ async def test_an_absent_database_is_unavailable(mongodb_uri):
     mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri))
     store = JournalStore(mongo.database, retention=timedelta(days=30))
     await mongo.close()
-    for use in (store.ensure_indexes(), store.load(["j"]), store.unsettled_among(["j"]), store.move([claiming(None)])):
+    for use in (store.ensure_indexes(), store.load(["j"]), store.unsettled_among(["j"]), store.write([claiming(None)])):
         with pytest.raises(Unavailable):
             await use
 

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from common.contracts.contacts import Contact
 from common.contracts.journal import ENDED, Entry, State
 from common.contracts.messages import MetaError
-from sender.delivery.transitions import blank, claim, record, reopen, settle
+from sender.delivery.transitions import claim, new_entry, record, reopen, settle
 from sender.journal.transition import TRANSITIONS, Transition
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=2)
 ERROR = MetaError(code=131000)
-FRESH = blank("j", "b", "m", "+49", NOW, "15")
+FRESH = new_entry("j", "b", "m", "+49", NOW, "15")
 OPEN = [state for state in State if state not in ENDED]
 
 

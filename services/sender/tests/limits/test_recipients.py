@@ -21,7 +21,8 @@ from sender.limits.numbers import RateLimits
 from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, Pairs
 from sender.limits.recipients import Persons
 from sender.outcomes import Sent
-from sender.records.requests import Position, lane_of, lane_today, read_record
+from sender.records.job import Position, lane_of, lane_today
+from sender.records.parsing import read_record
 from sender.waiting.parking import Parking, ParkingWriters
 
 PHONE, OTHER, USER = "+4915112345678", "+4915112345679", "DE.1349"

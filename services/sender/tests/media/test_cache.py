@@ -16,10 +16,10 @@ from common.http.fetch.fetcher import Fetcher, FetchSettings
 from common.meta.client import Answered
 from common.meta.media.rules import Kind
 from common.meta.media.upload import MediaClient, MediaSettings
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.delivery.payloads import payload
 from sender.media.cache import MediaCache
-from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable
+from sender.media.failures import NotReady, SourceUnavailable, Unusable, UploadRejected
 from sender.media.links import Ready
 from sender.media.store import key_of
 
@@ -299,7 +299,7 @@ async def test_a_slow_file_is_waited_for_in_pieces(world):
     world.gate.clear()
     async with world.caching(patience=0.02):
         for _ in range(3):
-            with pytest.raises(NotNow) as failure:
+            with pytest.raises(NotReady) as failure:
                 await world.prepared()
             assert failure.value.error.reason == "media_uploading"
         world.gate.set()
@@ -314,7 +314,7 @@ async def test_a_source_that_never_answers_counts_and_is_asked_again(world):
     world.gate.clear()
     async with world.caching(seconds=0.05):
         for _ in range(2):
-            with pytest.raises(SourceAway) as failure:
+            with pytest.raises(SourceUnavailable) as failure:
                 await world.prepared()
             assert failure.value.error.details == "timeout"
     assert len(world.asked) == 2
@@ -341,7 +341,7 @@ async def test_one_number_does_not_take_all_places(world):
 async def test_metas_refusal_is_passed_on_and_the_next_message_asks_again(world):
     async with world.caching():
         world.answer = httpx.Response(401, json={"error": {"code": 190}})
-        with pytest.raises(NotTaken) as failure:
+        with pytest.raises(UploadRejected) as failure:
             await world.prepared()
         assert json.loads(failure.value.end.body)["error"]["code"] == 190
         world.answer = None
@@ -370,7 +370,7 @@ async def test_a_kept_id_is_not_shown_as_something_else(world):
 async def test_without_mongodb_a_send_waits_and_what_is_uploaded_is_used(world):
     async with world.caching():
         world.store.away = True
-        with pytest.raises(NotNow) as failure:
+        with pytest.raises(NotReady) as failure:
             await world.prepared()
         assert failure.value.error.reason == "mongo_unavailable"
         assert not await world.cache.forget(NUMBER, world.request("/a.png"), GONE)

@@ -11,8 +11,8 @@ from common.meta.client import Answered, NotSent, Unclear
 from common.meta.media.rules import MediaRefused
 from common.meta.media.upload import UploadFailed
 from sender.delivery.core import MAX_ATTEMPTS, Rules
-from sender.delivery.media_outcomes import once_more, outcome_of
-from sender.media.failures import NotNow, NotTaken, SourceAway, Unusable, failure_of, is_about_media
+from sender.delivery.media_outcomes import outcome_of, retry_with_new_media
+from sender.media.failures import NotReady, SourceUnavailable, Unusable, UploadRejected, failure_of, is_about_media
 from sender.outcomes import Dead, Defer, Retry, Sent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,11 +31,11 @@ ERRORS = {
     "too large": (MediaRefused("size", 5, 6), Unusable, "media_too_large"),
     "wrong type": (MediaRefused("mimeType", "a", "b"), Unusable, "media_unsupported"),
     "not there": (FetchFailed("http_404", permanent=True), Unusable, "media_link_refused"),
-    "away": (FetchFailed("http_503", permanent=False), SourceAway, "media_link_unreachable"),
-    "slow": (TimeoutError(), SourceAway, "media_link_unreachable"),
-    "refused": (UploadFailed(answered(190)), NotTaken, "media_upload_failed"),
-    "no store": (Unavailable("x", code="mongo_unavailable"), NotNow, "mongo_unavailable"),
-    "no disk": (OSError(28, "No space left"), NotNow, "media_not_stored"),
+    "away": (FetchFailed("http_503", permanent=False), SourceUnavailable, "media_link_unreachable"),
+    "slow": (TimeoutError(), SourceUnavailable, "media_link_unreachable"),
+    "refused": (UploadFailed(answered(190)), UploadRejected, "media_upload_failed"),
+    "no store": (Unavailable("x", code="mongo_unavailable"), NotReady, "mongo_unavailable"),
+    "no disk": (OSError(28, "No space left"), NotReady, "media_not_stored"),
 }
 
 
@@ -51,10 +51,10 @@ def test_every_error_is_a_failure_of_one_kind(name):
     ("reason", "says"),
     [
         ("link_scheme_refused", "give an https link"),
-        ("link_address_refused", "give one that is public"),
+        ("link_address_refused", "give a public one"),
         ("link_unusable", "give one like https://"),
-        ("link_redirects_too_often", "give the one at the end"),
-        ("link_compressed", "have it sent as it is"),
+        ("link_redirects_too_often", "give the final link"),
+        ("link_compressed", "send it uncompressed"),
     ],
 )
 def test_a_link_that_is_refused_says_what_to_give(reason, says):
@@ -74,24 +74,24 @@ def test_a_file_that_will_never_do_ends_the_send():
 
 def test_a_source_that_is_away_is_tried_again_and_each_try_counts():
     error = MetaError(reason="media_link_unreachable")
-    first = outcome(SourceAway(error))
+    first = outcome(SourceUnavailable(error))
     assert first == Retry(NOW + timedelta(seconds=2), error, 1)
-    assert outcome(SourceAway(error), attempt=MAX_ATTEMPTS) == Dead(error, letter=True)
+    assert outcome(SourceUnavailable(error), attempt=MAX_ATTEMPTS) == Dead(error, letter=True)
 
 
 def test_a_file_on_its_way_is_waited_for_a_while_longer_each_time():
-    waits = [outcome(NotNow(MetaError()), strikes=strikes) for strikes in (0, 1, 2, 9, 10_000)]
+    waits = [outcome(NotReady(MetaError()), strikes=strikes) for strikes in (0, 1, 2, 9, 10_000)]
     assert all(isinstance(wait, Defer) and wait.hold is None for wait in waits)
     assert [(wait.until - NOW).total_seconds() for wait in waits] == [1, 2, 4, 8, 8]
 
 
 def test_metas_word_about_an_upload_counts_as_about_a_send_but_is_never_in_doubt():
-    assert outcome(NotTaken(answered(190))).hold.rejected
-    assert isinstance(outcome(NotTaken(answered(100))), Dead)
-    assert isinstance(outcome(NotTaken(answered(80007))), Defer)
-    assert isinstance(outcome(NotTaken(NotSent("x"))), Defer)
+    assert outcome(UploadRejected(answered(190))).hold.rejected
+    assert isinstance(outcome(UploadRejected(answered(100))), Dead)
+    assert isinstance(outcome(UploadRejected(answered(80007))), Defer)
+    assert isinstance(outcome(UploadRejected(NotSent("x"))), Defer)
     for unclear in (Unclear("timeout"), Answered(502, b""), answered(131053)):
-        assert isinstance(outcome(NotTaken(unclear)), Retry)
+        assert isinstance(outcome(UploadRejected(unclear)), Retry)
 
 
 @pytest.mark.parametrize("code", [100, 131009, 131053])
@@ -106,6 +106,8 @@ def test_what_is_not(end):
 
 def test_a_send_with_new_ids_has_another_try_until_there_are_none_left():
     dead = Dead(MetaError(code=100))
-    assert once_more(dead, attempt=1, now=NOW, rules=RULES) == Retry(NOW + timedelta(seconds=2), dead.error, 1)
-    assert once_more(dead, attempt=MAX_ATTEMPTS, now=NOW, rules=RULES) == Dead(dead.error, letter=True)
-    assert once_more(Sent("w"), attempt=1, now=NOW, rules=RULES) == Sent("w")
+    assert retry_with_new_media(dead, attempt=1, now=NOW, rules=RULES) == Retry(
+        NOW + timedelta(seconds=2), dead.error, 1
+    )
+    assert retry_with_new_media(dead, attempt=MAX_ATTEMPTS, now=NOW, rules=RULES) == Dead(dead.error, letter=True)
+    assert retry_with_new_media(Sent("w"), attempt=1, now=NOW, rules=RULES) == Sent("w")

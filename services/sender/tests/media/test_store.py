@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import Unavailable
 from common.mongo.client import Mongo, MongoSettings
-from sender.delivery.attempt import utc_now
+from sender.clock import utc_now
 from sender.media.store import COLLECTION, MARGIN, CachedUpload, MediaStore, key_of
 
 pytestmark = pytest.mark.integration

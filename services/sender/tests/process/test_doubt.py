@@ -88,7 +88,7 @@ async def test_the_policy_may_be_to_fail(world, eventually):
 async def dies_before_recording(world, chatbot, eventually):
     """A sender that calls Meta for `first`, and is gone before it can write the answer down."""
     async with world.running(**QUICK) as sender:
-        moves = sender.moves
+        moves = sender.transitions
         submit = moves.submit
 
         async def hangs(move):

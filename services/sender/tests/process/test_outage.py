@@ -95,7 +95,7 @@ async def test_garbage_and_the_failures_of_one_tenant_stop_nobody(world, eventua
             return len(await letters_saying(world, garbage)) == 501
 
         await eventually(all_are_letters)
-        assert not sender.letters.halted
+        assert not sender.dead_letter_limit.halted
         assert not sender.group.halted
         assert sender.group.ready
     counted = {"topic": topics.SEND_DLQ.name, "reason": "invalid_request", "chatbot_id": attacker}
@@ -114,7 +114,7 @@ async def test_a_failure_of_most_tenants_halts_the_consumer_and_it_goes_on_by_it
 
         await eventually(halted)
         assert sender.group.ready
-        sender.letters._settings.dlq_limit_tenants = 4  # as after a fix: what is left does not halt again
+        sender.dead_letter_limit._settings.dlq_limit_tenants = 4  # as after a fix: what is left does not halt again
         await world.send(chatbots[3], (number(1), "behind them", "m1"))
         await world.until_results(chatbots[3], 1, sends.ACCEPTED)
         for chatbot in chatbots[:3]:

@@ -8,7 +8,7 @@ import pytest
 from common.contracts import sends, topics
 from common.kafka.records import Outgoing
 from sender.journal.opt_outs import OptOutStore
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.feature("outgoing")]
 

@@ -16,19 +16,11 @@ from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.kafka.records import read_headers
 from sender.delivery.results import dead_letter, dead_record
-from sender.delivery.transitions import blank
+from sender.delivery.transitions import new_entry
 from sender.dispatch.items import item_of
-from sender.records.requests import (
-    LAST_DUE,
-    MAX_REQUEST_BYTES,
-    Job,
-    Position,
-    UnreadableRecord,
-    headers_of,
-    read_record,
-    rekeyed,
-    released,
-)
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.onward import headers_of, rekeyed, released
+from sender.records.parsing import LAST_DUE, MAX_REQUEST_BYTES, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
@@ -57,7 +49,7 @@ def judged(value, headers, *, retried):
         assert 0 <= read.attempts < 1 << 63
         assert 0 <= read.replay < 1 << 63
         msgspec.json.encode(read.body)
-        entry = blank(read.journal_id, read.chatbot_id, read.message_id, read.to, NOW, replays=read.replay)
+        entry = new_entry(read.journal_id, read.chatbot_id, read.message_id, read.to, NOW, replays=read.replay)
         headers_of(read, attempts=1, first_failed_at=None)
         made = [rekeyed(read, 1), released(read), dead_letter(read, entry)]
     for record in made:

@@ -7,13 +7,17 @@ import pytest
 
 from common.mongo import Mongo, MongoSettings
 from sender.waiting.parked_store import Parked, ParkStore, Waiting
+from sender.waiting.stored_record import StoredRecord
 
 pytestmark = pytest.mark.integration
 
 
 def parked(name, order, lane="a", **more):
-    fields = {"token": f"t-{name}", "partition": 1, "group": "bot", "due": 0.0, "in_doubt": False, "strikes": 0}
-    fields |= {"topic": "whatsapp-cloud-send", "offset": order, "headers": {"x.own": "1", "$y": "2"}, "value": b"{}"}
+    fields = {"token": f"t-{name}", "group": "bot", "due": 0.0, "in_doubt": False, "strikes": 0}
+    headers = {"x.own": "1", "$y": "2"}
+    fields["record"] = StoredRecord(
+        partition=1, topic="whatsapp-cloud-send", offset=order, headers=headers, value=b"{}"
+    )
     return Parked(id=name, order=order, lane=lane, **(fields | more))
 
 

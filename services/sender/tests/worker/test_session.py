@@ -438,7 +438,7 @@ async def test_what_is_parked_for_want_of_room_or_behind_its_conversation_says_s
     async with world.running():
         await until(lambda: len(world.parked.sends) == 2)
         await until(lambda: world.kafka.committed == {AT: 2})
-    assert {send.value.decode()[-4:-2]: send.wait[1] for send in world.parked.sends.values()} == {
+    assert {send.record.value.decode()[-4:-2]: send.wait[1] for send in world.parked.sends.values()} == {
         "m1": ERROR.reason,
         "m2": "behind_others",
     }

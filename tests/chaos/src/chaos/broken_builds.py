@@ -17,7 +17,7 @@ _SLOW_SECONDS: Final = 0.2
 
 def lanes_off() -> None:
     """Every send has its own lane, so no send waits for the one before it (P4)."""
-    from sender.records.requests import Job  # imported here, because each build loads only the code of its own service
+    from sender.records.job import Job  # imported here, because each build loads only the code of its own service
 
     Job.lane = property(lambda job: job.journal_id)  # type: ignore[assignment, method-assign]
 
@@ -26,13 +26,13 @@ def journal_off() -> None:
     """The sender does not remember what it has sent (P3)."""
     from sender.journal.store import JournalStore
 
-    async def move(_: Any, moves: Sequence[Any]) -> list[Any]:
-        return [move.entry for move in moves]
+    async def write(_: Any, transitions: Sequence[Any]) -> list[Any]:
+        return [transition.entry for transition in transitions]
 
     async def load(_: Any, ids: Sequence[str]) -> list[None]:
         return [None] * len(ids)
 
-    JournalStore.move = move  # type: ignore[assignment, method-assign]
+    JournalStore.write = write  # type: ignore[assignment, method-assign]
     JournalStore.load = load  # type: ignore[assignment, method-assign]
 
 

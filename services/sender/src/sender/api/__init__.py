@@ -1,1 +1,1 @@
-"""The HTTP API: sends, batches, files, and how a send stands."""
+"""The HTTP API: sends, batches, files, and the state of a send."""

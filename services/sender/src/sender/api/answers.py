@@ -1,4 +1,4 @@
-"""What the sender's API answers, with an example of each, as its documents have it."""
+"""The answers of the sender's API as types, with an example of each for the OpenAPI documents."""
 
 from typing import Any, Final, Literal
 
@@ -19,10 +19,10 @@ class Enqueued(Contract, frozen=True, kw_only=True):
 class Warned(Contract, frozen=True, kw_only=True):
     """A problem that is known when a message is accepted.
 
-    `window_closed`: the person has not written within 24 hours, and this is no template. `number_held`: Meta refuses
-    the number at present. `send_at_past`: `sendAt` is in the past, and the message is sent at once. With the others the
-    message will not be sent: `cancelled`, because its `messageId` was cancelled; `duplicate`, because another content
-    has its `messageId`.
+    `window_closed`: the person has not written within 24 hours, and the message is no template. `number_held`: Meta
+    refuses the number at present. `send_at_past`: `sendAt` is in the past, and the message is sent at once. With the
+    other two codes the message will not be sent: `cancelled`, because its `messageId` was cancelled; `duplicate`,
+    because another content has its `messageId`.
     """
 
     code: str
@@ -30,7 +30,7 @@ class Warned(Contract, frozen=True, kw_only=True):
 
 
 class SendAnswer(Contract, frozen=True, kw_only=True):
-    """The message is on `whatsapp-cloud-send`. `warnings` is there when a problem is known already."""
+    """The message is on `whatsapp-cloud-send`. `warnings` is present when a problem is known already."""
 
     success: Literal[True]
     message: str
@@ -39,7 +39,7 @@ class SendAnswer(Contract, frozen=True, kw_only=True):
 
 
 class BatchResult(Contract, frozen=True, kw_only=True):
-    """What became of one message of a batch: its `messageId`, or its error; `warnings` are of its id and its times."""
+    """The result of one message of a batch: its `messageId`, or its error. `warnings` concern its id and its times."""
 
     index: int
     success: bool
@@ -49,7 +49,7 @@ class BatchResult(Contract, frozen=True, kw_only=True):
 
 
 class BatchData(Contract, frozen=True, kw_only=True):
-    """How many were taken, and each one's result, in order."""
+    """How many messages were enqueued and how many refused, and the result of each, in order."""
 
     enqueued: int
     refused: int
@@ -57,7 +57,7 @@ class BatchData(Contract, frozen=True, kw_only=True):
 
 
 class BatchAnswer(Contract, frozen=True, kw_only=True):
-    """The good messages are on `whatsapp-cloud-send`."""
+    """The valid messages are on `whatsapp-cloud-send`."""
 
     success: Literal[True]
     message: str
@@ -65,11 +65,12 @@ class BatchAnswer(Contract, frozen=True, kw_only=True):
 
 
 class Standing(Contract, frozen=True, kw_only=True):
-    """How a send stands. Times are RFC 3339 in UTC.
+    """The state of a send. Times are RFC 3339 in UTC.
 
-    What waits is `queued`: `due` says when it is looked at next, `reason` what it waits for. That is `scheduled` (its
-    `sendAt`), `behind_others` (earlier sends of its conversation, or of a number that has many), `not_taken_up` (it has
-    yet to be read), or why Meta or an outage holds it or its number (`meta_unreachable`: Meta is away).
+    A send that waits is `queued`: `due` says when it is tried next, `reason` what it waits for. The reason is
+    `scheduled` (its `sendAt`), `behind_others` (earlier sends of its conversation, or of a number that has many),
+    `not_taken_up` (the sender has yet to read it), or the reason why Meta or an outage holds it or its number
+    (`meta_unreachable`: Meta cannot be reached).
 
     `accepted` means that Meta took the message at the time `at`. If Meta reports later that the message failed, `state`
     becomes `failed`, `error` has Meta's code, and `failedAt` is the time of that report; `wamid` stays. Whether the
@@ -91,7 +92,7 @@ class Standing(Contract, frozen=True, kw_only=True):
 
 
 class StandingAnswer(Contract, frozen=True, kw_only=True):
-    """How a send stands."""
+    """The state of a send."""
 
     success: Literal[True]
     data: Standing
@@ -115,7 +116,7 @@ class MediaAnswer(Contract, frozen=True, kw_only=True):
 
 
 class Number(Contract, frozen=True, kw_only=True):
-    """What Meta last said of a number, at the time `at`."""
+    """What Meta reported last about a number, at the time `at`."""
 
     phone_number_id: str
     chatbot_id: str
@@ -242,19 +243,19 @@ UNKNOWN_NUMBER: Final = Refused(
     "Meta has not been asked about the number of `shop-bot` yet; send a message first",
 )
 NOT_CANCELLABLE: Final = Refused(
-    "it was sent, or may have been; `details` says how it stands",
+    "the message was sent, or may have been; `details` has its state",
     "not_cancellable",
     "Meta has this message already",
     STANDING["data"],
 )
 FILE_TOO_LARGE: Final = Refused(
-    "larger than WhatsApp takes; `details` has the limit",
+    "the file is larger than WhatsApp allows; `details` has the limit",
     "too_large",
     "size: the file has to be of at most 5,242,880 bytes; given: 6,000,000",
     {"field": "size", "limit": 5242880, "given": 6000000},
 )
 FILE_OF_ANOTHER_TYPE: Final = Refused(
-    "a type that WhatsApp does not carry",
+    "WhatsApp does not support files of this type",
     "unsupported_type",
     f"mimeType: the file has to be one of {KNOWN_TYPES}; given: image/gif",
     {"field": "mimeType", "limit": f"one of {KNOWN_TYPES}", "given": "image/gif"},
@@ -265,13 +266,13 @@ UPLOADS_UNDER_WAY: Final = Refused(
     "you have too many uploads under way; wait for their answers and try again",
 )
 FILE_REFUSED: Final = Refused(
-    "Meta refuses the file or the token; `details` has its code",
+    "Meta refuses the file or the token; `details` has Meta's code",
     "refused_by_meta",
     "Meta refuses the file: invalid_parameter",
     {"code": 100, "reason": "invalid_parameter", "message": "Invalid parameter"},
 )
 UPLOAD_AWAY: Final = Refused(
-    "Meta or accounts is away; repeat after `Retry-After` seconds",
+    "Meta or accounts is unavailable; repeat after `Retry-After` seconds",
     "meta_unavailable",
     "Meta cannot be reached; try again",
 )

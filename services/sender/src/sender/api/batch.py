@@ -1,6 +1,6 @@
-"""Many requests in one call: what each of them asks for, or why it is refused. Pure.
+"""Parse a batch: each of its messages becomes a request, or the reason why it is refused. Pure.
 
-A batch is decoded message by message: until its turn comes, a message is a piece of the body (`msgspec.Raw`).
+A batch is decoded message by message. Until its turn comes, a message is a slice of the body (`msgspec.Raw`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from common.contracts.sends import SendRequest
 from common.contracts.validation.refusals import MOST, refusals
 from common.errors import AppError, InvalidInput, TooLarge
 from sender.records.limits import MAX_KEYS, check_batch, check_message, check_size
-from sender.records.requests import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
+from sender.records.parsing import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000
@@ -27,7 +27,7 @@ _FRAME: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Terms(BaseModel):
+class _BatchDefaults(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     chatbot_id: Annotated[str | None, Field(pattern=CHATBOT_ID)] = None
@@ -35,19 +35,19 @@ class _Terms(BaseModel):
     batch_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
 
 
-class Batch(_Terms):
-    """Up to 1,000 messages. `chatbotId` and `category` are those of every message that does not say its own.
+class Batch(_BatchDefaults):
+    """Up to 1,000 messages. `chatbotId` and `category` apply to every message that does not have its own.
 
-    With a `batchId` every message without a `messageId` gets one that follows from it and its place, so that a batch
-    that is sent again is not sent twice.
+    With a `batchId` every message without a `messageId` gets one that follows from the `batchId` and its index, so that
+    repeating the batch does not send anything twice.
     """
 
     messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One message of a batch: its JSON, and whose it is. `named` says that its id comes again when it is repeated."""
+class BatchItem:
+    """One message of a batch, as JSON and as a request. `named`: a repetition of the batch has the same message id."""
 
     body: dict[str, Any]
     request: SendRequest
@@ -56,12 +56,12 @@ class Wanted:
 
     @property
     def chatbot_id(self) -> str:
-        """Whose it is."""
+        """The chatbot that sends it."""
         return self.request.chatbot_id
 
 
-class Parsing:
-    """The messages of a batch, one by one. `reported` counts the field errors told so far, of `MAX_REPORTED`."""
+class BatchParser:
+    """The messages of a batch, one by one. One answer has at most `MAX_REPORTED` field errors."""
 
     def __init__(self, value: bytes | bytearray) -> None:
         """Raises `TooLarge` or `InvalidInput` for the batch as a whole."""
@@ -71,10 +71,10 @@ class Parsing:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def item(self, place: int, new_id: str) -> Wanted | AppError:
-        """The message at `place`, or why it is refused; `new_id` is for one without an id. Each place once."""
+    def item(self, place: int, new_id: str) -> BatchItem | AppError:
+        """The message at index `place`, or why it is refused; `new_id` is its id if it has none."""
         try:
-            return self._wanted(place, new_id)
+            return self._parsed(place, new_id)
         except ValidationError as error:
             most = min(MOST, self._left)
             self._left -= min(error.error_count(), most)
@@ -86,14 +86,14 @@ class Parsing:
         except AppError as error:
             return error
 
-    def _wanted(self, place: int, new_id: str) -> Wanted:
+    def _parsed(self, place: int, new_id: str) -> BatchItem:
         body = self._body(place)
         ensure_storable(body)
         request = SendRequest.model_validate(body)
         batch = self._batch
         derived = derive_id("batch", request.chatbot_id, batch.batch_id, str(place)) if batch.batch_id else new_id
         named = request.message_id is not None or batch.batch_id is not None
-        return Wanted(plain_json(body), request, request.message_id or derived, named)
+        return BatchItem(plain_json(body), request, request.message_id or derived, named)
 
     def _body(self, place: int) -> dict[str, Any]:
         batch, value = self._batch, bytes(self._messages[place])
@@ -106,7 +106,7 @@ class Parsing:
         return {**chatbot, "category": batch.category, **_without_nulls(given)}
 
 
-def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
+def _frame(value: bytes | bytearray) -> tuple[_BatchDefaults, list[msgspec.Raw]]:
     if len(value) > MAX_BYTES:
         raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {len(value)}")
     check_batch(value)
@@ -119,7 +119,7 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
     except JSON_ERRORS as error:
         raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
     try:
-        return _Terms.model_validate(_without_nulls(body)), _counted(messages)
+        return _BatchDefaults.model_validate(_without_nulls(body)), _counted(messages)
     except ValidationError as error:
         raise InvalidInput(
             "the batch does not have the expected form", details=refusals(error, body, model=Batch)
@@ -127,7 +127,7 @@ def _frame(value: bytes | bytearray) -> tuple[_Terms, list[msgspec.Raw]]:
 
 
 def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
-    """What is null is absent: it does not hide what the batch says for all its messages."""
+    """Drop null fields, so that a null in a message does not hide the value of the whole batch."""
     return {name: value for name, value in body.items() if value is not None}
 
 
@@ -140,6 +140,6 @@ def _counted(messages: list[msgspec.Raw]) -> list[msgspec.Raw]:
 
 
 def answer_of(refused: AppError) -> dict[str, Any]:
-    """A refusal as the answer shows it."""
+    """The result of a refused message."""
     error: dict[str, Any] = {"code": refused.error_code, "message": refused.message}
     return {"success": False, "error": error | ({"details": refused.details} if refused.details is not None else {})}

@@ -24,20 +24,20 @@ from common.kafka.records import Outgoing
 from common.telemetry.trace_context import Trace
 from sender import telemetry
 from sender.api import answers
-from sender.api.batch import MAX_BYTES, Batch, Parsing, Wanted, answer_of
+from sender.api.batch import MAX_BYTES, Batch, BatchItem, BatchParser, answer_of
 from sender.api.enqueue import ensure_sendable, ensure_unexpired, entered, record_of
 from sender.api.openapi import body_of
 from sender.api.warnings import Named, WarningFinder, is_past, named, past_warnings, sentence_of_batch
 
 _SLICE_SECONDS: Final = 0.003
 _LARGE_BYTES: Final = 131_072
-_LEAST_BYTES: Final = 16_384  # what a small batch counts for: it has more than its bytes
+_LEAST_BYTES: Final = 16_384  # a small batch counts as this many, because it costs more than its bytes
 
 
 class Admission:
-    """Which batches are worked on: `most` bytes of their bodies at one time, and one of them is parsed at a time.
+    """Limits the batches under way to `most` bytes of bodies, and parses one batch at a time.
 
-    An API key has at most the half of it, or one batch of the largest size.
+    One API key may use half of these bytes, or one batch of the largest size.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,7 +46,7 @@ class Admission:
 
     @contextmanager
     def held(self, request: Request[Any, Any, Any]) -> Iterator[None]:
-        """The room of one batch, taken before its body is read. Raises `TooLarge` or `TooManyRequests`."""
+        """Reserve the bytes of one batch before its body is read. Raises `TooLarge` or `TooManyRequests`."""
         told = request.content_length
         if told is not None and told > MAX_BYTES:
             raise TooLarge(f"a batch has at most {MAX_BYTES} bytes, this one has {told}")
@@ -56,15 +56,15 @@ class Admission:
 
 
 @dataclass(slots=True)
-class _Judged:
-    """The result of each message, the records of the good ones, and by places those with an id of their caller's."""
+class _BatchOutcome:
+    """The result of each message, the records of the valid ones, and by index those whose caller gave an id."""
 
     results: list[dict[str, Any]] = field(default_factory=list)
     records: list[Outgoing] = field(default_factory=list)
     named: dict[int, Named] = field(default_factory=dict)
 
-    def add(self, item: Wanted, record: Outgoing, now: datetime) -> None:
-        """A good one."""
+    def add(self, item: BatchItem, record: Outgoing, now: datetime) -> None:
+        """Add a valid message."""
         place = len(self.results)
         result: dict[str, Any] = {"index": place, "success": True, "messageId": item.message_id}
         if is_past(item.request.send_at, now):
@@ -79,7 +79,7 @@ def batch_route(
     publisher: Publisher,
     accounts: Table[AccountData],
     admission: Admission,
-    advice: WarningFinder,
+    warning_finder: WarningFinder,
     now: Callable[[], datetime],
 ) -> HTTPRouteHandler:
     """The route."""
@@ -104,10 +104,10 @@ def batch_route(
         ),
     )
     async def batch(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        """Check up to 1,000 messages and put the good ones on `whatsapp-cloud-send`, in their order.
+        """Check up to 1,000 messages and put the valid ones on `whatsapp-cloud-send`, in their order.
 
-        The answer has one result per message, in order: a `messageId`, or the error of `POST /send`. They are campaign
-        messages unless they say otherwise. With a `batchId`, or a `messageId` each, repeating the call is safe, and
+        The answer has one result per message, in order: a `messageId`, or the error of `POST /send`. Without a
+        `category` they are campaign messages. With a `batchId`, or a `messageId` each, repeating the call is safe, and
         `message` says how many were enqueued before. `warnings` of a result are `cancelled`, `duplicate` or
         `send_at_past`, as in `POST /send`.
         """
@@ -116,7 +116,7 @@ def batch_route(
             body = await body_in_time(request)
             async with admission.parsing:
                 judged = await _judged(request, accounts, body, trace, now())
-            message = await _published(publisher, advice, judged)
+            message = await _published(publisher, warning_finder, judged)
             if judged.records:
                 telemetry.note_request(trace, "/whatsapp-cloud/send/batch", began)
         enqueued, results = len(judged.records), judged.results
@@ -126,44 +126,44 @@ def batch_route(
     return batch
 
 
-async def _published(publisher: Publisher, advice: WarningFinder, judged: _Judged) -> str:
-    """Write the records; what happened, in a sentence. Each result has what is known of its id in its warnings."""
+async def _published(publisher: Publisher, warning_finder: WarningFinder, judged: _BatchOutcome) -> str:
+    """Write the records, add warnings to the results, and return the `message` of the answer."""
     if not judged.named:
         if judged.records:
             await publisher.publish(judged.records)
         return sentence_of_batch(len(judged.records), [])
-    looking = advice.begin_batch(list(judged.named.values()))
+    looking = warning_finder.begin_batch(list(judged.named.values()))
     try:
         await publisher.publish(judged.records)
     except BaseException:
         looking.cancel()
-        advice.forget(request.journal_id for request in judged.named.values())
+        warning_finder.forget(request.journal_id for request in judged.named.values())
         raise
-    found = await advice.result_of(looking, [])
-    for place, advised in zip(judged.named, found, strict=False):
-        if advised.warnings:
+    found = await warning_finder.result_of(looking, [])
+    for place, findings in zip(judged.named, found, strict=False):
+        if findings.warnings:
             result = judged.results[place]
-            result["warnings"] = [*result.get("warnings", ()), *advised.warnings]
+            result["warnings"] = [*result.get("warnings", ()), *findings.warnings]
     return sentence_of_batch(len(judged.records), found)
 
 
 async def _judged(
     request: Request[Any, Any, Any], accounts: Table[AccountData], body: bytearray, trace: Trace, now: datetime
-) -> _Judged:
-    """What becomes of each message. Other requests have their turn meanwhile."""
+) -> _BatchOutcome:
+    """Parse and check each message. Other requests get their turns in between."""
     known: dict[str, AppError | None] = {}
-    judged = _Judged()
-    # In a thread, a long look at a large body lets the loop have its turn every 5 ms (Python's switch interval).
-    parsing = await asyncio.to_thread(Parsing, bytes(body)) if len(body) > _LARGE_BYTES else Parsing(bytes(body))
+    judged = _BatchOutcome()
+    # A large body is decoded in a thread, so that the loop gets a turn every 5 ms (Python's switch interval).
+    parser = await asyncio.to_thread(BatchParser, bytes(body)) if len(body) > _LARGE_BYTES else BatchParser(bytes(body))
     body.clear()
     turn_ends = time.perf_counter() + _SLICE_SECONDS
-    for place in range(len(parsing)):
-        item = parsing.item(place, str(uuid.uuid4()))
+    for place in range(len(parser)):
+        item = parser.item(place, str(uuid.uuid4()))
         made = item if isinstance(item, AppError) else await _record(request, accounts, item, known, trace, now)
         if isinstance(made, AppError):
             judged.results.append({"index": place, **answer_of(made)})
         else:
-            assert isinstance(item, Wanted)  # noqa: S101  # only these have records
+            assert isinstance(item, BatchItem)  # noqa: S101  # only these have records
             judged.add(item, made, now)
         if time.perf_counter() > turn_ends:
             await asyncio.sleep(0)
@@ -174,12 +174,12 @@ async def _judged(
 async def _record(
     request: Request[Any, Any, Any],
     accounts: Table[AccountData],
-    item: Wanted,
+    item: BatchItem,
     known: dict[str, AppError | None],
     trace: Trace,
     now: datetime,
 ) -> Outgoing | AppError:
-    """The record of one message, or why it is refused; `known` remembers what was found about its chatbot."""
+    """The record of one message, or why it is refused. `known` caches the check of each chatbot."""
     if item.chatbot_id not in known:
         known[item.chatbot_id] = await _refusal(request, accounts, item.chatbot_id)
     refusal = known[item.chatbot_id]
@@ -197,7 +197,7 @@ async def _refusal(request: Request[Any, Any, Any], accounts: Table[AccountData]
         check_chatbot(request, chatbot_id)
         await ensure_sendable(accounts, chatbot_id)
     except Unavailable:
-        raise  # that is nobody's fault, and the same for all
+        raise  # not the caller's fault, and the same for all messages
     except AppError as error:
         return error
     return None

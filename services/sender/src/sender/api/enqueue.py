@@ -1,4 +1,4 @@
-"""From a checked request to its record on `whatsapp-cloud-send`: what every way in over HTTP has in common."""
+"""From a checked request to its record on `whatsapp-cloud-send`: shared by all HTTP routes that send."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from common.kafka.consume.table import Table
 from common.kafka.records import TRACEPARENT, Outgoing, headers_for, tracestate_of
 from common.telemetry import spans
 from common.telemetry.trace_context import Trace, enter
-from sender.records.requests import MAX_REQUEST_BYTES
+from sender.records.parsing import MAX_REQUEST_BYTES
 
 _CATCH_UP_SECONDS: Final = 2.0
 _SAVE: Final = "`POST /whatsapp-cloud/account`"
@@ -30,9 +30,9 @@ def check_id(chatbot_id: str) -> None:
 
 
 def ensure_unexpired(request: SendRequest, now: datetime) -> None:
-    """Raises `InvalidInput` for a message that could only expire.
+    """Raises `InvalidInput` for a message that has expired already.
 
-    A record on the topic may have waited there: it is no error, and ends as expired.
+    For a record on the topic this is no error, because it may have waited there: its send ends as expired.
     """
     expires_at = request.expires_at
     if expires_at is not None and expires_at <= now:
@@ -67,12 +67,12 @@ async def known_account(accounts: Table[AccountData], chatbot_id: str) -> Accoun
 
 
 def unknown_account(chatbot_id: str) -> NotFound:
-    """There is no such account: where to make one."""
+    """The error for a chatbot without an account; it says how to create one."""
     return NotFound(f"no account has the chatbotId `{chatbot_id}`; create it with {_SAVE}", code="unknown_account")
 
 
 def entered(headers: Mapping[str, str]) -> Trace:
-    """The span of a request over HTTP, a part of its caller's if that names one; it has no correlation id yet."""
+    """The span of an HTTP request, a child of the caller's span if there is one. It has no correlation id yet."""
     return enter("", headers.get(TRACEPARENT), tracestate_of(headers), sampled=spans.chosen())
 
 

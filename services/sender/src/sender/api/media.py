@@ -1,4 +1,4 @@
-"""`POST /whatsapp-cloud/media`: a file for later messages of one chatbot."""
+"""`POST /whatsapp-cloud/media`: upload a file for later messages of one chatbot."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -54,7 +54,7 @@ class _WithFile(Operation):
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """What uploads may take: `seconds` each, `places` at one time (by chatbot), `spool` bytes on disk in all."""
+    """Limits of uploads: `seconds` for each, `places` at one time (by chatbot), `spool` bytes on disk in all."""
 
     seconds: float
     places: Capacity
@@ -102,8 +102,8 @@ def media_route(
     ) -> dict[str, Any]:
         """Put a file into the media of the chatbot's number; messages then name it by `id`, for 30 days.
 
-        The body is the file itself under its `Content-Type`, or `multipart/form-data` with a part `file`. It goes on
-        to Meta as it comes and is never held in memory; only what comes without a length (as parts do) waits on disk.
+        The body is the file itself under its `Content-Type`, or `multipart/form-data` with a part `file`. The file is
+        streamed to Meta and never held in memory; only a file without a length (such as a form part) waits on disk.
         """
         check_id(chatbot)
         check_chatbot(request, chatbot)
@@ -157,13 +157,13 @@ async def _file(mime_type: str, name: str, size: int | None, chunks: AsyncIterat
 
 
 def refused(error: MediaRefused) -> AppError:
-    """The answer about a file that WhatsApp does not carry."""
+    """The error for a file that WhatsApp does not support."""
     details = {"field": error.field, "limit": error.limit, "given": error.given}
     return (TooLarge if error.too_large else UnsupportedType)(str(error), details=details)
 
 
 def not_taken(failure: GraphFailure | None) -> AppError:
-    """The answer when Meta did not take the file; None: it could not be reached. Its words about a token stay here."""
+    """The error when Meta did not take the file (None: could not be reached). It hides Meta's words about a token."""
     if failure is None:
         return Unavailable("Meta cannot be reached; try again", code="meta_unavailable")
     said = {"code": failure.code, "reason": failure.rule.reason}

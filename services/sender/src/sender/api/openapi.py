@@ -1,4 +1,4 @@
-"""OpenAPI for handlers that read their body themselves, to name what is wrong field by field."""
+"""OpenAPI for handlers that read their body themselves, so that their errors name each wrong field."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ _AT: Final = "#/components/schemas/{model}"
 
 
 def body_of(model: type[BaseModel], examples: Mapping[str, Any]) -> type[Operation]:
-    """An operation whose body has the schema of `model`, with written examples by their titles.
+    """An operation whose body has the schema of `model`, with examples by title.
 
-    The application has to `add_models` for it.
+    The application has to call `add_models` with the same model.
     """
 
     @dataclass

@@ -1,4 +1,4 @@
-"""`POST /whatsapp-cloud/send`, and how a send stands."""
+"""`POST /whatsapp-cloud/send`; `GET` and `DELETE` of one send; `GET` of a number."""
 
 import time
 import uuid
@@ -34,9 +34,9 @@ from sender.api import answers
 from sender.api.batch_route import Admission, batch_route
 from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, entered, known_account, record_of
 from sender.api.openapi import body_of
-from sender.api.warnings import NOTHING, WarningFinder, sentence_of
+from sender.api.warnings import NO_FINDINGS, WarningFinder, sentence_of
 from sender.journal.standing import Standings, shown
-from sender.records.requests import MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.records.parsing import MAX_ID, MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
@@ -51,7 +51,7 @@ def send_router(
     publisher: Publisher,
     accounts: Table[AccountData],
     standings: Standings,
-    advice: WarningFinder,
+    warning_finder: WarningFinder,
     cancel: Cancel,
     number_of: NumberOf,
     media: HTTPRouteHandler,
@@ -59,14 +59,14 @@ def send_router(
     guard: Guard,
     now: Now,
 ) -> Router:
-    """The routes; `standings` says how a send stands, `advice` what is to be warned of.
+    """The routes. `standings` reads the state of a send, `warning_finder` finds warnings.
 
-    `cancel` takes a chatbot id and a message id, and returns the entry as it then stands; `number_of` what Meta last
-    said of a chatbot's number. `batches` limits the batches under way.
+    `cancel` takes a chatbot id and a message id, and returns the entry after it; `number_of` returns what Meta reported
+    last about a chatbot's number. `batches` limits the batches under way.
     """
     handlers = [
-        send_route(publisher, accounts, advice, now),
-        batch_route(publisher, accounts, batches, advice, now),
+        send_route(publisher, accounts, warning_finder, now),
+        batch_route(publisher, accounts, batches, warning_finder, now),
         standing_route(standings, accounts),
         cancel_route(cancel),
         number_route(number_of, accounts),
@@ -75,7 +75,9 @@ def send_router(
     return Router("/whatsapp-cloud", route_handlers=handlers, guards=[guard], tags=["send"], security=BY_API_KEY)
 
 
-def send_route(publisher: Publisher, accounts: Table[AccountData], advice: WarningFinder, now: Now) -> HTTPRouteHandler:
+def send_route(
+    publisher: Publisher, accounts: Table[AccountData], warning_finder: WarningFinder, now: Now
+) -> HTTPRouteHandler:
     """`POST /send`."""
 
     @post(
@@ -101,28 +103,28 @@ def send_route(publisher: Publisher, accounts: Table[AccountData], advice: Warni
     async def send(request: Request[Any, Any, Any]) -> dict[str, Any]:
         """Check a send request and put it on `whatsapp-cloud-send`; the answer comes when Kafka has confirmed it.
 
-        What becomes of it is told on `message-status`. Repeating a call with the same `messageId` is safe, and
-        `message` says that it was enqueued before. `warnings` name problems that are known already: `window_closed`,
-        `number_held`, `send_at_past`, and `cancelled` or `duplicate`, with which this message will not be sent. An
-        `expiresAt` in the past is 400.
+        Its result is published on `message-status`. Repeating a call with the same `messageId` is safe: `message` then
+        says that it was enqueued before. `warnings` name problems that are known already: `window_closed`,
+        `number_held`, `send_at_past`; and `cancelled` or `duplicate`, which mean that this message will not be sent.
+        An `expiresAt` in the past is an error (400).
         """
         trace, began = entered(request.headers), time.time_ns()
-        correlation_id_of(request.headers)  # before the body: what is wrong with it is wrong for all
+        correlation_id_of(request.headers)  # checked before the body, because a wrong one is wrong for every body
         send_request, body = parse(bytes(await body_in_time(request)))
         check_chatbot(request, send_request.chatbot_id)
         ensure_unexpired(send_request, now())
         account = await ensure_sendable(accounts, send_request.chatbot_id)
         message_id = send_request.message_id or str(uuid.uuid4())
         record = record_of(body, send_request.chatbot_id, message_id, request.headers, trace)
-        looking = advice.begin(send_request, account.phone_number_id, body)
+        looking = warning_finder.begin(send_request, account.phone_number_id, body)
         try:
             await publisher.publish([record])
         except BaseException:
             looking.cancel()
-            advice.forget([journal_id(send_request.chatbot_id, message_id)])
+            warning_finder.forget([journal_id(send_request.chatbot_id, message_id)])
             raise
         telemetry.note_request(trace, "/whatsapp-cloud/send", began)
-        found = await advice.result_of(looking, NOTHING)
+        found = await warning_finder.result_of(looking, NO_FINDINGS)
         return {
             "success": True,
             "message": sentence_of(found),
@@ -139,7 +141,7 @@ def standing_route(standings: Standings, accounts: Table[AccountData]) -> HTTPRo
     @get(
         "/send/{message_id:path}",
         operation_id="getSend",
-        summary="How a send stands",
+        summary="Get the state of a send",
         responses=documented(
             answers.StandingAnswer,
             answers.STANDING,
@@ -190,7 +192,7 @@ def cancel_route(cancel: Cancel) -> HTTPRouteHandler:
         message_id: FromPath[str],
         chatbot: ChatbotId,
     ) -> dict[str, Any]:
-        """Have a message never sent: one that waits, is scheduled, or has not even been taken up.
+        """Cancel a message that waits, is scheduled, or has not been read by the sender yet.
 
         It ends as `cancelled` on `message-status`. A message that is being sent at this moment cannot be cancelled.
         Repeating the call is safe; a later request with this `messageId` is not sent either.
@@ -225,23 +227,23 @@ def number_route(number_of: NumberOf, accounts: Table[AccountData]) -> HTTPRoute
         ),
     )
     async def number(request: Request[Any, Any, Any], chatbot_id: FromPath[str]) -> dict[str, Any]:
-        """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last said (`at`)."""
+        """Its messages per second, its quality, and its portfolio's messaging limit, as Meta last reported (`at`)."""
         check_id(chatbot_id)
         check_chatbot(request, chatbot_id)
-        told = await number_of(chatbot_id)
-        if told is None:
+        found = await number_of(chatbot_id)
+        if found is None:
             await known_account(accounts, chatbot_id)
             raise NotFound(
                 f"Meta has not been asked about the number of `{chatbot_id}` yet; send a message first",
                 code="unknown_number",
             )
-        return {"success": True, "data": told}
+        return {"success": True, "data": found}
 
     return number
 
 
 def _message_id(request: Request[Any, Any, Any]) -> str:
-    """The message id in the path, with every character that a caller's id may have."""
+    """The message id in the path. It may contain slashes, because a caller's id may."""
     message_id = end_of_path(request, _SEGMENTS)
     if not 0 < len(message_id) <= MAX_ID:
         raise InvalidInput(f"a messageId has 1 to {MAX_ID} characters")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from common.contracts.accounts import AccountData
@@ -18,11 +18,13 @@ from common.http.clients.accounts import Credentials, CredentialsClient
 from common.kafka.consume.table import Table
 from common.meta.call_ends import Answered, CallEnd
 from common.meta.client import GraphClient
-from common.meta.errors import OPTED_OUT
 from common.security.callbacks import Callbacks
 from sender import telemetry
 from sender.cas_token import new_token
+from sender.clock import utc_now
+from sender.delivery.call_log import log_call
 from sender.delivery.core import (
+    CLAIM_FRESH_SECONDS,
     EXPIRED,
     WINDOW_CLOSED,
     Rules,
@@ -31,34 +33,32 @@ from sender.delivery.core import (
     expired,
     is_contested,
     is_repeatable,
-    kept_apart,
     left_to_other,
-    reopens,
-    spared,
+    may_reopen,
+    uncounted,
 )
-from sender.delivery.media_outcomes import once_more, outcome_of
+from sender.delivery.marketing import MarketingCheck
+from sender.delivery.media_outcomes import outcome_of, retry_with_new_media
 from sender.delivery.payloads import edge_of, payload
 from sender.delivery.scopes import subject_of, template_of
-from sender.delivery.transitions import blank, claim, record, reopen
+from sender.delivery.subject_refusals import SubjectRefusals
+from sender.delivery.transitions import claim, new_entry, record, reopen
 from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
 from sender.journal.transition import Transition
 from sender.limits.circuit_breaker import CircuitBreaker, Signal, signal_of
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
-from sender.limits.refusals import RefusedSubjects, Waits
+from sender.limits.refusals import RefusedSubjects
 from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
 from sender.media.cache import MediaCache
-from sender.media.failures import MediaFailure, NotNow, NotTaken
-from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent, StepResult
-from sender.records.requests import Job
+from sender.media.failures import MediaFailure, NotReady, UploadRejected
+from sender.outcomes import Call, Dead, Defer, Hold, Outcome, Sent, StepResult
+from sender.records.job import Job
 from sender.telemetry import GraphCall
 
 log = logging.getLogger(__name__)
 
 Calling = Callable[[], AbstractContextManager[None]]
-
-CLAIM_FRESH_SECONDS: Final = 5.0
-"""A claim older than this is given back unused: whoever finds it takes the call for over after a bounded time."""
 
 _ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
 _CATCH_UP_SECONDS: Final = 2.0
@@ -66,7 +66,7 @@ _CATCH_UP_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Attempt `number` of a job, by one owner; `entry` is how it stood before."""
+    """Attempt `number` of a job, by one owner. `entry` is the journal entry before it."""
 
     job: Job
     request: SendRequest
@@ -77,35 +77,32 @@ class _Attempt:
     entry: Entry | None
 
 
-def utc_now() -> datetime:
-    """Now, to the millisecond."""
-    return to_millis(time.time_ns())
-
-
-def to_millis(epoch_ns: int) -> datetime:
-    """The moment as MongoDB keeps it: what is read back is what was written."""
-    return datetime.fromtimestamp(epoch_ns // 1_000_000 / 1000, UTC)
-
-
 async def _nothing(*_: object) -> None:
-    """Where no journal is asked, this process learns of opt-outs alone."""
+    """The default: other processes' opt-outs are not learnt."""
 
 
 def _silent(_: Entry) -> float:
-    """Where no clock is: the window alone counts."""
+    """The default: without a doubt clock, only the window counts."""
     return math.inf
 
 
 @dataclass(slots=True)
 class Delivery:
-    """The collaborators of a step, shared by all sessions of the process."""
+    """Brings sends one step further. One instance serves all sessions of the process.
+
+    **Invariants:**
+
+    - Meta is called only while the journal has our claim, and the claim is younger than `CLAIM_FRESH_SECONDS`.
+    - An outcome is written only over the entry that it was decided on; otherwise the step decides again.
+    - An acceptance by Meta is always written, even when another session has taken the send over.
+    """
 
     accounts: Table[AccountData]
     credentials: CredentialsClient
     graph: GraphClient
     media: MediaCache
     windows: ServiceWindows
-    moves: GroupCommit[Transition, Entry]
+    transitions: GroupCommit[Transition, Entry]
     loads: GroupCommit[str, Entry | None]
     rules: Rules
     breaker: CircuitBreaker
@@ -117,6 +114,12 @@ class Delivery:
     now: Callable[[], datetime] = utc_now
     silence: Callable[[Entry], float] = _silent
     on_accepted: Callable[[str, Credentials], None] = lambda _chatbot, _credentials: None
+    refusals: SubjectRefusals = field(init=False)
+    marketing: MarketingCheck = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refusals = SubjectRefusals(self.refused, self.rules, self.now)
+        self.marketing = MarketingCheck(self.opt_outs, self.learn_opt_outs, self.windows, self.now)
 
     async def step(
         self,
@@ -129,10 +132,12 @@ class Delivery:
         ends: MetaError | None = None,
         calling: Calling = nullcontext,
     ) -> StepResult:
-        """Bring `job` one step further. `look`: the journal may have an entry (a first record just tries to claim).
+        """Bring `job` one step further.
 
-        `doubted`: this session has it in doubt. `ends`: its number was refused for too long, for this reason, and the
-        send ends without a call. A call to Meta is made within `calling`.
+        - `look`: read the journal first, because it may have an entry. A first record just tries to claim.
+        - `doubted`: this session has the send in doubt.
+        - `ends`: end the send without a call, because its number was refused for too long, for this reason.
+        - `calling`: the call to Meta is made within this context.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -142,9 +147,9 @@ class Delivery:
         if doubted and entry is not None and is_contested(entry, owner):
             return self._left(entry)
         while True:
-            if entry is not None and reopens(job.replay, entry):
-                move = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
-                entry = await self.moves.submit(move)
+            if entry is not None and may_reopen(job.replay, entry):
+                transition = reopen(entry, job.replay, owner=owner, token=new_token(), now=self.now())
+                entry = await self.transitions.submit(transition)
                 continue
             decision = before(
                 job.request,
@@ -161,52 +166,52 @@ class Delivery:
             if isinstance(decision, Call):
                 assert account is not None  # noqa: S101  # `before` calls for known accounts only
                 assert isinstance(job.request, SendRequest)  # noqa: S101  # and for valid requests
-                trial = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
-                waits = self._waits(trial)
-                attempt = (waits, entry, False) if waits else await self._attempt(trial, account, entry)
-                if isinstance(attempt, Entry):
-                    entry = attempt  # somebody was there before: decide again
+                attempt = _Attempt(job, job.request, decision.attempt, owner, strikes, calling, entry)
+                waits = self.refusals.before_call(job, job.request, entry)
+                reached = (waits, entry, False) if waits else await self._attempt(attempt, account, entry)
+                if isinstance(reached, Entry):
+                    entry = reached  # another session was first: decide again
                     continue
-                decision, entry, answered = attempt
+                decision, entry, answered = reached
             step = await self._record(job, account, entry, decision, owner)
             if isinstance(step, StepResult):
                 return replace(step, answered=answered)
             entry = step
 
     async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
-        self, trial: _Attempt, account: AccountData, entry: Entry | None
+        self, attempt: _Attempt, account: AccountData, entry: Entry | None
     ) -> tuple[Outcome, Entry | None, bool] | Entry:
-        """Claim and call: the outcome, the claim, whether Meta spoke; or the entry that stood in the claim's way."""
+        """Claim and call: (outcome, claim, whether Meta answered); or the entry that made the claim fail."""
         try:
             credentials = await self.credentials.get(account.chatbot_id, revision=account.revision)
         except (Unavailable, NotFound) as error:
             return self._accounts_away(error), entry, False
-        made = await self._prepared(trial, credentials)
-        if isinstance(made, Outcome):
-            return made, entry, False
+        prepared = await self._prepared(attempt, credentials)
+        if isinstance(prepared, Outcome):
+            return prepared, entry, False
         began = time.time_ns()
-        move = self._claim(trial, entry, credentials)
-        standing = await self.moves.submit(move)
-        if standing.token != move.won:
+        transition = self._claim(attempt, entry, credentials)
+        standing = await self.transitions.submit(transition)
+        if standing.token != transition.won:
             return standing
-        telemetry.note_claim(trial.job, began)
+        telemetry.note_claim(attempt.job, began)
         late = time.time_ns() - began > CLAIM_FRESH_SECONDS * 1e9
-        if late or expired(trial.request, self.now()):
+        if late or expired(attempt.request, self.now()):
             given_back = Defer(self.now(), MetaError(reason="claim_took_too_long"))
             return given_back if late else EXPIRED, standing, False
-        if isinstance(made, MediaFailure) and not isinstance(made, NotTaken):
-            return self._unprepared(made, trial), standing, False
-        waits = self._waits(trial)  # once more: others of its template may have been refused meanwhile
+        if isinstance(prepared, MediaFailure) and not isinstance(prepared, UploadRejected):
+            return self._unprepared(prepared, attempt), standing, False
+        waits = self.refusals.before_call(attempt.job, attempt.request, attempt.entry)  # again: it may have changed
         if waits is not None:
             return waits, standing, False
-        outcome, answered = await self._called(trial, made, credentials)
+        outcome, answered = await self._called(attempt, prepared, credentials)
         return outcome, standing, answered
 
-    def _claim(self, trial: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
-        job, now = trial.job, self.now()
+    def _claim(self, attempt: _Attempt, entry: Entry | None, credentials: Credentials) -> Transition:
+        job, now = attempt.job, self.now()
         return claim(
             entry,
-            blank(
+            new_entry(
                 job.journal_id,
                 job.chatbot_id,
                 job.message_id,
@@ -214,131 +219,75 @@ class Delivery:
                 now,
                 replays=job.replay,
                 digest=digest_of(job.body),
-                template=template_of(trial.request),
+                template=template_of(attempt.request),
             ),
-            trial.number,
+            attempt.number,
             phone_number_id=credentials.phone_number_id,
-            owner=trial.owner,
+            owner=attempt.owner,
             token=new_token(),
             now=now,
         )
 
     async def _called(
-        self, trial: _Attempt, made: SendRequest | NotTaken, credentials: Credentials
+        self, attempt: _Attempt, prepared: SendRequest | UploadRejected, credentials: Credentials
     ) -> tuple[Outcome, bool]:
-        """What came of a call, and whether Meta spoke."""
-        job, began = trial.job, time.monotonic()
+        """Make the call: its outcome, and whether Meta answered."""
+        job, began = attempt.job, time.monotonic()
         call = None
-        if isinstance(made, NotTaken):
-            end = made.end
+        if isinstance(prepared, UploadRejected):
+            end = prepared.end
         else:
-            held = trial.strikes > 0 or self.breaker.was_open_since(job.due)
-            call = GraphCall(job, trial.number, held=held)
-            with trial.calling():
-                end = await self._call(made, job.journal_id, credentials, call.traceparent)
+            held = attempt.strikes > 0 or self.breaker.was_open_since(job.due)
+            call = GraphCall(job, attempt.number, held=held)
+            with attempt.calling():
+                end = await self._call(prepared, job.journal_id, credentials, call.traceparent)
         outcome = after(
             end,
-            attempt=trial.number,
-            repeatable=is_repeatable(trial.request) or isinstance(made, NotTaken),
-            request=trial.request,
-            strikes=trial.strikes,
+            attempt=attempt.number,
+            repeatable=is_repeatable(attempt.request) or isinstance(prepared, UploadRejected),
+            request=attempt.request,
+            strikes=attempt.strikes,
             now=self.now(),
             rules=self.rules,
         )
-        had_links = isinstance(made, SendRequest) and made is not trial.request
-        if had_links and await self.media.forget(credentials.phone_number_id, trial.request, end):
-            # It had the id of a link that Meta has lost: the next attempt has another.
-            outcome = once_more(outcome, attempt=trial.number, now=self.now(), rules=self.rules)
+        had_links = isinstance(prepared, SendRequest) and prepared is not attempt.request
+        if had_links and await self.media.forget(credentials.phone_number_id, attempt.request, end):
+            # Meta has lost the file of a link; the next attempt uploads it again.
+            outcome = retry_with_new_media(outcome, attempt=attempt.number, now=self.now(), rules=self.rules)
         sign = signal_of(end)
-        subject = subject_of(trial.request) if sign is not Signal.UP else None
+        subject = subject_of(attempt.request) if sign is not Signal.UP else None
         if self.breaker.note(job.item_id, job.chatbot_id, sign, time.time(), subject):
-            outcome = spared(outcome, self.now())
-        outcome = self._told_of(trial, outcome)
-        if trial.request.kind == "template":
-            self._note_template(trial, outcome)
+            outcome = uncounted(outcome, self.now())
+        outcome = self.refusals.after_call(job, attempt.request, attempt.entry, outcome)
+        if attempt.request.kind == "template":
+            self.marketing.note(job, attempt.request, outcome)
         if call is not None:
             call.ended(end, outcome)
         if isinstance(outcome, Dead) and outcome.error.code == CLOSED:
-            self.windows.refused(credentials.phone_number_id, trial.request.to, self.now())
-        _log_attempt(job, trial.number, outcome, time.monotonic() - began)
+            self.windows.refused(credentials.phone_number_id, attempt.request.to, self.now())
+        log_call(job, attempt.number, outcome, time.monotonic() - began)
         if isinstance(outcome, Defer) and outcome.hold is not None and outcome.hold.rejected:
             self.on_rejected(job.chatbot_id, credentials, outcome.error.code if outcome.error else None)
         if credentials.rejected and isinstance(outcome, Sent):
             self.on_accepted(job.chatbot_id, credentials)
         return outcome, isinstance(end, Answered)
 
-    async def _has_opted_out(self, trial: _Attempt, number_id: str) -> bool:
-        """Whether it is a marketing template to a person who has stopped those, and has not written since."""
-        job, request = trial.job, trial.request
-        if not (template := template_of(request)):
-            return False
-        await self.learn_opt_outs(job.chatbot_id, job.lane, template, self.now())
-        since = self.opt_outs.since(job.lane)
-        if since is None or not self.opt_outs.forbids(job.chatbot_id, job.lane, template, self.now()):
-            return False
-        if await self.windows.wrote_since(number_id, request.to, since):
-            self.opt_outs.wrote(job.lane)
-            return False
-        return True
-
-    def _note_template(self, trial: _Attempt, outcome: Outcome) -> None:
-        """Remember what may yet be said of a template, or was said of its recipient."""
-        job, subject = trial.job, subject_of(trial.request) or ""
-        if isinstance(outcome, Sent):
-            self.opt_outs.sent(job.journal_id, job.chatbot_id, job.lane, subject)
-        elif isinstance(outcome, Dead) and outcome.error.code == OPTED_OUT:
-            self.opt_outs.refused(job.chatbot_id, job.lane, subject, self.now())
-
-    def _waits(self, trial: _Attempt) -> Apart | Dead | None:
-        """What becomes of a send whose template or kind Meta refuses at present; None when it may be tried."""
-        chatbot = trial.job.chatbot_id
-        if chatbot not in self.refused or (trial.entry is not None and trial.entry.state is State.IN_DOUBT):
-            return None
-        subject = subject_of(trial.request)
-        now = self.now()
-        waits = self.refused.wait(chatbot, subject, trial.job.item_id, now.timestamp()) if subject else None
-        return self._kept_apart(trial, waits, now) if waits is not None else None
-
-    def _told_of(self, trial: _Attempt, outcome: Outcome) -> Outcome:
-        """The outcome of a call, with what it says of the template or kind of the message."""
-        hold = outcome.hold if isinstance(outcome, Defer) else None
-        apart = hold if hold is not None and hold.apart else None
-        chatbot, send = trial.job.chatbot_id, trial.job.item_id
-        if apart is None and chatbot not in self.refused:
-            return outcome
-        subject, now = subject_of(trial.request), self.now()
-        if subject is None:
-            return outcome
-        if apart is not None:
-            error = (outcome.error if isinstance(outcome, Defer) else None) or MetaError()
-            waits = self.refused.refuse(chatbot, subject, send, now.timestamp(), apart, error)
-            return self._kept_apart(trial, waits, now)
-        if isinstance(outcome, Sent | Dead):
-            self.refused.take(chatbot, subject)
-        else:
-            self.refused.give_up(chatbot, subject, send)
-        return outcome
-
-    def _kept_apart(self, trial: _Attempt, waits: Waits, now: datetime) -> Apart | Dead:
-        due = to_millis(int(waits.due * 1e9))
-        return kept_apart(trial.request, trial.entry, due, waits.error, now=now, rules=self.rules)
-
-    async def _prepared(self, trial: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
-        """The request as Meta takes it, or why it cannot be made; an outcome where nothing is to be claimed for it."""
-        request, number_id = trial.request, credentials.phone_number_id
+    async def _prepared(self, attempt: _Attempt, credentials: Credentials) -> SendRequest | MediaFailure | Outcome:
+        """The request with its files uploaded, or the failure of a file; an outcome when there is nothing to claim."""
+        request, number_id = attempt.request, credentials.phone_number_id
         if needs_window(request) and await self.windows.is_closed(number_id, request.to, self.now()):
             return WINDOW_CLOSED
-        if await self._has_opted_out(trial, number_id):
+        if await self.marketing.is_forbidden(attempt.job, request, number_id):
             return Dead(FORBIDDEN)
         try:
             return await self.media.prepared(request, number_id, credentials.token.get_secret_value())
-        except NotNow as failure:
-            return self._unprepared(failure, trial)
+        except NotReady as failure:
+            return self._unprepared(failure, attempt)
         except MediaFailure as failure:
             return failure
 
-    def _unprepared(self, failure: MediaFailure, trial: _Attempt) -> Outcome:
-        return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now=self.now(), rules=self.rules)
+    def _unprepared(self, failure: MediaFailure, attempt: _Attempt) -> Outcome:
+        return outcome_of(failure, attempt=attempt.number, strikes=attempt.strikes, now=self.now(), rules=self.rules)
 
     async def _call(
         self, request: SendRequest, journal_id: str, credentials: Credentials, traceparent: str | None
@@ -351,25 +300,25 @@ class Delivery:
     async def _record(
         self, job: Job, account: AccountData | None, entry: Entry | None, outcome: Outcome, owner: str
     ) -> StepResult | Entry:
-        """Write the outcome down; or the entry that stood in the way, with which to decide again."""
+        """Write the outcome to the journal; or return the entry that was there instead, to decide again."""
         number = account.phone_number_id if account else None
         claimed = entry is not None and entry.state is State.CLAIMED and entry.owner == owner
         while True:
             digest = digest_of(job.body)
-            fresh = blank(
+            fresh = new_entry(
                 job.journal_id, job.chatbot_id, job.message_id, job.to, self.now(), number, job.replay, digest
             )
-            move = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
-            if move is None:
+            transition = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
+            if transition is None:
                 return StepResult(outcome, entry)
-            standing = await self.moves.submit(move)
-            if standing.token == move.won:
+            standing = await self.transitions.submit(transition)
+            if standing.token == transition.won:
                 return StepResult(outcome, standing, recorded=True)
             if standing.ended or not claimed:
                 return standing
             if not isinstance(outcome, Sent):
                 return self._left(standing)
-            entry = standing  # Meta has it, whoever owns it: that has to be known
+            entry = standing  # Meta accepted it: write that, although another session owns the send
 
     def _left(self, entry: Entry) -> StepResult:
         log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})
@@ -384,27 +333,3 @@ class Delivery:
     def _accounts_away(self, error: AppError) -> Defer:
         log.warning("no account data, holding the number", extra={"error": error.message})
         return Defer(self.now(), MetaError(reason=error.error_code), _ACCOUNTS_AWAY)
-
-
-def _log_attempt(job: Job, number: int, outcome: Outcome, seconds: float) -> None:
-    """One line per call that did not do well (at DEBUG, per call): ids and codes, nobody's words or numbers."""
-    level = logging.DEBUG if isinstance(outcome, Sent) else logging.WARNING
-    if not log.isEnabledFor(level):
-        return
-    error = None if isinstance(outcome, Sent) else outcome.error
-    log.log(
-        level,
-        "send attempted",
-        extra={
-            "journal_id": job.journal_id,
-            "chatbot_id": job.chatbot_id,
-            "attempt": number,
-            "outcome": type(outcome).__name__.lower(),
-            "code": error.code if error else None,
-            "reason": error.reason if error else None,
-            "ms": round(seconds * 1000, 1),
-            "correlation_id": job.trace.correlation_id,
-            **({"in_doubt_until": outcome.until} if isinstance(outcome, InDoubt) else {}),
-            **({"due": outcome.due} if isinstance(outcome, Retry | Apart) else {}),
-        },
-    )

@@ -1,29 +1,29 @@
 """Every decision about a send: pure functions of the request, the account, the journal and Meta's answer.
 
-`before` says whether to call Meta; `after` says what its answer means. A step ends in exactly one of
+`before` decides whether to call Meta; `after` decides what its answer means. A step ends in exactly one of
 `Sent`, `Retry`, `Dead`, `InDoubt`, `Defer` and `Apart`.
 """
 
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from common.contracts.accounts import AccountData
-from common.contracts.contacts import Contact
 from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.contracts.topics import RETRIES
-from common.meta.broken_text import read_torn
 from common.meta.call_ends import Answered, CallEnd, NotSent
 from common.meta.errors import GraphFailure, Klass, Scope, classify
+from sender.delivery.meta_answer import acceptance_of
 from sender.delivery.scopes import APART, scope_of, subject_of
 from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Retry, Sent
 
 MAX_ATTEMPTS: Final = len(RETRIES) + 1
+CLAIM_FRESH_SECONDS: Final = 5.0
+"""An older claim is given back unused: a session that finds it counts the call as over after a bounded time."""
+
 _PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttled pair
 _PAIR_CAP_SECONDS: Final = 64.0
 _AWAY_CAP_SECONDS: Final = 30.0
@@ -34,7 +34,6 @@ _OUTAGE_CAP_SECONDS: Final = 10.0
 _LISTEN_SECONDS: Final = 15.0
 _MAX_WINDOWS: Final = 3
 _LEAST_SECONDS: Final = 0.5
-_MAX_WORD: Final = 64  # characters; Meta's longest `message_status` has 27
 _GRACE_SECONDS: Final = 1.0
 _CONTESTED: Final = "another session works on a record with the same messageId"
 _UNRESOLVED: Final = "in_doubt_unresolved"
@@ -52,7 +51,7 @@ _MAX_EXPONENT: Final = 10  # far above every cap, far below an overflow
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What operators may choose, in seconds."""
+    """What operators may configure, in seconds."""
 
     in_doubt_seconds: float
     in_doubt_resend: bool
@@ -71,9 +70,9 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
     rules: Rules,
     silence: float = math.inf,
 ) -> Call | Outcome:
-    """What to do with a request now; a `MetaError` in its place says why it is invalid.
+    """Decide what to do with a request now; a `MetaError` in its place says why it is invalid.
 
-    `owner` is the session that asks: a claim or a doubt of another one means that nobody watched it. `silence` is how
+    `owner` is the session that asks. A claim or a doubt of another session was not watched until now. `silence` is how
     many seconds of a doubt have counted (`sender.delivery.doubt_clock`).
     """
     if entry is not None:
@@ -104,17 +103,17 @@ def after(
     rules: Rules,
     request: SendRequest | MetaError | None = None,
 ) -> Outcome:
-    """What the end of call number `attempt` means.
+    """Decide what the end of call number `attempt` means.
 
-    `repeatable` requests may be sent twice without harm (a read mark), so they are never in doubt. `strikes` counts
-    how often in a row this conversation was deferred. `request` says what a refusal concerns; None: no message, but
-    something that was uploaded for one.
+    - `repeatable`: sending it twice does no harm (a read mark), so it is never in doubt.
+    - `strikes` counts how often in a row this conversation was deferred.
+    - `request` says what a refusal concerns; None: the call was an upload for a message.
     """
     if isinstance(end, NotSent):
         wait = min(2.0 ** min(strikes, _MAX_EXPONENT), _AWAY_CAP_SECONDS)
         return Defer(now + timedelta(seconds=wait), MetaError(reason="meta_unreachable", details=end.reason))
     if isinstance(end, Answered):
-        sent = _success(end)
+        sent = acceptance_of(end)
         if sent is not None:
             return sent
         failure = classify(end.status, end.body)
@@ -129,24 +128,24 @@ def after(
 
 
 def is_contested(entry: Entry, owner: str) -> bool:
-    """Whether another session works on a send that this one (`owner`) had begun, or waits for what became of it."""
+    """Whether another session than `owner` works on a send, or waits for the end of its doubt."""
     return entry.owner != owner and entry.state in {State.CLAIMED, State.IN_DOUBT}
 
 
 def left_to_other(entry: Entry, now: datetime, rules: Rules) -> Defer:
-    """A contested send is left to the session that took it over, until that has had its window.
+    """Leave a contested send to the session that took it over, until the doubt window of that session has passed.
 
-    Both may be right: a record of any partition can name the same send. If each took it back from the other, each would
-    begin its window anew, for ever.
+    Both sessions may be right, because records of any partition can name the same send. If each took it back from the
+    other, each would restart the window, for ever.
     """
     over = max(now, entry.due or now + timedelta(seconds=rules.in_doubt_seconds))
     return Defer(over + timedelta(seconds=_GRACE_SECONDS), MetaError(reason="contested", details=_CONTESTED))
 
 
-def spared(outcome: Outcome, now: datetime) -> Outcome:
-    """The outcome of a call in an outage of Meta's or of the number's: a failure that would count does not.
+def uncounted(outcome: Outcome, now: datetime) -> Outcome:
+    """The outcome of a call during an outage of Meta or of the number: a failure does not count as an attempt.
 
-    What is in doubt stays so, and what was answered for good as well.
+    A doubt stays a doubt, and a final answer stays final.
     """
     counts = isinstance(outcome, Retry) or (isinstance(outcome, Dead) and outcome.letter)
     if not counts or isinstance(outcome, Sent):
@@ -157,9 +156,10 @@ def spared(outcome: Outcome, now: datetime) -> Outcome:
 def kept_apart(
     request: SendRequest, entry: Entry | None, due: datetime, error: MetaError, *, now: datetime, rules: Rules
 ) -> Apart | Dead:
-    """A send whose template or kind Meta refuses: it waits until `due`, or ends because it has waited long enough.
+    """A send whose template or kind Meta refuses waits until `due`, or ends because it has waited long enough.
 
-    `entry` is how it stood before. It comes back in time to be told that it has ended or expired.
+    `entry` is the journal entry before the attempt. The wait is never longer than the send may wait, so that its end or
+    expiry is reported in time.
     """
     since = (entry.first_failed_at if entry is not None else None) or now
     end = since + timedelta(seconds=rules.hold_seconds)
@@ -171,40 +171,40 @@ def kept_apart(
     return Apart(due, error, subject_of(request) or "", news)
 
 
-def reopens(replay: int, entry: Entry) -> bool:
-    """Whether an operator's replay number `replay` begins this send anew.
+def may_reopen(replay: int, entry: Entry) -> bool:
+    """Whether an operator's replay number `replay` may start this send again.
 
-    It has to have ended as a dead letter, and Meta must not have the message: not where no answer and no status ever
-    said so, and not where a status came later.
+    The send must have ended as a dead letter, and Meta must not have the message. So a send that ended in doubt is not
+    started again, and neither is one for which a status came later.
     """
     dead = entry.state is State.FAILED and entry.letter and entry.wamid is None
     return dead and entry.replays == replay - 1 and (entry.error or MetaError()).reason != _UNRESOLVED
 
 
 def is_too_fast(error: MetaError | None) -> bool:
-    """Whether Meta said that this number, or its account or app, sends more than it may."""
+    """Whether Meta said that this number, its account or its app exceeds a rate limit."""
     return error is not None and error.code in _TOO_FAST
 
 
 def is_pair_limit(error: MetaError | None) -> bool:
-    """Whether Meta said that this recipient had too many messages of this number."""
+    """Whether Meta said that this recipient got too many messages from this number."""
     return error is not None and error.code == _PAIR_LIMIT
 
 
 def expired(request: SendRequest, now: datetime) -> bool:
-    """Whether the producer does not want it sent any more."""
+    """Whether `expiresAt` has passed."""
     return request.expires_at is not None and request.expires_at <= now
 
 
 def is_repeatable(request: SendRequest | MetaError) -> bool:
-    """Whether calling Meta twice for it does no harm."""
+    """Whether calling Meta twice does no harm."""
     return isinstance(request, SendRequest) and request.kind == "read"
 
 
 def _standing(  # noqa: C901, PLR0911  # one answer per state
     request: SendRequest | MetaError, entry: Entry, owner: str, now: datetime, rules: Rules, silence: float
 ) -> Outcome | None:
-    """What the journal alone decides; None when it leaves the way open for the next attempt."""
+    """What the journal alone decides; None when the next attempt may begin."""
     match entry.state:
         case State.ACCEPTED:
             return Sent(entry.wamid, entry.contact, entry.message_status)
@@ -217,7 +217,7 @@ def _standing(  # noqa: C901, PLR0911  # one answer per state
         case State.CLAIMED:
             if is_repeatable(request):
                 return None
-            # The window begins now, not at the claim: nobody of us was listening for statuses in between.
+            # The window begins now, not at the claim, because no session listened for statuses in between.
             return _doubt(entry, now + timedelta(seconds=rules.in_doubt_seconds))
         case State.IN_DOUBT:
             if entry.owner != owner:
@@ -225,17 +225,17 @@ def _standing(  # noqa: C901, PLR0911  # one answer per state
             if entry.due is not None and now < entry.due:
                 return InDoubt(entry.due, entry.error)
             if (left := rules.in_doubt_seconds - silence) > 0:
-                # The clock stood meanwhile; this is the soonest that it can be over.
+                # The clock stood still for a while; this is the earliest possible end.
                 return InDoubt(now + timedelta(seconds=max(left, _LEAST_SECONDS)), entry.error)
             over = isinstance(request, SendRequest) and expired(request, now)
             return None if rules.in_doubt_resend and not over else Dead(_unresolved(entry), letter=True)
 
 
 def _extended(entry: Entry, now: datetime, rules: Rules) -> datetime:
-    """Until when a doubt lasts that another session left behind.
+    """The end of a doubt that another session left behind.
 
-    Statuses that came while nobody worked have yet to be read, so a new owner listens for a whole window; but owners
-    that change all the time must not keep a conversation waiting for ever, so after three windows it is a short while.
+    Statuses that came while no session worked have yet to be read, so a new owner listens for a whole window. But
+    owners that change all the time must not delay a conversation for ever: after three windows the wait is short.
     """
     window = timedelta(seconds=rules.in_doubt_seconds)
     least = now + min(window / 2, timedelta(seconds=_LISTEN_SECONDS))
@@ -257,7 +257,7 @@ def _unresolved(entry: Entry | None) -> MetaError:
 
 
 def _scope(failure: GraphFailure, request: SendRequest | MetaError | None) -> Scope:
-    """How far it reaches; without a code that is what its status says."""
+    """How far the failure reaches. Without a code the HTTP status decides."""
     if failure.code is None:
         return failure.rule.scope
     return scope_of(failure.code, failure.subcode, request)
@@ -277,7 +277,7 @@ def _failed(  # noqa: PLR0911  # one answer per class and scope
             wait = min(_PAIR_BASE ** min(strikes, _MAX_EXPONENT), _PAIR_CAP_SECONDS)
             return Defer(now + timedelta(seconds=wait), error)
         case Klass.THROTTLE:
-            # App and WABA limits are learnt number by number: each meets the limit once and waits by itself.
+            # App and WABA limits are learnt number by number: each number meets the limit once and waits on its own.
             base = max(1.0, rule.seconds)
             return Defer(now, error, Hold(base, max(base, _THROTTLE_CAP_SECONDS)))
         case Klass.WAIT if scope is Scope.NUMBER:
@@ -299,43 +299,3 @@ def _retry(error: MetaError, attempt: int, now: datetime) -> Retry | Dead:
 def _error(failure: GraphFailure) -> MetaError:
     said = ". Meta: ".join(text for text in (failure.advice, failure.details) if text)
     return MetaError(code=failure.code, reason=failure.rule.reason, title=failure.message, details=said or None)
-
-
-def _success(end: Answered) -> Sent | None:
-    if not 200 <= end.status < 300:
-        return None
-    try:
-        answer = read_torn(end.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
-    if answer.get("success") is True:
-        return Sent(None)
-    message = _first(answer, "messages")
-    wamid = message.get("id")
-    if not isinstance(wamid, str):
-        return None
-    contact = _contact(_first(answer, "contacts"), _text(message.get("group_id")))
-    state = (_text(message.get("message_status")) or "")[:_MAX_WORD] or None
-    return Sent(wamid, contact if contact.aliases() else None, state)
-
-
-def _contact(person: dict[str, Any], group_id: str | None) -> Contact:
-    """Whom the answer names. In the answer to a send to a group `wa_id` is the id of the group (Meta, "Groups")."""
-    wa_id = (_text(person.get("wa_id")) or "").strip().removeprefix("+") or None
-    if group_id is None and wa_id is not None and not wa_id.isdigit():
-        group_id = wa_id
-    if group_id is not None:
-        return Contact(group_id=group_id)
-    return Contact(user_id=_text(person.get("user_id")), wa_id=wa_id)
-
-
-def _first(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    items = answer.get(name)
-    first = items[0] if isinstance(items, list) and items else None
-    return first if isinstance(first, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

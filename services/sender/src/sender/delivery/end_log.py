@@ -1,7 +1,7 @@
 """One INFO line for each send that ends as failed (refused by us or by Meta) or expired.
 
-The lines are bounded: what goes beyond is counted, and the count is told when its time is over. So a campaign of
-50,000 that fails fills no disk, and nothing of it is hidden.
+The number of lines per minute is limited. Further ends are counted, and the count is logged at the end of the minute.
+So a campaign of 50,000 that fails does not fill the disk, and nothing of it is hidden.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from typing import Final
 
 from common.contracts.journal import State
 from sender.outcomes import Dead, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 
 log = logging.getLogger(__name__)
 
 SPAN_SECONDS: Final = 60.0
 MAX_OF_CHATBOT: Final = 100
 MAX_IN_ALL: Final = 1_000
-"""Lines in one span of time: of one chatbot, so that it leaves room for the others', and of all."""
+"""Lines in one span of time: of one chatbot, so that there is room for the others, and of all."""
 
 
 @dataclass(slots=True)
 class Allowance:
-    """How many lines may be written in the span that runs. Pure: the time (in seconds) is an argument."""
+    """The lines that may be written in the current span. Pure: the time (in seconds) is an argument."""
 
     until: float = 0.0
     written: Counter[str] = field(default_factory=Counter)
     suppressed: int = 0
 
     def take(self, chatbot_id: str, now: float) -> bool:
-        """Whether one more line may be written; if not, it is counted."""
+        """Whether one more line may be written; if not, count it."""
         if now >= self.until:
             self.until, self.written = now + SPAN_SECONDS, Counter()
         if self.written[chatbot_id] >= MAX_OF_CHATBOT or self.written.total() >= MAX_IN_ALL:
@@ -40,8 +40,8 @@ class Allowance:
         self.written[chatbot_id] += 1
         return True
 
-    def told(self) -> int:
-        """How many lines were suppressed since this was asked last."""
+    def take_suppressed(self) -> int:
+        """The number of lines suppressed since the last call."""
         count, self.suppressed = self.suppressed, 0
         return count
 
@@ -54,28 +54,31 @@ class EndLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, job: Job, step: StepResult) -> None:
-        """A step has ended. A send that had ended before, and is only read again, has had its line."""
+        """Log the end of a step. A send that had ended before, and was only read again, gets no second line."""
         if not step.recorded or not isinstance(step.outcome, Dead) or step.outcome.state is State.CANCELLED:
             return
         loop = asyncio.get_running_loop()
         if self._allowance.take(job.chatbot_id, loop.time()):
             log.info("send ended without success", extra=line_of(job, step.outcome, step))
         elif self._timer is None:
-            self._timer = loop.call_at(self._allowance.until, self._tell)
+            self._timer = loop.call_at(self._allowance.until, self._log_suppressed)
 
     async def close(self) -> None:
-        """Tell what has not been told."""
+        """Log the count of suppressed lines."""
         if self._timer is not None:
             self._timer.cancel()
-            self._tell()
+            self._log_suppressed()
 
-    def _tell(self) -> None:
+    def _log_suppressed(self) -> None:
         self._timer = None
-        log.info("more sends ended without success; their lines were left out", extra={"count": self._allowance.told()})
+        log.info(
+            "more sends ended without success; their lines were left out",
+            extra={"count": self._allowance.take_suppressed()},
+        )
 
 
 def line_of(job: Job, outcome: Dead, step: StepResult) -> dict[str, object]:
-    """Ids, the code and the reason: no words that were written, no phone number. Pure."""
+    """Ids, the code and the reason; no message text and no phone number. Pure."""
     return {
         "state": str(outcome.state),
         "chatbot_id": job.chatbot_id,

@@ -1,4 +1,4 @@
-"""A send request as the JSON that `POST /<phone number id>/messages` takes: pure."""
+"""A send request as the JSON of `POST /<phone number id>/messages`. Pure."""
 
 from functools import cache
 from typing import Any, Final
@@ -35,19 +35,19 @@ def payload(request: SendRequest, callback_data: str) -> bytes:
 
 
 def edge_of(request: SendRequest) -> str:
-    """Where it is posted: marketing templates may go by the Marketing Messages API."""
+    """The endpoint for the request: marketing templates may use the Marketing Messages API."""
     message = request.message
     return "marketing_messages" if isinstance(message, Template) and message.is_marketing else "messages"
 
 
 def recipient(to: str) -> dict[str, str]:
-    """`recipient` for a BSUID, `to` for a phone number or a group; never both, for `to` silently wins."""
+    """`recipient` for a BSUID, `to` for a phone number or a group; never both: Meta would ignore `recipient`."""
     contact = contact_of_recipient(to)
     if contact.group_id:
         return {"recipient_type": "group", "to": contact.group_id}
     if contact.user_id:
         return {"recipient": contact.user_id}
-    # Without the `+` Meta may put the business's own country code in front.
+    # Without the `+` Meta may prepend the country code of the business.
     return {"to": f"+{contact.wa_id}"}
 
 
@@ -59,14 +59,14 @@ def _read(message: MarkAsRead) -> dict[str, Any]:
 
 
 def _beside(message: TypedMessage) -> dict[str, Any]:
-    """What Meta has beside the content."""
+    """The fields that Meta expects beside the content."""
     given = message.model_fields_set
     fields = {name: getattr(message, name) for name in _BESIDE if name in given}
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _content(message: TypedMessage) -> object:
-    """The content as it was given: what was left out is left to Meta."""
+    """The content as given; fields that were left out are left to Meta."""
     match message:
         case Interactive():
             return message.interactive.model_dump(exclude_none=True)

@@ -12,7 +12,9 @@ from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.kafka.records import Outgoing, headers_for
 from sender.outcomes import Apart, Retry, StepResult
-from sender.records.requests import NOT_BEFORE, REPLAYS, Job, UnreadableRecord, headers_of, origin_headers
+from sender.records.headers import NOT_BEFORE, REPLAYS
+from sender.records.job import Job, UnreadableRecord
+from sender.records.onward import headers_of, origin_headers
 
 _TYPES: Final = {
     State.ACCEPTED: sends.ACCEPTED,
@@ -27,8 +29,8 @@ _TYPES: Final = {
 def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of an entry that has ended, is in doubt, or waits.
 
-    Its id follows from the entry, so that the same end published twice is the same event. `due` is when a send that
-    waits with its number is tried again, in Unix seconds.
+    Its id is derived from the entry, so publishing the same end twice gives the same event. `due` (Unix seconds) is the
+    time of the next try when the send waits together with its number.
     """
     kind = _TYPES[entry.state]
     waits_until = entry.due if entry.state is State.DEFERRED else None
@@ -54,7 +56,7 @@ def result(job: Job, entry: Entry, now: datetime, due: float | None = None) -> O
 
 
 def _record(job: Job, kind: str, told: tuple[str, ...], data: sends.SendResultData, now: datetime) -> Outgoing:
-    """A record that tells `data`; `told` distinguishes what is told of one send in several records of a kind."""
+    """A record with `data`. `told` makes the ids of several records of one kind differ for one send."""
     trace = job.trace.child()
     event = sends.SendResult(
         id=ids.derive_id("send-result", data.journal_id, kind, *told),
@@ -68,18 +70,18 @@ def _record(job: Job, kind: str, told: tuple[str, ...], data: sends.SendResultDa
     )
     value = encode(event)
     if len(value) > topics.SEND_RESULTS.max_value_bytes:
-        # Numbers can grow when they are written anew: 1e15 becomes 17 digits.
+        # Numbers can grow when they are encoded again: 1e15 becomes 17 digits.
         value = encode(replace(event, data=replace(data, request=None)))
-    # Without an account there is no number, and the chatbot is the nearest thing to it.
+    # Without an account there is no number, so the chatbot id takes its place.
     key = contact_key(data.phone_number_id or data.chatbot_id, contact_of_recipient(data.to))
     sent = headers_for(trace, event_id=event.id, event_type=kind)
     return Outgoing(topics.SEND_RESULTS.name, key, value, sent, trace=trace)
 
 
 def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
-    """The `whatsapp-cloud-send-results` record of a request that came under the id of another content.
+    """The `whatsapp-cloud-send-results` record of a request whose id belongs to another content.
 
-    It is told beside the send that has the id, and has none of the content that is not sent.
+    It is published beside the results of the send that has the id, and carries none of the content that is not sent.
     """
     data = sends.SendResultData(
         journal_id=entry.id,
@@ -97,8 +99,7 @@ def duplicate(job: Job, entry: Entry, now: datetime) -> Outgoing:
 def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now: datetime) -> Outgoing:
     """The `whatsapp-cloud-send-results` record of a send that waits and was not tried; `number` is its account's.
 
-    It has the key of the result that will follow, so that the two are read in their order. Another reason is another
-    event.
+    It has the same key as the later result, so that the two are read in order. Each reason gives an event of its own.
     """
     data = sends.SendResultData(
         journal_id=job.journal_id,
@@ -116,7 +117,7 @@ def stored(job: Job, number: str | None, *, due: datetime, error: MetaError, now
 
 
 def waiting(job: Job, step: StepResult, now: datetime) -> tuple[Outgoing, ...]:
-    """What a producer should learn of a send that waits because Meta refuses its template or kind."""
+    """The records that tell a producer that its send waits, because Meta refuses its template or kind."""
     outcome = step.outcome
     news = isinstance(outcome, Apart) and outcome.news and step.recorded
     return (result(job, step.entry, now),) if news and step.entry is not None else ()
@@ -125,7 +126,7 @@ def waiting(job: Job, step: StepResult, now: datetime) -> tuple[Outgoing, ...]:
 def retry(job: Job, entry: Entry, outcome: Retry, partition: int) -> Outgoing:
     """The record of the next attempt, in the retry topic of its delay.
 
-    It goes to the partition number it came from: there its lane waits for it, whoever keyed the first record how.
+    It goes to the partition that it came from, whatever the key of the first record was, because its lane waits there.
     """
     topic, _ = topics.RETRIES[outcome.attempt - 1]
     headers = {
@@ -165,9 +166,9 @@ def dead_letter(job: Job, entry: Entry) -> Outgoing:
 
 
 def dead_record(letter: UnreadableRecord, now: datetime) -> Outgoing:
-    """The dead-letter record of what cannot be understood; of what is larger than the topic takes, the beginning.
+    """The dead-letter record of an unreadable record. A value that is too large for the topic is cut.
 
-    A record can be so large when it came in a compressed batch.
+    A record can be that large when it came in a compressed batch.
     """
     origin = letter.origin
     event_id = ids.derive_id("send-dead", origin.topic, str(origin.partition), str(origin.offset))

@@ -1,7 +1,7 @@
-"""How far a refusal of Meta's reaches: the scope of its code, for the request that was refused. Pure.
+"""How far a refusal by Meta reaches: the scope of its code, for the request that was refused. Pure.
 
-The table is `common.meta.errors.RULES`. It says how far a code reaches at most; the request says what that means here.
-A request does not tell the category of its template, so each template of a category is refused once by itself.
+The table `common.meta.errors.RULES` has the widest scope of each code; the request may narrow it. A request does not
+have the category of its template, so each template of a category is refused once on its own.
 """
 
 from typing import Final
@@ -14,14 +14,14 @@ from common.meta.errors import Klass, Scope, rule_of
 from sender.delivery.payloads import edge_of
 
 APART: Final = frozenset({Scope.TEMPLATE, Scope.CATEGORY})
-"""Scopes within a number: what they concern waits beside its conversations, and never in front of them."""
+"""Scopes smaller than a number: their sends wait beside their conversations and do not block them."""
 
 
 def scope_of(code: int | None, subcode: int | None, request: SendRequest | MetaError | None) -> Scope:
-    """How far an error reaches. Without a code that is the message alone.
+    """How far an error reaches. An error without a code concerns the message alone.
 
-    A text is what every number may send, so a permission that is missing for a text is missing for the number. Other
-    errors about templates or kinds cannot concern a text beyond itself, and a read mark is worth no waiting.
+    Every number may send a text, so a permission that is missing for a text is missing for the number. Other errors
+    about templates or kinds concern only the one text. A read mark never makes others wait.
     """
     if code is None:
         return Scope.MESSAGE
@@ -33,10 +33,9 @@ def scope_of(code: int | None, subcode: int | None, request: SendRequest | MetaE
 
 
 def subject_of(request: SendRequest | MetaError | None) -> str | None:
-    """The template or kind of a message, by which it waits apart; None for a text and for what is no message.
+    """The template or kind of a message, which may be refused on its own; None for a text and for a read mark.
 
-    A template is named by its name and language, and by the endpoint that takes it, for what one endpoint refuses the
-    other may take.
+    A template is identified by name, language and endpoint, because one endpoint may take what the other refuses.
     """
     if not isinstance(request, SendRequest):
         return None
@@ -49,12 +48,12 @@ def subject_of(request: SendRequest | MetaError | None) -> str | None:
 
 
 def template_of(request: SendRequest) -> str:
-    """The template that a message is; empty for anything else."""
+    """The subject of a template message; empty for any other message."""
     return (subject_of(request) or "") if request.kind == "template" else ""
 
 
 def _kind_of(content: InteractiveContent) -> str:
-    """Flows are throttled one by one."""
+    """The type of the content; for a flow also its id, because Meta throttles flows one by one."""
     if not isinstance(content, FlowMessage):
         return content.type
     parameters = content.action.parameters

@@ -1,8 +1,8 @@
-"""How much of the time since a doubt arose was silence of Meta's, and how much of ours. Pure.
+"""How much of the time since a doubt began was Meta's silence, and how much was our own outage. Pure.
 
 Ingress reports every two seconds that it takes webhooks. Time without a report of any replica, and time in which
-webhooks were refused, is an *outage*: a status that Meta had then will be brought again, later. Meta does not say when
-("with decreasing frequency", Webhooks overview). A client that doubles its pauses comes again, at the latest, when the
+webhooks were refused, is an *outage*: Meta will deliver a status of that time again, later. Meta does not say when
+("with decreasing frequency", Webhooks overview). A client that doubles its pauses tries again, at the latest, when the
 time since the first refusal has doubled. So an outage holds the clock for as long again as it lasted.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 from common.contracts.reports import EVERY_SECONDS, IngressReport, Refusals
 
 STALE: Final = timedelta(seconds=3 * EVERY_SECONDS)
-"""A replica that has not reported for so long is away."""
+"""A replica that has not reported for this long counts as gone."""
 MIN_HOLD: Final = timedelta(seconds=5)
 MAX_HOLD: Final = timedelta(minutes=10)
 _KEPT: Final = timedelta(hours=2)
@@ -24,7 +24,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """What a replica said last, and when."""
+    """The last report of a replica."""
 
     at: datetime
     takes: bool
@@ -33,10 +33,10 @@ class _Last:
 
 
 @dataclass(slots=True)
-class WayBack:
-    """When webhooks could reach us, as the replicas of ingress have told it.
+class WebhookReachability:
+    """The times in which webhooks could reach us, from the reports of the ingress replicas.
 
-    All times are of the hosts' wall clocks, which have to agree to about a second.
+    All times come from the hosts' wall clocks, which have to agree to about a second.
     """
 
     _last: dict[str, _Last] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class WayBack:
     _refused: dict[tuple[str, str | None, datetime], datetime] = field(default_factory=dict)
 
     def note(self, report: IngressReport, now: datetime) -> None:
-        """A report was read. Harmless to repeat."""
+        """Note a report. Harmless to repeat."""
         data, at = report.data, min(report.recorded_at, now)
         before = self._last.get(data.replica)
         if before is not None and at <= before.at:
@@ -66,7 +66,8 @@ class WayBack:
     def silence(self, since: datetime, until: datetime, *, phone_number_id: str | None, slack: timedelta) -> float:
         """The seconds between `since` and `until` in which a status of this number would have reached us.
 
-        `slack` is how long before `since` Meta may have had the message: what was refused then may be its status.
+        `slack` is how long before `since` Meta may have had the message, so a webhook refused in that time may be its
+        status.
         """
         known = self._known(until)
         begin = since - slack
@@ -76,12 +77,12 @@ class WayBack:
         return max(0.0, (known - since - lost).total_seconds())
 
     def _known(self, until: datetime) -> datetime:
-        """Up to when all replicas have told what they refused; those that are away will not."""
+        """Up to when all replicas have reported their refusals; replicas that are gone do not count."""
         told = [last.at for last in self._last.values() if not last.leaving and until - last.at <= STALE]
         return min([until, *told])
 
     def _gaps(self, begin: datetime, end: datetime) -> Iterable[Span]:
-        """When no replica took anything."""
+        """The times in which no replica took webhooks."""
         at = begin
         for start, stop in self._taking:
             if start > at:
@@ -91,7 +92,7 @@ class WayBack:
             yield at, end
 
     def _outages(self, until: datetime, phone_number_id: str | None) -> Iterable[Span]:
-        """When some replica refused something, or went away without a word."""
+        """The times in which a replica refused webhooks, or was gone without a last report."""
         for (_, number, since), last in self._refused.items():
             if number in (None, phone_number_id):
                 yield since, last
@@ -122,7 +123,7 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def _held(outages: Iterable[Span]) -> list[Span]:
-    """The outages, each with the time that it holds the clock afterwards. What is refused in that time prolongs it."""
+    """The outages, each with the time that it holds the clock afterwards. A refusal in that time prolongs it."""
     held: list[Span] = []
     for start, end in sorted(outages):
         if held and start <= _released(held[-1]):

@@ -1,4 +1,4 @@
-"""Telling accounts that Meta refuses a token, and that it takes it again: once each, in the background."""
+"""Reports to accounts that Meta rejects a token, or accepts it again: once each, in the background."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class RejectionReports:
-    """Remembers by digest which token of an account was reported, so that the pauses' probes do not repeat it."""
+    """Remembers by digest which token of an account was reported, so that probes do not report it again."""
 
     def __init__(self, credentials: CredentialsClient) -> None:
         self._credentials = credentials
@@ -23,7 +23,7 @@ class RejectionReports:
         self._running: set[asyncio.Task[None]] = set()
 
     def report(self, chatbot_id: str, rejected: Credentials, code: int | None) -> None:
-        """Report a refused token, unless that was done; returns at once."""
+        """Report a rejected token, unless that was done; returns at once."""
         digest = hashlib.sha256(rejected.token.get_secret_value().encode()).hexdigest()
         if self._reported.get(chatbot_id) == digest:
             return
@@ -31,11 +31,11 @@ class RejectionReports:
         self._run(self._send(chatbot_id, rejected.revision, code), "report rejected token")
 
     def works(self, chatbot_id: str, accepted: Credentials) -> None:
-        """Report that Meta has taken a token that accounts has marked as refused; returns at once."""
+        """Report that Meta accepts a token that accounts has marked as rejected; returns at once."""
         if chatbot_id in self._clearing:
             return
         self._clearing.add(chatbot_id)
-        self._reported.pop(chatbot_id, None)  # if it is refused again, that is news
+        self._reported.pop(chatbot_id, None)  # so that another rejection is reported again
         self._run(self._clear(chatbot_id, accepted.revision), "report accepted token")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -44,7 +44,7 @@ class RejectionReports:
         task.add_done_callback(self._running.discard)
 
     async def close(self) -> None:
-        """Give up what is still on its way."""
+        """Cancel the reports under way."""
         await cancel(self._running)
 
     async def _send(self, chatbot_id: str, revision: int, code: int | None) -> None:
@@ -52,18 +52,18 @@ class RejectionReports:
             await self._credentials.report_rejected(chatbot_id, code=code, revision=revision)
         except AppError as error:
             self._reported.pop(chatbot_id, None)  # the next probe tries again
-            log.warning("accounts was not told of a refused token", extra={"error": error.message})
+            log.warning("could not report the rejected token to accounts", extra={"error": error.message})
         else:
-            self._credentials.drop(chatbot_id)  # what is fetched next says that it is marked
+            self._credentials.drop(chatbot_id)  # the next fetch has the mark
             log.warning("Meta refuses the access token of an account", extra={"chatbot_id": chatbot_id, "code": code})
 
     async def _clear(self, chatbot_id: str, revision: int) -> None:
         try:
             await self._credentials.report_accepted(chatbot_id, revision=revision)
-        except AppError as error:  # the mark is still there, and the next send tries again
-            log.warning("could not report a token that works again to accounts", extra={"error": error.message})
+        except AppError as error:  # the mark stays, and the next send tries again
+            log.warning("could not report the accepted token to accounts", extra={"error": error.message})
         else:
-            self._credentials.drop(chatbot_id)  # what is fetched next has no mark any more
-            log.info("Meta takes the access token of an account again", extra={"chatbot_id": chatbot_id})
+            self._credentials.drop(chatbot_id)  # the next fetch has no mark
+            log.info("Meta accepts the access token of an account again", extra={"chatbot_id": chatbot_id})
         finally:
             self._clearing.discard(chatbot_id)

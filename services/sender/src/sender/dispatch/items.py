@@ -4,7 +4,7 @@ from typing import Any
 
 from common.contracts.sends import SendRequest
 from sender.dispatch.model import Item
-from sender.records.requests import Job
+from sender.records.job import Job
 
 
 def item_of(

@@ -1,4 +1,4 @@
-"""Whether two requests under one message id ask for the same: their contents, as digests. Pure."""
+"""Digests of contents: whether two requests with one message id have the same content. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import msgspec
 
 from common.contracts.journal import Entry
 
-_DIGEST: Final = 16  # hex digits: enough to tell two contents of one id apart
+_DIGEST: Final = 16  # hex digits: enough to distinguish two contents of one id
 
 
 def digest_of(body: Mapping[str, Any] | None) -> str | None:
-    """What tells two contents of one message id apart; None for a request that cannot be stored. Pure."""
+    """The digest of a content; None for a request that cannot be stored. Pure."""
     if body is None:
         return None
     content = {name: value for name, value in body.items() if name != "messageId"}
@@ -20,5 +20,5 @@ def digest_of(body: Mapping[str, Any] | None) -> str | None:
 
 
 def differs(entry: Entry | None, digest: str | None) -> bool:
-    """Whether the journal has another content under the message id. Pure."""
+    """Whether the journal has another content for this message id. Pure."""
     return entry is not None and None not in (entry.digest, digest) and entry.digest != digest

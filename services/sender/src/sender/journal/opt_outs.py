@@ -1,8 +1,8 @@
-"""Opt-outs from marketing in the journal: on the send that Meta refused for it (131050), for all sender processes.
+"""Opt-outs from marketing, stored in the journal for all sender processes, on the send that Meta refused (131050).
 
-The entry of a template has `template`, the name that `sender.delivery.scopes` gives it. One that was refused has
-`optedOut`, the lane of its person, and `optedOutAt`. So an opt-out goes when its entry expires, or when its person is
-erased.
+The entry of a template has `template`, the name that `sender.delivery.scopes` gives it. The entry of a refused one has
+`optedOut`, the lane of its person, and `optedOutAt`. So an opt-out is deleted when its entry expires, or when its
+person is erased.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from datetime import datetime
 from common.contracts.journal import ERASED_AT, OPTED_OUT_AT, OPTED_OUT_LANE
 from common.contracts.messages import StatusData
 from common.mongo import Database, Document, or_unavailable, schema
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 
 class OptOutStore:
@@ -21,7 +21,7 @@ class OptOutStore:
         self._collection = database[schema.SEND_JOURNAL.name]
 
     async def note(self, status: StatusData, now: datetime) -> None:
-        """A status says that the person of this send has opted out; it counts on the send's own number (P8)."""
+        """Note that the person of this send has opted out. The status must come from the send's own number (P8)."""
         query: Document = {
             "_id": status.journal_id,
             "phoneNumberId": status.phone_number_id,
@@ -38,7 +38,7 @@ class OptOutStore:
             await self._collection.update_one({**query, "to": entry["to"]}, {"$set": fields})
 
     async def of(self, lanes: Sequence[str]) -> Sequence[datetime | None]:
-        """When the person of each lane opted out last; None where nobody has heard of it."""
+        """When the person of each lane opted out last; None when that is not known."""
         last: dict[str, datetime] = {}
         fields = {OPTED_OUT_LANE: 1, OPTED_OUT_AT: 1, "_id": 0}
         with or_unavailable():
@@ -48,7 +48,7 @@ class OptOutStore:
         return [last.get(lane) for lane in lanes]
 
     async def marketing(self, since: datetime) -> list[tuple[str, str]]:
-        """The templates that were refused to anybody since then, each with its chatbot."""
+        """The (chatbot, template) pairs that were refused because of an opt-out since then."""
         pipeline: list[Document] = [
             {"$match": {OPTED_OUT_LANE: {"$exists": True}, OPTED_OUT_AT: {"$gt": since}}},
             {"$group": {"_id": {"chatbotId": "$chatbotId", "template": "$template"}}},

@@ -1,4 +1,4 @@
-"""How a send stands, for the API: from the journal, from what waits in the stores, or from what waits on Kafka.
+"""The state of a send, for the API: from the journal, from the stores of waiting sends, or from Kafka.
 
 A send that was accepted is in one of them at any time (docs/decisions/0031), so an accepted send is always found.
 """
@@ -16,22 +16,22 @@ from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
 from common.kafka.consume.unfinished import Unfinished
 from sender.dispatch.model import Item, Wait
-from sender.records.requests import LAST_DUE
+from sender.records.parsing import LAST_DUE
 
 QUEUED: Final = "queued"
 SCHEDULED: Final = "scheduled"
 BEHIND_OTHERS: Final = "behind_others"
 NOT_TAKEN_UP: Final = "not_taken_up"
-"""Why a send waits of which the journal knows nothing: its `sendAt`, the sends before it (of its conversation, or of a
-number that has many), or the sender's reading. Where its number is held, it is the reason for that."""
+"""Why a send waits that has no journal entry: its `sendAt`, the sends before it (of its conversation, or of a number
+that has many), or it has yet to be read. When its number is held, the reason of that hold is given instead."""
 
 BEHIND: Final = MetaError(reason=BEHIND_OTHERS)
-AWAY: Final = MetaError(reason="meta_unreachable", details="Meta is away; that spends no attempts")
+AWAY: Final = MetaError(reason="meta_unreachable", details="Meta cannot be reached; this wait spends no attempts")
 FOR_ITS_TIME: Final = MetaError(reason=SCHEDULED)
 
 _WAITING: Final = frozenset({State.RETRYING, State.DEFERRED})
 _LOOKS: Final = 3
-"""A send may move from one place to the next between two questions; it cannot do so as often as this."""
+"""A send may move from one place to the next between two reads, but not as often as this."""
 
 Load = Callable[[str], Awaitable[Entry | None]]
 DueOf = Callable[[str], Awaitable[float | None]]
@@ -41,9 +41,9 @@ Find = Callable[[str, str], Awaitable[Unfinished | None]]
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """Where to look: `load` reads the journal, `scheduled` and `parked` say when a send is due (Unix seconds).
+    """Finds a send: `load` reads the journal; `scheduled` and `parked` return when a send is due (Unix seconds).
 
-    `parked` also says why, if that is known. `unfinished` looks on Kafka.
+    `parked` also returns the reason, if it is known. `unfinished` looks on Kafka.
     """
 
     load: Load
@@ -53,7 +53,7 @@ class Standings:
     now: Callable[[], datetime]
 
     async def of(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
-        """How the send stands, as the API shows it; None: no such send was accepted. Raises `Unavailable`."""
+        """The state of the send as the API shows it; None: no such send was accepted. Raises `Unavailable`."""
         for _ in range(_LOOKS):
             found = await self._stored(chatbot_id, message_id)
             if found is None and (there := await self.unfinished(chatbot_id, message_id)) is not None:
@@ -69,7 +69,7 @@ class Standings:
         return any(entry is None or not entry.ended for entry in entries)
 
     async def _stored(self, chatbot_id: str, message_id: str) -> dict[str, Any] | None:
-        """In the order in which a send goes through the stores: what has left one is in a later one."""
+        """Look in the order in which a send passes the stores, because a send that has left one is in a later one."""
         journal_id = ids.journal_id(chatbot_id, message_id)
         entry = await self.load(journal_id)  # most are here
         if entry is not None:
@@ -83,7 +83,7 @@ class Standings:
         return shown(entry) if entry is not None else None
 
     async def _with_due(self, entry: Entry) -> dict[str, Any]:
-        """As `shown`; once its own wait is over, it waits for its number, and its place in the store knows how long."""
+        """As `shown`. When its own wait is over it waits for its number, and its parked document has that time."""
         found = shown(entry)
         if entry.state in _WAITING and (entry.due or entry.at) < self.now():
             wait = await self.parked(entry.id)
@@ -93,7 +93,7 @@ class Standings:
 
 
 def queued(chatbot_id: str, message_id: str, due: datetime | None, reason: str) -> dict[str, Any]:
-    """A send that waits and has not been tried. Pure."""
+    """The state of a send that waits and has not been tried. Pure."""
     at = due.isoformat() if due is not None else None
     fields = {
         "messageId": message_id,
@@ -107,9 +107,9 @@ def queued(chatbot_id: str, message_id: str, due: datetime | None, reason: str) 
 
 
 def shown(entry: Entry) -> dict[str, Any]:
-    """A send as its entry has it; one that waits for its next attempt is `queued`, with the reason. Pure.
+    """The state of a send by its entry; one that waits for its next attempt is `queued`, with the reason. Pure.
 
-    What Meta accepted and reported as failed later is `failed`, with both its wamid and the time of the report.
+    A message that Meta accepted and later reported as failed is `failed`, with its wamid and the time of the report.
     """
     waits = entry.state in _WAITING
     state = QUEUED if waits else str(entry.state if entry.failure is None else State.FAILED)
@@ -131,14 +131,14 @@ def shown(entry: Entry) -> dict[str, Any]:
 
 
 def wait_of(item: Item[Any], held: Wait | None) -> Wait:
-    """What a send waits for that is to be parked: what it was deferred for, its number (`held`), or those before it.
+    """Why a send is parked: its own wait, its number (`held`), or the sends before it. Pure.
 
-    What lasts longest is told. Pure.
+    The wait that lasts longest is reported.
     """
     waits = [wait for wait in (held, item.wait) if wait is not None]
     return max(waits, key=lambda wait: wait.due, default=Wait(item.due, BEHIND))
 
 
 def moment(due: float) -> datetime:
-    """Unix seconds as a time that a `datetime` can have; a store may have 0 for "now"."""
+    """Unix seconds as a `datetime`, limited to what one can hold; a store may have 0 for "now"."""
     return datetime.fromtimestamp(min(max(due, 0.0), LAST_DUE), UTC)

@@ -16,14 +16,14 @@ from common.mongo.client import Database, Document
 from common.mongo.compare_and_set import Swap, find_all, or_unavailable, swap_all
 from common.mongo.indexes import ensure_indexes
 from sender.journal.transition import Transition
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 COLLECTION: Final = schema.SEND_JOURNAL.name
 
 
 @dataclass(frozen=True, slots=True)
 class RecentTimes:
-    """When messages went to one recipient, in order, and whom Meta named in its last answer."""
+    """When messages went to one recipient, in order, and the contact in Meta's last answer."""
 
     chatbot_id: str
     to: str
@@ -34,7 +34,7 @@ class RecentTimes:
 class JournalStore:
     """Reads and compare-and-sets of entries. Every method raises `Unavailable` when MongoDB does not answer.
 
-    An entry that has ended is kept for `retention`, and with it the promise that its message id is not sent again.
+    An entry that has ended is kept for `retention`. For that time its message id is not sent again.
     """
 
     def __init__(self, database: Database, *, retention: timedelta) -> None:
@@ -46,16 +46,16 @@ class JournalStore:
         """Create what is missing; harmless to repeat."""
         await ensure_indexes(self._database, schema.SEND_JOURNAL)
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[Entry]:
-        """Try all moves; each entry as it stands now. A move took place when its token is there.
+    async def write(self, transitions: Sequence[Transition]) -> Sequence[Entry]:
+        """Try all transitions and return each entry as it is now. A transition took place if the entry has its token.
 
-        Harmless to repeat: a move that took place finds its own token.
+        Harmless to repeat, because a transition that took place finds its own token.
         """
-        swaps = [Swap(self._document(move.entry), move.expected) for move in moves]
+        swaps = [Swap(self._document(transition.entry), transition.expected) for transition in transitions]
         documents = await swap_all(self._collection, swaps)
         return [
-            move.entry if document is swap.document else _standing(move, document)
-            for move, swap, document in zip(moves, swaps, documents, strict=True)
+            transition.entry if document is swap.document else _standing(transition, document)
+            for transition, swap, document in zip(transitions, swaps, documents, strict=True)
         ]
 
     async def load(self, ids: Sequence[str]) -> Sequence[Entry | None]:
@@ -63,10 +63,15 @@ class JournalStore:
         documents = await find_all(self._collection, ids)
         return [from_document(document) if document is not None else None for document in documents]
 
-    async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
-        """Those of the entries to which a status has something to say: those under way, and the failed.
+    async def load_one(self, journal_id: str) -> Entry | None:
+        """The entry of this journal id, or None."""
+        (entry,) = await self.load([journal_id])
+        return entry
 
-        `failed` are the ids of which a status reports a failure: it has something to say to these in any state.
+    async def unsettled_among(self, ids: Sequence[str], failed: Sequence[str] = ()) -> list[Entry]:
+        """The entries that a status can change: those under way and those that failed.
+
+        `failed` are the ids of which a status reports a failure; these can change in any state.
         """
         settled = sorted(str(state) for state in ENDED - {State.FAILED})
         open_to = [{"state": {"$nin": settled}}, {"failedAt": {"$exists": True}}, {"_id": {"$in": list(failed)}}]
@@ -81,9 +86,9 @@ class JournalStore:
             return [document["_id"] async for document in self._collection.find(query, {"_id": 1})]
 
     async def sent_since(self, moment: datetime) -> list[RecentTimes]:
-        """What has gone to whom since then, as far as it has ended: for those who take numbers over."""
+        """The sends since then that have ended, by recipient: for sessions that take numbers over."""
         pipeline: list[Document] = [
-            # By the one index on times that there is.
+            # This uses the only index on times.
             {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
             {"$sort": {"expireAt": 1}},
             {
@@ -106,16 +111,16 @@ class JournalStore:
         return to_document(entry, **_opt_out(entry), expireAt=expire_at)
 
 
-def _standing(move: Transition, document: Document | None) -> Entry:
+def _standing(transition: Transition, document: Document | None) -> Entry:
     if document is not None:
         return from_document(document)
-    if move.expected is None:
+    if transition.expected is None:
         raise Unavailable("an entry was removed while it was read", code="mongo_unavailable")
-    return move.entry  # an operator removed the entry of a send under way by hand: the send goes on
+    return transition.entry  # an operator removed the entry of a send under way: the send goes on
 
 
 def _opt_out(entry: Entry) -> dict[str, object]:
-    """What a template that Meta has refused for it, at once or later, says of its person."""
+    """The fields of an opt-out, when Meta refused a template because of one, at once or later."""
     refused = entry.error if entry.state is State.FAILED else entry.failure
     if not entry.template or refused is None or refused.code != OPTED_OUT:
         return {}

@@ -16,7 +16,7 @@ from sender.dispatch.fair_queue import Share
 from sender.journal.store import JournalStore, RecentTimes
 from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberRate, Pairs
 from sender.limits.recipients import Persons
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 _MEMORY_SECONDS: Final = PAIR_BURST * PAIR_SECONDS
 _FRESH_SECONDS: Final = 2.0

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import Final
 
 from common.contracts.contacts import Contact
-from sender.records.requests import lane_of, lane_of_phone
+from sender.records.job import lane_of, lane_of_phone
 
 _MANY: Final = 50_000
 

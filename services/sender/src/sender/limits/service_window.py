@@ -17,7 +17,7 @@ from common.contracts.sends import SendRequest
 from common.errors import Unavailable
 from common.http.clients.conversation import WindowsClient
 from sender.group_commit import GroupCommit
-from sender.records.requests import lane_of
+from sender.records.job import lane_of
 
 log = logging.getLogger(__name__)
 

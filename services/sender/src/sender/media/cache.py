@@ -1,4 +1,4 @@
-"""Links that are uploaded once per business number, and the requests that name them."""
+"""Uploads each link once per business number, and replaces links in requests by media ids."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from common.http.uploads.capacity import Capacity
 from common.meta.call_ends import CallEnd
 from common.meta.media.rules import Kind, check_kind
 from common.meta.media.upload import LIFETIME, MediaClient
-from sender.media.failures import MediaFailure, NotNow, Unusable, failure_of, is_about_media
+from sender.media.failures import MediaFailure, NotReady, Unusable, failure_of, is_about_media
 from sender.media.links import Linked, Ready, links_of, with_uploads
 from sender.media.single_flight import SingleFlight
 from sender.media.store import CachedUpload, MediaStore, key_of
@@ -26,17 +26,17 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = 64
 _OF_ONE_NUMBER: Final = 4
 _PATIENCE_SECONDS: Final = 1.0
-"""How long a send waits for a file; with its call it has to end within the drain of its session."""
+"""How long a send waits for a file. This wait and the call have to end within the drain of the session."""
 
 _SURELY_KNOWN: Final = timedelta(minutes=1)
-"""An id that is younger than this is not gone: what Meta refuses is something else."""
+"""A media id that is younger than this is not lost: Meta refuses something else."""
 
 
 class MediaCache:
-    """Media ids of links: from the store, or by one upload for all who ask.
+    """Media ids of links: from the store, or by one upload for all sends that need it.
 
-    An upload goes on in the background when it takes longer than `patience`, at most `seconds` in all. One number has
-    at most four at a time, so that slow links of one tenant do not hold up another.
+    An upload that takes longer than `patience` goes on in the background, at most `seconds` in all. One number has at
+    most four uploads at a time, so that slow links of one tenant do not delay another.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class MediaCache:
         self._numbers: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_OF_ONE_NUMBER))
 
     async def prepared(self, request: SendRequest, phone_number_id: str, token: str) -> SendRequest:
-        """The request with media ids in place of the links that it wants uploaded; itself when there are none.
+        """The request with media ids in place of its links with `upload`; the same object when it has none.
 
-        Raises `MediaFailure`: `Unusable`, `SourceAway`, `NotTaken` or `NotNow` (`media_outcomes.outcome_of`).
+        Raises a `MediaFailure`, whose outcome is that of `media_outcomes.outcome_of`.
         """
         links = _links(request)
         if not links:
@@ -81,18 +81,20 @@ class MediaCache:
         return with_uploads(request, ready)
 
     async def resolve(self, phone_number_id: str, token: str, kind: Kind, source: str) -> Ready:
-        """The number's upload of a link, whose file is to be shown as `kind`. Raises `MediaFailure`."""
+        """The number's upload of a link whose file is shown as `kind`. Raises `MediaFailure`."""
         try:
             return await self._shared.get(
                 (phone_number_id, kind, source), lambda: self._found(phone_number_id, token, kind, source)
             )
         except TimeoutError:
-            raise NotNow(MetaError(reason="media_uploading", details="the file is still on its way to Meta")) from None
+            raise NotReady(
+                MetaError(reason="media_uploading", details="the file is still on its way to Meta")
+            ) from None
 
     async def forget(self, phone_number_id: str, request: SendRequest, end: CallEnd) -> bool:
-        """After a send of `request` (as it was before `prepared`) that ended so: forget ids that Meta may have lost.
+        """Forget the media ids of `request` (as it was before `prepared`) when `end` says that Meta may have lost them.
 
-        Whether any was forgotten: then the send is worth another try. Raises nothing; without MongoDB it is False.
+        Returns whether any was forgotten, so that another try may succeed. False when MongoDB does not answer.
         """
         links = _links(request)
         if not links or not is_about_media(end):
@@ -105,11 +107,11 @@ class MediaCache:
         return any(gone)
 
     async def close(self) -> None:
-        """Give up what is on its way."""
+        """Cancel the uploads under way."""
         await self._shared.close()
 
     async def _found(self, number: str, token: str, kind: Kind, link: str) -> Ready:
-        """From the store or by uploading: every error that belongs here as a `MediaFailure`."""
+        """From the store or by an upload. Expected errors become a `MediaFailure`."""
         try:
             key = key_of(number, link)
             kept = await self._store.load(key, self._now())
@@ -137,7 +139,7 @@ class MediaCache:
         return uploaded, file.name
 
     def _log(self, number: str, kind: Kind, failure: MediaFailure) -> None:
-        """Without the link, which may hold a secret."""
+        """Log a failure without the link, because a link may hold a secret."""
         error = failure.error
         fields = {"phone_number_id": number, "kind": kind, "reason": error.reason, "details": error.details}
         log.warning("link not uploaded", extra=fields)
@@ -146,8 +148,8 @@ class MediaCache:
         at = self._now()
         try:
             await self._store.put(key, CachedUpload(uploaded.id, uploaded.mime_type, at, at + LIFETIME, name))
-        except Unavailable as error:  # the id is good all the same; the next message uploads again
-            log.warning("an upload was not remembered", extra={"error": error.message})
+        except Unavailable as error:  # the id is valid; the next message uploads again
+            log.warning("could not store an upload", extra={"error": error.message})
 
 
 def _links(request: SendRequest) -> Sequence[Linked]:

@@ -11,20 +11,20 @@ from common.meta.media.rules import MediaRefused
 from common.meta.media.upload import UploadFailed
 
 _ABOUT_MEDIA: Final = frozenset({100, 131009, 131053})
-"""What Meta says of an id that it does not have (any more): invalid parameter, or failed media."""
+"""Meta's codes for a media id that it does not have: invalid parameter, or failed media."""
 
 _SAYS: Final = {
     "link_scheme_refused": "give an https link; http is fetched only where the sender has FETCH_PLAIN_HTTP",
-    "link_address_refused": "the link leads into a private network; give one that is public",
+    "link_address_refused": "the link leads to a private network; give a public one",
     "link_unusable": "the link is not a URL with a host; give one like https://shop.example/a.jpg",
-    "link_redirects_too_often": "the link redirects more than three times; give the one at the end",
-    "link_compressed": "the server compresses the file; have it sent as it is",
+    "link_redirects_too_often": "the link redirects more than three times; give the final link",
+    "link_compressed": "the server compresses the file; it has to send it uncompressed",
 }
-"""What to do about a link that is refused, by the fetcher's reason."""
+"""What the producer can do about a refused link, by the fetcher's reason."""
 
 
 class MediaFailure(Exception):
-    """The files of a message are not ready; `error` is what its producer is told."""
+    """The files of a message are not ready; `error` is for its producer."""
 
     def __init__(self, error: MetaError) -> None:
         super().__init__(error.reason)
@@ -32,18 +32,18 @@ class MediaFailure(Exception):
 
 
 class Unusable(MediaFailure):
-    """The link will never do: too large, of a wrong type, not there, or not allowed."""
+    """The link can never be used: too large, of a wrong type, missing, or not allowed."""
 
 
-class SourceAway(MediaFailure):
-    """The link's server did not deliver; it may do so later. Each try counts."""
+class SourceUnavailable(MediaFailure):
+    """The link's server did not deliver the file, but may do so later. Each try counts as an attempt."""
 
 
-class NotNow(MediaFailure):
-    """The file is on its way, or we cannot tell: wait, and it does not count."""
+class NotReady(MediaFailure):
+    """The file is being uploaded, or its state is not known: wait without counting an attempt."""
 
 
-class NotTaken(MediaFailure):
+class UploadRejected(MediaFailure):
     """Meta did not take the upload; `end` is how that call ended."""
 
     def __init__(self, end: CallEnd) -> None:
@@ -52,7 +52,7 @@ class NotTaken(MediaFailure):
 
 
 def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one answer per kind of error
-    """What an error on the way from link to Meta is; None when it is none of those that belong there."""
+    """The `MediaFailure` of an expected error between the link and Meta; None for any other error."""
     match error:
         case MediaFailure():
             return error
@@ -62,15 +62,15 @@ def failure_of(error: Exception) -> MediaFailure | None:  # noqa: PLR0911  # one
         case FetchFailed(permanent=True):
             return Unusable(MetaError(reason="media_link_refused", details=_explained(error.reason)))
         case FetchFailed():
-            return SourceAway(MetaError(reason="media_link_unreachable", details=error.reason))
+            return SourceUnavailable(MetaError(reason="media_link_unreachable", details=error.reason))
         case TimeoutError():
-            return SourceAway(MetaError(reason="media_link_unreachable", details="timeout"))
+            return SourceUnavailable(MetaError(reason="media_link_unreachable", details="timeout"))
         case UploadFailed():
-            return NotTaken(error.end)
+            return UploadRejected(error.end)
         case Unavailable() | TooManyRequests():  # the latter: no room on the disk
-            return NotNow(MetaError(reason=error.error_code))
+            return NotReady(MetaError(reason=error.error_code))
         case OSError():  # the disk on which a file waits
-            return NotNow(MetaError(reason="media_not_stored", details=type(error).__name__))
+            return NotReady(MetaError(reason="media_not_stored", details=type(error).__name__))
         case _:
             return None
 
@@ -80,5 +80,5 @@ def _explained(reason: str) -> str:
 
 
 def is_about_media(end: CallEnd) -> bool:
-    """Whether the end of a send may mean that Meta does not have a file of the message any more."""
+    """Whether the end of a send may mean that Meta no longer has a file of the message."""
     return isinstance(end, Answered) and classify(end.status, end.body).code in _ABOUT_MEDIA

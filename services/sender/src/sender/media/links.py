@@ -1,4 +1,4 @@
-"""Which links of a message the sender shall upload, and the message with ids in their places: pure."""
+"""The links of a message that the sender uploads, and the message with media ids in their places. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from common.meta.media.rules import Kind
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A link, and what its file is to be shown as."""
+    """A link, and the kind as which its file is shown."""
 
     kind: Kind
     link: str
@@ -22,7 +22,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What Meta has of a link: its media id, and the name of its file (empty: it has none)."""
+    """An uploaded link: its media id, and the name of its file (empty: it has none)."""
 
     id: str
     name: str = ""
@@ -41,7 +41,7 @@ def with_ids(request: SendRequest, ids: Mapping[Linked, str]) -> SendRequest:
 def with_uploads(request: SendRequest, ready: Mapping[Linked, Ready]) -> SendRequest:
     """The request with uploads in place of these links.
 
-    A file that was given no name shows the one that it has behind its link: with the id alone it would have none.
+    A file without a given name gets the one from its link, because a media id alone has no name.
     """
     message = request.typed()
     return request.model_copy(update={"message": _changed(message, message.type, ready)})
@@ -78,5 +78,5 @@ def _in_place_of(source: Source, ready: Ready) -> dict[str, Any]:
 
 
 def _kind(name: str) -> Kind:
-    """A media object stands under the name of its kind; what templates call a gif is a video (Meta, "GIF headers")."""
+    """The kind of a media object is its field name; a template's "gif" is a video (Meta, "GIF headers")."""
     return Kind.VIDEO if name == "gif" else Kind(name)

@@ -1,4 +1,4 @@
-"""One run of a piece of work for all who ask for it at the same time."""
+"""One run of a piece of work for all callers that need it at the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -11,9 +11,9 @@ _REMEMBER_SECONDS: Final = 30.0
 
 
 class SingleFlight(Generic[V]):
-    """Runs work by key, in the background: who asks waits for `patience` seconds, and the work goes on without them.
+    """Runs work by key, in the background. A caller waits for `patience` seconds; the work goes on without it.
 
-    A failure that is `lasting` is told to all who ask in the next 30 s; another one to whoever asks first.
+    A `lasting` failure is raised for all callers in the next 30 s; any other failure only for the first one.
     """
 
     def __init__(self, *, patience: float, lasting: Callable[[BaseException], bool]) -> None:
@@ -22,7 +22,7 @@ class SingleFlight(Generic[V]):
         self._tasks: dict[Hashable, asyncio.Task[V]] = {}
 
     async def get(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, V]]) -> V:
-        """What `work` comes to, or its error. Raises `TimeoutError` when it is not done in time; it then goes on."""
+        """The result of `work`, or its error. Raises `TimeoutError` when it takes too long; the work then goes on."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(work(), name="shared work")
@@ -36,7 +36,7 @@ class SingleFlight(Generic[V]):
         return task.result()
 
     async def close(self) -> None:
-        """Give up what is still running."""
+        """Cancel the work that still runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

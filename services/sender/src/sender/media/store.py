@@ -1,6 +1,6 @@
-"""Which links have been uploaded: `send_media`, one document per business number and link.
+"""Uploaded links in MongoDB: `send_media`, one document per business number and link.
 
-A link may hold a secret, so only its digest is kept. A document goes with the life of its media id.
+A link may hold a secret, so only its digest is stored. A document expires with its media id.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.SEND_MEDIA.name
 MARGIN: Final = timedelta(hours=1)
-"""An id is not used in its last hour: clocks differ, and a message may wait between its making and its sending."""
+"""A media id is not used in its last hour, because clocks differ and a prepared message may wait before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
-    """The media id of a link, the type and the name of its file, and from when to when Meta has it."""
+    """The media id of a link, the type and name of its file, and the time in which Meta has it."""
 
     media_id: str
     mime_type: str
@@ -28,7 +28,7 @@ class CachedUpload:
 
 
 def key_of(phone_number_id: str, link: str) -> str:
-    """The id of a document: media belongs to one number."""
+    """The id of a document. It includes the number, because media belongs to one number."""
     return hashlib.sha256(f"{phone_number_id}\n{link}".encode()).hexdigest()
 
 
@@ -44,7 +44,7 @@ class MediaStore:
         await ensure_indexes(self._database, schema.SEND_MEDIA)
 
     async def load(self, key: str, now: datetime) -> CachedUpload | None:
-        """The upload of a link, as long as its id is good."""
+        """The upload of a link, while its media id is valid."""
         with or_unavailable():
             document = await self._collection.find_one({"_id": key, "expiresAt": {"$gt": now + MARGIN}})
         if document is None:
@@ -53,7 +53,7 @@ class MediaStore:
         return CachedUpload(document["mediaId"], document["mimeType"], at, expires_at, name)
 
     async def put(self, key: str, kept: CachedUpload) -> None:
-        """Remember an upload, in place of an earlier one."""
+        """Store an upload, in place of an earlier one."""
         fields = {
             "mediaId": kept.media_id,
             "mimeType": kept.mime_type,
@@ -65,7 +65,7 @@ class MediaStore:
             await self._collection.replace_one({"_id": key}, fields, upsert=True)
 
     async def forget(self, key: str, before: datetime) -> bool:
-        """Forget an upload that was made before then; whether there was one."""
+        """Delete an upload that was made before then; returns whether there was one."""
         with or_unavailable():
             deleted = await self._collection.delete_one({"_id": key, "at": {"$lt": before}})
         return deleted.deleted_count > 0

@@ -1,4 +1,4 @@
-"""One file on its way to Meta, wherever it comes from: its type and size are judged while it passes."""
+"""Streams one file to Meta, and checks its type and size while it passes."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from common.meta.media.upload import MediaClient
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to upload. `size` is in bytes, None when nobody knows it yet."""
+    """A file to upload. `size` is in bytes, None when it is not known yet."""
 
     mime_type: str
     name: str
@@ -24,7 +24,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What Meta has now: its id, and the file's type, size in bytes and SHA-256 (hex)."""
+    """An uploaded file: its media id, type, size in bytes and SHA-256 (hex)."""
 
     id: str
     mime_type: str
@@ -33,7 +33,7 @@ class Uploaded:
 
 
 class _Counted:
-    """Chunks as they pass, counted and hashed. Raises `MediaRefused` at the first byte too many."""
+    """Counts and hashes chunks as they pass. Raises `MediaRefused` at the first byte over the limit."""
 
     def __init__(self, chunks: AsyncIterator[bytes], limit: int) -> None:
         self._chunks = chunks
@@ -54,7 +54,7 @@ class _Counted:
 
 
 async def recognised_file(file: File) -> File:
-    """The same file under the type that Meta has a name for. Its first bytes are read only where nobody told its type.
+    """The same file with a type that Meta knows. Its first bytes are read only when no type was given.
 
     Raises what `file.chunks` raises.
     """
@@ -68,12 +68,12 @@ async def recognised_file(file: File) -> File:
 async def transfer(
     client: MediaClient, phone_number_id: str, token: str, file: File, spool: Capacity | None = None
 ) -> Uploaded:
-    """Upload a file to a number's media. A file of unknown size waits on disk first: Meta wants to know it.
+    """Upload a file to a number's media. A file of unknown size waits on disk first, because Meta needs the size.
 
-    It waits in `spool` (bytes), if that is given. Raises `TooManyRequests` when that is full, `MediaRefused` for what
-    WhatsApp does not carry, `UploadFailed`, and what `file.chunks` raises.
+    It waits in `spool` (bytes), if that is given. Raises `TooManyRequests` when the spool is full, `MediaRefused` for a
+    file that WhatsApp does not support, `UploadFailed`, and what `file.chunks` raises.
     """
-    most = limit_of(file.mime_type, animated=True)  # what is too large either way is not begun
+    most = limit_of(file.mime_type, animated=True)  # a file that is too large for every kind is not begun
     check_size(file.size or 0, most)
     head, chunks = await _peeked(file.chunks, HEAD_BYTES)
     if not head:
@@ -100,7 +100,7 @@ async def _as_told(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[tup
 
 
 async def _peeked(chunks: AsyncIterator[bytes], least: int) -> tuple[bytes, AsyncIterator[bytes]]:
-    """The first bytes, at least so many where there are as many, and the whole again."""
+    """The first bytes, at least `least` if there are as many, and all chunks again."""
     head = b""
     async for chunk in chunks:
         head += chunk

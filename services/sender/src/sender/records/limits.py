@@ -1,7 +1,7 @@
-"""Whether a request is small enough inside to be looked at closely: counts come before rules. Pure.
+"""Limits of the values in a request, which are checked before it is parsed and validated. Pure.
 
-Pydantic makes an error for each wrong field, and a parser an object for each value, so a few bytes of JSON become many
-of memory. What has absurdly many values is refused before either begins.
+A parser makes an object for each value, and Pydantic an error for each wrong field, so a few bytes of JSON can take a
+lot of memory. A request with too many values is refused before either begins.
 """
 
 import re
@@ -18,7 +18,8 @@ MAX_OF_BATCH: Final = 250_000
 
 _MAX_OF_REQUEST: Final = 3 * MAX_VALUES  # a value with a name is three tokens: two strings and a comma
 _FEW: Final = 100
-# A string (also one that never ends: to look for its end again and again would take for ever), or what begins a value.
+# A string (also one without an end, because looking for its end again and again would take for ever), or the start of
+# a value.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def check_size(value: bytes | bytearray) -> None:
 
 
 def _has_more(value: bytes | bytearray, most: int) -> bool:
-    """Whether JSON has more than `most` tokens; counting stops there. Separators in texts do not count."""
+    """Whether JSON has more than `most` tokens; counting stops there. Separators within strings do not count."""
     if len(value) <= most or sum(map(value.count, (b",", b"[", b"{", b'"'))) <= most:
         return False
     return any(count >= most for count, _ in enumerate(_TOKEN.finditer(value)))
@@ -44,7 +45,7 @@ def _has_more(value: bytes | bytearray, most: int) -> bool:
 def check_message(body: Mapping[str, Any], value: bytes | bytearray | memoryview | None = None) -> None:
     """Raises `InvalidInput` when a request has too many values, or one of its objects too many keys.
 
-    `value` is its JSON: with few separators in it nothing has to be counted.
+    `value` is its JSON. When it has few separators, nothing has to be counted.
     """
     if value is not None and _is_plain(bytes(value)):
         return
@@ -73,7 +74,7 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
 
 
 def _containers(value: object) -> Iterator[dict[str, Any] | list[Any]]:
-    """A value and all in it that hold others, each before what is in it."""
+    """All containers in a value, each before its content."""
     waiting = [value]
     while waiting:
         each = waiting.pop()

@@ -1,43 +1,41 @@
 """Parked sends in MongoDB: `send_parked`, the records that wait longer than seconds, in the order of their lanes.
 
-A document is the Kafka record as it was read, so that loading it is reading it again. It is written before the
-record's offset is finished and removed after what the send led to has been committed; a crash in between leaves a
-document whose send the journal knows to have ended, which the next load finds out.
+A document is written before the offset of its record is finished, and removed after the results of its send have been
+committed. A crash in between leaves a document whose send has ended; the next load finds that in the journal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable, schema
 from common.mongo.compare_and_set import only_duplicates
 from common.mongo.indexes import ensure_indexes
+from sender.waiting.stored_record import StoredRecord, from_document, to_document
 
 COLLECTION: Final = schema.SEND_PARKED.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """One parked send. `token` is new each time it is parked; times are in Unix seconds, `order` as in the lane.
+    """One parked send. Times are in Unix seconds.
 
-    `topic`, `offset`, `headers` and `value` are the record's. `in_doubt`: somebody has to ask what became of it.
-    `backlog`: it waits for nothing but room. `named` is the name that it was sent to, where its lane has another name
-    of the same person. `wait` is what was told of it: until when it waits, and why.
+    - `token` is new each time that it is parked. `order` is its place in the lane.
+    - `in_doubt`: the session that loads it has to find out what became of it.
+    - `backlog`: it waits for nothing but memory.
+    - `named` is the name that it was sent to, where its lane has another name of the same person.
+    - `wait` is what its producer was told: until when it waits, and why.
     """
 
     id: str
     token: str
-    partition: int
+    record: StoredRecord
     lane: str
     group: str
     order: int
     due: float
     in_doubt: bool
     strikes: int
-    topic: str
-    offset: int
-    headers: Mapping[str, str]
-    value: bytes
     backlog: bool = False
     named: str | None = None
     wait: tuple[float, str | None] | None = None
@@ -45,7 +43,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A lane with parked sends: when its first one is due, and whether that one is in doubt; the order of its last."""
+    """A lane with parked sends: when its first send is due, whether that is in doubt, and the order of its last."""
 
     lane: str
     group: str
@@ -66,9 +64,9 @@ class ParkStore:
         await ensure_indexes(self._database, schema.SEND_PARKED)
 
     async def park(self, sends: Sequence[Parked]) -> Sequence[None]:
-        """Put these in; one that is there already is replaced, unless it stands before.
+        """Store these sends. One that is stored already is replaced, unless it has an earlier place.
 
-        A request that its producer repeats must not lose its place.
+        So a request that its producer repeats keeps its place.
         """
         with or_unavailable():
             try:
@@ -85,10 +83,10 @@ class ParkStore:
         try:
             await self._collection.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            only_duplicates(error)  # those that stand before
+            only_duplicates(error)  # these keep their earlier place
 
     async def postpone(self, sends: Sequence[tuple[str, str, float, bool]]) -> Sequence[None]:
-        """(id, token, due, in doubt) of sends that are there and wait again."""
+        """Change (id, token, due, in doubt) of stored sends that wait again."""
         with or_unavailable():
             await self._collection.bulk_write(
                 [
@@ -102,7 +100,7 @@ class ParkStore:
         return [None] * len(sends)
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> Sequence[None]:
-        """Take these (id, token) out, unless they were parked anew."""
+        """Remove these (id, token), unless they were parked again."""
         with or_unavailable():
             await self._collection.bulk_write(
                 [DeleteOne({"_id": key, "token": token}) for key, token in sends], ordered=False
@@ -110,7 +108,7 @@ class ParkStore:
         return [None] * len(sends)
 
     async def wait_of(self, send: str) -> tuple[float, str | None] | None:
-        """When a parked send is looked at next, in Unix seconds, and why it waits; None when it is not parked."""
+        """When a parked send is tried next, in Unix seconds, and why it waits; None when it is not parked."""
         with or_unavailable():
             document = await self._collection.find_one({"_id": send}, {"due": 1, "until": 1, "reason": 1})
         return _wait(document) if document is not None else None
@@ -123,14 +121,14 @@ class ParkStore:
             return [_parked(document) async for document in cursor]
 
     async def next_of_backlog(self, partition: int, group: str, after: int, upto: int, limit: int) -> list[Parked]:
-        """The next sends of a group's backlog, those whose order is above `after` and at most `upto`, in order."""
+        """The next sends of a tenant's backlog whose order is above `after` and at most `upto`, in order."""
         query = {"partition": partition, "group": group, "backlog": True, "order": {"$gt": after, "$lte": upto}}
         with or_unavailable():
             cursor = self._collection.find(query).sort("order", 1).limit(limit)
             return [_parked(document) async for document in cursor]
 
     async def backlogs(self, partition: int) -> list[tuple[str, int]]:
-        """Every group of a partition that has a backlog, and the order of its last send."""
+        """Every tenant of a partition that has a backlog, and the order of its last send."""
         pipeline: list[Document] = [
             {"$match": {"partition": partition, "backlog": True}},
             {"$group": {"_id": "$group", "last": {"$max": "$order"}}},
@@ -140,7 +138,7 @@ class ParkStore:
             return [(row["_id"], row["last"]) async for row in cursor]
 
     async def named(self, partition: int) -> list[tuple[str, str, str]]:
-        """(name, lane, group) of every name whose sends are parked in the lane of another name."""
+        """(name, lane, tenant) of every name whose sends are parked in the lane of another name."""
         pipeline: list[Document] = [
             {"$match": {"partition": partition, "named": {"$exists": True}}},
             {"$group": {"_id": {"named": "$named", "lane": "$lane", "group": "$group"}}},
@@ -150,7 +148,7 @@ class ParkStore:
             return [(row["_id"]["named"], row["_id"]["lane"], row["_id"]["group"]) async for row in cursor]
 
     async def waiting(self, partition: int) -> list[Waiting]:
-        """Every lane of a partition whose parked sends wait for more than room."""
+        """Every lane of a partition whose parked sends wait for more than memory."""
         pipeline: list[Document] = [
             {"$match": {"partition": partition, "backlog": False}},
             {"$sort": {"partition": 1, "lane": 1, "order": 1}},
@@ -174,18 +172,13 @@ def _document(send: Parked) -> Document:
     return {
         "_id": send.id,
         "token": send.token,
-        "partition": send.partition,
+        **to_document(send.record),
         "lane": send.lane,
         "group": send.group,
         "order": send.order,
         "due": send.due,
         "inDoubt": send.in_doubt,
         "strikes": send.strikes,
-        "topic": send.topic,
-        "offset": send.offset,
-        # Pairs, for anybody may name a header as MongoDB does not allow a field to be named.
-        "headers": [[name, value] for name, value in send.headers.items()],
-        "value": send.value,
         "backlog": send.backlog,
         **({"named": send.named} if send.named is not None else {}),
         **({"until": send.wait[0], "reason": send.wait[1]} if send.wait is not None else {}),
@@ -200,17 +193,13 @@ def _parked(document: Document) -> Parked:
     return Parked(
         id=document["_id"],
         token=document["token"],
-        partition=document["partition"],
+        record=from_document(document),
         lane=document["lane"],
         group=document["group"],
         order=document["order"],
         due=document["due"],
         in_doubt=document["inDoubt"],
         strikes=document["strikes"],
-        topic=document["topic"],
-        offset=document["offset"],
-        headers={name: value for name, value in document["headers"]},  # noqa: C416  # pairs are lists here
-        value=bytes(document["value"]),
         backlog=document.get("backlog", False),
         named=document.get("named"),
         wait=(document["until"], document["reason"]) if "until" in document else None,

@@ -1,20 +1,20 @@
-"""What of one session's lanes is in the store: the awaiting half of parking; what to park is `lanes`' to say."""
+"""Parks, loads and removes the sends of one session. `dispatch.lanes` decides what to park and load."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from common.contracts import topics
-from common.errors import Unavailable
 from sender.cas_token import new_token
 from sender.dispatch.items import item_of
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.group_commit import GroupCommit
-from sender.records.requests import Job, Position, UnreadableRecord, lane_today, read_record
+from sender.records.job import Job, UnreadableRecord, lane_today
+from sender.retrying import until_available
 from sender.waiting.parked_store import Parked, ParkStore
+from sender.waiting.stored_record import record_of
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ class ParkingWriters:
         self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
 
     async def close(self) -> None:
-        """Give up what still waits for MongoDB."""
+        """Cancel the writes that still wait for MongoDB."""
         for writes in (self.parks, self.postpones, self.removals):
             await writes.close()
 
 
 class Parking:
-    """Parks, loads and removes the sends of one partition. Tries on while MongoDB is away, until it is cancelled."""
+    """Parks, loads and removes the sends of one partition. Retries while MongoDB is unavailable, until cancelled."""
 
     def __init__(
         self,
@@ -57,27 +57,27 @@ class Parking:
         self._tried = tried
 
     async def begin(self) -> int:
-        """Learn which lanes have parked sends, and say the order of the last of all (-1 when there are none).
+        """Learn which lanes have parked sends; returns the order of the last parked send (-1: there is none).
 
-        What comes before it may have yet to be read, so nothing is loaded until `loading` is told that it has been.
-        A doubt is looked at again at once: nobody watched it.
+        Records before that one may not be read yet, so nothing is loaded until the overflow is told that they are. A
+        send in doubt is due at once, because no session watched it.
         """
         self._lanes.loading.fall_behind()
-        backlogs = await patiently(lambda: self._parker.store.backlogs(self._partition), self._tried)
+        backlogs = await until_available(lambda: self._parker.store.backlogs(self._partition), self._tried)
         for tenant, last in backlogs:
             self._lanes.overflow.restore_backlog(tenant, last)
-        waiting = await patiently(lambda: self._parker.store.waiting(self._partition), self._tried)
+        waiting = await until_available(lambda: self._parker.store.waiting(self._partition), self._tried)
         for lane in waiting:
             self._lanes.overflow.restore_tail(lane.lane, lane.group, 0.0 if lane.in_doubt else lane.due)
             self._lanes.aliases.assign(lane_today(lane.lane), lane.lane, lane.group)
-        for name, of, tenant in await patiently(lambda: self._parker.store.named(self._partition), self._tried):
+        for name, of, tenant in await until_available(lambda: self._parker.store.named(self._partition), self._tried):
             self._lanes.aliases.assign(name, of, tenant)
         if waiting:
             log.info("lanes have parked sends", extra={"partition": self._partition, "lanes": len(waiting)})
         return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
-        """Have these stored; those that were already are told when they are due."""
+        """Store these sends; those that are stored already get their new due time."""
         writes = [
             self._parker.postpones.submit((item.id, item.parked, item.due, self._is_in_doubt(item.id)))
             for item in items
@@ -95,8 +95,8 @@ class Parking:
             self._lanes.overflow.stored_backlog(tenant, len(orders), max(orders))
 
     async def load(self, load: Load) -> list[Item[Job]]:
-        """Bring the first parked sends of a lane back; returns those that are superfluous."""
-        found = await patiently(
+        """Load the first parked sends of a lane; returns those that the lane has already."""
+        found = await until_available(
             lambda: self._parker.store.first(self._partition, load.lane, load.after, LOADED_AT_ONCE)
         )
         items = [item for item in map(_item, found) if item is not None]
@@ -104,8 +104,8 @@ class Parking:
         return self._lanes.arrivals.loaded(load, items, more=len(found) == LOADED_AT_ONCE, upto=last)
 
     async def load_backlog(self, load: LoadBacklog) -> list[Item[Job]]:
-        """Bring the next sends of a tenant's backlog back; returns those that are superfluous."""
-        found = await patiently(
+        """Load the next sends of a tenant's backlog; returns those that a lane has already."""
+        found = await until_available(
             lambda: self._parker.store.next_of_backlog(self._partition, load.tenant, load.after, load.upto, load.limit)
         )
         items = [item for item in map(_item, found) if item is not None]
@@ -113,7 +113,7 @@ class Parking:
         return self._lanes.arrivals.loaded_backlog(load, items, more=more, upto=found[-1].order if more else load.upto)
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> None:
-        """What these (id, token) led to is committed."""
+        """Remove these (id, token), whose results are committed."""
         await asyncio.gather(*map(self._parker.removals.submit, sends))
         for _, token in sends:
             self._lanes.overflow.copy_removed(token)
@@ -123,40 +123,24 @@ class Parking:
         return Parked(
             id=item.id,
             token=new_token(),
-            partition=self._partition,
+            record=record_of(job, self._partition),
             lane=item.lane,
             group=item.tenant,
             order=item.order,
             due=item.due,
             in_doubt=self._is_in_doubt(item.id),
             strikes=item.strikes,
-            topic=job.position.topic,
-            offset=job.position.offset,
-            headers=job.headers,
-            value=job.value,
             backlog=item.backlog,
             named=item.named,
             wait=(item.wait.due, item.wait.error.reason) if item.wait is not None else None,
         )
 
 
-async def patiently(read: Callable[[], Awaitable[T]], tried: Callable[[], None] = lambda: None) -> T:
-    """What `read` answers, tried again while MongoDB is away; `tried` is told of each time."""
-    while True:
-        try:
-            return await read()
-        except Unavailable as error:
-            tried()
-            log.warning("parked sends cannot be read, trying again", extra={"error": error.message})
-        await asyncio.sleep(_RETRY_SECONDS)
-
-
 def _item(parked: Parked) -> Item[Job] | None:
-    """The send as it was read; None when it is not understood any more (it stays in the store)."""
-    position = Position(parked.topic, parked.partition, parked.offset)
-    job = read_record(position, parked.value, parked.headers, retried=parked.topic != topics.SEND.name)
+    """The parked send; None when it can no longer be parsed (it stays in the store)."""
+    job = parked.record.read()
     if isinstance(job, UnreadableRecord):
-        log.error("a parked send is not understood any more", extra={"id": parked.id})
+        log.error("parked send can no longer be parsed", extra={"id": parked.id})
         return None
     item = item_of(
         job,

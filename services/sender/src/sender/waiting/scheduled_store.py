@@ -1,36 +1,33 @@
-"""Scheduled sends in MongoDB: `send_scheduled`, the records whose `sendAt` has not come yet.
+"""Scheduled sends in MongoDB: `send_scheduled`, the records whose `sendAt` is in the future.
 
-A document is the Kafka record as it was read. It is written before the record's offset is finished and removed after
-the record that takes its place has been committed; a crash in between leaves a document whose send the journal knows.
+A document is written before the offset of its record is finished, and removed after the record that replaces it on the
+topic has been committed. A crash in between leaves a document whose send is in the journal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, or_unavailable, schema
 from common.mongo.compare_and_set import only_duplicates
 from common.mongo.indexes import ensure_indexes
+from sender.waiting.stored_record import StoredRecord, from_document, to_document
 
 COLLECTION: Final = schema.SEND_SCHEDULED.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduled:
-    """One of them. `id` is its journal id, `due` in Unix seconds; the rest is the record's.
+    """One scheduled send. `id` is its journal id; `due` is in Unix seconds.
 
-    `apart` is (chatbot id, template or kind) of one that waits because Meta refuses that. `again` says that the send
-    was here before, and what is left of that is out of date.
+    - `apart` is (chatbot id, template or kind) when it waits because Meta refuses that template or kind.
+    - `again`: the send was stored before, and a document that is left of that is out of date.
     """
 
     id: str
     token: str
-    partition: int
+    record: StoredRecord
     due: float
-    topic: str
-    offset: int
-    headers: Mapping[str, str]
-    value: bytes
     apart: tuple[str, str] | None = None
     again: bool = False
 
@@ -47,10 +44,10 @@ class ScheduleStore:
         await ensure_indexes(self._database, schema.SEND_SCHEDULED)
 
     async def put(self, sends: Sequence[Scheduled]) -> Sequence[None]:
-        """Put these in; of two with one id, the one that was asked for first stays, but for one that comes `again`."""
+        """Store these sends. Of two with one id the earlier request stays, unless the later one comes `again`."""
         writes = [
             ReplaceOne(
-                {"_id": send.id} if send.again else {"_id": send.id, "offset": {"$gte": send.offset}},
+                {"_id": send.id} if send.again else {"_id": send.id, "offset": {"$gte": send.record.offset}},
                 _document(send),
                 upsert=True,
             )
@@ -71,7 +68,7 @@ class ScheduleStore:
             return [_scheduled(document) async for document in cursor]
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> Sequence[None]:
-        """Take these (id, token) out, unless they were put in anew."""
+        """Remove these (id, token), unless they were stored again."""
         with or_unavailable():
             await self._collection.bulk_write(
                 [DeleteOne({"_id": key, "token": token}) for key, token in sends], ordered=False
@@ -79,12 +76,12 @@ class ScheduleStore:
         return [None] * len(sends)
 
     async def hasten(self, send: str) -> None:
-        """Have it looked at now: it was cancelled."""
+        """Make a send due now, because it was cancelled."""
         with or_unavailable():
             await self._collection.update_one({"_id": send}, {"$set": {"due": 0.0}})
 
     async def hasten_apart(self, partition: int, chatbot: str, subject: str | None) -> None:
-        """Have those looked at now that wait because Meta refused a template or kind; None: any of the chatbot's."""
+        """Make sends due now that wait because Meta refused this template or kind (None: any) of a chatbot."""
         query = {"partition": partition, "apart.chatbot": chatbot}
         with or_unavailable():
             await self._collection.update_many(
@@ -102,12 +99,8 @@ def _document(send: Scheduled) -> Document:
     return {
         "_id": send.id,
         "token": send.token,
-        "partition": send.partition,
         "due": send.due,
-        "topic": send.topic,
-        "offset": send.offset,
-        "headers": [[name, value] for name, value in send.headers.items()],
-        "value": send.value,
+        **to_document(send.record),
         **({"apart": {"chatbot": send.apart[0], "subject": send.apart[1]}} if send.apart is not None else {}),
     }
 
@@ -116,10 +109,6 @@ def _scheduled(document: Document) -> Scheduled:
     return Scheduled(
         id=document["_id"],
         token=document["token"],
-        partition=document["partition"],
+        record=from_document(document),
         due=document["due"],
-        topic=document["topic"],
-        offset=document["offset"],
-        headers={name: value for name, value in document["headers"]},  # noqa: C416  # pairs are lists here
-        value=bytes(document["value"]),
     )

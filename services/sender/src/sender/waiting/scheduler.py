@@ -1,7 +1,7 @@
-"""Sends of one partition that wait for their `sendAt`: put off in the store, and put back on the topic in time.
+"""Sends of one partition that wait for their `sendAt`: stored, and written to the topic again when they are due.
 
-A scheduled send takes its place in its conversation when its time has come, by standing in the topic again: so it is
-in order with what was asked for before and after that moment, whoever owns the partition then.
+A scheduled send joins its conversation when it is due, as a new record on the topic. So it is in order with the
+requests before and after that moment, whichever process owns the partition then.
 """
 
 import asyncio
@@ -12,14 +12,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from common.contracts import topics
 from common.kafka.records import Outgoing
 from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
-from sender.records.requests import RELEASED_FROM, SET_ASIDE, Job, Position, UnreadableRecord, read_record, released
-from sender.waiting.parking import patiently
+from sender.records.headers import RELEASED_FROM, SET_ASIDE
+from sender.records.job import Job, UnreadableRecord
+from sender.records.onward import released
+from sender.retrying import until_available
 from sender.waiting.scheduled_store import Scheduled, ScheduleStore
+from sender.waiting.stored_record import record_of
 
 _AT_ONCE: Final = 200
 _HORIZON_SECONDS: Final = 5.0
@@ -37,17 +39,17 @@ class ScheduleWriters:
         self.removals: GroupCommit[tuple[str, str], None] = GroupCommit(store.remove)
 
     def of_partition(self, partition: int, release: Release) -> "Scheduler":
-        """The schedule of one session."""
+        """The scheduler of one session."""
         return Scheduler(self, partition, release)
 
     async def close(self) -> None:
-        """Give up what still waits for MongoDB."""
+        """Cancel the writes that still wait for MongoDB."""
         await self.puts.close()
         await self.removals.close()
 
 
 class Scheduler:
-    """`release` has a record written, and then `removed` called with the (id, token) that it is given."""
+    """`release(record, (id, token))` writes a record to Kafka; when it is committed, `removed` is called."""
 
     def __init__(self, scheduler: ScheduleWriters, partition: int, release: Release) -> None:
         self._scheduler = scheduler
@@ -57,18 +59,19 @@ class Scheduler:
         self._released: set[str] = set()
 
     async def put(self, jobs: Sequence[Job]) -> None:
-        """Have these in the store."""
+        """Store these sends."""
         await self._put([self._scheduled(job) for job in jobs])
 
     async def set_aside(self, job: Job, due: float, subject: str) -> None:
-        """Have a send in the store until `due` (Unix seconds), because Meta refuses its template or kind."""
+        """Store a send until `due` (Unix seconds), because Meta refuses its template or kind."""
         again = bool(job.replay or job.attempts or RELEASED_FROM in job.headers)
-        headers, apart = {**job.headers, SET_ASIDE: "1"}, (job.chatbot_id, subject)
-        await self._put([replace(self._scheduled(job), due=due, again=again, headers=headers, apart=apart)])
+        record = replace(record_of(job, self._partition), headers={**job.headers, SET_ASIDE: "1"})
+        apart = (job.chatbot_id, subject)
+        await self._put([replace(self._scheduled(job), due=due, again=again, record=record, apart=apart)])
 
     async def hasten(self, chatbot: str, subject: str | None) -> None:
-        """Meta takes a template or kind again (None: perhaps any of the chatbot's): what waited for that may go."""
-        await patiently(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
+        """Release the sends that wait for a template or kind (None: any), because Meta may take it again."""
+        await until_available(lambda: self._scheduler.store.hasten_apart(self._partition, chatbot, subject))
         self._changed.set()
 
     async def _put(self, sends: Sequence[Scheduled]) -> None:
@@ -77,15 +80,15 @@ class Scheduler:
             self._changed.set()
 
     async def removed(self, sends: Sequence[tuple[str, str]]) -> None:
-        """What was released is on the topic."""
+        """Remove these released sends, whose records are on the topic."""
         await asyncio.gather(*map(self._scheduler.removals.submit, sends))
         self._released.difference_update(token for _, token in sends)
 
     async def run(self) -> None:
-        """Release each in its time, until cancelled."""
+        """Release each send when it is due, until cancelled."""
         while True:
             horizon = time.time() + _HORIZON_SECONDS
-            found = await patiently(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
+            found = await until_available(lambda: self._scheduler.store.due_by(self._partition, horizon, _AT_ONCE))  # noqa: B023  # awaited here
             waiting = [send for send in found if send.token not in self._released]
             now = time.time()
             for send in [send for send in waiting if send.due <= now]:
@@ -103,19 +106,14 @@ class Scheduler:
         return Scheduled(
             id=job.journal_id,
             token=new_token(),
-            partition=self._partition,
+            record=record_of(job, self._partition),
             due=job.send_at,
-            topic=job.position.topic,
-            offset=job.position.offset,
-            headers=job.headers,
-            value=job.value,
         )
 
 
 def _record(send: Scheduled) -> Outgoing:
-    """What stands in the topic in its place."""
-    position = Position(send.topic, send.partition, send.offset)
-    job = read_record(position, send.value, send.headers, retried=send.topic != topics.SEND.name)
+    """The record that replaces a scheduled send on the topic."""
+    job = send.record.read()
     if isinstance(job, UnreadableRecord):
         return results.dead_record(job, datetime.now(UTC))
     return released(job)

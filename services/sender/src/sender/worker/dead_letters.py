@@ -7,7 +7,7 @@ from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.table import Table
 from common.telemetry.tenants import UNKNOWN, Tenants
 from sender import telemetry
-from sender.records.requests import NOT_UNDERSTOOD
+from sender.records.parsing import NOT_UNDERSTOOD
 
 
 class DeadLetterCounts:

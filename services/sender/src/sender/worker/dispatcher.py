@@ -11,7 +11,8 @@ from sender import telemetry
 from sender.dispatch.model import Item, Load, LoadBacklog
 from sender.limits.numbers import Reservation
 from sender.outcomes import Apart
-from sender.records.requests import SET_ASIDE, Job
+from sender.records.headers import SET_ASIDE
+from sender.records.job import Job
 from sender.worker.commits import CommitEntry
 from sender.worker.effects import Effects
 from sender.worker.parts import WorkerParts

@@ -13,7 +13,7 @@ from sender.delivery.core import is_pair_limit, is_too_fast
 from sender.dispatch.model import Item, Wait
 from sender.journal.content import differs, digest_of
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent, StepResult
-from sender.records.requests import Job
+from sender.records.job import Job
 from sender.worker.commits import CommitEntry
 from sender.worker.parts import WorkerParts
 from sender.worker.state import SessionState

@@ -10,7 +10,10 @@ from common.kafka.wire.unreadable import Unreadable
 from sender.delivery import results
 from sender.dispatch.items import item_of
 from sender.dispatch.model import Item
-from sender.records.requests import REKEYED_FROM, Job, Position, UnreadableRecord, read_record, rekeyed, unreadable
+from sender.records.headers import REKEYED_FROM
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.onward import rekeyed
+from sender.records.parsing import read_record, unreadable
 
 
 def judge(

@@ -14,7 +14,7 @@ from sender.delivery.attempt import Delivery
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item, Wait
 from sender.journal.standing import AWAY, BEHIND, FOR_ITS_TIME, moment, wait_of
-from sender.records.requests import Job
+from sender.records.job import Job
 
 _AWAY_SECONDS: Final = 10.0
 """In an outage a probe goes at least this often."""

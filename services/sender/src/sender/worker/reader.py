@@ -10,8 +10,8 @@ from common.kafka.consume.partition_session import Records
 from common.kafka.records import Outgoing
 from common.telemetry import spans
 from sender.dispatch.model import Item
-from sender.records.requests import Job
-from sender.waiting.parking import patiently
+from sender.records.job import Job
+from sender.retrying import until_available
 from sender.worker.commits import CommitEntry
 from sender.worker.effects import Effects
 from sender.worker.intake import judge
@@ -64,7 +64,7 @@ class Reader:
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _learn_rates(self) -> None:
-        recent = await patiently(self._recent_sends.read, self._kafka.tried)
+        recent = await until_available(self._recent_sends.read, self._kafka.tried)
         owned = [sent for sent in recent if self._state.owns(sent.chatbot_id)]
         self._rates.learn(owned, self._now().timestamp())
 

@@ -8,7 +8,7 @@ from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
 from common.tasks import cancel
 from sender.dispatch.lanes import Lanes
-from sender.records.requests import Job
+from sender.records.job import Job
 from sender.waiting.parking import Parking
 from sender.worker.commits import CommitEntry, Commits
 from sender.worker.dispatcher import Dispatcher

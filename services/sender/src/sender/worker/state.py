@@ -7,7 +7,7 @@ from common.contracts import topics
 from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.wire.partitioner import partition_of
 from sender.dispatch.lanes import Lanes
-from sender.records.requests import Job
+from sender.records.job import Job
 from sender.worker.commits import Commits
 from sender.worker.task_supervisor import TaskSupervisor
 

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from sender.dispatch.model import Item
-from sender.records.requests import Job
+from sender.records.job import Job
 from sender.waiting.parking import Parking
 from sender.waiting.scheduler import Scheduler
 from sender.worker.commits import CommitEntry

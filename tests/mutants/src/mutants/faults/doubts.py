@@ -62,8 +62,8 @@ FAULTS: Final = (
     Fault(
         "sender/clock-asks-all-the-time",
         _CLOCK,
-        "        if not self._some.is_set():\n            await self._progress.close()\n",
-        "        if not self._some.is_set() and False:\n            await self._progress.close()\n",
+        "        if not self._any_in_doubt.is_set():\n            await self._progress.close()\n",
+        "        if not self._any_in_doubt.is_set() and False:\n            await self._progress.close()\n",
         _OF_CLOCK,
         "brokers are asked twice a second for nothing",
         hangs=True,

@@ -5,7 +5,7 @@ from typing import Final
 from mutants.fault import Fault
 
 _DECODING: Final = "libs/common/src/common/kafka/wire/aiokafka_decoding_patch.py"
-_REQUESTS: Final = "services/sender/src/sender/records/requests.py"
+_HEADERS: Final = "services/sender/src/sender/records/headers.py"
 _BATCH_TESTS: Final = ("libs/common/tests/kafka/wire/test_aiokafka_decoding_patch.py",)
 _HEADER_TESTS: Final = ("services/sender/tests/records/test_hostile_records.py",)
 
@@ -36,7 +36,7 @@ FAULTS: Final = (
     ),
     Fault(
         "records/header-names-not-counted",
-        _REQUESTS,
+        _HEADERS,
         "sizes = {name: len(name.encode()) + len(text.encode()) for",
         "sizes = {name: len(text.encode()) for",
         _HEADER_TESTS,

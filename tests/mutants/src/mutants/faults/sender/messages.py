@@ -23,7 +23,7 @@ FAULTS: Final = (
         f"{_OUTBOUND}/nested.py",
         '    return {**request, **reply, "message": _plain_message(message, kind)}',
         "    return request",
-        ("services/sender/tests/records/test_requests.py", *_EXAMPLES),
+        ("services/sender/tests/records/test_parsing.py", *_EXAMPLES),
         "a message in Meta's form is stored without its text",
     ),
     Fault(

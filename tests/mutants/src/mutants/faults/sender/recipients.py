@@ -52,7 +52,7 @@ FAULTS: Final = (
         "libs/common/src/common/contracts/sends.py",
         'ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)',
         'ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)',
-        ("services/sender/tests/records/test_requests.py",),
+        ("services/sender/tests/records/test_parsing.py",),
         "`chatbot_id` is taken with a 200, and its record is a dead letter",
     ),
     Fault(
@@ -153,9 +153,9 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-statuses-tell-nothing",
-        "services/sender/src/sender/app.py",
-        "StatusReconciler(self.store, self.moves, self._status_seen, ",
-        "StatusReconciler(self.store, self.moves, lambda _: None, ",
+        "services/sender/src/sender/service.py",
+        "StatusReconciler(self.store, self.transitions, effects.note, ",
+        "StatusReconciler(self.store, self.transitions, lambda _: None, ",
         ("services/sender/tests/test_wiring.py",),
         "a window that Meta closes with a status is tried again and again",
     ),

@@ -52,7 +52,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-record-not-compared",
         _FLOW,
-        "            if standing.token == move.won:\n                return StepResult(outcome, standing, recorded=True)\n",
+        "            if standing.token == transition.won:\n                return StepResult(outcome, standing, recorded=True)\n",
         "            return StepResult(outcome, standing, recorded=True)\n",
         (_TESTS_OF_STEPS,),
         "a status that came during a failed call is not heeded",
@@ -84,7 +84,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-replay-not-begun",
         _FLOW,
-        "            if entry is not None and reopens(job.replay, entry):\n",
+        "            if entry is not None and may_reopen(job.replay, entry):\n",
         "            if False:\n",
         (_TESTS_OF_STEPS,),
         "an operator's replay does nothing",
@@ -100,7 +100,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-attempt-not-counted",
         _FLOW,
-        "            trial.number,\n            phone_number_id=",
+        "            attempt.number,\n            phone_number_id=",
         "            1,\n            phone_number_id=",
         (_TESTS_OF_STEPS,),
         "no send ever runs out of attempts",
@@ -108,7 +108,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-claim-owner",
         _FLOW,
-        "            owner=trial.owner,\n            token=new_token(),\n            now=now,",
+        "            owner=attempt.owner,\n            token=new_token(),\n            now=now,",
         '            owner="",\n            token=new_token(),\n            now=now,',
         (_TESTS_OF_STEPS,),
         "a session does not know its own claims",
@@ -116,7 +116,7 @@ FAULTS: Final = (
     Fault(
         "sender/flow-strikes-not-counted",
         _FLOW,
-        "            strikes=trial.strikes,\n            now=self.now(),\n            rules=self.rules,\n        )\n        had_links",
+        "            strikes=attempt.strikes,\n            now=self.now(),\n            rules=self.rules,\n        )\n        had_links",
         "            strikes=0,\n            now=self.now(),\n            rules=self.rules,\n        )\n        had_links",
         (_TESTS_OF_STEPS,),
         "a throttled conversation is tried again and again at the same pace",
@@ -124,8 +124,8 @@ FAULTS: Final = (
     Fault(
         "sender/flow-file-strikes-not-counted",
         _FLOW,
-        "        return outcome_of(failure, attempt=trial.number, strikes=trial.strikes, now",
-        "        return outcome_of(failure, attempt=trial.number, strikes=0, now",
+        "        return outcome_of(failure, attempt=attempt.number, strikes=attempt.strikes, now",
+        "        return outcome_of(failure, attempt=attempt.number, strikes=0, now",
         (_TESTS_OF_STEPS,),
         "a file that does not come is asked for again and again at the same pace",
     ),

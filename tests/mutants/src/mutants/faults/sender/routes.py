@@ -46,8 +46,8 @@ FAULTS: Final = (
     Fault(
         "sender/route-number-any-chatbot",
         _ROUTES,
-        "        check_chatbot(request, chatbot_id)\n        told = await number_of",
-        "        told = await number_of",
+        "        check_chatbot(request, chatbot_id)\n        found = await number_of",
+        "        found = await number_of",
         (_TESTS_OF_ROUTES,),
         "a tenant reads the limits of another tenant's number",
     ),
@@ -142,7 +142,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-ready-without-statuses",
         _APP,
-        '"statuses": _now(lambda: sender.statuses.ready)',
+        '"statuses": _now(lambda: sender.status_follower.ready)',
         '"statuses": _now(lambda: sender.group.ready)',
         (_TESTS_OF_WIRING,),
         "it is not visible that statuses are not read",

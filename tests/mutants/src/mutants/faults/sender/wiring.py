@@ -5,13 +5,14 @@ from typing import Final
 from mutants.fault import Fault
 
 _APP: Final = "services/sender/src/sender/app.py"
+_SERVICE: Final = "services/sender/src/sender/service.py"
 _SETTINGS: Final = "services/sender/src/sender/settings.py"
 _TESTS_OF_WIRING: Final = "services/sender/tests/test_wiring.py"
 
 FAULTS: Final = (
     Fault(
         "sender/wiring-status-group",
-        _APP,
+        _SERVICE,
         "            group=settings.sender_status_group,\n",
         "            group=settings.sender_group,\n",
         (_TESTS_OF_WIRING,),
@@ -19,7 +20,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-send-group",
-        _APP,
+        _SERVICE,
         "            group=settings.sender_group,\n",
         "            group=settings.sender_status_group,\n",
         (_TESTS_OF_WIRING,),
@@ -27,7 +28,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-status-topic",
-        _APP,
+        _SERVICE,
         "            topics=[topics.MESSAGE_STATUS.name],\n",
         "            topics=[topics.SEND_RESULTS.name],\n",
         (_TESTS_OF_WIRING,),
@@ -35,7 +36,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-slot-by-topic",
-        _APP,
+        _SERVICE,
         "            slot_of=lambda tp: str(tp.partition),\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -43,7 +44,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-not-all-retries",
-        _APP,
+        _SERVICE,
         "topics=[topic.name for topic in topics.SEND_FAMILY],",
         "topics=[topic.name for topic in topics.SEND_FAMILY[:-1]],",
         (_TESTS_OF_WIRING,),
@@ -51,7 +52,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-drain-too-short",
-        _APP,
+        _SERVICE,
         "            drain_seconds=settings.graph_total_seconds + 5.0,\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -59,7 +60,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-drain-of-session",
-        _APP,
+        _SERVICE,
         "            drain_seconds=settings.graph_total_seconds + 2.0,\n",
         "            drain_seconds=2.0,\n",
         (_TESTS_OF_WIRING,),
@@ -67,7 +68,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-slots-of-default",
-        _APP,
+        _SERVICE,
         "permits=PrioritySemaphore(settings.sender_max_in_flight),",
         "permits=PrioritySemaphore(1_024),",
         (_TESTS_OF_WIRING,),
@@ -75,7 +76,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-graph-in-flight",
-        _APP,
+        _SERVICE,
         "GraphClient(settings, max_in_flight=settings.sender_max_in_flight)",
         "GraphClient(settings, max_in_flight=1024)",
         (_TESTS_OF_WIRING,),
@@ -83,7 +84,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-in-doubt-policy",
-        _APP,
+        _SERVICE,
         'in_doubt_resend=settings.sender_in_doubt_policy == "resend"',
         "in_doubt_resend=True",
         (_TESTS_OF_WIRING,),
@@ -91,7 +92,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-in-doubt-seconds",
-        _APP,
+        _SERVICE,
         "in_doubt_seconds=settings.sender_in_doubt_seconds,",
         "in_doubt_seconds=settings.sender_pause_seconds,",
         (_TESTS_OF_WIRING,),
@@ -99,7 +100,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-pauses-swapped",
-        _APP,
+        _SERVICE,
         "            pause_seconds=settings.sender_pause_seconds,\n            pause_cap_seconds=settings.sender_pause_cap_seconds,\n",
         "            pause_seconds=settings.sender_pause_cap_seconds,\n            pause_cap_seconds=settings.sender_pause_seconds,\n",
         (_TESTS_OF_WIRING,),
@@ -107,7 +108,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-journal-days",
-        _APP,
+        _SERVICE,
         "retention=timedelta(days=settings.sender_journal_days)",
         "retention=timedelta(days=30)",
         (_TESTS_OF_WIRING,),
@@ -115,7 +116,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-media-seconds",
-        _APP,
+        _SERVICE,
         "            seconds=self.settings.fetch_seconds,\n",
         "            seconds=self.settings.graph_upload_seconds,\n",
         (_TESTS_OF_WIRING,),
@@ -123,7 +124,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-windows-off",
-        _APP,
+        _SERVICE,
         "WindowsClient(settings) if settings.windows_checked else None",
         "None",
         (_TESTS_OF_WIRING,),
@@ -131,7 +132,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-windows-always",
-        _APP,
+        _SERVICE,
         "WindowsClient(settings) if settings.windows_checked else None",
         "WindowsClient(settings)",
         (_TESTS_OF_WIRING,),
@@ -139,7 +140,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-pair-pace",
-        _APP,
+        _SERVICE,
         'None if pace == "off" else Pairs(strict=pace == "strict")',
         "Pairs()",
         (_TESTS_OF_WIRING,),
@@ -147,7 +148,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-first-pace",
-        _APP,
+        _SERVICE,
         "rate=min(COEXISTENCE_RATE, settings.sender_messages_per_second)",
         "rate=settings.sender_messages_per_second",
         (_TESTS_OF_WIRING,),
@@ -155,7 +156,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-one-number-takes-all",
-        _APP,
+        _SERVICE,
         "max_running=max(1, settings.sender_max_in_flight // 2)",
         "max_running=settings.sender_max_in_flight",
         (_TESTS_OF_WIRING,),
@@ -163,7 +164,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-weights",
-        _APP,
+        _SERVICE,
         "            settings.sender_plan_weights,\n",
         "            {'free': 1.0},\n",
         (_TESTS_OF_WIRING,),
@@ -171,7 +172,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-plan-of-nobody",
-        _APP,
+        _SERVICE,
         '        return account.plan if account is not None else ""',
         '        return "standard"',
         (_TESTS_OF_WIRING,),
@@ -179,7 +180,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-numbers-with-history",
-        _APP,
+        _SERVICE,
         "self._number_changed, history=False",
         "self._number_changed",
         (_TESTS_OF_WIRING,),
@@ -187,7 +188,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-accounts-topic",
-        _APP,
+        _SERVICE,
         "settings, topics.ACCOUNTS.name, lambda",
         "settings, topics.NUMBERS.name, lambda",
         (_TESTS_OF_WIRING,),
@@ -195,7 +196,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-token-not-dropped",
-        _APP,
+        _SERVICE,
         "        self.credentials.drop(chatbot_id)\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -203,7 +204,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-held-not-released",
-        _APP,
+        _SERVICE,
         "        self.worker.account_changed(chatbot_id)\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -211,7 +212,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-throughput-not-asked",
-        _APP,
+        _SERVICE,
         "        self.throughput.account_changed(chatbot_id)\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -219,7 +220,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-news-not-heard",
-        _APP,
+        _SERVICE,
         "            self.throughput.heard(news)\n",
         "            pass\n",
         (_TESTS_OF_WIRING,),
@@ -227,7 +228,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-breaker-close-unheard",
-        _APP,
+        _SERVICE,
         "CircuitBreaker(on_close=self._meta_is_back)",
         "CircuitBreaker()",
         (_TESTS_OF_WIRING,),
@@ -235,15 +236,15 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-rejections-unheard",
-        _APP,
-        "            on_rejected=self.reports.report,\n            callbacks",
+        _SERVICE,
+        "            on_rejected=self.rejection_reports.report,\n            callbacks",
         "            on_rejected=lambda *_: None,\n            callbacks",
         (_TESTS_OF_WIRING,),
         "the owner of an account never learns that Meta refuses its token",
     ),
     Fault(
         "sender/wiring-indexes-of-journal",
-        _APP,
+        _SERVICE,
         "        await self.store.ensure_indexes()\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -251,39 +252,39 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-indexes-of-parked",
-        _APP,
-        "        await self.parker.store.ensure_indexes()\n",
+        _SERVICE,
+        "        await self.parking_writers.store.ensure_indexes()\n",
         "",
         (_TESTS_OF_WIRING,),
         "parked sends are looked for in the whole collection",
     ),
     Fault(
         "sender/wiring-indexes-of-scheduled",
-        _APP,
-        "        await self.scheduler.store.ensure_indexes()\n",
+        _SERVICE,
+        "        await self.schedule_writers.store.ensure_indexes()\n",
         "",
         (_TESTS_OF_WIRING,),
         "scheduled sends are looked for in the whole collection",
     ),
     Fault(
         "sender/wiring-group-before-watch",
-        _APP,
-        "self.watch,\n                self.clock,\n                self.statuses,\n                self.group,\n",
-        "self.group,\n                self.watch,\n                self.clock,\n                self.statuses,\n",
+        _SERVICE,
+        "self.doubt_watcher,\n                self.doubt_clock,\n                self.status_follower,\n                self.group,\n",
+        "self.group,\n                self.doubt_watcher,\n                self.doubt_clock,\n                self.status_follower,\n",
         (_TESTS_OF_WIRING,),
         "sessions end without what settles their doubts",
     ),
     Fault(
         "sender/wiring-clients-closed-first",
-        _APP,
-        "                self.depth,\n            ),\n        ]",
-        "                self.depth,\n            ),\n            closing(self.graph.close),\n        ]",
+        _SERVICE,
+        "                self.dlq_depth,\n            ),\n        ]",
+        "                self.dlq_depth,\n            ),\n            closing(self.graph.close),\n        ]",
         (_TESTS_OF_WIRING,),
         "calls under way are cut off at each stop",
     ),
     Fault(
         "sender/wiring-mongo-closed-first",
-        _APP,
+        _SERVICE,
         "            closing(self.mongo.close),\n            closing(\n",
         "            closing(\n",
         (_TESTS_OF_WIRING,),
@@ -291,7 +292,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-numbers-not-started",
-        _APP,
+        _SERVICE,
         "                self.numbers,\n",
         "",
         (_TESTS_OF_WIRING,),
@@ -339,16 +340,16 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/wiring-letters-of-nobody",
-        _APP,
-        "DeadLetterCounts(self.letters, self.accounts, self.tenants)",
-        "DeadLetterCounts(self.letters, self.numbers, self.tenants)",
+        _SERVICE,
+        "DeadLetterCounts(self.dead_letter_limit, self.accounts, self.tenants)",
+        "DeadLetterCounts(self.dead_letter_limit, self.numbers, self.tenants)",
         (_TESTS_OF_WIRING,),
         "every tenant counts as unknown: the sender never halts",
     ),
     Fault(
         "sender/wiring-no-probe",
-        _APP,
-        "            on_probe=self.letters.probe,\n",
+        _SERVICE,
+        "            on_probe=self.dead_letter_limit.probe,\n",
         "",
         (_TESTS_OF_WIRING,),
         "a sender that has halted halts again at the first dead letter",

@@ -8,8 +8,9 @@ from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.errors import InvalidInput
-from sender.api.batch import Parsing
-from sender.records.requests import MAX_REQUEST_BYTES, Job, Position, UnreadableRecord, parse, read_record
+from sender.api.batch import BatchParser
+from sender.records.job import Job, Position, UnreadableRecord
+from sender.records.parsing import MAX_REQUEST_BYTES, parse, read_record
 
 AT = Position("whatsapp-cloud-send", 2, 17)
 GOOD = {"chatbotId": "b", "to": "+4915112345678", "message": "hi"}
@@ -38,7 +39,7 @@ def test_a_message_in_metas_form_is_kept_in_ours_and_moves_on_as_it_was_given():
     assert job.body["message"] == {"type": "image", "id": "7", "caption": "A rose"}
     assert job.body["replyTo"] == "wamid.x"
     assert json.loads(job.value) == given
-    (item,) = [Parsing(json.dumps({"messages": [given]}).encode()).item(0, "new")]
+    (item,) = [BatchParser(json.dumps({"messages": [given]}).encode()).item(0, "new")]
     assert item.body["message"] == job.body["message"]
 
 
@@ -153,7 +154,7 @@ def test_what_cannot_be_stored_is_refused_with_its_field(change, path):
 
 def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     messages = [GOOD, *({**GOOD, **change} for change, _ in UNSTORABLE), GOOD]
-    parsing = Parsing(json.dumps({"messages": messages}).encode())
+    parsing = BatchParser(json.dumps({"messages": messages}).encode())
     items = [parsing.item(place, "new") for place in range(len(parsing))]
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
 
@@ -177,7 +178,7 @@ def test_a_field_has_one_name_at_the_door_and_on_the_topic(name):
     assert {detail["field"]: detail["message"] for detail in refused.value.details}[name].endswith(
         f"did you mean `{meant}`?"
     )
-    (item,) = [Parsing(json.dumps({"messages": [given]}).encode()).item(0, "new")]
+    (item,) = [BatchParser(json.dumps({"messages": [given]}).encode()).item(0, "new")]
     assert isinstance(item, InvalidInput)
     found = read(given)
     assert isinstance(found, UnreadableRecord) or name in found.request.details
@@ -185,7 +186,9 @@ def test_a_field_has_one_name_at_the_door_and_on_the_topic(name):
 
 def test_null_is_absent_in_a_batch_and_in_its_messages():
     item = {**GOOD, "chatbotId": None, "category": None, "messageId": None, "replyTo": None, "sendAt": None}
-    parsing = Parsing(json.dumps({"chatbotId": "b", "category": None, "batchId": None, "messages": [item]}).encode())
+    parsing = BatchParser(
+        json.dumps({"chatbotId": "b", "category": None, "batchId": None, "messages": [item]}).encode()
+    )
     wanted = parsing.item(0, "new")
     assert (wanted.chatbot_id, wanted.message_id, wanted.body["category"]) == ("b", "new", "campaign")
     request, _ = parse(json.dumps({**item, "chatbotId": "b"}).encode())
@@ -196,7 +199,7 @@ def test_a_batch_is_not_nested_without_limit_either():
     deep = "[" * 800 + "]" * 800
     for body in (f'{{"messages":[{{}}],"extra":{deep}}}', f'{{"messages":{deep}}}', f'{{"messages":[{deep}]}}'):
         with pytest.raises(InvalidInput):
-            raise Parsing(body.encode()).item(0, "new")
+            raise BatchParser(body.encode()).item(0, "new")
 
 
 def test_fair_nesting_and_many_brackets_are_fine():
