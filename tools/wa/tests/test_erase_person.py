@@ -1,13 +1,11 @@
 """How `wa erase` names a person, finds the names in texts, and says what it cannot reach."""
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 from erase_world import ADA_PHONE, ADA_USER
 
-from common.contracts.journal import State
-from wa.erase import changes, reach
+from wa.erase import reach
 from wa.erase.person import Person
 
 
@@ -44,19 +42,8 @@ def test_names_are_found_in_texts_however_they_are_written_and_not_inside_others
     assert Person(frozenset({ADA_USER}), frozenset({ADA_PHONE})).is_named_in(text) is found
 
 
-def test_the_states_are_those_of_the_senders_journal():
-    assert {*changes.UNDER_WAY, *changes.WAITING} == {str(state) for state in State} - {
-        "accepted", "failed", "expired", "cancelled"
-    }  # fmt: skip
-
-
 def test_every_topic_with_people_is_named_with_its_retention():
     told = "\n".join(reach.out_of_reach())
     for name in ("whatsapp-cloud-webhooks", "incoming-messages", "whatsapp-cloud-send-results"):
         assert re.search(rf"{name} +7 days", told)
     assert "whatsapp-cloud-accounts" not in told
-
-
-def test_an_entry_of_a_send_that_never_was_can_be_read_by_the_sender():
-    entry = changes.never_sent("bot", "t", datetime.now(UTC))
-    assert {"state", "attempt", "token", "owner", "at", "createdAt", "chatbotId", "messageId", "to"} <= entry.keys()

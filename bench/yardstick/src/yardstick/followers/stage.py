@@ -153,4 +153,4 @@ def spoil(batch: BatchBuilder) -> None:
     """Give the header a name that is no UTF-8, and the batch its checksum."""
     raw: Any = bytearray(batch._build().replace(_MARK, _NO_UTF8))  # noqa: SLF001  # no client writes such a name
     raw[_CHECKSUM] = calc_crc32c(bytes(raw[_CHECKSUM.stop :])).to_bytes(4, "big")
-    batch._buffer = raw  # noqa: SLF001
+    batch._buffer = raw  # noqa: SLF001  # a batch that no client writes
