@@ -13,8 +13,8 @@ from common.mongo import encoding_error
 from common.security.callbacks import CallbackSettings
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Poison, read
-from conversation.batch.number_events import number_records
 from conversation.batch.working_set import Known
+from conversation.number_events import number_records
 from conversation.read_api.views import log_view, message_view
 from ingress.records import records
 from ingress.telemetry import begin

@@ -9,7 +9,7 @@ from common.contracts import messages
 from common.contracts.envelope import encode
 from common.contracts.journal import State
 from common.contracts.messages import MetaError, StatusData
-from sender.delivery.reconcile import StatusReconciler, transition_of
+from sender.delivery.doubt.reconcile import StatusReconciler, transition_of
 from sender.delivery.transitions import new_entry
 from sender.journal.standing import shown
 

@@ -22,11 +22,11 @@ from common.mongo.indexes import Indexes
 from common.security.callbacks import Callbacks
 from common.telemetry.metrics import DEAD_LETTERS
 from common.telemetry.tenants import Tenants
-from conversation.batch.batch_size import BatchSize
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Fact, Poison, Record, Result, header_text, read
-from conversation.batch.number_events import number_records
+from conversation.batch_size import BatchSize
 from conversation.chatbot_directory import ChatbotDirectory
+from conversation.number_events import number_records
 from conversation.store import ConversationStore
 from conversation.telemetry import BatchTelemetry, note_facts
 

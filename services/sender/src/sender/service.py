@@ -33,9 +33,9 @@ from sender.clock import utc_now
 from sender.delivery.attempt import Delivery
 from sender.delivery.cancellation import Cancellation
 from sender.delivery.core import Rules
-from sender.delivery.doubt_clock import DoubtClock
+from sender.delivery.doubt.clock import DoubtClock
+from sender.delivery.doubt.reconcile import DoubtWatcher, StatusReconciler
 from sender.delivery.end_log import EndLog
-from sender.delivery.reconcile import DoubtWatcher, StatusReconciler
 from sender.delivery.token_rejections import RejectionReports
 from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import SenderGauges, WaitingCounts

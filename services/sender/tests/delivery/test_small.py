@@ -15,7 +15,7 @@ from common.contracts.messages import StatusData
 from common.errors import Unavailable
 from common.http.clients.accounts import Credentials
 from sender.cas_token import new_token
-from sender.delivery.reconcile import _by_send, _statuses, statuses_of
+from sender.delivery.doubt.reconcile import _by_send, _statuses, statuses_of
 from sender.delivery.token_rejections import RejectionReports
 from sender.delivery.transitions import new_entry
 from sender.settings import Settings

@@ -10,7 +10,7 @@ from common.contracts import messages
 from common.contracts.envelope import encode
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
-from sender.delivery.reconcile import StatusReconciler
+from sender.delivery.doubt.reconcile import StatusReconciler
 from sender.limits.opt_out_lookup import OptOutLookup
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 

@@ -73,7 +73,7 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
     """Decide what to do with a request now; a `MetaError` in its place says why it is invalid.
 
     `owner` is the session that asks. A claim or a doubt of another session was not watched until now. `silence` is how
-    many seconds of a doubt have counted (`sender.delivery.doubt_clock`).
+    many seconds of a doubt have counted (`sender.delivery.doubt.clock`).
     """
     if entry is not None:
         standing = _standing(request, entry, owner, now, rules, silence)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from common.telemetry.tenants import Tenants
 from sender.delivery.attempt import Delivery
+from sender.delivery.doubt.reconcile import DoubtWatcher
 from sender.delivery.end_log import EndLog
-from sender.delivery.reconcile import DoubtWatcher
 from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.limits.numbers import RateLimits, RecentSends

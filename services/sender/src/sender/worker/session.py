@@ -9,6 +9,7 @@ from common.kafka.records import Outgoing
 from common.tasks import cancel
 from sender.dispatch.lanes import Lanes
 from sender.records.job import Job
+from sender.task_supervisor import TaskSupervisor
 from sender.waiting.parking import Parking
 from sender.worker.commits import CommitEntry, Commits
 from sender.worker.dispatcher import Dispatcher
@@ -18,7 +19,6 @@ from sender.worker.queued_events import QueuedEvents
 from sender.worker.reader import Reader
 from sender.worker.state import SessionState
 from sender.worker.storage import Storage
-from sender.worker.task_supervisor import TaskSupervisor
 
 
 class Session:

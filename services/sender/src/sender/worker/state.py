@@ -8,8 +8,8 @@ from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.wire.partitioner import partition_of
 from sender.dispatch.lanes import Lanes
 from sender.records.job import Job
+from sender.task_supervisor import TaskSupervisor
 from sender.worker.commits import Commits
-from sender.worker.task_supervisor import TaskSupervisor
 
 
 @dataclass(eq=False, slots=True)

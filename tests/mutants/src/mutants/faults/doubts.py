@@ -6,14 +6,14 @@ from mutants.fault import Fault
 
 _SENDER: Final = "services/sender/src/sender"
 _SENDER_TESTS: Final = "services/sender/tests"
-_SILENCE: Final = f"{_SENDER}/delivery/silence.py"
-_CLOCK: Final = f"{_SENDER}/delivery/doubt_clock.py"
+_SILENCE: Final = f"{_SENDER}/delivery/doubt/silence.py"
+_CLOCK: Final = f"{_SENDER}/delivery/doubt/clock.py"
 _REFUSALS: Final = "services/ingress/src/ingress/reports/refusals.py"
 _ABSORBING: Final = "services/conversation/src/conversation/batch/absorbing.py"
 _NAMING: Final = "services/conversation/src/conversation/batch/naming.py"
 
-_OF_SILENCE: Final = (f"{_SENDER_TESTS}/delivery/test_silence.py",)
-_OF_CLOCK: Final = (f"{_SENDER_TESTS}/delivery/test_doubt_clock.py",)
+_OF_SILENCE: Final = (f"{_SENDER_TESTS}/delivery/doubt/test_silence.py",)
+_OF_CLOCK: Final = (f"{_SENDER_TESTS}/delivery/doubt/test_clock.py",)
 _OF_REFUSALS: Final = ("services/ingress/tests/reports/test_refusals.py",)
 _OF_ABSORBING: Final = ("services/conversation/tests/batch/test_absorbing.py",)
 _OF_NAMING: Final = ("services/conversation/tests/batch/test_naming.py",)

@@ -15,7 +15,7 @@ _OUTBOUND: Final = f"{_CONVERSATION}/batch/outbound.py"
 _PEOPLE: Final = f"{_CONVERSATION}/batch/people.py"
 _STATE: Final = f"{_CONVERSATION}/batch/working_set.py"
 _READS: Final = f"{_CONVERSATION}/read_api/queries.py"
-_SETTLE: Final = "services/sender/src/sender/delivery/reconcile.py"
+_SETTLE: Final = "services/sender/src/sender/delivery/doubt/reconcile.py"
 _FLOW: Final = "services/sender/src/sender/delivery/attempt.py"
 
 _SIGNED: Final = ("libs/common/tests/security/test_callbacks.py", "libs/common/tests/security/test_digests.py")

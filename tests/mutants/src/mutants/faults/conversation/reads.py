@@ -10,7 +10,7 @@ _ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
 _READS: Final = f"{_SOURCE}/read_api/queries.py"
 _VIEWS: Final = f"{_SOURCE}/read_api/views.py"
 _NUMBERS: Final = f"{_SOURCE}/chatbot_directory.py"
-_FIT: Final = f"{_SOURCE}/batch/batch_size.py"
+_FIT: Final = f"{_SOURCE}/batch_size.py"
 _USAGE: Final = f"{_SOURCE}/read_api/usage.py"
 
 _ROUTE_TESTS: Final = (f"{_TESTS}/test_isolation.py",)

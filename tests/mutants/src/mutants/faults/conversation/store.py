@@ -14,7 +14,7 @@ _STATE: Final = f"{_SOURCE}/batch/working_set.py"
 _PEOPLE: Final = f"{_SOURCE}/batch/people.py"
 _STATUSES: Final = f"{_SOURCE}/batch/statuses.py"
 _EVENTS: Final = f"{_SOURCE}/batch/events.py"
-_TRAFFIC: Final = f"{_SOURCE}/batch/number_events.py"
+_TRAFFIC: Final = f"{_SOURCE}/number_events.py"
 _WINDOWS: Final = f"{_SOURCE}/batch/service_window.py"
 _FACTS: Final = f"{_SOURCE}/batch/facts.py"
 

@@ -79,7 +79,7 @@ FAULTS: Final = (
     ),
     Fault(
         "visible/failure-beside-a-delivery",
-        "services/sender/src/sender/delivery/reconcile.py",
+        "services/sender/src/sender/delivery/doubt/reconcile.py",
         "status.status == _FAILED and status.delivery_status == _FAILED",
         "status.status == _FAILED",
         _LATER_TESTS,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sender.worker.task_supervisor import TaskSupervisor
+from sender.task_supervisor import TaskSupervisor
 
 
 async def cancelled_from_within():

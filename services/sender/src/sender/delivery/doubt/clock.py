@@ -21,7 +21,7 @@ from common.kafka.consume.progress import Progress
 from common.kafka.consume.table import Table
 from common.kafka.settings import KafkaSettings
 from common.tasks import Periodic
-from sender.delivery.silence import WebhookReachability
+from sender.delivery.doubt.silence import WebhookReachability
 
 log = logging.getLogger(__name__)
 

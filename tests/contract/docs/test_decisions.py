@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "decisions"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "decisions"
 PAGES = sorted(FOLDER.glob("[0-9]*.md"))
 STATUS = r"(Accepted|Superseded by \[?(\d{4})\]?(?:\(\S+\))?)"
 HEAD = re.compile(rf"# (\d{{4}}) · .+\n\n\*\*Status\.\*\* {STATUS}, (\d{{4}}-\d\d-\d\d)\n")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts.reports import REPORT, IngressReport, Refusals, ReportData
-from sender.delivery.silence import MAX_HOLD, MIN_HOLD, STALE, WebhookReachability
+from sender.delivery.doubt.silence import MAX_HOLD, MIN_HOLD, STALE, WebhookReachability
 
 ZERO = datetime(2026, 11, 1, tzinfo=UTC)
 NUMBER = "106540352242922"

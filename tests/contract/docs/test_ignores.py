@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PLACES = ("libs/*/src", "services/*/src", "tools/*/src", "examples/*/src", "bench/*/src", "scripts")
 IGNORE = re.compile(
     r"# (?:noqa\b|type: ignore\b)(?P<codes>:? ?(?:[A-Z]+\d+(?:, )?)+|\[[a-z-]+(?:, ?[a-z-]+)*\])?(?P<reason>.*)"

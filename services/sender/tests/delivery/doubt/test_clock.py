@@ -11,8 +11,8 @@ from common.contracts import topics
 from common.contracts.journal import State
 from common.contracts.reports import REPORT, IngressReport, ReportData
 from common.errors import Unavailable
-from sender.delivery import doubt_clock as module
-from sender.delivery.doubt_clock import DoubtClock
+from sender.delivery.doubt import clock as module
+from sender.delivery.doubt.clock import DoubtClock
 from sender.delivery.transitions import new_entry
 from sender.settings import Settings
 

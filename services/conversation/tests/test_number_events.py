@@ -7,7 +7,7 @@ from conversation_builders import NOW, NUMBER, message, read, status, webhook
 
 from common.contracts import number_events, topics, webhooks
 from common.contracts.envelope import decode, decoder
-from conversation.batch.number_events import FRESH, number_records
+from conversation.number_events import FRESH, number_records
 
 EVENT = decoder(number_events.NumberNews)
 

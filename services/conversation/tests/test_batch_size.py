@@ -1,6 +1,6 @@
 """Batches shrink where MongoDB cannot take them in time, and grow again."""
 
-from conversation.batch.batch_size import BatchSize
+from conversation.batch_size import BatchSize
 
 
 def test_a_batch_that_did_not_get_through_is_halved_down_to_one():
