@@ -3,7 +3,7 @@
 A document of `whatsapp_cloud_accounts` (by chatbot id):
 
     _id, phoneNumberId, wabaId?, status, plan, revision, unpublished?, createdAt, updatedAt,
-    accessToken, webhookVerifyToken            sealed (common.security.envelope)
+    accessToken, webhookVerifyToken            sealed (common.security.key_ring)
     verifyDigest {key, hmac}                   all that ingress is told of the verify token
     verifyTokenDigest {salt, sha256}?          the same from before there were keys, until it is renewed
     tokenRejected {code?, at}?                 Meta refuses the access token

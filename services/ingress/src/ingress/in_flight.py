@@ -9,7 +9,7 @@ from common.errors import Unavailable
 from common.kafka.records import Outgoing
 
 MAX_BYTES: Final = 24 * 1024 * 1024
-"""Bytes of records that Kafka has not confirmed: so many of small bodies, and as many of large ones.
+"""Bytes of records that Kafka has not confirmed: at most this for small bodies, and the same again for large ones.
 
 Each record is in memory three times: as it was made, in a batch, and on the connection.
 """

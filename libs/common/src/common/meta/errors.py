@@ -30,7 +30,7 @@ class Klass(StrEnum):
     THROTTLE = "throttle"
     """Too fast: wait and go on; nothing is wrong with the message, so the try does not count."""
     WAIT = "wait"
-    """Withheld for hours: with the scope MESSAGE this message ends here, with NUMBER the number waits."""
+    """Meta refuses for hours. Scope MESSAGE: the send fails. NUMBER: the number is held. TEMPLATE: the send waits."""
     PERMANENT = "permanent"
     """This request will never be accepted as it stands."""
     ACCOUNT = "account"

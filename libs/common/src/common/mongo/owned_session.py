@@ -26,7 +26,7 @@ class OwnedSession:
 
     Entering it ends the session of the owner before. Raises the driver's errors; then nothing is owned.
     Leaving it ends its own, as far as MongoDB answers, and raises nothing.
-    A predecessor that comes back may still write: what it writes has to be what the successor would.
+    A predecessor that comes back may still write. So both must write the same: all writes are keyed by derived ids.
     """
 
     def __init__(self, mongo: Mongo, owner: str) -> None:

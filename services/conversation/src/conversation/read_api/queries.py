@@ -95,7 +95,10 @@ class ReadQueries:
         return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
 
     async def _every_chatbot(self, status: str) -> Document:
-        """A query that names every chatbot, because only then the index has the order; None: no account."""
+        """A query that names every chatbot, because only then the index has the order.
+
+        None is among them, because a message may belong to no account.
+        """
         with or_unavailable():
             chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
         return {"chatbotId": {"$in": [*chatbots, None]}}

@@ -1,7 +1,7 @@
-"""Every decision about a send: pure functions of the request, the account, the journal and Meta's answer.
+"""Whether to call Meta for a send, and what the answer means: pure functions of request, account, journal and answer.
 
 `before` decides whether to call Meta; `after` decides what its answer means. A step ends in exactly one of
-`Sent`, `Retry`, `Dead`, `InDoubt`, `Defer` and `Apart`.
+`Sent`, `Retry`, `Dead`, `InDoubt`, `Defer` and `Apart`. Duplicates are noticed in `worker.effects`.
 """
 
 import math
@@ -22,7 +22,7 @@ from sender.outcomes import Apart, Call, Dead, Defer, Hold, InDoubt, Outcome, Re
 
 MAX_ATTEMPTS: Final = len(RETRIES) + 1
 CLAIM_FRESH_SECONDS: Final = 5.0
-"""An older claim is given back unused: a session that finds it counts the call as over after a bounded time."""
+"""An older claim is given back unused: a session that finds a claim assumes that its call ends in a fixed time."""
 
 _PAIR_BASE: Final = 4.0  # Meta asks for 4^n seconds between tries of a throttled pair
 _PAIR_CAP_SECONDS: Final = 64.0
@@ -72,8 +72,9 @@ def before(  # noqa: PLR0911  # a ladder of reasons: its order is the rule
 ) -> Call | Outcome:
     """Decide what to do with a request now; a `MetaError` in its place says why it is invalid.
 
-    `owner` is the session that asks. A claim or a doubt of another session was not watched until now. `silence` is how
-    many seconds of a doubt have counted (`sender.delivery.doubt.clock`).
+    `owner` is the session that asks. If another session left a claim or a doubt, no session has waited for its status
+    since, so its window begins again. `silence` is how many seconds of a doubt have counted
+    (`sender.delivery.doubt.clock`).
     """
     if entry is not None:
         standing = _standing(request, entry, owner, now, rules, silence)

@@ -65,7 +65,7 @@ class VirtualClock:
         return max(self._now, self._ends.get(tenant, 0.0))
 
     def charge(self, tenant: str, start: float) -> None:
-        """A send of the tenant goes, which could start then."""
+        """Charge the tenant for one send, whose virtual start is `start`."""
         self._now = max(self._now, start)
         self._ends[tenant] = max(start, self._ends.get(tenant, 0.0)) + 1.0 / self.share_of(tenant).weight
         if len(self._ends) > self._prune_at:

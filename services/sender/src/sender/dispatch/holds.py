@@ -67,8 +67,8 @@ class _Hold(Generic[L]):
 class Holds(Generic[L]):
     """The tenants that are held. A lane that does not pass waits until `pop_ready` or `lift` returns it.
 
-    Sends wait at most `max_seconds` for a tenant that Meta refuses. After that its lanes pass, and their sends end
-    (`give_up_error`), while one of them is still the probe when its time comes.
+    Sends wait at most `max_seconds` for a tenant that Meta refuses. After that, waiting sends end with the error of the
+    hold (`give_up_error`), and only the probe is still tried.
     """
 
     def __init__(self, max_seconds: float = float("inf")) -> None:

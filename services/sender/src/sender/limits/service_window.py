@@ -36,7 +36,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Meta has refused a message because of its window. `told` is the end that conversation gave before, if any."""
+    """Meta has refused a message because of its window.
+
+    `told` is the end of the window that conversation reported before. A later end proves that the person wrote again.
+    """
 
     told: datetime | None
     until: datetime

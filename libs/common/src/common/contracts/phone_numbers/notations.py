@@ -4,8 +4,8 @@ Brazil gave its mobile numbers a ninth digit, and WhatsApp has many of them with
 `52`, and WhatsApp still has it. Argentina's mobile numbers have a `9` after `54` when they are dialled from abroad.
 Benin put `01` before all of its eight digits in 2024, and Ivory Coast put two digits of the operator before its own in
 2021; address books and WhatsApp still have those eight. An old number of Ivory Coast says by its first digits which
-operator it was from. Where lists of these digits differ, there is one notation alone, and so there is for numbers that
-were given out since.
+operator it was from. Where sources disagree on these digits, and for numbers that were issued since, there is only one
+notation.
 (Sources: Meta, "phone numbers" and the answers to sends, whose `contacts[].input` and `wa_id` differ; Anatel 553/2010
 for Brazil, IFT 2019 for Mexico, ITU-T E.164 of Argentina, ARCEP Benin 2024,
 ARTCI 2021 for Ivory Coast: 01 and 21 are Moov, 05 and 25 MTN, 07 and 27 Orange.)

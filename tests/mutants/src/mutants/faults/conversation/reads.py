@@ -63,7 +63,7 @@ FAULTS: Final = (
         _FIT,
         "max(1, records // 2)",
         "records // 2",
-        (f"{_TESTS}/batch/test_batch_size.py",),
+        (f"{_TESTS}/test_batch_size.py",),
         "a batch of no records never ends",
     ),
     Fault(
@@ -71,7 +71,7 @@ FAULTS: Final = (
         _FIT,
         "self.size = min(self._most, self.size + 1)",
         "self.size = self.size + 1",
-        (f"{_TESTS}/batch/test_batch_size.py",),
+        (f"{_TESTS}/test_batch_size.py",),
         "BATCH_RECORDS is no bound",
     ),
     # ReadQueries

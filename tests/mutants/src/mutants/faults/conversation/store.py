@@ -300,7 +300,7 @@ FAULTS: Final = (
         _TRAFFIC,
         " and now - fact.event.recorded_at < FRESH:",
         ":",
-        (f"{_TESTS}/batch/test_number_events.py",),
+        (f"{_TESTS}/test_number_events.py",),
         "after an outage the sender brakes for messages of yesterday",
     ),
     Fault(
