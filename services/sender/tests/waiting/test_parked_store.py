@@ -46,7 +46,7 @@ async def test_a_lane_comes_back_in_its_order_and_as_it_was(store):
 
 async def test_a_request_that_is_repeated_keeps_its_place(store):
     await store.park([parked("a", 2), parked("b", 4)])
-    await store.park([parked("a", 900, token="again", offset=900), parked("c", 901)])
+    await store.park([parked("a", 900, token="again"), parked("c", 901)])
     assert await names(store) == ["a", "b", "c"]
     await store.park([parked("b", 4, token="later", strikes=3)])  # the same record, parked once more
     assert [(send.token, send.strikes) for send in await store.first(1, "a", 2, 1)] == [("later", 3)]
