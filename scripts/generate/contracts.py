@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union, get_args
 import msgspec
 import settings_table
 from pydantic import BaseModel
+from stale_files import write_stale
 
 from accounts.core import AccountRequest
 from common.contracts import accounts, messages, number_events, reports, sends, topics, webhooks
@@ -233,19 +234,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in document is out of date")
     check = parser.parse_args().check
-    stale = []
     try:
         wanted = documents()
     except settings_table.Undescribed as error:
         print(error)
         return 1
-    for name, content in wanted.items():
-        path = FOLDER.parent / name
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            stale.append(name)
-            if not check:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content, encoding="utf-8")
+    stale = write_stale({name: (FOLDER.parent / name, content) for name, content in wanted.items()}, check=check)
     gone = [
         path for path in sorted((FOLDER / "schemas").glob("*.json")) if f"contracts/schemas/{path.name}" not in wanted
     ]

@@ -24,6 +24,7 @@ from panels_shared import (
     TROUBLE,
     WEBHOOKS,
 )
+from stale_files import write_stale
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
 CHOSEN: Final = 'chatbot_id=~"$chatbot_id"'
@@ -348,14 +349,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in dashboard is out of date")
     check = parser.parse_args().check
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    stale = []
-    for board in ALL:
-        path, content = FOLDER / f"{board.uid}.json", json.dumps(document(board), indent=1) + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            stale.append(board.uid)
-            if not check:
-                path.write_text(content, encoding="utf-8")
+    boards = {board.uid: (FOLDER / f"{board.uid}.json", json.dumps(document(board), indent=1) + "\n") for board in ALL}
+    stale = write_stale(boards, check=check)
     if check and stale:
         print(f"dashboards are out of date: {', '.join(stale)}; run 'make manifests'")
         return 1

@@ -12,6 +12,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Final
 
+from stale_files import write_stale
+
 from common.contracts import topics
 from common.contracts.topics import Topic
 
@@ -137,18 +139,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a checked-in file is out of date")
     check = parser.parse_args().check
-    stale = []
     made = {
         "strimzi/topics.yaml": topic_manifests(),
         "strimzi/users.yaml": user_manifests(),
         "monitoring/rules.yaml": rule_manifest(),
     }
-    for name, content in made.items():
-        path = COMPONENTS / name
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            stale.append(name)
-            if not check:
-                path.write_text(content, encoding="utf-8")
+    stale = write_stale({name: (COMPONENTS / name, content) for name, content in made.items()}, check=check)
     if check and stale:
         print(f"deploy/k8s out of date: {', '.join(stale)}; run 'make manifests'")
         return 1
