@@ -11,7 +11,7 @@ Header = tuple[str, bytes]
 
 
 async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
-    """Every committed record of a topic as (key, JSON or None), in the order of each partition."""
+    """Every committed record of a topic as (place, JSON or None), in the order of each partition."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=kafka,
@@ -28,8 +28,8 @@ async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
         ends = await consumer.end_offsets(partitions)
         found: list[tuple[str, Json | None]] = []
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=200)).values():
-                found += [((record.key or b"").decode(errors="replace"), _json(record.value)) for record in batch]
+            for tp, batch in (await consumer.getmany(timeout_ms=200)).items():
+                found += [(f"{topic}/{tp.partition}/{record.offset}", json_object(record.value)) for record in batch]
     finally:
         await consumer.stop()
     return found
@@ -47,7 +47,8 @@ async def write(kafka: str, topic: str, records: Sequence[tuple[bytes | None, by
         await producer.stop()
 
 
-def _json(value: bytes | None) -> Json | None:
+def json_object(value: bytes | None) -> Json | None:
+    """The JSON object that these bytes are; None where they are something else."""
     try:
         found = json.loads(value or b"")
     except (ValueError, RecursionError):

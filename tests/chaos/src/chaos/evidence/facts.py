@@ -9,6 +9,7 @@ from chaos.evidence import witness
 from chaos.evidence.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply
 from chaos.traffic import Sent
 from common.contracts.ids import journal_id
+from hostile.topics import read_topic
 from testbed.client import Client
 from testbed.system import System
 
@@ -32,7 +33,7 @@ async def collect(scene: Scene) -> tuple[Facts, Counter[str]]:
     """The facts (except unready processes), and how each doubt ended."""
     kafka = scene.system.stack.kafka_bootstrap_servers
     received = [entry for entry in await scene.client.received() if entry["phoneNumberId"] in scene.numbers]
-    events = await witness.read_topic(kafka, witness.INCOMING)
+    events = await read_topic(kafka, witness.INCOMING)
     requested = await witness.requested_sends(kafka, scene.chatbots)
     ends, doubts = await witness.ended_sends(kafka, scene.chatbots)
     of_journal = {journal_id(s.chatbot_id, s.message_id): s.message_id for s in scene.directs}

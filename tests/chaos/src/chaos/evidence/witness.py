@@ -1,15 +1,12 @@
 """What really happened, read from Kafka (read_committed), MongoDB, the emulator and the logs, without our services."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer
 from pymongo import AsyncMongoClient
 
 from common.contracts.ids import journal_id
-
-Json = dict[str, Any]
+from hostile.topics import Json, json_object, read_topic
 
 INCOMING: Final = "incoming-messages"
 SEND: Final = "whatsapp-cloud-send"
@@ -17,30 +14,6 @@ RESULTS: Final = "whatsapp-cloud-send-results"
 LETTERS: Final = ("whatsapp-cloud-send-dlq", "whatsapp-cloud-webhooks-dlq")
 _DOUBT: Final = "send.in_doubt"
 _ENDS: Final = frozenset({"send.accepted", "send.failed", "send.expired", "send.cancelled"})
-
-
-async def read_topic(kafka: str, topic: str) -> list[tuple[str, Json | None]]:
-    """Every committed record of a topic as (place, JSON or None), in the order of each partition."""
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=kafka,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    await consumer.start()
-    try:
-        partitions = list(consumer.assignment())
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        found: list[tuple[str, Json | None]] = []
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for tp, batch in (await consumer.getmany(timeout_ms=200)).items():
-                found += [(f"{topic}/{tp.partition}/{record.offset}", _json(record.value)) for record in batch]
-    finally:
-        await consumer.stop()
-    return found
 
 
 async def requested_sends(kafka: str, chatbots: Collection[str]) -> set[str]:
@@ -98,13 +71,5 @@ def halts_in(logs: Mapping[str, str]) -> list[str]:
 
 
 def _is_halt(line: str) -> bool:
-    told = _json(line.encode()) or {}
+    told = json_object(line.encode()) or {}
     return told.get("level") == "critical" and str(told.get("message")).startswith("halted")
-
-
-def _json(value: bytes | None) -> Json | None:
-    try:
-        found = json.loads(value or b"")
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
