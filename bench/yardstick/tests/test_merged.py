@@ -7,14 +7,12 @@ def test_what_is_measured_again_replaces_itself_alone():
     earlier = {
         "goals": {"growth": 1.0, "ingress_p99": 2.0},
         "rounds": {"ingress": {"a": []}, "sender": {"b": []}},
-        "http": {"kinds": {}},
         "latency": {"kept": True},
     }
-    now = {"goals": {"growth": 0.5}, "rounds": {"sender": {"c": []}}, "http": {}}
+    now = {"goals": {"growth": 0.5}, "rounds": {"sender": {"c": []}}}
     assert merged(earlier, now) == {
         "goals": {"growth": 0.5, "ingress_p99": 2.0},
         "rounds": {"ingress": {"a": []}, "sender": {"c": []}},
-        "http": {"kinds": {}},
         "latency": {"kept": True},
     }
     assert merged({}, now)["goals"] == {"growth": 0.5}

@@ -1,9 +1,11 @@
 """The sender as it is usually written: FastStream per message, pydantic, httpx; no journal, no lanes, no rate limits.
 
 For each record: it is validated, Meta is called, the result is published, the record is acknowledged. `WORKERS` is how
-many are under way at once (`max_workers`).
+many are under way at once (`max_workers`). With `WORKERS=batch` up to 64 records are taken at once, those of one
+recipient in order and all others at the same time, and acknowledged together.
 """
 
+import asyncio
 import os
 from typing import Any
 
@@ -47,7 +49,21 @@ async def _handle(request: Request) -> None:
     await _publisher.publish(result, key=request.to.encode())
 
 
-subscribe(_broker, _handle)
+async def _handle_batch(requests: list[Request]) -> None:
+    people: dict[str, list[Request]] = {}
+    for request in requests:
+        people.setdefault(request.to, []).append(request)
+    async with asyncio.TaskGroup() as group:
+        for them in people.values():
+            group.create_task(_in_order(them))
+
+
+async def _in_order(requests: list[Request]) -> None:
+    for request in requests:
+        await _handle(request)
+
+
+subscribe(_broker, _handle, _handle_batch, max_records=64)
 
 
 async def _run() -> None:

@@ -2,8 +2,11 @@
 
 For each record: the message is inserted if it is absent, the conversation is upserted, both with majority and journal,
 an event is published, and the record is acknowledged. `WORKERS` is how many are under way at once (`max_workers`).
+With `WORKERS=batch` the same is done for up to 500 records: one bulk write for the messages, one for the conversations,
+all events published and then awaited, all records acknowledged together.
 """
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +15,7 @@ from faststream import FastStream
 from faststream.kafka import KafkaBroker
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel, Field
-from pymongo import WriteConcern
+from pymongo import UpdateOne, WriteConcern
 
 from baselines.faststream_running import run, subscribe
 
@@ -59,34 +62,81 @@ class Incoming(BaseModel):
 _publisher = _broker.publisher(os.environ.get("OUT_TOPIC", "incoming-messages"))
 
 
-async def _handle(webhook: Webhook) -> None:
+def _message(webhook: Webhook) -> dict[str, Any]:
     data = webhook.data
-    conversation = f"{data.phone_number_id}|{data.contact.user_id}"
-    at = datetime.fromtimestamp(data.raw.timestamp, UTC)
-    text = (data.raw.text or {}).get("body")
-    message = {
+    return {
         "wamid": data.wamid,
-        "conversationId": conversation,
+        "conversationId": _conversation(webhook),
         "direction": "inbound",
         "type": data.raw.type,
-        "text": text,
+        "text": (data.raw.text or {}).get("body"),
         "raw": data.raw.model_dump(),
-        "timestamp": at,
+        "timestamp": _at(webhook),
     }
-    done = await _database["messages"].update_one({"_id": webhook.id}, {"$setOnInsert": message}, upsert=True)
+
+
+def _conversation(webhook: Webhook) -> str:
+    return f"{webhook.data.phone_number_id}|{webhook.data.contact.user_id}"
+
+
+def _at(webhook: Webhook) -> datetime:
+    return datetime.fromtimestamp(webhook.data.raw.timestamp, UTC)
+
+
+def _change(first: Webhook, last: datetime, count: int) -> dict[str, Any]:
+    """The upsert of a conversation in which `count` messages are new."""
+    contact = first.data.contact.model_dump()
+    return {
+        "$setOnInsert": {
+            "phoneNumberId": first.data.phone_number_id,
+            "contact": contact,
+            "createdAt": _at(first),
+        },
+        "$max": {"lastMessageAt": last},
+        "$inc": {"inboundCount": count},
+    }
+
+
+def _event(webhook: Webhook) -> Incoming:
+    data = webhook.data
+    return Incoming(
+        message_id=webhook.id,
+        conversation_id=_conversation(webhook),
+        wamid=data.wamid,
+        text=(data.raw.text or {}).get("body"),
+        message=data.raw,
+    )
+
+
+async def _handle(webhook: Webhook) -> None:
+    done = await _database["messages"].update_one({"_id": webhook.id}, {"$setOnInsert": _message(webhook)}, upsert=True)
     if done.upserted_id is None:
         return
-    change = {
-        "$setOnInsert": {"phoneNumberId": data.phone_number_id, "contact": data.contact.model_dump(), "createdAt": at},
-        "$max": {"lastMessageAt": at},
-        "$inc": {"inboundCount": 1},
-    }
+    conversation = _conversation(webhook)
+    change = _change(webhook, _at(webhook), 1)
     await _database["conversations"].update_one({"_id": conversation}, change, upsert=True)
-    event = Incoming(message_id=webhook.id, conversation_id=conversation, wamid=data.wamid, text=text, message=data.raw)
-    await _publisher.publish(event, key=conversation.encode())
+    await _publisher.publish(_event(webhook), key=conversation.encode())
 
 
-subscribe(_broker, _handle)
+async def _handle_batch(webhooks: list[Webhook]) -> None:
+    inserts = [UpdateOne({"_id": each.id}, {"$setOnInsert": _message(each)}, upsert=True) for each in webhooks]
+    done = await _database["messages"].bulk_write(inserts, ordered=False)
+    new = [webhooks[place] for place in sorted(done.upserted_ids or {})]
+    if not new:
+        return
+    talks: dict[str, list[Webhook]] = {}
+    for webhook in new:
+        talks.setdefault(_conversation(webhook), []).append(webhook)
+    changes = [
+        UpdateOne({"_id": talk}, _change(them[0], max(map(_at, them)), len(them)), upsert=True)
+        for talk, them in talks.items()
+    ]
+    await _database["conversations"].bulk_write(changes, ordered=False)
+    sent = [await _publisher.publish(_event(each), key=_conversation(each).encode(), no_confirm=True) for each in new]
+    await asyncio.gather(*sent)
+
+
+subscribe(_broker, _handle, _handle_batch, max_records=500)
 
 
 async def _run() -> None:

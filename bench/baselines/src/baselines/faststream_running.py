@@ -10,16 +10,26 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 
-def subscribe(broker: KafkaBroker, handle: Callable[[Any], Awaitable[None]]) -> None:
-    """Call `handle` for each record of `TOPIC`, in `GROUP`, with at most `WORKERS` at the same time."""
-    workers = int(os.environ.get("WORKERS", "1"))
+def subscribe(
+    broker: KafkaBroker,
+    handle: Callable[[Any], Awaitable[None]],
+    handle_batch: Callable[[Any], Awaitable[None]],
+    *,
+    max_records: int,
+) -> None:
+    """Read `TOPIC` in `GROUP`: `handle` for each record, with at most `WORKERS` at the same time.
+
+    With `WORKERS=batch`, `handle_batch` for up to `max_records` at once, which are acknowledged together.
+    """
+    workers = os.environ.get("WORKERS", "1")
     options: dict[str, Any] = {"group_id": os.environ["GROUP"], "auto_offset_reset": "earliest"}
-    if workers > 1:
-        options["max_workers"] = workers
-        options["ack_policy"] = AckPolicy.ACK_FIRST  # FastStream allows no other with several workers
-    else:
+    if workers == "batch":
+        options |= {"batch": True, "max_records": max_records, "ack_policy": AckPolicy.ACK}
+    elif workers == "1":
         options["ack_policy"] = AckPolicy.ACK
-    broker.subscriber(os.environ["TOPIC"], **options)(handle)
+    else:  # FastStream allows no other policy with several workers on one partition
+        options |= {"max_workers": int(workers), "ack_policy": AckPolicy.ACK_FIRST}
+    broker.subscriber(os.environ["TOPIC"], **options)(handle_batch if workers == "batch" else handle)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,9 @@
   python -m yardstick report     write the report again from its JSON
 
 It starts a real broker and a real mongod. Each side is its own process on its own core. The sides run one after
-another, in interleaved rounds.
+another, in interleaved rounds. With --against, the services of an earlier commit are further sides:
+
+  python -m yardstick goals --against HEAD~1 --parts conversation,conversation-paced
 """
 
 import argparse
@@ -23,31 +25,42 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from yardstick.comparisons import Sizes
 from yardstick.growth.sweep import growth
 from yardstick.latency.rates import latency
+from yardstick.parts.part import Bench
 from yardstick.profile import profile
-from yardstick.report.goals import GOALS
 from yardstick.report.markdown import markdown
 from yardstick.report.plots import draw
+from yardstick.rig.checkout import checkout
 from yardstick.rig.machine import describe
 from yardstick.rig.rig import rig, say
+from yardstick.rounds import Sizes
 from yardstick.services.nest import nest, prepare
-from yardstick.suite import PARTS, Outcome, measure, measure_http
+from yardstick.suite import GOALS, Outcome, about_parts, default_parts, measure, parts_of
 from yardstick.telemetry import table, telemetry
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m yardstick",
+        description=__doc__,
+        epilog=f"Parts, and about how long each takes with five rounds:\n{about_parts()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("what", choices=["goals", "all", "profile", "telemetry", "report"])
     add("--quick", action="store_true", help="two short rounds, for a first impression in ten minutes")
     add("--rounds", type=int, help="number of rounds (default: 5; with --quick: 2)")
     add(
-        "--parts", default=",".join(PARTS), help="parts of the goals to measure, comma separated (default: %(default)s)"
+        "--parts",
+        default=default_parts(),
+        help="parts of the goals to measure, comma separated (default: %(default)s)",
+    )
+    add(
+        "--against",
+        metavar="REV",
+        help="also measure the services of this commit, in the same rounds; its checkout is kept in .cache/against",
     )
     add("--skip", default="", help="with `all`, leave out some of nest,latency,growth")
     add(
@@ -61,24 +74,30 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="with `all`, keep the earlier measurements of parts that are not measured now",
     )
     add("--out", type=Path, default=Path("bench/report"), help="folder of the report (default: %(default)s)")
-    return parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    try:
+        given.parts = parts_of(given.parts)
+    except ValueError as error:
+        parser.error(str(error))
+    return given
 
 
 async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Measure, and return everything as it is in the JSON. Intermediate results are given to `keep`."""
     sizes = Sizes.quick() if given.quick else Sizes.full()
     rounds = given.rounds or (2 if given.quick else 5)
-    parts, outcome, skipped = given.parts.split(","), Outcome(), given.skip.split(",")
+    outcome, skipped = Outcome(), given.skip.split(",")
     more = {part for part in ("nest", "latency", "growth") if part not in skipped} if given.what == "all" else set()
+    before = await asyncio.to_thread(checkout, given.against) if given.against else None
     if "nest" in more:
         await asyncio.to_thread(prepare)
-    if "http" in parts:
-        await measure_http(outcome, rounds, say)
-    found = {**(_kept(given.out) if given.keep else {}), "machine": describe()}
+    machine = {**describe(), **({"against": before.name} if before else {})}
+    found = {**(_kept(given.out) if given.keep else {}), "machine": machine}
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(rig())
         beside = await stack.enter_async_context(nest(place)) if "nest" in more else None
-        await measure(outcome, place, sizes, rounds, parts, say, beside, lambda: keep(merged(found, outcome.as_json())))
+        bench = Bench(place, sizes, say, beside, before)
+        await measure(outcome, bench, rounds, given.parts, lambda: keep(merged(found, outcome.as_json())))
         found = merged(found, outcome.as_json())
         if "latency" in more:
             found["latency"] = await latency(place, sizes.seconds * 2, say)
@@ -128,12 +147,11 @@ def main() -> None:
 
 
 def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
-    """`found` with the new measurements: goals and rounds by name, and the HTTP client if it was measured."""
+    """`found` with the new measurements: goals and rounds by name."""
     return {
         **found,
         "goals": {**found.get("goals", {}), **measured["goals"]},
         "rounds": {**found.get("rounds", {}), **measured["rounds"]},
-        "http": measured["http"] or found.get("http", {}),
     }
 
 
@@ -152,7 +170,7 @@ def verdicts(found: dict[str, Any]) -> list[str]:
         ", ".join(f"{name} {value}" for name, value in found["machine"].items()),
         "",
         *(
-            f"{goal.text:<72}{values[goal.name]:>8.2f}   {goal.bounds():<24}{goal.verdict(values[goal.name])}"
+            f"{goal.text:<76}{values[goal.name]:>8.2f}   {goal.bounds():<24}{goal.verdict(values[goal.name])}"
             for goal in GOALS
             if goal.name in values
         ),
@@ -163,7 +181,7 @@ def write(found: dict[str, Any], folder: Path) -> None:
     """Write the report, its plots, and the measurements behind them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(markdown(found, draw(found, folder)), encoding="utf-8")
+    (folder / "README.md").write_text(markdown(found, draw(found, folder), GOALS), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,62 +1,71 @@
-"""Services at a given rate: the cost of a message at a low and at a high rate."""
+"""Load at a given pace, and what a message costs at each pace.
+
+One process is measured at several paces, one after the other and each for some seconds, because starting it takes as
+long. What it pays while it is nearly idle (polls, heartbeats, timers) counts, in each process.
+"""
 
 import asyncio
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Final
 
-import aiohttp
 from aiokafka import AIOKafkaProducer
 
-from common.contracts import topics
 from common.kafka.records import Outgoing
-from yardstick.load.webhooks import webhook_records
-from yardstick.rig.measurements import Measurement
+from yardstick.rig.measurements import Measurement, between, usage
 from yardstick.rig.program import Program
-from yardstick.rig.rig import Rig, fresh_name
-from yardstick.rounds import Side
-from yardstick.services.conversation import conversation
-from yardstick.services.ingress import ingress, load
-from yardstick.services.sender import Graph, account_records, send_record, sender
+from yardstick.rig.rig import Rig, Say
+
+PACES: Final[dict[str, float]] = {"20/s": 20.0, "100/s": 100.0, "1000/s": 1_000.0}
+"""Messages per second, by their names."""
+HIGHEST: Final = "the usual stack's highest pace"
 
 _WARM_SECONDS: Final = 2.0
+_WARM_RATE: Final = 100.0
+_SETTLE_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.005
 _POLL_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 60.0
 _NEARLY: Final = 0.9
-_CUSTOMERS: Final = 4_000
+_LEAST_MESSAGES: Final = 160
+_HELD: Final = 0.95
+_LOWER: Final = 0.9
+_TRIES: Final = 8
+
+Progress = Callable[[], Awaitable[int]]
 
 
 class Pace:
-    """Writes record number i at i/rate seconds, until the end."""
+    """Writes records numbered from 0, so many a second, until the end."""
 
-    def __init__(self, rig: Rig, make: Callable[[int], Outgoing], rate: float) -> None:
+    def __init__(self, rig: Rig, make: Callable[[int], Outgoing], rate: float = _WARM_RATE) -> None:
         self._kafka = rig.kafka
         self._make = make
-        self._rate = rate
-        self._began = time.monotonic()
-        self._over = asyncio.Event()
         self.number = 0
+        self.to(rate)
+
+    def to(self, rate: float) -> None:
+        """Go on at this pace. What was due before and is not written yet is dropped."""
+        self._rate, self._began, self._first = rate, time.monotonic(), self.number
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write during the block."""
-        writing = asyncio.create_task(self._write(), name="pace")
+        over = asyncio.Event()
+        writing = asyncio.create_task(self._write(over), name="pace")
         try:
             yield
         finally:
-            self._over.set()
+            over.set()
             await writing
 
-    async def _write(self) -> None:
+    async def _write(self, over: asyncio.Event) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self._kafka, enable_idempotence=True)
         async with producer:
-            self._began = time.monotonic()
-            while not self._over.is_set():
-                while self.number < (time.monotonic() - self._began) * self._rate:
+            self.to(self._rate)
+            while not over.is_set():
+                while self.number - self._first < (time.monotonic() - self._began) * self._rate:
                     record = self._make(self.number)
                     headers = list(record.headers)
                     await producer.send(record.topic, record.value, key=record.key.encode(), headers=headers)
@@ -65,72 +74,80 @@ class Pace:
             await producer.flush()
 
 
-async def at_rate(program: Program, progress: Callable[[], Awaitable[int]], pace: Pace, seconds: float) -> Measurement:
-    """What `program` uses in `seconds`, after it has warmed up and processed the records from its start.
+def seconds_at(rate: float, seconds: float) -> float:
+    """How long a pace is measured: longer where there would be too few messages for counters of 10 ms."""
+    return max(seconds, _LEAST_MESSAGES / rate)
 
-    At the end no records are left. Raises `TimeoutError` when it cannot keep up.
+
+async def at_paces(
+    rig: Rig,
+    program: Program,
+    progress: Progress,
+    make: Callable[[int], Outgoing],
+    paces: Mapping[str, float],
+    seconds: float,
+) -> dict[str, Measurement]:
+    """What `program` costs at each pace, by the pace's name, from the lowest to the highest.
+
+    A process that falls behind is measured all the same: its `per_second` is then less than the pace. Raises
+    `TimeoutError` when it does not even begin.
     """
-    base = await progress()
+    found: dict[str, Measurement] = {}
+    base, pace = await progress(), Pace(rig, make)
     async with pace.running():
         await asyncio.sleep(_WARM_SECONDS)
         await _caught_up(progress, base, lambda: int(pace.number * _NEARLY))
-        before, first, began = program.used(), await progress(), time.monotonic()
+        for name, rate in sorted(paces.items(), key=lambda item: item[1]):
+            pace.to(rate)
+            await asyncio.sleep(_SETTLE_SECONDS)
+            first, before = await progress(), usage(program, rig.pids)
+            await asyncio.sleep(seconds_at(rate, seconds))
+            found[name] = between(before, usage(program, rig.pids), await progress() - first)
+    return found
+
+
+async def at_rate(
+    program: Program, progress: Progress, pace: Pace, seconds: float, beside: Mapping[str, int] | None = None
+) -> Measurement:
+    """What `program` uses in `seconds` at one pace. At the end no records are left.
+
+    Raises `TimeoutError` when it cannot keep up.
+    """
+    base, pids = await progress(), beside or {}
+    async with pace.running():
+        await asyncio.sleep(_WARM_SECONDS)
+        await _caught_up(progress, base, lambda: int(pace.number * _NEARLY))
+        first, before = await progress(), usage(program, pids)
         await asyncio.sleep(seconds)
-        after, last, ended = program.used(), await progress(), time.monotonic()
+        found = between(before, usage(program, pids), await progress() - first)
     await _caught_up(progress, base, lambda: pace.number)
-    done = max(1, last - first)
-    cpu = after.cpu_seconds - before.cpu_seconds
-    return Measurement(done / (ended - began), cpu / done * 1e6, after.memory_bytes)
+    return found
 
 
-async def _caught_up(progress: Callable[[], Awaitable[int]], base: int, wanted: Callable[[], int]) -> None:
+async def _caught_up(progress: Progress, base: int, wanted: Callable[[], int]) -> None:
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while await progress() - base < wanted():
             await asyncio.sleep(_POLL_SECONDS)
 
 
-@asynccontextmanager
-async def paced_sides(rig: Rig, seconds: float, slow: float, fast: float) -> AsyncIterator[dict[str, Side]]:
-    """Each service at `slow` and at `fast` messages a second; the sender's also under the name `share`."""
-    await rig.fresh_topics(*topics.ALL)
-    await rig.fill(account_records())
-    graph = Graph(rig, latency_ms=150)
-    async with graph.program, aiohttp.ClientSession() as http:
+async def highest_held(run: Callable[[float], Awaitable[Measurement]], full: float, say: Say) -> float:
+    """The highest pace that a side holds, to a tenth: tried downwards from the rate of its `full` load.
 
-        async def sends(rate: float) -> Measurement:
-            name, base = fresh_name(), int(uuid.uuid4().int % 10**9) * 10**6
+    It holds a pace at which 95 % of what is given comes out. After eight tries the last one is taken.
+    """
+    for rate in tried(full):
+        reached = (await run(rate)).per_second
+        say(f"{HIGHEST}: {reached:,.0f} of {rate:,.0f}/s")
+        if holds(reached, rate):
+            break
+    return rate
 
-            async def progress() -> int:
-                return int((await graph.stats(http))["count"])
 
-            work = Pace(rig, lambda n: send_record(base + n), rate)
-            async with rig.database(name), sender(rig, graph.url, name, group="paced") as program:
-                return await at_rate(program, progress, work, seconds)
+def tried(full: float) -> Sequence[float]:
+    """The paces to try, from a tenth below the full rate downwards. Pure."""
+    return [full * _LOWER ** (number + 1) for number in range(_TRIES)]
 
-        async def messages(rate: float) -> Measurement:
-            name, base = fresh_name(), int(uuid.uuid4().int % 10**6) * 10**6
-            await rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # without the records of earlier measurements
 
-            def record(number: int) -> Outgoing:
-                return next(webhook_records(1, customers=_CUSTOMERS, first=base + number))
-
-            work = Pace(rig, record, rate)
-            async with rig.database(name) as database, conversation(rig, name, group=name) as program:
-
-                async def progress() -> int:
-                    return int(await database["messages"].estimated_document_count())
-
-                return await at_rate(program, progress, work, seconds)
-
-        async def webhooks(rate: float) -> Measurement:
-            endpoint = ingress(rig)
-            async with endpoint.program as program:
-                await load(endpoint.port, seconds=_WARM_SECONDS, rate=rate)
-                before = program.used()
-                said = await load(endpoint.port, seconds=seconds, rate=rate)
-                after = program.used()
-            cpu = after.cpu_seconds - before.cpu_seconds
-            return Measurement(said["perSecond"], cpu / said["sent"] * 1e6, after.memory_bytes)
-
-        kinds = {"ingress": webhooks, "conversation": messages, "sender": sends}
-        yield {f"{kind} at {rate:g}/s": partial(run, rate) for kind, run in kinds.items() for rate in (slow, fast)}
+def holds(reached: float, rate: float) -> bool:
+    """Whether a side holds a pace. Pure."""
+    return reached >= _HELD * rate

@@ -1,22 +1,58 @@
-"""All measurements of the goals, in order, on one rig."""
+"""All parts of the goals, and how those that are wanted are measured on one rig."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from outbound_http.rounds import run as outbound_http
-from yardstick.comparisons import Sizes, conversation_sides, sender_sides, webhook_sides
-from yardstick.paced import paced_sides
-from yardstick.report.goals import conversation_goals, paced_goals, sender_goals, webhook_goals
+from yardstick.parts import (
+    conversation,
+    conversation_paced,
+    http_client,
+    idle,
+    ingress,
+    ingress_paced,
+    sender,
+    sender_paced,
+)
+from yardstick.parts.part import Bench, Part
+from yardstick.report.goals import Goal, values_of
 from yardstick.rig.measurements import Measurement
-from yardstick.rig.rig import Rig, Say
-from yardstick.rounds import Rounds, interleaved
-from yardstick.services.nest import Nest
+from yardstick.rounds import Rounds
 
-PARTS: Final = ("ingress", "conversation", "sender", "http", "paced")
-_SLOW: Final = 100.0
-_FAST: Final = 1_000.0
-_CALLS: Final = 20_000
+PARTS: Final[Sequence[Part]] = (
+    ingress.PART,
+    conversation.PART,
+    sender.PART,
+    http_client.PART,
+    ingress_paced.PART,
+    conversation_paced.PART,
+    sender_paced.PART,
+    idle.PART,
+)
+GOALS: Final[Sequence[Goal]] = tuple(goal for part in PARTS for goal in part.goals)
+
+
+def default_parts() -> str:
+    """The names of the parts that are measured when none is named, comma separated."""
+    return ",".join(part.name for part in PARTS if part.by_default)
+
+
+def parts_of(names: str) -> list[Part]:
+    """The named parts, in the suite's order. Raises `ValueError` when there is none of a name."""
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    if unknown := wanted - {part.name for part in PARTS}:
+        raise ValueError(f"no part is named {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PARTS)}")
+    return [part for part in PARTS if part.name in wanted]
+
+
+def about_parts() -> str:
+    """A line for each part, with the minutes that five rounds take, alone and with the commit before."""
+    return "\n".join(_about(part) for part in PARTS)
+
+
+def _about(part: Part) -> str:
+    minutes = f"{part.minutes:g} min, with --against {part.minutes + part.minutes_against:g}"
+    return f"  {part.name:<20}{minutes:<30}{part.about}" + ("" if part.by_default else " (only if named)")
 
 
 @dataclass(slots=True)
@@ -25,7 +61,6 @@ class Outcome:
 
     values: dict[str, float] = field(default_factory=dict)
     rounds: dict[str, Rounds] = field(default_factory=dict)
-    http: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON."""
@@ -33,7 +68,7 @@ class Outcome:
             part: {side: [_as_json(one) for one in measurements] for side, measurements in sides.items()}
             for part, sides in self.rounds.items()
         }
-        return {"goals": self.values, "rounds": rounds, "http": self.http}
+        return {"goals": self.values, "rounds": rounds}
 
 
 def _as_json(measurement: Measurement) -> dict[str, Any]:
@@ -42,46 +77,15 @@ def _as_json(measurement: Measurement) -> dict[str, Any]:
         "cpuUs": measurement.cpu_us,
         "memory": measurement.memory,
         "lateMs": list(measurement.late_ms),
+        "beside": dict(measurement.beside),
     }
 
 
-async def measure_http(outcome: Outcome, rounds: int, say: Say) -> None:
-    """Measure the sender's HTTP client, before a rig takes its cores."""
-    outcome.http = await outbound_http(rounds, _CALLS, ["raw", "graph", "aiohttp"], say)
-    outcome.values["outbound_http"] = float(outcome.http["ratios"]["graph"])
-
-
 async def measure(
-    outcome: Outcome,
-    rig: Rig,
-    sizes: Sizes,
-    rounds: int,
-    parts: Collection[str],
-    say: Say,
-    nest: Nest | None = None,
-    keep: Callable[[], None] = lambda: None,
+    outcome: Outcome, bench: Bench, rounds: int, parts: Collection[Part], keep: Callable[[], None] = lambda: None
 ) -> None:
-    """Measure the wanted parts except the HTTP client; with `nest` if it is given.
-
-    `keep` is called after each part.
-    """
-    if "ingress" in parts:
-        async with webhook_sides(rig, sizes, nest) as sides:
-            found = outcome.rounds["ingress"] = await interleaved("ingress", sides, rounds, say)
-        outcome.values.update(webhook_goals(found))
-        keep()
-    if "conversation" in parts:
-        async with conversation_sides(rig, sizes) as sides:
-            found = outcome.rounds["conversation"] = await interleaved("conversation", sides, rounds, say)
-        outcome.values.update(conversation_goals(found))
-        keep()
-    if "sender" in parts:
-        async with sender_sides(rig, sizes, nest) as sides:
-            found = outcome.rounds["sender"] = await interleaved("sender", sides, rounds, say)
-        outcome.values.update(sender_goals(found))
-        keep()
-    if "paced" in parts:
-        async with paced_sides(rig, sizes.seconds, _SLOW, _FAST) as sides:
-            found = outcome.rounds["paced"] = await interleaved("paced", sides, rounds, say)
-        outcome.values.update(paced_goals(found, _SLOW, _FAST))
+    """Measure these parts. `keep` is called after each."""
+    for part in parts:
+        outcome.rounds[part.name] = await part.measure(bench, rounds)
+        outcome.values.update(values_of(part.goals, outcome.rounds[part.name]))
         keep()

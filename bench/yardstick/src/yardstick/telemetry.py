@@ -17,12 +17,11 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from common.contracts import topics
-from yardstick.comparisons import Sizes
 from yardstick.load.webhooks import webhook_records
 from yardstick.rig.measurements import Measurement, Span, paired, watch
 from yardstick.rig.program import Program, python
 from yardstick.rig.rig import Rig, Say, free_port, fresh_name
-from yardstick.rounds import Rounds, Side, interleaved
+from yardstick.rounds import Rounds, Side, Sizes, interleaved
 from yardstick.services.conversation import conversation
 from yardstick.services.ingress import ingress, load
 from yardstick.services.sender import Graph, account_records, send_records, sender

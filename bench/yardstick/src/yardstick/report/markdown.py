@@ -4,23 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-from yardstick.report.goals import GOALS
+from yardstick.report.goals import Goal
 
 Json = Mapping[str, Any]
 
 
-def markdown(run: Json, plots: Sequence[str]) -> str:
-    """The whole report."""
+def markdown(run: Json, plots: Sequence[str], goals: Sequence[Goal]) -> str:
+    """The whole report, with those goals that were measured."""
     parts = [
         "# Benchmark report",
         _ABOUT,
         _machine(run["machine"]),
         "## Goals",
-        *_goals(run),
+        *_goals(run, goals),
         "## Side by side",
-        "Medians over the rounds; CPU is that of the measured process, per message or request.",
+        _SIDES,
         *_rounds(run),
-        *_http(run.get("http") or {}),
         *_latency(run.get("latency") or {}),
         *_growth(run.get("growth") or {}),
         *_profile(run.get("profile") or {}),
@@ -40,11 +39,11 @@ def _machine(machine: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 
-def _goals(run: Json) -> Iterator[str]:
+def _goals(run: Json, goals: Sequence[Goal]) -> Iterator[str]:
     values = run["goals"]
     rows = [
         [goal.text, f"{values[goal.name]:.2f}", goal.bounds(), goal.verdict(values[goal.name])]
-        for goal in GOALS
+        for goal in goals
         if goal.name in values
     ]
     yield table(["Goal", "Median of paired ratios", "Bounds", "Verdict"], rows)
@@ -52,35 +51,27 @@ def _goals(run: Json) -> Iterator[str]:
 
 def _rounds(run: Json) -> Iterator[str]:
     for part, sides in run["rounds"].items():
-        head = [part, "per second", "CPU µs each", "of its core", "memory MiB", "p50, p99 ms"]
-        yield table(head, [_side(side, measurements) for side, measurements in sides.items()])
+        beside = sorted({name for runs in sides.values() for one in runs for name in one.get("beside", {})})
+        head = [part, "per second", "CPU µs each", *(f"{name}, µs" for name in beside), "of its core", "memory MiB"]
+        yield table([*head, "p50, p99 ms"], [_side(side, runs, beside) for side, runs in sides.items()])
 
 
-def _side(side: str, measurements: Sequence[Json]) -> list[str]:
-    late = [median(column) for column in zip(*(one["lateMs"] for one in measurements), strict=True)]
+def _side(side: str, runs: Sequence[Json], beside: Sequence[str]) -> list[str]:
+    late = [median(column) for column in zip(*(one["lateMs"] for one in runs), strict=True)]
     return [
         side,
-        f"{median(one['perSecond'] for one in measurements):,.0f}",
-        f"{median(one['cpuUs'] for one in measurements):,.1f}",
-        f"{median(one['perSecond'] * one['cpuUs'] for one in measurements) / 1e6:.2f}",
-        f"{max(one['memory'] for one in measurements) / 2**20:,.0f}",
+        f"{median(one['perSecond'] for one in runs):,.0f}",
+        f"{median(one['cpuUs'] for one in runs):,.1f}",
+        *(_cost_beside(name, runs) for name in beside),
+        f"{median(one['perSecond'] * one['cpuUs'] for one in runs) / 1e6:.3f}",
+        f"{max(one['memory'] for one in runs) / 2**20:,.0f}",
         ", ".join(f"{value:.1f}" for value in late) or "-",
     ]
 
 
-def _http(http: Json) -> Iterator[str]:
-    if not http:
-        return
-    rows = [
-        [
-            kind,
-            f"{median(f['perSecond'] for f in rounds):,.0f}",
-            f"{median(f['cpuUs'] for f in rounds):.1f}",
-            f"{http['ratios'].get(kind, 1):.2f}",
-        ]
-        for kind, rounds in http["kinds"].items()
-    ]
-    yield table(["HTTP client over TLS, 64 in flight", "calls per second", "CPU µs each", "÷ raw"], rows)
+def _cost_beside(name: str, runs: Sequence[Json]) -> str:
+    costs = [one["beside"][name] for one in runs if name in one.get("beside", {})]
+    return f"{median(costs):,.0f}" if costs else "-"
 
 
 def _latency(latency: Json) -> Iterator[str]:
@@ -110,6 +101,10 @@ def _latency(latency: Json) -> Iterator[str]:
 _ABOUT: Final = (
     "Written by `make bench`; the method is in [bench/README.md](../README.md). Figures are of one run on one machine:"
     " compare them with each other, not with those of another run."
+)
+_SIDES: Final = (
+    "Medians over the rounds; CPU is that of the measured process, per message or request, and beside it that of the"
+    " broker and of mongod. An idle process has a second in place of a message."
 )
 _SHOWN: Final = 0.02
 _WORDS: Final = {"saturation": "Highest rate that keeps up", "meta_rate": "Highest rate that keeps Meta's rule"}

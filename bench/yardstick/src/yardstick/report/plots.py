@@ -16,6 +16,7 @@ Json = Mapping[str, Any]
 
 _SIZE: Final = (8, 4.2)
 _META_MS: Final = 250
+_AT: Final = " at "
 
 
 def draw(run: Json, folder: Path) -> list[str]:
@@ -23,7 +24,7 @@ def draw(run: Json, folder: Path) -> list[str]:
     pictures = {
         "latency": (_latency, run.get("latency")),
         "cpu-by-stage": (_stages, run.get("latency")),
-        "cost-against-load": (_load, run["rounds"].get("paced")),
+        "cost-against-load": (_load, _paced(run["rounds"])),
         "cost-as-it-grows": (_growth, run.get("growth")),
     }
     drawn = []
@@ -61,22 +62,23 @@ def _stages(axes: Any, latency: Json) -> None:
     axes.set(xlabel="CPU µs per message", title="Where the CPU goes, at half of saturation")
 
 
+def _paced(rounds: Json) -> Json:
+    """All sides that were measured at a pace, of all parts."""
+    return {side: runs for sides in rounds.values() for side, runs in sides.items() if _AT in side}
+
+
 def _load(axes: Any, paced: Json) -> None:
-    kinds = sorted({side.split(" at ")[0] for side in paced})
+    kinds = sorted({side.split(_AT)[0] for side in paced})
     for kind in kinds:
         points = sorted(
-            (_rate(side), median(f["cpuUs"] for f in measurements))
-            for side, measurements in paced.items()
-            if side.startswith(kind)
+            (median(one["perSecond"] for one in runs), median(one["cpuUs"] for one in runs))
+            for side, runs in paced.items()
+            if side.split(_AT)[0] == kind
         )
         axes.plot(*zip(*points, strict=True), marker="o", label=kind)
     axes.set(xlabel="messages per second", ylabel="CPU µs per message", xscale="log", title="Cost against load")
     axes.set_ylim(bottom=0)
-    axes.legend()
-
-
-def _rate(side: str) -> float:
-    return float(side.split(" at ")[1].removesuffix("/s"))
+    axes.legend(fontsize=8)
 
 
 def _growth(axes: Any, growth: Json) -> None:

@@ -125,6 +125,6 @@ class Program:
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")[-2_000:]
 
 
-def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module with this interpreter."""
-    return [sys.executable, "-m", module, *arguments]
+def python(module: str, *arguments: str, interpreter: str = sys.executable) -> list[str]:
+    """The command that runs a module, with this interpreter or another."""
+    return [interpreter, "-m", module, *arguments]

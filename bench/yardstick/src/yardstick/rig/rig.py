@@ -5,9 +5,9 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -38,11 +38,15 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The addresses of everything."""
+    """The addresses of everything, and the pids of what works for the measured processes, by name.
+
+    `pids` is empty when Kafka and MongoDB run elsewhere.
+    """
 
     kafka: str
     mongodb: str
     cores: Cores
+    pids: Mapping[str, int] = field(default_factory=dict)
 
     def settings(self, **more: str) -> dict[str, str]:
         """The environment of a service on this rig."""
@@ -118,9 +122,15 @@ async def rig() -> AsyncIterator[Rig]:
     stack = LocalStack(fast_boot=False, kafka_heap_mb=1024)
     await asyncio.to_thread(stack.start)
     try:
-        yield Rig(stack.kafka_bootstrap_servers, stack.mongodb_uri, split)
+        yield Rig(stack.kafka_bootstrap_servers, stack.mongodb_uri, split, _pids(stack))
     finally:
         await asyncio.to_thread(stack.stop)
+
+
+def _pids(stack: LocalStack) -> dict[str, int]:
+    names = {"kafka": "broker", "mongo": "mongod"}
+    first = {names[cluster.kind]: cluster.nodes[1].pid for cluster in stack.clusters}
+    return {name: pid for name, pid in first.items() if pid is not None}
 
 
 def free_port() -> int:

@@ -20,9 +20,9 @@ class Endpoint:
     port: int
 
 
-def ingress(rig: Rig, **more: str) -> Endpoint:
-    """The service; `more` are settings."""
-    port, command = free_port(), python("ingress")
+def ingress(rig: Rig, *, interpreter: str = sys.executable, **more: str) -> Endpoint:
+    """The service, of this commit or of the interpreter's; `more` are settings."""
+    port, command = free_port(), python("ingress", interpreter=interpreter)
     return Endpoint(rig.service("ingress", command, port, "/health/ready", WHATSAPP_APP_SECRETS=SECRET, **more), port)
 
 

@@ -1,6 +1,7 @@
 """The sender under load, with a fake Meta."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -71,11 +72,13 @@ class Graph:
             return found
 
 
-def sender(rig: Rig, graph_url: str, database: str, group: str, **more: str) -> Program:
-    """The service, without rate limits."""
+def sender(
+    rig: Rig, graph_url: str, database: str, group: str, *, interpreter: str = sys.executable, **more: str
+) -> Program:
+    """The service without rate limits, of this commit or of the interpreter's; `more` are settings."""
     return rig.service(
         "sender",
-        python("sender"),
+        python("sender", interpreter=interpreter),
         free_port(),
         "/health/ready",
         MONGODB_DATABASE=database,
