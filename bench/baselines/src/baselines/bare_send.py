@@ -1,7 +1,8 @@
 """The bare steps of a send, at `RATE` a second: a claim in MongoDB, a raw HTTP call, and its outcome in MongoDB.
 
-Claims and outcomes are bulk writes with majority and journal, of what has come within 50 ms. A call writes prepared
-bytes and reads a status and a length. There is no Kafka, no order, no decision, no retry and no deadline.
+Claims and outcomes are bulk writes with majority and journal: what comes while one of them runs goes with the next, so
+no send waits for others. A call writes prepared bytes and reads a status and a length. There is no Kafka, no order, no
+decision, no retry and no deadline.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from pymongo import AsyncMongoClient, InsertOne, UpdateOne, WriteConcern
 from outbound_http.raw import RawConnection
 from outbound_http.wire import request
 
-_GATHER_SECONDS: Final = 0.05
+_TICK_SECONDS: Final = 0.005
+"""How often what is due is looked at, as often as the load writes records for the services."""
 _PATH: Final = "/v25.0/106540352200000/messages"
 _HEADERS: Final = {"authorization": "Bearer EAAfake-token-of-the-benchmark", "content-type": "application/json"}
 _BODY: Final = (
@@ -80,7 +82,7 @@ async def _send(journal: Any, calls: Calls, rate: float) -> None:
     """Claim what is due, and call."""
     began, number = time.monotonic(), 0
     while True:
-        await asyncio.sleep(_GATHER_SECONDS)
+        await asyncio.sleep(_TICK_SECONDS)
         due = range(number, int((time.monotonic() - began) * rate))
         if due:
             await journal.bulk_write([_claim(each) for each in due], ordered=False)
@@ -92,7 +94,7 @@ async def _send(journal: Any, calls: Calls, rate: float) -> None:
 async def _record(journal: Any, calls: Calls) -> None:
     """Write the outcomes of the calls that have an answer."""
     while True:
-        await asyncio.sleep(_GATHER_SECONDS)
+        await asyncio.sleep(_TICK_SECONDS)
         ended, calls.ended = calls.ended, []
         if ended:
             await journal.bulk_write([_outcome(each) for each in ended], ordered=False)

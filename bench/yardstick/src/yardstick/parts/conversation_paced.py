@@ -1,9 +1,10 @@
 """Conversation at a given pace, beside the usual stack at the same pace, and at the highest pace that it holds."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
@@ -14,14 +15,17 @@ from yardstick.parts.part import BEFORE, Bench, Part, in_rounds
 from yardstick.report.goals import Ratio, all_cpu, at_most, cpu
 from yardstick.rig.measurements import Measurement, Span, watch
 from yardstick.rig.program import Program
-from yardstick.rig.rig import fresh_name
-from yardstick.rounds import Side
+from yardstick.rig.rig import Rig, Say, fresh_name
+from yardstick.rounds import Side, Sizes
 from yardstick.services.conversation import conversation
 from yardstick.services.sender import account_records
 from yardstick.services.usual import BATCH, OUT, with_motor
 
 _ONE: Final = f"{USUAL}, 1"
 _BATCH: Final = f"{USUAL}, {BATCH}"
+
+Make = Callable[[str], Program]
+"""Makes a side's process; it is given the name of its database and group."""
 
 
 def _beside(pace: str) -> Ratio:
@@ -46,53 +50,63 @@ def _record(number: int) -> Outgoing:
     return next(webhook_records(1, customers=CUSTOMERS, first=number))
 
 
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What all sides share."""
+
+    rig: Rig
+    sizes: Sizes
+
+    async def run(self, make: Make, paces: Mapping[str, float], side: str = "") -> dict[str, Measurement]:
+        """A side at these paces, by its name and the pace's."""
+        await self.rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # without the records of earlier runs
+        name = fresh_name()
+        async with self.rig.database(name) as database, make(name) as program:
+            done = _stored(database)
+            found = await at_paces(self.rig, program, done, _record, paces, self.sizes.seconds)
+        return {f"{side} at {pace}": measurement for pace, measurement in found.items()}
+
+    async def highest(self, make: Make, say: Say) -> float:
+        """The highest pace that a side holds."""
+
+        async def at(rate: float) -> Measurement:
+            (found,) = (await self.run(make, {"": rate})).values()
+            return found
+
+        return await highest_held(at, await self._full(make), say)
+
+    async def _full(self, make: Make) -> float:
+        """The rate of a side with a full topic."""
+        name, count = fresh_name(), self.sizes.messages // 4
+        await self.rig.fresh_topics(topics.WEBHOOKS)
+        await self.rig.fill(webhook_records(count, customers=CUSTOMERS))
+        async with self.rig.database(name) as database, make(name) as program:
+            return (await watch(program, _stored(database), Span(count, 100, self.sizes.seconds))).per_second
+
+
+def _stored(database: Any) -> Callable[[], Awaitable[int]]:
+    async def stored() -> int:
+        return int(await database["messages"].estimated_document_count())
+
+    return stored
+
+
 @asynccontextmanager
 async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
-    rig, seconds = bench.rig, bench.sizes.seconds
+    rig, stand = bench.rig, _Stand(bench.rig, bench.sizes)
     await rig.fresh_topics(*topics.ALL, OUT)
     await rig.fill(account_records())
-
-    async def run(make: Callable[[str], Program], paces: Mapping[str, float]) -> dict[str, Measurement]:
-        await rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # without the records of earlier runs
-        name = fresh_name()
-        async with rig.database(name) as database, make(name) as program:
-
-            async def progress() -> int:
-                return int(await database["messages"].estimated_document_count())
-
-            return await at_paces(rig, program, progress, _record, paces, seconds)
-
-    async def named(side: str, make: Callable[[str], Program], paces: Mapping[str, float]) -> dict[str, Measurement]:
-        return {f"{side} at {pace}": found for pace, found in (await run(make, paces)).items()}
-
-    makers = {name: partial(_ours, bench, interpreter) for name, interpreter in bench.ours("conversation").items()}
-    await run(makers["conversation"], {"1000/s": PACES["1000/s"]})  # warms up the broker's JVM
-    usual = partial(with_motor, rig, workers=1)
-
-    async def at(rate: float) -> Measurement:
-        return (await run(usual, {"": rate}))[""]
-
-    highest = {HIGHEST: await highest_held(at, await _full(bench, usual), bench.say)}
-    slow = {name: PACES[name] for name in ("20/s", "100/s")}
+    ours = {name: partial(_ours, bench, interpreter) for name, interpreter in bench.ours("conversation").items()}
+    one, batch = (partial(with_motor, rig, workers=workers) for workers in (1, BATCH))
+    await stand.run(ours["conversation"], {"1000/s": PACES["1000/s"]})  # warms up the broker's JVM
+    highest = {HIGHEST: await stand.highest(one, bench.say)}
+    slow = {name: PACES[name] for name in ("20/s", "100/s")}  # one worker does not hold 1,000/s
     many = {name: PACES[name] for name in ("100/s", "1000/s")}
     yield {
-        **{name: partial(named, name, make, PACES | highest) for name, make in makers.items()},
-        _ONE: partial(named, _ONE, usual, slow | highest),
-        _BATCH: partial(named, _BATCH, partial(with_motor, rig, workers=BATCH), many),
+        **{name: partial(stand.run, make, PACES | highest, name) for name, make in ours.items()},
+        _ONE: partial(stand.run, one, slow | highest, _ONE),
+        _BATCH: partial(stand.run, batch, many, _BATCH),
     }
-
-
-async def _full(bench: Bench, make: Callable[[str], Program]) -> float:
-    """The rate of the usual stack with a full topic."""
-    rig, sizes, name = bench.rig, bench.sizes, fresh_name()
-    await rig.fresh_topics(topics.WEBHOOKS)
-    await rig.fill(webhook_records(sizes.messages // 4, customers=CUSTOMERS))
-    async with rig.database(name) as database, make(name) as program:
-
-        async def progress() -> int:
-            return int(await database["messages"].estimated_document_count())
-
-        return (await watch(program, progress, Span(sizes.messages // 4, 100, sizes.seconds))).per_second
 
 
 def _ours(bench: Bench, interpreter: str, name: str) -> Program:

@@ -50,11 +50,11 @@ class Part:
 Sides = Callable[[Bench], AbstractAsyncContextManager[Mapping[str, Side]]]
 
 
-def in_rounds(title: str, sides: Sides) -> Callable[[Bench, int], Awaitable[Rounds]]:
-    """The usual way to measure: all sides in interleaved rounds, with what they share."""
+def in_rounds(title: str, sides: Sides, at_most: int | None = None) -> Callable[[Bench, int], Awaitable[Rounds]]:
+    """The usual way to measure: all sides in interleaved rounds, `at_most` so many, with what they share."""
 
     async def measure(bench: Bench, rounds: int) -> Rounds:
         async with sides(bench) as running:
-            return await interleaved(title, running, rounds, bench.say)
+            return await interleaved(title, running, min(rounds, at_most or rounds), bench.say)
 
     return measure
