@@ -156,7 +156,7 @@ def test_the_command_line_has_parts_and_the_commit_before(capsys):
 
 
 def test_all_default_parts_take_about_half_an_hour():
-    assert sum(part.minutes for part in PARTS if part.by_default) <= 40
+    assert sum(part.minutes for part in PARTS if part.by_default) <= 35
     assert all(f"{part.minutes:g} min" in about_parts() for part in PARTS)
 
 

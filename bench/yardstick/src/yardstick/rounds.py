@@ -25,7 +25,7 @@ class Sizes:
     @classmethod
     def full(cls) -> "Sizes":
         """The sizes for a report."""
-        return cls(seconds=5.0, messages=60_000, sends=10_000)
+        return cls(seconds=4.0, messages=60_000, sends=10_000)
 
     @classmethod
     def quick(cls) -> "Sizes":

@@ -76,7 +76,7 @@ async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
             async def progress() -> int:
                 return int(await database["messages"].estimated_document_count())
 
-            span = Span(sizes.messages, min(sizes.messages // 10, 500), sizes.seconds * 2)
+            span = Span(sizes.messages, min(sizes.messages // 10, 500), sizes.seconds * 1.5)
             return await watch(program, progress, span, rig.pids)
 
     async with rig.database(_SOURCE) as source:
@@ -98,4 +98,4 @@ def _ours(bench: Bench, interpreter: str, name: str) -> Program:
     return conversation(bench.rig, name, group=name, interpreter=interpreter)
 
 
-PART: Final = Part("conversation", "messages from a full topic", 5, 1, _GOALS, in_rounds("conversation", _sides))
+PART: Final = Part("conversation", "messages from a full topic", 4.5, 1, _GOALS, in_rounds("conversation", _sides))

@@ -116,7 +116,7 @@ def _ours(bench: Bench, interpreter: str, name: str) -> Program:
 PART: Final = Part(
     "conversation-paced",
     "messages at 20, 100 and 1,000/s, and at the highest pace of the usual stack",
-    8,
+    7,
     3,
     _GOALS,
     in_rounds("conversation paced", _sides),

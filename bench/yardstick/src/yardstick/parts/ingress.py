@@ -58,4 +58,4 @@ async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
     yield {name: partial(run, make) for name, make in makers.items()}
 
 
-PART: Final = Part("ingress", "webhooks at full load", 3, 1, _GOALS, in_rounds("ingress", _sides))
+PART: Final = Part("ingress", "webhooks at full load", 2.5, 1, _GOALS, in_rounds("ingress", _sides))

@@ -43,4 +43,4 @@ async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
     yield {name: partial(run, name, make) for name, make in makers.items()}
 
 
-PART: Final = Part("ingress-paced", "webhooks at 20, 100 and 1,000/s", 7, 2, (), in_rounds("ingress paced", _sides))
+PART: Final = Part("ingress-paced", "webhooks at 20, 100 and 1,000/s", 5.5, 2, (), in_rounds("ingress paced", _sides))

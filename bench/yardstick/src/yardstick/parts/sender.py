@@ -63,7 +63,7 @@ async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
                 async def progress() -> int:
                     return int((await graph.stats(http))["count"] - began)
 
-                span = Span(sizes.sends, min(sizes.sends // 10, 500), sizes.seconds * 2)
+                span = Span(sizes.sends, min(sizes.sends // 10, 500), sizes.seconds * 1.5)
                 return await watch(program, progress, span, rig.pids)
 
         async def with_nest(nest: Nest) -> Measurement:
@@ -87,4 +87,4 @@ def _ours(bench: Bench, graph: Graph, interpreter: str, name: str) -> Program:
     return sender(bench.rig, graph.url, name, group=name, interpreter=interpreter)
 
 
-PART: Final = Part("sender", "sends from a full topic", 4, 1, _GOALS, in_rounds("sender", _sides))
+PART: Final = Part("sender", "sends from a full topic", 3.5, 1, _GOALS, in_rounds("sender", _sides))

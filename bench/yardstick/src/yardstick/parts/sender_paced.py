@@ -132,7 +132,7 @@ def _ours(bench: Bench, graph: Graph, interpreter: str, name: str) -> Program:
 PART: Final = Part(
     "sender-paced",
     "sends at 20, 100 and 1,000/s, and at the highest pace of the usual stack",
-    9,
+    7.5,
     3,
     _GOALS,
     in_rounds("sender paced", _sides),
