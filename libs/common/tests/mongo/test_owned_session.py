@@ -131,3 +131,116 @@ async def test_conflicts_without_end_are_not_retried_without_end(mongo, mongodb_
         await transaction(owned, work, seconds=5)
     assert (await mongo.database["numbers"].find_one({"_id": 1}))["n"] == 2
     await other.close()
+
+
+SIX = [f"group/topic-{n}" for n in range(6)]
+
+
+async def owners_of(mongo):
+    return {one["_id"]: one async for one in mongo.database["partition_owners"].find()}
+
+
+@pytest.fixture
+async def others(mongo, mongodb_uri):
+    """Clients of other processes on the same database."""
+    made = []
+
+    def another():
+        made.append(Mongo(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=mongo.database.name)))
+        return made[-1]
+
+    yield another
+    for one in made:
+        await one.close()
+
+
+async def begin(mongo, owned, number):
+    """A transaction that has changed a document of this number and goes on."""
+    await owned.client_session.start_transaction()
+    await mongo.database["numbers"].update_one({"_id": number}, {"$inc": {"n": 1}}, session=owned.client_session)
+
+
+async def test_one_session_has_many_partitions_and_two_successors_take_half_of_them_each(mongo, others):
+    """Of a process that was killed. The one that comes later does not end the session of the one that came first."""
+    await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
+    dead, left, right = others(), others(), others()
+    owned = await OwnedSession(dead, *SIX).__aenter__()
+    await begin(dead, owned, 1)
+    async with OwnedSession(left, *SIX[:3]) as first:
+        await begin(left, first, 1)  # not kept by the transaction that was left open
+        async with OwnedSession(right, *SIX[3:]):
+            await first.client_session.commit_transaction()
+            named = await owners_of(mongo)
+            assert [named[name]["lsid"] == named[SIX[0]]["lsid"] for name in SIX] == [True] * 3 + [False] * 3
+            assert not [one for one in named.values() if "before" in one]
+    with pytest.raises(OperationFailure):
+        await owned.client_session.commit_transaction()
+    assert await owners_of(mongo) == {}
+    assert (await mongo.database["numbers"].find_one({"_id": 1}))["n"] == 1
+
+
+async def test_two_processes_that_exchange_partitions_leave_each_other_alone(mongo, others):
+    """After a rebalance each has another half. Both left before, as Kafka makes them."""
+    await mongo.database["numbers"].insert_many([{"_id": 1, "n": 0}, {"_id": 2, "n": 0}])
+    one, two = others(), others()
+    for mine, theirs in ((SIX[:3], SIX[3:]), (SIX[3:], SIX[:3]), (SIX[::2], SIX[1::2])):
+        async with OwnedSession(one, *mine) as first, OwnedSession(two, *theirs) as second:
+            await begin(one, first, 1)
+            await begin(two, second, 2)
+            await first.client_session.commit_transaction()
+            await second.client_session.commit_transaction()
+    assert [one["n"] async for one in mongo.database["numbers"].find()] == [3, 3]
+
+
+async def test_a_take_over_that_fails_half_way_leaves_nothing_that_its_successor_does_not_end(mongo, others):
+    """It died between saying who it is and ending its predecessor."""
+    await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
+    dead, half, last = others(), others(), others()
+    owned = await OwnedSession(dead, *SIX).__aenter__()
+    await begin(dead, owned, 1)
+    failing = OwnedSession(half, *SIX)
+
+    async def dies(_):
+        raise ConnectionError("killed here")
+
+    failing._end = dies
+    with pytest.raises(ConnectionError):
+        await failing.__aenter__()
+    began = time.monotonic()
+    async with OwnedSession(last, *SIX) as successor:
+        await count_up(last, successor)
+    assert time.monotonic() - began < 5
+    assert await owners_of(mongo) == {}
+
+
+async def test_partitions_of_many_owners_before_are_taken_over_together(mongo, others):
+    """An earlier version has a session for each partition."""
+    await mongo.database["numbers"].insert_many([{"_id": n, "n": 0} for n in range(3)])
+    dead = others()
+    for n in range(3):
+        await begin(dead, await OwnedSession(dead, SIX[n]).__aenter__(), n)
+    async with OwnedSession(mongo, *SIX) as successor:
+
+        async def work(session):
+            await mongo.database["numbers"].update_many({}, {"$inc": {"n": 10}}, session=session)
+
+        await transaction(successor, work, seconds=5)
+    assert [one["n"] async for one in mongo.database["numbers"].find()] == [10, 10, 10]
+
+
+async def test_a_transaction_whose_session_is_ended_is_done_again(mongo, others):
+    """A late take-over can end a session that its process uses again: the driver hands ids on."""
+    await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
+    tries = []
+    async with OwnedSession(mongo, "group/topic-1") as owned:
+
+        async def work(session):
+            tries.append(1)
+            await mongo.database["numbers"].update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+            if len(tries) == 1:
+                lsid = owned.client_session.session_id["id"]
+                await others().client.admin.command({"killSessions": [{"id": lsid}]})
+
+        await transaction(owned, work, seconds=5)
+    assert len(tries) == 2
+    assert (await mongo.database["numbers"].find_one({"_id": 1}))["n"] == 1

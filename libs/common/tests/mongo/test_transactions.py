@@ -64,52 +64,90 @@ def test_another_failure_is_no_duplicate(codes):
 
 
 class Owners:
-    """The collection, as far as it is asked; and the commands that end sessions."""
+    """The collection, as far as it is asked; and the commands that end sessions. `named` is by owner: [lsid, before]."""
 
-    def __init__(self, before):
-        self.named, self.done = before, []
+    def __init__(self, **named):
+        self.named, self.done, self.fails = {name: [lsid, set()] for name, lsid in named.items()}, [], None
         self.client = SimpleNamespace(start_session=lambda: self.session, admin=SimpleNamespace(command=self.command))
         self.database = {"partition_owners": self}
         self.session = SimpleNamespace(session_id={"id": "mine"}, end_session=self.end_session)
 
-    async def find_one_and_update(self, query, update, *, upsert):
-        assert upsert
-        before, self.named = self.named, update["$set"]["lsid"]
-        self.done.append(f"name {query['_id']}")
-        return before if before is None else {"lsid": before}
+    async def bulk_write(self, updates, *, ordered):
+        assert not ordered
+        for update in updates:
+            assert update._upsert
+            mine = update._doc[0]["$set"]["lsid"]
+            lsid, before = self.named.get(update._filter["_id"], [mine, set()])
+            self.named[update._filter["_id"]] = [mine, (before | {lsid}) - {mine}]
+        self.done.append(f"name {len(updates)}")
 
-    async def delete_one(self, query):
-        if query.get("lsid", self.named) == self.named:
-            self.named = None
+    def ours(self, query):
+        return [one for one in query["_id"]["$in"] if one in self.named and self.named[one][0] == query["lsid"]]
+
+    async def find(self, query):
+        self.done.append("find")
+        for name in self.ours(query):
+            yield {"_id": name, "lsid": self.named[name][0], "before": sorted(self.named[name][1])}
+
+    async def update_many(self, query, update):
+        assert update == {"$unset": {"before": ""}}
+        for name in self.ours(query):
+            self.named[name][1] = set()
+        self.done.append("forget")
+
+    async def delete_many(self, query):
+        for name in self.ours(query):
+            del self.named[name]
         self.done.append("unname")
 
     async def command(self, command):
-        self.done.append(f"end {command['killSessions'][0]['id']}")
+        if self.fails is not None:
+            raise self.fails
+        self.done.append("end " + " ".join(sorted(one["id"] for one in command["killSessions"])))
 
     async def end_session(self):
         self.done.append("give back")
 
 
 async def test_an_owner_says_who_it_is_then_ends_its_predecessor_and_itself_in_the_end():
-    owners = Owners("theirs")
-    async with OwnedSession(owners, "g/slot") as owned:
+    owners = Owners(a="theirs")
+    async with OwnedSession(owners, "a") as owned:
         assert owned.client_session is owners.session
-        assert owners.named == "mine"
-    assert owners.done == ["name g/slot", "end theirs", "end mine", "unname", "give back"]
-    assert owners.named is None
+        assert owners.named == {"a": ["mine", set()]}
+    assert owners.done == ["name 1", "find", "end theirs", "forget", "end mine", "unname", "give back"]
+    assert owners.named == {}
+
+
+async def test_many_partitions_cost_as_many_calls_as_one_and_each_session_is_ended_once():
+    owners = Owners(**{f"p{n}": f"theirs-{n % 2}" for n in range(24)}, other="another's")
+    async with OwnedSession(owners, *(f"p{n}" for n in range(24))):
+        assert owners.done == ["name 24", "find", "end theirs-0 theirs-1", "forget"]
+    assert owners.named == {"other": ["another's", set()]}
 
 
 async def test_an_owner_without_a_predecessor_ends_none():
-    owners = Owners(None)
-    async with OwnedSession(owners, "g/slot"):
-        assert owners.done == ["name g/slot"]
+    owners = Owners()
+    async with OwnedSession(owners, "a", "b"):
+        assert owners.done == ["name 2", "find"]
 
 
 async def test_an_owner_whose_successor_has_come_leaves_its_name_alone():
-    owners = Owners(None)
-    async with OwnedSession(owners, "g/slot"):
-        owners.named = "the successor's"
-    assert owners.named == "the successor's"
+    owners = Owners()
+    async with OwnedSession(owners, "a", "b"):
+        owners.named["a"] = ["the successor's", {"mine"}]
+    assert owners.named == {"a": ["the successor's", {"mine"}]}
+
+
+async def test_a_session_that_was_not_ended_is_still_named_to_the_next_owner():
+    owners = Owners(a="theirs")
+    owners.fails = NetworkTimeout("away")
+    with pytest.raises(NetworkTimeout):
+        await OwnedSession(owners, "a").__aenter__()
+    assert owners.named == {"a": ["mine", {"theirs"}]}
+    owners.fails = None
+    owners.session.session_id = {"id": "next"}
+    async with OwnedSession(owners, "a"):
+        assert owners.done[-2:] == ["end mine theirs", "forget"]
 
 
 async def test_indexes_are_tried_until_they_are_there(monkeypatch):
