@@ -39,6 +39,7 @@ class FakeRecord:
     offset: int = field(default_factory=lambda: next(_offsets))
     key: bytes | None = b"k"
     headers: tuple = ()
+    timestamp: int = 0
 
 
 def read(record):

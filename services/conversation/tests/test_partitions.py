@@ -25,6 +25,7 @@ from common.kafka.records import Outgoing, read_headers
 from common.mongo import Mongo, OwnedSession
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from conversation.applying import Applying
 from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import ReadQueries
@@ -59,9 +60,10 @@ class Room:
 
     def worker(self, *, limit=None, **letters):
         limit = limit or DeadLetterLimit(DeadLetterSettings(**letters))
-        return ConversationWorker(
-            self.store, self.numbers, self.indexes, limit, batch_records=50, tenants=Tenants(10), callbacks=CALLBACKS
-        )
+        return ConversationWorker(self.applying(self.store, limit), self.indexes, batch_records=50)
+
+    def applying(self, store, limit):
+        return Applying(store, self.numbers, limit, tenants=Tenants(10), callbacks=CALLBACKS)
 
     def group(self, worker=None, **options):
         return PartitionGroup(
@@ -210,22 +212,14 @@ async def test_who_has_written_is_known_to_have_once_the_event_is_out(room):
 async def hanging_before_commit(room, records):
     """The owner of every slot, another process, which has written these records and says nothing any more."""
     mongo = Mongo(room.settings)
-    dead = ConversationWorker(
-        ConversationStore(mongo),
-        room.numbers,
-        room.indexes,
-        DeadLetterLimit(DeadLetterSettings()),
-        batch_records=50,
-        tenants=Tenants(10),
-        callbacks=CALLBACKS,
-    )
+    dead = room.applying(ConversationStore(mongo), DeadLetterLimit(DeadLetterSettings()))
     tasks = []
     for partition in range(3):
         slot = f"{room.settings.consumer_group}/{topics.WEBHOOKS.name}-{partition}"
         owned, written = await OwnedSession(mongo, slot).__aenter__(), asyncio.Event()
         owned.client_session.commit_transaction = partial(never, written)
-        batch = BatchTelemetry(topics.WEBHOOKS.name, partition, room.settings.consumer_group, 1)
-        tasks.append(asyncio.create_task(dead.apply(owned, records[partition::3], batch)))
+        batch = BatchTelemetry(room.settings.consumer_group, 1)
+        tasks.append(asyncio.create_task(dead.together(owned, records[partition::3], batch, 10.0)))
         async with asyncio.timeout(10):
             await written.wait()
     try:

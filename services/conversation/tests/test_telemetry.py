@@ -8,7 +8,6 @@ from conversation_builders import BOT, message, read, result, status
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
-from common.contracts import topics
 from common.telemetry import spans
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
@@ -37,7 +36,7 @@ def count(name, **labels):
 
 def test_a_followed_record_of_a_batch_has_a_span_with_the_transaction_within(exported):
     facts = [read(replace(message("wamid.1"), headers=FOLLOWED)), read(replace(message("wamid.2"), headers=UNFOLLOWED))]
-    batch = BatchTelemetry(topics.WEBHOOKS.name, 4, "conversation", 2)
+    batch = BatchTelemetry("conversation", 2)
     batch.stored(facts, time.time_ns())
     batch.committed()
     transaction, process = exported()
@@ -50,7 +49,7 @@ def test_a_followed_record_of_a_batch_has_a_span_with_the_transaction_within(exp
 
 
 def test_nothing_of_a_person_is_in_a_span(exported):
-    batch = BatchTelemetry(topics.WEBHOOKS.name, 4, "conversation", 1)
+    batch = BatchTelemetry("conversation", 1)
     batch.stored([read(replace(message(text="hush"), headers=FOLLOWED))], time.time_ns())
     batch.committed()
     said = repr([(span.name, dict(span.attributes)) for span in exported()])
@@ -59,7 +58,7 @@ def test_nothing_of_a_person_is_in_a_span(exported):
 
 def test_an_event_is_timed_from_the_webhook_on():
     before = count("whatsapp_webhook_to_event_seconds_count")
-    batch = BatchTelemetry(topics.WEBHOOKS.name, 4, "conversation", 2)
+    batch = BatchTelemetry("conversation", 2)
     batch.stored([read(message()), read(status("read"))], time.time_ns())
     batch.committed()
     assert count("whatsapp_webhook_to_event_seconds_count") == before + 1

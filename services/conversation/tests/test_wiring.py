@@ -235,9 +235,9 @@ def test_the_settings_decide(apps):
         "another-group"
     }
     assert worker._batch_size.size == 17
-    assert worker._dead_letters._limit == 7
-    assert worker._store._log == timedelta(days=3)
-    assert worker._tenants._most == 5
-    assert worker._directory is ChatbotDirectory.made
+    assert worker._applying._dead_letters._limit == 7
+    assert worker._applying._store._log == timedelta(days=3)
+    assert worker._applying._tenants._most == 5
+    assert worker._applying._directory is ChatbotDirectory.made
     assert worker._indexes is Indexes.made
     assert Depth.made.given[1] == WEBHOOKS_DLQ.name

@@ -18,6 +18,7 @@ from common.kafka.consume.partition_session import Halted
 from common.kafka.records import read_headers
 from common.telemetry.tenants import Tenants
 from conversation import handlers
+from conversation.applying import Applying
 from conversation.batch.working_set import Known
 from conversation.handlers import ConversationWorker
 
@@ -29,20 +30,23 @@ class Store:
     """Keeps the wamids of what it was told, one list for each transaction. `breaks` says what a batch meets."""
 
     def __init__(self, steps):
-        self.steps, self.stored, self.owners = steps, [], []
+        self.steps, self.stored, self.owners, self.seconds = steps, [], [], []
         self.breaks = lambda _: None
 
-    def owned_by(self, slot):
+    def owned_by(self, *partitions):
         @asynccontextmanager
         async def owned():
-            self.owners.append(slot)
-            yield slot
-            self.owners.append(None)
+            self.owners.append(partitions)
+            try:
+                yield partitions
+            finally:
+                self.owners.append(None)
 
         return owned()
 
-    async def apply(self, owned, _keys, decide):
+    async def apply(self, owned, _keys, decide, *, seconds):
         assert owned == self.owners[-1]
+        self.seconds.append(seconds)
         plan = decide(Known())
         wamids = [document.get("wamid") for document in plan.webhook_events]
         error = self.breaks(wamids)
@@ -56,19 +60,24 @@ class Store:
 class Session:
     """A session with these batches; `committed` is what Kafka has. After the last one it is superseded."""
 
-    group, slot = "g", "webhooks-0"
+    group, slot = "g", "all"
 
-    def __init__(self, steps, *batches):
-        self.steps, self.batches = steps, list(batches)
+    def __init__(self, steps, *batches, partitions=(PARTITION,)):
+        self.steps, self.batches, self.partitions = steps, list(batches), frozenset(partitions)
         self.stopping, self.committed, self.asked, self.vain = asyncio.Event(), [], [], 0
+        self.read_from = []
 
-    async def fetch(self, *, max_records):
+    async def fetch(self, partitions, *, max_records, timeout_ms=1_000):
         self.asked.append(max_records)
+        self.read_from.append(frozenset(partitions))
         await asyncio.sleep(0)
         if not self.batches:
-            self.stopping.set()
+            if timeout_ms:
+                self.stopping.set()
             return {}
-        return {PARTITION: self.batches.pop(0)}
+        batch = self.batches.pop(0)
+        batch = batch if isinstance(batch, dict) else {PARTITION: batch}
+        return {place: records for place, records in batch.items() if records}
 
     async def commit(self, outgoing, offsets):
         self.steps.append("commit")
@@ -103,15 +112,8 @@ class Room:
 
     def worker(self, batch_records=50, **letters):
         limit = DeadLetterLimit(DeadLetterSettings(**letters))
-        return ConversationWorker(
-            self.store,
-            self.numbers,
-            self.indexes,
-            limit,
-            batch_records=batch_records,
-            tenants=Tenants(10),
-            callbacks=CALLBACKS,
-        )
+        applying = Applying(self.store, self.numbers, limit, tenants=Tenants(10), callbacks=CALLBACKS)
+        return ConversationWorker(applying, self.indexes, batch_records=batch_records)
 
     async def work(self, *batches, **settings):
         session = Session(self.steps, *batches)
@@ -229,7 +231,7 @@ async def test_an_outage_makes_no_dead_letter_and_commits_nothing(room, error):
     with pytest.raises(type(error)):
         await room.worker()(session)
     assert session.committed == []
-    assert room.store.owners[-1] == "g/webhooks-0"
+    assert room.store.owners[-1] is None
 
 
 async def test_a_batch_that_does_not_get_through_in_time_makes_the_next_ones_smaller_for_a_while(room):
@@ -240,7 +242,7 @@ async def test_a_batch_that_does_not_get_through_in_time_makes_the_next_ones_sma
     slow[0] = False
     session = Session(room.steps, *(batch_of(*messages(n)) for n in (4, 5, 6)))
     await worker(session)
-    assert session.asked == [4, 5, 6, 7]
+    assert session.asked == [4, 5, 6, 7, 7]  # after the last full batch: first what is there, then what comes
 
 
 async def test_a_batch_has_at_most_as_many_records_as_is_set(room):
@@ -263,9 +265,11 @@ async def test_a_session_that_was_superseded_takes_no_further_batch(room):
     assert len(session.asked) == 1
 
 
-async def test_each_slot_of_each_group_has_an_owner_of_its_own(room):
-    await room.work(batch_of(*messages(1)))
-    assert room.store.owners == ["g/webhooks-0", None]
+async def test_each_partition_of_each_group_has_an_owner(room):
+    """Its name is the same whether a process works on it alone or with others."""
+    other = TopicPartition(topics.SEND_RESULTS.name, 3)
+    await room.worker()(Session(room.steps, partitions=(PARTITION, other)))
+    assert room.store.owners == [("g/whatsapp-cloud-send-results-3", "g/whatsapp-cloud-webhooks-0"), None]
 
 
 async def test_nothing_is_read_before_the_indexes_are_there(room, monkeypatch):
@@ -350,3 +354,237 @@ async def test_results_and_statuses_are_events_too(room):
     told = [decode(statuses, r.value).data.conversation_id for r in events]
     assert told[0]
     assert [r.key for r in events] == told == [told[0]] * 2  # in one partition with the messages
+
+
+RESULTS = TopicPartition(topics.SEND_RESULTS.name, 0)
+PLACES = [TopicPartition(topics.WEBHOOKS.name, n) for n in range(4)]
+
+
+def spread(*counts, start=40):
+    """So many messages in each of the partitions. The offsets are the same in all of them."""
+    batch = {}
+    for place, count in zip(PLACES, counts, strict=False):
+        records = batch_of(*(message(f"wamid.{place.partition}.{n}") for n in range(count)), start=start)
+        for record in records:
+            record.partition = place.partition
+        batch[place] = records
+    return batch
+
+
+async def work_on(room, *batches, worker=None, **settings):
+    session = Session(room.steps, *batches, partitions=PLACES)
+    async with asyncio.timeout(10):
+        await (worker or room.worker(**settings))(session)
+    return session
+
+
+async def test_the_records_of_all_partitions_are_one_transaction_in_mongodb_and_one_in_kafka(room):
+    session = await work_on(room, spread(1, 2, 0, 1))
+    assert room.steps == ["store", "commit"]
+    ((outgoing, offsets),) = session.committed
+    assert sorted(published(outgoing)) == ["wamid.0.0", "wamid.1.0", "wamid.1.1", "wamid.3.0"]
+    assert offsets == {PLACES[0]: 41, PLACES[1]: 42, PLACES[3]: 41}
+
+
+async def test_records_of_several_partitions_apply_in_the_order_in_which_they_were_written(room):
+    """A status is caused by the send that a result tells of; a person's records may be in two partitions once."""
+    batch = spread(2, 2)
+    accepted = FakeRecord(result().value, topic=topics.SEND_RESULTS.name, timestamp=2)
+    for records, times in ((batch[PLACES[0]], (1, 4)), (batch[PLACES[1]], (3, 3))):
+        for record, at in zip(records, times, strict=True):
+            record.timestamp = at
+    session = await work_on(room, batch | {RESULTS: [accepted]})
+    told = [(r.topic, decode(incoming, r.value).data.wamid) for r in session.committed[0][0] if "incoming" in r.topic]
+    assert [wamid for _, wamid in told] == ["wamid.0.0", "wamid.1.0", "wamid.1.1", "wamid.0.1"]
+    assert [r.topic for r in session.committed[0][0]].index(topics.MESSAGE_STATUS.name) == 1
+
+
+@pytest.mark.parametrize("bad", range(4))
+async def test_a_record_that_breaks_the_batch_does_not_hold_the_other_partitions_up(room, bad):
+    """They are committed before its own partition is searched for it, and each record is committed once."""
+    batch = spread(3, 3, 3, 3)
+    culprit = batch[PLACES[bad]][1]
+    culprit.value = message("wamid.bad").value
+    room.store.breaks = lambda wamids: RuntimeError("a mistake") if "wamid.bad" in wamids else None
+    session = await work_on(room, batch)
+    *others, (last, offsets) = session.committed
+    assert offsets == {PLACES[bad]: 43}
+    assert [letter.value for letter in letters(last)] == [culprit.value]
+    assert published(last) == [f"wamid.{bad}.0", f"wamid.{bad}.2"]
+    assert {place: at for _, part in others for place, at in part.items()} == {
+        place: 43 for place in PLACES if place.partition != bad
+    }
+    assert sum(len(published(outgoing)) for outgoing, _ in session.committed) == 11
+
+
+async def test_every_partition_may_have_a_record_that_breaks_its_batch(room):
+    batch = spread(2, 2, 2, 2)
+    for place in PLACES:
+        batch[place][0].value = message(f"wamid.bad.{place.partition}").value
+    bad = {f"wamid.bad.{n}" for n in range(4)}
+    room.store.breaks = lambda wamids: RuntimeError("a mistake") if bad & set(wamids) else None
+    session = await work_on(room, batch)
+    assert sum(len(letters(outgoing)) for outgoing, _ in session.committed) == 4
+    assert sorted(wamid for outgoing, _ in session.committed for wamid in published(outgoing)) == [
+        f"wamid.{n}.1" for n in range(4)
+    ]
+    assert {place: at for _, part in session.committed for place, at in part.items()} == dict.fromkeys(PLACES, 42)
+
+
+async def test_dead_letters_are_counted_for_the_tenants_of_their_own_partitions(room, monkeypatch):
+    """All of these records have the same offset."""
+    batch = spread(1, 1, 1, 1)
+    for place in PLACES:
+        batch[place][0].key = f"number-{place.partition}:p".encode()
+    batch[PLACES[2]][0].value = b"{"
+    monkeypatch.setattr(room.numbers, "tenant", lambda key: key.decode().partition(":")[0])
+    noted = {}
+    monkeypatch.setattr(
+        DeadLetterLimit,
+        "note",
+        lambda _, *, tenant, records, letters, now: noted.update({tenant: (records, letters)}),  # noqa: ARG005
+    )
+    await work_on(room, batch)
+    assert noted == {f"number-{n}": (1, int(n == 2)) for n in range(4)}
+
+
+async def test_a_partition_that_is_slow_is_tried_alone_and_holds_the_others_up_for_less_time(room):
+    room.store.breaks = lambda wamids: TimeoutError() if "wamid.2.0" in wamids else None
+    worker = room.worker()
+    with pytest.raises(TimeoutError):
+        await work_on(room, spread(1, 1, 1, 1), worker=worker)
+    assert room.store.seconds == [10.0]
+    session = Session(room.steps, spread(1, 1, 1, 1), partitions=PLACES)
+    with pytest.raises(TimeoutError):  # each was in the batch, so each is tried alone
+        await worker(session)
+    assert [offsets for _, offsets in session.committed] == [{PLACES[0]: 41}, {PLACES[1]: 41}]
+    assert room.store.seconds[1:] == [2.5, 2.5, 2.5]
+    session = await work_on(room, spread(1, 1, 0, 1, start=41), worker=worker)
+    assert [sorted(offsets) for _, offsets in session.committed] == [[PLACES[0], PLACES[1]], [PLACES[3]]]
+    assert session.read_from[0] == frozenset(PLACES) - {PLACES[2]}  # it rests
+
+
+async def test_a_partition_that_was_slow_is_with_the_others_again_once_it_gets_through(room):
+    worker, slow = room.worker(), [True]
+    room.store.breaks = lambda _: TimeoutError() if slow[0] else None
+    with pytest.raises(TimeoutError):
+        await work_on(room, spread(1, 1, 1, 1), worker=worker)
+    slow[0] = False
+    session = await work_on(room, spread(1, 1, 1, 1), spread(1, 1, 1, 1, start=41), worker=worker)
+    assert [len(offsets) for _, offsets in session.committed] == [1, 1, 1, 1, 4]
+
+
+async def test_the_only_partition_of_a_session_has_all_the_time_each_time(room):
+    worker = room.worker()
+    room.store.breaks = lambda _: TimeoutError()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await worker(Session(room.steps, batch_of(*messages(4))))
+    assert room.store.seconds == [10.0, 10.0]
+
+
+async def test_after_a_full_batch_the_other_partitions_come_first(room):
+    session = await work_on(room, spread(4), spread(0, 4), {}, spread(1, start=44), batch_records=4)
+    first, second, third = frozenset(PLACES), frozenset(PLACES) - {PLACES[0]}, frozenset(PLACES[2:])
+    assert session.read_from[:3] == [first, second, third]
+    assert session.read_from[3] == frozenset(PLACES[:2])  # the others have nothing
+
+
+class SlowKafka(Session):
+    """Commits when it is told to."""
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.may_commit, self.breaks = asyncio.Event(), None
+
+    async def commit(self, outgoing, offsets):
+        await self.may_commit.wait()
+        if self.breaks is not None:
+            raise self.breaks
+        await super().commit(outgoing, offsets)
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_with_a_backlog_the_next_batch_is_applied_while_the_last_one_is_committed(room):
+    session = SlowKafka(room.steps, spread(2), spread(2, start=42), spread(2, start=44), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=2)(session))
+    await until(lambda: len(room.steps) == 2)
+    assert room.steps == ["store", "store"]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert room.steps == ["store", "store"]  # one batch ahead, not more
+    session.may_commit.set()
+    await asyncio.wait_for(working, 5)
+    assert [offsets[PLACES[0]] for _, offsets in session.committed] == [42, 44, 46]
+
+
+async def test_without_a_backlog_a_batch_is_committed_before_the_next_one_is_read(room):
+    session = SlowKafka(room.steps, spread(1), spread(1, start=41), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=2)(session))
+    await until(lambda: room.steps)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (room.steps, len(session.asked)) == (["store"], 1)
+    session.may_commit.set()
+    await asyncio.wait_for(working, 5)
+
+
+async def test_nothing_is_committed_behind_a_batch_whose_commit_failed(room):
+    session = SlowKafka(room.steps, spread(2), spread(2, start=42), spread(2, start=44), partitions=PLACES)
+    session.breaks = RuntimeError("fenced")
+    working = asyncio.create_task(room.worker(batch_records=2)(session))
+    await until(lambda: len(room.steps) == 2)
+    session.may_commit.set()
+    with pytest.raises(RuntimeError, match="fenced"):
+        await asyncio.wait_for(working, 5)
+    assert session.committed == []
+    assert room.store.owners[-1] is None
+
+
+async def test_a_commit_under_way_ends_before_its_session_does(room):
+    """Its successor reads the committed offsets. A commit after that would be of two owners."""
+    room.store.breaks = lambda wamids: AutoReconnect("away") if "wamid.0.1" in wamids else None
+    second = spread(2, start=42)
+    second[PLACES[0]] = second[PLACES[0]][1:]
+    session = SlowKafka(room.steps, spread(1), second, partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: len(session.asked) == 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not working.done()
+    session.may_commit.set()
+    with pytest.raises(AutoReconnect):
+        await asyncio.wait_for(working, 5)
+    assert [offsets for _, offsets in session.committed] == [{PLACES[0]: 41}]
+
+
+async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
+    session = SlowKafka(room.steps, spread(2), spread(2, start=42), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=2)(session))
+    await until(lambda: len(room.steps) == 2)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 5)
+    session.may_commit.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert session.committed == []
+
+
+async def test_records_gather_after_a_batch_that_had_company(room, monkeypatch):
+    waited = []
+
+    async def sleep(seconds):
+        if seconds:
+            waited.append(seconds)
+
+    monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
+    await work_on(room, spread(1), batch_records=9)
+    assert waited == []
+    await work_on(room, spread(1, 1), batch_records=9)
+    assert waited == [0.03]

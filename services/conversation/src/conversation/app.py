@@ -22,6 +22,7 @@ from common.kafka.dlq_depth import DeadLetterDepth
 from common.mongo import Mongo
 from common.mongo.indexes import Indexes
 from common.telemetry.tenants import Tenants
+from conversation.applying import Applying
 from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import ReadQueries
@@ -45,20 +46,19 @@ def build_apps(settings: Settings) -> Apps:
     indexes = Indexes(store.ensure_indexes)
     directory = ChatbotDirectory(settings)
     dead_letters = DeadLetterLimit(settings)
+    applying = Applying(
+        store,
+        directory,
+        dead_letters,
+        tenants=Tenants(settings.metrics_tenants),
+        callbacks=settings.callbacks(),
+    )
     group = PartitionGroup(
         group=settings.consumer_group,
         topics=[WEBHOOKS.name, SEND_RESULTS.name],
         make_consumer=partial(make_group_consumer, settings),
         make_producer=partial(make_transactional_producer, settings),
-        worker=ConversationWorker(
-            store,
-            directory,
-            indexes,
-            dead_letters,
-            batch_records=settings.batch_records,
-            tenants=Tenants(settings.metrics_tenants),
-            callbacks=settings.callbacks(),
-        ),
+        worker=ConversationWorker(applying, indexes, batch_records=settings.batch_records),
         on_probe=dead_letters.probe,
     )
 

@@ -1,137 +1,59 @@
-"""Conversation's work on a partition: read a batch, apply it in MongoDB, publish and commit in Kafka.
+"""Conversation's work on its partitions: read a batch, apply it in MongoDB, publish and commit in Kafka.
 
 The order is the promise (P2): MongoDB first, in one transaction; then one Kafka transaction with the events and the
-offset. A crash in between replays the batch, and the plan finds by the origins which events have yet to be published.
+offsets. A crash in between replays the batch, and the plan finds by the origins which events have yet to be published.
+
+A batch has records of all partitions of the session. Where a record breaks it, its partitions are committed apart, the
+good ones first (`turns`).
 """
 
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from common.contracts.topics import WEBHOOKS_DLQ
-from common.errors import Unavailable
-from common.kafka.consume.dlq_limit import DeadLetterLimit
 from common.kafka.consume.partition_session import PartitionSession
-from common.kafka.records import CORRELATION_ID, MAX_CORRELATION_ID, TRACEPARENT, Outgoing
-from common.mongo import MongoError, OwnedSession, encoding_error, refuses_document
+from common.kafka.records import Outgoing
+from common.mongo import OwnedSession
 from common.mongo.indexes import Indexes
-from common.security.callbacks import Callbacks
-from common.telemetry.metrics import DEAD_LETTERS
-from common.telemetry.tenants import Tenants
-from conversation.batch.core import keys_of, plan
-from conversation.batch.facts import Fact, Poison, Record, Result, header_text, read
+from conversation.applying import Applying, is_outage
+from conversation.batch.facts import Record
 from conversation.batch_size import BatchSize
-from conversation.chatbot_directory import ChatbotDirectory
-from conversation.number_events import number_records
-from conversation.store import ConversationStore
-from conversation.telemetry import BatchTelemetry, note_facts
+from conversation.commits import Commits
+from conversation.telemetry import BatchTelemetry
+from conversation.turns import FULL_SECONDS, SlowPartitions, Turns, halves, in_written_order
+from conversation.window import gather_seconds
 
 log = logging.getLogger(__name__)
 
-_KEPT_HEADERS: Final = (TRACEPARENT, CORRELATION_ID)
-_MAX_KEY: Final = 1_024  # characters
-_LOOK_SECONDS = 1.0
-_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)  # not the record's fault: the batch is read again
+_LOOK_SECONDS: Final = 1.0
+_REST_SECONDS: Final = 0.1
+
+Part = Mapping[Any, Sequence[Any]]
+"""Records by partition that are applied and committed together."""
 
 
 class ConversationWorker:
     """Applies the records of every partition that this process is given (`PartitionGroup`'s worker)."""
 
-    def __init__(
-        self,
-        store: ConversationStore,
-        directory: ChatbotDirectory,
-        indexes: Indexes,
-        dead_letters: DeadLetterLimit,
-        *,
-        batch_records: int,
-        tenants: Tenants,
-        callbacks: Callbacks,
-    ) -> None:
-        self._store = store
-        self._dead_letters = dead_letters
-        self._directory = directory
+    def __init__(self, applying: Applying, indexes: Indexes, *, batch_records: int) -> None:
+        self._applying = applying
         self._indexes = indexes
         self._batch_size = BatchSize(batch_records)
-        self._tenants = tenants
-        self._callbacks = callbacks
+        self._slow = SlowPartitions()
 
     async def __call__(self, session: PartitionSession) -> None:
-        """Work until the partition is revoked. Errors of MongoDB and Kafka are raised, and the session starts again."""
+        """Work until the partitions are revoked. Errors of MongoDB and Kafka are raised; the session starts again."""
         if not await self._may_begin(session):
             return
-        async with self._store.owned_by(f"{session.group}/{session.slot}") as owned:
+        owners = sorted(f"{session.group}/{place.topic}-{place.partition}" for place in session.partitions)
+        async with self._applying.owned_by(*owners) as owned, Commits(session) as commits:
+            batches = _Batches(session, owned, commits, self._applying, self._batch_size, self._slow)
             while not session.stopping.is_set():
-                for partition, records in (await session.fetch(max_records=self._batch_size.size)).items():
-                    batch = BatchTelemetry(partition.topic, partition.partition, session.group, len(records))
-                    outgoing = await self._apply_in_time(owned, records, batch)
-                    await session.commit(outgoing, {partition: records[-1].offset + 1})
-                    batch.committed()
-
-    async def _apply_in_time(
-        self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry
-    ) -> list[Outgoing]:
-        try:
-            outgoing = await self.apply(owned, records, batch)
-        except TimeoutError:
-            self._batch_size.shrink(len(records))
-            log.warning(
-                "a transaction did not get through in time; the next batches are smaller",
-                extra={"records": len(records), "next": self._batch_size.size},
-            )
-            raise
-        self._batch_size.grow(len(records))
-        self._count(records, outgoing)
-        return outgoing
-
-    def _count(self, records: Sequence[Record], outgoing: Sequence[Outgoing]) -> None:
-        """Count each record of a whole batch once, by tenant. If it raises `Halted`, no dead letters are written."""
-        tenants = {record.offset: self._directory.tenant(record.key) for record in records}
-        letters = [code_of(letter) for letter in outgoing if letter.topic == WEBHOOKS_DLQ.name]
-        dead = Counter(tenants[offset] for offset, _ in letters)
-        # Tenants without dead letters first, so that they count as active when the others are judged.
-        for tenant, count in sorted(Counter(tenants.values()).items(), key=lambda counted: dead[counted[0]]):
-            self._dead_letters.note(records=count, letters=dead[tenant], now=time.time(), tenant=tenant)
-        for offset, code in letters:
-            DEAD_LETTERS.labels(WEBHOOKS_DLQ.name, code, self._tenants.name(tenants[offset])).inc()
-
-    async def apply(self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry) -> list[Outgoing]:
-        """Store what the records of a batch, or of a part of it, say. Returns records to publish, with dead letters."""
-        read_records = [storable(record, read(record, self._callbacks)) for record in records]
-        facts = [fact for fact in read_records if not isinstance(fact, Poison)]
-        letters = [dead_letter(poison) for poison in read_records if isinstance(poison, Poison)]
-        if letters:
-            log.warning("records go to the dead-letter queue", extra={"count": len(letters)})
-        try:
-            return [*await self._store_facts(owned, facts, batch), *letters]
-        except Exception as error:
-            if isinstance(error, _OUTSIDE) and not refuses_document(error):
-                raise
-            if len(records) == 1:
-                log.exception("a record cannot be applied", extra={"offset": records[0].offset})
-                return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]
-            # One record breaks the batch. Halving the batch stores the others and finds that record.
-            middle = len(records) // 2
-            halves = records[:middle], records[middle:]
-            return [outgoing for half in halves for outgoing in await self.apply(owned, half, batch)]
-
-    async def _store_facts(self, owned: OwnedSession, facts: Sequence[Fact], batch: BatchTelemetry) -> list[Outgoing]:
-        if not facts:
-            return []
-        numbers = {fact.event.data.phone_number_id or "" for fact in facts if not isinstance(fact, Result)} - {""}
-        chatbots = await self._directory.chatbots(numbers)
-        deactivated = self._directory.deactivated(chatbots)
-        now, began = datetime.now(UTC), time.time_ns()
-        done = await self._store.apply(
-            owned, keys_of(facts, chatbots), lambda known: plan(facts, known, chatbots, now, deactivated)
-        )
-        batch.stored(facts, began)
-        note_facts(facts, chatbots, self._tenants)
-        return [*(pending.record(now) for pending in done.events), *number_records(facts, now)]
+                await batches.next()
 
     async def _may_begin(self, session: PartitionSession) -> bool:
         """Wait for the unique indexes: without them nothing may be written."""
@@ -151,32 +73,89 @@ class ConversationWorker:
         return not session.stopping.is_set()
 
 
-def storable(record: Record, fact: Fact | Poison) -> Fact | Poison:
-    """A result whose request MongoDB cannot store is poison. It is found here, so that it does not break its batch."""
-    request = fact.event.data.request if isinstance(fact, Result) else None
-    error = encoding_error(request) if request else None
-    return fact if error is None else Poison(record, error, "not_storable")
+@dataclass(eq=False, slots=True)
+class _Batches:
+    """The batches of one session, one after another. `batch_size` and `slow` outlive it."""
 
+    session: PartitionSession
+    owned: OwnedSession
+    commits: Commits
+    applying: Applying
+    batch_size: BatchSize
+    slow: SlowPartitions
+    turns: Turns = field(default_factory=Turns)
 
-def dead_letter(poison: Poison) -> Outgoing:
-    """The record as it came, with the reason and its place on Kafka. Key and value are cut to what the topic takes."""
-    record, headers = poison.record, header_text(poison.record)
-    kept = {name: headers[name] for name in _KEPT_HEADERS if 0 < len(headers.get(name, "")) <= MAX_CORRELATION_ID}
-    about = {
-        **kept,
-        "reason": poison.reason[:1000],
-        "code": poison.code,
-        "origin-topic": record.topic,
-        "origin-partition": str(record.partition),
-        "origin-offset": str(record.offset),
-        "first-failed-at": datetime.now(UTC).isoformat(),
-    }
-    key = (record.key or b"").decode("utf-8", "replace")[:_MAX_KEY]
-    value = (record.value or b"")[: WEBHOOKS_DLQ.max_value_bytes - len(key.encode())]
-    return Outgoing(WEBHOOKS_DLQ.name, key, value, [(name, v.encode()) for name, v in about.items()])
+    async def next(self) -> None:
+        """Read a batch, apply and commit it; wait for the next one as long as the window says."""
+        most = self.batch_size.size
+        fetched = await self._fetch(most)
+        if not fetched:
+            return
+        began, count = time.monotonic(), sum(map(len, fetched.values()))
+        full = count >= most
+        self.turns.took(fetched, full=full)
+        for part in self.slow.parts(fetched):
+            await self._finish(part, full=full)
+        if window := gather_seconds(count, most, time.monotonic() - began):
+            await asyncio.sleep(window)
 
+    async def _fetch(self, most: int) -> Part:
+        places = self.slow.readable(self.session.partitions, time.monotonic())
+        if not places:
+            await asyncio.sleep(_REST_SECONDS)
+            return {}
+        if served := self.turns.served:
+            found: dict[Any, Sequence[Record]] = {}
+            for some in (places - served, places & served):
+                left = most - sum(map(len, found.values()))
+                if some and left > 0:
+                    found |= await self.session.fetch(some, max_records=left, timeout_ms=0)
+            if found:
+                return found
+        # Nothing is there, so nothing is gained by committing beside the next batch, and an error is noticed now.
+        await self.commits.finished()
+        return await self.session.fetch(places, max_records=most)
 
-def code_of(letter: Outgoing) -> tuple[int, str]:
-    """The offset of a dead letter's record, and its code."""
-    headers = dict(letter.headers)
-    return int(headers["origin-offset"]), headers["code"].decode()
+    async def _finish(self, part: Part, *, full: bool) -> None:
+        """Apply and commit. Where a record breaks the batch, the good partitions are committed first."""
+        waiting, broken = deque([part]), deque[Part]()
+        while waiting or broken:
+            part, alone = (waiting.popleft(), False) if waiting else (broken.popleft(), True)
+            records = in_written_order(part.values())
+            batch = BatchTelemetry(self.session.group, len(records))
+            outgoing = await self._apply(part, records, batch, alone=alone)
+            if outgoing is None and len(part) > 1:
+                waiting.extend(halves(part))
+            elif outgoing is None:
+                broken.append(part)
+            else:
+                self.applying.count(records, outgoing)
+                offsets = {place: those[-1].offset + 1 for place, those in part.items()}
+                await (self.commits.begin if full else self.commits.commit)(outgoing, offsets, batch.committed)
+
+    async def _apply(
+        self, part: Part, records: Sequence[Record], batch: BatchTelemetry, *, alone: bool
+    ) -> list[Outgoing] | None:
+        """What is to be published. None: a record breaks the batch; `alone`, it becomes a dead letter instead."""
+        seconds = self.slow.seconds(part)
+        apply = self.applying.apart if alone else self.applying.together
+        try:
+            outgoing = await apply(self.owned, records, batch, seconds)
+        except TimeoutError:
+            self._note_slow(part, len(records), seconds)
+            raise
+        except Exception as error:
+            if is_outage(error):
+                raise
+            return None
+        self.slow.passed(part)
+        self.batch_size.grow(len(records))
+        return outgoing
+
+    def _note_slow(self, part: Part, records: int, seconds: float) -> None:
+        if seconds >= FULL_SECONDS:
+            self.batch_size.shrink(records)
+        if len(self.session.partitions) > 1:
+            self.slow.failed(part, time.monotonic())
+        about = {"records": records, "partitions": len(part), "next": self.batch_size.size}
+        log.warning("a transaction did not get through in time", extra=about)

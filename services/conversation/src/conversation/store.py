@@ -49,11 +49,13 @@ class ConversationStore:
             await ensure_indexes(database, collection)
         await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=self._log)
 
-    def owned_by(self, slot: str) -> OwnedSession:
-        """The session under which the batches of a slot are written; entering it ends a predecessor's transaction."""
-        return OwnedSession(self._mongo, slot)
+    def owned_by(self, *partitions: str) -> OwnedSession:
+        """The session under which their batches are written; entering it ends the transactions of predecessors."""
+        return OwnedSession(self._mongo, *partitions)
 
-    async def apply(self, owned: OwnedSession, keys: Keys, decide: Callable[[Known], Plan]) -> Plan:
+    async def apply(
+        self, owned: OwnedSession, keys: Keys, decide: Callable[[Known], Plan], *, seconds: float = _TRANSACTION_SECONDS
+    ) -> Plan:
         """Read what is known, let `decide` plan, and write the plan, in one transaction. Returns the plan.
 
         `decide` is called again when another process has written the same documents meanwhile. Raises the driver's
@@ -68,7 +70,7 @@ class ConversationStore:
                 return plan
 
             try:
-                return await transaction(owned, work, seconds=_TRANSACTION_SECONDS)
+                return await transaction(owned, work, seconds=seconds)
             except DuplicateKeyError:
                 # Another process has just created the same conversation or message; or this is the replay of a batch,
                 # whose entries of the webhook log exist already.

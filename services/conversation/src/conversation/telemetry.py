@@ -21,11 +21,9 @@ _STATUSES: Final = frozenset({"sent", "delivered", "read", "failed", "deleted", 
 
 
 class BatchTelemetry:
-    """One batch of a partition: `stored` after each of its transactions, `committed` at its end."""
+    """One batch, of one or more partitions: `stored` after each of its transactions, `committed` at its end."""
 
-    def __init__(self, topic: str, partition: int, group: str, records: int) -> None:
-        self._topic = topic
-        self._partition = partition
+    def __init__(self, group: str, records: int) -> None:
         self._group = group
         self._records = records
         self._began = time.time_ns()
@@ -57,16 +55,17 @@ class BatchTelemetry:
 
     def _record_spans(self, now: int) -> None:
         for fact in self._followed:
+            topic, partition, offset = fact.origin.rsplit("/", 2)
             about: spans.Attributes = {
                 "messaging.system": "kafka",
                 "messaging.operation.type": "process",
-                "messaging.destination.name": self._topic,
-                "messaging.destination.partition.id": str(self._partition),
-                "messaging.kafka.offset": int(fact.origin.rpartition("/")[2]),
+                "messaging.destination.name": topic,
+                "messaging.destination.partition.id": partition,
+                "messaging.kafka.offset": int(offset),
                 "messaging.consumer.group.name": self._group,
                 "messaging.batch.message_count": self._records,
             }
-            spans.record(f"process {self._topic}", fact.trace, SpanKind.CONSUMER, self._began, now, about)
+            spans.record(f"process {topic}", fact.trace, SpanKind.CONSUMER, self._began, now, about)
 
 
 def note_facts(facts: Sequence[Fact], chatbots: Mapping[str, str], tenants: Tenants) -> None:

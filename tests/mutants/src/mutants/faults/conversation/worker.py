@@ -7,10 +7,16 @@ from mutants.fault import Fault
 _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
 _HANDLERS: Final = f"{_SOURCE}/handlers.py"
+_APPLYING: Final = f"{_SOURCE}/applying.py"
+_COMMITS: Final = f"{_SOURCE}/commits.py"
+_LETTERS: Final = f"{_SOURCE}/dead_letters.py"
+_TURNS: Final = f"{_SOURCE}/turns.py"
+_WINDOW: Final = f"{_SOURCE}/window.py"
 _APP: Final = f"{_SOURCE}/app.py"
 _ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
 
 _WORKER: Final = (f"{_TESTS}/test_worker.py",)
+_TURN_TESTS: Final = (f"{_TESTS}/test_turns.py",)
 _WIRING: Final = (f"{_TESTS}/test_wiring.py",)
 
 _ODD: Final = (f"{_TESTS}/batch/test_odd_values.py",)
@@ -53,30 +59,30 @@ FAULTS: Final = (
     Fault(
         "conversation/commits-the-last-record",
         _HANDLERS,
-        "{partition: records[-1].offset + 1}",
-        "{partition: records[-1].offset + 0}",
+        "{place: those[-1].offset + 1 for",
+        "{place: those[-1].offset + 0 for",
         _WORKER,
         "the last message of a partition is published again after each restart",
     ),
     Fault(
         "conversation/restart-publishes-again",
         _HANDLERS,
-        "{partition: records[-1].offset + 1}",
-        "{partition: records[0].offset}",
+        "{place: those[-1].offset + 1 for",
+        "{place: those[0].offset for",
         (f"{_TESTS}/test_partitions.py::test_a_restart_publishes_nothing_again",),
         "a whole batch is published again after each restart",
     ),
     Fault(
         "conversation/commits-the-first-record",
         _HANDLERS,
-        "{partition: records[-1].offset + 1}",
-        "{partition: records[0].offset + 1}",
+        "{place: those[-1].offset + 1 for",
+        "{place: those[0].offset + 1 for",
         _WORKER,
         "the rest of a batch is published again after a restart",
     ),
     Fault(
         "conversation/half-a-batch-is-dropped",
-        _HANDLERS,
+        _APPLYING,
         "halves = records[:middle], records[middle:]",
         "halves = (records[middle:],)",
         _WORKER,
@@ -84,23 +90,23 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/bad-records-are-dropped",
-        _HANDLERS,
-        'return [dead_letter(Poison(records[0], repr(error), "not_applicable"))]',
+        _APPLYING,
+        'return [_letter(Poison(records[0], repr(error), "not_applicable"))]',
         "return []",
         _WORKER,
         "a record that cannot be applied is lost",
     ),
     Fault(
         "conversation/poison-is-dropped",
-        _HANDLERS,
-        "return [*await self._store_facts(owned, facts, batch), *letters]",
-        "return await self._store_facts(owned, facts, batch)",
+        _APPLYING,
+        "return [*await self._store_facts(owned, facts, batch, seconds), *letters]",
+        "return await self._store_facts(owned, facts, batch, seconds)",
         _WORKER,
         "a record that is not understood is lost",
     ),
     Fault(
         "conversation/outages-are-poison",
-        _HANDLERS,
+        _APPLYING,
         "_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)",
         "_OUTSIDE = (Unavailable, TimeoutError, OSError)",
         _WORKER,
@@ -108,7 +114,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/time-outs-are-poison",
-        _HANDLERS,
+        _APPLYING,
         "_OUTSIDE = (MongoError, Unavailable, TimeoutError, OSError)",
         "_OUTSIDE = (MongoError, Unavailable, ConnectionError)",
         _WORKER,
@@ -117,15 +123,15 @@ FAULTS: Final = (
     Fault(
         "conversation/time-outs-shrink-nothing",
         _HANDLERS,
-        "            self._batch_size.shrink(len(records))\n",
-        "",
+        "            self.batch_size.shrink(records)\n",
+        "            pass\n",
         _WORKER,
         "a batch that does not fit is tried without end",
     ),
     Fault(
         "conversation/batches-stay-small",
         _HANDLERS,
-        "        self._batch_size.grow(len(records))\n",
+        "        self.batch_size.grow(len(records))\n",
         "",
         _WORKER,
         "after one slow minute throughput stays at a fraction",
@@ -133,20 +139,17 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-of-any-size",
         _HANDLERS,
-        "session.fetch(max_records=self._batch_size.size)",
-        "session.fetch(max_records=5_000)",
+        "most = self.batch_size.size",
+        "most = 5_000",
         _WORKER,
         "BATCH_RECORDS says nothing, and a batch that does not fit stays as it is",
     ),
     Fault(
         "conversation/publishes-before-it-stores",
         _HANDLERS,
-        """                    outgoing = await self._apply_in_time(owned, records, batch)
-                    await session.commit(outgoing, {partition: records[-1].offset + 1})
-""",
-        """                    await session.commit([], {partition: records[-1].offset + 1})
-                    outgoing = await self._apply_in_time(owned, records, batch)
-                    await session.commit(outgoing, {})
+        "            outgoing = await self._apply(part, records, batch, alone=alone)\n",
+        """            await self.session.commit([], {place: those[-1].offset + 1 for place, those in part.items()})
+            outgoing = await self._apply(part, records, batch, alone=alone)
 """,
         _WORKER,
         "a crash in between loses the batch",
@@ -154,27 +157,133 @@ FAULTS: Final = (
     Fault(
         "conversation/superseded-and-going-on",
         _HANDLERS,
-        "            while not session.stopping.is_set():\n                for partition",
-        "            while True:\n                for partition",
+        "            while not session.stopping.is_set():\n",
+        "            while True:\n",
         _WORKER,
         "a superseded session goes on beside its successor",
         hangs=True,
     ),
     Fault(
-        "conversation/one-owner-for-all-slots",
+        "conversation/one-owner-for-all-partitions",
         _HANDLERS,
-        'self._store.owned_by(f"{session.group}/{session.slot}")',
-        "self._store.owned_by(session.group)",
+        'f"{session.group}/{place.topic}-{place.partition}"',
+        "session.group",
         _WORKER,
-        "partitions end each other's transactions",
+        "processes end each other's transactions",
     ),
     Fault(
         "conversation/owner-of-any-group",
         _HANDLERS,
-        'self._store.owned_by(f"{session.group}/{session.slot}")',
-        "self._store.owned_by(session.slot)",
+        'f"{session.group}/{place.topic}-{place.partition}"',
+        'f"{place.topic}-{place.partition}"',
         _WORKER,
         "two groups on one database end each other's transactions",
+    ),
+    # One batch for all partitions
+    Fault(
+        "conversation/letters-are-counted-by-offset",
+        _LETTERS,
+        "    return record.topic, record.partition, record.offset\n",
+        "    return record.topic, 0, record.offset\n",
+        _WORKER,
+        "a dead letter counts for the tenant of another partition, or ends the session",
+    ),
+    Fault(
+        "conversation/partitions-apply-one-after-another",
+        _TURNS,
+        "sorted(chain.from_iterable(timed), key=_time)",
+        "chain.from_iterable(timed)",
+        _TURN_TESTS,
+        "a person's later message applies before an earlier one that is in another partition",
+    ),
+    Fault(
+        "conversation/times-break-the-order-of-a-partition",
+        _TURNS,
+        "accumulate((one.timestamp for one in part), max)",
+        "(one.timestamp for one in part)",
+        _TURN_TESTS,
+        "after a clock was set back, a person's messages change places",
+    ),
+    Fault(
+        "conversation/a-bad-record-holds-all-partitions-up",
+        _HANDLERS,
+        "            if outgoing is None and len(part) > 1:\n                waiting.extend(halves(part))\n"
+        "            elif outgoing is None:",
+        "            if outgoing is None:",
+        _WORKER,
+        "every partition waits while one is searched for a record",
+    ),
+    Fault(
+        "conversation/half-of-the-partitions-is-dropped",
+        _TURNS,
+        "    return dict(places[:middle]), dict(places[middle:])",
+        "    return dict(places[:middle]), dict(places[: middle + 1])",
+        (*_TURN_TESTS, *_WORKER),
+        "records beside a bad one are lost, or a session never ends",
+    ),
+    Fault(
+        "conversation/slow-partitions-are-not-noted",
+        _HANDLERS,
+        "            self.slow.failed(part, time.monotonic())\n",
+        "            pass\n",
+        _WORKER,
+        "one locked document holds all partitions up for ten seconds, again and again",
+    ),
+    Fault(
+        "conversation/slow-partitions-stay-alone",
+        _HANDLERS,
+        "        self.slow.passed(part)\n",
+        "",
+        _WORKER,
+        "after one slow minute each partition has transactions of its own for ever",
+    ),
+    Fault(
+        "conversation/a-slow-partition-does-not-rest",
+        _TURNS,
+        "self._slow[place].due = now + _REST * self.seconds((place,))",
+        "self._slow[place].due = now",
+        _TURN_TESTS,
+        "the others wait for the slow partition again and again",
+    ),
+    Fault(
+        "conversation/a-backlog-comes-first",
+        _HANDLERS,
+        "for some in (places - served, places & served):",
+        "for some in (places & served, places - served):",
+        _WORKER,
+        "a quiet partition waits for a megabyte of another one",
+    ),
+    Fault(
+        "conversation/commits-of-a-backlog-overtake",
+        _COMMITS,
+        "        await self.finished()\n        self._under_way = asyncio.create_task",
+        "        self._under_way = asyncio.create_task",
+        _WORKER,
+        "offsets are committed behind a batch whose events are not written",
+    ),
+    Fault(
+        "conversation/a-session-ends-before-its-commit",
+        _COMMITS,
+        "            await asyncio.wait([under_way])\n",
+        "            await asyncio.sleep(0)\n",
+        _WORKER,
+        "a commit of one session runs beside the next one",
+    ),
+    Fault(
+        "conversation/a-lone-record-waits",
+        _WINDOW,
+        "if not 1 < records < most:",
+        "if not 0 < records < most:",
+        (f"{_TESTS}/test_window.py",),
+        "a single message is late without need",
+    ),
+    Fault(
+        "conversation/full-batches-wait",
+        _WINDOW,
+        "if not 1 < records < most:",
+        "if not 1 < records:",
+        (f"{_TESTS}/test_window.py",),
+        "a backlog is read with pauses",
     ),
     Fault(
         "conversation/writes-without-indexes",
@@ -195,14 +304,14 @@ FAULTS: Final = (
     Fault(
         "conversation/letters-are-not-counted",
         _HANDLERS,
-        "        self._count(records, outgoing)\n",
+        "                self.applying.count(records, outgoing)\n",
         "",
         _WORKER,
         "a bad release drains the topic into the dead-letter queue",
     ),
     Fault(
         "conversation/unapplied-letters-are-not-counted",
-        _HANDLERS,
+        _APPLYING,
         "letters=dead[tenant], now",
         "letters=0, now",
         _WORKER,
@@ -210,7 +319,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/number-news-are-left-out",
-        _HANDLERS,
+        _APPLYING,
         ", *number_records(facts, now)]",
         "]",
         _WORKER,
@@ -218,7 +327,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/accounts-are-not-asked",
-        _HANDLERS,
+        _APPLYING,
         "chatbots = await self._directory.chatbots(numbers)",
         "chatbots = await self._directory.chatbots(())",
         _WORKER,
@@ -226,7 +335,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/letters-without-their-origin",
-        _HANDLERS,
+        _LETTERS,
         '        "origin-offset": str(record.offset),\n',
         "",
         _WORKER,
@@ -234,7 +343,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/letters-without-their-value",
-        _HANDLERS,
+        _LETTERS,
         '(record.value or b"")[',
         'b""[',
         _WORKER,
@@ -308,8 +417,8 @@ FAULTS: Final = (
     Fault(
         "conversation/batch-size-is-not-settable",
         _APP,
-        "batch_records=settings.batch_records,",
-        "batch_records=500,",
+        "batch_records=settings.batch_records)",
+        "batch_records=500)",
         _WIRING,
         "BATCH_RECORDS says nothing",
     ),
