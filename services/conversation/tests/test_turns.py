@@ -94,19 +94,19 @@ def test_after_a_transaction_that_took_too_long_each_partition_of_it_is_tried_al
     assert slow.parts({"b": [2]}) == [{"b": [2]}]
 
 
-def test_a_slow_partition_gets_more_time_and_the_others_four_times_as_much():
+def test_a_slow_partition_gets_more_time_and_rests_longer_from_try_to_try():
     slow, now, times = SlowPartitions(), 0.0, []
     slow.failed(["a", "b"], now)
     slow.passed(["b"])
-    for _ in range(4):
+    for rests in (1, 2, 3, 4, 4):
         times.append(slow.seconds(["a"]))
         now += times[-1]
         slow.failed(["a"], now)
-        rest = 4 * times[-1]
+        rest = rests * times[-1]
         assert slow.readable(["a", "b"], now + rest - 0.01) == {"b"}
         assert slow.readable(["a", "b"], now + rest) == {"a", "b"}
         now += rest
-    assert times == [2.5, 5.0, FULL_SECONDS, FULL_SECONDS]
+    assert times == [2.5, 5.0, FULL_SECONDS, FULL_SECONDS, FULL_SECONDS]
 
 
 @pytest.mark.parametrize("tries", [1, 5])

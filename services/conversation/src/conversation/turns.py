@@ -14,7 +14,7 @@ FULL_SECONDS: Final = 10.0
 """What a transaction has. It is below what Kafka lets a member be away."""
 
 _FIRST_SECONDS: Final = 2.5
-_REST: Final = 4.0  # a slow partition has at most a fifth of the time
+_LONGEST_REST: Final = 4  # times as long as the try: a slow partition has a fifth of the time in the end
 
 
 class Written(Protocol):
@@ -75,8 +75,8 @@ class _Slow:
 class SlowPartitions:
     """Partitions whose transactions did not get through in time. Each is tried alone until one gets through.
 
-    Its time grows from 2.5 seconds to ten, and between two tries it rests for four times as long, while the others go
-    on. Times are seconds of one clock.
+    Its time grows from 2.5 seconds to ten. Between two tries it rests, while the others go on: as long as the try was,
+    then twice, three and four times as long. Times are seconds of one clock.
     """
 
     def __init__(self) -> None:
@@ -101,8 +101,9 @@ class SlowPartitions:
         """The transaction of this part did not get through in time; which of its partitions is slow is not known."""
         for place in part:
             if place in self._slow:
-                self._slow[place].due = now + _REST * self.seconds((place,))
-                self._slow[place].tries += 1
+                slow, seconds = self._slow[place], self.seconds((place,))
+                slow.tries += 1
+                slow.due = now + seconds * min(slow.tries, _LONGEST_REST)
             else:
                 self._slow[place] = _Slow()
 

@@ -240,8 +240,8 @@ FAULTS: Final = (
     Fault(
         "conversation/a-slow-partition-does-not-rest",
         _TURNS,
-        "self._slow[place].due = now + _REST * self.seconds((place,))",
-        "self._slow[place].due = now",
+        "slow.due = now + seconds * min(slow.tries, _LONGEST_REST)",
+        "slow.due = now",
         _TURN_TESTS,
         "the others wait for the slow partition again and again",
     ),
