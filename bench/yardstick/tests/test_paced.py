@@ -1,9 +1,17 @@
 """Paces: how long each is measured, and which is the highest that a side holds."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from yardstick.paced import highest_held, holds, seconds_at, tried
+from yardstick import paced
+from yardstick.paced import Pace, highest_held, holds, seconds_at, tried
+from yardstick.parts import http_client
+from yardstick.parts.part import Bench
+from yardstick.rig.machine import Cores
 from yardstick.rig.measurements import Measurement
+from yardstick.rig.rig import Rig
+from yardstick.rounds import Sizes
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(20.0, 8.0), (100.0, 5.0), (1_000.0, 5.0)])
@@ -29,3 +37,28 @@ async def test_the_highest_pace_that_is_held_is_found(limit, found):
         return Measurement(min(rate, limit), 1.0)
 
     assert await highest_held(run, 1_000.0, lambda _: None) == pytest.approx(found, abs=1)
+
+
+def test_a_new_pace_drops_what_was_due_at_the_old_one(monkeypatch):
+    now = SimpleNamespace(monotonic=lambda: 10.0)
+    monkeypatch.setattr(paced, "time", now)
+    pace = Pace(Rig("", "", Cores(frozenset({0}), frozenset({1}))), str, 100.0)
+    assert pace.due(12.0) == 200
+    pace.number, now.monotonic = 150, lambda: 12.0  # fifty are late
+    pace.to(20.0)
+    assert (pace.due(12.0), pace.due(13.0)) == (150, 170)
+
+
+async def test_calls_are_measured_on_the_rigs_cores(monkeypatch):
+    given = []
+
+    async def run(rounds, calls, kinds, say, cores):
+        given.append((rounds, kinds, cores))
+        return {"kinds": {"raw": [{"perSecond": 5.0, "cpuUs": 2.0}], "graph": [{"perSecond": 3.0, "cpuUs": 4.0}]}}
+
+    monkeypatch.setattr(http_client, "run", run)
+    bench = Bench(Rig("", "", Cores(frozenset({0}), frozenset({2, 1}))), Sizes.quick(), print)
+    found = await http_client.PART.measure(bench, 1)
+    assert given == [(1, ("raw", "graph", "aiohttp", "httpx"), (0, 1))]
+    assert found["graph"] == [Measurement(3.0, 4.0)]
+    assert http_client.PART.goals[0].value(found) == 2.0

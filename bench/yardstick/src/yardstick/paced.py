@@ -49,6 +49,10 @@ class Pace:
         """Go on at this pace. What was due before and is not written yet is dropped."""
         self._rate, self._began, self._first = rate, time.monotonic(), self.number
 
+    def due(self, now: float) -> float:
+        """How many records should be written by then, in s of the monotonic clock."""
+        return self._first + (now - self._began) * self._rate
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write during the block."""
@@ -65,7 +69,7 @@ class Pace:
         async with producer:
             self.to(self._rate)
             while not over.is_set():
-                while self.number - self._first < (time.monotonic() - self._began) * self._rate:
+                while self.number < self.due(time.monotonic()):
                     record = self._make(self.number)
                     headers = list(record.headers)
                     await producer.send(record.topic, record.value, key=record.key.encode(), headers=headers)
