@@ -75,7 +75,7 @@ bench-followers: setup ## Compare our at-least-once reader with FastStream, in c
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick.followers $(BENCH_ARGS)
 
-bench-goals: setup ## Measure each goal; fails if a goal that must hold is missed: QUICK=1 [BENCH_ARGS=--help]
+bench-goals: setup ## Measure each goal; fails if one that must hold is missed: QUICK=1 BENCH_ARGS='--against REV' [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick goals $(if $(QUICK),--quick) $(BENCH_ARGS)
 

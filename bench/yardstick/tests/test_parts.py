@@ -1,10 +1,12 @@
 """The parts of the goals: each goal can be reached and can be missed, with figures as a run has them."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 
 from yardstick.__main__ import arguments
 from yardstick.paced import HIGHEST
-from yardstick.parts.part import BEFORE, Bench
+from yardstick.parts.part import BEFORE, Bench, in_rounds
 from yardstick.rig.checkout import Checkout
 from yardstick.rig.measurements import Measurement
 from yardstick.rounds import Sizes
@@ -166,3 +168,17 @@ def test_a_service_of_the_commit_before_is_a_side_beside_ours():
     assert bench.ours("sender")["sender, the commit before"] == "/else/python"
     assert bench.before.name == "012345678"
     assert list(Bench(None, Sizes.quick(), print).ours("sender")) == ["sender"]
+
+
+@pytest.mark.parametrize(("at_most", "rounds"), [(None, 5), (3, 3), (9, 5)])
+async def test_a_part_may_have_fewer_rounds_than_the_others(at_most, rounds):
+    @asynccontextmanager
+    async def sides(_):
+        async def one():
+            return run(1)[0]
+
+        yield {"one": one}
+
+    measure = in_rounds("t", sides, at_most)
+    found = await measure(Bench(None, Sizes.quick(), lambda _: None), 5)
+    assert len(found["one"]) == rounds
