@@ -8,6 +8,7 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aiokafka import TopicPartition
 from pydantic import ValidationError
 from pymongo import ReadPreference
 
@@ -21,6 +22,7 @@ from common.http.clients.accounts import Credentials
 from common.http.service.serve import HttpSettings
 from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.membership import Membership
 from common.meta.client import Answered, NotSent, Unclear
 from sender import app as sender_app
 from sender.app import build_app
@@ -126,7 +128,8 @@ class Bench:
         return self.sender.status_follower._make_consumer(self.sender.status_follower._group)
 
     def producer(self):
-        return self.sender.group._parts.make_producer("group of sends-0")
+        membership = Membership(self.sender.group._group, 1, "member")
+        return self.sender.group._assignment_parts.make_producer("group of sends-0", membership)
 
 
 @pytest.fixture
@@ -336,12 +339,25 @@ async def test_the_consumers_read_what_is_committed_and_commit_nothing_by_themse
         consumer._closed = True  # it was never started
 
 
-async def test_the_producer_of_a_partition_fences_whoever_had_it(still):
+async def test_the_producer_of_a_member_is_the_one_of_its_name_and_generation(still):
     producer = still.producer()
     manager = producer._txn_manager
     assert (manager.transactional_id, manager.transaction_timeout_ms) == ("group of sends-0", 15_432)
     assert producer._sender._acks == -1
+    assert producer._sender.membership.generation == 1
     producer._closed = True
+
+
+async def test_a_rebalance_waits_for_the_calls_that_are_under_way(still):
+    consumer = still.group_consumer()
+    assert consumer._rebalance_timeout_ms == 1_000 * (still.sender.group._drain_seconds + 5)
+    assert still.sender.group._drain_seconds > still.settings.graph_total_seconds
+    consumer._closed = True
+
+
+async def test_the_producers_of_the_release_before_are_known_by_their_ids(still):
+    at = {TopicPartition(topic.name, number) for topic in topics.SEND_FAMILY for number in (3, 4)}
+    assert still.sender.group._assignment_parts.former_ids(at) == {"group of sends-3", "group of sends-4"}
 
 
 async def test_the_publisher_is_acknowledged_by_all_and_writes_once(bench, monkeypatch):

@@ -70,6 +70,7 @@ from sender.worker.worker import SenderWorker
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
+_LONGEST_GAP_SECONDS = 0.15  # between transactions under load; only the report to the producer waits for one
 _COMMIT_INTERVAL_SECONDS = 0.05
 
 
@@ -141,15 +142,18 @@ class Sender:
             make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
             handle=StatusReconciler(self.store, self.transitions, effects.note, opt_out_store.note).handle,
         )
+        drain_seconds = settings.graph_total_seconds + 5.0
         self.group = PartitionGroup(
             group=settings.sender_group,
             topics=[topic.name for topic in topics.SEND_FAMILY],
-            make_consumer=partial(make_group_consumer, settings),
+            make_consumer=partial(make_group_consumer, settings, drain_seconds=drain_seconds),
             make_producer=partial(make_transactional_producer, settings),
             worker=self.worker,
-            # Partition i of all four topics forms one session with one transactional producer.
+            # Partition i of all four topics forms one session.
             slot_of=lambda tp: str(tp.partition),
-            drain_seconds=settings.graph_total_seconds + 5.0,
+            former_slot_of=lambda tp: str(tp.partition),
+            longest_gap_seconds=_LONGEST_GAP_SECONDS,
+            drain_seconds=drain_seconds,
             on_probe=self.dead_letter_limit.probe,
         )
         self.indexes = Indexes(self._ensure_indexes)

@@ -1,4 +1,4 @@
-"""Transactions of one session: together under load, none lost, none out of order, and an end that comes soon."""
+"""Transactions of one session: one after the other, none lost, none out of order, and an end that comes soon."""
 
 import asyncio
 from types import SimpleNamespace
@@ -9,22 +9,18 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from common.kafka.records import Outgoing
 from sender.worker.commits import _MAX_ENTRIES, CommitEntry, Commits
 
-APART = 0.1  # seconds; a little less than what it is, for clocks and loops have their grain
-
 
 class Session:
-    """Records its transactions and when each began; while `gate` is not set, they wait."""
+    """Records its transactions; while `gate` is not set, they wait."""
 
     def __init__(self):
         self.transactions = []
-        self.began = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error = None
         self.committed = {"send": 7}
 
     async def commit(self, outgoing, offsets):
-        self.began.append(asyncio.get_running_loop().time())
         self.transactions.append(([record.value for record in outgoing], offsets))
         await self.gate.wait()
         if self.error is not None:
@@ -56,21 +52,6 @@ async def ended(running):
         await running
 
 
-async def test_under_load_transactions_are_apart_and_in_order():
-    session, commits, _ = rig()
-    running = asyncio.create_task(commits.run())
-    given = 0
-    while len(session.transactions) < 4:
-        commits.write(effect(given))
-        given += 1
-        await asyncio.sleep(0.001)
-    commits.close(discard=False)
-    await ended(running)
-    assert session.values == list(range(given))
-    apart = [later - before for before, later in zip(session.began[:4], session.began[1:4], strict=False)]
-    assert min(apart) >= APART
-
-
 async def test_what_comes_together_is_one_transaction():
     session, commits, _ = rig()
     running = asyncio.create_task(commits.run())
@@ -78,19 +59,18 @@ async def test_what_comes_together_is_one_transaction():
         commits.write(effect(number))
     await reached(lambda: session.transactions)
     assert session.transactions == [(list(range(100)), {})]
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
 
 
-async def test_a_backlog_does_not_wait_and_has_its_limit(monkeypatch):
-    monkeypatch.setattr("sender.worker.commits._INTERVAL_SECONDS", 3_600.0)
+async def test_a_transaction_has_its_limit():
     session, commits, _ = rig()
     count = 4 * _MAX_ENTRIES
     for number in range(count):
         commits.write(effect(number))
     running = asyncio.create_task(commits.run())
     await reached(lambda: len(session.transactions) == 4)
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
     assert session.values == list(range(count))
     assert {len(values) for values, _ in session.transactions[:4]} == {_MAX_ENTRIES}
@@ -107,7 +87,7 @@ async def test_what_is_given_during_a_transaction_goes_with_the_next():
     session.gate.set()
     await reached(lambda: len(session.transactions) == 2)
     assert [values for values, _ in session.transactions] == [[0], [1, 2, 3]]
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
 
 
@@ -118,23 +98,9 @@ async def test_the_end_comes_after_all_that_was_given(count):
     await asyncio.sleep(0)  # it waits for something to write
     for number in range(count):
         commits.write(effect(number))
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
     assert session.values == list(range(count))
-
-
-async def test_the_end_comes_soon_where_the_next_transaction_would_have_waited():
-    session, commits, _ = rig()
-    running = asyncio.create_task(commits.run())
-    commits.write(effect(0))
-    await reached(lambda: session.transactions)
-    commits.write(effect(1))
-    await asyncio.sleep(0)
-    commits.close(discard=False)
-    closed = asyncio.get_running_loop().time()
-    await ended(running)
-    assert asyncio.get_running_loop().time() - closed < 2
-    assert session.values == [0, 1]
 
 
 async def test_the_end_during_a_transaction_waits_for_it_and_for_what_came_meanwhile():
@@ -144,7 +110,7 @@ async def test_the_end_during_a_transaction_waits_for_it_and_for_what_came_meanw
     commits.write(effect(0))
     await reached(lambda: session.transactions)
     commits.write(effect(1))
-    commits.close(discard=False)
+    commits.close()
     await asyncio.sleep(0)
     assert not running.done()
     session.gate.set()
@@ -152,13 +118,15 @@ async def test_the_end_during_a_transaction_waits_for_it_and_for_what_came_meanw
     assert session.values == [0, 1]
 
 
-async def test_what_is_discarded_is_not_written():
+async def test_after_a_failure_nothing_is_written_that_came_before_or_comes_later():
     session, commits, told = rig()
     commits.track("p", 0)
     running = asyncio.create_task(commits.run())
     await asyncio.sleep(0)
     commits.write(effect(0, partition="p", offset=0, parked=("id", "token")))
-    commits.close(discard=True)
+    commits.abandon()
+    commits.write(effect(1))
+    commits.close()
     await ended(running)
     assert session.values == []
     assert all(not offsets for _, offsets in session.transactions)
@@ -174,7 +142,7 @@ async def test_offsets_go_with_the_records_that_finish_them_and_only_in_their_or
         commits.write(effect(number, partition="p", offset=offset))
         await reached(lambda number=number: len(session.transactions) == number + 1)
     assert session.transactions == [([0], {}), ([1], {"p": 9}), ([2], {"p": 10})]
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
 
 
@@ -188,7 +156,7 @@ async def test_who_was_parked_or_scheduled_is_told_of_after_the_transaction():
     await reached(lambda: session.transactions)
     assert (told.unparked, told.released) == ([], [])
     session.gate.set()
-    commits.close(discard=False)
+    commits.close()
     await ended(running)
     assert (told.unparked, told.released) == ([("a", "1")], [("b", "2")])
 
@@ -212,7 +180,7 @@ async def test_a_session_proves_that_its_partition_is_its_own_by_a_transaction()
     commits.prove_ownership()
     commits.write(effect(b"1", partition="send", offset=7))
     await reached(lambda: len(session.transactions) == 2)
-    commits.close(discard=False)
+    commits.close()
     await running
     assert session.transactions[:2] == [([], {"send": 7}), ([b"1"], {"send": 8})]
 

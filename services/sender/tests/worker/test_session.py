@@ -616,8 +616,7 @@ async def test_a_session_to_end_starts_nothing_more():
     assert world.kafka.committed == {AT: 1}
 
 
-async def test_when_a_step_fails_the_calls_under_way_are_finished_and_nothing_is_committed(monkeypatch):
-    monkeypatch.setattr("sender.worker.commits._GATHER_SECONDS", 0.3)
+async def test_when_a_step_fails_the_calls_under_way_are_finished_and_nothing_is_committed():
     world = World()
     ended = []
 

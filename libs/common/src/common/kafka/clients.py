@@ -5,7 +5,7 @@ a broker that is away; each of them loses or delays messages.
 """
 
 import ssl
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -13,6 +13,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from common.kafka.settings import KafkaSettings
 from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
 from common.kafka.wire.aiokafka_patch import patch_offset_fetch
+from common.kafka.wire.group_member import MemberConsumer, MemberProducer
+from common.kafka.wire.membership import Membership
 from common.kafka.wire.partitioner import partitioner
 from common.telemetry.outages import KAFKA
 
@@ -20,6 +22,10 @@ _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and the
 _BATCH_BYTES = 256 * 1024  # of a partition in one transaction; below every topic's limit, which counts batches
 _FETCH_BYTES = 64 * 1024
 _COMMON_REQUEST_TIMEOUT_MS = 10_000
+_AFTER_DRAIN_SECONDS = 5.0
+
+DRAIN_SECONDS: Final = 10.0
+"""How long the work on partitions that are taken away may take to finish, unless a service says otherwise."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -57,9 +63,15 @@ def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_
     )
 
 
-def make_transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:
-    """A producer for exactly one input partition; opening it fences the process that held `transactional_id` before."""
-    return AIOKafkaProducer(
+def make_transactional_producer(
+    settings: KafkaSettings, transactional_id: str, membership: Membership | None = None
+) -> MemberProducer:
+    """A producer of transactions; opening it fences the process that held `transactional_id` before.
+
+    It commits offsets as the member of a group that `membership` says, and without one it commits none.
+    """
+    return MemberProducer(
+        membership,
         **connection(settings),
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.kafka_transaction_timeout_ms,
@@ -71,15 +83,20 @@ def make_transactional_producer(settings: KafkaSettings, transactional_id: str) 
     )
 
 
-def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int = 20) -> AIOKafkaConsumer:
+def make_group_consumer(
+    settings: KafkaSettings, group: str, *, gather_ms: int = 20, drain_seconds: float = DRAIN_SECONDS
+) -> MemberConsumer:
     """A consumer of `group` that commits nothing by itself: offsets travel in our transactions.
+
+    In a rebalance the group waits for a member that finishes its work for `drain_seconds`, and 5 s longer. Without that
+    it would wait for the session timeout alone, and then refuse the member's last commits.
 
     A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
     there is plenty already. That is how late a lone record is at most.
     """
     patch_offset_fetch()
     patch_decoding()
-    return AIOKafkaConsumer(
+    return MemberConsumer(
         **connection(settings),
         group_id=group,
         enable_auto_commit=False,
@@ -89,6 +106,9 @@ def make_group_consumer(settings: KafkaSettings, group: str, *, gather_ms: int =
         # sticky assignor keeps class-level state and has stopped production groups.)
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=settings.kafka_session_timeout_ms,
+        rebalance_timeout_ms=max(
+            settings.kafka_session_timeout_ms, int(1_000 * (drain_seconds + _AFTER_DRAIN_SECONDS))
+        ),
         heartbeat_interval_ms=min(3_000, settings.kafka_session_timeout_ms // 3),
         max_poll_interval_ms=300_000,
         fetch_min_bytes=_FETCH_BYTES,

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import uuid
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
@@ -18,6 +20,7 @@ from common.kafka.consume.partition_session import Halted
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.membership import Membership
 
 SLOTS = [TopicPartition("fake", 0), TopicPartition("fake", 1)]
 
@@ -45,8 +48,14 @@ class FakeConsumer:
     def assignment(self):
         return set()
 
-    async def committed(self, _tp):
-        return 0
+    def membership(self):
+        return Membership("fake-halts", 1, "member")
+
+    async def confirm(self, _membership):
+        pass
+
+    async def offsets(self, tps, *, stable):  # noqa: ARG002  # as the consumer has it
+        return {tp: OffsetAndMetadata(0, "") for tp in tps}
 
     async def getmany(self, *_tps, **_limits):
         return {}
@@ -66,13 +75,23 @@ class FakeProducer:
 
     stop = start
 
+    async def end(self, _ids):
+        pass
+
+    @asynccontextmanager
+    async def transaction(self):
+        yield
+
+    async def send_offsets_to_transaction(self, _offsets, _group):
+        pass
+
 
 def fake_group(worker, made, **options):
     return PartitionGroup(
         group="fake-halts",
         topics=("fake",),
         make_consumer=lambda _: FakeConsumer(made),
-        make_producer=lambda _: FakeProducer(),
+        make_producer=lambda *_: FakeProducer(),
         worker=worker,
         **options,
     )

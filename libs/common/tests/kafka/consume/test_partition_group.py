@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from common.kafka.consume import partition_group
 from common.kafka.consume.partition_group import PartitionGroup
+from common.kafka.wire.membership import Membership
 
 PARTITION = TopicPartition("fake", 0)
 
@@ -16,8 +19,14 @@ PARTITION = TopicPartition("fake", 0)
 class Consumer:
     """Has no records, and has committed nothing."""
 
-    async def committed(self, _tp):
-        return 7
+    def membership(self):
+        return Membership("fake", 1, "member")
+
+    async def confirm(self, _membership):
+        pass
+
+    async def offsets(self, _tps, *, stable):  # noqa: ARG002  # as the consumer has it
+        return {PARTITION: OffsetAndMetadata(7, "")}
 
     async def getmany(self, *_tps, **_limits):
         return {}
@@ -37,6 +46,16 @@ class Producer:
 
     stop = start
 
+    async def end(self, _ids):
+        pass
+
+    @asynccontextmanager
+    async def transaction(self):
+        yield
+
+    async def send_offsets_to_transaction(self, _offsets, _group):
+        pass
+
 
 @pytest.fixture
 def clock(monkeypatch):
@@ -47,7 +66,7 @@ def clock(monkeypatch):
 
 async def group_of(worker):
     group = PartitionGroup(
-        group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda _: Producer(), worker=worker
+        group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda *_: Producer(), worker=worker
     )
     group._consumer = Consumer()
     group._note_progress()

@@ -14,6 +14,7 @@ from common.contracts import topics
 from common.errors import Unavailable
 from common.kafka.admin import ensure_topics
 from common.kafka.clients import make_producer, make_reader, make_transactional_producer
+from common.kafka.consume.committer import Committer
 from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.produce.batches import batches_of, by_partition, write_all
 from common.kafka.produce.publisher import Publisher
@@ -115,8 +116,18 @@ async def producer(settings):
         yield producer
 
 
-def session_of(producer):
-    return PartitionSession("slot", frozenset(), "group", None, producer)
+@asynccontextmanager
+async def session_of(producer):
+    committer = Committer(producer, "any", "group", longest_gap=0.0, on_failure=lambda: None)
+    try:
+        yield PartitionSession("slot", frozenset(), "group", None, committer)
+    finally:
+        await committer.close(5.0)
+
+
+async def commit(producer, records):
+    async with session_of(producer) as session:
+        await session.commit(records, {})
 
 
 async def read_all(settings, topic):
@@ -190,13 +201,13 @@ async def test_all_topics_places_and_batches_are_one_transaction(settings, pair,
 async def test_transactions_of_a_session_follow_one_another_in_order(settings, pair, producer):
     records = mixture(pair)
     for start in range(0, len(records), 40):
-        await session_of(producer).commit(records[start : start + 40], {})
+        await commit(producer, records[start : start + 40])
     await assert_written(settings, pair, records)
 
 
 @pytest.mark.integration
 async def test_nothing_is_no_transaction(settings, pair, producer):
-    await session_of(producer).commit([], {})
+    await commit(producer, [])
     await write_all(producer, [])
 
 
@@ -214,10 +225,10 @@ async def test_of_a_transaction_that_fails_nobody_sees_anything(settings, pair, 
     (bad, error), records, name = refused(pair)[way], mixture(pair, 30), f"write-{uuid.uuid4().hex}"
     async with transactional(settings, name) as producer:
         with pytest.raises(error):
-            await session_of(producer).commit([*records, bad, *records], {})
+            await commit(producer, [*records, bad, *records])
     assert [await values_in(settings, topic) for topic in pair] == [{n: [] for n in range(PARTITIONS)}] * 2
     async with transactional(settings, name) as successor:
-        await session_of(successor).commit(records, {})  # and the next one has nothing of it
+        await commit(successor, records)  # and the next one has nothing of it
     await assert_written(settings, pair, records)
 
 
@@ -228,7 +239,7 @@ async def test_a_topic_that_does_not_exist_fails_the_transaction_before_anything
     await producer.start()
     try:
         with pytest.raises(UnknownTopicOrPartitionError):
-            await session_of(producer).commit([Outgoing(pair[0], "k", b"v"), Outgoing("nowhere", "k", b"v")], {})
+            await commit(producer, [Outgoing(pair[0], "k", b"v"), Outgoing("nowhere", "k", b"v")])
     finally:
         await producer.stop()
     assert await values_in(settings, pair[0]) == {n: [] for n in range(PARTITIONS)}
@@ -239,9 +250,9 @@ async def test_whoever_was_fenced_writes_nothing(settings, pair):
     name = f"write-{uuid.uuid4().hex}"
     async with transactional(settings, name) as old, transactional(settings, name) as new:
         with pytest.raises(ProducerFenced):
-            await session_of(old).commit(mixture(pair, 30), {})
+            await commit(old, mixture(pair, 30))
         records = mixture(pair, 12)
-        await session_of(new).commit(records, {})
+        await commit(new, records)
     await assert_written(settings, pair, records)
 
 

@@ -9,8 +9,6 @@ from common.kafka.consume.partition_session import PartitionSession
 from common.kafka.records import Outgoing
 from sender.worker.offsets import OffsetTracker
 
-_GATHER_SECONDS: Final = 0.01
-_INTERVAL_SECONDS: Final = 0.15
 _MAX_ENTRIES: Final = 500
 
 
@@ -35,8 +33,8 @@ class CommitEntry:
 class Commits:
     """The transactions of one session.
 
-    A transaction costs the same for one record as for hundreds, so under load there is one in 150 ms. An entry that
-    comes after a silence waits 10 ms for others.
+    An entry that comes after a silence is written at once. Under load entries wait for the end of the transaction
+    before, and that waits for the other sessions of this process (`common.kafka.consume.committer`).
 
     `on_unparked` and `on_released` are called with the parked and the scheduled sends whose entries are committed.
 
@@ -44,6 +42,7 @@ class Commits:
     - Entries are written in the order in which they were given.
     - An offset is committed only in the transaction with its record's entry, or after it.
     - Nothing is committed after a failed transaction, because its offsets would go with the next one.
+    - Nothing is committed after `abandon`, except what is in a transaction already.
     """
 
     def __init__(self, session: PartitionSession, on_unparked: OnCommitted, on_released: OnCommitted) -> None:
@@ -54,6 +53,7 @@ class Commits:
         self._entries: list[CommitEntry] = []
         self._changed = asyncio.Event()
         self._closed = False
+        self._abandoned = False
         self._proof = False
 
     def track(self, partition: Any, offset: int) -> None:
@@ -62,30 +62,30 @@ class Commits:
 
     def write(self, entry: CommitEntry) -> None:
         """Have an entry written soon, with others."""
-        self._entries.append(entry)
-        self._changed.set()
+        if not self._abandoned:
+            self._entries.append(entry)
+            self._changed.set()
 
     def prove_ownership(self) -> None:
         """Write the next transaction even if it is empty: it fails if another process owns the partition."""
         self._proof = True
         self._changed.set()
 
-    def close(self, *, discard: bool) -> None:
-        """Let `run` end: after the entries that were given, or (`discard`) without them."""
-        if discard:
-            self._entries.clear()
+    def abandon(self) -> None:
+        """The session has failed: write nothing more, also of what is still to come."""
+        self._abandoned = True
+        self._entries.clear()
+
+    def close(self) -> None:
+        """Let `run` end after the entries that were given."""
         self._closed = True
         self._changed.set()
 
     async def run(self) -> None:
         """Write until closed. Raises `KafkaError`; then this session is over."""
-        clock, began = asyncio.get_running_loop().time, float("-inf")
         while not (self._closed and not self._entries):
             await self._changed.wait()
             self._changed.clear()
-            if not self._closed and len(self._entries) < _MAX_ENTRIES:
-                await asyncio.sleep(max(_GATHER_SECONDS, began + _INTERVAL_SECONDS - clock()))
-            began = clock()
             await self._transaction()
             if self._entries:  # given meanwhile: the next transaction takes them
                 self._changed.set()

@@ -58,9 +58,11 @@ class Session:
         try:
             ends: list[asyncio.Future[Any]] = [stopping, self._tasks.failed]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self._abandon_after_failure()
             await cancel([reading])
             await self._dispatcher.finish_steps()
-            self._commits.close(discard=self._tasks.failed.done())
+            self._abandon_after_failure()
+            self._commits.close()
             await asyncio.wait([committing])
         finally:
             for send in self.state.in_doubt:
@@ -68,6 +70,10 @@ class Session:
             await cancel([stopping, reading, committing, *self.state.steps])
             await self._tasks.dismiss()
         self._tasks.raise_failure()
+
+    def _abandon_after_failure(self) -> None:
+        if self._tasks.failed.done():
+            self._commits.abandon()
 
     async def _read(self) -> None:
         # Learn which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.

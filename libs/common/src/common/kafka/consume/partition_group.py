@@ -1,8 +1,8 @@
 """Exclusive work on input partitions: read, act, then write results and offsets in one transaction.
 
-FastStream has no transactions, and one Kafka `commit()` speaks for every partition at once, so this is built on
-aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a consumer group and runs one `PartitionSession` at a
-time per *slot* of assigned partitions (`partition_slot` says how).
+FastStream has no transactions, so this is built on aiokafka itself (docs/decisions/0001). A `PartitionGroup` joins a
+consumer group and runs one `PartitionSession` at a time per *slot* of assigned partitions (`partition_slot` says how).
+All sessions of an assignment commit by one transactional producer (`assignment`, `committer`).
 
 `Halted` is for a failure that is not one partition's: the member leaves the group, so that a healthy one gets its
 partitions. After a pause it joins again as a probe; a probe that halts doubles the pause.
@@ -13,16 +13,21 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
+from common.kafka.clients import DRAIN_SECONDS
+from common.kafka.consume.assignment import CLOSE_SECONDS, Assignment, AssignmentParts
+from common.kafka.consume.committer import STEP_SECONDS
 from common.kafka.consume.partition_session import PartitionSession, Worker
-from common.kafka.consume.partition_slot import CLOSE_SECONDS, PAUSES, Slot, SlotParts
+from common.kafka.consume.partition_slot import PAUSES, Slot, SlotParts
 from common.kafka.errors import note_failure
 from common.kafka.metrics import GroupReadings
+from common.kafka.wire.group_member import MemberConsumer
+from common.kafka.wire.membership import Membership
 from common.tasks import cancel
 from common.telemetry.outages import KAFKA
 
@@ -35,9 +40,10 @@ HALT_CAP_SECONDS: Final = 300.0
 class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """A consumer group member that runs `worker` once per slot of the partitions it is given.
 
-    `slot_of` names the slot of a partition: partitions with one name share a producer and a session. It must be the
-    same in every process of the group, because the name is part of the transactional id that fences.
+    `slot_of` names the slot of a partition: partitions with one name share a session. `former_slot_of` is the name that
+    the release before used in its transactional ids, `{group}-{slot}`: such a predecessor is ended, too.
     `drain_seconds` is how long a worker may take to finish after a revocation, before it is cancelled.
+    `longest_gap_seconds` is how long a commit waits for commits of other sessions at most, under load.
     After a halt the member is away for `halt_seconds`, doubled at each halt up to `halt_cap_seconds`; then it calls
     `on_probe` and joins again. Work for `halt_cap_seconds` without a halt makes the next pause the first again.
     """
@@ -47,12 +53,14 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         *,
         group: str,
         topics: Iterable[str],
-        make_consumer: Callable[[str], AIOKafkaConsumer],
-        make_producer: Callable[[str], AIOKafkaProducer],
+        make_consumer: Callable[[str], MemberConsumer],
+        make_producer: Callable[[str, Membership], Any],
         worker: Worker,
         slot_of: Callable[[TopicPartition], str] = lambda tp: f"{tp.topic}-{tp.partition}",
-        drain_seconds: float = 10.0,
-        fenced_pause_seconds: float = 10.0,
+        former_slot_of: Callable[[TopicPartition], str] = lambda tp: f"{tp.topic}-{tp.partition}",
+        longest_gap_seconds: float = STEP_SECONDS,
+        drain_seconds: float = DRAIN_SECONDS,
+        fenced_pause_seconds: float = 0.3,
         halt_seconds: float = HALT_SECONDS,
         halt_cap_seconds: float = HALT_CAP_SECONDS,
         on_probe: Callable[[], None] = lambda: None,
@@ -66,12 +74,18 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         self._on_probe = on_probe
         self._halt = asyncio.Event()  # a worker has raised `Halted` since the member joined
         self._halted = False  # from then until every slot of the probe works
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumer: MemberConsumer | None = None
+        self._assignment: Assignment | None = None
+        self._assignment_parts = AssignmentParts(
+            group,
+            make_producer,
+            former_ids=lambda tps: {f"{group}-{former_slot_of(tp)}" for tp in tps},
+            longest_gap=longest_gap_seconds,
+        )
         self._sessions: dict[str, PartitionSession] = {}
         self._slots: dict[str, Slot] = {}
         self._parts = SlotParts(
             group=group,
-            make_producer=make_producer,
             worker=worker,
             fenced_pause=fenced_pause_seconds,
             sessions=self._sessions,
@@ -160,20 +174,31 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         await self._close_slots()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Start a session per slot; fetching waits until its producer is open."""
+        """Start a session per slot; fetching waits until the producer is open."""
         if self._leaving:
             return  # a rebalance that ends while we leave: nothing would end what was begun now
-        slots: dict[str, set[TopicPartition]] = {}
-        for tp in assigned:
-            slots.setdefault(self._slot_of(tp), set()).add(tp)
-        if assigned and self._consumer is not None:
-            self._consumer.pause(*assigned)
-        self._slots = {name: Slot(name, frozenset(tps), self._consumer, self._parts) for name, tps in slots.items()}
-        for slot in self._slots.values():
-            slot.start()
+        if assigned:
+            self._begin(self._consumer, assigned)
         self._assigned = True
         self._note_working()
         log.info("partitions assigned", extra={"group": self._group, "partitions": len(assigned)})
+
+    def _begin(self, consumer: Any, assigned: Collection[TopicPartition]) -> None:
+        consumer.pause(*assigned)
+        assignment = Assignment(consumer, assigned, self._assignment_parts, self._renew)
+        slots: dict[str, set[TopicPartition]] = {}
+        for tp in assigned:
+            slots.setdefault(self._slot_of(tp), set()).add(tp)
+        self._assignment = assignment
+        self._slots = {
+            name: Slot(name, frozenset(tps), consumer, assignment, self._parts) for name, tps in slots.items()
+        }
+        for slot in self._slots.values():
+            slot.start()
+
+    def _renew(self) -> None:
+        for slot in self._slots.values():
+            slot.renew()
 
     _assigned = False
     _leaving = False
@@ -245,12 +270,13 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
                 self._ending.add(slot.task)
                 slot.task.add_done_callback(self._ending.discard)
         # A revocation while we leave waits for the same workers: their successors must begin behind them.
-        if not self._ending:
-            return
-        _, late = await asyncio.wait(self._ending, timeout=self._drain_seconds)
-        for task in late:
-            log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
-        await cancel(late)
+        if self._ending:
+            _, late = await asyncio.wait(self._ending, timeout=self._drain_seconds)
+            for task in late:
+                log.warning("a worker did not finish in time and is cancelled", extra={"worker": task.get_name()})
+            await cancel(late)
+        if self._assignment is not None:
+            await self._assignment.close()
 
     def _halting(self) -> None:
         self._halted = True

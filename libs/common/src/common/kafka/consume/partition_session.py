@@ -5,12 +5,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from common.kafka.consume.committer import Committer
 from common.kafka.metrics import note_read, note_written
-from common.kafka.produce.batches import write_all
 from common.kafka.records import Outgoing
-from common.telemetry.metrics import TRANSACTION_SECONDS
 
 Records = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 Worker = Callable[["PartitionSession"], Awaitable[None]]
@@ -22,7 +21,7 @@ class Halted(Exception):
 
 @dataclass(eq=False)
 class PartitionSession:
-    """The right to one slot's partitions, from assignment to revocation.
+    """The right to one slot's partitions, from assignment to revocation, or to a failed transaction of this process.
 
     `stopping` is set when the worker should finish what it has begun and return; `fetch` then returns nothing.
     A worker that waits for something else calls `tried` after each attempt: it waits, and does not hang.
@@ -33,7 +32,7 @@ class PartitionSession:
     partitions: frozenset[TopicPartition]
     group: str
     consumer: AIOKafkaConsumer
-    producer: AIOKafkaProducer
+    committer: Committer
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     on_progress: Callable[[], None] = lambda: None
     tried: Callable[[], None] = lambda: None
@@ -68,16 +67,15 @@ class PartitionSession:
     async def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, int]) -> None:
         """Write `outgoing` and commit `offsets` (the next to read) in one transaction: all of it or nothing.
 
+        What other sessions of this process commit at the same time is in the same transaction. A commit after a silence
+        waits for nobody; under load it waits for others, as long as `PartitionGroup` allows.
+
         Raises `KafkaError`; the caller lets it pass, and the session starts again from what is committed.
         """
         if not outgoing and not offsets:
             return
         began = time.time_ns()
-        with TRANSACTION_SECONDS.labels(self.group).time():
-            async with self.producer.transaction():
-                await write_all(self.producer, outgoing)
-                if offsets:
-                    await self.producer.send_offsets_to_transaction(dict(offsets), self.group)
+        await self.committer.commit(outgoing, offsets)
         self.committed.update(offsets)
         note_written(outgoing, began)
         self.on_progress()

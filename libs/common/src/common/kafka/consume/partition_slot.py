@@ -2,13 +2,14 @@
 
 A session
 
-1. opens the slot's transactional producer, which fences a predecessor that was paused or cut off and finishes its
-   open transaction;
-2. only then reads the committed offsets, and seeks there: what the predecessor committed last is counted;
+1. gets the assignment's producer, which has fenced the predecessors and finished their open transactions
+   (`assignment`);
+2. only then seeks to the committed offsets: what a predecessor committed last is counted;
 3. hands itself to the worker, which fetches and commits until the partitions are revoked.
 
 When a worker raises, its session is closed and the next one opened from the committed offsets, after a pause. So a
-worker may raise at any point; it only has to make its own effects repeatable.
+worker may raise at any point; it only has to make its own effects repeatable. When a transaction fails, all sessions of
+the assignment end like this, because they share its producer.
 """
 
 import asyncio
@@ -18,11 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
+from common.kafka.consume.assignment import Assignment
+from common.kafka.consume.committer import StaleSession
 from common.kafka.consume.partition_session import Halted, PartitionSession, Worker
 from common.kafka.errors import is_away
+from common.kafka.wire.broker_errors import FENCED
 from common.telemetry.metrics import SESSION_FAILURES
 from common.telemetry.outages import KAFKA
 
@@ -30,8 +34,6 @@ log = logging.getLogger(__name__)
 
 PAUSES: Final = (0.1, 0.3, 1.0, 3.0)
 """Seconds between attempts, the last for all that follow."""
-
-CLOSE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,6 @@ class SlotParts:
     """
 
     group: str
-    make_producer: Callable[[str], AIOKafkaProducer]
     worker: Worker
     fenced_pause: float
     sessions: dict[str, PartitionSession]
@@ -60,6 +61,7 @@ class Slot:
     name: str
     partitions: frozenset[TopicPartition]
     consumer: AIOKafkaConsumer
+    assignment: Assignment
     parts: SlotParts
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     task: "asyncio.Task[None] | None" = None
@@ -74,6 +76,11 @@ class Slot:
         """Ask the worker to finish; the task ends when it has."""
         self.stopping.set()
         if self._session is not None:
+            self._session.stop()
+
+    def renew(self) -> None:
+        """If the session's producer has failed, ask the worker to finish. The next session gets another producer."""
+        if self._session is not None and not self._session.committer.usable:
             self._session.stop()
 
     async def _run(self) -> None:
@@ -91,12 +98,14 @@ class Slot:
                 self.parts.on_halt()
                 await self.stopping.wait()
                 return
-            except ProducerFenced:
-                # Another process opened this slot, or our transaction took too long. If we lost the partition, the
-                # heartbeats of the next seconds say so and we are revoked; opening at once would fence the new owner.
+            except StaleSession:
+                pause = PAUSES[0]  # the failure is told by the session that had it
+            except FENCED:
+                # Another process has our partitions, or our transaction took too long. In the first case we are told
+                # by the next heartbeat, and revoked.
                 self._failed("fenced")
                 log.warning("fenced", extra={"slot": self.name})
-                pause = self.parts.fenced_pause
+                pause = max(pause, self.parts.fenced_pause)
             except Exception as error:
                 self._failed("error")
                 said = "a session failed; it starts again from the committed offsets"
@@ -111,39 +120,31 @@ class Slot:
 
     async def _work(self) -> None:
         parts, consumer = self.parts, self.consumer
-        producer = parts.make_producer(f"{parts.group}-{self.name}")
         try:
-            await producer.start()
-            self.committed = {tp: await self._seek_to_committed(consumer, tp) for tp in self.partitions}
+            committer, self.committed = await self.assignment.begin(self.partitions)
+            for tp, offset in self.committed.items():
+                consumer.seek(tp, offset)
             session = PartitionSession(
                 self.name,
                 self.partitions,
                 parts.group,
                 consumer,
-                producer,
-                self.stopping,
-                parts.on_progress,
-                parts.on_life,
-                self.committed,
+                committer,
+                on_progress=parts.on_progress,
+                tried=parts.on_life,
+                committed=self.committed,
             )
+            if self.stopping.is_set():
+                return
             self._session = parts.sessions[self.name] = session
             parts.on_open()
             consumer.resume(*self.partitions)
             await parts.worker(session)
         finally:
+            self._session = None
             parts.sessions.pop(self.name, None)
             with suppress(Exception):  # partitions that are no longer ours cannot be paused, and need not be
                 consumer.pause(*self.partitions)
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await producer.stop()
-
-    async def _seek_to_committed(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
-        committed: int | None = await consumer.committed(tp)
-        if committed is None:
-            committed = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, committed)
-        return committed
 
     def _failed(self, reason: str) -> None:
         SESSION_FAILURES.labels(self.parts.group, reason).inc()
