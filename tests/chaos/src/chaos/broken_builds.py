@@ -54,6 +54,75 @@ def commit_first() -> None:
     PartitionSession.fetch = committed  # type: ignore[assignment, method-assign]
 
 
+def generation_at_commit() -> None:
+    """A commit has the generation that the driver knows by then, not the one of its assignment (P2).
+
+    Predecessors are not ended by their names, because that is the second fence and suffices alone.
+    """
+    from common.kafka.consume.partition_session import PartitionSession
+    from common.kafka.wire.group_member import MemberConsumer
+
+    class Now:
+        def __init__(self, consumer: Any) -> None:
+            self._consumer = consumer
+
+        def __getattr__(self, name: str) -> Any:
+            coordinator = self._consumer._coordinator 
+            return coordinator.group_id if name == "group" else getattr(coordinator, name)
+
+    async def accepted(_: Any, __: Any) -> None:
+        """Whoever asks is a member."""
+
+    commit = PartitionSession.commit
+
+    async def late(session: Any, *args: Any) -> None:
+        await _slowly()
+        await commit(session, *args)
+
+    MemberConsumer.membership = Now  # type: ignore[assignment, method-assign]
+    MemberConsumer.confirm = accepted  # type: ignore[assignment, method-assign]
+    PartitionSession.commit = late  # type: ignore[assignment, method-assign]
+    _end_nobody()
+
+
+def unstable_reads() -> None:
+    """A new owner begins at an offset that an open transaction may still change (P2).
+
+    Predecessors are not ended by their names, because that closes their transactions before offsets are read.
+    """
+    from aiokafka import AIOKafkaProducer
+
+    from common.kafka.wire.offset_requests import OffsetFetch
+
+    init, commit = OffsetFetch.__init__, AIOKafkaProducer.commit_transaction
+
+    def unstable(request: Any, *args: Any, stable: bool) -> None:
+        init(request, *args, stable=stable and False)
+
+    async def late(producer: Any) -> None:
+        await _slowly()
+        await commit(producer)
+
+    OffsetFetch.__init__ = unstable  # type: ignore[assignment, method-assign]
+    AIOKafkaProducer.commit_transaction = late
+    _end_nobody()
+
+
+def _end_nobody() -> None:
+    from common.kafka.wire.group_member import MemberProducer
+
+    async def end(_: Any, __: Any) -> None:
+        """Leave predecessors as they are."""
+
+    MemberProducer.end = end  # type: ignore[assignment, method-assign]
+
+
+async def _slowly() -> None:
+    """A second in small steps, so that a stopped process has some of it left when it goes on."""
+    for _ in range(10):
+        await asyncio.sleep(_SLOW_SECONDS / 2)
+
+
 def origin_off() -> None:
     """An event is published for every record of a message, not only for the first one (P2)."""
     from conversation.batch import core
@@ -98,6 +167,8 @@ BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
             "sender", journal_off, frozenset({"kill:sender", "kill:ai_responder", "storm:lose_answer"})
         ),
         "commit_first": Build("conversation", commit_first, frozenset({"kill:conversation"})),
+        "generation_at_commit": Build("conversation", generation_at_commit, frozenset({"pause:conversation"})),
+        "unstable_reads": Build("conversation", unstable_reads, frozenset({"pause:conversation"})),
         "origin_off": Build("conversation", origin_off, frozenset({"storm:duplicate"})),
         "uncommitted": Build("ai_responder", uncommitted, None, breach=False),
     }

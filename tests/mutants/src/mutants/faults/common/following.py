@@ -196,7 +196,7 @@ FAULTS: Final = (
     Fault(
         "common/coordinator-error-is-no-offset",
         f"{_KAFKA}/wire/aiokafka_patch.py",
-        "            raise error\n",
+        "        self._raise(answer.error_code)\n",
         "",
         (f"{_TESTS}/kafka/wire/test_aiokafka_patch.py",),
         "after a broker's restart a group begins at the start of its topics",

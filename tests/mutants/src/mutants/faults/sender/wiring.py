@@ -53,8 +53,8 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-drain-too-short",
         _SERVICE,
-        "            drain_seconds=settings.graph_total_seconds + 5.0,\n",
-        "",
+        "drain_seconds = settings.graph_total_seconds + 5.0",
+        "drain_seconds = 10.0",
         (_TESTS_OF_WIRING,),
         "calls under way are cut off, and in doubt, with each revocation",
     ),
