@@ -67,7 +67,7 @@ def generation_at_commit() -> None:
             self._consumer = consumer
 
         def __getattr__(self, name: str) -> Any:
-            coordinator = self._consumer._coordinator 
+            coordinator = self._consumer._coordinator
             return coordinator.group_id if name == "group" else getattr(coordinator, name)
 
     async def accepted(_: Any, __: Any) -> None:

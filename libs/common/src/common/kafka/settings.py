@@ -44,10 +44,13 @@ class KafkaSettings(BaseSettings):
     ] = None
     kafka_session_timeout_ms: Annotated[
         int, Field(ge=6_000, description="a consumer silent for this long loses its partitions")
-    ] = 10_000
+    ] = 6_000
     kafka_transaction_timeout_ms: Annotated[
         int,
-        Field(ge=5_000, description="an owner that died holds back read_committed readers for at most this long"),
+        Field(
+            ge=5_000,
+            description="brokers abort a dead owner's transaction after this time if no new owner does",
+        ),
     ] = 15_000
 
     @field_validator("kafka_bootstrap_servers")

@@ -24,6 +24,7 @@ STEP_SECONDS: Final = 0.033
 waits 20 ms to ask again."""
 
 _PLENTY: Final = 200  # records: more of them would not make each noticeably cheaper
+_ABORT_SECONDS: Final = 1.0
 _MOST: Final = 5_000  # records of one transaction; the rest is for the next
 
 
@@ -106,8 +107,9 @@ class Committer:
         self._closed = True
         self._changed.set()
         await asyncio.wait([self._task], timeout=seconds)
-        self._task.cancel()
-        await asyncio.wait([self._task], timeout=seconds)
+        for _ in range(2):  # the first ends the transaction by an abort, the second ends an abort without an answer
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_ABORT_SECONDS)
         self._fail(self._waiting, StaleSession())
 
     async def _run(self) -> None:
