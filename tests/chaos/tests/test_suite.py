@@ -1,12 +1,16 @@
 """The fault suite's own rules: a plan keeps its promises, a verdict finds each breach, a broken build is found."""
 
+import asyncio
+import sys
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos import rolling
 from chaos.__main__ import arguments, options_of
 from chaos.broken_builds import BUILDS, command
 from chaos.evidence.lateness import lateness, summary
@@ -14,6 +18,7 @@ from chaos.evidence.verdict import Asked, Direct, DirectReceived, Event, Facts, 
 from chaos.evidence.witness import halts_in, secrets_in
 from chaos.plan import OUTAGES, STORMS, WINDOW_SECONDS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line
+from testbed.plan import names_of
 
 PROFILE = Profile({"ingress": 2, "conversation": 2, "sender": 2})
 
@@ -209,3 +214,25 @@ def test_the_command_line_has_the_builds_and_kinds():
     assert {build.service for build in BUILDS.values() if build.breach} == {"sender", "conversation"}
     assert options_of(arguments(["--build", "origin_off"])).kinds == {"storm:duplicate"}
     assert command("lanes_off")["sender"][-2:] == ["lanes_off", "sender"]
+
+
+def test_a_rolling_update_may_begin_with_another_release_and_ends_with_this_one(monkeypatch, tmp_path):
+    given = ["--rolling", "--before", str(tmp_path)]
+    assert options_of(arguments(given)).before == tmp_path
+    old = {service: [str(tmp_path / ".venv/bin/python"), "-m", service] for service in rolling.SPARES}
+    assert rolling.commands_of(tmp_path) == old
+    spawned = []
+    system = SimpleNamespace(
+        names=lambda service: names_of(service, rolling.SPARES),
+        spawn=lambda name, made: spawned.append((name, made)),
+        wait_ready=lambda *_: None,
+        terminate=lambda *_: 0,
+    )
+    monkeypatch.setattr(rolling, "_SETTLE_SECONDS", 0.0)
+    asyncio.run(rolling.replace_all(system, lambda _: None))
+    assert [name for name, _ in spawned] == [
+        name
+        for service in rolling.SPARES
+        for name in (rolling.spare_of(service), *names_of(service, rolling.SPARES)[:-1])
+    ]
+    assert all(made == [sys.executable, "-m", name.split("-")[0]] for name, made in spawned)

@@ -56,6 +56,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="share of calls to Meta that fail with code 131000",
     )
     number("--rolling", action="store_true", help="no faults: replace every process, one after another, under traffic")
+    number(
+        "--before",
+        type=Path,
+        metavar="TREE",
+        help="with --rolling: the release that is replaced, a source tree in which `make setup` was run (default: this one)",
+    )
     number("--no-attacker", action="store_true", help="leave out the attacking tenant (--build leaves it out too)")
     number("--build", choices=sorted(BUILDS), help="run a broken build; the run has to fail (except with uncommitted)")
     number("--json", type=Path, help="also write the report as JSON to this file")
@@ -80,6 +86,7 @@ def options_of(given: argparse.Namespace) -> Options:
         lose_answers=given.lose_answers,
         fail_calls=given.fail_calls,
         rolling=given.rolling,
+        before=given.before,
         attacker=not given.no_attacker and build is None,
     )
 

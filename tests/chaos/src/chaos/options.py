@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from chaos.plan import WINDOW_SECONDS
@@ -44,6 +45,7 @@ class Options:
     lose_answers: float = 0.0
     fail_calls: float = 0.0
     rolling: bool = False
+    before: Path | None = None
     attacker: bool = True
 
     @property

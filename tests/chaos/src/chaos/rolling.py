@@ -6,9 +6,11 @@ are restarted, one after the other.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from chaos.evidence.verdict import Facts
@@ -62,6 +64,11 @@ class Rolled:
     during: Answered | None = None
 
 
+def commands_of(release: Path) -> dict[str, list[str]]:
+    """The commands of the release that is replaced: a source tree in which `make setup` was run."""
+    return {service: [str(release / ".venv/bin/python"), "-m", service] for service in SPARES}
+
+
 def spare_of(service: str) -> str:
     """The replica that runs only during an update."""
     return f"{service}-{SPARES[service]}"
@@ -79,11 +86,12 @@ def order_of(names: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
 
 
 async def replace_all(system: System, say: Callable[[str], None]) -> list[Replaced]:
-    """Replace every process of our services."""
+    """Replace every process of our services by one of this tree."""
     replaced = []
     for new, old in order_of({service: system.names(service) for service in SPARES}):
         began = time.monotonic()
-        await asyncio.to_thread(system.spawn, new)
+        service = next(service for service in SPARES if new in system.names(service))
+        await asyncio.to_thread(system.spawn, new, [sys.executable, "-m", service])
         await asyncio.to_thread(system.wait_ready, new, _READY_SECONDS)
         ready = time.monotonic()
         await asyncio.sleep(_SETTLE_SECONDS)

@@ -80,7 +80,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
                 emulator_options=EMULATOR_OPTIONS,
                 replicas=rolling.SPARES if options.rolling else REPLICAS,
                 idle=[rolling.spare_of(service) for service in rolling.SPARES] if options.rolling else (),
-                commands=broken_builds.command(options.build) if options.build else {},
+                commands=_commands(options),
                 gateway_seconds=5.0,
                 tenants=TENANTS,
             ),
@@ -96,6 +96,12 @@ async def run(options: Options, say: Callable[[str], None]) -> Outcome:
             outcome.seconds["start"] = started - began
             system.keep_logs = not outcome.ok
             return outcome
+
+
+def _commands(options: Options) -> dict[str, list[str]]:
+    if options.build:
+        return broken_builds.command(options.build)
+    return rolling.commands_of(options.before) if options.rolling and options.before else {}
 
 
 class _Run:

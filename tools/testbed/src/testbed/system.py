@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -123,11 +123,11 @@ class System:
             if self._own_stack:
                 self.stack.stop()
 
-    def spawn(self, name: str) -> None:
-        """Start one process. Its log is appended to the same file."""
+    def spawn(self, name: str, command: Sequence[str] | None = None) -> None:
+        """Start one process, with the planned command if none is given. Its log is appended to the same file."""
         process = self._plan[name]
         node = self._nodes.setdefault(name, Node(name, self.folder, None))
-        node.spawn(process.command, {**os.environ, "PYTHONUNBUFFERED": "1", **process.environment})
+        node.spawn(command or process.command, {**os.environ, "PYTHONUNBUFFERED": "1", **process.environment})
 
     def names(self, service: str) -> list[str]:
         """The process names of a service's replicas."""
