@@ -100,6 +100,33 @@ async def test_a_later_offset_of_a_partition_counts():
         assert producer.transactions[0].offsets == {ONE: (6, "a-name")}
 
 
+@pytest.mark.parametrize("failing", ["records", "offsets"])
+async def test_a_transaction_ends_after_both_its_records_and_its_offsets(failing):
+    """Also when one of them has failed: what is still on its way must not come into the next transaction."""
+    async with rig() as (producer, committer):
+        slow, order = asyncio.Event(), []
+
+        async def part(name):
+            if name == failing:
+                order.append(f"{name} failed")
+                raise KafkaError(name)
+            await slow.wait()
+            order.append(name)
+            return {0}
+
+        producer.partitions_for = lambda _topic: part("records")
+        producer.send_offsets_to_transaction = lambda *_: part("offsets")
+        committing = asyncio.create_task(committer.commit(of(1), {ONE: 5}))
+        await turns()
+        assert producer.ends == []
+        slow.set()
+        with pytest.raises(KafkaError, match=failing):
+            await committing
+        other = {"records": "offsets", "offsets": "records"}[failing]
+        assert order == [f"{failing} failed", other]
+        assert producer.ends == ["abort"]
+
+
 async def test_records_alone_need_no_offsets():
     async with rig() as (producer, committer):
         await committer.commit(of(1), {})

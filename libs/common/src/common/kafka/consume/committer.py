@@ -161,14 +161,26 @@ class Committer:
         try:
             with TRANSACTION_SECONDS.labels(self._group).time():
                 async with self._producer.transaction():
-                    await write_all(self._producer, outgoing)
-                    if offsets:
-                        await self._producer.send_offsets_to_transaction(offsets, self._group)
+                    await self._write(outgoing, offsets)
         finally:
             self._idle.set()
         for commit in batch:
             if not commit.done.done():
                 commit.done.set_result(None)
+
+    async def _write(self, outgoing: Sequence[Outgoing], offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Both at the same time: the brokers need neither for the other, and a transaction ends after both."""
+        if not offsets:
+            await write_all(self._producer, outgoing)
+            return
+        outcomes = await asyncio.gather(
+            write_all(self._producer, outgoing),
+            self._producer.send_offsets_to_transaction(offsets, self._group),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def _give_up(self, batch: Sequence[_Commit], error: BaseException) -> None:
         self._failed = True

@@ -250,8 +250,8 @@ FAULTS: Final = (
     Fault(
         "common/committer-offsets-left-out",
         _COMMITTER,
-        "                    if offsets:\n",
-        "                    if offsets and not outgoing:\n",
+        "        if not offsets:\n",
+        "        if outgoing or not offsets:\n",
         _SESSION_TESTS,
         "a batch that publishes something is read again after each restart",
     ),
