@@ -70,8 +70,11 @@ def generation_at_commit() -> None:
             coordinator = self._consumer._coordinator
             return coordinator.group_id if name == "group" else getattr(coordinator, name)
 
+    def live(consumer: Any) -> Any:
+        return Now(consumer)
+
     async def accepted(_: Any, __: Any) -> None:
-        """Whoever asks is a member."""
+        """Any process counts as a member."""
 
     commit = PartitionSession.commit
 
@@ -79,7 +82,7 @@ def generation_at_commit() -> None:
         await _slowly()
         await commit(session, *args)
 
-    MemberConsumer.membership = Now  # type: ignore[assignment, method-assign]
+    MemberConsumer.membership = live  # type: ignore[assignment, method-assign]
     MemberConsumer.confirm = accepted  # type: ignore[assignment, method-assign]
     PartitionSession.commit = late  # type: ignore[assignment, method-assign]
     _end_nobody()
