@@ -4,7 +4,7 @@
 
 It prints `ready PARTITIONS` when it works. With `--trap` it prints `trapped` and hangs: at a record `before-offsets` when
 the record is written and its offset is not, at a record `before-end` when both are, and at a record `while-ending` when
-the end of the transaction has been sent. It runs with the releases before, too: the tests of a rolling upgrade use that.
+the end of the transaction has been sent. After three seconds it goes on.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
 
 SESSION_MS, TRANSACTION_MS = 6_000, 10_000
+STEPS = 30  # of 0.1 s, for which it hangs
 
 
 def say(text):
@@ -27,24 +28,33 @@ def say(text):
     sys.stdout.flush()
 
 
+def trap(name, *, begun=False):
+    """Make the next call of this method of producers wait, in steps: of those a stopped process has some left.
+
+    `begun`: its work has begun before.
+    """
+    method = getattr(AIOKafkaProducer, name)
+
+    async def waits(producer, *args):
+        setattr(AIOKafkaProducer, name, method)
+        calling = asyncio.ensure_future(method(producer, *args)) if begun else None
+        await asyncio.sleep(0.1)
+        say("trapped")
+        for _ in range(STEPS):
+            await asyncio.sleep(0.1)
+        return await (calling or method(producer, *args))
+
+    setattr(AIOKafkaProducer, name, waits)
+
+
 def trapped_at(values):
     """Make the next transaction hang where these values say."""
-
-    async def hang(*_):
-        say("trapped")
-        await asyncio.Event().wait()
-
-    async def ending(producer):
-        producer._txn_manager.committing_transaction()
-        await asyncio.sleep(0.2)
-        await hang()
-
     if b"before-offsets" in values:
-        AIOKafkaProducer.send_offsets_to_transaction = hang
+        trap("send_offsets_to_transaction")
     if b"before-end" in values:
-        AIOKafkaProducer.commit_transaction = hang
+        trap("commit_transaction")
     if b"while-ending" in values:
-        AIOKafkaProducer.commit_transaction = ending
+        trap("commit_transaction", begun=True)
 
 
 async def main():
