@@ -4,13 +4,13 @@ aiokafka's own defaults acknowledge on the leader alone, start reading at the en
 a broker that is away; each of them loses or delays messages.
 """
 
-import ssl
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from common.kafka.settings import KafkaSettings
+from common.kafka.tls import broker_context
 from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
 from common.kafka.wire.aiokafka_patch import patch_offset_fetch
 from common.kafka.wire.group_member import MemberConsumer, MemberProducer
@@ -42,7 +42,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "retry_backoff_ms": 50,
     }
     if settings.kafka_security_protocol in ("SSL", "SASL_SSL"):
-        arguments["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ca_file)
+        arguments["ssl_context"] = broker_context(settings.kafka_ca_file)
     if settings.kafka_security_protocol.startswith("SASL"):
         password = settings.kafka_sasl_password
         arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism

@@ -1,11 +1,12 @@
 """Where Kafka is and how to log in to it; every process that speaks Kafka includes these settings."""
 
 import re
-import ssl
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.kafka.tls import broker_context
 
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
@@ -72,7 +73,7 @@ class KafkaSettings(BaseSettings):
             raise ValueError(f"{protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
         if self.kafka_security_protocol in ("SSL", "SASL_SSL"):
             try:
-                ssl.create_default_context(cafile=self.kafka_ca_file)
+                broker_context(self.kafka_ca_file)
             except OSError as error:  # which an SSLError is, too
                 raise ValueError(f"KAFKA_CA_FILE cannot be read as certificates: {error}") from None
         return self
