@@ -102,7 +102,7 @@ WHOLE = {
         "many times as long",
     ),
     "deep": (b"[" * MEGABYTES_3, ""),
-    "deep and closed": (b'{"entry":' * 300_000 + b"1" + b"}" * 300_000, "recursion"),
+    "deep and closed": (b'{"entry":' * 300_000 + b"1" + b"}" * 300_000, "while deserializing an object"),
     "a huge number": (b"9" * MEGABYTES_3, ""),
     "a string": (b'"' + b"\\u2028" * 500_000 + b'"', ""),
     "no JSON": (b"\xff" * MAX_BODY_BYTES, ""),

@@ -18,12 +18,11 @@ from common.meta.lenient import BAD
 from common.meta.payloads import failure_key
 from ingress.parsing import shapes
 from ingress.parsing.contacts import recipient_of, sender_of
-from ingress.parsing.fragments import check_depth, is_json
+from ingress.parsing.fragments import SHALLOW_BYTES, check_depth, is_json
 from ingress.parsing.shapes import Number, read
 
 _MAX_REASON: Final = 300  # characters
 _MAX_BROKEN_BYTES: Final = 1024 * 1024  # of a fragment that is kept twice, so that its record fits into the topic
-_SHALLOW_BYTES: Final = 1_000  # too little for a depth that msgspec would refuse (1,000 calls)
 _NO_ARRIVAL: Final = webhooks.Arrival(body_id="", body_bytes=0, position=0, count=0)
 
 
@@ -150,7 +149,7 @@ def readable_fragment(raw: msgspec.Raw, place: Place) -> tuple[msgspec.Raw, str 
         if len(given) > _MAX_BROKEN_BYTES:
             raise
         raw, original = msgspec.Raw(readable(given)), base64.b64encode(given).decode()
-    if len(raw) > _SHALLOW_BYTES:
+    if len(raw) > SHALLOW_BYTES:
         check_depth(bytes(raw))
     return raw, original
 
