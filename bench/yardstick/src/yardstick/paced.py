@@ -100,7 +100,8 @@ async def at_paces(
     base, pace = await progress(), Pace(rig, make)
     async with pace.running():
         await asyncio.sleep(_WARM_SECONDS)
-        await _caught_up(progress, base, lambda: int(pace.number * _NEARLY))
+        pace.to(0.0)  # a slow side can catch up with what it has
+        await _caught_up(progress, base, lambda: pace.number)
         for name, rate in sorted(paces.items(), key=lambda item: item[1]):
             pace.to(rate)
             await asyncio.sleep(_SETTLE_SECONDS)
