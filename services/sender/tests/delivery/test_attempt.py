@@ -21,6 +21,7 @@ from common.security.digests import DigestKeys
 from sender.delivery.attempt import Delivery
 from sender.delivery.core import CLAIM_FRESH_SECONDS, Rules
 from sender.limits.circuit_breaker import CircuitBreaker, Signal
+from sender.limits.numbers import unpaced
 from sender.media.failures import NotReady, SourceUnavailable, Unusable, UploadRejected
 from sender.outcomes import Dead, Defer, InDoubt, Retry, Sent
 from sender.records.job import Position
@@ -154,7 +155,8 @@ class World:
     @contextmanager
     def calling(self):
         self.events.append("begin")
-        yield
+        self.reservation = unpaced()
+        yield self.reservation
         self.events.append("end")
 
     async def step(self, job=None, *, look=False, strikes=0, owner=ME, doubted=False):
@@ -177,6 +179,14 @@ class World:
 def a_job(headers=None, **fields):
     body = {"chatbotId": "b", "to": TO, "message": "hi", "messageId": "m1", **fields}
     return read_record(Position("whatsapp-cloud-send", 0, 1), json.dumps(body).encode(), headers or {}, retried=False)
+
+
+@pytest.mark.parametrize(("answer", "accepted"), [(TAKEN, True), (refusal(130429), False), (LOST, False)])
+async def test_the_rate_of_a_number_learns_whether_meta_accepted_the_message(answer, accepted):
+    world = World()
+    world.answers = [answer]
+    await world.step()
+    assert world.reservation.accepted is accepted
 
 
 async def test_a_send_is_claimed_before_the_call_and_recorded_after_it():

@@ -89,7 +89,7 @@ def test_a_tenant_at_its_pace_sleeps_while_others_go():
     assert tenants(names) == {"p": 2, "q": 2}
     for _ in range(2):
         pace.call_started()
-        pace.call_ended(0.01, 0.01)
+        pace.call_ended(0.01, 0.01, accepted=True)
     assert queue.next(1.0) is None
     due = queue.next_due()
     assert due is not None

@@ -1,10 +1,20 @@
 """The pace: never above the limit in any second, and not needlessly below it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, NumberRate, PairRate, Pairs
+from sender.limits.rates import (
+    ENOUGH_CALLS,
+    PAIR_BURST,
+    PAIR_SECONDS,
+    QUIET_SECONDS,
+    WINDOW_SECONDS,
+    NumberRate,
+    PairRate,
+    Pairs,
+    ShortestCall,
+)
 
 
 def run(pace, wishes):
@@ -17,7 +27,7 @@ def run(pace, wishes):
         if isinstance(pace, NumberRate):
             pace.reserve()
             pace.call_started()
-            pace.call_ended(now, now)
+            pace.call_ended(now, now, accepted=True)
         else:
             pace.sent(now)
         went.append(now)
@@ -33,32 +43,82 @@ def test_no_second_has_more_than_the_limit(wishes, limit):
     assert most_in_a_window(run(NumberRate(limit), wishes), 1.0) <= limit
 
 
-delays = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=60, max_size=60)
+THERE, BACK = 0.05, 0.01
+"""The least time of each way: from a call until Meta counts it, and from there to the answer that accepts it."""
 
 
-@given(delays, st.integers(4, 8))
-def test_the_limit_is_kept_however_calls_are_delayed_on_their_two_ways(ways, limit):
-    """One quick call is known from the last 30 seconds: all calls here go within that time."""
-    pace, now, counted = NumberRate(limit), 0.0, []
-    quickest = (0.0, 0.0)  # beside its 60 ms at Meta
-    ways = [quickest, *ways]
-    answers = []
-    while ways or answers:
-        if answers and (not ways or answers[0][1] <= pace.ready_at(now)):
-            began, now = answers.pop(0)
-            pace.call_ended(began, now)
-            continue
-        ready = pace.ready_at(now)
-        if ready > now:
-            now = min(ready, answers[0][1]) if answers else ready
-            continue
-        there, back = ways.pop(0)
+def known(seconds):
+    """What a process knows after many calls, of which the shortest took this long."""
+    shortest = ShortestCall()
+    for _ in range(ENOUGH_CALLS):
+        shortest.note(seconds)
+    return shortest
+
+
+def counted_by_meta(pace, calls):
+    """When Meta counts each call, if each goes as soon as it may after its pause.
+
+    A call is (pause before it, time there beyond the least, time back beyond the least, whether Meta accepts it).
+    """
+    now, counted, answers = 0.0, [], []
+    for pause, there, back, accepted in calls:
+        now += pause
+        while True:
+            answers.sort()
+            while answers and answers[0][0] <= now:
+                ended, began, fine = answers.pop(0)
+                pace.call_ended(began, ended, accepted=fine)
+            ready = pace.ready_at(now)
+            if ready <= now:
+                break
+            now = min(ready, answers[0][0]) if answers else ready
         pace.reserve()
         pace.call_started()
-        counted.append(now + 0.05 + there)
-        answers.append((now, now + 0.06 + there + back))
-        answers.sort(key=lambda answer: answer[1])
-    assert most_in_a_window(sorted(counted), 1.0) <= limit
+        counted.append(now + THERE + there)
+        answers.append((now + THERE + there + back + (BACK if accepted else 0.0), now, accepted))
+    return sorted(counted)
+
+
+ways = st.floats(0, 0.5) | st.floats(0, 20)
+calls = st.lists(st.tuples(st.just(0.0) | st.floats(0, 40), ways, ways, st.booleans()), max_size=80)
+quick = [(0.0, 0.0, 0.0, True)] * 8
+
+
+@given(calls, st.integers(1, 40))
+@example([*[(0.0, 5.0, 0.0, True)] * 40, *quick], 4)  # for longer than half a minute each is slow on its way there
+def test_the_limit_is_kept_however_calls_are_delayed_on_their_two_ways(calls, limit):
+    pace = NumberRate(limit, shortest_call=known(THERE + BACK))
+    assert most_in_a_window(counted_by_meta(pace, calls), 1.0) <= limit
+
+
+@given(calls, st.integers(1, 40))
+@example([(0.0, 0.9, 0.0, True)] * 4 + quick, 4)
+def test_the_limit_is_kept_while_the_shortest_call_is_not_known(calls, limit):
+    assert most_in_a_window(counted_by_meta(NumberRate(limit), calls), 1.0) <= limit
+
+
+def test_a_slow_call_that_meta_accepts_counts_for_the_time_of_a_short_one_less():
+    pace = NumberRate(1, shortest_call=known(0.1))
+    for accepted, free_at in ((True, 5.5 - 0.08), (False, 15.5)):
+        began = free_at // 5 * 5
+        pace.reserve()
+        pace.call_started()
+        pace.call_ended(began, began + 0.5, accepted=accepted)
+        assert pace.ready_at(began + 0.5) == pytest.approx(free_at + WINDOW_SECONDS)
+
+
+def test_the_shortest_call_is_known_after_many_and_never_grows():
+    shortest = ShortestCall()
+    shortest.note(0.2)
+    for _ in range(ENOUGH_CALLS - 2):
+        shortest.note(0.3)
+    assert shortest.seconds == 0.0
+    shortest.note(0.3)
+    assert shortest.seconds == 0.2
+    shortest.note(-1.0)  # the clock was set back
+    assert shortest.seconds == 0.2
+    shortest.note(0.1)
+    assert shortest.seconds == 0.1
 
 
 def test_a_backlog_goes_at_the_limit():
@@ -84,7 +144,7 @@ def test_what_is_reserved_counts_until_it_goes_or_does_not():
     assert pace.ready_at(10.0) > 10.0
     pace.cancel()
     pace.reserve()
-    pace.call_ended(9.5, 9.5)
+    pace.call_ended(9.5, 9.5, accepted=True)
     assert pace.ready_at(10.0) == 9.5 + WINDOW_SECONDS
 
 

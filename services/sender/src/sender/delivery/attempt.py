@@ -4,9 +4,10 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 
 from common.contracts.accounts import AccountData
@@ -47,6 +48,7 @@ from sender.group_commit import GroupCommit
 from sender.journal.content import digest_of
 from sender.journal.transition import Transition
 from sender.limits.circuit_breaker import CircuitBreaker, Signal, signal_of
+from sender.limits.numbers import Reservation, unpaced
 from sender.limits.opt_outs import FORBIDDEN, OptOuts
 from sender.limits.refusals import RefusedSubjects
 from sender.limits.service_window import CLOSED, ServiceWindows, needs_window
@@ -58,7 +60,7 @@ from sender.telemetry import GraphCall
 
 log = logging.getLogger(__name__)
 
-Calling = Callable[[], AbstractContextManager[None]]
+Calling = Callable[[], AbstractContextManager[Reservation]]
 
 _ACCOUNTS_AWAY: Final = Hold(base=1.0, cap=10.0)
 _CATCH_UP_SECONDS: Final = 2.0
@@ -130,14 +132,14 @@ class Delivery:
         look: bool,
         doubted: bool = False,
         ends: MetaError | None = None,
-        calling: Calling = nullcontext,
+        calling: Calling = unpaced,
     ) -> StepResult:
         """Bring `job` one step further.
 
         - `look`: read the journal first, because it may have an entry. A first record just tries to claim.
         - `doubted`: this session has the send in doubt.
         - `ends`: end the send without a call, because its number was refused for too long, for this reason.
-        - `calling`: the call to Meta is made within this context.
+        - `calling`: the call to Meta is made within this context, which is told whether Meta accepted the message.
         """
         try:
             account = await self._account(job.chatbot_id)
@@ -239,8 +241,9 @@ class Delivery:
         else:
             held = attempt.strikes > 0 or self.breaker.was_open_since(job.due)
             call = GraphCall(job, attempt.number, held=held)
-            with attempt.calling():
+            with attempt.calling() as reservation:
                 end = await self._call(prepared, job.journal_id, credentials, call.traceparent)
+                reservation.accepted = isinstance(end, Answered) and end.status == HTTPStatus.OK
         outcome = after(
             end,
             attempt=attempt.number,

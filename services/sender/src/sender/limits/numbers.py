@@ -14,7 +14,7 @@ from typing import Final, Self
 from common.contracts.contacts import Contact
 from sender.dispatch.fair_queue import Share
 from sender.journal.store import JournalStore, RecentTimes
-from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberRate, Pairs
+from sender.limits.rates import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, NumberRate, Pairs, ShortestCall
 from sender.limits.recipients import Persons
 from sender.records.job import lane_of
 
@@ -40,6 +40,7 @@ class RateLimits:
     on_new: Callable[[str], None] = lambda _chatbot_id: None
     persons: Persons = field(default_factory=Persons)
     _numbers: dict[str, NumberRate] = field(default_factory=dict)
+    _shortest_call: ShortestCall = field(default_factory=ShortestCall)
 
     def share_of(self, tenant: str) -> Share:
         """The share of a chatbot."""
@@ -50,7 +51,7 @@ class RateLimits:
         """The rate of a chatbot's number."""
         rate = self._numbers.get(tenant)
         if rate is None:
-            rate = self._numbers[tenant] = NumberRate(self.rate)
+            rate = self._numbers[tenant] = NumberRate(self.rate, shortest_call=self._shortest_call)
             self.on_new(tenant)
         return rate
 
@@ -96,25 +97,30 @@ class RateLimits:
 
 
 class Reservation:
-    """One reserved message in the rate of a number: used when its call starts, or cancelled."""
+    """One reserved message in the rate of a number: used when its call starts, or cancelled.
+
+    The caller sets `accepted` when Meta's answer says that it takes the message.
+    """
 
     def __init__(self, rate: NumberRate, *, paced: bool) -> None:
         self._rate = rate
         self._reserved = paced
         self._began: float | None = None
+        self.accepted = False
 
     def used(self) -> Self:
         """A context around the call: it is entered when the call starts, and left when its answer is there."""
         return self
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         if self._reserved:
             self._reserved, self._began = False, time.time()
             self._rate.call_started()
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._began is not None:
-            self._rate.call_ended(self._began, time.time())
+            self._rate.call_ended(self._began, time.time(), accepted=self.accepted)
             self._began = None
 
     def close(self) -> None:
@@ -122,6 +128,11 @@ class Reservation:
         if self._reserved:
             self._reserved = False
             self._rate.cancel()
+
+
+def unpaced() -> Reservation:
+    """A context for a call that counts in no number's rate."""
+    return Reservation(NumberRate(), paced=False)
 
 
 class RecentSends:

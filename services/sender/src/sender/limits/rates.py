@@ -18,31 +18,38 @@ QUIET_SECONDS: Final = 60.0
 """After this time without a message to a recipient, Meta's refusal is forgotten."""
 WINDOW_SECONDS: Final = 1.02
 """A little more than the second that Meta counts in."""
+ENOUGH_CALLS: Final = 1_000
+"""From so many accepted calls on, the shortest of them is taken for the time that every call spends on its way."""
 
 _SLOWER: Final = 0.5
 _FASTER: Final = 0.1
 _RECOVERY_SECONDS: Final = 10.0
 _LEAST_RATE: Final = 1.0
 _POLL_SECONDS: Final = 0.02
-_LEAST_SECONDS: Final = 30.0
 _CAREFUL: Final = 0.8
 _MANY: Final = 10_000
 
 
 @dataclass(slots=True)
-class ShortestRecent:
-    """The shortest of the recent times, in seconds."""
+class ShortestCall:
+    """The shortest of all accepted calls, in seconds; 0.0 until `ENOUGH_CALLS` of them are known.
+
+    It never grows again. If it forgot, a number whose calls were slow on the way there for a while would take the next
+    quick one for impossible. Fewer calls prove little, because each may have opened a connection first.
+    """
 
     seconds: float = 0.0
-    _next: float = float("inf")
-    _since: float = float("-inf")
+    _shortest: float = float("inf")
+    _calls: int = 0
 
-    def note(self, seconds: float, now: float) -> None:
-        """A call took this long."""
-        self._next = min(self._next, seconds)
-        if now - self._since >= _LEAST_SECONDS:
-            self.seconds, self._next, self._since = self._next, float("inf"), now
-        self.seconds = min(self.seconds, seconds)
+    def note(self, seconds: float) -> None:
+        """An accepted call took this long. A negative time comes from a clock that was set back, and is ignored."""
+        if seconds < 0:
+            return
+        self._shortest = min(self._shortest, seconds)
+        self._calls += 1
+        if self._calls >= ENOUGH_CALLS:
+            self.seconds = self._shortest
 
 
 @dataclass(slots=True)
@@ -54,17 +61,25 @@ class NumberRate:
 
     **Invariants:**
     - A reservation counts until its call starts, or until it is cancelled.
-    - A call counts until a second after Meta may have counted it. Meta counts it between the call and its answer, less
-      the time that even the shortest call spends on the way. So a slow call takes the place of another one, and the
-      limit is kept however long calls are delayed.
+    - A call counts until a second after its answer, less a *credit*, and not shorter than a second after its start. So
+      a slow call takes the place of another one, and the limit is kept however long calls are delayed.
+    - Only an accepted call has credit: 0.8 of the shortest accepted call. `shortest_call` may be that of many numbers.
+
+    **Why the limit holds.** Say that every call needs at least *a* seconds from its start until Meta counts it, and an
+    accepted one at least *z* from there to its answer. Take the messages that Meta counts within one second, and of
+    their calls the one that started last, at *t*: Meta counted it at *t + a* or later. So Meta counted each of the
+    others after *t + a - 1*, and its answer came after *t + a + z - 1*. At *t* it therefore still counted here if its
+    credit is at most *a + z* (and `WINDOW_SECONDS` leaves 20 ms more). Whatever counts here at *t* is at most the
+    limit. Every accepted call takes at least *a + z*, so the credit is small enough when one of `ENOUGH_CALLS` came
+    within a quarter of that. A call that was not accepted has no credit, so its *z* may be 0.
     """
 
     limit: float = DEFAULT_RATE
     rate: float = 0.0
+    shortest_call: ShortestCall = field(default_factory=ShortestCall)
     _counted: deque[float] = field(default_factory=deque)
     _reserved: int = 0
     _in_flight: int = 0
-    _shortest_call: ShortestRecent = field(default_factory=ShortestRecent)
     _changed_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -101,11 +116,13 @@ class NumberRate:
         self._reserved -= 1
         self._in_flight += 1
 
-    def call_ended(self, began: float, now: float) -> None:
-        """The call that started then has ended, with any outcome."""
+    def call_ended(self, began: float, now: float, *, accepted: bool) -> None:
+        """The call that started then has ended. `accepted`: Meta answered that it takes the message."""
         self._in_flight -= 1
-        self._shortest_call.note(now - began, now)
-        latest = max(began, now - self._shortest_call.seconds * _CAREFUL)
+        latest = now
+        if accepted:
+            self.shortest_call.note(now - began)
+            latest = max(began, now - self.shortest_call.seconds * _CAREFUL)
         self._counted.append(max(latest, self._counted[-1]) if self._counted else latest)
 
     def count(self, now: float, count: int = 1) -> None:
