@@ -39,11 +39,13 @@ def event_of(chatbot, number, text):
     return json.dumps({"id": f"{chatbot}-{number}", "data": data}).encode()
 
 
-async def publish(settings, chatbot, *values):
+HEADERS = (("traceparent", TRACEPARENT.encode()), ("correlation-id", b"c-1"), ("event-type", b"fake"))
+
+
+async def publish(settings, chatbot, *values, headers=HEADERS):
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
-        headers = [("traceparent", TRACEPARENT.encode()), ("correlation-id", b"c-1"), ("event-type", b"fake")]
         for value in values:
-            await producer.send_and_wait(INCOMING, value, key=chatbot.encode(), headers=headers)
+            await producer.send_and_wait(INCOMING, value, key=chatbot.encode(), headers=[*headers])
 
 
 async def replies_until(settings, chatbot, last):
@@ -74,6 +76,16 @@ async def test_each_event_gets_one_reply_in_order_and_poison_is_skipped(settings
     assert [request["message"] for request in requests] == [f"You wrote: {text}" for text in texts]
     assert {(request["chatbotId"], request["to"]) for request in requests} == {(chatbot, "15551230001")}
     assert len({request["messageId"] for request in requests}) == len(texts)
+
+
+@pytest.mark.parametrize("odd", [b"caf\xe9", None], ids=["no UTF-8", "null"])
+async def test_a_batch_with_an_odd_header_is_answered(settings, chatbot, odd):
+    events = [event_of(chatbot, number, text) for number, text in enumerate(("first", "odd", "last"))]
+    for event, headers in zip(events, ([], [("x-from", odd), ("reply_to", b"nowhere")], []), strict=True):
+        await publish(settings, chatbot, event, headers=headers)
+    records = await run_until(settings, by_rules, chatbot, "You wrote: last")
+    answers = [json.loads(record.value)["message"] for record in records]
+    assert answers == ["You wrote: first", "You wrote: odd", "You wrote: last"]
 
 
 async def test_the_trace_goes_on_and_the_event_type_does_not(settings, chatbot):

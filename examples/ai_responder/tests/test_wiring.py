@@ -6,7 +6,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from aiokafka import ConsumerRecord
 from faststream import AckPolicy
+from faststream.kafka.message import KafkaMessage
+from faststream.kafka.parser import AioKafkaBatchParser
 
 from ai_responder import app
 from ai_responder.app import INCOMING, SEND, answer_all, build_broker
@@ -68,6 +71,17 @@ def record(number, *, conversation="c", text="hello there", value=None, age=0.0)
         partition=0,
         offset=number,
         timestamp=int(1000 * (time.time() - age)),
+    )
+
+
+def kafka_record(number):
+    return ConsumerRecord(
+        timestamp_type=0,
+        key=b"bot",
+        checksum=None,
+        serialized_key_size=3,
+        serialized_value_size=0,
+        **vars(record(number)),
     )
 
 
@@ -133,6 +147,19 @@ async def test_a_new_group_does_not_answer_what_is_old(broker, caplog):
     await broker.handler([*week, record(20, age=3_700), record(21, age=3_500), record(22)])
     assert [request["replyTo"] for _, _, request, _ in broker.published] == ["wamid.21", "wamid.22"]
     assert "21 messages are older than AI_MAX_AGE_SECONDS and are not answered" in caplog.text
+
+
+async def test_headers_that_are_null_or_no_utf_8_are_read_by_the_handler_alone(broker):
+    odd = ConsumerRecord(**{**vars(kafka_record(1)), "headers": (("x-from", b"caf\xe9"), ("reply_to", None))})
+    own = AioKafkaBatchParser(KafkaMessage, None)
+    with pytest.raises(UnicodeDecodeError):
+        await own.parse_batch((odd,))
+    message = await broker.subscription["parser"]((odd,), own.parse_batch)
+    assert (message.reply_to, message.message_id) == ("", f"1-1-{odd.timestamp}")
+    records = await broker.subscription["decoder"](message)
+    assert records == (odd,)
+    await broker.handler(records)
+    assert [request["replyTo"] for _, _, request, _ in broker.published] == ["wamid.1"]
 
 
 async def test_a_record_that_is_no_event_holds_nothing_up(broker):

@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from ai_responder.settings import Settings
 from ai_responder.tracing import processing, sending
 
 log = logging.getLogger(__name__)
+
+Records = Sequence[ConsumerRecord[bytes, bytes]]
 
 INCOMING: Final = "incoming-messages"
 SEND: Final = "whatsapp-cloud-send"
@@ -41,8 +44,8 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
     skipped = itertools.count(1)
     max_age = timedelta(seconds=settings.ai_max_age_seconds)
 
-    async def raw_records(message: Any) -> Sequence[ConsumerRecord[bytes, bytes]]:
-        records: Sequence[ConsumerRecord[bytes, bytes]] = message.raw_message
+    async def raw_records(message: Any) -> Records:
+        records: Records = message.raw_message
         return records
 
     @broker.subscriber(
@@ -58,9 +61,10 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         # Offsets are committed after the whole batch has been answered. After a failure the batch is read again; its
         # answers have the same `messageId`, so the sender does not send them twice.
         ack_policy=AckPolicy.NACK_ON_ERROR,
+        parser=without_headers,
         decoder=raw_records,
     )
-    async def on_messages(records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+    async def on_messages(records: Records) -> None:
         try:
             fresh = _fresh(_conversations(records, skipped), max_age, datetime.now(UTC))
             await answer_all(broker, brain, fresh, settings.ai_group)
@@ -69,6 +73,18 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
             raise
 
     return broker
+
+
+async def without_headers(records: Records, parse: Callable[[Records], Awaitable[Any]]) -> Any:
+    """FastStream's message of a batch; its parser is given no headers, and the handler gets the records as they are.
+
+    FastStream decodes every header before the handler. At one that is null or no UTF-8 it raises, and acknowledges
+    nothing and gives nothing back, so that the next batch commits behind a lost one. It would also publish what the
+    handler returns to the topic that a header `reply_to` names.
+    """
+    message = await parse([replace(record, headers=()) for record in records])
+    message.raw_message = records
+    return message
 
 
 async def answer_all(
@@ -106,10 +122,10 @@ def _fresh(conversations: Sequence[Sequence[Incoming]], max_age: timedelta, now:
     return [conversation for conversation in fresh if conversation]
 
 
-def _conversations(records: Sequence[ConsumerRecord[bytes, bytes]], skipped: Iterator[int]) -> list[list[Incoming]]:
+def _conversations(records: Records, skipped: Iterator[int]) -> list[list[Incoming]]:
     conversations: dict[str, list[Incoming]] = {}
     for record in records:
-        headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+        headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
         incoming = read(record.value, headers, datetime.fromtimestamp(record.timestamp / 1000, UTC))
         if incoming is None:
             place = (record.topic, record.partition, record.offset)
