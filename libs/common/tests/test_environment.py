@@ -1,10 +1,10 @@
-"""`.env`, and variables that nothing reads."""
+"""`.env`."""
 
 import subprocess
 
 import pytest
 
-from common.environment import EnvFileError, load_env_file, read_env_file, unknown_variables
+from common.environment import EnvFileError, load_env_file, read_env_file
 
 
 @pytest.mark.parametrize(
@@ -67,25 +67,3 @@ def test_a_folder_of_that_name_is_no_file_and_a_file_that_is_not_text_is_refused
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EnvFileError, match=r"binary cannot be read: it is not UTF-8"):
         load_env_file({"ENV_FILE": "binary"})
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [
-        ("WHATSAPP_APP_SECRETT", "WHATSAPP_APP_SECRET"),
-        ("WHATSAPP_SECRETS", "WHATSAPP_APP_SECRETS"),
-        ("WHATSAPP_WEBHOOK_VERIFY_TOKEN", "WHATSAPP_VERIFY_TOKEN"),
-        ("WHATSAPP_APPID", "WHATSAPP_APP_ID"),
-        ("whatsapp_verify_tokn", "WHATSAPP_VERIFY_TOKEN"),
-        ("WHATSAPP_", "WHATSAPP_"),  # one is named in any case
-    ],
-)
-def test_an_unknown_variable_is_named_with_the_nearest_known_one(name, nearest):
-    (sentence,) = unknown_variables([name, "PATH", "KAFKA_PORT"])
-    assert sentence.startswith(f"{name} is not a setting and has no effect; the nearest one is {nearest}")
-
-
-def test_known_variables_and_those_of_kubernetes_are_left_alone():
-    known = ["WHATSAPP_APP_SECRET", "WHATSAPP_APP_SECRETS", "whatsapp_verify_token", "WHATSAPP_APP_ID"]
-    of_kubernetes = ["WHATSAPP_CLOUD_SERVICE_HOST", "WHATSAPP_CLOUD_PORT_80_TCP", "WHATSAPP_CLOUD_SERVICE_PORT_HTTP"]
-    assert unknown_variables([*known, *of_kubernetes, "WHATSAPP_CLOUD_PORT"]) == []

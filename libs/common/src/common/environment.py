@@ -1,14 +1,12 @@
-"""The process's environment: the file `.env`, and variables that nothing reads.
+"""The process's environment: the file `.env`.
 
 `.env` in the working directory adds to the environment; a variable that is set already wins. `ENV_FILE` names another
 file, or none when it is empty. Nothing in a value is expanded, so a value in single quotes reads the same here, in a
 shell (`set -a; . ./.env`) and in docker compose.
 """
 
-import difflib
 import os
-import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from io import StringIO
 from pathlib import Path
 from typing import Final
@@ -17,13 +15,6 @@ from dotenv.parser import parse_stream
 
 ENV_FILE: Final = "ENV_FILE"
 _DEFAULT: Final = ".env"
-
-PREFIX: Final = "WHATSAPP_"
-KNOWN: Final = frozenset({"WHATSAPP_APP_ID", "WHATSAPP_APP_SECRET", "WHATSAPP_APP_SECRETS", "WHATSAPP_VERIFY_TOKEN"})
-"""Every variable of this name that a program of ours reads. One `.env` serves all, so each program knows all."""
-
-_OF_KUBERNETES: Final = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP).*)?)")
-"""Kubernetes sets these for each Service of the namespace ("Service: environment variables")."""
 
 
 class EnvFileError(ValueError):
@@ -56,17 +47,3 @@ def load_env_file(environment: MutableMapping[str, str] | None = None) -> None:
         raise EnvFileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     for variable, value in read_env_file(text, name).items():
         into.setdefault(variable, value)
-
-
-def unknown_variables(names: Iterable[str]) -> list[str]:
-    """A sentence for each variable of `names` that begins like ours and that nothing reads."""
-    return [
-        f"{name} is not a setting and has no effect; the nearest one is {_nearest(name.upper())}"
-        " (`wa init` writes all; phone numbers and access tokens are saved with POST /whatsapp-cloud/account)"
-        for name in sorted(names)
-        if name.upper().startswith(PREFIX) and name.upper() not in KNOWN and not _OF_KUBERNETES.search(name.upper())
-    ]
-
-
-def _nearest(name: str) -> str:
-    return difflib.get_close_matches(name, sorted(KNOWN), n=1, cutoff=0.0)[0]

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from common.environment import unknown_variables
 from common.http.service.port import NoPort
 from common.http.service.serve import HttpSettings, serve
+from common.setting_names import unknown_variables
 from common.settings import print_error, read_settings
 from common.telemetry import spans
 from common.telemetry.logs import configure_logging

@@ -1,0 +1,70 @@
+"""Variables that nothing reads: those that are misspelt settings are named, those of other programs are not."""
+
+import pytest
+
+from common.setting_names import unknown_variables
+
+OF_KUBERNETES = """
+    WHATSAPP_CLOUD_SERVICE_HOST WHATSAPP_CLOUD_PORT_80_TCP WHATSAPP_CLOUD_SERVICE_PORT_HTTP WHATSAPP_CLOUD_PORT
+    KAFKA_PORT KAFKA_SERVICE_HOST KAFKA_SERVICE_PORT KAFKA_SERVICE_PORT_KAFKA KAFKA_PORT_9092_TCP KAFKA_PORT_9092_TCP_ADDR
+    MONGODB_PORT MONGODB_PORT_27017_TCP MONGODB_PORT_27017_TCP_PROTO MONGODB_SERVICE_HOST SENDER_PORT SENDER_SERVICE_HOST
+    CONVERSATION_INTERNAL_PORT ACCOUNTS_INTERNAL_PORT ACCOUNTS_INTERNAL_SERVICE_HOST ACCOUNTS_PORT_8080_TCP
+""".split()  # noqa: SIM905  # so many quoted names would be a page
+OF_OTHERS = """
+    KAFKA_HEAP_OPTS KAFKA_OPTS KAFKA_JVM_PERFORMANCE_OPTS KAFKA_LOG_DIRS KAFKA_ADVERTISED_LISTENERS KAFKA_BOOTSTRAP_CONTROLLERS
+    KAFKA_TRANSACTION_MAX_TIMEOUT_MS KAFKA_GROUP_MAX_SESSION_TIMEOUT_MS KAFKA_BROKER_SESSION_TIMEOUT_MS
+    KAFKA_SHARE_SESSION_TIMEOUT_MS KAFKA_STREAMS_SESSION_TIMEOUT_MS KAFKA_SASL_ENABLED_MECHANISMS KAFKA_SSL_KEY_PASSWORD
+    KAFKA_CONNECT_BOOTSTRAP_SERVERS KAFKA_REST_BOOTSTRAP_SERVERS KAFKA_UI_BOOTSTRAP_SERVERS KAFKA_VERSION KAFKA_HOME
+    KAFKA_USERNAME KAFKA_PASSWORD KAFKA_BROKERS KAFKA_URL KAFKA_CLIENT_ID KAFKA_INTER_BROKER_LISTENER_NAME
+    MONGODB_ROOT_PASSWORD MONGODB_USERNAME MONGODB_PASSWORD MONGODB_HOST MONGODB_VERSION MONGODB_REPLICA_SET_MODE
+    MONGO_INITDB_ROOT_USERNAME SENDER_EMAIL SENDER_NAME SENDER_ID CALLBACK_URL HTTP_PROXY HTTPS_PROXY HTTPS_PORT http_proxy
+    GRAPH_TENANT_ID GRAPH_CLIENT_SECRET API_KEY LOG_LEVELS METRICS_PORT OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
+    OTEL_EXPORTER_OTLP_ENDPOINTS PATH HOME LANG _ A
+""".split()  # noqa: SIM905  # so many quoted names would be a page
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("WHATSAPP_APP_SECRETT", "WHATSAPP_APP_SECRET"),
+        ("WHATSAPP_SECRETS", "WHATSAPP_APP_SECRETS"),
+        ("WHATSAPP_WEBHOOK_VERIFY_TOKEN", "WHATSAPP_VERIFY_TOKEN"),
+        ("WHATSAPP_APPID", "WHATSAPP_APP_ID"),
+        ("WHATSAPP_PORTAL", "WHATSAPP_"),  # one is named in any case
+        ("whatsapp_verify_tokn", "WHATSAPP_VERIFY_TOKEN"),
+        ("WHATSAPP_", "WHATSAPP_"),
+        ("KAFKA_BOOTSTRAP_SERVER", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("KAFKA_SASL_USER", "KAFKA_SASL_USERNAME"),
+        ("KAFKA_SESSION_TIMEOUT", "KAFKA_SESSION_TIMEOUT_MS"),
+        ("KAFKA_CAFILE", "KAFKA_CA_FILE"),
+        ("MONGODB_URL", "MONGODB_URI"),
+        ("MONGO_URI", "MONGODB_URI"),
+        ("mongodb_url", "MONGODB_URI"),
+        ("SENDER_MAX_INFLIGHT", "SENDER_MAX_IN_FLIGHT"),
+        ("SENDER_JOURNAL_DAY", "SENDER_JOURNAL_DAYS"),
+        ("ACCOUNTS_KEK", "ACCOUNTS_KEKS"),
+        ("CALLBACK_PRIMARYKEY", "CALLBACK_PRIMARY_KEY"),
+        ("HTTP_PORTS", "HTTP_PORT"),
+        ("TRACE_SAMPLING_RATIO", "TRACE_SAMPLE_RATIO"),
+        ("GRAPH_VERISON", "GRAPH_VERSION"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_nearest_setting(name, nearest):
+    (sentence,) = unknown_variables([name, *OF_KUBERNETES, *OF_OTHERS, "SENDER_GROUP", "http_host"])
+    assert sentence.startswith(f"{name} is not a setting and has no effect; the nearest one is {nearest}")
+
+
+def test_known_variables_and_those_of_other_programs_are_left_alone():
+    known = [
+        "WHATSAPP_APP_SECRET",
+        "WHATSAPP_APP_SECRETS",
+        "whatsapp_verify_token",
+        "WHATSAPP_APP_ID",
+        "SENDER_STATUS_GROUP",
+    ]
+    assert unknown_variables([*known, *OF_KUBERNETES, *OF_OTHERS]) == []
+
+
+@pytest.mark.parametrize("setting", ["MONGODB_URI", "mongodb_uri"])
+def test_a_name_beside_the_setting_itself_is_another_programs(setting):
+    assert unknown_variables([setting, "MONGODB_URL"]) == []
