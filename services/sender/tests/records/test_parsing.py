@@ -159,6 +159,35 @@ def test_in_a_batch_only_the_item_that_cannot_be_stored_is_refused():
     assert [isinstance(item, InvalidInput) for item in items] == [False, *[True] * len(UNSTORABLE), False]
 
 
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        (b'"to": "DE.2"', "to"),
+        (b'"metadata": {"a": [{"n": 1, "n": 1}]}', "n"),
+        (b'"messageId": "m", "messageId": "n"', "messageId"),
+    ],
+)
+def test_a_key_that_comes_twice_is_refused_at_the_door_on_the_topic_and_in_a_batch(more, key):
+    value = json.dumps(GOOD).encode()[:-1] + b", " + more + b"}"
+    told = f"an object of the request has the key `{key}` twice; give it once"
+    with pytest.raises(InvalidInput, match=told):
+        parse(value)
+    item = BatchParser(b'{"messages": [' + value + b"]}").item(0, "new")
+    assert (type(item), item.message) == (InvalidInput, told)
+    letter = read(value)
+    assert (type(letter), letter.error.details) == (UnreadableRecord, told)
+    assert isinstance(read(value, retried=True), Job)  # our own record of a send that an older version has begun
+
+
+def test_a_field_of_a_batch_that_comes_twice_is_refused():
+    messages = json.dumps([GOOD, {**GOOD, "metadata": {"a:b": ":"}}]).encode()
+    assert len(BatchParser(b'{"batchId": "a:b", "messages": ' + messages + b"}")) == 2
+    for repeated in (b'"batchId": "a:c"', b'"messages": []', b'"category": "campaign", "category": "campaign"'):
+        body = b'{"batchId": "a:b", "messages": ' + messages + b", " + repeated + b"}"
+        with pytest.raises(InvalidInput, match="has one of its fields twice"):
+            BatchParser(body)
+
+
 PYTHON_NAMES = {
     "chatbot_id": "b",
     "message_id": "m1",

@@ -109,8 +109,9 @@ class SendRequest(_Model):
     A `message` may have Meta's own form, with its content under the name of its kind; what Meta has around it (`to`,
     `recipient_type`, `context`) has to say the same as the request.
 
-    All of it has to be storable: no key with a NUL character, no key `$ref`, `$id` or `$db`, no whole number beyond
-    64 bits, at most 100 levels of nesting and 20,000 values. What is open (`metadata`) comes back unchanged.
+    No object in it has a key twice. All of it has to be storable: no key with a NUL character, no key `$ref`, `$id` or
+    `$db`, no whole number beyond 64 bits, at most 100 levels of nesting and 20,000 values. What is open (`metadata`)
+    comes back unchanged.
     """
 
     chatbot_id: Annotated[str, Field(pattern=CHATBOT_ID)]

@@ -4,6 +4,7 @@ A batch is decoded message by message. Until its turn comes, a message is a slic
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from common.contracts.validation.refusals import MOST, refusals
 from common.errors import AppError, InvalidInput, TooLarge
 from sender.records.limits import MAX_KEYS, check_batch, check_message, check_size
 from sender.records.parsing import JSON_ERRORS, MAX_REQUEST_BYTES, ensure_storable, read_object
+from sender.records.repeated_keys import has_repeated_key
 
 MAX_ITEMS: Final = 1_000
 MAX_BYTES: Final = 8_000_000
@@ -112,6 +114,7 @@ def _frame(value: bytes | bytearray) -> tuple[_BatchDefaults, list[msgspec.Raw]]
     check_batch(value)
     try:
         pieces = _FRAME.decode(value)
+        keys = len(pieces)
         messages = _MESSAGES.decode(pieces.pop("messages", b"[]"))
         if len(pieces) > MAX_KEYS:
             raise InvalidInput(f"a batch has at most {MAX_KEYS} fields, this one has {len(pieces)}")
@@ -119,11 +122,14 @@ def _frame(value: bytes | bytearray) -> tuple[_BatchDefaults, list[msgspec.Raw]]
     except JSON_ERRORS as error:
         raise InvalidInput(f"the batch is not a JSON object with a list of `messages`: {error}") from None
     try:
-        return _BatchDefaults.model_validate(_without_nulls(body)), _counted(messages)
+        defaults = _BatchDefaults.model_validate(_without_nulls(body))
     except ValidationError as error:
         raise InvalidInput(
             "the batch does not have the expected form", details=refusals(error, body, model=Batch)
         ) from None
+    if has_repeated_key(value, keys, chain(pieces.values(), messages)):
+        raise InvalidInput("the batch has one of its fields twice; give it once")
+    return defaults, _counted(messages)
 
 
 def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from sender.records.headers import (
 )
 from sender.records.job import Job, Position, UnreadableRecord
 from sender.records.limits import check_message, check_size
+from sender.records.repeated_keys import repeated_key
 
 LAST_DUE: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 """Unix seconds. No schedule and no retry is later, because a later time is no `datetime`."""
@@ -91,7 +92,7 @@ def read_record(
     ours = headers if retried else {}
     origin = _origin(position, ours)
     try:
-        body = _request_object(value)
+        body = _request_object(value, ours=retried)
     except (InvalidInput, TooLarge) as error:
         return UnreadableRecord(value, origin, MetaError(reason="invalid_request", details=error.message), trace)
     chatbot_id = body.get("chatbotId")
@@ -131,8 +132,8 @@ def unreadable(position: Position, value: bytes, reason: str) -> UnreadableRecor
     return UnreadableRecord(value, position, MetaError(reason="unreadable", details=reason), trace)
 
 
-def read_object(value: bytes) -> dict[str, Any]:
-    """A JSON object. Raises `InvalidInput`."""
+def read_object(value: bytes, *, ours: bool = False) -> dict[str, Any]:
+    """A JSON object. Raises `InvalidInput`, also when an object has a key twice; in `ours` that was checked before."""
     if not value:
         raise InvalidInput("the request has no body; send a JSON object")
     try:
@@ -141,6 +142,8 @@ def read_object(value: bytes) -> dict[str, Any]:
         raise InvalidInput(f"the request is not JSON: {error}; send a JSON object") from error
     if not isinstance(body, dict):
         raise InvalidInput("the request is not a JSON object; send one with `chatbotId`, `to` and `message`")
+    if not ours and (key := repeated_key(value, body)) is not None:
+        raise InvalidInput(f"an object of the request has the key `{key}` twice; give it once")
     return body
 
 
@@ -152,10 +155,10 @@ def ensure_storable(body: Mapping[str, Any]) -> None:
         raise InvalidInput("the request has a field that cannot be stored", details=details)
 
 
-def _request_object(value: bytes) -> dict[str, Any]:
+def _request_object(value: bytes, *, ours: bool = False) -> dict[str, Any]:
     if len(value) > MAX_REQUEST_BYTES:
         raise TooLarge(f"a send request has at most {MAX_REQUEST_BYTES} bytes, this one has {len(value)}")
-    return read_object(value)
+    return read_object(value, ours=ours)
 
 
 def _refused(problem: Unstorable) -> MetaError:
