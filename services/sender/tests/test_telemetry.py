@@ -1,6 +1,7 @@
 """What the sender tells of sends."""
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -8,19 +9,22 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
+from pymongo.errors import AutoReconnect
 
 from common.contracts.journal import State
 from common.contracts.messages import MetaError
 from common.contracts.sends import SendRequest
 from common.meta.client import Answered, NotSent, Unclear
 from common.telemetry import spans
+from common.telemetry.mongo_lines import UNAVAILABLE
+from common.telemetry.outages import Outage
 from common.telemetry.settings import TelemetrySettings
 from common.telemetry.tenants import Tenants
 from sender import telemetry
 from sender.delivery.payloads import payload
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Item
-from sender.gauges import SenderGauges
+from sender.gauges import SenderGauges, WaitingCounts
 from sender.limits.circuit_breaker import CircuitBreaker
 from sender.limits.numbers import RateLimits
 from sender.limits.rates import NumberRate
@@ -204,3 +208,15 @@ async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
             assert REGISTRY.get_sample_value(name, {"chatbot_id": "stays"}) == 80
     finally:
         await readings.stop()
+
+
+async def test_parked_sends_that_cannot_be_counted_are_a_warning_about_mongodb(caplog, monkeypatch):
+    monkeypatch.setattr("common.mongo.compare_and_set.MONGODB", Outage("MongoDB"))
+
+    async def away():
+        raise AutoReconnect("closed")
+
+    counts = WaitingCounts(defaultdict(lambda: SimpleNamespace(estimated_document_count=away)))
+    await counts._look()
+    (record,) = [record for record in caplog.records if record.name == "sender.gauges"]
+    assert (record.levelname, record.error) == ("WARNING", UNAVAILABLE)

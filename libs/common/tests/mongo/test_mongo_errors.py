@@ -14,6 +14,7 @@ from common.errors import Unavailable
 from common.kafka.consume.at_least_once import Follower
 from common.mongo import or_unavailable
 from common.telemetry.logs import JsonFormatter
+from common.telemetry.outages import Outage
 
 TEXT = "fake words of a customer"
 REFUSED = {
@@ -33,7 +34,8 @@ def test_what_people_wrote_is_in_no_answer_and_no_log(name, error, caplog):
     assert record.error == f"{name} (code {error.code})"
 
 
-def test_who_does_not_answer_is_in_the_log_alone(caplog):
+def test_who_does_not_answer_is_in_the_log_alone(caplog, monkeypatch):
+    monkeypatch.setattr("common.mongo.compare_and_set.MONGODB", Outage("MongoDB"))
     with pytest.raises(Unavailable) as caught, or_unavailable():
         raise ServerSelectionTimeoutError("mongo-1.invalid:27017: connection refused")
     assert "mongo-1" not in str(caught.value)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from common.mongo import Database, MongoError
+from common.errors import Unavailable
+from common.mongo import Database, or_unavailable
 from common.tasks import Periodic
 from common.telemetry import metrics
 from common.telemetry.metrics import OTHER, Values
@@ -110,7 +111,8 @@ class WaitingCounts:
     async def _look(self) -> None:
         try:
             for kind, collection in _KINDS.items():
-                # From the collection's metadata, because counting millions costs as much as reading them.
-                self._counts[kind] = await self._database[collection].estimated_document_count()
-        except MongoError as error:
-            log.info("could not count parked sends", extra={"error": repr(error)})
+                with or_unavailable():
+                    # From the collection's metadata, because counting millions costs as much as reading them.
+                    self._counts[kind] = await self._database[collection].estimated_document_count()
+        except Unavailable as error:
+            log.warning("could not count parked sends", extra={"error": error.message})

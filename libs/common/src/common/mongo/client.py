@@ -3,6 +3,7 @@
 Every collection is written with majority and journal, so what a service has acted on survives any one node.
 """
 
+import re
 from typing import Annotated, Any, Final
 
 from bson.codec_options import CodecOptions, TypeRegistry
@@ -10,12 +11,13 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
 from common.mongo.pymongo_patch import patch_waiting
 from common.mongo.rejected_documents import PlainIntegers, PlainReferences
+from common.telemetry.outages import MONGODB
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
@@ -63,6 +65,7 @@ class Mongo:
 
     def __init__(self, settings: MongoSettings) -> None:
         patch_waiting()
+        MONGODB.place = f"{_hosts(settings)}: check that MongoDB runs, and MONGODB_URI"
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
@@ -83,10 +86,19 @@ class Mongo:
         """Whether a primary answers now."""
         try:
             await self.client.admin.command("ping")
-        except PyMongoError:
+        except PyMongoError as error:
+            if isinstance(error, ConnectionFailure):
+                MONGODB.lost()
             return False
+        MONGODB.back()
         return True
 
     async def close(self) -> None:
         """Close all connections."""
         await self.client.close()
+
+
+def _hosts(settings: MongoSettings) -> str:
+    """The hosts of the connection string, without user and password, in which `/` and `?` are percent-encoded."""
+    _, _, rest = settings.mongodb_uri.get_secret_value().partition("://")
+    return re.split("[/?]", rest)[0].rpartition("@")[2]

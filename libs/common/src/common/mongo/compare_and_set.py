@@ -13,10 +13,12 @@ from typing import Any
 from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
 from common.errors import Unavailable
 from common.mongo.client import Document
+from common.telemetry.mongo_lines import UNAVAILABLE, UNAVAILABLE_CODE
+from common.telemetry.outages import MONGODB
 from common.telemetry.safe_errors import quotes, text_of
 
 log = logging.getLogger(__name__)
@@ -37,12 +39,19 @@ class Swap:
 
 @contextmanager
 def or_unavailable() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable`, whose text callers may see; the log says what happened."""
+    """Turn the driver's errors into `Unavailable`, whose text callers may see; the log says what happened.
+
+    While MongoDB is away the log has one line a minute.
+    """
     try:
         yield
     except PyMongoError as error:
-        log.warning("MongoDB is unavailable", extra={"error": _described(error)})
-        raise Unavailable("MongoDB is unavailable; try again", code="mongo_unavailable") from error
+        if isinstance(error, ConnectionFailure):
+            MONGODB.failed(log, "MongoDB is away", error=_described(error))
+        else:
+            log.warning("MongoDB refused an operation", extra={"error": _described(error)})
+        raise Unavailable(UNAVAILABLE, code=UNAVAILABLE_CODE) from error
+    MONGODB.back()
 
 
 def _described(error: PyMongoError) -> str:

@@ -11,6 +11,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from common.mongo.owned_session import OwnedSession
+from common.telemetry.outages import MONGODB
 
 T = TypeVar("T")
 
@@ -28,12 +29,14 @@ async def transaction(
     """
     # Not the driver's own timeout: once that has passed, it does not even send the abort.
     async with asyncio.timeout(seconds):
-        return await owned.client_session.with_transaction(
+        done = await owned.client_session.with_transaction(
             work,
             read_concern=ReadConcern("snapshot"),
             write_concern=WriteConcern(w="majority", j=True),
             read_preference=ReadPreference.PRIMARY,
         )
+    MONGODB.back()
+    return done
 
 
 @contextmanager

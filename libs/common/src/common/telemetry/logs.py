@@ -11,7 +11,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from common.telemetry.outages import KAFKA, KafkaLines
+from common.telemetry.mongo_lines import MongoLines
+from common.telemetry.outages import KAFKA, MONGODB, KafkaLines
 from common.telemetry.safe_errors import traceback_of
 from common.telemetry.spans import current
 
@@ -80,6 +81,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     handler.addFilter(KafkaLines(KAFKA))
+    handler.addFilter(MongoLines(MONGODB))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     root = logging.getLogger()
     for ours in (service, _COMMON):

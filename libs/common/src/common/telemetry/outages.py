@@ -1,8 +1,8 @@
-"""While Kafka is away: one line a minute for the whole process, and one when it is back.
+"""While Kafka or MongoDB is away: one line a minute for the whole process, and one when it is back.
 
 Every client of a process tries again and again, and the driver logs each attempt, so that an outage would fill the log
-and hide what else happens. `KAFKA` is the process's one record of it: our clients report failures and successes, and
-`KafkaLines` keeps the driver's own lines within the same limit.
+and hide what else happens. `KAFKA` and `MONGODB` are the process's one record of it: our clients report failures and
+successes, and `KafkaLines` (`MongoLines` in `mongo_lines.py`) keeps other lines about it within the same limit.
 """
 
 import logging
@@ -87,33 +87,15 @@ class Outage:
             log.info("%s answers again", self._name, extra={"away_seconds": round(seconds, 1)})
 
 
-class KafkaLines(logging.Filter):
-    """Keeps what the driver says of lost connections within the limit of `outage`, and repetitions to one a minute.
+class Repetitions:
+    """Lines that say the same, which are kept to one a minute. `now` is a monotonic clock in seconds."""
 
-    A repetition is a warning of the driver or of our clients that says the same about the same topic.
-    """
-
-    def __init__(self, outage: Outage, *, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._outage = outage
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._said: dict[tuple[object, ...], tuple[float, int]] = {}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged; one that is says how many were not."""
-        if record.levelno < logging.WARNING or not record.name.startswith(_LIMITED) or hasattr(record, "left_out"):
-            return True
-        connections = record.name.startswith(_DRIVER) and speaks_of_connections(record)
-        if connections or (record.name.startswith(_DRIVER) and self._outage.troubled):
-            left_out = self._outage.line()
-        else:
-            left_out = self._repeated(record)
-        if connections and left_out is not None:
-            record.msg, record.args = _SAYS, (record.getMessage(), self._outage.hint)
-        record.left_out = left_out
-        return left_out is not None
-
-    def _repeated(self, record: logging.LogRecord) -> int | None:
+    def line(self, record: logging.LogRecord) -> int | None:
+        """Take the line: how many of its like were left out before it; None when it is to be left out, too."""
         about = (record.name, record.getMessage(), getattr(record, "topic", None), getattr(record, "error", None))
         now = self._now()
         said_at, left_out = self._said.get(about, (float("-inf"), 0))
@@ -124,6 +106,32 @@ class KafkaLines(logging.Filter):
             self._said.clear()
         self._said[about] = now, 0
         return left_out
+
+
+class KafkaLines(logging.Filter):
+    """Keeps what the driver says of lost connections within the limit of `outage`, and repetitions to one a minute.
+
+    A repetition is a warning of the driver or of our clients that says the same about the same topic.
+    """
+
+    def __init__(self, outage: Outage, *, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._outage = outage
+        self._repetitions = Repetitions(now)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged; one that is says how many were not."""
+        if record.levelno < logging.WARNING or not record.name.startswith(_LIMITED) or hasattr(record, "left_out"):
+            return True
+        connections = record.name.startswith(_DRIVER) and speaks_of_connections(record)
+        if connections or (record.name.startswith(_DRIVER) and self._outage.troubled):
+            left_out = self._outage.line()
+        else:
+            left_out = self._repetitions.line(record)
+        if connections and left_out is not None:
+            record.msg, record.args = _SAYS, (record.getMessage(), self._outage.hint)
+        record.left_out = left_out
+        return left_out is not None
 
 
 def speaks_of_connections(record: logging.LogRecord) -> bool:
@@ -141,3 +149,4 @@ def _no_answer(value: object) -> bool:
 
 
 KAFKA: Final = Outage("Kafka")
+MONGODB: Final = Outage("MongoDB")

@@ -10,6 +10,7 @@ _OUTAGES: Final = f"{_COMMON}/telemetry/outages.py"
 _CREDENTIALS: Final = f"{_COMMON}/http/clients/accounts.py"
 _REPLIES: Final = "examples/ai_responder/src/ai_responder/replies.py"
 _TESTS_OF_OUTAGES: Final = (f"{_TESTS}/telemetry/test_outages.py",)
+_TESTS_OF_MONGO_LINES: Final = (f"{_TESTS}/telemetry/test_mongo_lines.py",)
 _TESTS_OF_REPLIES: Final = ("examples/ai_responder/tests/test_replies.py",)
 
 FAULTS: Final = (
@@ -52,6 +53,22 @@ FAULTS: Final = (
         "        if False:\n            self._told = False\n            log.info(",
         _TESTS_OF_OUTAGES,
         "the log does not say that Kafka is back",
+    ),
+    Fault(
+        "common/mongodb-outage-fills-the-log",
+        f"{_COMMON}/telemetry/mongo_lines.py",
+        "        return left_out is not None",
+        "        return True",
+        _TESTS_OF_MONGO_LINES,
+        "an outage of MongoDB fills the log",
+    ),
+    Fault(
+        "common/mongodb-refusal-is-an-outage",
+        f"{_COMMON}/mongo/compare_and_set.py",
+        "        if isinstance(error, ConnectionFailure):",
+        "        if isinstance(error, PyMongoError):",
+        _TESTS_OF_MONGO_LINES,
+        "the log says that MongoDB is away when it refuses an operation",
     ),
     Fault(
         "common/credentials-unbounded",

@@ -62,8 +62,8 @@ FAULTS: Final = (
     Fault(
         "common/mongo-always-reachable",
         _CLIENT,
-        "        except PyMongoError:\n            return False\n        return True",
-        "        except PyMongoError:\n            return True\n        return True",
+        "                MONGODB.lost()\n            return False\n",
+        "                MONGODB.lost()\n            return True\n",
         (f"{_TESTS}/http/service/test_reachable.py",),
         "a service is ready while MongoDB is away",
     ),
