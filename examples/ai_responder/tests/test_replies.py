@@ -62,7 +62,7 @@ async def test_some_types_are_not_answered(kind):
     assert await reply(messageType=kind) is None
 
 
-async def test_without_a_chatbot_there_is_nobody_to_answer():
+async def test_an_event_without_a_chatbot_gets_no_answer():
     assert await reply(chatbotId=None) is None
 
 
