@@ -104,7 +104,7 @@ async def test_a_query_parameter_that_a_route_does_not_have_is_refused(query, un
         assert (error["code"], error["details"]) == ("unknown_parameter", [{"field": unknown, "message": "unknown"}])
         assert error["message"].endswith("there is: `chatbotId`, `limit`")
         assert ("did you mean `chatbotId`?" in error["message"]) == (unknown in {"chatbotID", "chatbot"})
-    assert (await call(handler, path=f"/?{query}")).status_code == 401  # whoever has no key is told nothing
+    assert (await call(handler, path=f"/?{query}")).status_code == 401  # a caller without a key is told nothing
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_header_without_a_value_counts_as_absent():
     assert read_headers([("a", b"1"), ("b", None), ("a", b"2")]) == {"a": "2"}
 
 
-def test_trace_fields_that_are_longer_than_anybody_needs_are_left_out():
+def test_trace_fields_that_are_too_long_are_left_out():
     trace = trace_of({"correlation-id": "x" * 600_000, "tracestate": "y" * 100_000}, fallback_correlation_id="mine")
     assert (trace.correlation_id, trace.tracestate) == ("mine", None)
     assert trace_of({"correlation-id": "theirs"}, fallback_correlation_id="mine").correlation_id == "theirs"

@@ -47,7 +47,7 @@ def test_alive_and_ready_are_asked_apart(port):
     assert probe(port, "/health/ready") == 1
 
 
-def test_nobody_there_is_not_alive(port):
+def test_a_port_without_a_listener_is_not_alive(port):
     assert probe(1) == 1
 
 

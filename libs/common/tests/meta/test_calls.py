@@ -48,7 +48,7 @@ ANA = {"wa_id": "5511987654321", "user_id": "BR.1", "profile": {"name": "Ana"}}
 
 @pytest.mark.parametrize("missing", [{}, {"from": None, "from_user_id": ""}, {"from": []}])
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_call_that_names_nobody_is_the_only_contacts(missing, count):
+def test_a_call_that_names_no_person_is_the_only_contacts(missing, count):
     found = callers({"contacts": [ANA], "calls": [{"id": f"wacid.{n}", **missing} for n in range(count)]})
     assert [(caller.user_id, caller.wa_id, caller.name) for caller in found] == [("BR.1", ANA["wa_id"], "Ana")] * count
 

@@ -109,13 +109,13 @@ async def test_a_connection_is_kept_and_used_again():
 
 
 async def test_many_calls_are_in_flight_at_once():
-    waiting, everybody = [], asyncio.Event()
+    waiting, all_waiting = [], asyncio.Event()
 
     async def together(writer):
         waiting.append(writer)
         if len(waiting) == 200:
-            everybody.set()
-        await everybody.wait()
+            all_waiting.set()
+        await all_waiting.wait()
         await writes(writer, OK)
 
     # On a busy machine the connections themselves take their time.
@@ -127,7 +127,7 @@ async def test_many_calls_are_in_flight_at_once():
 
 async def test_refused_is_not_sent():
     with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))  # bound but not listening: nobody else can, and a connection is refused
+        reserved.bind(("127.0.0.1", 0))  # bound but not listening: no other process can, and a connection is refused
         async with client_for(f"http://127.0.0.1:{reserved.getsockname()[1]}") as client:
             end = await client.send("123", TOKEN, b"{}")
     assert isinstance(end, NotSent)

@@ -49,7 +49,7 @@ async def test_a_token_that_reaches_its_number_passes_two_questions():
 REFUSED = {
     "expired token": ({"number": error(190, 401)}, "accessToken"),
     "token without the permission": ({"number": error(10, 403)}, "accessToken"),
-    "number of somebody else": ({"number": error(100)}, "phoneNumberId"),
+    "number of another business": ({"number": error(100)}, "phoneNumberId"),
     "number that Meta has under another id": ({"number": httpx.Response(200, json={"id": "2"})}, "phoneNumberId"),
     "token that is not valid": ({"inspected": data(is_valid=False)}, "accessToken"),
     "no data about the token": ({"inspected": httpx.Response(200, json={})}, "accessToken"),

@@ -62,7 +62,7 @@ async def test_what_was_read_is_replaced_once(collection, count):
     after = [swap.document for swap in swaps(count, "b")]
     assert await swap_all(collection, swaps(count, "b", expected="a")) == after
     assert await swap_all(collection, swaps(count, "b", expected="a")) == after  # its acknowledgement was lost
-    assert await swap_all(collection, swaps(count, "c", expected="a")) == after  # somebody else was faster
+    assert await swap_all(collection, swaps(count, "c", expected="a")) == after  # another writer was faster
     assert await standing(collection) == {one["_id"]: one for one in after}
 
 

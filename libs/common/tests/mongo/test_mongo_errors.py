@@ -1,4 +1,4 @@
-"""A failure of MongoDB: callers learn that they may repeat, the log learns why, nobody reads what people wrote."""
+"""A failure of MongoDB: callers learn that they may repeat, the log learns why, and no reader learns what people wrote."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ def logged(error):
 @pytest.mark.parametrize(
     "error", [*REFUSED.values(), InvalidDocument(f"cannot encode: {TEXT}")], ids=lambda e: repr(e)[:20]
 )
-def test_a_traceback_in_a_log_quotes_nobody(error):
+def test_a_traceback_in_a_log_quotes_no_person(error):
     line = logged(error)
     assert TEXT not in line
     said = json.loads(line)["exception"]

@@ -39,7 +39,7 @@ async def left_open(mongodb_uri, mongo, owner):
 async def test_a_successor_is_not_kept_by_a_transaction_that_was_left_open(mongo, mongodb_uri):
     await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
     dead, owned = await left_open(mongodb_uri, mongo, "group/slot-1")
-    # What anybody meets who does not take the slot over.
+    # What a process meets that does not take the slot over.
     async with mongo.client.start_session() as session:
         await session.start_transaction()
         with pytest.raises(OperationFailure, match=r"[Ww]rite.?[Cc]onflict"):
@@ -101,7 +101,7 @@ async def test_a_zombie_that_leaves_does_not_take_its_successors_name_away(mongo
     await second.close()
 
 
-async def test_a_transaction_that_takes_too_long_is_given_up_and_holds_nobody_up(mongo):
+async def test_a_transaction_that_takes_too_long_is_given_up_and_delays_no_other(mongo):
     await mongo.database["numbers"].insert_one({"_id": 1, "n": 0})
 
     async def hangs(session):

@@ -14,7 +14,7 @@ async def mongo():
 
 
 async def released(lock):
-    """Whether somebody holds the lock whom nobody waits for; it is taken away, or the loop would never end."""
+    """Whether the lock has a holder that no caller waits for; it is taken away, or the loop would never end."""
     held = False
     for _ in range(20):
         await asyncio.sleep(0)
@@ -24,7 +24,7 @@ async def released(lock):
     return held
 
 
-async def test_callers_that_are_cancelled_while_the_lock_is_taken_back_leave_nobody_behind_to_hold_it(mongo):
+async def test_callers_that_are_cancelled_while_the_lock_is_taken_back_leave_no_holder_behind(mongo):
     lock = pymongo.lock._async_create_lock()
     condition = pymongo.lock._async_create_condition(lock)
 
@@ -36,7 +36,7 @@ async def test_callers_that_are_cancelled_while_the_lock_is_taken_back_leave_nob
     async with asyncio.timeout(5):
         while len(condition._waiters) < len(callers):
             await asyncio.sleep(0)
-    async with lock:  # somebody has it when the time is over
+    async with lock:  # it has a holder when the time is over
         async with asyncio.timeout(5):
             while len(lock._waiters or ()) < len(callers):
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Metrics, traces and logs: what is said, and that it costs nobody anything when nobody listens."""
+"""Metrics, traces and logs: what is said, and that it costs nothing when no exporter listens."""
 
 import asyncio
 import json
@@ -90,7 +90,7 @@ def test_a_trace_goes_from_the_root_to_its_parts():
     assert not new_trace("c1").sampled
 
 
-def test_what_somebody_asks_for_is_a_part_of_theirs():
+def test_a_request_continues_the_trace_of_its_caller():
     mine = enter("c1", CALLER)
     assert (mine.trace_id, mine.parent_id, mine.sampled) == (CALLER[3:35], CALLER[36:52], True)
     assert enter("c1", "nonsense").parent_id is None

@@ -154,7 +154,7 @@ async def test_a_token_leaves_the_memory_when_its_time_is_over(client, accounts,
     assert (client._kept, client._expiry) == ({}, None)
 
 
-async def test_nobody_has_to_ask_for_it(accounts):
+async def test_kept_tokens_are_forgotten_without_a_further_call(accounts):
     settings = CredentialsSettings(
         accounts_internal_url="http://accounts",
         accounts_internal_key=SecretStr("wk_fake"),

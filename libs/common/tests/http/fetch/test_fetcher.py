@@ -139,7 +139,7 @@ async def test_failures_say_whether_trying_again_helps(source, path):
     assert await failed(source.make_url(path)) == FAILURES[path]
 
 
-async def test_nobody_there_may_be_there_later(source):
+async def test_a_host_that_does_not_answer_may_answer_later(source):
     url = source.make_url("/file.png")
     await source.close()
     assert await failed(url) == ("ConnectError", False)
@@ -191,7 +191,7 @@ async def test_an_unusable_link_will_never_do(url):
     assert (reason in {"link_unusable", "link_scheme_refused"}, permanent) == (True, True)
 
 
-async def test_what_nobody_thought_of_is_a_failure_of_the_link_too(monkeypatch):
+async def test_an_unforeseen_error_is_a_failure_of_the_link_too(monkeypatch):
     async def odd(*_, **__):
         raise ArithmeticError
 

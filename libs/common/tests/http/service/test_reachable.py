@@ -1,4 +1,4 @@
-"""What each check asks, with nobody there, with one who hangs, and with one who answers; and the defaults that matter."""
+"""What each check asks of a server that is absent, hangs or answers; and the defaults that matter."""
 
 import asyncio
 from types import SimpleNamespace

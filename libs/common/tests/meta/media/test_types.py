@@ -47,7 +47,7 @@ def test_what_says_nothing_is_known_by_many_names():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_first_bytes_tell_what_nobody_told(name):
+def test_the_first_bytes_tell_a_type_that_was_not_declared(name):
     head, mime_type = FILES[name]
     assert sniffed(head) == mime_type
     for untold in sorted(UNTOLD):
