@@ -79,7 +79,7 @@ class FakeGraph:
 
 
 class FakeAccounts:
-    """The internal listener of accounts: one token for everybody."""
+    """The internal listener of accounts: one token for all callers."""
 
     def __init__(self):
         self.token = "EAAfake-first"

@@ -65,7 +65,7 @@ async def test_a_fault_goes_to_those_who_wait_and_the_next_batch_is_unharmed():
     assert await group.submit(2) == 20
 
 
-async def test_what_nobody_waits_for_any_more_is_not_written():
+async def test_what_no_caller_waits_for_any_more_is_not_written():
     store = Store()
     group = GroupCommit(store.run)
     first = asyncio.create_task(group.submit(1))
@@ -99,7 +99,7 @@ async def test_where_there_is_company_the_next_batch_waits_for_more():
         store.gate.release()
     began = loop.time()
     await group.submit(0)
-    await asyncio.gather(*(group.submit(n) for n in range(1, 6)))  # a lone one before them delays nobody
+    await asyncio.gather(*(group.submit(n) for n in range(1, 6)))  # a lone one before them delays no other
     assert loop.time() - began < 0.2
     await group.submit(6)
     assert loop.time() - began >= 0.2
@@ -143,7 +143,7 @@ async def test_after_company_batches_begin_apart():
     assert min(between) >= interval / 2  # a busy machine may see a batch late, and so the next one sooner after it
 
 
-async def test_a_write_that_took_longer_than_that_delays_nobody_more():
+async def test_after_a_write_that_took_longer_the_next_one_begins_at_once():
     store = Store()
     group = GroupCommit(store.run, interval=0.0)
     first = [asyncio.create_task(group.submit(n)) for n in range(5)]

@@ -94,7 +94,7 @@ def test_ends_are_counted_by_chatbot_up_to_a_bound():
     assert count("whatsapp_tenant_sends_total", chatbot_id="other", outcome="accepted") == others + 1
 
 
-def test_reasons_that_nobody_foresaw_share_a_name_in_the_end():
+def test_unforeseen_reasons_share_a_name_in_the_end():
     names = {telemetry.reason_of(MetaError(reason=f"invented-{number}")) for number in range(500)}
     assert len(names) <= 101
     assert "other" in names
@@ -192,7 +192,7 @@ def test_a_bucket_says_how_many_may_go_at_once():
 
 
 async def test_a_number_that_has_gone_to_another_process_is_not_told_of_here():
-    """Its pace, which nobody uses here any more, would look like a full bucket beside the true one."""
+    """Its pace, which is not used here any more, would look like a full bucket beside the true one."""
     ours = {"stays", "goes"}
     session = SimpleNamespace(owns=ours.__contains__, lanes=Lanes(), state=SimpleNamespace(in_doubt={}, steps=set()))
     paces = RateLimits(lambda _: "standard", {"standard": 1.0}, rate=80.0, max_running=10)

@@ -251,7 +251,7 @@ METAS = {
     "too fast": (refusal(80007), 503, "meta_unavailable", 80007),
     "trouble": (refusal(131016, 500), 503, "meta_unavailable", 131016),
     "gateway": (httpx.Response(502, text="bad gateway"), 503, "meta_unavailable", None),
-    "nobody there": (httpx.ConnectError("x"), 503, "meta_unavailable", None),
+    "no connection": (httpx.ConnectError("x"), 503, "meta_unavailable", None),
     "no answer": (httpx.ReadTimeout("x"), 503, "meta_unavailable", None),
 }
 

@@ -195,7 +195,7 @@ async def test_what_has_expired_already_is_refused_with_a_reason():
 
 
 @pytest.mark.parametrize("trouble", ["slow", "away", "broken"])
-async def test_a_warning_that_cannot_be_had_holds_nobody_up(trouble):
+async def test_a_warning_that_cannot_be_had_delays_no_caller(trouble):
     behind = Behind()
 
     async def load(_journal_id):

@@ -290,7 +290,7 @@ async def test_two_sessions_at_one_send_do_not_keep_each_other_in_doubt_for_ever
     assert len(world.calls) == (2 if resend else 1)
 
 
-async def test_that_meta_has_a_message_is_recorded_whoever_owns_it():
+async def test_that_meta_has_a_message_is_recorded_by_any_owner():
     world = World()
     world.during_call = lambda: world.take_over(state=State.IN_DOUBT, due=world.now)
     step = await world.step()

@@ -177,7 +177,7 @@ def test_a_status_of_another_hides_none_of_ours_that_comes_after_it():
     assert statuses_of(entry_from("1065"), [status_on("9999", "mallory"), ours]) == [ours]
 
 
-def test_tokens_are_new_each_time_whoever_asks():
+def test_tokens_are_new_each_time_for_every_caller():
     with ThreadPoolExecutor(4) as pool:
         drawn = [
             token for tokens in pool.map(lambda _: [new_token() for _ in range(2_000)], range(4)) for token in tokens

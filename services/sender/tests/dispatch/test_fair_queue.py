@@ -71,7 +71,7 @@ def test_sessions_of_a_process_compare_by_their_virtual_times():
     assert quiet.urgency() < flooding.urgency()
 
 
-def test_what_somebody_waits_for_goes_before_a_campaign():
+def test_a_conversation_message_goes_before_a_campaign():
     queue = queue_of({})
     campaign = add(queue, "c", 3, urgent=False)
     add(queue, "c", 1, urgent=True)

@@ -145,7 +145,7 @@ def test_a_held_group_waits_and_sends_a_probe_first():
     assert sorted([probe, *taken(lanes, 1.5)]) == ["0", "1", "2", "3"]
 
 
-def test_a_held_group_is_probed_by_what_somebody_waits_for():
+def test_a_held_group_is_probed_by_a_conversation_message():
     campaign = [item(f"c{n}", f"c{n}", order=n, bulk=True) for n in range(3)]
     lanes = filled(*campaign)
     first = lanes.take(0.0)
@@ -158,11 +158,11 @@ def test_a_held_group_is_probed_by_what_somebody_waits_for():
     assert taken(lanes, 1.0) == ["reply"]
     lanes.hold("g", now=1.0, base=1.0, cap=60.0)
     lanes.block(reply, 1.0, 1.0)
-    lanes.arrivals.offer(item("to the same", "c1", order=10))  # somebody waits for what is behind a campaign's message
+    lanes.arrivals.offer(item("to the same", "c1", order=10))  # a conversation message behind a campaign's message
     assert taken(lanes, 3.0) == ["c1"]
 
 
-def test_a_campaign_does_not_take_the_probe_of_what_somebody_waits_for():
+def test_a_campaign_does_not_take_the_probe_of_a_conversation_message():
     reply, campaign = item("reply", "person", order=1), item("c", "c", order=2, bulk=True)
     lanes = filled(reply)
     lanes.take(0.0)
@@ -485,7 +485,7 @@ def test_prefixes_follow_the_finished_records_over_gaps():
     offsets.done("p", 4)
     assert offsets.committable() == {}
     offsets.done("p", 3)
-    assert offsets.committable() == {"p": 7}  # what lies between is nobody's
+    assert offsets.committable() == {"p": 7}  # what lies between is no record of ours
     assert offsets.committable() == {}
     offsets.done("p", 9)
     offsets.done("p", 7)

@@ -32,7 +32,7 @@ def at(**after):
 
 
 def learnt(*, later):
-    """An offer that was refused to Ada, at once or by a status; a second offer to Bea; a receipt that nobody refused."""
+    """An offer that was refused to Ada, at once or by a status; a second offer to Bea; a receipt that no person refused."""
     known = OptOuts()
     known.sent("j1", "b", ADA, "offer")
     known.sent("j2", "b", BEA, "offer two")
@@ -52,7 +52,7 @@ def test_only_marketing_templates_to_the_person_are_forbidden(later):
     assert not known.forbids("another", ADA, "offer", NOW)
 
 
-def test_a_template_that_was_refused_to_anybody_is_marketing_for_all():
+def test_a_template_that_was_refused_to_one_person_is_marketing_for_all():
     known = learnt(later=True)
     assert not known.forbids("b", ADA, "offer two", NOW)
     known.failed("j2", NOW)
@@ -70,7 +70,7 @@ def test_it_ends_when_the_person_writes_or_after_a_week():
 
 def test_a_status_of_a_send_that_is_not_known_teaches_nothing():
     known = learnt(later=True)
-    known.failed("somebody else's", NOW)
+    known.failed("another sender's", NOW)
     known.failed("", NOW)
     assert known.since(BEA) is None
     assert FORBIDDEN.reason == "recipient_opted_out"

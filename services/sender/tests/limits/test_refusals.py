@@ -40,7 +40,7 @@ def test_another_is_the_probe_when_the_first_does_not_come_or_gives_up():
     memory, _ = refused("a")
     assert memory.wait("b", "a", "m", 10.0) is None
     assert memory.wait("b", "a", "first of a", 10.0) == Waits(15.0, ERROR)
-    memory.give_up("b", "a", "somebody")
+    memory.give_up("b", "a", "another")
     assert memory.wait("b", "a", "first of a", 10.1) is not None
     memory.give_up("b", "a", "m")
     assert memory.wait("b", "a", "first of a", 10.2) is None

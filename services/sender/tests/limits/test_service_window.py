@@ -124,7 +124,7 @@ async def test_a_status_from_before_the_last_message_closes_nothing(windows, con
     assert not await windows.is_closed(NUMBER, "5215512345679", NOW)
 
 
-async def test_without_conversation_nothing_is_refused_because_nobody_would_tell_when_it_opens():
+async def test_without_conversation_nothing_is_refused_because_no_service_would_tell_when_it_opens():
     windows = ServiceWindows(None)
     windows.refused(NUMBER, TO, NOW)
     assert not await windows.is_closed(NUMBER, TO, NOW)

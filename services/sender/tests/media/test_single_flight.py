@@ -54,7 +54,7 @@ async def test_a_run_outlives_those_who_wait_for_it():
     assert work.runs == 1
 
 
-async def test_a_failure_that_nobody_saw_is_told_once():
+async def test_a_failure_that_no_caller_saw_is_told_once():
     work, all_ = Work(), shared(patience=0.01)
     with pytest.raises(TimeoutError):
         await all_.get("k", work)

@@ -117,7 +117,7 @@ async def test_a_crash_after_the_call_is_settled_by_a_status(world, eventually):
     assert next(r for r in results if r.data.message_id == "m1").data.wamid == "wamid.told"
 
 
-async def test_a_status_that_came_while_nobody_ran_counts_too(world, eventually):
+async def test_a_status_that_came_while_no_sender_ran_counts_too(world, eventually):
     chatbot = await world.account()
     await dies_before_recording(world, chatbot, eventually)
     await world.status(chatbot, "m1", wamid="wamid.told")

@@ -79,7 +79,7 @@ async def test_a_send_that_may_have_reached_its_recipient_is_not_replayed(world)
     assert world.graph.texts() == ["lost", "end"]
 
 
-async def test_garbage_and_the_failures_of_one_tenant_stop_nobody(world, eventually):
+async def test_garbage_and_the_failures_of_one_tenant_stop_no_other_tenant(world, eventually):
     chatbot, attacker = await world.account(), await world.account()
     garbage = f"no json, {attacker}".encode()
     async with world.running(dlq_limit=50) as sender:

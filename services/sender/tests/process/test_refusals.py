@@ -13,7 +13,7 @@ from sender.records.job import lane_of
 pytestmark = [pytest.mark.integration, pytest.mark.feature("outgoing")]
 
 TEMPLATES = [f"offer_{n}" for n in range(10)]
-SOMEBODY = "+4915199999999"
+PERSON = "+4915199999999"
 
 
 def person(index):
@@ -55,10 +55,10 @@ async def test_replies_go_at_once_beside_ten_refused_templates(world):
         queued = await world.until_results(chatbot, 80, sends.QUEUED)
         began = time.monotonic()
         # One has had a refused template itself.
-        await enqueue(world, chatbot, *({"to": to, "message": "reply"} for to in (SOMEBODY, person(0))))
+        await enqueue(world, chatbot, *({"to": to, "message": "reply"} for to in (PERSON, person(0))))
         await world.until_results(chatbot, 2, sends.ACCEPTED)
         took = time.monotonic() - began
-        await enqueue(world, chatbot, template("receipt", SOMEBODY, "receipt"))
+        await enqueue(world, chatbot, template("receipt", PERSON, "receipt"))
         await world.until_results(chatbot, 3, sends.ACCEPTED)
     assert took < 1.5
     assert {result.data.error.code for result in queued} == {131063}
@@ -110,10 +110,10 @@ async def test_a_waiting_template_can_be_cancelled_and_is_shown_with_its_reason(
 
 async def test_a_lost_number_is_held_and_its_account_is_told(world, eventually):
     chatbot, other = await world.account(), await world.account()
-    world.graph.answer = lambda body, _nth: (100, 400, 33) if body["to"] != SOMEBODY else None
+    world.graph.answer = lambda body, _nth: (100, 400, 33) if body["to"] != PERSON else None
     async with world.running():
         await world.send(chatbot, *[(person(n), f"t{n}", f"m{n}") for n in range(3)])
-        await world.send(other, (SOMEBODY, "other", None))
+        await world.send(other, (PERSON, "other", None))
         await world.until_results(other, 1, sends.ACCEPTED)
 
         async def told():

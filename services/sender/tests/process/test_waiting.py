@@ -38,7 +38,7 @@ async def post(world):
     return post
 
 
-async def test_a_scheduled_message_goes_at_its_time_and_holds_nobody_up(world, post):
+async def test_a_scheduled_message_goes_at_its_time_and_delays_no_other(world, post):
     chatbot = await world.account()
     async with world.api() as api:
         due = time.time() + 2
@@ -156,7 +156,7 @@ async def test_a_batch_tells_of_each_and_repeats_nothing(world):
     assert sorted(world.graph.texts()) == sorted([f"m{n}" for n in range(30)] + ["after"])
 
 
-async def test_what_somebody_waits_for_goes_before_a_campaign_but_not_within_its_conversation(world):
+async def test_a_conversation_message_goes_before_a_campaign_but_not_within_its_conversation(world):
     chatbot = await world.account()
     world.graph.delay = 0.05
     people = [f"+4915100000{n:03d}" for n in range(60)]

@@ -160,7 +160,7 @@ DIGITS = [
 
 
 @pytest.mark.parametrize("to", DIGITS)
-def test_digits_that_make_no_number_name_nobody(to):
+def test_digits_that_make_no_number_name_no_person(to):
     assert not contact_of_recipient(to).aliases()
     read = read_record(AT, json.dumps({**GOOD, "to": to}).encode(), {}, retried=False)
     assert isinstance(read.request, MetaError)

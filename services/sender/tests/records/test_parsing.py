@@ -1,4 +1,4 @@
-"""What becomes of a record on the send topics, whoever wrote it."""
+"""What becomes of a record on the send topics, from any producer."""
 
 import json
 

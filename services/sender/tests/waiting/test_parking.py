@@ -40,7 +40,7 @@ async def committed_to_the_end(world, chatbot):
         (tp,) = [tp for tp in await partitions_of(consumer) if tp.partition == partition_of(chatbot, PARTITIONS)]
         consumer.assign([tp])
         ends = await consumer.end_offsets([tp])
-        # The last offset of the log may be the marker of a transaction, after which nobody commits.
+        # The last offset of the log may be the marker of a transaction, after which no owner commits.
         return (await consumer.committed(tp) or 0) >= ends[tp] - 1
     finally:
         await consumer.stop()

@@ -161,7 +161,7 @@ async def test_who_was_parked_or_scheduled_is_told_of_after_the_transaction():
     assert (told.unparked, told.released) == ([("a", "1")], [("b", "2")])
 
 
-async def test_a_transaction_that_fails_ends_it_and_tells_nobody():
+async def test_a_transaction_that_fails_ends_it_and_reports_no_outcome():
     session, commits, told = rig()
     session.error = KafkaError("away")
     running = asyncio.create_task(commits.run())

@@ -72,7 +72,7 @@ def test_nothing_is_moved_while_the_partitions_are_not_known():
 
 
 @pytest.mark.parametrize("replay", ["9" * 5_000, "9" * 30, "-1", "x", ""])
-def test_a_replay_header_that_makes_no_sense_harms_nobody(replay):
+def test_a_replay_header_that_makes_no_sense_does_no_harm(replay):
     assert judged({**REQUEST, "messageId": "m"}, headers=(("replay", replay.encode()),)).payload.replay == 0
 
 

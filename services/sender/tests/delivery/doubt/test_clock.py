@@ -1,4 +1,4 @@
-"""The doubt clock: what is known of the way back, asked while somebody is in doubt, and only then."""
+"""The doubt clock: what is known of the way back, asked while a send is in doubt, and only then."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -107,7 +107,7 @@ def bench(monkeypatch):
     return Bench()
 
 
-async def test_nobody_is_asked_while_nothing_is_in_doubt(bench):
+async def test_no_service_is_asked_while_nothing_is_in_doubt(bench):
     async with bench.running():
         await until(lambda: bench.progress.closed)
         assert bench.progress.asked == []
