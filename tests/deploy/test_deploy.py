@@ -49,7 +49,7 @@ def test_every_variable_of_the_manifests_is_a_setting(service):
     assert given <= names_of(service)
 
 
-def test_every_shared_variable_is_a_setting_of_somebody():
+def test_every_shared_variable_is_a_setting_of_a_service():
     config = (ROOT / "deploy" / "k8s" / "base" / "config.yaml").read_text()
     given = set(re.findall(r"^  ([A-Z][A-Z0-9_]+):", config, re.MULTILINE))
     assert given

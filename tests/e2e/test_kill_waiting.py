@@ -31,7 +31,7 @@ async def kill_and_restart(system):
 
 @pytest.fixture
 async def known(bot):
-    """A bot that everybody has written to: their windows are open."""
+    """A bot that all persons have written to: their windows are open."""
     for index in range(RECIPIENTS):
         await bot.client.says(bot.phone(index), bot.number, "Hello", f"C{index}")
     await bot.settled(RECIPIENTS, 1)

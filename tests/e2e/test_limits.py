@@ -67,7 +67,7 @@ async def refusals(bot):
     return (await bot.client.control("GET", "limits", phoneNumberId=bot.number))["refused"]
 
 
-async def test_only_a_template_goes_to_somebody_who_has_not_written(limited, client):
+async def test_only_a_template_goes_to_a_person_who_has_not_written(limited, client):
     bot = limited
     await send(bot, 0, "Hi there", "too-early")  # we do not know whether they have written: Meta does
     assert (await becomes(bot, "too-early", "failed"))["error"]["code"] == 131047

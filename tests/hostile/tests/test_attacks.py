@@ -32,7 +32,7 @@ def many_files():
 
 
 @pytest.mark.parametrize("kind", TOGETHER)
-async def test_attacks_harm_nobody_else(hostile_system, kind):
+async def test_attacks_harm_no_other_tenant(hostile_system, kind):
     row = await measured(together(*TOGETHER[kind]), hostile_system, SHORT)
     assert row.webhooks["count"] > 0
     assert row.sends["count"] > 0

@@ -53,7 +53,7 @@ FAULTS: Final = (
         "two who left one number in one batch have one conversation, and one of them is lost",
     ),
     Fault(
-        "identity/new-numbers-await-nobody",
+        "identity/new-numbers-await-no-person",
         _PEOPLE,
         "not held.isdisjoint(awaited))",
         "False)",

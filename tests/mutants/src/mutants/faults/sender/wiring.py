@@ -171,7 +171,7 @@ FAULTS: Final = (
         "plans share alike",
     ),
     Fault(
-        "sender/wiring-plan-of-nobody",
+        "sender/wiring-no-plan",
         _SERVICE,
         '        return account.plan if account is not None else ""',
         '        return "standard"',
@@ -339,7 +339,7 @@ FAULTS: Final = (
         "SENDER_BATCH_BYTES does nothing",
     ),
     Fault(
-        "sender/wiring-letters-of-nobody",
+        "sender/wiring-letters-without-a-tenant",
         _SERVICE,
         "DeadLetterCounts(self.dead_letter_limit, self.accounts, self.tenants)",
         "DeadLetterCounts(self.dead_letter_limit, self.numbers, self.tenants)",
