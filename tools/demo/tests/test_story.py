@@ -58,7 +58,7 @@ async def test_a_conversation_with_one_reply_each_that_was_read_passes(answered)
         pytest.param(lambda wamids: wamids.append(wamids[-1]), id="a reply twice"),
         pytest.param(lambda wamids: wamids.pop(), id="a reply missing"),
         pytest.param(lambda wamids: wamids.reverse(), id="replies out of order"),
-        pytest.param(lambda wamids: wamids.append("wamid.foreign"), id="a reply to nobody's message"),
+        pytest.param(lambda wamids: wamids.append("wamid.foreign"), id="a reply to an unknown message"),
     ],
 )
 async def test_a_wrong_sequence_of_replies_fails_and_names_the_customer(answered, spoil):

@@ -146,7 +146,7 @@ def test_a_program_that_does_not_exist_is_named(fake):
         fake(program="/nowhere/java").start()
 
 
-def test_a_port_lost_to_somebody_else_is_replaced(fake, monkeypatch):
+def test_a_port_lost_to_another_process_is_replaced(fake, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         offered = iter([[taken]])

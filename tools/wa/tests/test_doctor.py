@@ -199,7 +199,7 @@ async def test_an_expired_token_is_found_and_since_when_where_the_app_is_known(s
 
 
 @pytest.mark.integration
-async def test_a_token_that_ends_soon_is_a_warning_and_one_that_nobody_issued_a_problem(settings):
+async def test_a_token_that_ends_soon_is_a_warning_and_one_that_meta_did_not_issue_a_problem(settings):
     async with meta() as url, account(settings):
         await ends(url, TOKEN, datetime.now(UTC) + timedelta(days=3))
         assert about(await found_with(settings, graph_base_url=url), "token of bot").level is Level.WARNING
@@ -241,7 +241,7 @@ async def trickle(_, writer):
 
 
 @pytest.mark.integration
-async def test_what_hangs_in_the_middle_of_an_answer_holds_nobody(settings, monkeypatch):
+async def test_what_hangs_in_the_middle_of_an_answer_delays_no_other_check(settings, monkeypatch):
     monkeypatch.setattr("wa.doctor.commands._SECONDS", 1.0)
     monkeypatch.setattr("wa.doctor.checks._SECONDS", 1.0)
     async with account(settings), await asyncio.start_server(trickle, "127.0.0.1", 0) as server:

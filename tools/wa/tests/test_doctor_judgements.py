@@ -56,7 +56,7 @@ def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
     assert found.mend
 
 
-def test_what_does_not_stop_anybody_is_a_warning():
+def test_a_setting_that_stops_no_service_is_a_warning():
     week = 7 * 24 * 60 * 60 * 1000
     stays = [{"retention_ms": week, "segment_ms": week}, {"retention_ms": -1, "segment_ms": 1}]
     for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}, *stays):

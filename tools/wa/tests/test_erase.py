@@ -72,7 +72,7 @@ async def test_the_world_of_these_tests_has_the_person_in_every_collection_that_
 @integration
 @pytest.mark.feature("erase a person on request")
 @pytest.mark.parametrize("contact", [f"+{ADA_PHONE}", "+49 151 0007001", ADA_USER])
-async def test_no_document_of_any_collection_has_the_person_afterwards_and_nobody_else_is_touched(
+async def test_no_document_of_any_collection_has_the_person_afterwards_and_no_other_person_is_touched(
     world, erase, contact
 ):
     before = await world.documents()
@@ -253,7 +253,7 @@ async def test_two_conversations_that_were_merged_are_both_erased(world, erase):
 
 
 @integration
-async def test_a_collection_that_nobody_declared_is_not_passed_over_in_silence(world, erase):
+async def test_a_collection_that_is_not_declared_is_not_passed_over_in_silence(world, erase):
     await world.database["notes"].insert_one({"_id": "n", "about": ADA_PHONE})
     code, _, complaint = await erase()
     assert code == 3

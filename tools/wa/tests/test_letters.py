@@ -168,7 +168,7 @@ def test_a_letter_that_was_put_back_is_done_and_the_same_place_with_another_even
     assert plan.plan_for([dead], {other.letter: other}).ready == [dead]
 
 
-def test_the_audit_record_names_everything_and_quotes_nobody():
+def test_the_audit_record_names_everything_and_quotes_no_person():
     record = plan.audit_of(letter(), plan.Order("ann", "limit raised"), AT)
     assert (record.topic, record.key) == ("whatsapp-cloud-dlq-audit", "whatsapp-cloud-send-dlq/3/17")
     assert json.loads(record.value) == {

@@ -133,7 +133,7 @@ async def test_to_wins_over_recipient(rig):
     assert answer["contacts"] == [{"input": "4915150000002", "wa_id": "4915150000002"}]
 
 
-async def test_a_bsuid_of_nobody(rig):
+async def test_a_bsuid_of_no_person(rig):
     status, answer = await rig.send(to=None, recipient="DE.404")
     assert (status, answer["error"]["code"]) == (400, 131026)
 

@@ -105,7 +105,7 @@ def closes_after(made):
     return (made.closes_ms - NOON) / HOUR
 
 
-def test_nobody_wrote():
+def test_without_a_message_of_the_person_only_templates_go():
     assert ServiceWindow().closes_ms == 0
     assert not takes("text", ServiceWindow(), NOON)
     assert takes("template", ServiceWindow(), NOON)

@@ -146,7 +146,7 @@ async def test_a_person_is_one_by_number_and_by_bsuid(rig):
     assert await codes(rig, 1, to=None, recipient=user_id) == [131056]
 
 
-async def test_a_refused_message_is_charged_to_nobody(rig):
+async def test_a_refused_message_is_charged_to_no_limit(rig):
     await enforce(rig, "throughput", "pair", "window")
     await throughput(rig, messagesPerSecond=1)
     assert await codes(rig, 3) == [131047] * 3
