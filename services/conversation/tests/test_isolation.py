@@ -246,4 +246,4 @@ async def test_what_is_ours_is_not_shown(room):
         for item in data if isinstance(data, list) else [data]:
             assert {"_id", "origin", "aliases", "deliveryRank"}.isdisjoint(item)
             assert item["id"]
-            assert all({"key", "origin"}.isdisjoint(entry) for entry in item.get("statuses", ()))
+            assert all({"key", "origin", "priced"}.isdisjoint(entry) for entry in item.get("statuses", ()))

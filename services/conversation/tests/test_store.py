@@ -230,6 +230,22 @@ async def test_each_record_is_once_in_the_webhook_log_and_each_price_once_in_the
     assert sorted(entry["kind"] for entry in usage.values()) == ["pricing", "send"]
 
 
+async def test_a_price_that_an_earlier_version_has_logged_is_once_in_the_usage(room):
+    await room.apply(result(), status("sent", pricing=PRICING))
+    await room.store.messages.update_many({}, {"$unset": {"statuses.$[].priced": ""}})
+    await room.apply(status("delivered", pricing=PRICING))
+    usage = await room.all_of(room.store.usage_logs)
+    assert sorted(entry["kind"] for entry in usage.values()) == ["pricing", "send"]
+
+
+async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):
+    await room.apply(result(), status("sent", pricing=PRICING))
+    before = await room.all_of(room.store.usage_logs)
+    await room.store.messages.delete_many({})
+    await room.apply(again(result()), again(status("sent", pricing=PRICING)))
+    assert await room.all_of(room.store.usage_logs) == before
+
+
 async def test_records_of_one_offset_in_two_partitions_are_two_records(room):
     first, second = message("wamid.1"), message("wamid.1")
     first.offset = second.offset = 7

@@ -101,7 +101,14 @@ class ConversationStore:
                 True,
             ),
             (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
-            (self.usage_logs, [_once(document, again=True) for document in plan.usage], False),
+            (
+                self.usage_logs,
+                [
+                    *[_once(document, again=again) for document in plan.usage],
+                    *[_once(document, again=True) for document in plan.usage_again],
+                ],
+                False,
+            ),
         ]
         for collection, operations, ordered in writes:
             wanted = [operation for operation in operations if operation is not None]

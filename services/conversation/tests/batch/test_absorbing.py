@@ -131,7 +131,18 @@ def test_a_price_that_was_told_before_and_after_is_one(memory):
     _, before = memory.run(unsigned("sent", pricing=PRICING))
     memory.run(result())
     _, after = memory.run(unsigned("delivered", pricing=PRICING))
-    assert [one["_id"] for one in after.usage] == [one["_id"] for one in before.usage]
+    assert [one["kind"] for one in before.usage] == ["pricing"]
+    assert not after.usage and not after.usage_again
+
+
+def test_a_price_that_an_earlier_version_logged_before_keeps_its_id(memory):
+    _, before = memory.run(unsigned("sent", pricing=PRICING))
+    (stand_in,) = memory.messages.values()
+    del stand_in["statuses"][0]["priced"]
+    memory.run(result())
+    _, after = memory.run(unsigned("delivered", pricing=PRICING))
+    assert not after.usage
+    assert [one["_id"] for one in after.usage_again] == [one["_id"] for one in before.usage]
 
 
 def test_it_costs_no_look_up_of_its_own():

@@ -282,8 +282,28 @@ def test_usage_is_logged_per_send_and_per_pricing(memory):
     _, sent = memory.run(result(), status("sent", pricing=pricing))
     _, read_ = memory.run(status("read", pricing=pricing))
     assert [u["kind"] for u in sent.usage] == ["send", "pricing"]
-    assert sent.usage[1]["_id"] == read_.usage[0]["_id"]  # Meta repeats the pricing: one document
     assert (sent.usage[1]["category"], sent.usage[1]["day"]) == ("service", "2026-11-01")
+    assert not sent.usage_again
+    assert not read_.usage and not read_.usage_again  # Meta repeats the pricing: the history says that it is logged
+
+
+def test_what_an_earlier_version_may_have_logged_is_logged_with_the_same_ids_again(memory):
+    pricing = {"category": "service"}
+    accepted = result()
+    _, sent = memory.run(accepted, status("sent", pricing=pricing))
+    for entry in memory.messages[OURS]["statuses"]:
+        entry.pop("priced", None)
+    _, later = memory.run(accepted, status("read", pricing=pricing))
+    assert not later.usage
+    assert [one["_id"] for one in later.usage_again] == [one["_id"] for one in sent.usage]
+    _, last = memory.run(status("played", pricing=pricing))
+    assert not last.usage and not last.usage_again
+
+
+def test_a_price_that_comes_late_is_logged(memory):
+    memory.run(result(), status("sent"))
+    _, later = memory.run(status("delivered", pricing={"category": "service"}))
+    assert [one["kind"] for one in later.usage_again] == ["pricing"]
 
 
 @pytest.mark.feature("webhook log")

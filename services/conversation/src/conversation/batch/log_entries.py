@@ -1,6 +1,6 @@
 """The webhook log and the usage log: documents that are written once. Pure."""
 
-from typing import Any
+from typing import Any, Final
 
 from common.contracts.ids import derive_id
 from common.contracts.webhooks import WebhookData, original_of
@@ -9,7 +9,11 @@ from common.meta.payloads import read_json
 from conversation.batch.absorbing import STOOD_IN, stand_in_id
 from conversation.batch.documents import present
 from conversation.batch.facts import ChangeSeen, Inbound, Result, StatusSeen
+from conversation.batch.plan import Plan
 from conversation.batch.working_set import Document, Message
+
+PRICED: Final = "priced"
+"""Set on the entry of a message's history whose status brought the pricing that is logged; earlier versions did not."""
 
 _DAY = "%Y-%m-%d"
 
@@ -35,34 +39,41 @@ def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen) -> Document:
     )
 
 
-def usage_of_pricing(fact: StatusSeen, message: Message) -> list[Document]:
-    """Meta's `pricing` of a message, once: it comes with `sent` and again with the first of delivered and read."""
+def log_pricing(result: Plan, fact: StatusSeen, message: Message) -> bool:
+    """Log Meta's `pricing` of a message, once: it comes with `sent` and again with the first of delivered and read.
+
+    Returns whether this status brings it, and nothing in the message's history says that it is logged (`PRICED`).
+    """
+    wamid = fact.status.id
+    before = message.entries_of(f"{wamid}|")
+    if any(PRICED in entry for entry in before):
+        return False
     pricing = read_json(fact.status.pricing)
     if not pricing:
-        return []
-    wamid = fact.status.id
+        return False
     priced = stand_in_id(message, wamid) if message.document.get(STOOD_IN) else message.document["_id"]
-    return [
-        present(
-            **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
-            wamid=wamid,
-            category=_text(pricing.get("category")),
-            pricingType=_text(pricing.get("type")),
-            pricingModel=_text(pricing.get("pricing_model")),
-            billable=pricing.get("billable") if isinstance(pricing.get("billable"), bool) else None,
-        )
-    ]
+    document = present(
+        **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
+        wamid=wamid,
+        category=_text(pricing.get("category")),
+        pricingType=_text(pricing.get("type")),
+        pricingModel=_text(pricing.get("pricing_model")),
+        billable=pricing.get("billable") if isinstance(pricing.get("billable"), bool) else None,
+    )
+    result.log_usage(document, new=not before)
+    return True
 
 
-def usage_of_send(fact: Result, message: Message) -> Document:
-    """One send that Meta has accepted."""
+def log_send(result: Plan, fact: Result, message: Message) -> None:
+    """Log one send that Meta has accepted."""
     data = fact.event.data
-    return present(
+    document = present(
         **_usage("send", data.journal_id, message, data.at),
         wamid=data.wamid,
         messageId=data.message_id,
         messageType=message.document.get("type"),
     )
+    result.log_usage(document, new=not message.entries_of(f"{fact.event.type}|"))
 
 
 def _usage(kind: str, about: str, message: Message, at: Any) -> Document:

@@ -11,7 +11,7 @@ from conversation.batch.absorbing import absorb, statuses_to_repeat
 from conversation.batch.documents import error_document, present
 from conversation.batch.events import status_changed, status_error, status_named, status_of_result, status_repeated
 from conversation.batch.facts import Result, StatusSeen
-from conversation.batch.log_entries import usage_of_pricing, usage_of_send
+from conversation.batch.log_entries import PRICED, log_pricing, log_send
 from conversation.batch.naming import note_statuses_to_name, statuses_to_name
 from conversation.batch.people import NamedPerson, addressee_of, conversation_of, note_recipient, recipient_of
 from conversation.batch.plan import Plan
@@ -34,9 +34,9 @@ def apply_status(result: Plan, fact: StatusSeen, chatbots: Chatbots, now: dateti
     absorb(result.working, message, status.id, origin=fact.origin, most=MAX_STATUSES)
     _set_timestamp(message, fact.at)
     _join_conversation(result.working, message, recipient_of(fact), chatbot, now, error=status_error(fact))
-    result.usage.extend(usage_of_pricing(fact, message))
-    key = status_key(message, status)
-    if _add_status(message, key, status.status, fact.origin, from_unix(status.timestamp, fallback=now), fact, now):
+    priced = log_pricing(result, fact, message)
+    key, at = status_key(message, status), from_unix(status.timestamp, fallback=now)
+    if _add_status(message, key, status.status, fact.origin, at, fact, now, priced=priced):
         result.events.append(status_changed(fact, message, key))
     result.events.extend(status_repeated(fact, message, one) for one in statuses_to_repeat(message, key, fact.origin))
 
@@ -65,7 +65,7 @@ def apply_result(result: Plan, fact: Result, now: datetime) -> None:
         absorb(result.working, message, data.wamid, origin=fact.origin, most=MAX_STATUSES)
     _join_conversation(result.working, message, addressee_of(fact), data.chatbot_id, now, error=data.error)
     if fact.event.type == sends.ACCEPTED:
-        result.usage.append(usage_of_send(fact, message))
+        log_send(result, fact, message)
     if _add_status(message, key, word, fact.origin, data.at, fact, now):
         result.events.append(status_changed(fact, message, key))
     result.events.extend(status_repeated(fact, message, one) for one in statuses_to_repeat(message, key, fact.origin))
@@ -191,9 +191,20 @@ def _join_conversation(
 
 
 def _add_status(
-    message: Message, key: str, word: str, origin: str, at: datetime, fact: StatusSeen | Result, now: datetime
+    message: Message,
+    key: str,
+    word: str,
+    origin: str,
+    at: datetime,
+    fact: StatusSeen | Result,
+    now: datetime,
+    *,
+    priced: bool = False,
 ) -> bool:
-    """Add a status to the history. Returns whether this record has to publish it."""
+    """Add a status to the history. Returns whether this record has to publish it.
+
+    `priced`: the pricing that it brought is in the usage log.
+    """
     entry = message.status_entry(key)
     if entry is not None:
         return bool(entry["origin"] == origin)
@@ -215,6 +226,7 @@ def _add_status(
             participant=participant,
             due=fact.event.data.due if isinstance(fact, Result) else None,
             error=error_document(error) if error else None,
+            **({PRICED: True} if priced else {}),
         )
     )
     if error is not None and message.document["deliveryStatus"] == word:

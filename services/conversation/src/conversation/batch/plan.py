@@ -10,11 +10,16 @@ from conversation.batch.working_set import Document, WorkingSet
 class Plan:
     """What a batch does: documents by collection, and the events to publish in the order of their records.
 
-    `origins` are the origins of its facts.
+    `origins` are the origins of its facts. `usage_again` are entries of the usage log that may be there already.
     """
 
     working: WorkingSet
     origins: frozenset[str] = frozenset()
     webhook_events: list[Document] = field(default_factory=list)
     usage: list[Document] = field(default_factory=list)
+    usage_again: list[Document] = field(default_factory=list)
     events: list[PendingEvent] = field(default_factory=list)
+
+    def log_usage(self, document: Document, *, new: bool) -> None:
+        """Add an entry to the usage log. `new`: nothing that is known says that it may be there already."""
+        (self.usage if new else self.usage_again).append(document)

@@ -119,6 +119,10 @@ class Message:
                 return entry  # type: ignore[no-any-return]  # documents are untyped
         return None
 
+    def entries_of(self, prefix: str) -> list[Document]:
+        """The history entries whose key begins so."""
+        return [entry for entry in self.document.get("statuses", ()) if entry["key"].startswith(prefix)]
+
     def add_status(self, entry: Document) -> None:
         """Append to the history."""
         self.document.setdefault("statuses", []).append(entry)

@@ -10,6 +10,7 @@ import msgspec
 from common.errors import InvalidInput
 from common.meta.broken_text import shown_text
 from conversation.batch.absorbing import STOOD_IN
+from conversation.batch.log_entries import PRICED
 from conversation.batch.naming import NAMED
 from conversation.batch.service_window import window_of
 from conversation.batch.statuses import QUEUED
@@ -25,6 +26,7 @@ _GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"}
 _HIDDEN = frozenset(
     {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
 )
+_HIDDEN_OF_STATUS: Final = frozenset({"key", "origin", PRICED})
 
 
 def conversation_view(document: Document, now: datetime) -> Document:
@@ -44,7 +46,7 @@ def message_view(document: Document) -> Document:
             view.pop("error")
     if "statuses" in view:
         view["statuses"] = [
-            {name: value for name, value in entry.items() if name not in ("key", "origin")}
+            {name: value for name, value in entry.items() if name not in _HIDDEN_OF_STATUS}
             for entry in view["statuses"]
         ]
     return view

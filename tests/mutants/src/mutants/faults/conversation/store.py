@@ -170,10 +170,18 @@ FAULTS: Final = (
     Fault(
         "conversation/usage-twice",
         _STORE,
-        "[_once(document, again=True) for document in plan.usage]",
+        "[_once(document, again=True) for document in plan.usage_again]",
+        "[_once(document, again=False) for document in plan.usage_again]",
+        _STORED,
+        "a price that an earlier version has logged fails its batch once, and again",
+    ),
+    Fault(
+        "conversation/usage-of-a-replay-fails",
+        _STORE,
+        "[_once(document, again=again) for document in plan.usage]",
         "[_once(document, again=False) for document in plan.usage]",
         _STORED,
-        "a price that Meta repeats fails its batch once, and again",
+        "a batch whose usage is logged, by a history that was lost, never succeeds",
     ),
     Fault(
         "conversation/log-of-a-replay-fails",
