@@ -98,7 +98,7 @@ def test_a_cost_is_the_difference_for_each_record():
         journal_bytes=1_000,
         indexes={"messages._id_": {"inserted": 17, "removed": 1}, "messages.new": {"inserted": 5, "removed": 5}},
     )
-    cost = per_record(before, after, 10)
+    cost = per_record(before, after, 10, 2.0)
     assert cost.cpu_us == pytest.approx(50_000)
-    assert (cost.documents, cost.journal_bytes) == (2, 100)
+    assert (cost.per_second, cost.documents, cost.journal_bytes) == (5, 2, 100)
     assert cost.indexes == {"messages._id_": 1, "messages.new": 1}

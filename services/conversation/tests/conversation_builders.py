@@ -129,11 +129,13 @@ class Memory:
 
     def __init__(self):
         self.messages, self.conversations = {}, {}
+        self.ordered_since = None
 
     def run(self, *records, chatbots=BOT, deactivated=frozenset(), now=NOW):
         known = Known(
             {k: self.copy(v) for k, v in self.messages.items()},
             [self.copy(c) for c in self.conversations.values() if "mergedInto" not in c],
+            self.ordered_since,
         )
         done = plan([read(record) for record in records], known, chatbots, now, deactivated)
         for m in done.working.messages.values():

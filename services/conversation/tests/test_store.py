@@ -4,13 +4,14 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status, torn, webhook
 
 from common.contracts import sends, webhooks
 from common.contracts.contacts import Contact
+from common.contracts.ids import derive_id, journal_id
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.indexes import Standing, compare_indexes
 from conversation.batch.core import keys_of, plan
@@ -31,12 +32,12 @@ class Room:
         self.store = ConversationStore(self.mongo, webhook_log_days=3)
         self.memory = Memory()
 
-    async def apply(self, *records, store=None, slot="test"):
+    async def apply(self, *records, store=None, slot="test", now=NOW):
         """Events as they would be published."""
         facts = [read(record) for record in records]
         store = store or self.store
         async with OwnedSession(self.mongo, slot) as owned:
-            done = await store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, NOW))
+            done = await store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, now))
         return [pending.record(NOW) for pending in done.events]
 
     async def same(self, *records):
@@ -236,6 +237,30 @@ async def test_a_price_that_an_earlier_version_has_logged_is_once_in_the_usage(r
     await room.apply(status("delivered", pricing=PRICING))
     usage = await room.all_of(room.store.usage_logs)
     assert sorted(entry["kind"] for entry in usage.values()) == ["pricing", "send"]
+
+
+async def test_an_empty_database_has_ordered_usage_at_once(room):
+    await room.apply(result(), status("sent", pricing=PRICING), now=datetime.now(UTC))
+    assert {key[14] for key in await room.all_of(room.store.usage_logs)} == {"8"}
+
+
+async def test_where_an_earlier_version_may_still_write_the_ids_stay_for_a_day(room):
+    await room.apply(result())
+    forms = room.store.messages.database[schema.STORED_FORMS.name]
+    await forms.delete_many({})
+    await room.store.ensure_indexes()
+    await room.apply(result(message_id="m2", wamid="wamid.OUT2"), now=datetime.now(UTC))
+    (form,) = [document async for document in forms.find({})]
+    assert form["since"] > datetime.now(UTC) + timedelta(hours=23)
+    assert derive_id("usage", "send", journal_id("bot", "m2")) in await room.all_of(room.store.usage_logs)
+
+
+async def test_all_processes_write_in_the_form_that_the_first_has_found(room):
+    forms = room.store.messages.database[schema.STORED_FORMS.name]
+    (first,) = [document async for document in forms.find({})]
+    await room.apply(result())
+    await room.store.ensure_indexes()
+    assert [document async for document in forms.find({})] == [first]
 
 
 async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):

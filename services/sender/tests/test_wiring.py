@@ -257,6 +257,10 @@ async def test_the_limit_of_dead_letters_is_that_of_the_settings(monkeypatch):
     await bench.close()
 
 
+async def test_the_driver_repeats_no_write_because_the_sender_does(still):
+    assert not still.sender.mongo.client.options.retry_writes
+
+
 async def test_what_is_given_here_is_no_default(still):
     plain = Settings(accounts_internal_key="x", callback_keys={"only": "ZmZm" * 10 + "ZmY="})
     assert [name for name in PLACES if getattr(still.settings, name) == getattr(plain, name)] == []

@@ -13,6 +13,7 @@ from yardstick.parts import (
     ingress_paced,
     sender,
     sender_paced,
+    stored,
 )
 from yardstick.parts.part import Bench, Part
 from yardstick.report.goals import Goal, values_of
@@ -28,6 +29,7 @@ PARTS: Final[Sequence[Part]] = (
     conversation_paced.PART,
     sender_paced.PART,
     idle.PART,
+    stored.PART,
 )
 GOALS: Final[Sequence[Goal]] = tuple(goal for part in PARTS for goal in part.goals)
 

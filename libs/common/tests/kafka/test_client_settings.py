@@ -151,3 +151,12 @@ async def test_mongodb_acknowledges_on_most_nodes_and_reads_what_they_have():
         assert mongo.client.options.pool_options.connect_timeout <= 5
     finally:
         await mongo.close()
+
+
+async def test_a_service_whose_writes_may_all_be_repeated_does_that_itself():
+    mongo = Mongo(MongoSettings(mongodb_database="any"), retry_writes=False)
+    try:
+        assert not mongo.client.options.retry_writes
+        assert mongo.database.write_concern == WriteConcern(w="majority", j=True)
+    finally:
+        await mongo.close()

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from common.mongo import (
+    RETURN_UPDATED,
     DeleteOne,
     Document,
     DuplicateKeyError,
@@ -15,6 +16,7 @@ from common.mongo import (
     UpdateMany,
     UpdateOne,
     or_duplicate_key,
+    or_unavailable,
     schema,
     transaction,
 )
@@ -27,6 +29,11 @@ log = logging.getLogger(__name__)
 
 _TRIES: Final = 10
 _TRANSACTION_SECONDS: Final = 10.0
+_UPDATE: Final = timedelta(days=1)
+"""No update of all processes takes longer."""
+
+ORDERED_USAGE: Final = "usage_logs-ordered-ids"
+
 _WORKING_FIELDS: Final = {"raw": 0, "request": 0, "text": 0}
 
 
@@ -37,17 +44,37 @@ class ConversationStore:
         database = mongo.database
         self._mongo = mongo
         self._log = timedelta(days=webhook_log_days)
+        self._ordered_since: datetime | None = None
         self.conversations = database[schema.CONVERSATIONS.name]
         self.messages = database[schema.MESSAGES.name]
         self.webhook_events = database[schema.WEBHOOK_EVENTS.name]
         self.usage_logs = database[schema.USAGE_LOGS.name]
 
     async def ensure_indexes(self) -> None:
-        """Create the missing indexes; harmless to repeat. Raises `Unavailable`."""
+        """Create the missing indexes, and learn in which form to write; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
+        self._ordered_since = await self._usage_ordered_since()
         for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS):
             await ensure_indexes(database, collection)
         await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=self._log)
+
+    async def _usage_ordered_since(self) -> datetime:
+        """From when on messages have usage entries with ordered ids: decided once for the database, by the first.
+
+        That is a day later where messages are there, because processes of earlier versions may run beside this one for
+        the time of an update, and know the other ids only.
+        """
+        forms = self._mongo.database[schema.STORED_FORMS.name]
+        with or_unavailable():
+            used = await self.messages.find_one({}, {"_id": 1}) is not None
+            since = datetime.now(UTC) + (_UPDATE if used else timedelta())
+            found: Document | None = await forms.find_one_and_update(
+                {"_id": ORDERED_USAGE},
+                {"$setOnInsert": {"since": since}},
+                upsert=True,
+                return_document=RETURN_UPDATED,
+            )
+        return since if found is None else found["since"]  # it is never None: `upsert`
 
     def owned_by(self, *partitions: str) -> OwnedSession:
         """The session under which their batches are written; entering it ends the transactions of predecessors."""
@@ -78,7 +105,7 @@ class ConversationStore:
         raise RuntimeError(f"a batch met duplicate keys {_TRIES} times")
 
     async def _known(self, keys: Keys, session: Any) -> Known:
-        known = Known()
+        known = Known(ordered_since=self._ordered_since)
         wanted = {"_id": keys.message_ids, "wamid": keys.wamids, "otherWamids": keys.wamids}
         ways: list[Document] = [{name: {"$in": list(values)}} for name, values in wanted.items() if values]
         if ways:

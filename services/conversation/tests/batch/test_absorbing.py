@@ -2,9 +2,10 @@
 
 import itertools
 import random
+from datetime import timedelta
 
 import pytest
-from conversation_builders import ADA, BOT, NUMBER, Memory, again, message, read, result, status
+from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message, read, result, status
 
 from common.contracts import sends
 from common.contracts.contacts import Contact
@@ -132,7 +133,18 @@ def test_a_price_that_was_told_before_and_after_is_one(memory):
     memory.run(result())
     _, after = memory.run(unsigned("delivered", pricing=PRICING))
     assert [one["kind"] for one in before.usage] == ["pricing"]
-    assert not after.usage and not after.usage_again
+    assert not after.usage
+    assert not after.usage_again
+
+
+def test_the_price_of_a_stand_in_is_found_again_by_the_time_at_which_that_was_created(memory):
+    memory.ordered_since = NOW
+    _, before = memory.run(unsigned("sent", pricing=PRICING), now=NOW + timedelta(seconds=1))
+    (stand_in,) = memory.messages.values()
+    del stand_in["statuses"][0]["priced"]
+    memory.run(result(), now=NOW + timedelta(hours=1))
+    _, after = memory.run(unsigned("delivered", pricing=PRICING), now=NOW + timedelta(hours=2))
+    assert [one["_id"] for one in after.usage_again] == [one["_id"] for one in before.usage]
 
 
 def test_a_price_that_an_earlier_version_logged_before_keeps_its_id(memory):

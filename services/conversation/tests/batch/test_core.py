@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common.contracts import sends, topics, webhooks
 from common.contracts.contacts import Contact
 from common.contracts.envelope import decode, decoder
-from common.contracts.ids import journal_id, outbound_message_id
+from common.contracts.ids import derive_id, journal_id, outbound_message_id
 from common.contracts.messages import IncomingMessage, MessageStatus
 from common.kafka.wire.unreadable import Unreadable
 from conversation.batch.facts import Poison
@@ -284,7 +284,8 @@ def test_usage_is_logged_per_send_and_per_pricing(memory):
     assert [u["kind"] for u in sent.usage] == ["send", "pricing"]
     assert (sent.usage[1]["category"], sent.usage[1]["day"]) == ("service", "2026-11-01")
     assert not sent.usage_again
-    assert not read_.usage and not read_.usage_again  # Meta repeats the pricing: the history says that it is logged
+    assert not read_.usage_again
+    assert not read_.usage  # Meta repeats the pricing: the history says that it is logged
 
 
 def test_what_an_earlier_version_may_have_logged_is_logged_with_the_same_ids_again(memory):
@@ -297,7 +298,35 @@ def test_what_an_earlier_version_may_have_logged_is_logged_with_the_same_ids_aga
     assert not later.usage
     assert [one["_id"] for one in later.usage_again] == [one["_id"] for one in sent.usage]
     _, last = memory.run(status("played", pricing=pricing))
-    assert not last.usage and not last.usage_again
+    assert not last.usage
+    assert not last.usage_again
+
+
+def test_usage_of_what_is_created_later_has_ids_in_order(memory):
+    pricing = {"category": "service"}
+    memory.ordered_since = NOW
+    batch = [result(), status("sent", pricing=pricing)]
+    _, done = memory.run(*batch, now=NOW + timedelta(seconds=1))
+    first = [one["_id"] for one in done.usage]
+    _, later = memory.run(result(message_id="m2", wamid="wamid.OUT2"), now=NOW + timedelta(minutes=5))
+    assert [one[14] for one in first] == ["8", "8"]
+    assert max(first) < later.usage[0]["_id"]
+    earlier = Memory()
+    earlier.ordered_since = NOW
+    _, before = earlier.run(*batch, now=NOW - timedelta(seconds=1))
+    assert [one["_id"] for one in before.usage] == [
+        derive_id("usage", "send", OURS),
+        derive_id("usage", "pricing", f"{OURS}|wamid.OUT1"),
+    ]
+
+
+def test_a_price_is_found_again_by_the_time_at_which_its_message_was_created(memory):
+    memory.ordered_since = NOW
+    _, sent = memory.run(result(), status("sent", pricing={"category": "service"}), now=NOW + timedelta(seconds=1))
+    for entry in memory.messages[OURS]["statuses"]:
+        entry.pop("priced", None)
+    _, later = memory.run(status("read", pricing={"category": "service"}), now=NOW + timedelta(hours=1))
+    assert [one["_id"] for one in later.usage_again] == [sent.usage[1]["_id"]]
 
 
 def test_a_price_that_comes_late_is_logged(memory):

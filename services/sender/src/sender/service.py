@@ -79,7 +79,8 @@ class Sender:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.mongo = Mongo(settings)
+        # Every write here is a compare-and-set or has an id of its own, and is tried again until it is done.
+        self.mongo = Mongo(settings, retry_writes=False)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
         self.transitions: GroupCommit[Transition, Entry] = GroupCommit(
             timed("journal", self.store.write), interval=_COMMIT_INTERVAL_SECONDS

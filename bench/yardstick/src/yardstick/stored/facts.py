@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from common.contracts import topics
@@ -24,6 +24,9 @@ _FIRST: Final = 1_000_000_000
 
 KEPT: Final = timedelta(days=30)
 """How long the journal keeps an entry."""
+
+ORDERED_SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""All usage entries have ordered ids, as in a database that has had them for long."""
 
 _OWNER: Final = "sender-0/whatsapp-cloud-send/0"
 _OF_TURN: Final = 4  # records of the webhook topic
@@ -74,7 +77,7 @@ def facts_of(turn: Turn, now: datetime) -> list[Fact]:
 
 def documents_of(turn: Turn, now: datetime) -> dict[str, list[Document]]:
     """All documents of a turn with somebody new, by collection."""
-    done = plan(facts_of(turn, now), Known(), {turn.phone_number_id: turn.chatbot}, now)
+    done = plan(facts_of(turn, now), Known(ordered_since=ORDERED_SINCE), {turn.phone_number_id: turn.chatbot}, now)
     (conversation,) = done.working.conversations.values()
     messages = [
         {**message.document, "conversationId": message.conversation_id} for message in done.working.messages.values()

@@ -1,5 +1,6 @@
 """One measurement: what mongod does for some writes, its next checkpoint included."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from yardstick.stored.counters import Counts, counts
 class Cost:
     """What one record, or one send, costs. `indexes` are the entries inserted and removed, by collection.index."""
 
-    records: int
+    per_second: float
     cpu_us: float
     documents: float
     journal_bytes: float
@@ -22,7 +23,7 @@ class Cost:
 
 
 async def cost_of(
-    mongo: Mongo, pid: int, collections: Sequence[Collection], work: Callable[[Mongo], Awaitable[int]]
+    mongo: Mongo, pid: int, collections: Sequence[Collection], work: Callable[[], Awaitable[int]]
 ) -> Cost:
     """The cost of `work`, which tells how many records it has written. Afterwards all of it is on the disk.
 
@@ -31,12 +32,14 @@ async def cost_of(
     names = [collection.name for collection in collections]
     await mongo.client.admin.command("fsync")
     before = await counts(mongo.database, pid, names)
-    records = await work(mongo)
+    began = time.monotonic()
+    records = await work()
+    seconds = time.monotonic() - began
     await mongo.client.admin.command("fsync")
-    return per_record(before, await counts(mongo.database, pid, names), records)
+    return per_record(before, await counts(mongo.database, pid, names), records, seconds)
 
 
-def per_record(before: Counts, after: Counts, records: int) -> Cost:
+def per_record(before: Counts, after: Counts, records: int, seconds: float) -> Cost:
     """The difference, for each record."""
 
     def each(name: str) -> float:
@@ -48,7 +51,7 @@ def per_record(before: Counts, after: Counts, records: int) -> Cost:
     }
     documents = sum(after.documents.values()) - sum(before.documents.values())
     return Cost(
-        records=records,
+        per_second=records / seconds,
         cpu_us=each("cpu_seconds") * 1e6,
         documents=documents / records,
         journal_bytes=each("journal_bytes"),

@@ -24,9 +24,13 @@ _CACHE: Final = "cache_size=4G"
 
 @dataclass(slots=True)
 class Filled:
-    """A database with so many messages, and the turns that come next."""
+    """A database with so many messages, and the turns that come next.
+
+    `mongo` is a client as conversation has it, `sender` one as the sender has it.
+    """
 
     mongo: Mongo
+    sender: Mongo
     pid: int
     messages: int
     people: People
@@ -42,7 +46,8 @@ class Filled:
 async def filled(uri: str, messages: int, say: Say) -> AsyncIterator[Filled]:
     """A database that is filled first, and dropped at the end."""
     name = f"stored_{messages}"
-    mongo = Mongo(MongoSettings(mongodb_uri=SecretStr(uri), mongodb_database=name))
+    settings = MongoSettings(mongodb_uri=SecretStr(uri), mongodb_database=name)
+    mongo, sender = Mongo(settings), Mongo(settings, retry_writes=False)
     try:
         pid = await mongod_pid(mongo.client)
         await mongo.client.admin.command("setParameter", 1, wiredTigerEngineRuntimeConfig=_CACHE)
@@ -53,7 +58,8 @@ async def filled(uri: str, messages: int, say: Say) -> AsyncIterator[Filled]:
         await ensure_indexes(mongo)
         await mongo.client.admin.command("fsync")
         say(f"filled with {messages:,} messages")
-        yield Filled(mongo, pid, messages, people, turns)
+        yield Filled(mongo, sender, pid, messages, people, turns)
     finally:
         await mongo.client.drop_database(name)
         await mongo.close()
+        await sender.close()

@@ -7,7 +7,7 @@ from typing import Final
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, WriteConcern
 
-from common.contracts.ids import derive_id, inbound_message_id, random_id
+from common.contracts.ids import derive_id, inbound_message_id, ordered_id, random_id
 from common.mongo import Document, schema
 from yardstick.stored.facts import KEPT, documents_of, offset_of
 from yardstick.stored.template import Template, packed
@@ -79,8 +79,8 @@ def _new_ids(turn: Turn) -> list[str]:
     return [
         derive_id("conversation", turn.chatbot, turn.contact.wa_id or ""),
         inbound_message_id(turn.phone_number_id, turn.wamid_in),
-        derive_id("usage", "send", turn.journal_id),
-        derive_id("usage", "pricing", f"{turn.journal_id}|{turn.wamid_out}"),
+        ordered_id(turn.received, "usage", "send", turn.journal_id),
+        ordered_id(turn.received, "usage", "pricing", f"{turn.journal_id}|{turn.wamid_out}"),
         *(random_id() for _ in range(4)),
         f"{turn.number:032x}",
     ]

@@ -11,9 +11,9 @@ from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Fact
 from conversation.batch.plan import Plan
 from conversation.batch.working_set import Chatbots, Known
-from conversation.store import ConversationStore
+from conversation.store import ORDERED_USAGE, ConversationStore
 from sender.journal.store import JournalStore
-from yardstick.stored.facts import accepted_of, batches, claim_of
+from yardstick.stored.facts import ORDERED_SINCE, accepted_of, batches, claim_of
 from yardstick.stored.turn import Turn
 
 CONVERSATION: Final = (schema.CONVERSATIONS, schema.MESSAGES, schema.WEBHOOK_EVENTS, schema.USAGE_LOGS)
@@ -33,6 +33,7 @@ class Work:
         store, now = ConversationStore(mongo), datetime.now(UTC)
         chatbots = {turn.phone_number_id: turn.chatbot for turn in self.turns}
         count = 0
+        await store.ensure_indexes()
         async with store.owned_by("bench/0") as owned:
             for facts in list(batches(self.turns, self.size, now)):
                 decide = partial(_decide, facts, chatbots, now)
@@ -56,6 +57,7 @@ def _decide(facts: Sequence[Fact], chatbots: Chatbots, now: datetime, known: Kno
 
 
 async def ensure_indexes(mongo: Mongo) -> None:
-    """All indexes that the two services declare."""
+    """All indexes that the two services declare, in a database that has had ordered ids from the beginning on."""
+    await mongo.database[schema.STORED_FORMS.name].insert_one({"_id": ORDERED_USAGE, "since": ORDERED_SINCE})
     await ConversationStore(mongo).ensure_indexes()
     await JournalStore(mongo.database, retention=_RETENTION).ensure_indexes()

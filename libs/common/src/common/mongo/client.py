@@ -61,9 +61,14 @@ class MongoSettings(BaseSettings):
 
 
 class Mongo:
-    """One client and its database. Connects lazily, so a process starts without MongoDB."""
+    """One client and its database. Connects lazily, so a process starts without MongoDB.
 
-    def __init__(self, settings: MongoSettings) -> None:
+    With `retry_writes` the driver repeats a write whose answer was lost; mongod then notes each write in
+    `config.transactions` as well. Where every write may be repeated, and its caller does so, that is not needed
+    (docs/decisions/0039).
+    """
+
+    def __init__(self, settings: MongoSettings, *, retry_writes: bool = True) -> None:
         patch_waiting()
         MONGODB.place = f"{_hosts(settings)}: check that MongoDB runs, and MONGODB_URI"
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
@@ -72,7 +77,7 @@ class Mongo:
             # Without a primary, an operation should fail before a webhook or a batch times out, not after 30 s.
             serverSelectionTimeoutMS=5_000,
             connectTimeoutMS=5_000,
-            retryWrites=True,
+            retryWrites=retry_writes,
         )
         self.database: Database = self.client.get_database(
             settings.mongodb_database,

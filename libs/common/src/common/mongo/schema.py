@@ -135,6 +135,13 @@ PARTITION_OWNERS: Final = Collection(
     kept="while it is owned",
     people=False,
 )
+STORED_FORMS: Final = Collection(
+    "stored_forms",
+    owner="conversation",
+    purpose="From when on documents are written in a newer form, which earlier versions do not know.",
+    kept="for good",
+    people=False,
+)
 SEND_JOURNAL: Final = Collection(
     "send_journal",
     owner="sender",
@@ -212,6 +219,7 @@ ALL: Final = (
     WEBHOOK_EVENTS,
     USAGE_LOGS,
     PARTITION_OWNERS,
+    STORED_FORMS,
     SEND_JOURNAL,
     SEND_PARKED,
     SEND_SCHEDULED,

@@ -14,7 +14,10 @@ from conversation.batch.statuses import advance
 from conversation.batch.working_set import Document, Message, WorkingSet
 
 STOOD_IN: Final = "stoodIn"
-"""Set on a message that has absorbed a stand-in, because its usage entries may have the stand-in's id."""
+"""When the stand-in was created that a message has absorbed, because its usage entries may have the stand-in's id.
+
+Earlier versions set it to true.
+"""
 
 
 def stand_in_id(message: Message, wamid: str) -> str:
@@ -32,7 +35,7 @@ def absorb(working: WorkingSet, message: Message, wamid: str, *, origin: str, mo
     if stand_in is None or stand_in is message:
         return
     working.absorb(message, stand_in)
-    message.set(STOOD_IN, value=True)
+    message.set(STOOD_IN, stand_in.document.get("createdAt", True))
     _take_conversation(message, stand_in)
     fresh = set(map(id, stand_in.pushed))  # not published yet: their events will name the message
     for entry in stand_in.document.get("statuses", ()):

@@ -73,7 +73,7 @@ def plan(
 
     Messages on a number in `deactivated`, whose account is deactivated, are stored and never published.
     """
-    result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts))
+    result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts), known.ordered_since)
     for fact in facts:
         match fact:
             case Inbound():

@@ -1,8 +1,9 @@
 """The webhook log and the usage log: documents that are written once. Pure."""
 
+from datetime import datetime
 from typing import Any, Final
 
-from common.contracts.ids import derive_id
+from common.contracts.ids import derive_id, ordered_id
 from common.contracts.webhooks import WebhookData, original_of
 from common.meta.broken_text import kept_text
 from common.meta.payloads import read_json
@@ -51,9 +52,10 @@ def log_pricing(result: Plan, fact: StatusSeen, message: Message) -> bool:
     pricing = read_json(fact.status.pricing)
     if not pricing:
         return False
-    priced = stand_in_id(message, wamid) if message.document.get(STOOD_IN) else message.document["_id"]
+    priced, created = _priced_as(message, wamid)
     document = present(
-        **_usage("pricing", f"{priced}|{wamid}", message, fact.at),
+        _id=_usage_id(result, created, "pricing", f"{priced}|{wamid}"),
+        **_usage("pricing", message, fact.at),
         wamid=wamid,
         category=_text(pricing.get("category")),
         pricingType=_text(pricing.get("type")),
@@ -68,7 +70,8 @@ def log_send(result: Plan, fact: Result, message: Message) -> None:
     """Log one send that Meta has accepted."""
     data = fact.event.data
     document = present(
-        **_usage("send", data.journal_id, message, data.at),
+        _id=_usage_id(result, message.document.get("createdAt"), "send", data.journal_id),
+        **_usage("send", message, data.at),
         wamid=data.wamid,
         messageId=data.message_id,
         messageType=message.document.get("type"),
@@ -76,9 +79,27 @@ def log_send(result: Plan, fact: Result, message: Message) -> None:
     result.log_usage(document, new=not message.entries_of(f"{fact.event.type}|"))
 
 
-def _usage(kind: str, about: str, message: Message, at: Any) -> Document:
+def _priced_as(message: Message, wamid: str) -> tuple[str, Any]:
+    """Under which message a price is logged, and when that was created: a stand-in may have been told it before."""
+    stood_in = message.document.get(STOOD_IN)
+    if stood_in:
+        return stand_in_id(message, wamid), stood_in
+    return message.document["_id"], message.document.get("createdAt")
+
+
+def _usage_id(result: Plan, created: Any, kind: str, about: str) -> str:
+    """The id of an entry about a message that was created then.
+
+    Ids in order of time keep the pages of their index few (docs/decisions/0039). What was created before all processes
+    knew them keeps ids without order, by which every version finds its entry.
+    """
+    if result.ordered_since is None or not isinstance(created, datetime) or created < result.ordered_since:
+        return derive_id("usage", kind, about)
+    return ordered_id(created, "usage", kind, about)
+
+
+def _usage(kind: str, message: Message, at: Any) -> Document:
     return present(
-        _id=derive_id("usage", kind, about),
         kind=kind,
         chatbotId=message.document.get("chatbotId"),
         phoneNumberId=message.document.get("phoneNumberId"),

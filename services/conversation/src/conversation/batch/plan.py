@@ -1,6 +1,7 @@
 """What a batch does: the result of applying its facts. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from conversation.batch.events import PendingEvent
 from conversation.batch.working_set import Document, WorkingSet
@@ -11,10 +12,12 @@ class Plan:
     """What a batch does: documents by collection, and the events to publish in the order of their records.
 
     `origins` are the origins of its facts. `usage_again` are entries of the usage log that may be there already.
+    Messages that were created since `ordered_since` have usage entries with ordered ids.
     """
 
     working: WorkingSet
     origins: frozenset[str] = frozenset()
+    ordered_since: datetime | None = None
     webhook_events: list[Document] = field(default_factory=list)
     usage: list[Document] = field(default_factory=list)
     usage_again: list[Document] = field(default_factory=list)

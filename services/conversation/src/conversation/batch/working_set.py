@@ -150,10 +150,14 @@ OwnedName = tuple[str | None, str]
 
 @dataclass(slots=True)
 class Known:
-    """The documents in MongoDB that a batch is about."""
+    """The documents in MongoDB that a batch is about.
+
+    `ordered_since` is from when on messages have usage entries with ordered ids; None: not yet.
+    """
 
     messages: dict[str, Document] = field(default_factory=dict)
     conversations: list[Document] = field(default_factory=list)
+    ordered_since: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,13 +22,13 @@ Document = dict[str, Any]
 class Found:
     """The ids of the documents. `groups` (conversations) and `participated` (messages) are not the person's own.
 
-    `parked` and `scheduled` have the chatbot of each request.
+    `parked` and `scheduled` have the chatbot of each request, `messages` when each was created.
     """
 
     scope: Scope
     conversations: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
-    messages: set[str] = field(default_factory=set)
+    messages: dict[str, datetime | None] = field(default_factory=dict)
     participated: set[str] = field(default_factory=set)
     wamids: set[str] = field(default_factory=set)
     webhook_events: set[str] = field(default_factory=set)
@@ -41,7 +42,7 @@ class Found:
         return Counter(
             {
                 schema.CONVERSATIONS.name: len(self.conversations | self.groups),
-                schema.MESSAGES.name: len(self.messages | self.participated),
+                schema.MESSAGES.name: len(self.messages.keys() | self.participated),
                 schema.WEBHOOK_EVENTS.name: len(self.webhook_events),
                 schema.USAGE_LOGS.name: len(self.usage),
                 schema.SEND_JOURNAL.name: len(self.journal),
@@ -52,7 +53,7 @@ class Found:
 
     def take(self, message: Document) -> None:
         """One of the person's messages."""
-        self.messages.add(message["_id"])
+        self.messages[message["_id"]] = message.get("createdAt")
         self.wamids.update([message["wamid"]] if "wamid" in message else [], message.get("otherWamids", ()))
 
 
@@ -102,13 +103,13 @@ class Finder:
 
     async def _messages(self, found: Found) -> None:
         """Find the person's messages and webhook events; each may lead to further messages."""
-        messages, fields = self._database[schema.MESSAGES.name], {"wamid": 1, "otherWamids": 1}
+        messages, fields = self._database[schema.MESSAGES.name], {"wamid": 1, "otherWamids": 1, "createdAt": 1}
         for query in one_of("conversationId", found.conversations):
             async for message in messages.find(query, fields):
                 found.take(message)
         async for message in self._swept(schema.MESSAGES, [found.scope.messages()], fields):
             found.take(message)
-        found.participated = await self._ids(schema.MESSAGES, [found.scope.participants()]) - found.messages
+        found.participated = await self._ids(schema.MESSAGES, [found.scope.participants()]) - found.messages.keys()
         queries, named = found.scope.webhook_events(found.wamids), set()
         async for entry in self._swept(schema.WEBHOOK_EVENTS, queries, {"wamid": 1}):
             found.webhook_events.add(entry["_id"])

@@ -3,11 +3,12 @@
 A query with an index runs at once. Any other query goes through a collection page by page, so there are few of them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from common.contracts.ids import derive_id
+from common.contracts.ids import derive_id, ordered_id
 from wa.erase.person import Person
 
 Query = dict[str, Any]
@@ -56,9 +57,12 @@ class Scope:
         numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
         return [{**numbers, "raw": {"$regex": self.person.in_text}}, *one_of("wamid", wamids)]
 
-    def usage(self, conversations: Iterable[str], messages: Iterable[str], wamids: Iterable[str]) -> list[Query]:
-        """Usage records that still name the person's conversations or messages."""
+    def usage(
+        self, conversations: Iterable[str], messages: Mapping[str, datetime | None], wamids: Iterable[str]
+    ) -> list[Query]:
+        """Usage records that still name the person's conversations or messages (with when these were created)."""
         derived = [derive_id("usage", "send", message) for message in messages]
+        derived += [ordered_id(created, "usage", "send", message) for message, created in messages.items() if created]
         fresh = [{**query, "messageId": {"$exists": True}} for query in one_of("_id", derived)]
         return [*one_of("conversationId", conversations), *one_of("wamid", wamids), *fresh]
 

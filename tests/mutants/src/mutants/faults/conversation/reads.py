@@ -182,7 +182,7 @@ FAULTS: Final = (
     Fault(
         "conversation/origins-are-shown",
         _VIEWS,
-        'if name not in _HIDDEN_OF_STATUS',
+        "if name not in _HIDDEN_OF_STATUS",
         "if True",
         _ROUTE_TESTS,
         "callers see, and rely on, what is ours",
