@@ -184,6 +184,14 @@ FAULTS: Final = (
         "a batch whose usage is logged, by a history that was lost, never succeeds",
     ),
     Fault(
+        "conversation/new-ids-beside-old-processes",
+        _STORE,
+        "(_UPDATE if used else timedelta())",
+        "timedelta()",
+        _STORED,
+        "a price is counted twice while processes of two versions run",
+    ),
+    Fault(
         "conversation/log-of-a-replay-fails",
         _STORE,
         "[_once(document, again=again) for document in plan.webhook_events]",
