@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import uuid
-from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
+from idle_member import IdleConsumer, IdleProducer
 from prometheus_client import REGISTRY
 
 from common.contracts import topics
@@ -20,15 +19,15 @@ from common.kafka.consume.partition_session import Halted
 from common.kafka.produce.publisher import Publisher
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
-from common.kafka.wire.membership import Membership
 
 SLOTS = [TopicPartition("fake", 0), TopicPartition("fake", 1)]
 
 
-class FakeConsumer:
+class FakeConsumer(IdleConsumer):
     """Is given both partitions a moment after it has subscribed."""
 
     def __init__(self, made):
+        super().__init__("fake-halts")
         made.append(self)
         self.stopped = False
 
@@ -48,50 +47,13 @@ class FakeConsumer:
     def assignment(self):
         return set()
 
-    def membership(self):
-        return Membership("fake-halts", 1, "member")
-
-    async def confirm(self, _membership):
-        pass
-
-    async def offsets(self, tps, *, stable):  # noqa: ARG002  # as the consumer has it
-        return {tp: OffsetAndMetadata(0, "") for tp in tps}
-
-    async def getmany(self, *_tps, **_limits):
-        return {}
-
-    def seek(self, _tp, _offset):
-        pass
-
-    def pause(self, *_tps):
-        pass
-
-    resume = pause
-
-
-class FakeProducer:
-    async def start(self):
-        pass
-
-    stop = start
-
-    async def end(self, _ids):
-        pass
-
-    @asynccontextmanager
-    async def transaction(self):
-        yield
-
-    async def send_offsets_to_transaction(self, _offsets, _group):
-        pass
-
 
 def fake_group(worker, made, **options):
     return PartitionGroup(
         group="fake-halts",
         topics=("fake",),
         make_consumer=lambda _: FakeConsumer(made),
-        make_producer=lambda *_: FakeProducer(),
+        make_producer=lambda *_: IdleProducer(),
         worker=worker,
         **options,
     )

@@ -2,59 +2,16 @@
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
+from idle_member import IdleConsumer, IdleProducer
 
 from common.kafka.consume import partition_group
 from common.kafka.consume.partition_group import PartitionGroup
-from common.kafka.wire.membership import Membership
 
 PARTITION = TopicPartition("fake", 0)
-
-
-class Consumer:
-    """Has no records, and has committed nothing."""
-
-    def membership(self):
-        return Membership("fake", 1, "member")
-
-    async def confirm(self, _membership):
-        pass
-
-    async def offsets(self, _tps, *, stable):  # noqa: ARG002  # as the consumer has it
-        return {PARTITION: OffsetAndMetadata(7, "")}
-
-    async def getmany(self, *_tps, **_limits):
-        return {}
-
-    def seek(self, _tp, _offset):
-        pass
-
-    def pause(self, *_tps):
-        pass
-
-    resume = pause
-
-
-class Producer:
-    async def start(self):
-        pass
-
-    stop = start
-
-    async def end(self, _ids):
-        pass
-
-    @asynccontextmanager
-    async def transaction(self):
-        yield
-
-    async def send_offsets_to_transaction(self, _offsets, _group):
-        pass
 
 
 @pytest.fixture
@@ -66,9 +23,9 @@ def clock(monkeypatch):
 
 async def group_of(worker):
     group = PartitionGroup(
-        group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda *_: Producer(), worker=worker
+        group="fake", topics=(), make_consumer=lambda _: None, make_producer=lambda *_: IdleProducer(), worker=worker
     )
-    group._consumer = Consumer()
+    group._consumer = IdleConsumer("fake", committed=7)
     group._note_progress()
     await group.on_partitions_assigned([PARTITION])
     return group
