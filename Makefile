@@ -3,13 +3,13 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast pythons chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the commands
 	@echo "Options are given as in 'make demo DEMO_ARGS=--help', which lists them."
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
-setup: ## Create .venv from the lock file (installs uv with pip if it is missing)
+setup: ## Create .venv from the lock file (installs uv with pip if it is missing): PYTHON=3.13, or a path
 	@scripts/bootstrap.sh
 
 demo: setup ## Start everything, play a conversation, keep running on http://localhost:3000: [DEMO_ARGS=--help]
@@ -38,6 +38,9 @@ test: setup ## Run every test, on real Kafka and MongoDB (it starts them; TEST_I
 
 test-fast: setup ## Run the tests that need no Kafka, MongoDB or processes
 	@$(PY) -m pytest -m "not integration and not e2e" $(PYTEST_ARGS)
+
+pythons: setup ## Run test-fast on each other supported Python of this machine: [PYTHONS_ARGS=libs/common]
+	@scripts/pythons.sh $(PYTHONS_ARGS)
 
 chaos: setup ## Inject faults under traffic, on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -1,20 +1,12 @@
 #!/bin/sh
-# Makes .venv from requirements.lock, with uv, which is itself installed from pip into .cache/uv.
-# Runs again only when the lock or a member's pyproject.toml changes. Needs Python >= 3.11 and nothing else.
+# Makes .venv, or the folder that is its argument, from requirements.lock, with uv, which is itself installed from pip into
+# .cache/uv. Runs again only when the lock or a member's pyproject.toml changes. Needs a supported Python and nothing else.
+#
+# PYTHON says which one: 3.13, or a path (find_python.sh). A .venv of another version is then made anew. Without PYTHON a .venv
+# keeps its version, unless its Python no longer runs, as after an upgrade of the system.
 set -eu
 cd "$(dirname "$0")/.."
-
-find_python() {
-    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
-        [ -n "$candidate" ] || continue
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
-    done
-    echo "no Python 3.11 or newer was found; install one or set PYTHON=/path/to/python" >&2
-    exit 1
-}
+venv=${1:-.venv}
 
 apt_install() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -33,7 +25,7 @@ make_uv() {
         rm -rf .cache/uv
         if ! "$python" -m venv .cache/uv >/dev/null 2>&1; then
             rm -rf .cache/uv
-            apt_install python3-venv >&2
+            apt_install "python$(version_of "$python")-venv" >&2
             "$python" -m venv .cache/uv
         fi
         echo "set-up: installing uv from pip" >&2
@@ -42,16 +34,30 @@ make_uv() {
     echo "$PWD/.cache/uv/bin/uv"
 }
 
-python=$(find_python)
-stamp=.venv/.synced
+version_of() { # version_of PYTHON: 3.13; empty where it does not run
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
+}
+
+stamp=$venv/.synced
+python=$venv/bin/python
+made=$(version_of "$python")
+[ -d "$venv/lib/python$made" ] || made="" # packages of another version: the system's Python was replaced
+if [ -z "$made" ] || [ -n "${PYTHON:-}" ]; then
+    python=$(scripts/find_python.sh "${PYTHON:-}")
+    [ "$(version_of "$python")" = "$made" ] || made=""
+fi
 wanted=$(cat requirements.lock pyproject.toml ./*/*/pyproject.toml scripts/bootstrap.sh | sha256sum)
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
+if [ -n "$made" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then exit 0; fi
 
 started=$(date +%s)
 uv=$(make_uv)
-[ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
-echo "set-up: installing the locked packages into .venv"
-export VIRTUAL_ENV="$PWD/.venv"
+if [ -z "$made" ]; then
+    rm -rf "$venv"
+    "$uv" venv --quiet --python "$python" "$venv"
+fi
+echo "set-up: installing the locked packages into $venv ($("$venv/bin/python" --version))"
+VIRTUAL_ENV=$(cd "$venv" && pwd)
+export VIRTUAL_ENV
 "$uv" pip sync --quiet --require-hashes requirements.lock
 members=$(for file in */*/pyproject.toml; do printf -- ' -e %s' "$(dirname "$file")"; done)
 # shellcheck disable=SC2086  # one word per member is what is wanted
