@@ -12,6 +12,7 @@ It starts a real broker and a real mongod. Each side is its own process on its o
 another, in interleaved rounds. With --against, the services of an earlier commit are further sides:
 
   python -m yardstick goals --against HEAD~1 --parts conversation,conversation-paced
+  python -m yardstick goals --against-python 3.13 --parts ingress,sender
 """
 
 import argparse
@@ -31,7 +32,7 @@ from yardstick.parts.part import Bench
 from yardstick.profile import profile
 from yardstick.report.markdown import markdown
 from yardstick.report.plots import draw
-from yardstick.rig.checkout import checkout
+from yardstick.rig.checkout import Checkout, checkout
 from yardstick.rig.machine import describe
 from yardstick.rig.rig import rig, say
 from yardstick.rounds import Sizes
@@ -62,6 +63,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="REV",
         help="also measure the services of this commit, in the same rounds; its checkout is kept in .cache/against",
     )
+    add(
+        "--against-python",
+        metavar="PYTHON",
+        help="run that commit (default: HEAD) on this Python: 3.13, or a path; other sides keep the present one",
+    )
     add("--skip", default="", help="with `all`, leave out some of nest,latency,growth")
     add(
         "--dimensions",
@@ -88,7 +94,7 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
     rounds = given.rounds or (2 if given.quick else 5)
     outcome, skipped = Outcome(), given.skip.split(",")
     more = {part for part in ("nest", "latency", "growth") if part not in skipped} if given.what == "all" else set()
-    before = await asyncio.to_thread(checkout, given.against) if given.against else None
+    before = await asyncio.to_thread(_against, given.against, given.against_python)
     if "nest" in more:
         await asyncio.to_thread(prepare)
     machine = {**describe(), **({"against": before.name} if before else {})}
@@ -107,6 +113,10 @@ async def run(given: argparse.Namespace, keep: Callable[[dict[str, Any]], None])
                 found["growth"] = {**found.get("growth", {}), dimension: steps}
                 keep(found)
     return found
+
+
+def _against(revision: str | None, python: str | None) -> Checkout | None:
+    return checkout(revision or "HEAD", python=python) if revision or python else None
 
 
 async def profiled(given: argparse.Namespace) -> dict[str, Any]:
