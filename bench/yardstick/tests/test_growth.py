@@ -79,7 +79,7 @@ def test_a_backlog_has_its_rate_its_cost_and_its_highest_memory():
     assert found.extra == {"first_mib": 50.0, "done": 1_000, "seconds": 2.0, "committed": 10}
 
 
-def test_a_backlog_that_nobody_takes_costs_all_there_is():
+def test_a_backlog_that_no_consumer_takes_costs_all_there_is():
     assert backlog_step(5, [Sample(0.0, 3, 1.0, 0), Sample(1.0, 3, 1.2, 0)]).cpu_us == pytest.approx(200_000)
 
 

@@ -43,7 +43,7 @@ def test_seeds_are_what_the_services_write_of_this_turn(number):
         assert found == [without_ids(name, one) for one in written[name]]
 
 
-def test_a_turn_of_somebody_known_has_no_new_conversation():
+def test_a_turn_of_a_known_person_has_no_new_conversation():
     seeds = Seeds(PEOPLE)
     assert schema.CONVERSATIONS.name in seeds.of(PEOPLE.count - 1)
     assert schema.CONVERSATIONS.name not in seeds.of(PEOPLE.count)

@@ -372,7 +372,7 @@ async def test_a_record_that_kafka_will_never_take_is_refused_and_its_partition_
 
 
 async def repeated(publish):
-    """As whoever is refused does it."""
+    """As a producer that is refused does it."""
     async with asyncio.timeout(10):
         while True:
             try:

@@ -76,7 +76,7 @@ def facts_of(turn: Turn, now: datetime) -> list[Fact]:
 
 
 def documents_of(turn: Turn, now: datetime) -> dict[str, list[Document]]:
-    """All documents of a turn with somebody new, by collection."""
+    """All documents of a turn with a new person, by collection."""
     done = plan(facts_of(turn, now), Known(ordered_since=ORDERED_SINCE), {turn.phone_number_id: turn.chatbot}, now)
     (conversation,) = done.working.conversations.values()
     messages = [

@@ -141,7 +141,7 @@ async def test_a_second_session_waits_for_a_commit_whose_caller_was_cancelled():
         assert kafka.steps[-1] == "stable [1]"
 
 
-async def test_after_a_failure_the_same_name_is_opened_again_and_ends_nobody_twice():
+async def test_after_a_failure_the_same_name_is_opened_again_and_ends_no_producer_twice():
     async with rig({ONE: (5, BEFORE), TWO: (8, "")}, lambda _: ["conversation-in-1"]) as (kafka, assignment):
         committer, _ = await assignment.begin({ONE})
         kafka.broken = KafkaError("refused")
@@ -165,7 +165,7 @@ async def test_an_opening_that_fails_is_tried_again_by_the_next_who_asks():
         assert (await assignment.begin({ONE}))[1] == {ONE: 5}
 
 
-async def test_who_is_no_member_any_more_ends_nobody():
+async def test_a_process_that_is_no_member_any_more_ends_no_producer():
     """The names may be those of successors: a stopped process must not end them when it goes on."""
     async with rig({ONE: (5, SUCCESSOR), TWO: (8, SUCCESSOR)}) as (kafka, assignment):
         kafka.refused = IllegalGenerationError()
@@ -203,7 +203,7 @@ async def test_the_names_of_the_release_before_are_ended_too():
         f"x\n{GROUP}-{'0' * 32}",
     ],
 )
-async def test_metadata_that_is_no_name_of_ours_ends_nobody(metadata):
+async def test_metadata_that_is_no_name_of_ours_ends_no_producer(metadata):
     assert named_in(GROUP, metadata) is None
     async with rig({ONE: (5, metadata), TWO: (8, BEFORE)}) as (kafka, assignment):
         assert (await assignment.begin({ONE, TWO}))[1] == {ONE: 5, TWO: 8}

@@ -133,7 +133,7 @@ async def test_records_alone_need_no_offsets():
         assert (producer.values, producer.transactions[0].offsets) == ([[b"1"]], {})
 
 
-async def test_a_commit_after_a_silence_waits_for_nobody():
+async def test_a_commit_after_a_silence_does_not_wait():
     async with rig() as (producer, committer):
         asked = asyncio.get_running_loop().time()
         await committer.commit(of(1), {})
@@ -159,7 +159,7 @@ def test_who_has_company_waits_for_more_of_it_up_to_the_longest_gap():
     assert gap_after(12, STEP_SECONDS) == STEP_SECONDS
 
 
-async def test_plenty_of_records_waits_for_nobody(monkeypatch):
+async def test_plenty_of_records_does_not_wait(monkeypatch):
     monkeypatch.setattr(module, "STEP_SECONDS", 3_600.0)
     async with rig(longest_gap=3_600.0) as (producer, committer):
         await committer.commit(of(1), {})

@@ -228,7 +228,7 @@ async def test_a_process_that_was_stopped_within_a_transaction_is_refused_when_i
     await room.assert_exactly_once_and_in_order(b"before-offsets")
 
 
-async def test_a_stopped_process_that_goes_on_and_commits_is_refused_and_harms_nobody(room):
+async def test_a_stopped_process_that_goes_on_and_commits_is_refused_and_does_no_harm(room):
     first = await room.copier()
     await said(first, f"ready {PARTITIONS}")
     await room.write()

@@ -100,7 +100,7 @@ async def test_the_end_of_a_transaction_and_what_was_aborted_is_nothing_to_read(
     assert not await room.has_read_all()
 
 
-async def test_records_that_have_expired_keep_nobody_waiting(room):
+async def test_records_that_have_expired_keep_no_reader_waiting(room):
     for _ in range(3):
         await room.write(0)
     await room.admin.delete_records({room.first: RecordsToDelete(before_offset=3)})

@@ -221,7 +221,7 @@ def refused(pair):
 
 @pytest.mark.integration
 @pytest.mark.parametrize("way", [0, 1], ids=["too large", "no such partition"])
-async def test_of_a_transaction_that_fails_nobody_sees_anything(settings, pair, way):
+async def test_of_a_transaction_that_fails_no_reader_sees_anything(settings, pair, way):
     (bad, error), records, name = refused(pair)[way], mixture(pair, 30), f"write-{uuid.uuid4().hex}"
     async with transactional(settings, name) as producer:
         with pytest.raises(error):
@@ -246,7 +246,7 @@ async def test_a_topic_that_does_not_exist_fails_the_transaction_before_anything
 
 
 @pytest.mark.integration
-async def test_whoever_was_fenced_writes_nothing(settings, pair):
+async def test_a_producer_that_was_fenced_writes_nothing(settings, pair):
     name = f"write-{uuid.uuid4().hex}"
     async with transactional(settings, name) as old, transactional(settings, name) as new:
         with pytest.raises(ProducerFenced):

@@ -94,7 +94,7 @@ async def test_a_call_is_told_when_all_of_its_records_are_there():
     for partition in (0, 1):
         queue_of(producer, partition).add(record(b"v"), both)
     await reached(lambda: len(producer.sent) == 2)
-    producer.confirm(1)  # and a partition that hangs holds up nobody else
+    producer.confirm(1)  # and a partition that hangs holds up no other
     await asyncio.sleep(0)
     assert not both.told.done()
     producer.confirm(0)
@@ -183,7 +183,7 @@ def test_which_partitions_are_available_does_not_move_a_key(key, everywhere, dat
     assert partitioner(key, everywhere, available) == DefaultPartitioner()(key, everywhere, available)
 
 
-async def test_a_batch_that_fails_fails_nobody_in_another():
+async def test_a_batch_that_fails_fails_no_record_of_another():
     producer, calls = Producer(), [call() for _ in range(5)]
     across = call(records=2)
     queue = queue_of(producer)

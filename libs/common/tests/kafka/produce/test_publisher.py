@@ -1,4 +1,4 @@
-"""Publishing while a partition hangs: everybody is told in time, and what was refused is not written later."""
+"""Publishing while a partition hangs: each caller is told in time, and what was refused is not written later."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -138,7 +138,7 @@ async def test_a_caller_that_went_away_is_passed_over(monkeypatch):
 
 
 @pytest.mark.parametrize("callers", [1, 3, 50])
-async def test_everybody_is_answered_whether_alone_or_in_company(monkeypatch, callers):
+async def test_each_caller_is_answered_whether_alone_or_in_company(monkeypatch, callers):
     producer = Producer()
     async with publishing(monkeypatch, producer) as publisher, asyncio.timeout(10):
         await asyncio.gather(*(publisher.publish(one(b"%d" % n, n % 3)) for n in range(callers)))

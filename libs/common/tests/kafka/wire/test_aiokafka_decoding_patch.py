@@ -157,7 +157,7 @@ def test_a_batch_without_a_whole_head_is_passed_over():
     assert (values(found), position) == ([None, b"v1", b"v2"], 3)
 
 
-def test_a_batch_of_a_codec_that_nobody_knows_is_passed_over():
+def test_a_batch_of_an_unknown_codec_is_passed_over():
     plain = batch(0, 2)
     head = bytearray(plain[:61])
     head[22] |= 5

@@ -173,7 +173,7 @@ async def test_a_member_commits_offsets_with_metadata_and_reads_them_in_one_answ
     [
         ({"generation": 0}, IllegalGenerationError),
         ({"generation": 99}, IllegalGenerationError),
-        ({"member_id": "somebody"}, UnknownMemberIdError),
+        ({"member_id": "another"}, UnknownMemberIdError),
     ],
 )
 async def test_another_generation_or_member_is_refused_and_leaves_nothing_behind(settings, topic, change, error):
