@@ -108,7 +108,23 @@ async def test_what_has_ended_is_kept_for_its_time(store):
     document = await store._collection.find_one({"_id": "j"})
     assert document["expireAt"] == sent.at + timedelta(days=30)
     indexes = await store._collection.index_information()
-    assert indexes["expireAt_1"]["expireAfterSeconds"] == 0
+    assert indexes["ended"]["expireAfterSeconds"] == 0
+
+
+async def test_the_sends_of_late_are_found_by_the_index_of_ends(store):
+    await move(store, claiming(None))
+    query = {"expireAt": {"$gt": utc_now()}, "wamid": {"$exists": True}}
+    plan = await store._collection.find(query).explain()
+    assert plan["queryPlanner"]["winningPlan"]["inputStage"]["indexName"] == "ended"
+
+
+async def test_the_index_of_an_earlier_version_makes_room(store):
+    await store._collection.drop_index("ended")
+    await store._collection.create_index([("expireAt", 1)], name="expireAt_1", expireAfterSeconds=0)
+    await store.ensure_indexes()
+    indexes = await store._collection.index_information()
+    assert "expireAt_1" not in indexes
+    assert indexes["ended"]["partialFilterExpression"] == {"expireAt": {"$exists": True}}
 
 
 async def test_open_and_ended_are_told_apart(store):

@@ -149,7 +149,8 @@ SEND_JOURNAL: Final = Collection(
     kept="`SENDER_JOURNAL_DAYS` (30 days) after the end of the send",
     people=True,
     indexes=(
-        Index("expireAt_1", (("expireAt", ASCENDING),), expire_after=timedelta()),
+        # Without the limit a send under way, which has no `expireAt`, would be in the index, too, and leave it again.
+        Index("ended", (("expireAt", ASCENDING),), only={"expireAt": {"$exists": True}}, expire_after=timedelta()),
         # Of templates that were refused because the person has stopped marketing messages; hardly any send is.
         Index(
             "opted_out",
@@ -157,6 +158,7 @@ SEND_JOURNAL: Final = Collection(
             only={"optedOut": {"$exists": True}},
         ),
     ),
+    retired=("expireAt_1",),
 )
 SEND_PARKED: Final = Collection(
     "send_parked",
