@@ -13,7 +13,8 @@ from yardstick.stored.place import Filled, filled
 from yardstick.stored.work import CONVERSATION, SENDER, Work
 
 SIZES: Final = (10_000, 1_000_000)
-TURNS: Final = 4_000
+TURNS: Final = 20_000
+"""They fill a minute from one checkpoint to the next, at 1,700 records a second."""
 BATCH: Final = 500
 SERVICES: Final = ("conversation", "sender")
 
