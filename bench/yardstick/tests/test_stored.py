@@ -1,6 +1,8 @@
 """What MongoDB is filled with is what the services would write, and costs are differences for each record."""
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import bson
 import pytest
@@ -8,9 +10,11 @@ from bson.codec_options import CodecOptions
 
 from common.mongo import schema
 from conversation.batch.facts import Inbound, Result, StatusSeen
+from yardstick.parts import stored
+from yardstick.report.goals import values_of
 from yardstick.stored.counters import Counts
 from yardstick.stored.facts import batches, documents_of
-from yardstick.stored.measuring import per_record
+from yardstick.stored.measuring import Cost, per_record
 from yardstick.stored.seeding import Seeds
 from yardstick.stored.template import Template, packed
 from yardstick.stored.turn import People
@@ -102,3 +106,42 @@ def test_a_cost_is_the_difference_for_each_record():
     assert cost.cpu_us == pytest.approx(50_000)
     assert (cost.per_second, cost.documents, cost.journal_bytes) == (5, 2, 100)
     assert cost.indexes == {"messages._id_": 1, "messages.new": 1}
+
+
+class Beside:
+    """A database of so many messages, and its own client."""
+
+    pid = 0
+
+    def __init__(self, messages):
+        self.messages = messages
+        self.mongo = self.sender = self
+
+    def turns(self, _count):
+        return []
+
+
+async def test_a_goal_compares_many_with_few_in_the_same_round(monkeypatch):
+    costs = {
+        ("conversation", 10_000): 100,
+        ("conversation", 1_000_000): 150,
+        ("sender", 10_000): 50,
+        ("sender", 1_000_000): 60,
+    }
+    order = []
+
+    @asynccontextmanager
+    async def filled(_uri, messages, _say):
+        yield Beside(messages)
+
+    async def cost_of(mongo, _pid, collections, _job):
+        service = "sender" if schema.SEND_JOURNAL in collections else "conversation"
+        order.append(mongo.messages)
+        return Cost(10.0, costs[service, mongo.messages], 1, 1, 1, 1, {})
+
+    monkeypatch.setattr("yardstick.stored.rounds.filled", filled)
+    monkeypatch.setattr("yardstick.stored.rounds.cost_of", cost_of)
+    bench = SimpleNamespace(rig=SimpleNamespace(mongodb="mongodb://none"), say=lambda _: None)
+    rounds = await stored.PART.measure(bench, 2)
+    assert order == [10_000, 10_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000, 10_000, 10_000]
+    assert values_of(stored.PART.goals, rounds) == {"stored": 1.5, "stored_sends": 1.2}
