@@ -9,10 +9,11 @@ def test_what_is_measured_again_replaces_itself_alone():
         "rounds": {"ingress": {"a": []}, "sender": {"b": []}},
         "latency": {"kept": True},
     }
-    now = {"goals": {"growth": 0.5}, "rounds": {"sender": {"c": []}}}
+    now = {"goals": {"growth": 0.5}, "rounds": {"sender": {"c": []}}, "failed": {"idle": "TimeoutError"}}
     assert merged(earlier, now) == {
         "goals": {"growth": 0.5, "ingress_p99": 2.0},
         "rounds": {"ingress": {"a": []}, "sender": {"c": []}},
+        "failed": {"idle": "TimeoutError"},
         "latency": {"kept": True},
     }
     assert merged({}, now)["goals"] == {"growth": 0.5}

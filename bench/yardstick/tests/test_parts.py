@@ -4,13 +4,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from yardstick.__main__ import arguments
+from yardstick.__main__ import arguments, verdicts
 from yardstick.paced import HIGHEST
-from yardstick.parts.part import BEFORE, Bench, in_rounds
+from yardstick.parts.part import BEFORE, Bench, Part, in_rounds
+from yardstick.parts.sender import PART as SENDER
 from yardstick.rig.checkout import Checkout
 from yardstick.rig.measurements import Measurement
 from yardstick.rounds import Sizes
-from yardstick.suite import GOALS, PARTS, about_parts, default_parts, parts_of
+from yardstick.suite import GOALS, PARTS, Outcome, about_parts, default_parts, measure, parts_of
 
 
 def run(per_second, cpu_us=100.0, p99=1.0, **beside):
@@ -182,3 +183,20 @@ async def test_a_part_may_have_fewer_rounds_than_the_others(at_most, rounds):
     measure = in_rounds("t", sides, at_most)
     found = await measure(Bench(None, Sizes.quick(), lambda _: None), 5)
     assert len(found["one"]) == rounds
+
+
+async def test_a_part_that_fails_is_named_and_does_not_lose_the_others():
+    async def breaks(_, __):
+        raise TimeoutError
+
+    async def works(_, __):
+        return CASES["sender_usual"][0]
+
+    broken, good = Part("broken", "", 1, 0, (), breaks), Part("good", "", 1, 0, SENDER.goals, works)
+    outcome, kept = Outcome(), []
+    await measure(outcome, Bench(None, Sizes.quick(), lambda _: None), 1, [broken, good], lambda: kept.append(1))
+    assert outcome.failed == {"broken": "TimeoutError"}
+    assert list(outcome.values) == ["sender_usual"]
+    assert len(kept) == 1
+    found = {"machine": {"python": "3"}, **outcome.as_json()}
+    assert verdicts(found)[-1] == "broken was not measured: TimeoutError"

@@ -153,7 +153,8 @@ def main() -> None:
         print(f"\nreport in {given.out}")
     print(f"\n{time.monotonic() - began:.0f} s")
     values = found["goals"]
-    sys.exit(any(goal.name in values and not goal.holds(values[goal.name]) for goal in GOALS))
+    missed = any(goal.name in values and not goal.holds(values[goal.name]) for goal in GOALS)
+    sys.exit(missed or bool(found.get("failed")))
 
 
 def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def merged(found: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
         **found,
         "goals": {**found.get("goals", {}), **measured["goals"]},
         "rounds": {**found.get("rounds", {}), **measured["rounds"]},
+        "failed": measured["failed"],
     }
 
 
@@ -184,6 +186,7 @@ def verdicts(found: dict[str, Any]) -> list[str]:
             for goal in GOALS
             if goal.name in values
         ),
+        *(f"{name} was not measured: {reason}" for name, reason in found.get("failed", {}).items()),
     ]
 
 

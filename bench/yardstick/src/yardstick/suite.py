@@ -18,6 +18,7 @@ from yardstick.parts import (
 from yardstick.parts.part import Bench, Part
 from yardstick.report.goals import Goal, values_of
 from yardstick.rig.measurements import Measurement
+from yardstick.rig.program import ProgramError
 from yardstick.rounds import Rounds
 
 PARTS: Final[Sequence[Part]] = (
@@ -59,10 +60,11 @@ def _about(part: Part) -> str:
 
 @dataclass(slots=True)
 class Outcome:
-    """`values` by goal, `rounds` by part and side."""
+    """`values` by goal, `rounds` by part and side; `failed` has the parts that could not be measured, and why."""
 
     values: dict[str, float] = field(default_factory=dict)
     rounds: dict[str, Rounds] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON."""
@@ -70,7 +72,7 @@ class Outcome:
             part: {side: [_as_json(one) for one in measurements] for side, measurements in sides.items()}
             for part, sides in self.rounds.items()
         }
-        return {"goals": self.values, "rounds": rounds}
+        return {"goals": self.values, "rounds": rounds, "failed": self.failed}
 
 
 def _as_json(measurement: Measurement) -> dict[str, Any]:
@@ -86,8 +88,13 @@ def _as_json(measurement: Measurement) -> dict[str, Any]:
 async def measure(
     outcome: Outcome, bench: Bench, rounds: int, parts: Collection[Part], keep: Callable[[], None] = lambda: None
 ) -> None:
-    """Measure these parts. `keep` is called after each."""
+    """Measure these parts. `keep` is called after each. One that fails does not lose the others."""
     for part in parts:
-        outcome.rounds[part.name] = await part.measure(bench, rounds)
+        try:
+            outcome.rounds[part.name] = await part.measure(bench, rounds)
+        except (ProgramError, TimeoutError, ValueError) as error:
+            outcome.failed[part.name] = f"{type(error).__name__} {error}".strip()
+            bench.say(f"{part.name} was not measured: {outcome.failed[part.name]}")
+            continue
         outcome.values.update(values_of(part.goals, outcome.rounds[part.name]))
         keep()
