@@ -6,12 +6,14 @@ import pytest
 
 from yardstick import paced
 from yardstick.paced import Pace, highest_held, holds, seconds_at, tried
-from yardstick.parts import http_client
+from yardstick.parts import http_client, ingress_paced
 from yardstick.parts.part import Bench
-from yardstick.rig.machine import Cores
+from yardstick.rig.checkout import Checkout
+from yardstick.rig.machine import Cores, Used
 from yardstick.rig.measurements import Measurement
 from yardstick.rig.rig import Rig
 from yardstick.rounds import Sizes
+from yardstick.services.ingress import Endpoint
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(20.0, 8.0), (100.0, 5.0), (1_000.0, 5.0)])
@@ -62,3 +64,39 @@ async def test_calls_are_measured_on_the_rigs_cores(monkeypatch):
     assert given == [(1, ("raw", "graph", "aiohttp", "httpx"), (0, 1))]
     assert found["graph"] == [Measurement(3.0, 4.0)]
     assert http_client.PART.goals[0].value(found) == 2.0
+
+
+async def test_a_web_endpoint_is_loaded_at_each_pace_in_one_process(monkeypatch):
+    asked = []
+
+    class Running:
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_):
+            pass
+
+        def used(self):
+            return Used(len(asked) / 100, 7)
+
+    class FakeRig(Rig):
+        async def fresh_topics(self, *_, **__):
+            pass
+
+    async def load(_, seconds, rate):
+        asked.append((seconds, rate))
+        return {"perSecond": rate, "sent": 10, "p50": 1.0, "p99": 2.0}
+
+    def make(*_, **__):
+        return Endpoint(Running(), 1)
+
+    monkeypatch.setattr(ingress_paced, "load", load)
+    monkeypatch.setattr(ingress_paced, "endpoints", SimpleNamespace(ingress=make, bare_asgi=make, pywa=make))
+    rig = FakeRig("", "", Cores(frozenset({0}), frozenset({1})))
+    bench = Bench(rig, Sizes(4.0, 1, 1), lambda _: None, before=Checkout("abc", "/python"))
+    found = await ingress_paced.PART.measure(bench, 2)
+    sides = ["ingress", "ingress, the commit before", "bare ASGI", "pywa on FastAPI"]
+    assert list(found) == [f"{side} at {pace}" for side in sides for pace in ("20/s", "100/s", "1000/s")]
+    assert asked[:4] == [(2.0, 100.0), (8.0, 20.0), (4.0, 100.0), (4.0, 1_000.0)]
+    measured = found["ingress at 20/s"][0]
+    assert (measured.per_second, measured.cpu_us, measured.late_ms) == (20.0, pytest.approx(1_000.0), (1.0, 2.0))

@@ -48,6 +48,11 @@ class Calls:
             _, connection = await loop.create_connection(RawConnection, self._host, self._port)
         connection.ask(self._ready).add_done_callback(self._end_of(number, connection))
 
+    def close(self) -> None:
+        """Close the connections that are free."""
+        for connection in self._free:
+            connection.close()
+
     def _end_of(self, number: int, connection: RawConnection) -> Callable[[Any], None]:
         def end(answered: asyncio.Future[tuple[int, bytes]]) -> None:
             if answered.result()[0] == 200:

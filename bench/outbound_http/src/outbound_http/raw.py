@@ -20,6 +20,10 @@ class RawConnection(asyncio.Protocol):
         self._transport.write(request)
         return self._answered
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the transport."""
         self._transport = cast("asyncio.Transport", transport)
