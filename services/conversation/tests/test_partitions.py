@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
@@ -72,7 +72,7 @@ class Room:
             make_consumer=partial(make_group_consumer, self.settings),
             make_producer=partial(make_transactional_producer, self.settings),
             worker=worker or self.worker(),
-            **options,
+            **({"slot_of": lambda _: "all"} | options),
         )
 
     async def publish(self, *records):
@@ -183,6 +183,38 @@ async def test_a_crash_between_mongodb_and_kafka_loses_and_doubles_nothing(room)
         await room.until_published(60)
     assert torn
     assert_once_and_in_order(await room.events(), 60)
+
+
+async def test_a_crash_while_mongodb_is_ahead_of_kafka_loses_and_doubles_nothing(room):
+    """With a backlog the next batch is applied while the last one is committed."""
+    torn, ahead = [], []
+    worker = ConversationWorker(
+        room.applying(room.store, DeadLetterLimit(DeadLetterSettings())), room.indexes, batch_records=10
+    )
+
+    async def fails_behind(session):
+        commit, count = session.commit, room.store.messages.estimated_document_count
+
+        async def sometimes(outgoing, offsets):
+            if len(torn) < 3 and outgoing:
+                stored = await count()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(2):
+                        while await count() == stored:
+                            await asyncio.sleep(0.005)
+                ahead.append(await count() > stored)
+                torn.append(len(outgoing))
+                raise RuntimeError("injected: MongoDB has two batches, Kafka has neither")
+            await commit(outgoing, offsets)
+
+        session.commit = sometimes
+        await worker(session)
+
+    await room.publish(*messages_of(room, 120))
+    async with running(room.group(fails_behind)):
+        await room.until_published(120)
+    assert any(ahead)
+    assert_once_and_in_order(await room.events(), 120)
 
 
 async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successor_up(room):

@@ -6,6 +6,7 @@ from functools import partial
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 from conversation_builders import CALLBACK_KEYS
 
 from common.contracts.topics import SEND_RESULTS, WEBHOOKS, WEBHOOKS_DLQ
@@ -234,6 +235,7 @@ def test_the_settings_decide(apps):
     assert {made["make_consumer"].args[0].consumer_group, made["make_producer"].args[0].consumer_group} == {
         "another-group"
     }
+    assert {made["slot_of"](TopicPartition(topic, n)) for topic in made["topics"] for n in range(12)} == {"all"}
     assert worker._batch_size.size == 17
     assert worker._applying._dead_letters._limit == 7
     assert worker._applying._store._log == timedelta(days=3)

@@ -60,6 +60,7 @@ def build_apps(settings: Settings) -> Apps:
         make_producer=partial(make_transactional_producer, settings),
         worker=ConversationWorker(applying, indexes, batch_records=settings.batch_records),
         on_probe=dead_letters.probe,
+        slot_of=lambda _: "all",
     )
 
     unfinished = UnfinishedSends(settings, settings.sender_group)

@@ -29,6 +29,6 @@ class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadL
     sender_group: Annotated[
         str, Field(description="the sender's consumer group of the send topics, as sender has it")
     ] = "sender"
-    batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 500
+    batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 2_000
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
     live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt has ended for this long")] = 120.0

@@ -205,7 +205,10 @@ WEBHOOK_FACTS = _counter(
 
 # conversation
 BATCH_RECORDS = _histogram(
-    "whatsapp_batch_records", "records applied in one MongoDB transaction", of=_CONVERSATION, buckets=_COUNTS
+    "whatsapp_batch_records",
+    "records applied in one MongoDB transaction",
+    of=_CONVERSATION,
+    buckets=(*_COUNTS, 2000, 5000),
 )
 WEBHOOK_TO_EVENT_SECONDS = _histogram(
     "whatsapp_webhook_to_event_seconds",

@@ -399,6 +399,14 @@ FAULTS: Final = (
         "CONSUMER_GROUP says nothing",
     ),
     Fault(
+        "conversation/a-session-for-each-partition",
+        _APP,
+        '        slot_of=lambda _: "all",\n',
+        "",
+        _WIRING,
+        "each partition has transactions of its own, and a lone message costs as much as twelve",
+    ),
+    Fault(
         "conversation/log-days-are-not-settable",
         _APP,
         "ConversationStore(mongo, webhook_log_days=settings.webhook_log_days)",
