@@ -20,6 +20,7 @@ def run(per_second, cpu_us=100.0, p99=1.0, **beside):
 
 MOTOR, HTTPX = "FastStream + motor", "FastStream + httpx"
 BARE = "bare call and two bulk writes"
+FEW, MANY = "beside 10,000 messages", "beside 1,000,000 messages"
 CASES = {
     # by CPU per request, where the load ran out before either did: 0.62, and 0.50 as on a busy machine
     "ingress_bare": (
@@ -116,6 +117,14 @@ CASES = {
     "sender_bare": (
         {"sender at 1000/s": run(1_000, 300), f"{BARE} at 1000/s": run(1_000, 120)},
         {"sender at 1000/s": run(1_000, 540), f"{BARE} at 1000/s": run(1_000, 120)},
+    ),
+    "stored": (
+        {f"conversation {FEW}": run(5_258, 147), f"conversation {MANY}": run(4_500, 170)},
+        {f"conversation {FEW}": run(5_258, 147), f"conversation {MANY}": run(3_808, 216)},  # ids that are hashes
+    ),
+    "stored_sends": (
+        {f"sender {FEW}": run(3_700, 75), f"sender {MANY}": run(3_500, 90)},
+        {f"sender {FEW}": run(3_700, 75), f"sender {MANY}": run(3_000, 110)},
     ),
 }
 """By goal: rounds in which it holds, and rounds in which it falls short."""
