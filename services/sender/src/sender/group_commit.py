@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 from common.errors import Unavailable
@@ -42,19 +42,26 @@ class GroupCommit(Generic[K, V]):
 
     async def submit(self, item: K) -> V:
         """The answer for `item`, once its batch is done."""
-        # Get the loop once: in Python 3.11 each call of get_running_loop is a system call (getpid).
-        loop = self._loop = self._loop or asyncio.get_running_loop()
-        future: asyncio.Future[V] = loop.create_future()
-        self._pending.append((item, future))
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._drain(), name="group commit")
-        return await future
+        return await self._put(item)
+
+    def submit_all(self, items: Iterable[K]) -> "list[asyncio.Future[V]]":
+        """The answers for many items, in order, without a task for each. Cancel those that are not wanted any more."""
+        return [self._put(item) for item in items]
 
     async def close(self) -> None:
         """Cancel the writes that still wait, and their callers."""
         await cancel([self._task])
         for _, future in self._pending:
             future.cancel()
+
+    def _put(self, item: K) -> "asyncio.Future[V]":
+        # Get the loop once: in Python 3.11 each call of get_running_loop is a system call (getpid).
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        future: asyncio.Future[V] = loop.create_future()
+        self._pending.append((item, future))
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._drain(), name="group commit")
+        return future
 
     async def _drain(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -55,6 +55,7 @@ class Parking:
         self._partition = partition
         self._is_in_doubt = is_in_doubt
         self._tried = tried
+        self._latest: asyncio.Future[None] | None = None
 
     async def begin(self) -> int:
         """Learn which lanes have parked sends; returns the order of the last parked send (-1: there is none).
@@ -77,14 +78,30 @@ class Parking:
         return max([last for _, last in backlogs] + [lane.last for lane in waiting], default=-1)
 
     async def park(self, items: Sequence[Item[Job]]) -> None:
-        """Store these sends; those that are stored already get their new due time."""
-        writes = [
-            self._parker.postpones.submit((item.id, item.parked, item.due, self._is_in_doubt(item.id)))
+        """Store these sends; those that are stored already get their new due time.
+
+        They count as stored after those of earlier calls. So what is loaded has no gap, however many calls are under
+        way.
+        """
+        earlier, mine = self._latest, asyncio.get_running_loop().create_future()
+        self._latest = mine
+        postponed = [
+            (item.id, item.parked, item.due, self._is_in_doubt(item.id))
             for item in items
             if item.parked is not None and item.due
         ]
-        fresh = [self._parker.parks.submit(self._document(item)) for item in items if item.parked is None]
-        await asyncio.gather(*writes, *fresh)
+        fresh = map(self._document, [item for item in items if item.parked is None])
+        try:
+            await asyncio.gather(*self._parker.postpones.submit_all(postponed), *self._parker.parks.submit_all(fresh))
+            if earlier is not None:
+                await asyncio.shield(earlier)
+            self._stored(items)
+        except BaseException:
+            mine.cancel()  # those after it cannot count as stored either; the session is about to end
+            raise
+        mine.set_result(None)
+
+    def _stored(self, items: Sequence[Item[Job]]) -> None:
         for lane, count in Counter(item.lane for item in items if not item.backlog).items():
             self._lanes.overflow.stored(lane, count)
         backlogs: dict[str, list[int]] = {}
