@@ -23,6 +23,7 @@ from sender.waiting.parked_store import Waiting
 from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduler import ScheduleWriters
 from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.intake.read_ahead import ReadAheadBudget
 from sender.worker.parts import Limits, WorkerParts
 from sender.worker.permits import PrioritySemaphore
 from sender.worker.worker import SenderWorker
@@ -354,7 +355,7 @@ class ScheduleStore:
 class World:
     """One session, and all that it works with. `events` tells in order what was done."""
 
-    def __init__(self, *, bounds=None, slots=10, drain=5.0):
+    def __init__(self, *, bounds=None, slots=10, drain=5.0, read_ahead=1 << 20):
         self.events = []
         self.kafka = Kafka(self.events)
         self.flow = Steps(self.events)
@@ -365,7 +366,8 @@ class World:
         self.paces = RateLimits(lambda _: "", {"free": 1.0}, rate=1_000.0, max_running=100)
         self.lately = []
         self.slots = PrioritySemaphore(slots)
-        self.limits = Limits(permits=self.slots, bounds=bounds or PATIENT, drain_seconds=drain)
+        self.ahead = ReadAheadBudget(read_ahead)
+        self.limits = Limits(permits=self.slots, bounds=bounds or PATIENT, drain_seconds=drain, read_ahead=self.ahead)
         self.parker, self.scheduler = ParkingWriters(self.parked), ScheduleWriters(self.scheduled)
         self.worker = SenderWorker(
             WorkerParts(

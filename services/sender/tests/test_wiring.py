@@ -70,6 +70,7 @@ GIVEN = {
     "sender_pause_cap_seconds": 301.0,
     "sender_pause_seconds": 32.0,
     "sender_plan_weights": {"gold": 7.0, "tin": 2.0},
+    "sender_read_ahead_bytes": 44_000_001,
     "sender_session_records": 2_200,
     "sender_spool_bytes": 300_000_001,
     "sender_status_group": "group of statuses",
@@ -186,6 +187,7 @@ PLACES = {
     "sender_pause_cap_seconds": lambda b: b.rules.pause_cap_seconds == 301.0,
     "sender_pause_seconds": lambda b: b.rules.pause_seconds == 32.0,
     "sender_plan_weights": lambda b: b.sender.rate_limits.weights == {"gold": 7.0, "tin": 2.0},
+    "sender_read_ahead_bytes": lambda b: b.tools.limits.read_ahead.most == 44_000_001,
     "sender_session_records": lambda b: (
         (
             b.tools.limits.bounds.total,

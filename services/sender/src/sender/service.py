@@ -63,6 +63,7 @@ from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduled_store import ScheduleStore
 from sender.waiting.scheduler import ScheduleWriters
 from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.intake.read_ahead import ReadAheadBudget
 from sender.worker.parts import Limits, WorkerParts
 from sender.worker.permits import PrioritySemaphore
 from sender.worker.worker import SenderWorker
@@ -201,6 +202,7 @@ class Sender:
             permits=PrioritySemaphore(settings.sender_max_in_flight),
             bounds=settings.bounds(),
             drain_seconds=settings.graph_total_seconds + 2.0,
+            read_ahead=ReadAheadBudget(settings.sender_read_ahead_bytes),
         )
         return SenderWorker(
             WorkerParts(

@@ -53,6 +53,10 @@ class Settings(
     sender_session_records: Annotated[
         int, Field(ge=4, description="messages in memory per partition; further ones wait in MongoDB")
     ] = 2_000
+    sender_read_ahead_bytes: Annotated[
+        int,
+        Field(ge=0, description="bytes of a flood's records that wait while others are looked at first, per process"),
+    ] = 64 * 1024 * 1024
     sender_park_seconds: Annotated[
         float, Field(gt=0, description="a message that waits longer than this is moved from memory to MongoDB")
     ] = 5.0

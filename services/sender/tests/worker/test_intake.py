@@ -11,7 +11,7 @@ from common.contracts import topics
 from common.kafka.records import Outgoing
 from common.kafka.wire.partitioner import partition_of
 from common.kafka.wire.unreadable import Unreadable
-from sender.worker.intake import judge
+from sender.worker.intake.judging import judge
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOME = partition_of("bot", 12)

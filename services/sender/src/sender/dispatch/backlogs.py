@@ -31,6 +31,9 @@ class Backlogs:
     def __contains__(self, tenant: object) -> bool:
         return tenant in self._backlogs
 
+    def __len__(self) -> int:
+        return len(self._backlogs)
+
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._backlogs))
 

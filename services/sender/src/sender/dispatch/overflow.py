@@ -19,14 +19,17 @@ T = TypeVar("T")
 
 
 class Overflow(Generic[T]):
-    """Decides what to park, and follows what is in the store. `Parking` does the writes and says when they are done."""
+    """Decides what to park, and follows what is in the store. `Parking` does the writes and says when they are done.
+
+    `backlogs` may be read by others, and is changed here and by `Loading` only.
+    """
 
     def __init__(
         self, bounds: Bounds, memory: MemoryBudget, backlogs: Backlogs, tails: Tails[T], table: LaneTable[T]
     ) -> None:
         self._bounds = bounds
         self._memory = memory
-        self._backlogs = backlogs
+        self.backlogs = backlogs
         self._tails = tails
         self._table = table
         self._leaving: list[Item[T]] = []
@@ -39,7 +42,7 @@ class Overflow(Generic[T]):
         if lane is not None and (lane.tail is not None or len(lane.queue) >= self._bounds.lane):
             self._tails.grow(lane, [item])
             return True
-        retried, backlogged = item.attempt > 0, tenant in self._backlogs
+        retried, backlogged = item.attempt > 0, tenant in self.backlogs
         if (retried or not backlogged) and self._memory.has_space(tenant, bulk=item.bulk and not retried):
             return False
         # A retry stands before all that its lane has in the backlog; a conversation's send overtakes the backlog.
@@ -47,7 +50,7 @@ class Overflow(Generic[T]):
             self._tails.grow(self._table.lane(item.lane, tenant), [item])
             return True
         item.backlog = True
-        self._backlogs.grow(tenant)
+        self.backlogs.grow(tenant)
         self._memory.writing += 1
         return True
 
@@ -75,7 +78,7 @@ class Overflow(Generic[T]):
     def stored_backlog(self, tenant: str, count: int, last: int) -> None:
         """This many of a tenant's sends that were to be parked are in its backlog now, up to this order."""
         self._memory.writing -= count
-        self._backlogs.stored(tenant, count, last)
+        self.backlogs.stored(tenant, count, last)
 
     def restore_tail(self, lane: str, tenant: str, due: float) -> None:
         """The store has parked sends of this lane from before this session."""
@@ -86,7 +89,7 @@ class Overflow(Generic[T]):
 
     def restore_backlog(self, tenant: str, last: int) -> None:
         """The store has a backlog of this tenant from before this session, up to this order."""
-        self._backlogs.restore(tenant, last)
+        self.backlogs.restore(tenant, last)
 
     def copy_ended(self, copy: str) -> None:
         """A loaded send has ended; its copy (named by its token) is in the store until `copy_removed`."""

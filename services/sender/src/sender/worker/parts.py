@@ -13,16 +13,18 @@ from sender.limits.numbers import RateLimits, RecentSends
 from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduler import Release, Scheduler
 from sender.worker.dead_letters import DeadLetterCounts
+from sender.worker.intake.read_ahead import ReadAheadBudget
 from sender.worker.permits import PrioritySemaphore
 
 
 @dataclass(slots=True)
 class Limits:
-    """Bounds in counts and seconds. `permits` are for calls in flight; all sessions of the process share them."""
+    """Bounds in counts and seconds. All sessions of the process share `permits` (calls in flight) and `read_ahead`."""
 
     permits: PrioritySemaphore
     bounds: Bounds
     drain_seconds: float
+    read_ahead: ReadAheadBudget
 
 
 @dataclass(frozen=True, slots=True)

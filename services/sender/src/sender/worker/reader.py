@@ -1,4 +1,4 @@
-"""Reads the records of one session's partitions and hands each on: to its lane, to the store, or back to Kafka."""
+"""Reads the records of one session's partitions in the order that lanes need: retries before new sends."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,17 +7,10 @@ from typing import Any, Final
 
 from common.contracts import topics
 from common.kafka.consume.partition_session import Records
-from common.kafka.records import Outgoing
-from common.telemetry import spans
-from sender.dispatch.model import Item
-from sender.records.job import Job
 from sender.retrying import until_available
-from sender.worker.commits import CommitEntry
-from sender.worker.effects import Effects
-from sender.worker.intake import judge
+from sender.worker.intake.intake import Intake
 from sender.worker.parts import WorkerParts
 from sender.worker.state import SessionState
-from sender.worker.storage import Storage
 
 _FETCH_RECORDS: Final = 500
 _TOGETHER_SECONDS: Final = 0.03
@@ -29,16 +22,12 @@ _BACKLOG_TIMEOUT_MS: Final = 100
 class Reader:
     """Reads until the session stops. `begin` comes first: it reads the retries from before this session."""
 
-    def __init__(self, state: SessionState, parts: WorkerParts, storage: Storage, effects: Effects) -> None:
+    def __init__(self, state: SessionState, parts: WorkerParts, intake: Intake) -> None:
         self._state = state
         self._kafka = state.kafka
         self._loading = state.lanes.loading
-        self._arrivals = state.lanes.arrivals
-        self._commits = state.commits
-        self._storage = storage
-        self._effects = effects
+        self._intake = intake
         self._now: Callable[[], datetime] = parts.delivery.now
-        self._dead_letters = parts.dead_letters
         self._rates = parts.rate_limits
         self._recent_sends = parts.recent_sends
         self._retries = [tp for tp in state.kafka.partitions if tp.topic != topics.SEND.name]
@@ -53,15 +42,19 @@ class Reader:
         sends = next(tp for tp in self._kafka.partitions if tp.topic == topics.SEND.name)
         end = (await self._kafka.consumer.end_offsets([sends]))[sends]
         while not self._kafka.stopping.is_set():
-            if self._loading.is_behind and await self._kafka.consumer.position(sends) > min(last_parked, end - 1):
+            if self._loading.is_behind and await self._reached(sends) > min(last_parked, end - 1):
                 self._loading.caught_up()
                 self._state.changed.set()
             # Retries are read first: a flood of new messages must not make them late.
-            await self._admit(await self._fetch_retries(0))
+            await self._intake.take(await self._fetch_retries(0))
             found = await self._kafka.fetch(max_records=_FETCH_RECORDS)
-            await self._admit(found)
-            if 1 < sum(map(len, found.values())) < _FETCH_RECORDS:
+            await self._intake.take(found)
+            count = sum(map(len, found.values()))
+            if not await self._intake.until_room(count) and 1 < count < _FETCH_RECORDS:
                 await asyncio.sleep(_TOGETHER_SECONDS)
+
+    async def _reached(self, sends: Any) -> int:
+        return self._intake.reached(await self._kafka.consumer.position(sends))
 
     async def _learn_rates(self) -> None:
         recent = await until_available(self._recent_sends.read, self._kafka.tried)
@@ -74,37 +67,7 @@ class Reader:
         while not self._kafka.stopping.is_set():
             if all([await consumer.position(tp) >= end for tp, end in ends.items()]):
                 return
-            await self._admit(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))
+            await self._intake.take(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))
 
     async def _fetch_retries(self, timeout_ms: int) -> Records:
         return await self._kafka.fetch(self._retries, max_records=_FETCH_RECORDS, timeout_ms=timeout_ms)
-
-    async def _admit(self, records: Records) -> None:
-        parked: list[Item[Job]] = []
-        scheduled: list[tuple[Any, Job]] = []
-        partitions, now = self._state.partitions(), self._now()
-        for tp, batch in records.items():
-            for record in batch:
-                self._commits.track(tp, record.offset)
-                judged = judge(tp, record, partitions=partitions, now=now, sampled=spans.chosen())
-                if isinstance(judged, Outgoing):
-                    if judged.topic == topics.SEND_DLQ.name:
-                        self._dead_letters.not_understood(now.timestamp())
-                    self._commits.write(CommitEntry((judged,), tp, record.offset))
-                elif isinstance(judged, Job):
-                    scheduled.append((tp, judged))
-                elif self._arrivals.park(judged):
-                    parked.append(judged)
-                else:
-                    self._drop(self._arrivals.offer(judged))
-        if records:
-            self._state.changed.set()
-        if parked:
-            await self._storage.park(parked)
-        if scheduled:
-            await self._storage.schedule(scheduled)
-
-    def _drop(self, superfluous: Item[Job] | None) -> None:
-        """Finish a record whose send has another record."""
-        if superfluous is not None:
-            self._effects.finish_record(superfluous)

@@ -14,6 +14,7 @@ from sender.waiting.parking import Parking
 from sender.worker.commits import CommitEntry, Commits
 from sender.worker.dispatcher import Dispatcher
 from sender.worker.effects import Effects
+from sender.worker.intake.intake import Intake
 from sender.worker.parts import WorkerParts
 from sender.worker.queued_events import QueuedEvents
 from sender.worker.reader import Reader
@@ -22,7 +23,9 @@ from sender.worker.storage import Storage
 
 
 class Session:
-    """A `Reader` takes records in, a `Dispatcher` calls Meta, `Effects` apply the outcomes, and `Commits` write them.
+    """A `Reader` reads records, an `Intake` hands them on, a `Dispatcher` calls Meta, `Effects` apply the outcomes.
+
+    `Commits` write them.
 
     **Invariants:**
     - `owner` is this session's alone: another session, even of this process, has another one.
@@ -47,7 +50,8 @@ class Session:
         queued_events = QueuedEvents(parts.delivery, self.lanes, bounds.long_seconds, state.in_doubt)
         storage = Storage(state, self._parking, self._scheduler, queued_events)
         effects = Effects(state, parts)
-        self._reader = Reader(state, parts, storage, effects)
+        self._intake = Intake(state, parts, storage, effects)
+        self._reader = Reader(state, parts, self._intake)
         self._dispatcher = Dispatcher(state, parts, storage, effects, queued_events, self.owner)
 
     async def run(self) -> None:
@@ -69,6 +73,7 @@ class Session:
                 self._doubt_watcher.remove(send.split("/")[0])
             await cancel([stopping, reading, committing, *self.state.steps])
             await self._tasks.dismiss()
+            self._intake.close()
         self._tasks.raise_failure()
 
     def _abandon_after_failure(self) -> None:
@@ -81,10 +86,11 @@ class Session:
         await self._reader.begin()
         dispatching = self._tasks.start(self._dispatcher.run(), f"dispatch {self._slot}")
         releasing = self._tasks.start(self._scheduler.run(), f"schedule {self._slot}")
+        handing_on = self._tasks.start(self._intake.run(), f"intake {self._slot}")
         try:
             await self._reader.run(last_parked)
         finally:
-            await cancel([dispatching, releasing])
+            await cancel([dispatching, releasing, handing_on])
 
     def owns(self, chatbot_id: str) -> bool:
         """Whether this session has, or may have, the chatbot's sends."""

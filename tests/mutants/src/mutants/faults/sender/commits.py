@@ -8,6 +8,7 @@ _DISPATCHER: Final = "services/sender/src/sender/worker/dispatcher.py"
 _EFFECTS: Final = "services/sender/src/sender/worker/effects.py"
 _STORAGE: Final = "services/sender/src/sender/worker/storage.py"
 _READER: Final = "services/sender/src/sender/worker/reader.py"
+_INTAKE: Final = "services/sender/src/sender/worker/intake/intake.py"
 _WORKER: Final = "services/sender/src/sender/worker/worker.py"
 _SESSION: Final = "services/sender/src/sender/worker/session.py"
 _PREFIX: Final = "services/sender/src/sender/worker/offsets.py"
@@ -257,7 +258,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-superfluous-not-committed",
-        _READER,
+        _INTAKE,
         "        if superfluous is not None:\n            self._effects.finish_record(superfluous)\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_two_records_of_one_send_are_one_send_and_both_are_committed",),

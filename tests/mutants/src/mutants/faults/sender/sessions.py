@@ -5,11 +5,15 @@ from typing import Final
 from mutants.fault import Fault
 
 _READER: Final = "services/sender/src/sender/worker/reader.py"
+_INTAKE: Final = "services/sender/src/sender/worker/intake/intake.py"
+_READ_AHEAD: Final = "services/sender/src/sender/worker/intake/read_ahead.py"
 _EFFECTS: Final = "services/sender/src/sender/worker/effects.py"
 _DISPATCHER: Final = "services/sender/src/sender/worker/dispatcher.py"
 _LETTERS: Final = "services/sender/src/sender/worker/dead_letters.py"
+_PARKING: Final = "services/sender/src/sender/waiting/parking.py"
 _SESSION: Final = "services/sender/src/sender/worker/session.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
+_TESTS_OF_FLOODS: Final = "services/sender/tests/worker/test_reading_ahead.py"
 
 FAULTS: Final = (
     Fault(
@@ -23,15 +27,15 @@ FAULTS: Final = (
     Fault(
         "sender/session-retries-backlog-cut-short",
         _READER,
-        "            if all([await consumer.position(tp) >= end for tp, end in ends.items()]):\n                return\n            await self._admit(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))\n",
-        "            await self._admit(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))\n            return\n",
+        "            if all([await consumer.position(tp) >= end for tp, end in ends.items()]):\n                return\n            await self._intake.take(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))\n",
+        "            await self._intake.take(await self._fetch_retries(_BACKLOG_TIMEOUT_MS))\n            return\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_retry_from_before_the_session_goes_before_a_message_that_came_after_it",),
         "of a long backlog of retries only the first page is read before new messages",
     ),
     Fault(
         "sender/session-retries-not-read-first",
         _READER,
-        "            await self._admit(await self._fetch_retries(0))\n",
+        "            await self._intake.take(await self._fetch_retries(0))\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_retries_are_read_before_new_messages_each_time",),
         "a flood of new messages makes retries late",
@@ -71,7 +75,7 @@ FAULTS: Final = (
     Fault(
         "sender/session-caught-up-at-once",
         _READER,
-        "await self._kafka.consumer.position(sends) > min(last_parked, end - 1):",
+        "await self._reached(sends) > min(last_parked, end - 1):",
         "await self._kafka.consumer.position(sends) >= 0:",
         (f"{_TESTS_OF_SESSIONS}::test_what_was_parked_before_the_session_waits_until_what_comes_before_it_was_read",),
         "parked sends go before what has yet to be read and stands before them",
@@ -88,7 +92,7 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-not-opened",
-        _READER,
+        _INTAKE,
         "                self._commits.track(tp, record.offset)\n",
         "",
         (f"{_TESTS_OF_SESSIONS}::test_a_send_is_told_of_and_its_record_committed_in_one_transaction",),
@@ -96,9 +100,9 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-letters-of-garbage-not-counted",
-        _READER,
-        "                    if judged.topic == topics.SEND_DLQ.name:\n"
-        "                        self._dead_letters.not_understood(now.timestamp())\n",
+        _INTAKE,
+        "            if judged.topic == topics.SEND_DLQ.name:\n"
+        "                self._dead_letters.not_understood(now.timestamp())\n",
         "",
         (
             f"{_TESTS_OF_SESSIONS}::test_a_record_that_is_not_understood_is_counted_and_becomes_a_letter_with_its_offset",
@@ -107,10 +111,10 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-rekeyed-counts-as-letter",
-        _READER,
-        "                    if judged.topic == topics.SEND_DLQ.name:\n"
-        "                        self._dead_letters.not_understood(now.timestamp())\n",
-        "                    self._dead_letters.not_understood(now.timestamp())\n",
+        _INTAKE,
+        "            if judged.topic == topics.SEND_DLQ.name:\n"
+        "                self._dead_letters.not_understood(now.timestamp())\n",
+        "            self._dead_letters.not_understood(now.timestamp())\n",
         (f"{_TESTS_OF_SESSIONS}::test_a_request_in_another_chatbots_partition_is_moved_home_and_is_no_letter",),
         "records that are only moved count as dead letters",
     ),
@@ -148,9 +152,9 @@ FAULTS: Final = (
     ),
     Fault(
         "sender/session-garbage-not-committed",
-        _READER,
-        "                    self._commits.write(CommitEntry((judged,), tp, record.offset))\n",
-        "                    self._commits.write(CommitEntry((judged,)))\n",
+        _INTAKE,
+        "            self._commits.write(CommitEntry((judged,), tp, record.offset))\n",
+        "            self._commits.write(CommitEntry((judged,)))\n",
         (
             f"{_TESTS_OF_SESSIONS}::test_a_record_that_is_not_understood_is_counted_and_becomes_a_letter_with_its_offset",
         ),
@@ -365,5 +369,53 @@ FAULTS: Final = (
         "letters=0, now=now, tenant=UNKNOWN)",
         (f"{_TESTS_OF_SESSIONS}::test_what_ends_is_counted_for_its_tenant_and_invented_chatbots_for_one",),
         "a tenant with one dead letter in a thousand sends counts as failing",
+    ),
+    Fault(
+        "sender/read-ahead-overtaken",
+        _READ_AHEAD,
+        "        if tenant not in self._by_tenant and (tenant not in",
+        "        if (tenant not in",
+        (f"{_TESTS_OF_FLOODS}::test_reading_pauses_when_enough_is_read_ahead",),
+        "a send overtakes those of its conversation that were read ahead",
+    ),
+    Fault(
+        "sender/read-ahead-without-end",
+        _READ_AHEAD,
+        "        return bool(self._waiting) and self._budget.used >= self._budget.most\n",
+        "        return False\n",
+        (f"{_TESTS_OF_FLOODS}::test_reading_pauses_when_enough_is_read_ahead",),
+        "a flood fills the memory of the process",
+    ),
+    Fault(
+        "sender/read-ahead-never",
+        _INTAKE,
+        "            may_wait = tp.topic == topics.SEND.name\n",
+        "            may_wait = False\n",
+        (f"{_TESTS_OF_FLOODS}::test_a_send_behind_a_flood_goes_while_the_flood_is_not_stored_yet",),
+        "a quiet tenant waits until the flood before it is stored",
+    ),
+    Fault(
+        "sender/read-ahead-counts-as-stored",
+        _INTAKE,
+        "        return position if first is None else min(position, first)\n",
+        "        return position\n",
+        (f"{_TESTS_OF_FLOODS}::test_what_was_parked_before_waits_until_the_flood_before_it_is_stored",),
+        "parked sends go before those that were read ahead and stand before them",
+    ),
+    Fault(
+        "sender/read-ahead-kept-after-the-session",
+        _SESSION,
+        "            self._intake.close()\n",
+        "",
+        (f"{_TESTS_OF_FLOODS}::test_a_session_that_ends_leaves_its_part_of_the_budget",),
+        "after some changes of owner a process reads nothing ahead",
+    ),
+    Fault(
+        "sender/parked-counts-before-those-before-it",
+        _PARKING,
+        "            if earlier is not None:\n                await asyncio.shield(earlier)\n",
+        "",
+        (f"{_TESTS_OF_FLOODS}::test_sends_count_as_stored_in_the_order_in_which_they_were_given",),
+        "a backlog is read past sends that are still being stored: they wait until the next restart",
     ),
 )

@@ -331,6 +331,14 @@ FAULTS: Final = (
         "uploads use the disk twice",
     ),
     Fault(
+        "sender/wiring-read-ahead",
+        _SERVICE,
+        "ReadAheadBudget(settings.sender_read_ahead_bytes)",
+        "ReadAheadBudget(1 << 26)",
+        (_TESTS_OF_WIRING,),
+        "SENDER_READ_AHEAD_BYTES does nothing",
+    ),
+    Fault(
         "sender/wiring-batch-bytes",
         _APP,
         "Admission(settings.sender_batch_bytes)",
