@@ -3,7 +3,8 @@
 import pytest
 
 from common.kafka.wire.partitioner import partition_of
-from flood.measurements import Number, Waits, as_json, number_line, percentile, table
+from flood.measurements import Number, Served, Waits, as_json, compared, number_line, percentile, scarce_table, table
+from flood.scarce import served
 from flood.tenants import FLOODING, message, quiet_tenants
 
 
@@ -28,10 +29,30 @@ def test_everything_is_in_the_table_and_in_the_file():
     assert as_json(phases, Number(80, 80, 72.0, 0), takenInSeconds=1)["number"]["share"] == 0.9
 
 
+def test_a_run_is_compared_with_an_earlier_one_where_both_have_a_phase():
+    now = {"alone": {"free": Waits.of([10.0])}, "new": {"free": Waits.of([1.0])}}
+    before = as_json({"alone": {"free": Waits.of([20.0])}}, Number(80, 80, 72.0, 0))
+    (_, line) = compared(now, before)
+    assert line.split() == ["alone", "free", "0.50", "0.50"]
+
+
+def test_what_a_plan_is_worth_is_the_p99_of_the_best_served_beside_that_of_the_least():
+    plans = {"free": Served(Waits.of([400.0]), 3.0), "premium": Served(Waits.of([100.0]), 30.0)}
+    lines = scarce_table(plans)
+    assert lines[1].split() == ["free", "1", "400", "400", "400", "3.0"]
+    assert lines[-1] == "p99 premium / free: 0.25"
+
+
+def test_the_rate_under_scarcity_leaves_out_the_time_before_the_queues_are_there():
+    times = [(at, at + 100) for at in range(0, 4_000, 100)]
+    assert served(times, 0.0, 4_000.0).rate == pytest.approx(10.0)
+    assert served(times, 0.0, 4_000.0).waits.p99 == 100
+
+
 def test_quiet_tenants_are_in_the_flooding_one_s_partition():
-    tenants = quiet_tenants(["free", "premium"], 4)
+    tenants = quiet_tenants(["free", "premium", "premium"], 4)
     assert {partition_of(tenant.chatbot_id, 4) for tenant in tenants} == {partition_of(FLOODING, 4)}
-    assert len({tenant.number for tenant in tenants}) == 2
+    assert len({tenant.number for tenant in tenants}) == len({tenant.chatbot_id for tenant in tenants}) == 3
 
 
 def test_its_messages_are_valid_requests():

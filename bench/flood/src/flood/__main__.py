@@ -5,6 +5,12 @@ them are in the partition of the flooding tenant. They send alone, then while th
 it goes out at the rate of its number. The output is how long their messages take from enqueueing until Meta accepts
 them. The exit code is 1 if the flooding number was faster than Meta allows.
 
+Then, on a new system, two tenants of each plan want half as many calls again as there are (`SENDER_MAX_IN_FLIGHT` is 8,
+Meta answers after 100 ms). The output is what each plan gets.
+
+To compare two commits, run it in a worktree of each: `--json before.json` in the first, `--before before.json` in the
+second. It then prints this run divided by the other.
+
 With `--refused 10` it measures one number instead: its replies alone, and its replies beside a campaign of ten
 templates that Meta refuses. It exits with 1 if the p99 of the replies exceeds one second.
 """
@@ -17,10 +23,12 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flood.measure import Options, measure
-from flood.measurements import as_json, number_line, table
+from flood.measurements import as_json, compared, number_line, scarce_table, table
 from flood.refused import measure_refused
+from flood.scarce import measure_scarce
 
 _MOST_MS = 1_000
 """The longest p99 of replies, whatever else is refused."""
@@ -41,6 +49,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="plans of the quiet tenants, comma separated (default: %(default)s)",
     )
     add("--refused", type=int, default=0, metavar="N", help="instead, measure replies beside N refused templates")
+    add("--before", type=Path, help="the JSON of an earlier run, to compare with")
     add("--json", type=Path, help="also write the measurements as JSON to this file")
     return parser.parse_args(argv)
 
@@ -52,15 +61,21 @@ def main() -> None:
     if given.refused:
         sys.exit(_beside_refused(given))
     options = Options(given.messages, given.seconds, given.plans.split(","), given.every)
-    outcome = asyncio.run(measure(options, lambda line: print(line, file=sys.stderr, flush=True)))
+    say = partial(print, file=sys.stderr, flush=True)
+    outcome = asyncio.run(measure(options, say))
     print("\n".join(["", *table(outcome.phases), "", number_line(outcome.number)]))
     print(
         f"flood: {given.messages} messages enqueued in {outcome.enqueued_seconds:.1f} s,"
         f" read after {outcome.taken_in_seconds:.1f} s"
     )
+    if given.before:
+        print("\n".join(["", *compared(outcome.phases, json.loads(given.before.read_text()))]))
+    scarce = asyncio.run(measure_scarce(options.plans, given.seconds, say))
+    print("\n".join(["", *scarce_table(scarce)]))
     if given.json:
-        times = {"enqueuedSeconds": outcome.enqueued_seconds, "takenInSeconds": outcome.taken_in_seconds}
-        given.json.write_text(json.dumps(as_json(outcome.phases, outcome.number, **times), indent=2) + "\n")
+        more: dict[str, Any] = {"enqueuedSeconds": outcome.enqueued_seconds, "takenInSeconds": outcome.taken_in_seconds}
+        more["scarce"] = {plan: asdict(served) for plan, served in scarce.items()}
+        given.json.write_text(json.dumps(as_json(outcome.phases, outcome.number, **more), indent=2) + "\n")
     sys.exit(0 if outcome.number.kept else 1)
 
 

@@ -18,6 +18,8 @@ from testbed.plan import Choices
 from testbed.system import PARTITIONS, System
 
 FLOODING_NUMBER = "106540352209999"
+TAKEN_IN = "while a flood is taken in"
+GOES_OUT = "while it goes out"
 _READ_SECONDS = 600.0
 _IN_MEMORY = 1_000  # so many sends of one chatbot may be in a session's memory
 
@@ -66,6 +68,7 @@ class _Run:
         self.say = say
         self.tenants = quiet_tenants(options.plans, PARTITIONS)
         self.phases: dict[str, dict[str, Waits]] = {}
+        self.times: dict[str, dict[str, list[float]]] = {}
         self.seen = 0
 
     async def go(self, producer: AIOKafkaProducer) -> Outcome:
@@ -80,9 +83,14 @@ class _Run:
             bootstrap_servers=self.system.stack.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=5
         )
         async with own:
-            await self._phase("while a flood is taken in", writer, lambda: self._take_in(own, times))
+            await self._phase(TAKEN_IN, writer, lambda: self._take_in(own, times))
         before, began = await self._flooded(), time.monotonic()
-        await self._phase("while it goes out", writer, lambda: asyncio.sleep(self.options.seconds))
+        await self._phase(GOES_OUT, writer, lambda: asyncio.sleep(self.options.seconds))
+        through = {
+            tenant.plan: self.times[TAKEN_IN][tenant.plan] + self.times[GOES_OUT][tenant.plan]
+            for tenant in self.tenants
+        }
+        self.phases["through all of it"] = {plan: Waits.of(waits) for plan, waits in through.items()}
         rate = (await self._flooded() - before) / (time.monotonic() - began)
         told = await self.client.control("GET", "limits", phoneNumberId=FLOODING_NUMBER)
         number = Number(
@@ -110,7 +118,8 @@ class _Run:
         finally:
             over.set()
             await writing
-        self.phases[name] = {tenant.plan: Waits.of(await self._waits(tenant)) for tenant in self.tenants}
+        self.times[name] = {tenant.plan: await self._waits(tenant) for tenant in self.tenants}
+        self.phases[name] = {plan: Waits.of(times) for plan, times in self.times[name].items()}
 
     async def _take_in(self, producer: AIOKafkaProducer, times: list[float]) -> None:
         """Enqueue the flood, and wait until the sender has all of it in memory or in MongoDB."""

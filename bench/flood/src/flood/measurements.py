@@ -22,6 +22,14 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What the tenants of a plan got while calls were scarce: their waits, and accepted messages per second."""
+
+    waits: Waits
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     """What a number carried: its limit, its busiest second, its rate while there was enough to send, its refusals."""
 
@@ -55,6 +63,36 @@ def table(phases: Mapping[str, Mapping[str, Waits]]) -> list[str]:
             lines.append(
                 f"{phase:<30}{plan:<10}{waits.count:>7}{waits.p50:>9.0f}{waits.p99:>9.0f}{waits.longest:>9.0f}"
             )
+    return lines
+
+
+def scarce_table(plans: Mapping[str, Served]) -> list[str]:
+    """A line per plan, and how the p99 of the first plan compares with that of the last."""
+    lines = [f"{'calls are scarce':<30}{'plan':<10}{'sends':>7}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'a second':>10}"]
+    for plan, served in plans.items():
+        waits = served.waits
+        figures = f"{waits.count:>7}{waits.p50:>9.0f}{waits.p99:>9.0f}{waits.longest:>9.0f}{served.rate:>10.1f}"
+        lines.append(f"{'':<30}{plan:<10}{figures}")
+    best, worst = ranked(plans)
+    if plans[worst].waits.p99:
+        lines.append(f"p99 {best} / {worst}: {plans[best].waits.p99 / plans[worst].waits.p99:.2f}")
+    return lines
+
+
+def ranked(plans: Mapping[str, Served]) -> tuple[str, str]:
+    """The plan that got most, and the one that got least."""
+    order = sorted(plans, key=lambda plan: plans[plan].rate)
+    return order[-1], order[0]
+
+
+def compared(phases: Mapping[str, Mapping[str, Waits]], before: Mapping[str, Any]) -> list[str]:
+    """The p50 and the p99 of each phase and plan that an earlier run has, too, divided by that run's."""
+    lines = [f"{'divided by the run before':<30}{'plan':<10}{'p50':>16}{'p99':>9}"]
+    for phase, plans in phases.items():
+        for plan, waits in plans.items():
+            was = before.get("quiet", {}).get(phase, {}).get(plan)
+            if was and was["p50"] and was["p99"]:
+                lines.append(f"{phase:<30}{plan:<10}{waits.p50 / was['p50']:>16.2f}{waits.p99 / was['p99']:>9.2f}")
     return lines
 
 

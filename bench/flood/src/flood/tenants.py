@@ -28,12 +28,13 @@ class Quiet:
 
 
 def quiet_tenants(plans: Sequence[str], partitions: int) -> list[Quiet]:
-    """One tenant for each plan, all in the partition of the flooding tenant, where its effect is largest."""
+    """One tenant for each of these plans, all in the partition of the flooding tenant, where its effect is largest."""
     home = partition_of(FLOODING, partitions)
-    made = []
+    made: list[Quiet] = []
     for index, plan in enumerate(plans):
+        taken = {tenant.chatbot_id for tenant in made}
         names = (f"quiet-{plan}-{n}" for n in itertools.count())
-        name = next(name for name in names if partition_of(name, partitions) == home)
+        name = next(name for name in names if partition_of(name, partitions) == home and name not in taken)
         made.append(Quiet(name, plan, f"10654035220{index:04d}"))
     return made
 
