@@ -178,3 +178,14 @@ async def test_closing_while_it_waits_for_company_ends_it():
     assert draining.done()
     assert store.batches == [[0, 1, 2, 3, 4]]
     waiting.cancel()  # its caller is gone
+
+
+async def test_many_items_are_answered_in_order_and_those_that_are_given_up_are_not_written():
+    store = Store()
+    group = GroupCommit(store.run, max_size=3)
+    answers = group.submit_all(range(5))
+    answers[3].cancel()
+    for _ in range(2):
+        store.gate.release()
+    assert await asyncio.gather(*answers[:3], answers[4]) == [0, 10, 20, 40]
+    assert store.batches == [[0, 1, 2], [4]]

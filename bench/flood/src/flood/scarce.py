@@ -21,9 +21,9 @@ CALLS: Final = 8
 
 ANSWER_MS: Final = 100
 EACH: Final = 15.0
-"""Messages per second of each tenant. Two tenants of three plans want half as much again as there is."""
+"""Messages per second of each tenant. Two tenants of three plans want half as much again as there is.
 
-_OF_A_PLAN: Final = 2  # because one number has at most half of the calls
+Two, because one number has at most half of the calls; one of the two in a partition with those of the other plans."""
 
 
 async def measure_scarce(plans: Sequence[str], seconds: float, say: Callable[[str], None]) -> Mapping[str, Served]:
@@ -42,7 +42,7 @@ async def measure_scarce(plans: Sequence[str], seconds: float, say: Callable[[st
 async def _run(
     client: Client, producer: AIOKafkaProducer, plans: Sequence[str], seconds: float, say: Callable[[str], None]
 ) -> Mapping[str, Served]:
-    tenants = quiet_tenants([plan for plan in plans for _ in range(_OF_A_PLAN)], PARTITIONS)
+    tenants = [*quiet_tenants(plans, PARTITIONS), *_elsewhere(plans)]
     for tenant in tenants:
         await client.onboard(tenant.chatbot_id, tenant.number, plan=tenant.plan)
     await _write(producer, tenants, 3.0, every=1.0)  # warming up
@@ -60,6 +60,11 @@ async def _run(
         arrived = await _arrivals(client, tenant)
         found[tenant.plan] += [(at, arrived[key]) for key, at in tenant.sent.items()]
     return {plan: served(times, began, ended) for plan, times in found.items()}
+
+
+def _elsewhere(plans: Sequence[str]) -> list[Quiet]:
+    """One more tenant of each plan, in whatever partition its name leads to."""
+    return [Quiet(f"other-{plan}", plan, f"10654035221{index:04d}") for index, plan in enumerate(plans)]
 
 
 def served(times: Sequence[tuple[float, float]], began: float, ended: float) -> Served:

@@ -133,6 +133,28 @@ async def test_a_slot_goes_to_the_most_urgent_at_the_time_it_is_free():
     assert order == ["second", "first"]
 
 
+async def test_slots_that_become_free_together_go_by_urgency_and_not_one_to_each():
+    slots, order = PrioritySemaphore(4), []
+    for _ in range(4):
+        await slots.acquire(lambda: 0.0)
+
+    async def wants(name, urgency):
+        for _ in range(3):
+            await slots.acquire(lambda: urgency)
+            order.append(name)
+
+    waiting = [asyncio.create_task(wants(*one)) for one in (("free", 5.0), ("premium", 1.0), ("standard", 3.0))]
+    await asyncio.sleep(0)
+    for _ in range(4):
+        slots.release()
+    await asyncio.sleep(0.01)
+    assert order == ["premium", "premium", "premium", "standard"]
+    for _ in range(5):
+        slots.release()
+    await asyncio.gather(*waiting)
+    assert order[4:] == ["standard", "standard", "free", "free", "free"]
+
+
 async def test_who_gives_up_waiting_takes_no_slot():
     slots = PrioritySemaphore(1)
     await slots.acquire(lambda: 0.0)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.contracts.messages import MetaError
+from sender.dispatch.fair_queue import NEVER
 from sender.dispatch.lanes import Lanes
 from sender.dispatch.model import Bounds, Item, Load, LoadBacklog
 from sender.worker.offsets import OffsetTracker
@@ -46,6 +47,32 @@ def test_one_message_of_each_lane_goes_at_a_time():
     assert taken(lanes) == ["1", "3"]
     lanes.finish(first)
     assert taken(lanes) == ["2"]
+
+
+def test_a_send_that_has_just_arrived_counts_in_the_urgency():
+    lanes = Lanes()
+    assert lanes.urgency(0.0) == NEVER
+    lanes.arrivals.offer(item("1", due=5.0))
+    assert lanes.urgency(0.0) == NEVER
+    assert lanes.urgency(5.0) == 0.0
+    assert taken(lanes, 5.0) == ["1"]
+
+
+def test_a_load_is_most_urgent_and_the_next_that_is_taken():
+    lanes = Lanes(Bounds(lane=1, load=2))
+    for order in range(3):
+        one = item(str(order), order=order)
+        if lanes.arrivals.park(one):
+            lanes.overflow.stored("a", 1)
+        else:
+            lanes.arrivals.offer(one)
+    first = lanes.take(0.0)
+    assert lanes.urgency(0.0) == NEVER
+    lanes.finish(first)
+    assert lanes.urgency(0.0) == lanes.urgency(0.0) == -NEVER
+    assert lanes.take(0.0) == Load("a", 0, 2)
+    assert lanes.take(0.0) is None
+    assert lanes.urgency(0.0) == NEVER
 
 
 @pytest.mark.parametrize("end", ["finish", "block", "expect"])
@@ -703,6 +730,11 @@ class Conversations(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 3))
     def time_passes(self, seconds):
         self.now += seconds
+
+    @rule()
+    def waits_for_a_permit(self):
+        self.lanes.urgency(self.now)
+        self.sweep()
 
     @rule()
     def starts(self):

@@ -1,6 +1,7 @@
 """A flood of one tenant: the sends behind it are reached before it is stored, and nothing loses its place."""
 
 import asyncio
+import random
 from collections import defaultdict
 from types import SimpleNamespace
 
@@ -241,3 +242,54 @@ async def test_when_sends_cannot_be_stored_those_after_them_do_not_count(parking
     ends = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(end) for end in ends] == [RuntimeError, asyncio.CancelledError]
     assert told == []
+
+
+def after_a_crash(crashed, first, read_ahead):
+    """The next owner: Kafka and the store are as they were, and it begins at what is committed."""
+    world = World(bounds=FEW, read_ahead=read_ahead)
+    world.kafka.logs = crashed.kafka.logs
+    world.kafka.at[AT] = first
+    world.parked.sends = dict(crashed.parked.sends)
+    return world
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_crashes_at_any_moment_lose_nothing_and_keep_each_lane_in_order(seed):
+    draw = random.Random(seed)
+    world = World(bounds=FEW, read_ahead=draw.choice((0, 20_000, 1 << 20)))
+    wanted = defaultdict(list)
+    for n in range(400):
+        bot = draw.choice(("b", "b", "b", "c", "another"))
+        to = draw.randrange(12)  # so few to each that Meta's limit per person is far
+        category = draw.choice(("campaign", "campaign", "conversation"))
+        world.ask(f"{n:03}", bot=bot, to=to, category=category)
+        wanted[bot, f"+49151000000{to:02}"].append(f"{n:03}")
+    taken, first = defaultdict(list), 0
+    for crash in range(4):
+        park = world.parked.park
+
+        async def slow(sends, park=park):
+            await asyncio.sleep(draw.random() / 100)
+            return await park(sends)
+
+        async def answer(job):
+            taken[job.chatbot_id, job.to].append(job.message_id)
+            await asyncio.sleep(draw.random() / 50)
+            return Sent("w")
+
+        world.parker.parks._run = slow
+        world.flow.answer = lambda job, _nth: answer(job)
+        running = world.start()
+        if crash < 3:
+            await asyncio.sleep(draw.random() / 2)
+            running.cancel()
+            await asyncio.wait([running])
+            await world.parker.close()
+            first = world.kafka.committed.get(AT, first)
+            world = after_a_crash(world, first, draw.choice((0, 20_000, 1 << 20)))
+    await until(lambda: not world.parked.sends and world.kafka.committed.get(AT, first) == 400, seconds=60)
+    await until(lambda: not world.session.lanes.memory.size)
+    await world.stop(running)
+    await world.parker.close()
+    for lane, ids in wanted.items():
+        assert list(dict.fromkeys(taken[lane])) == ids

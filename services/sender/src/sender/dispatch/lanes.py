@@ -19,7 +19,7 @@ from common.contracts.messages import MetaError
 from sender.dispatch.aliases import LaneAliases
 from sender.dispatch.arrivals import Arrivals
 from sender.dispatch.backlogs import Backlogs
-from sender.dispatch.fair_queue import FairQueue, VirtualClock
+from sender.dispatch.fair_queue import NEVER, FairQueue, VirtualClock
 from sender.dispatch.holds import Holds
 from sender.dispatch.lane_table import LaneTable
 from sender.dispatch.loading import Loading
@@ -67,6 +67,7 @@ class Lanes(Generic[T]):
         self._lanes: dict[str, Lane[T]] = {}
         self._under_way: dict[str, list[Lane[T]]] = {}  # by send: the lanes whose head is another record of it
         self._queue: FairQueue[Lane[T]] = FairQueue(clock)
+        self._load: Load | LoadBacklog | None = None  # found by `urgency`, for the next `take`
         self.holds: Holds[Lane[T]] = Holds(bounds.max_hold_seconds)
         self.memory = MemoryBudget(bounds)
         backlogs = Backlogs()
@@ -90,9 +91,17 @@ class Lanes(Generic[T]):
         """How many sends wait only for their turn."""
         return sum(lane.ready and lane.busy is None for lane in self._lanes.values())
 
-    def urgency(self) -> float:
-        """How far behind its share the tenant is whose turn is next; the smallest is the most urgent."""
-        return self._queue.urgency()
+    def urgency(self, now: float) -> float:
+        """How far behind its share the tenant is whose turn is next; the smallest is the most urgent.
+
+        Lanes whose time has come are queued first, so a send that has just arrived counts. A load comes before all: it
+        needs no call.
+        """
+        while self._load is None:
+            self._load = self._find_load(now)
+            if self._load is not None or self._queue.urgency() != NEVER or not self.loading.wake_waiting():
+                break
+        return self._queue.urgency() if self._load is None else -NEVER
 
     def waiting(self) -> list[Item[T]]:
         """All sends in memory that are not under way."""
@@ -100,10 +109,11 @@ class Lanes(Generic[T]):
 
     def take(self, now: float) -> Item[T] | Load | LoadBacklog | None:
         """The next head that may go, now busy, or what to load next; None when there is nothing at this time."""
-        for lane in self.holds.pop_ready(now):
-            self._table.changed(lane)
+        if self._load is not None:
+            load, self._load = self._load, None
+            return load
         while True:
-            found = self._pop_due(now) or self.loading.take_backlog(now) or self._next_turn(now)
+            found = self._find_load(now) or self._next_turn(now)
             # Lanes that wait for memory come last, until one is used: each may turn out to have to wait longer.
             if found is not None or not self.loading.wake_waiting():
                 return found
@@ -170,6 +180,12 @@ class Lanes(Generic[T]):
         """When `take` may have something next; None when only an event can bring it."""
         times = (self._table.next_due(), self.holds.next_due(), self._queue.next_due(), self.loading.next_due())
         return min((time for time in times if time is not None), default=None)
+
+    def _find_load(self, now: float) -> Load | LoadBacklog | None:
+        """Queue all lanes whose time has come; or return what to load next."""
+        for lane in self.holds.pop_ready(now):
+            self._table.changed(lane)
+        return self._pop_due(now) or self.loading.take_backlog(now)
 
     def _pop_due(self, now: float) -> Load | None:
         """Queue all lanes whose time has come; or return the load of the first whose sends are all parked."""

@@ -66,7 +66,7 @@ class Dispatcher:
         """Dispatch until cancelled."""
         permits, breaker = self._permits, self._breaker
         while True:
-            await permits.acquire(self._lanes.urgency)
+            await permits.acquire(self._urgency)
             away = breaker.wait(self._now())
             found = self._lanes.take(self._now()) if not away else None
             self._storage.park_leaving()
@@ -143,6 +143,9 @@ class Dispatcher:
         self._breaker.ended(send, self._now())
         self._permits.release()
         self._changed.set()
+
+    def _urgency(self) -> float:
+        return self._lanes.urgency(self._now())
 
     def _now(self) -> float:
         return self._delivery.now().timestamp()

@@ -13,6 +13,10 @@ _LETTERS: Final = "services/sender/src/sender/worker/dead_letters.py"
 _PARKING: Final = "services/sender/src/sender/waiting/parking.py"
 _SESSION: Final = "services/sender/src/sender/worker/session.py"
 _TESTS_OF_SESSIONS: Final = "services/sender/tests/worker/test_session.py"
+_LANES: Final = "services/sender/src/sender/dispatch/lanes.py"
+_PERMITS: Final = "services/sender/src/sender/worker/permits.py"
+_TESTS_OF_LANES: Final = "services/sender/tests/dispatch/test_lanes.py"
+_TESTS_OF_PERMITS: Final = "services/sender/tests/dispatch/test_fair_queue.py"
 _TESTS_OF_FLOODS: Final = "services/sender/tests/worker/test_reading_ahead.py"
 
 FAULTS: Final = (
@@ -417,5 +421,21 @@ FAULTS: Final = (
         "",
         (f"{_TESTS_OF_FLOODS}::test_sends_count_as_stored_in_the_order_in_which_they_were_given",),
         "a backlog is read past sends that are still being stored: they wait until the next restart",
+    ),
+    Fault(
+        "sender/urgency-of-what-was-queued-before",
+        _LANES,
+        "            self._load = self._find_load(now)\n",
+        "            self._load = None\n",
+        (f"{_TESTS_OF_LANES}::test_a_send_that_has_just_arrived_counts_in_the_urgency",),
+        "when calls are scarce, a premium chatbot's new send goes after the backlogs of other partitions",
+    ),
+    Fault(
+        "sender/permits-one-to-each",
+        _PERMITS,
+        "        self._loop.call_soon(self._give)\n",
+        "        self._give()\n",
+        (f"{_TESTS_OF_PERMITS}::test_slots_that_become_free_together_go_by_urgency_and_not_one_to_each",),
+        "permits that become free together go to all partitions alike, whatever their plans",
     ),
 )
