@@ -1,6 +1,7 @@
 """A flood of one tenant: the sends behind it are reached before it is stored, and nothing loses its place."""
 
 import asyncio
+import itertools
 import random
 from collections import defaultdict
 from types import SimpleNamespace
@@ -97,16 +98,22 @@ async def test_a_record_is_committed_only_when_its_send_and_all_before_it_are_st
 
 async def test_reading_pauses_when_enough_is_read_ahead():
     world, gate = flooded(read_ahead=10_000)
-    for n in range(1_000):
-        world.ask(f"more{n}", bot="c", to=n % 7)
-    world.parked.gate.clear()
+    for n in range(700):
+        world.ask(f"more{n}", to=n % 7)
+    park, answers = world.parked.park, itertools.count()
+
+    async def first_then_none(sends):
+        if next(answers):
+            await gate.wait()
+        return await park(sends)
+
+    world.parker.parks._run = first_then_none
     async with world.running():
         await until(lambda: world.ahead.used >= 10_000)
         await quiet()
-        assert world.kafka.at[AT] < FLOOD + 1_000
+        assert world.kafka.at[AT] < FLOOD + 700
         gate.set()
-        world.parked.gate.set()
-        await until_all_sent(world, FLOOD + 1_000)
+        await until_all_sent(world, FLOOD + 700)
     assert_in_order(world)
     assert world.ahead.used == 0
 
