@@ -64,7 +64,7 @@ def test_a_record_without_a_tenant_is_judged_at_once(value):
     assert not waiting.takes(Record(1, value))
 
 
-def test_of_a_field_that_is_repeated_the_last_counts_as_for_the_parser():
+def test_of_a_field_that_is_repeated_the_last_counts():
     waiting, _ = ahead("flood")
     assert waiting.takes(Record(1, b'{"chatbotId": "quiet", "chatbotId": "flood"}'))
     assert not waiting.takes(Record(2, b'{"chatbotId": "flood", "chatbotId": "quiet"}'))
