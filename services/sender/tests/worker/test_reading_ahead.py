@@ -294,6 +294,7 @@ async def test_crashes_at_any_moment_lose_nothing_and_keep_each_lane_in_order(se
             await world.parker.close()
             first = world.kafka.committed.get(AT, first)
             world = after_a_crash(world, first, draw.choice((0, 20_000, 1 << 20)))
+    await until(lambda: world.worker.sessions)  # it may have nothing left to do
     await until(lambda: not world.parked.sends and world.kafka.committed.get(AT, first) == 400, seconds=60)
     await until(lambda: not world.session.lanes.memory.size)
     await world.stop(running)
