@@ -12,7 +12,9 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from common.kafka.settings import KafkaSettings
 from common.kafka.tls import broker_context
 from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
+from common.kafka.wire.aiokafka_fetch_patch import patch_waits
 from common.kafka.wire.aiokafka_patch import patch_offset_fetch
+from common.kafka.wire.fetch_pace import IDLE_SECONDS
 from common.kafka.wire.group_member import MemberConsumer, MemberProducer
 from common.kafka.wire.membership import Membership
 from common.kafka.wire.partitioner import partitioner
@@ -21,6 +23,7 @@ from common.telemetry.outages import KAFKA
 _MAX_REQUEST_BYTES = 7 * 1024 * 1024  # the largest record of any topic, and then some
 _BATCH_BYTES = 256 * 1024  # of a partition in one transaction; below every topic's limit, which counts batches
 _FETCH_BYTES = 64 * 1024
+_FOLLOW_MS = round(IDLE_SECONDS * 1000)
 _COMMON_REQUEST_TIMEOUT_MS = 10_000
 _AFTER_DRAIN_SECONDS = 5.0
 
@@ -70,6 +73,7 @@ def make_transactional_producer(
 
     It commits offsets as the member of a group that `membership` says, and without one it commits none.
     """
+    patch_waits()
     return MemberProducer(
         membership,
         **connection(settings),
@@ -91,9 +95,10 @@ def make_group_consumer(
     In a rebalance the group waits for a member that finishes its work for `drain_seconds`, and 5 s longer. Without that
     it would wait for the session timeout alone, and then refuse the member's last commits.
 
-    A fetch costs as much for one record as for hundreds, on both sides: so the broker gathers for `gather_ms`, unless
-    there is plenty already. That is how late a lone record is at most.
+    A fetch costs as much for one record as for hundreds, on both sides. So under load the broker gathers for
+    `gather_ms`, unless there is plenty already. A lone record is fetched at once (`wire.fetch_pace`).
     """
+    patch_waits()
     patch_offset_fetch()
     patch_decoding()
     return MemberConsumer(
@@ -148,6 +153,6 @@ def make_reader(settings: KafkaSettings, *topics: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=_FOLLOW_MS,
         request_timeout_ms=_COMMON_REQUEST_TIMEOUT_MS,
     )

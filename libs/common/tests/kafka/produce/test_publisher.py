@@ -172,3 +172,34 @@ async def test_a_kafka_that_is_away_at_first_is_tried_again(monkeypatch):
     async with publishing(monkeypatch, producer) as publisher:
         await publisher.publish(one(b"v", 1))
     assert producer.written["t", 1] == [b"v"]
+
+
+async def test_late_callers_are_looked_for_often_only_while_there_are_callers(monkeypatch):
+    publisher, pauses = Publisher(KafkaSettings(), timeout_seconds=20.0), []
+    publisher._loop = asyncio.get_running_loop()
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+        publisher._calls.add(module.Call(publisher._loop, 1, publisher._loop.time() + 20.0))
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=pause))
+    with pytest.raises(asyncio.CancelledError):
+        await publisher._watch()
+    assert pauses == [1.0, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+async def test_a_short_deadline_is_noticed_in_time_after_a_silence(monkeypatch, seconds):
+    publisher, pauses = Publisher(KafkaSettings(), timeout_seconds=seconds), []
+    publisher._loop = asyncio.get_running_loop()
+
+    async def pause(for_seconds):
+        pauses.append(for_seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=pause))
+    with pytest.raises(asyncio.CancelledError):
+        await publisher._watch()
+    assert pauses == [seconds / 2]

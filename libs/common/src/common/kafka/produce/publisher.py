@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _RECONNECT_SECONDS = 0.5
 _WATCH_SECONDS = 0.1
+_IDLE_WATCH_SECONDS = 1.0
 _FEW = 8
 _TOGETHER_SECONDS = 0.001
 
@@ -135,7 +136,8 @@ class Publisher:
         """Time out the calls that are late. One look at all of them costs less than a timer for each."""
         assert self._loop is not None  # noqa: S101  # it has started
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
+            # A call that begins during the long pause is late only after it.
+            await asyncio.sleep(_WATCH_SECONDS if self._calls else min(_IDLE_WATCH_SECONDS, self._timeout / 2))
             now = self._loop.time()
             for call in self._calls:
                 if call.deadline <= now and not call.told.done():

@@ -45,8 +45,8 @@ FAULTS: Final = (
     Fault(
         "common/kafka-reader-uncommitted",
         _CLIENTS,
-        'isolation_level="read_committed",\n        fetch_max_wait_ms=100,',
-        'isolation_level="read_uncommitted",\n        fetch_max_wait_ms=100,',
+        'isolation_level="read_committed",\n        fetch_max_wait_ms=_FOLLOW_MS,',
+        'isolation_level="read_uncommitted",\n        fetch_max_wait_ms=_FOLLOW_MS,',
         _CLIENT_TESTS,
         "a table holds what was never committed",
     ),
@@ -69,8 +69,8 @@ FAULTS: Final = (
     Fault(
         "common/kafka-reader-from-the-end",
         _CLIENTS,
-        'auto_offset_reset="earliest",\n        isolation_level="read_committed",\n        fetch_max_wait_ms=100,',
-        'auto_offset_reset="latest",\n        isolation_level="read_committed",\n        fetch_max_wait_ms=100,',
+        'auto_offset_reset="earliest",\n        isolation_level="read_committed",\n        fetch_max_wait_ms=_FOLLOW_MS,',
+        'auto_offset_reset="latest",\n        isolation_level="read_committed",\n        fetch_max_wait_ms=_FOLLOW_MS,',
         _CLIENT_TESTS,
         "a table misses what was there before",
     ),
