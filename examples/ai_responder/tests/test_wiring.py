@@ -95,6 +95,10 @@ def test_what_was_not_committed_is_not_read_and_what_was_acknowledged_is_not_los
     assert chosen["max_poll_interval_ms"] >= chosen["max_records"] * 7 * 1000
 
 
+def test_a_lone_message_waits_at_most_20_ms_for_faststreams_rest_after_a_silence(broker):
+    assert broker.subscription["batch_timeout_ms"] <= 20
+
+
 async def test_a_batch_is_done_with_only_when_every_reply_is_acknowledged(broker):
     broker.open.clear()
     working = asyncio.create_task(broker.handler([record(1), record(2, conversation="d")]))

@@ -53,6 +53,9 @@ def build_broker(settings: Settings, brain: Brain) -> KafkaBroker:
         group_id=settings.ai_group,
         batch=True,
         max_records=_BATCH_RECORDS,
+        # After so long without a message FastStream sleeps as long again, with its default for 0.2 s: half of the lone
+        # messages would wait for that.
+        batch_timeout_ms=20,
         # A batch may be one conversation, and the model may need its whole time limit for each message. A consumer that
         # polls later than this loses its partitions, and would start the same batch again for ever.
         max_poll_interval_ms=int((_BATCH_RECORDS * settings.llm_timeout_seconds + _POLL_MARGIN_SECONDS) * 1000),
