@@ -7,6 +7,7 @@ from typing import Any, Final
 from yardstick.parts import (
     conversation,
     conversation_paced,
+    exchange,
     http_client,
     idle,
     ingress,
@@ -29,6 +30,7 @@ PARTS: Final[Sequence[Part]] = (
     ingress_paced.PART,
     conversation_paced.PART,
     sender_paced.PART,
+    exchange.PART,
     idle.PART,
     stored.PART,
 )

@@ -1,8 +1,9 @@
 """A fake Meta for measurements: it accepts every message at once, or after a given time, with almost no CPU.
 
-`python -m yardstick.load.graph --port 9000 [--latency-ms 150]`. It answers `POST /<version>/<number>/messages` as Meta
-does, and the credentials that the sender asks accounts for. `GET /stats` says how many messages came, and how late each
-was behind the instant that its text names (`t=<ns of the monotonic clock>`), in milliseconds.
+`python -m yardstick.load.graph --port 9000 [--latency-ms 150] [--statuses-to 8000]`. It answers `POST
+/<version>/<number>/messages` as Meta does, and the credentials that the sender asks accounts for. With `--statuses-to`,
+ingress on that port gets the statuses of each message. `GET /stats` says how many messages came, and how late each was
+behind the instant that its text names (`t=<ns of the monotonic clock>`), in milliseconds.
 It parses as little of HTTP as its callers need: a body has a content-length, and requests of a connection come one by
 one.
 """
@@ -17,8 +18,12 @@ from typing import Final, cast
 
 import uvloop
 
+from yardstick.load.statuses import Statuses
+
 _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _INSTANT: Final = re.compile(rb"t=([1-9]\d*)")
+_STATS: Final = b"GET /stats"
+_CALL: Final = re.compile(rb"POST /[^/ ]+/(\d+)/messages")
 _ACCOUNT: Final = re.compile(rb"GET /internal/accounts/([^/ ]+)/credentials")
 _ANSWER: Final = (
     b'{"messaging_product":"whatsapp","contacts":[{"input":"+491510000001","wa_id":"491510000001"}],'
@@ -50,8 +55,9 @@ class Tally:
 class Connection(asyncio.Protocol):
     """The connection of one caller."""
 
-    def __init__(self, tally: Tally, latency: float) -> None:
+    def __init__(self, tally: Tally, latency: float, statuses: Statuses | None = None) -> None:
         self._tally = tally
+        self._statuses = statuses
         self._latency = latency
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
@@ -73,14 +79,20 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, request: bytes, body: bytes) -> None:
         if request.startswith(b"POST"):
-            answer = _http(_ANSWER % self._tally.note(body))
+            number = self._tally.note(body)
+            answer = _http(_ANSWER % number)
+            if self._statuses is not None and (call := _CALL.match(request)):
+                self._statuses.tell(body, f"wamid.BENCH{number}", call.group(1).decode())
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._write, answer)
             else:
                 self._write(answer)
             return
         account = _ACCOUNT.match(request)
-        self._write(_http(_credentials(account.group(1)) if account else self._tally.take()))
+        if account:
+            self._write(_http(_credentials(account.group(1))))
+        else:  # the sender also asks for the limits of a number, which have no place here
+            self._write(_http(self._tally.take() if request.startswith(_STATS) else b"{}"))
 
     def _write(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -101,9 +113,10 @@ def _http(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-async def _serve(port: int, latency: float) -> None:
+async def _serve(port: int, latency: float, statuses: Statuses | None) -> None:
     tally = Tally()
-    server = await asyncio.get_running_loop().create_server(partial(Connection, tally, latency), "127.0.0.1", port)
+    make = partial(Connection, tally, latency, statuses)
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", port)
     async with server:
         await server.serve_forever()
 
@@ -113,9 +126,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m yardstick.load.graph", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency-ms", type=float, default=0.0, help="of each answer to a message (default: 0)")
+    parser.add_argument("--statuses-to", type=int, default=0, help="port of ingress (default: no statuses)")
     given = parser.parse_args()
+    statuses = Statuses(given.statuses_to) if given.statuses_to else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(given.port, given.latency_ms / 1000))
+        runner.run(_serve(given.port, given.latency_ms / 1000, statuses))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from ingress.telemetry import begin
 
 SECRET: Final = "bench-app-secret"  # noqa: S105  # only for benchmarks
 NUMBERS: Final = 24
+BUSINESS: Final = "102290129340398"
+"""The id of the WhatsApp Business Account."""
+
 _FOLLOWED: Final = b"00-%032x-00f067aa0ba902b7-01"
 _TIME: Final = 1_767_225_600
 
@@ -44,7 +47,7 @@ def _envelope(phone: str, content: dict[str, Any]) -> bytes:
     metadata = {"display_phone_number": f"1555{phone[-7:]}", "phone_number_id": phone}
     value = {"messaging_product": "whatsapp", "metadata": metadata, **content}
     changes = [{"field": "messages", "value": value}]
-    entry = {"id": "102290129340398", "changes": changes}
+    entry = {"id": BUSINESS, "changes": changes}
     return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}, indent=1).encode()
 
 

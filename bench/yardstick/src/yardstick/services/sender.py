@@ -59,10 +59,11 @@ def send_record(number: int, *, chatbots: int = CHATBOTS, at_ns: int = 0) -> Out
 class Graph:
     """The fake Meta, in its own process."""
 
-    def __init__(self, rig: Rig, latency_ms: float = 0.0) -> None:
+    def __init__(self, rig: Rig, latency_ms: float = 0.0, statuses_to: int = 0) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = python("yardstick.load.graph", "--port", str(self.port), "--latency-ms", str(latency_ms))
+        options = {"port": self.port, "latency-ms": latency_ms, "statuses-to": statuses_to}
+        command = python("yardstick.load.graph", *(f"--{name}={value}" for name, value in options.items()))
         self.program = rig.helper("graph", command, f"{self.url}/stats")
 
     async def stats(self, http: aiohttp.ClientSession) -> dict[str, Any]:
