@@ -228,8 +228,8 @@ async def applications():
     """One of each service, not started."""
     made, init = [], Mongo.__init__
 
-    def kept(mongo, settings):
-        init(mongo, settings)
+    def kept(mongo, settings, **options):
+        init(mongo, settings, **options)
         made.append(mongo)
 
     with pytest.MonkeyPatch.context() as patch:
