@@ -25,6 +25,11 @@ def test_app_secrets_are_a_list_by_comma_or_json(text, secrets, monkeypatch):
     assert secrets_of(text, monkeypatch) == secrets
 
 
+def test_a_list_with_an_empty_secret_is_refused_as_its_text_is():
+    with pytest.raises(ValidationError):
+        Settings(whatsapp_app_secrets=["fake-one", ""])
+
+
 @pytest.mark.parametrize("text", ['["fake-one', '["fake-one", 2]', '["fake-one", ""]', '[["fake-one"]]'])
 def test_app_secrets_that_cannot_be_read_are_refused_and_not_shown(text, monkeypatch):
     with pytest.raises(ValidationError, match="whatsapp_app_secrets") as caught:
