@@ -4,6 +4,7 @@ import logging
 import uuid
 
 import pytest
+from captured_lines import captured
 from pymongo import AsyncMongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, ServerSelectionTimeoutError
 
@@ -17,20 +18,6 @@ from common.telemetry.mongo_lines import MongoLines, is_lost
 from common.telemetry.outages import KafkaLines, Outage
 
 log = logging.getLogger("sender.test")
-
-
-class Lines(logging.Handler):
-    """What is logged."""
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-    def said(self):
-        return [record.getMessage() for record in self.records]
 
 
 @pytest.fixture
@@ -48,15 +35,8 @@ def outage(clock, monkeypatch):
 
 @pytest.fixture
 def lines(outage, clock):
-    handler = Lines()
-    handler.addFilter(MongoLines(outage, now=lambda: clock[0]))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with captured(MongoLines(outage, now=lambda: clock[0])) as handler:
+        yield handler
 
 
 def try_once(error):

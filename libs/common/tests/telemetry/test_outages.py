@@ -15,6 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
+from captured_lines import Lines, captured
 
 from common.kafka.clients import connection
 from common.kafka.consume.table import Table
@@ -24,20 +25,6 @@ from common.kafka.settings import KafkaSettings
 from common.telemetry.outages import KAFKA, KafkaLines, Outage
 
 log = logging.getLogger("common.kafka.test")
-
-
-class Lines(logging.Handler):
-    """What is logged."""
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-    def said(self):
-        return [record.getMessage() for record in self.records]
 
 
 @pytest.fixture
@@ -52,15 +39,8 @@ def outage(clock):
 
 @pytest.fixture
 def lines(outage, clock):
-    handler = Lines()
-    handler.addFilter(KafkaLines(outage, now=lambda: clock[0]))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with captured(KafkaLines(outage, now=lambda: clock[0])) as handler:
+        yield handler
 
 
 def test_an_outage_is_one_line_a_minute_and_one_at_its_end(outage, lines, clock):
