@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id, journal_id_in
+from flood.connected import connected
 from flood.measurements import Waits
 from flood.tenants import SEND
-from testbed.client import Client, eventually
+from testbed.client import eventually
 from testbed.plan import Choices
 from testbed.system import System
 
@@ -59,13 +59,7 @@ def measure(meta: str, pace: str, chats: Chats, say: Callable[[str], None]) -> t
 
 
 async def _talk(system: System, chats: Chats) -> tuple[Waits, int]:
-    async with (
-        ClientSession() as session,
-        AIOKafkaProducer(
-            bootstrap_servers=system.stack.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=2
-        ) as producer,
-    ):
-        client = Client(session, system.urls, system.secret)
+    async with connected(system) as (client, producer):
         await client.onboard(CHATBOT, NUMBER)
         for person in range(chats.people):
             await client.says(chats.phone(person).lstrip("+"), NUMBER, "Hello")

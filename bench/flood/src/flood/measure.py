@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
 from common.contracts.ids import journal_id_in
+from flood.connected import connected
 from flood.measurements import Number, Waits
 from flood.tenants import FLOODING, Quiet, Writer, flood, quiet_tenants
 from testbed.client import Client, eventually
@@ -51,13 +51,8 @@ async def measure(options: Options, say: Say) -> Outcome:
     limits = ("--limits", "throughput,pair", "--delivered-after-ms", "30", "--read-after-ms", "60")
     # All tenants are in one partition, because a second one would only help the quiet tenants.
     with System(choices=Choices(emulator_options=limits), say=say) as system:
-        async with ClientSession() as session:
-            run = _Run(options, system, Client(session, system.urls, system.secret), say)
-            producer = AIOKafkaProducer(
-                bootstrap_servers=system.stack.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=2
-            )
-            async with producer:
-                return await run.go(producer)
+        async with connected(system) as (client, producer):
+            return await _Run(options, system, client, say).go(producer)
 
 
 class _Run:

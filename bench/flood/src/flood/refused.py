@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id, journal_id_in
+from flood.connected import connected
 from flood.measure import Say
 from flood.measurements import Waits
 from flood.tenants import SEND
@@ -30,13 +30,8 @@ async def measure_refused(templates: int, seconds: float, say: Say) -> Mapping[s
     """Measure replies alone, then beside a campaign of so many refused templates. Starts and stops everything."""
     limits = ("--limits", "throughput", "--delivered-after-ms", "30", "--read-after-ms", "60")
     with System(choices=Choices(emulator_options=limits), say=say) as system:
-        async with ClientSession() as session:
-            client = Client(session, system.urls, system.secret)
-            producer = AIOKafkaProducer(
-                bootstrap_servers=system.stack.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=2
-            )
-            async with producer:
-                return await _go(client, producer, templates, seconds, say)
+        async with connected(system) as (client, producer):
+            return await _go(client, producer, templates, seconds, say)
 
 
 async def _go(

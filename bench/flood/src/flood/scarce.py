@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 from common.contracts.ids import journal_id, journal_id_in
+from flood.connected import connected
 from flood.measurements import Served, Waits
 from flood.tenants import SEND, Quiet, message, quiet_tenants
 from testbed.client import Client, eventually
@@ -30,13 +30,8 @@ async def measure_scarce(plans: Sequence[str], seconds: float, say: Callable[[st
     """What each plan gets while calls are scarce. Starts and stops everything."""
     choices = Choices(extra={"sender": {"SENDER_MAX_IN_FLIGHT": str(CALLS)}}, idle=("ai_responder",))
     with System(choices=choices, say=say) as system:
-        async with ClientSession() as session:
-            client = Client(session, system.urls, system.secret)
-            producer = AIOKafkaProducer(
-                bootstrap_servers=system.stack.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=2
-            )
-            async with producer:
-                return await _run(client, producer, plans, seconds, say)
+        async with connected(system) as (client, producer):
+            return await _run(client, producer, plans, seconds, say)
 
 
 async def _run(
