@@ -42,8 +42,8 @@ class _Commit:
 def gap_after(commits: int, longest: float) -> float:
     """Seconds from the beginning of a transaction that joined so many commits to the next one.
 
-    Each commit that was joined makes the next ones wait for more company, up to `longest`. A lone commit makes nobody
-    wait, because the next one comes later than the shortest gap by itself.
+    Each commit that was joined makes the next ones wait for more company, up to `longest`. A lone commit makes no
+    other wait, because the next one comes later than the shortest gap by itself.
     """
     return min(commits * STEP_SECONDS, longest)
 
@@ -57,7 +57,7 @@ class Committer:
     **Invariants:**
 
     - Commits are written in the order in which they were asked for. Each is in one transaction as a whole.
-    - One transaction runs at a time. Nothing is committed after one that failed: whoever asks gets `StaleSession`.
+    - One transaction runs at a time. Nothing is committed after one that failed: each later caller gets `StaleSession`.
     - A commit whose caller is cancelled is not written, unless its transaction has begun. `settled` waits for that.
     - Each offset carries `name`, the producer's transactional id, as its metadata.
     """

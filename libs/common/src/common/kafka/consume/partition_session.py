@@ -68,7 +68,7 @@ class PartitionSession:
         """Write `outgoing` and commit `offsets` (the next to read) in one transaction: all of it or nothing.
 
         What other sessions of this process commit at the same time is in the same transaction. A commit after a silence
-        waits for nobody; under load it waits for others, as long as `PartitionGroup` allows.
+        waits for no other; under load it waits for them, as long as `PartitionGroup` allows.
 
         Raises `KafkaError`; the caller lets it pass, and the session starts again from what is committed.
         """

@@ -28,7 +28,7 @@ from common.kafka.wire.membership import Membership
 
 _TEXT = CompactString("utf-8")
 _TAGS = ("tags", TaggedFields)
-_NO_EPOCH = -1  # of the partition's leader, which nobody here checks
+_NO_EPOCH = -1  # of the partition's leader, which nothing here checks
 
 
 class TxnOffsetCommitAnswer(Response):  # type: ignore[misc]  # aiokafka ships no type information
