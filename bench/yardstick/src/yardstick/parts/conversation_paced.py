@@ -1,31 +1,26 @@
 """Conversation at a given pace, beside the usual stack at the same pace, and at the highest pace that it holds."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from common.contracts import topics
 from common.kafka.records import Outgoing
 from yardstick.load.webhooks import webhook_records
-from yardstick.paced import HIGHEST, PACES, at_paces, highest_held
+from yardstick.paced import HIGHEST, PACES, Progress
+from yardstick.paced_stand import Stand
 from yardstick.parts.conversation import CUSTOMERS, USUAL
 from yardstick.parts.part import BEFORE, Bench, Part, in_rounds
 from yardstick.report.goals import Ratio, all_cpu, at_most, cpu
-from yardstick.rig.measurements import Measurement, Span, watch
 from yardstick.rig.program import Program
-from yardstick.rig.rig import Rig, Say, fresh_name
-from yardstick.rounds import Side, Sizes
+from yardstick.rounds import Side
 from yardstick.services.conversation import conversation
 from yardstick.services.sender import account_records
 from yardstick.services.usual import BATCH, OUT, with_motor
 
 _ONE: Final = f"{USUAL}, 1"
 _BATCH: Final = f"{USUAL}, {BATCH}"
-
-Make = Callable[[str], Program]
-"""Makes a side's process; it is given the name of its database and group."""
 
 
 def _beside(pace: str) -> Ratio:
@@ -50,41 +45,11 @@ def _record(number: int) -> Outgoing:
     return next(webhook_records(1, customers=CUSTOMERS, first=number))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stand:
-    """What all sides share."""
-
-    rig: Rig
-    sizes: Sizes
-
-    async def run(self, make: Make, paces: Mapping[str, float], side: str = "") -> dict[str, Measurement]:
-        """A side at these paces, by its name and the pace's."""
-        await self.rig.fresh_topics(topics.WEBHOOKS, topics.SEND_RESULTS)  # without the records of earlier runs
-        name = fresh_name()
-        async with self.rig.database(name) as database, make(name) as program:
-            done = _stored(database)
-            found = await at_paces(self.rig, program, done, _record, paces, self.sizes.seconds)
-        return {f"{side} at {pace}": measurement for pace, measurement in found.items()}
-
-    async def highest(self, make: Make, say: Say) -> float:
-        """The highest pace that a side holds."""
-
-        async def at(rate: float) -> Measurement:
-            (found,) = (await self.run(make, {"": rate})).values()
-            return found
-
-        return await highest_held(at, await self._full(make), say)
-
-    async def _full(self, make: Make) -> float:
-        """The rate of a side with a full topic."""
-        name, count = fresh_name(), self.sizes.messages // 4
-        await self.rig.fresh_topics(topics.WEBHOOKS)
-        await self.rig.fill(webhook_records(count, customers=CUSTOMERS))
-        async with self.rig.database(name) as database, make(name) as program:
-            return (await watch(program, _stored(database), Span(count, 100, self.sizes.seconds))).per_second
+def _backlog(count: int) -> Iterator[Outgoing]:
+    return webhook_records(count, customers=CUSTOMERS)
 
 
-def _stored(database: Any) -> Callable[[], Awaitable[int]]:
+def _stored(database: Any) -> Progress:
     async def stored() -> int:
         return int(await database["messages"].estimated_document_count())
 
@@ -93,13 +58,15 @@ def _stored(database: Any) -> Callable[[], Awaitable[int]]:
 
 @asynccontextmanager
 async def _sides(bench: Bench) -> AsyncIterator[dict[str, Side]]:
-    rig, stand = bench.rig, _Stand(bench.rig, bench.sizes)
+    rig = bench.rig
+    both = (topics.WEBHOOKS, topics.SEND_RESULTS)
+    stand = Stand(rig, bench.sizes.seconds, both, _record, _backlog, _stored)
     await rig.fresh_topics(*topics.ALL, OUT)
     await rig.fill(account_records())
     ours = {name: partial(_ours, bench, interpreter) for name, interpreter in bench.ours("conversation").items()}
     one, batch = (partial(with_motor, rig, workers=workers) for workers in (1, BATCH))
     await stand.run(ours["conversation"], {"1000/s": PACES["1000/s"]})  # warms up the broker's JVM
-    highest = {HIGHEST: await stand.highest(one, bench.say)}
+    highest = {HIGHEST: await stand.highest(one, bench.sizes.messages // 4, bench.say)}
     slow = {name: PACES[name] for name in ("20/s", "100/s")}  # one worker does not hold 1,000/s
     many = {name: PACES[name] for name in ("100/s", "1000/s")}
     yield {
