@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos import rolling
+from chaos import check_broken_builds, rolling
 from chaos.__main__ import arguments, options_of
 from chaos.broken_builds import BUILDS, command
 from chaos.evidence.lateness import lateness, summary
@@ -214,6 +214,24 @@ def test_the_command_line_has_the_builds_and_kinds():
     assert {build.service for build in BUILDS.values() if build.breach} == {"sender", "conversation"}
     assert options_of(arguments(["--build", "origin_off"])).kinds == {"storm:duplicate"}
     assert command("lanes_off")["sender"][-2:] == ["lanes_off", "sender"]
+
+
+@pytest.mark.parametrize("missed", [None, "unstable_reads"])
+def test_each_build_that_breaks_a_promise_has_to_be_found(monkeypatch, capsys, missed):
+    ran = []
+
+    def chaos(argv):
+        ran.append(options_of(arguments(argv)).build)
+        return int(ran[-1] != missed)  # 1 says that a promise was broken
+
+    monkeypatch.setattr(check_broken_builds, "chaos", chaos)
+    monkeypatch.setattr(sys, "argv", ["check_broken_builds"])
+    assert check_broken_builds.main() == (0 if missed is None else 1)
+    assert set(ran) == set(BUILDS) - {"uncommitted"}
+    assert (
+        f"6 broken builds, {'0 not found' if missed is None else '1 not found unstable_reads'}"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_rolling_update_may_begin_with_another_release_and_ends_with_this_one(monkeypatch, tmp_path):
