@@ -1,14 +1,18 @@
 """Replicas as real processes: one pauses, one goes, one comes, and messages go through all the same."""
 
 import asyncio
+import io
+import urllib.error
+import urllib.request
 import uuid
+from email.message import Message
 
 import pytest
 from aiohttp import ClientSession
 
 from testbed.client import Client, eventually, webhook_body
 from testbed.plan import Choices
-from testbed.system import System
+from testbed.system import System, answers
 
 DATABASE = {"MONGODB_DATABASE": f"replicas_{uuid.uuid4().hex[:12]}"}
 CHOICES = Choices(
@@ -37,6 +41,18 @@ async def replied(client, phone, wamid):
         return [entry["body"]["context"]["message_id"] for entry in received].count(wamid) == 1
 
     await eventually(f"a reply to {phone}", found, seconds=30)
+
+
+def test_a_service_that_refuses_is_not_ready_and_its_connection_is_closed(monkeypatch):
+    body = io.BytesIO(b"not ready")
+    refusal = urllib.error.HTTPError("http://127.0.0.1:1", 503, "Service Unavailable", Message(), body)
+
+    def refuse(*_, **__):
+        raise refusal  # held here, so that only closing it closes the body
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    assert not answers("http://127.0.0.1:1/ready")
+    assert body.closed
 
 
 @pytest.mark.e2e
