@@ -244,3 +244,44 @@ async def test_a_transaction_whose_session_is_ended_is_done_again(mongo, others)
         await transaction(owned, work, seconds=5)
     assert len(tries) == 2
     assert (await mongo.database["numbers"].find_one({"_id": 1}))["n"] == 1
+
+
+@pytest.mark.parametrize("sessions", [1, 2], ids=["an earlier version, with one", "with two"])
+async def test_both_sessions_of_a_predecessor_are_ended_by_a_successor(mongo, others, sessions):
+    """It was killed while each had a transaction open."""
+    await mongo.database["numbers"].insert_many([{"_id": n, "n": 0} for n in range(2)])
+    dead = others()
+    owned = await OwnedSession(dead, *SIX, sessions=2).__aenter__()
+    for number, session in enumerate(owned._sessions):
+        await session.start_transaction()
+        await mongo_numbers(dead).update_one({"_id": number}, {"$inc": {"n": 1}}, session=session)
+    began = time.monotonic()
+    async with OwnedSession(mongo, *SIX, sessions=sessions) as successor:
+
+        async def work(session):
+            await mongo_numbers(mongo).update_many({}, {"$inc": {"n": 10}}, session=session)
+
+        await transaction(successor, work, seconds=5)
+    assert time.monotonic() - began < 5
+    assert [one["n"] async for one in mongo_numbers(mongo).find()] == [10, 10]
+    assert await owners_of(mongo) == {}
+
+
+async def test_two_transactions_of_an_owner_run_at_the_same_time(mongo):
+    await mongo.database["numbers"].insert_many([{"_id": n, "n": 0} for n in range(2)])
+    met = asyncio.Barrier(2)
+    async with OwnedSession(mongo, "group/topic-1", sessions=2) as owned:
+
+        async def one(number):
+            async def work(session):
+                await mongo_numbers(mongo).update_one({"_id": number}, {"$inc": {"n": 1}}, session=session)
+                await met.wait()
+
+            await transaction(owned, work, seconds=5)
+
+        await asyncio.gather(one(0), one(1))
+    assert [one["n"] async for one in mongo_numbers(mongo).find()] == [1, 1]
+
+
+def mongo_numbers(mongo):
+    return mongo.database["numbers"]

@@ -1,6 +1,7 @@
 """What a transaction is asked for, which session an owner ends, and when indexes are there: without a server."""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +24,10 @@ class Session:
         return await work(self)
 
 
+def owner_of(session):
+    return SimpleNamespace(free_session=lambda: nullcontext(session))
+
+
 async def test_a_transaction_reads_one_moment_and_is_on_most_nodes():
     session = Session()
 
@@ -30,7 +35,7 @@ async def test_a_transaction_reads_one_moment_and_is_on_most_nodes():
         assert given is session
         return 7
 
-    assert await transaction(SimpleNamespace(client_session=session), work) == 7
+    assert await transaction(owner_of(session), work) == 7
     assert session.options == {
         "read_concern": ReadConcern("snapshot"),
         "write_concern": WriteConcern(w="majority", j=True),
@@ -43,7 +48,7 @@ async def test_a_transaction_has_its_time():
         await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        await transaction(SimpleNamespace(client_session=Session()), hangs, seconds=0.01)
+        await transaction(owner_of(Session()), hangs, seconds=0.01)
 
 
 def refused(*codes):
@@ -68,17 +73,22 @@ class Owners:
 
     def __init__(self, **named):
         self.named, self.done, self.fails = {name: [lsid, set()] for name, lsid in named.items()}, [], None
-        self.client = SimpleNamespace(start_session=lambda: self.session, admin=SimpleNamespace(command=self.command))
+        self.client = SimpleNamespace(start_session=self.start_session, admin=SimpleNamespace(command=self.command))
         self.database = {"partition_owners": self}
-        self.session = SimpleNamespace(session_id={"id": "mine"}, end_session=self.end_session)
+        self.sessions, self.started = ["mine", "mine too"], 0
+
+    def start_session(self):
+        self.started += 1
+        return SimpleNamespace(session_id={"id": self.sessions[self.started - 1]}, end_session=self.end_session)
 
     async def bulk_write(self, updates, *, ordered):
         assert not ordered
         for update in updates:
             assert update._upsert
-            mine = update._doc[0]["$set"]["lsid"]
+            named = update._doc[0]["$set"]
+            mine, others = named["lsid"], named["before"]["$setDifference"][0]["$setUnion"][-1]
             lsid, before = self.named.get(update._filter["_id"], [mine, set()])
-            self.named[update._filter["_id"]] = [mine, (before | {lsid}) - {mine}]
+            self.named[update._filter["_id"]] = [mine, (before | {lsid} | set(others)) - {mine}]
         self.done.append(f"name {len(updates)}")
 
     def ours(self, query):
@@ -90,9 +100,9 @@ class Owners:
             yield {"_id": name, "lsid": self.named[name][0], "before": sorted(self.named[name][1])}
 
     async def update_many(self, query, update):
-        assert update == {"$unset": {"before": ""}}
+        assert update in ({"$unset": {"before": ""}}, {"$set": {"before": ["mine too"]}})
         for name in self.ours(query):
-            self.named[name][1] = set()
+            self.named[name][1] = set(update.get("$set", {}).get("before", ()))
         self.done.append("forget")
 
     async def delete_many(self, query):
@@ -112,7 +122,7 @@ class Owners:
 async def test_an_owner_says_who_it_is_then_ends_its_predecessor_and_itself_in_the_end():
     owners = Owners(a="theirs")
     async with OwnedSession(owners, "a") as owned:
-        assert owned.client_session is owners.session
+        assert owned.client_session.session_id["id"] == "mine"
         assert owners.named == {"a": ["mine", set()]}
     assert owners.done == ["name 1", "find", "end theirs", "forget", "end mine", "unname", "give back"]
     assert owners.named == {}
@@ -123,6 +133,18 @@ async def test_many_partitions_cost_as_many_calls_as_one_and_each_session_is_end
     async with OwnedSession(owners, *(f"p{n}" for n in range(24))):
         assert owners.done == ["name 24", "find", "end theirs-0 theirs-1", "forget"]
     assert owners.named == {"other": ["another's", set()]}
+
+
+async def test_an_owner_of_two_sessions_names_both_from_the_beginning_and_ends_neither_by_itself():
+    owners = Owners(a="theirs")
+    async with OwnedSession(owners, "a", "b", sessions=2) as owned:
+        assert owners.done == ["name 2", "find", "end theirs", "forget"]
+        assert owners.named == {"a": ["mine", {"mine too"}], "b": ["mine", {"mine too"}]}
+        with owned.free_session() as one, owned.free_session() as other:
+            assert [each.session_id["id"] for each in (one, other)] == ["mine", "mine too"]
+        with owned.free_session() as again:
+            assert again is one
+    assert owners.done[4:] == ["end mine mine too", "unname", "give back", "give back"]
 
 
 async def test_an_owner_without_a_predecessor_ends_none():
@@ -145,7 +167,7 @@ async def test_a_session_that_was_not_ended_is_still_named_to_the_next_owner():
         await OwnedSession(owners, "a").__aenter__()
     assert owners.named == {"a": ["mine", {"theirs"}]}
     owners.fails = None
-    owners.session.session_id = {"id": "next"}
+    owners.sessions[1] = "next"
     async with OwnedSession(owners, "a"):
         assert owners.done[-2:] == ["end mine theirs", "forget"]
 

@@ -25,16 +25,17 @@ async def transaction(
 
     Transient conflicts and unknown commits are repeated (MongoDB, "Transactions: production considerations"), until
     `seconds` have passed; then it raises `TimeoutError`, and the outcome is unknown. Raises the driver's errors, among
-    them `DuplicateKeyError`. One transaction at a time.
+    them `DuplicateKeyError`. As many transactions at a time as the owner has sessions.
     """
     # Not the driver's own timeout: once that has passed, it does not even send the abort.
-    async with asyncio.timeout(seconds):
-        done = await owned.client_session.with_transaction(
-            work,
-            read_concern=ReadConcern("snapshot"),
-            write_concern=WriteConcern(w="majority", j=True),
-            read_preference=ReadPreference.PRIMARY,
-        )
+    with owned.free_session() as session:
+        async with asyncio.timeout(seconds):
+            done = await session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern(w="majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+            )
     MONGODB.back()
     return done
 
