@@ -21,6 +21,7 @@ from conversation import handlers
 from conversation.applying import Applying
 from conversation.batch.working_set import Known
 from conversation.handlers import ConversationWorker
+from conversation.in_flight import MOST
 
 PARTITION = TopicPartition(topics.WEBHOOKS.name, 0)
 incoming, statuses = decoder(IncomingMessage), decoder(MessageStatus)
@@ -33,7 +34,9 @@ class Store:
         self.steps, self.stored, self.owners, self.seconds = steps, [], [], []
         self.breaks = lambda _: None
 
-    def owned_by(self, *partitions):
+    def owned_by(self, *partitions, sessions):
+        assert sessions == MOST
+
         @asynccontextmanager
         async def owned():
             self.owners.append(partitions)
@@ -484,10 +487,10 @@ async def test_the_only_partition_of_a_session_has_all_the_time_each_time(room):
 
 
 async def test_after_a_full_batch_the_other_partitions_come_first(room):
-    session = await work_on(room, spread(4), spread(0, 4), {}, spread(1, start=44), batch_records=4)
+    session = await work_on(room, spread(4), spread(0, 4), {}, {}, spread(1, start=44), batch_records=4)
     first, second, third = frozenset(PLACES), frozenset(PLACES) - {PLACES[0]}, frozenset(PLACES[2:])
-    assert session.read_from[:3] == [first, second, third]
-    assert session.read_from[3] == frozenset(PLACES[:2])  # the others have nothing
+    assert session.read_from[:4] == [first, second, third, third]
+    assert session.read_from[4] <= frozenset(PLACES[:2])  # the others have nothing
 
 
 class SlowKafka(Session):
@@ -510,17 +513,34 @@ async def until(condition):
             await asyncio.sleep(0)
 
 
-async def test_with_a_backlog_the_next_batch_is_applied_while_the_last_one_is_committed(room):
-    session = SlowKafka(room.steps, spread(2), spread(2, start=42), spread(2, start=44), partitions=PLACES)
-    working = asyncio.create_task(room.worker(batch_records=2)(session))
-    await until(lambda: len(room.steps) == 2)
-    assert room.steps == ["store", "store"]
+def alone(place, count=1, start=40):
+    """A batch with records of one partition."""
+    return {PLACES[place]: spread(*[0] * place, count, start=start)[PLACES[place]]}
+
+
+async def test_with_a_backlog_batches_of_other_partitions_are_worked_on_at_the_same_time(room):
+    session = SlowKafka(room.steps, *[alone(n) for n in range(MOST + 1)], partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: len(room.steps) == MOST)
     for _ in range(20):
         await asyncio.sleep(0)
-    assert room.steps == ["store", "store"]  # one batch ahead, not more
+    assert room.steps == ["store"] * MOST  # so many, and not more
     session.may_commit.set()
     await asyncio.wait_for(working, 5)
-    assert [offsets[PLACES[0]] for _, offsets in session.committed] == [42, 44, 46]
+    assert sorted(place for _, offsets in session.committed for place in offsets) == sorted(PLACES[: MOST + 1])
+
+
+async def test_a_partition_is_not_read_while_a_batch_of_it_is_under_way(room):
+    session = SlowKafka(room.steps, alone(0), {}, {}, alone(0, start=41), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: len(session.asked) == 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert session.read_from == [frozenset(PLACES), frozenset(PLACES[1:])]
+    session.may_commit.set()
+    await asyncio.wait_for(working, 5)
+    assert session.read_from[2:4] == [frozenset(PLACES[1:]), frozenset(PLACES[:1])]
+    assert [offsets for _, offsets in session.committed] == [{PLACES[0]: 41}, {PLACES[0]: 42}]
 
 
 async def test_without_a_backlog_a_batch_is_committed_before_the_next_one_is_read(room):
@@ -534,11 +554,28 @@ async def test_without_a_backlog_a_batch_is_committed_before_the_next_one_is_rea
     await asyncio.wait_for(working, 5)
 
 
-async def test_nothing_is_committed_behind_a_batch_whose_commit_failed(room):
-    session = SlowKafka(room.steps, spread(2), spread(2, start=42), spread(2, start=44), partitions=PLACES)
+async def test_a_session_ends_with_the_failure_of_any_of_its_batches_and_after_all_of_them(room):
+    """Its successor reads the committed offsets. A commit after that would be of two owners."""
+    room.store.breaks = lambda wamids: AutoReconnect("away") if "wamid.1.0" in wamids else None
+    session = SlowKafka(room.steps, alone(0), alone(1), alone(2), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: len(session.asked) >= 2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not working.done()
+    session.may_commit.set()
+    with pytest.raises(AutoReconnect):
+        await asyncio.wait_for(working, 5)
+    assert {PLACES[0]: 41} in [offsets for _, offsets in session.committed]
+    assert {PLACES[1]: 41} not in [offsets for _, offsets in session.committed]
+    assert room.store.owners[-1] is None
+
+
+async def test_a_batch_whose_commit_failed_ends_its_session(room):
+    session = SlowKafka(room.steps, alone(0), alone(1), alone(2), partitions=PLACES)
     session.breaks = RuntimeError("fenced")
-    working = asyncio.create_task(room.worker(batch_records=2)(session))
-    await until(lambda: len(room.steps) == 2)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: room.steps == ["store"])
     session.may_commit.set()
     with pytest.raises(RuntimeError, match="fenced"):
         await asyncio.wait_for(working, 5)
@@ -546,26 +583,22 @@ async def test_nothing_is_committed_behind_a_batch_whose_commit_failed(room):
     assert room.store.owners[-1] is None
 
 
-async def test_a_commit_under_way_ends_before_its_session_does(room):
-    """Its successor reads the committed offsets. A commit after that would be of two owners."""
-    room.store.breaks = lambda wamids: AutoReconnect("away") if "wamid.0.1" in wamids else None
-    second = spread(2, start=42)
-    second[PLACES[0]] = second[PLACES[0]][1:]
-    session = SlowKafka(room.steps, spread(1), second, partitions=PLACES)
+async def test_a_session_that_was_superseded_ends_what_it_has_begun(room):
+    session = SlowKafka(room.steps, alone(0), partitions=PLACES)
     working = asyncio.create_task(room.worker(batch_records=1)(session))
-    await until(lambda: len(session.asked) == 2)
+    await until(lambda: room.steps)
+    session.stopping.set()
     for _ in range(20):
         await asyncio.sleep(0)
-    assert not working.done()
+    assert room.store.owners[-1] is not None
     session.may_commit.set()
-    with pytest.raises(AutoReconnect):
-        await asyncio.wait_for(working, 5)
+    await asyncio.wait_for(working, 5)
     assert [offsets for _, offsets in session.committed] == [{PLACES[0]: 41}]
 
 
 async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
-    session = SlowKafka(room.steps, spread(2), spread(2, start=42), partitions=PLACES)
-    working = asyncio.create_task(room.worker(batch_records=2)(session))
+    session = SlowKafka(room.steps, alone(0), alone(1), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
     await until(lambda: len(room.steps) == 2)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -574,6 +607,15 @@ async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
     for _ in range(20):
         await asyncio.sleep(0)
     assert session.committed == []
+
+
+async def test_a_full_batch_lets_the_next_one_grow_although_it_was_committed_in_parts(room):
+    room.store.breaks = lambda wamids: ValueError("bad") if "wamid.1.0" in wamids else None
+    worker = room.worker(batch_records=9)
+    worker._batch_size.shrink(4)
+    session = await work_on(room, spread(1, 1), spread(1, 2, start=41), worker=worker)
+    assert session.asked[:1] == [2]
+    assert session.asked[-1] == 4
 
 
 async def test_records_gather_after_a_batch_that_had_company(room, monkeypatch):

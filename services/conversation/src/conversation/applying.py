@@ -50,9 +50,9 @@ class Applying:
         self._tenants = tenants
         self._callbacks = callbacks
 
-    def owned_by(self, *partitions: str) -> OwnedSession:
-        """The session under which batches of these partitions are stored."""
-        return self._store.owned_by(*partitions)
+    def owned_by(self, *partitions: str, sessions: int) -> OwnedSession:
+        """The sessions under which batches of these partitions are stored, so many at the same time."""
+        return self._store.owned_by(*partitions, sessions=sessions)
 
     async def together(
         self, owned: OwnedSession, records: Sequence[Record], batch: BatchTelemetry, seconds: float

@@ -4,7 +4,8 @@ The order is the promise (P2): MongoDB first, in one transaction; then one Kafka
 offsets. A crash in between replays the batch, and the plan finds by the origins which events have yet to be published.
 
 A batch has records of all partitions of the session. Where a record breaks it, its partitions are committed apart, the
-good ones first (`turns`).
+good ones first (`turns`). With a backlog there are several batches at the same time, each of other partitions
+(`in_flight`).
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from common.mongo.indexes import Indexes
 from conversation.applying import Applying, is_outage
 from conversation.batch.facts import Record
 from conversation.batch_size import BatchSize
-from conversation.commits import Commits
+from conversation.in_flight import MOST, InFlight
 from conversation.telemetry import BatchTelemetry
 from conversation.turns import FULL_SECONDS, SlowPartitions, Turns, halves, in_written_order
 from conversation.window import gather_seconds
@@ -50,8 +51,8 @@ class ConversationWorker:
         if not await self._may_begin(session):
             return
         owners = sorted(f"{session.group}/{place.topic}-{place.partition}" for place in session.partitions)
-        async with self._applying.owned_by(*owners) as owned, Commits(session) as commits:
-            batches = _Batches(session, owned, commits, self._applying, self._batch_size, self._slow)
+        async with self._applying.owned_by(*owners, sessions=MOST) as owned, InFlight() as in_flight:
+            batches = _Batches(session, owned, in_flight, self._applying, self._batch_size, self._slow)
             while not session.stopping.is_set():
                 await batches.next()
 
@@ -75,18 +76,19 @@ class ConversationWorker:
 
 @dataclass(eq=False, slots=True)
 class _Batches:
-    """The batches of one session, one after another. `batch_size` and `slow` outlive it."""
+    """The batches of one session; those of a partition one after another. `batch_size` and `slow` outlive it."""
 
     session: PartitionSession
     owned: OwnedSession
-    commits: Commits
+    in_flight: InFlight
     applying: Applying
     batch_size: BatchSize
     slow: SlowPartitions
     turns: Turns = field(default_factory=Turns)
 
     async def next(self) -> None:
-        """Read a batch, apply and commit it; wait for the next one as long as the window says."""
+        """Read a batch and begin with it. Without a backlog also apply and commit it, and wait as the window says."""
+        await self.in_flight.room()
         most = self.batch_size.size
         fetched = await self._fetch(most)
         if not fetched:
@@ -94,29 +96,40 @@ class _Batches:
         began, count = time.monotonic(), sum(map(len, fetched.values()))
         full = count >= most
         self.turns.took(fetched, full=full)
-        for part in self.slow.parts(fetched):
-            await self._finish(part, full=full)
+        self.in_flight.begin(fetched, self._work(fetched, full=full))
+        if full:
+            return
+        if not self.in_flight.backlog:
+            await self.in_flight.one()
         if window := gather_seconds(count, most, time.monotonic() - began):
             await asyncio.sleep(window)
 
     async def _fetch(self, most: int) -> Part:
-        places = self.slow.readable(self.session.partitions, time.monotonic())
-        if not places:
-            await asyncio.sleep(_REST_SECONDS)
-            return {}
-        if served := self.turns.served:
-            found: dict[Any, Sequence[Record]] = {}
+        in_flight = self.in_flight.places
+        places = self.slow.readable(self.session.partitions, time.monotonic()) - in_flight
+        found: dict[Any, Sequence[Record]] = {}
+        if served := self.turns.served | in_flight:
             for some in (places - served, places & served):
                 left = most - sum(map(len, found.values()))
                 if some and left > 0:
                     found |= await self.session.fetch(some, max_records=left, timeout_ms=0)
-            if found:
-                return found
-        # Nothing is there, so nothing is gained by committing beside the next batch, and an error is noticed now.
-        await self.commits.finished()
-        return await self.session.fetch(places, max_records=most)
+        if found:
+            return found
+        if in_flight:
+            await self.in_flight.one()
+        elif places:
+            return await self.session.fetch(places, max_records=most)
+        else:
+            await asyncio.sleep(_REST_SECONDS)
+        return {}
 
-    async def _finish(self, part: Part, *, full: bool) -> None:
+    async def _work(self, batch: Part, *, full: bool) -> None:
+        for part in self.slow.parts(batch):
+            await self._finish(part)
+        if full:
+            self.batch_size.grow(sum(map(len, batch.values())))
+
+    async def _finish(self, part: Part) -> None:
         """Apply and commit. Where a record breaks the batch, the good partitions are committed first."""
         waiting, broken = deque([part]), deque[Part]()
         while waiting or broken:
@@ -131,7 +144,8 @@ class _Batches:
             else:
                 self.applying.count(records, outgoing)
                 offsets = {place: those[-1].offset + 1 for place, those in part.items()}
-                await (self.commits.begin if full else self.commits.commit)(outgoing, offsets, batch.committed)
+                await self.session.commit(outgoing, offsets)
+                batch.committed()
 
     async def _apply(
         self, part: Part, records: Sequence[Record], batch: BatchTelemetry, *, alone: bool
@@ -149,7 +163,6 @@ class _Batches:
                 raise
             return None
         self.slow.passed(part)
-        self.batch_size.grow(len(records))
         return outgoing
 
     def _note_slow(self, part: Part, records: int, seconds: float) -> None:

@@ -76,9 +76,9 @@ class ConversationStore:
             )
         return since if found is None else found["since"]  # it is never None: `upsert`
 
-    def owned_by(self, *partitions: str) -> OwnedSession:
-        """The session under which their batches are written; entering it ends the transactions of predecessors."""
-        return OwnedSession(self._mongo, *partitions)
+    def owned_by(self, *partitions: str, sessions: int = 1) -> OwnedSession:
+        """The sessions under which their batches are written; entering it ends the transactions of predecessors."""
+        return OwnedSession(self._mongo, *partitions, sessions=sessions)
 
     async def apply(
         self, owned: OwnedSession, keys: Keys, decide: Callable[[Known], Plan], *, seconds: float = _TRANSACTION_SECONDS
@@ -110,11 +110,11 @@ class ConversationStore:
         ways: list[Document] = [{name: {"$in": list(values)}} for name, values in wanted.items() if values]
         if ways:
             query: Document = {"$or": ways} if len(ways) > 1 else ways[0]
-            async for document in self.messages.find(query, _WORKING_FIELDS, session=session):
-                known.messages[document["_id"]] = document
+            found = await self.messages.find(query, _WORKING_FIELDS, session=session).to_list()
+            known.messages = {document["_id"]: document for document in found}
         if keys.aliases:
             query = {"aliases": {"$in": list(keys.aliases)}}
-            known.conversations = [d async for d in self.conversations.find(query, session=session)]
+            known.conversations = await self.conversations.find(query, session=session).to_list()
         return known
 
     async def _write(self, plan: Plan, session: Any, *, again: bool) -> None:

@@ -1,4 +1,7 @@
-"""A crash while MongoDB is up to two batches ahead of Kafka: the replay publishes what is missing, however it is cut."""
+"""A crash while MongoDB is ahead of Kafka: the replay publishes what is missing, however it is cut.
+
+Batches of different partitions are worked on at the same time. So any of those that MongoDB has may be missing in Kafka.
+"""
 
 from collections import Counter
 
@@ -37,11 +40,12 @@ def test_what_a_crash_left_out_is_published_by_the_replay_and_no_message_twice(d
     found = data.draw(st.permutations(records()))
     first = list(batches(found, data.draw(_cuts)))
     stored = data.draw(st.integers(1, len(first)))
-    committed = data.draw(st.integers(max(0, stored - 2), stored))
+    committed = data.draw(st.sets(st.integers(0, stored - 1)))
     for number, batch in enumerate(first[:stored]):
         events, _ = memory.run(*batch)
-        published += events if number < committed else []
-    for batch in batches([one for part in first[committed:] for one in part], data.draw(_cuts)):
+        published += events if number in committed else []
+    missing = [part for number, part in enumerate(first) if number not in committed]
+    for batch in batches([one for part in missing for one in part], data.draw(_cuts)):
         published += memory.run(*batch)[0]
     incoming = Counter(
         decode(_incoming, e.value).data.wamid for e in published if e.topic == topics.INCOMING_MESSAGES.name

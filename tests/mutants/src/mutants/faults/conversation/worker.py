@@ -8,7 +8,7 @@ _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
 _HANDLERS: Final = f"{_SOURCE}/handlers.py"
 _APPLYING: Final = f"{_SOURCE}/applying.py"
-_COMMITS: Final = f"{_SOURCE}/commits.py"
+_IN_FLIGHT: Final = f"{_SOURCE}/in_flight.py"
 _LETTERS: Final = f"{_SOURCE}/dead_letters.py"
 _TURNS: Final = f"{_SOURCE}/turns.py"
 _WINDOW: Final = f"{_SOURCE}/window.py"
@@ -131,8 +131,8 @@ FAULTS: Final = (
     Fault(
         "conversation/batches-stay-small",
         _HANDLERS,
-        "        self.batch_size.grow(len(records))\n",
-        "",
+        "            self.batch_size.grow(sum(map(len, batch.values())))\n",
+        "            pass\n",
         _WORKER,
         "after one slow minute throughput stays at a fraction",
     ),
@@ -254,18 +254,26 @@ FAULTS: Final = (
         "a quiet partition waits for a megabyte of another one",
     ),
     Fault(
-        "conversation/commits-of-a-backlog-overtake",
-        _COMMITS,
-        "        await self.finished()\n        self._under_way = asyncio.create_task",
-        "        self._under_way = asyncio.create_task",
+        "conversation/a-partition-is-in-two-batches",
+        _HANDLERS,
+        "self.slow.readable(self.session.partitions, time.monotonic()) - in_flight",
+        "self.slow.readable(self.session.partitions, time.monotonic())",
         _WORKER,
         "offsets are committed behind a batch whose events are not written",
     ),
     Fault(
-        "conversation/a-session-ends-before-its-commit",
-        _COMMITS,
-        "            await asyncio.wait([under_way])\n",
-        "            await asyncio.sleep(0)\n",
+        "conversation/a-failed-batch-is-forgotten",
+        _IN_FLIGHT,
+        "            await batch  # before it is forgotten: the one that is raised is not told a second time\n",
+        "",
+        _WORKER,
+        "a partition goes on behind a batch that was not applied",
+    ),
+    Fault(
+        "conversation/a-session-ends-before-its-batches",
+        _IN_FLIGHT,
+        "        await asyncio.wait(batches)\n        failures",
+        "        await asyncio.sleep(0)\n        return\n        failures",
         _WORKER,
         "a commit of one session runs beside the next one",
     ),
