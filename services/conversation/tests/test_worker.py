@@ -609,6 +609,32 @@ async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
     assert session.committed == []
 
 
+async def test_a_batch_that_hangs_after_its_partitions_were_taken_away_is_cut_off_with_its_worker(room):
+    session = SlowKafka(room.steps, alone(1), alone(0), partitions=PLACES)
+    ended, commit = asyncio.Event(), session.commit
+
+    async def superseding(outgoing, offsets):
+        if PLACES[0] in offsets:
+            session.stopping.set()
+            ended.set()
+        else:
+            await commit(outgoing, offsets)
+
+    session.commit = superseding
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await asyncio.wait_for(ended.wait(), 5)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not working.done()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 5)
+    session.may_commit.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert session.committed == []
+
+
 async def test_a_full_batch_lets_the_next_one_grow_although_it_was_committed_in_parts(room):
     room.store.breaks = lambda wamids: ValueError("bad") if "wamid.1.0" in wamids else None
     worker = room.worker(batch_records=9)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Coroutine, Hashable
 from types import TracebackType
 from typing import Any, Final, Self
 
+from common.tasks import cancel
+
 MOST: Final = 3
 """Batches at the same time. While one waits for MongoDB or Kafka, another has the core (docs/decisions/0038)."""
 
@@ -28,10 +30,11 @@ class InFlight:
         batches, self._batches = self._batches, {}
         if not batches:
             return
-        if isinstance(error, asyncio.CancelledError):
-            for batch in batches:
-                batch.cancel()
-        await asyncio.wait(batches)
+        try:
+            if not isinstance(error, asyncio.CancelledError):
+                await asyncio.wait(batches)
+        finally:  # also where the session is cancelled only now
+            await cancel(batches)
         failures = [failure for one in batches if not one.cancelled() and (failure := one.exception()) is not None]
         if error is None and failures:
             raise failures[0]

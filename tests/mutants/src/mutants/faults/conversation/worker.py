@@ -272,8 +272,16 @@ FAULTS: Final = (
     Fault(
         "conversation/a-session-ends-before-its-batches",
         _IN_FLIGHT,
-        "        await asyncio.wait(batches)\n        failures",
-        "        await asyncio.sleep(0)\n        return\n        failures",
+        "                await asyncio.wait(batches)\n",
+        "                await asyncio.sleep(0)\n",
+        _WORKER,
+        "batches that could be committed are cut off and applied again",
+    ),
+    Fault(
+        "conversation/a-batch-outlives-its-session",
+        _IN_FLIGHT,
+        "            await cancel(batches)\n",
+        "            pass\n",
         _WORKER,
         "a commit of one session runs beside the next one",
     ),
