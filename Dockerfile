@@ -1,7 +1,7 @@
 # One image for each service: docker build --build-arg SERVICE=ingress -t whatsapp-cloud/ingress .
 # SERVICE is one of ingress, conversation, sender, accounts; also wa, graph_emulator, ai_responder and demo.
 # What is inside is what deploy/locks/images.txt says (make lock): exact versions, checked by hash.
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.14-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
