@@ -71,7 +71,7 @@ from sender.worker.worker import SenderWorker
 _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
-_LONGEST_GAP_SECONDS = 0.15  # between transactions under load; only the report to the producer waits for one
+_GAP_SECONDS = 0.15  # between transactions; only the report to the producer waits for one
 _COMMIT_INTERVAL_SECONDS = 0.05
 
 
@@ -154,7 +154,7 @@ class Sender:
             # Partition i of all four topics forms one session.
             slot_of=lambda tp: str(tp.partition),
             former_slot_of=lambda tp: str(tp.partition),
-            longest_gap_seconds=_LONGEST_GAP_SECONDS,
+            gap_seconds=_GAP_SECONDS,
             drain_seconds=drain_seconds,
             on_probe=self.dead_letter_limit.probe,
         )

@@ -9,10 +9,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.kafka.consume import committer as module
-from common.kafka.consume.committer import STEP_SECONDS, Committer, StaleSession, gap_after
+from common.kafka.consume.committer import Committer, StaleSession
 from common.kafka.records import Outgoing
 
 ONE, TWO = TopicPartition("in", 1), TopicPartition("in", 2)
+GAP = 0.033
 GRAIN = 0.005  # seconds; clocks and loops have theirs
 
 
@@ -65,9 +66,9 @@ class Producer:
 
 
 @asynccontextmanager
-async def rig(longest_gap=0.15):
+async def rig(gap=GAP):
     producer, failures = Producer(), []
-    made = Committer(producer, "a-name", "g", longest_gap=longest_gap, on_failure=lambda: failures.append(1))
+    made = Committer(producer, "a-name", "g", gap=gap, on_failure=lambda: failures.append(1))
     made.failures = failures
     try:
         yield producer, made
@@ -137,31 +138,23 @@ async def test_a_commit_after_a_silence_does_not_wait():
     async with rig() as (producer, committer):
         asked = asyncio.get_running_loop().time()
         await committer.commit(of(1), {})
-        assert producer.began[0] - asked < STEP_SECONDS - GRAIN
-        await asyncio.sleep(STEP_SECONDS + GRAIN)
+        assert producer.began[0] - asked < GAP - GRAIN
+        await asyncio.sleep(GAP + GRAIN)
         asked = asyncio.get_running_loop().time()
         await committer.commit(of(2), {})
-        assert producer.began[1] - asked < STEP_SECONDS - GRAIN
+        assert producer.began[1] - asked < GAP - GRAIN
 
 
-async def test_transactions_begin_a_step_apart_at_least():
+async def test_transactions_begin_a_gap_apart_at_least():
     async with rig() as (producer, committer):
         for number in range(4):
             await committer.commit(of(number), {})
         apart = [later - before for before, later in zip(producer.began, producer.began[1:], strict=False)]
-        assert min(apart) >= STEP_SECONDS - GRAIN
+        assert min(apart) >= GAP - GRAIN
 
 
-def test_who_has_company_waits_for_more_of_it_up_to_the_longest_gap():
-    assert gap_after(1, 0.15) == STEP_SECONDS
-    assert gap_after(3, 0.15) == 3 * STEP_SECONDS
-    assert gap_after(12, 0.15) == 0.15
-    assert gap_after(12, STEP_SECONDS) == STEP_SECONDS
-
-
-async def test_plenty_of_records_does_not_wait(monkeypatch):
-    monkeypatch.setattr(module, "STEP_SECONDS", 3_600.0)
-    async with rig(longest_gap=3_600.0) as (producer, committer):
+async def test_plenty_of_records_does_not_wait():
+    async with rig(gap=3_600.0) as (producer, committer):
         await committer.commit(of(1), {})
         waiting = asyncio.create_task(committer.commit(of(2), {}))
         await turns()

@@ -159,7 +159,7 @@ def steps():
 @pytest.fixture
 async def session(steps):
     producer = Producer(steps)
-    committer = Committer(producer, "id", "g", longest_gap=0.0, on_failure=lambda: None)
+    committer = Committer(producer, "id", "g", gap=0.0, on_failure=lambda: None)
     session = PartitionSession("slot", frozenset({ONE}), "g", Consumer(steps), committer)
     session.producer = producer
     yield session

@@ -118,7 +118,7 @@ async def producer(settings):
 
 @asynccontextmanager
 async def session_of(producer):
-    committer = Committer(producer, "any", "group", longest_gap=0.0, on_failure=lambda: None)
+    committer = Committer(producer, "any", "group", gap=0.0, on_failure=lambda: None)
     try:
         yield PartitionSession("slot", frozenset(), "group", None, committer)
     finally:

@@ -37,7 +37,7 @@ class AssignmentParts:
     group: str
     make_producer: Callable[[str, Membership], Any]
     former_ids: Callable[[Collection[TopicPartition]], Iterable[str]]
-    longest_gap: float
+    gap: float
 
 
 class Assignment:
@@ -100,7 +100,7 @@ class Assignment:
             self._producer,
             self._name,
             self._parts.group,
-            longest_gap=self._parts.longest_gap,
+            gap=self._parts.gap,
             on_failure=self._on_failure,
         )
         self._committer = committer

@@ -39,20 +39,11 @@ class _Commit:
     done: "asyncio.Future[None]"
 
 
-def gap_after(commits: int, longest: float) -> float:
-    """Seconds from the beginning of a transaction that joined so many commits to the next one.
-
-    Each commit that was joined makes the next ones wait for more company, up to `longest`. A lone commit makes no
-    other wait, because the next one comes later than the shortest gap by itself.
-    """
-    return min(commits * STEP_SECONDS, longest)
-
-
 class Committer:
     """One transactional producer, from when it is open until its first failure.
 
-    `longest_gap` is how long a commit waits for others at most, under load. `on_failure` is called once, when a
-    transaction has failed.
+    Transactions begin `gap` seconds apart at least, so a commit after a silence waits for no other. `on_failure` is
+    called once, when a transaction has failed.
 
     **Invariants:**
 
@@ -62,13 +53,11 @@ class Committer:
     - Each offset carries `name`, the producer's transactional id, as its metadata.
     """
 
-    def __init__(
-        self, producer: Any, name: str, group: str, *, longest_gap: float, on_failure: Callable[[], None]
-    ) -> None:
+    def __init__(self, producer: Any, name: str, group: str, *, gap: float, on_failure: Callable[[], None]) -> None:
         self._producer = producer
         self._name = name
         self._group = group
-        self._longest_gap = longest_gap
+        self._gap = gap
         self._on_failure = on_failure
         self._waiting: list[_Commit] = []
         self._changed = asyncio.Event()
@@ -152,7 +141,7 @@ class Committer:
         return batch
 
     async def _transaction(self, batch: Sequence[_Commit]) -> None:
-        self._opens_at = asyncio.get_running_loop().time() + gap_after(len(batch), self._longest_gap)
+        self._opens_at = asyncio.get_running_loop().time() + self._gap
         outgoing = [record for commit in batch for record in commit.outgoing]
         offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         for commit in batch:

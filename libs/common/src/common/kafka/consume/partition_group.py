@@ -43,7 +43,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     `slot_of` names the slot of a partition: partitions with one name share a session. `former_slot_of` is the name that
     the release before used in its transactional ids, `{group}-{slot}`: such a predecessor is ended, too.
     `drain_seconds` is how long a worker may take to finish after a revocation, before it is cancelled.
-    `longest_gap_seconds` is how long a commit waits for commits of other sessions at most, under load.
+    `gap_seconds` is how long a commit waits for commits of other sessions at most, under load.
     After a halt the member is away for `halt_seconds`, doubled at each halt up to `halt_cap_seconds`; then it calls
     `on_probe` and joins again. Work for `halt_cap_seconds` without a halt makes the next pause the first again.
     """
@@ -58,7 +58,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
         worker: Worker,
         slot_of: Callable[[TopicPartition], str] = lambda tp: f"{tp.topic}-{tp.partition}",
         former_slot_of: Callable[[TopicPartition], str] = lambda tp: f"{tp.topic}-{tp.partition}",
-        longest_gap_seconds: float = STEP_SECONDS,
+        gap_seconds: float = STEP_SECONDS,
         drain_seconds: float = DRAIN_SECONDS,
         fenced_pause_seconds: float = 0.3,
         halt_seconds: float = HALT_SECONDS,
@@ -80,7 +80,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
             group,
             make_producer,
             former_ids=lambda tps: {f"{group}-{former_slot_of(tp)}" for tp in tps},
-            longest_gap=longest_gap_seconds,
+            gap=gap_seconds,
         )
         self._sessions: dict[str, PartitionSession] = {}
         self._slots: dict[str, Slot] = {}

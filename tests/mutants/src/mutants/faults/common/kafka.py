@@ -324,8 +324,8 @@ FAULTS: Final = (
     Fault(
         "common/committer-no-gap",
         _COMMITTER,
-        "return min(commits * STEP_SECONDS, longest)",
-        "return 0.0",
+        "self._opens_at = asyncio.get_running_loop().time() + self._gap",
+        "self._opens_at = asyncio.get_running_loop().time()",
         _COMMITTER_TESTS,
         "under load there are as many transactions as there can be",
     ),
