@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import consumer as aiokafka_consumer
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.producer import sender as aiokafka_sender
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -24,7 +25,7 @@ FULL = 64 * 1024
 
 
 def test_the_patch_was_read_beside_this_version_of_aiokafka():
-    assert version("aiokafka").startswith("0.14."), "read its fetcher again: the patch overrides two private methods"
+    assert version("aiokafka").startswith("0.14."), "read its fetcher again: the patch overrides some of its methods"
 
 
 async def test_consumers_of_groups_have_it_and_transactions_ask_again_soon():
@@ -145,3 +146,45 @@ async def test_where_there_is_plenty_the_next_fetch_is_sent_ahead(reading, monke
     monkeypatch.setattr(aiokafka_fetch_patch, "_AHEAD_SECONDS", 3_600.0)
     sent = await reading.read(b"x" * 300_000)
     await reading.next_fetch(after=sent)  # and no reader asks
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The partitions of each look for fetched records, by the driver's own method."""
+    looks, look = [], Fetcher.fetched_records
+
+    async def noted(self, partitions, *more):
+        looks.append(partitions)
+        return await look(self, partitions, *more)
+
+    monkeypatch.setattr(Fetcher, "fetched_records", noted)
+    return looks
+
+
+@pytest.mark.integration
+async def test_a_reader_is_woken_for_its_own_partitions_alone(reading, looks):
+    await cancel([reading.asking])  # it reads all partitions
+    one, two = reading.places
+    readers = [asyncio.create_task(reading.consumer.getmany(place, timeout_ms=30_000)) for place in (one, two)]
+    await turns_of_the_loop()
+    looks.clear()
+    await reading.producer.send_and_wait(two.topic, b"x", partition=two.partition)
+    async with asyncio.timeout(30):
+        found = await readers[1]
+    assert [record.value for record in found[two]] == [b"x"]
+    assert looks == [(two,)]
+    await cancel(readers)
+
+
+@pytest.mark.integration
+async def test_a_reader_without_records_is_done_after_its_time(reading):
+    assert await reading.consumer.getmany(reading.places[1], timeout_ms=1) == {}
+    assert await reading.consumer.getmany(reading.places[1], timeout_ms=0) == {}
+
+
+@pytest.mark.integration
+async def test_a_reader_that_waits_ends_with_its_consumer(reading):
+    await turns_of_the_loop()
+    await reading.consumer.stop()
+    async with asyncio.timeout(5):
+        await asyncio.wait([reading.asking])

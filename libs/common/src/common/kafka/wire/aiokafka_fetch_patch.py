@@ -14,8 +14,11 @@ aiokafka also waits 20 ms when a transaction begins while the broker still write
 takes the broker some milliseconds, so it is asked again after 5.
 """
 
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.producer import sender as aiokafka_sender
@@ -39,6 +42,35 @@ class PacedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no type inf
         self._prefetch_backoff = min(self._prefetch_backoff, gather.seconds)
         self._has_plenty = False
         self._withheld_at: float | None = None
+        self._wanted: dict[asyncio.Future[None], Collection[TopicPartition]] = {}
+
+    async def fetched_records(
+        self, partitions: Collection[TopicPartition], timeout: float = 0, max_records: int | None = None
+    ) -> Any:
+        """The next records of these partitions, as the driver gives them; its reader is woken for these alone."""
+        until = self._loop.time() + timeout
+        while True:
+            found = await super().fetched_records(partitions, 0, max_records)
+            if found or self._closed or self._loop.time() >= until:
+                return found
+            waiter = self._create_fetch_waiter()
+            self._wanted[waiter] = partitions
+            timer = self._loop.call_at(until, self._end, waiter)
+            try:
+                await waiter
+            finally:
+                timer.cancel()
+                del self._wanted[waiter]
+
+    def _notify(self, future: Any) -> None:
+        wanted = self._wanted.get(future)
+        if not wanted or self._closed or not self._records.keys().isdisjoint(wanted):
+            self._end(future)
+
+    @staticmethod
+    def _end(future: Any) -> None:
+        if future is not None and not future.done():
+            future.set_result(None)
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         actions = super()._get_actions_per_node(assignment)
