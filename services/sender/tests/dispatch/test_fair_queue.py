@@ -8,7 +8,7 @@ import pytest
 
 from sender.dispatch.fair_queue import NEVER, FairQueue, Share, VirtualClock
 from sender.limits.rates import NumberRate
-from sender.worker.permits import PrioritySemaphore
+from sender.worker.permits import _FRESH_SECONDS, PrioritySemaphore
 
 
 @dataclass(eq=False)
@@ -153,6 +153,34 @@ async def test_slots_that_become_free_together_go_by_urgency_and_not_one_to_each
         slots.release()
     await asyncio.gather(*waiting)
     assert order[4:] == ["standard", "standard", "free", "free", "free"]
+
+
+async def test_a_waiter_is_asked_again_after_some_milliseconds_and_not_for_every_slot():
+    slots, asked = PrioritySemaphore(3), Counter()
+    for _ in range(3):
+        await slots.acquire(lambda: 0.0)
+
+    def urgency_of(name, urgency):
+        asked[name] += 1
+        return urgency
+
+    async def wants(name, urgency, count):
+        for _ in range(count):
+            await slots.acquire(lambda: urgency_of(name, urgency))
+
+    quick = asyncio.create_task(wants("quick", 1.0, 3))
+    slow = asyncio.create_task(wants("slow", 2.0, 1))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        slots.release()
+    async with asyncio.timeout(5):
+        await quick
+        asked_at_once = asked["slow"]
+        await asyncio.sleep(2 * _FRESH_SECONDS)
+        slots.release()
+        await slow
+    assert asked_at_once == 1
+    assert asked == {"quick": 3, "slow": 2}
 
 
 async def test_who_gives_up_waiting_takes_no_slot():

@@ -2,12 +2,31 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+_FRESH_SECONDS: Final = 0.005
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    urgency: Callable[[], float]
+    granted: "asyncio.Future[None]"
+    known: float = 0.0
+    stale_at: float = float("-inf")
+
+    def at(self, now: float) -> float:
+        """Its urgency, which is asked for again after a few milliseconds."""
+        if now >= self.stale_at:
+            self.known, self.stale_at = self.urgency(), now + _FRESH_SECONDS
+        return self.known
 
 
 class PrioritySemaphore:
     """A semaphore of `count`. When a permit becomes free, the waiter with the lowest urgency number gets it.
 
-    `urgency` is called only then, because the waiting sends change meanwhile. Equal waiters go in order of `acquire`.
+    `urgency` is called only then, because the waiting sends change meanwhile. Its answer counts for 5 ms: it costs more
+    than all else here, and every permit compares all waiters. Equal waiters go in order of `acquire`.
 
     While others wait, permits are given out one at a time: who got one may ask again before the next is given. So
     many that become free together go by urgency, and not one to each.
@@ -15,7 +34,7 @@ class PrioritySemaphore:
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: list[tuple[Callable[[], float], asyncio.Future[None]]] = []
+        self._waiting: list[_Waiter] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._giving = False
 
@@ -25,15 +44,15 @@ class PrioritySemaphore:
             self._free -= 1
             return
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        granted: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((urgency, granted))
+        waiter = _Waiter(urgency, loop.create_future())
+        self._waiting.append(waiter)
         try:
-            await granted
+            await waiter.granted
         except asyncio.CancelledError:
-            if granted.done() and not granted.cancelled():
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            elif not waiter.granted.cancelled():
                 self.release()
-            else:
-                self._waiting = [waiter for waiter in self._waiting if waiter[1] is not granted]
             raise
 
     def release(self) -> None:
@@ -45,12 +64,13 @@ class PrioritySemaphore:
 
     def _give(self) -> None:
         """Give one free permit to a waiter; the next when that waiter has gone on."""
-        self._waiting = [waiter for waiter in self._waiting if not waiter[1].done()]
+        self._waiting = [waiter for waiter in self._waiting if not waiter.granted.done()]
         if not self._waiting or not self._free or self._loop is None:
             self._giving = False
             return
-        chosen = min(self._waiting, key=lambda waiter: waiter[0]())
+        now = self._loop.time()
+        chosen = min(self._waiting, key=lambda waiter: waiter.at(now))
         self._waiting.remove(chosen)
         self._free -= 1
-        chosen[1].set_result(None)
+        chosen.granted.set_result(None)
         self._loop.call_soon(self._give)
