@@ -18,6 +18,7 @@ from common.telemetry.tenants import UNKNOWN
 from sender.dispatch.model import Bounds
 from sender.journal.store import RecentTimes
 from sender.outcomes import Apart, Dead, Defer, Hold, InDoubt, Retry, Sent
+from sender.worker import reader
 
 
 def soon(seconds=0.0):
@@ -161,21 +162,25 @@ async def test_a_retry_from_before_the_session_goes_before_a_message_that_came_a
     )
 
 
-async def test_retries_are_read_before_new_messages_each_time():
+async def test_after_a_full_page_retries_are_read_before_more_new_messages(monkeypatch):
+    monkeypatch.setattr(reader, "_FETCH_RECORDS", 2)
     world = World()
+    for number in range(5):
+        world.ask(f"m{number}", to=number)
     asked = []
     fetch = world.kafka.fetch
 
     async def noting(partitions=(), **options):
-        asked.append(sorted({tp.topic for tp in partitions}))
-        return await fetch(partitions, **options)
+        found = await fetch(partitions, **options)
+        asked.append((sorted({tp.topic for tp in partitions}), sum(map(len, found.values()))))
+        return found
 
     world.kafka.fetch = noting
     async with world.running():
-        await until(lambda: len(asked) > 8)
+        await world.until_done(*(f"m{number}" for number in range(5)))
     retries = sorted(topic.name for topic, _ in topics.RETRIES)
-    first = asked.index([])
-    assert asked[first - 1 : first + 5] == [retries, [], retries, [], retries, []]
+    first = asked.index(([], 2))
+    assert asked[first : first + 5] == [([], 2), (retries, 0), ([], 2), (retries, 0), ([], 1)]
 
 
 async def test_a_dead_letter_is_counted_and_written_with_its_result():

@@ -13,10 +13,18 @@ from sender.worker.parts import WorkerParts
 from sender.worker.state import SessionState
 
 _FETCH_RECORDS: Final = 500
-_TOGETHER_SECONDS: Final = 0.03
-"""Under load, fetch in batches: each fetch has a fixed cost."""
+_TOGETHER_SECONDS: Final = 0.01
+_LONGEST_SECONDS: Final = 0.05
 
 _BACKLOG_TIMEOUT_MS: Final = 100
+
+
+def _pause_after(count: int) -> float:
+    """How long records gather after a fetch of so many, in seconds: each fetch has a fixed cost.
+
+    A record that came alone says that there is no load, and a full page that more are waiting.
+    """
+    return min(count * _TOGETHER_SECONDS, _LONGEST_SECONDS) if 1 < count < _FETCH_RECORDS else 0.0
 
 
 class Reader:
@@ -41,17 +49,18 @@ class Reader:
         """Read until the session stops. `last_parked` is the highest order of the sends that were parked before."""
         sends = next(tp for tp in self._kafka.partitions if tp.topic == topics.SEND.name)
         end = (await self._kafka.consumer.end_offsets([sends]))[sends]
+        count = 0
         while not self._kafka.stopping.is_set():
             if self._loading.is_behind and await self._reached(sends) > min(last_parked, end - 1):
                 self._loading.caught_up()
                 self._state.changed.set()
-            # Retries are read first: a flood of new messages must not make them late.
-            await self._intake.take(await self._fetch_retries(0))
+            if count >= _FETCH_RECORDS:  # retries first: a flood of new messages must not make them late
+                await self._intake.take(await self._fetch_retries(0))
             found = await self._kafka.fetch(max_records=_FETCH_RECORDS)
             await self._intake.take(found)
             count = sum(map(len, found.values()))
-            if not await self._intake.until_room(count) and 1 < count < _FETCH_RECORDS:
-                await asyncio.sleep(_TOGETHER_SECONDS)
+            if not await self._intake.until_room(count) and (pause := _pause_after(count)):
+                await asyncio.sleep(pause)
 
     async def _reached(self, sends: Any) -> int:
         return self._intake.reached(await self._kafka.consumer.position(sends))

@@ -39,9 +39,9 @@ FAULTS: Final = (
     Fault(
         "sender/session-retries-not-read-first",
         _READER,
-        "            await self._intake.take(await self._fetch_retries(0))\n",
-        "",
-        (f"{_TESTS_OF_SESSIONS}::test_retries_are_read_before_new_messages_each_time",),
+        "            if count >= _FETCH_RECORDS:",
+        "            if False:",
+        (f"{_TESTS_OF_SESSIONS}::test_after_a_full_page_retries_are_read_before_more_new_messages",),
         "a flood of new messages makes retries late",
     ),
     Fault(
