@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from msgspec.structs import replace as changed
 from pydantic import SecretStr
@@ -202,6 +203,23 @@ async def test_a_send_is_claimed_before_the_call_and_recorded_after_it():
     assert (world.entry.state, world.entry.attempt, world.entry.owner) == (State.ACCEPTED, 1, ME)
     assert (world.entry.phone_number_id, world.entry.wamid) == (NUMBER, "wamid.1")
     assert world.entry is step.entry
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_refusal_holds_the_number_unless_its_account_changed_before_it_was_written(changed):
+    """The one who changes it has seen the refusal already, and expects the next call to have the new token."""
+    world = World()
+    world.answers = [refusal(190, 401)]
+
+    def change(move):
+        if changed and move.entry.state is State.DEFERRED:
+            world.rows["b"] = msgspec.structs.replace(world.rows["b"], revision=4)
+
+    world.during_move = change
+    step = await world.step()
+    assert isinstance(step.outcome, Defer)
+    assert (step.outcome.hold is None, step.answered) == (changed, not changed)
+    assert world.entry.state is State.DEFERRED
 
 
 async def test_a_claim_says_what_it_is_for_before_the_answer_is_known():

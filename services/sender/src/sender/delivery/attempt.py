@@ -177,7 +177,7 @@ class Delivery:
                 decision, entry, answered = reached
             step = await self._record(job, account, entry, decision, owner)
             if isinstance(step, StepResult):
-                return replace(step, answered=answered)
+                return self._as_it_stands(replace(step, answered=answered), account)
             entry = step
 
     async def _attempt(  # noqa: PLR0911  # one return for each end on the way to a call
@@ -322,6 +322,15 @@ class Delivery:
             if not isinstance(outcome, Sent):
                 return self._left(standing)
             entry = standing  # Meta accepted it: write that, although another session owns the send
+
+    def _as_it_stands(self, step: StepResult, account: AccountData | None) -> StepResult:
+        """A refused number holds nothing when its account has changed since: the next call has another token."""
+        outcome = step.outcome
+        if not isinstance(outcome, Defer) or outcome.hold is None or not outcome.hold.refused or outcome.hold.apart:
+            return step
+        if account is None or self.accounts.get(account.chatbot_id) == account:
+            return step
+        return replace(step, outcome=replace(outcome, hold=None), answered=False)
 
     def _left(self, entry: Entry) -> StepResult:
         log.warning("another session works on this send", extra={"journal_id": entry.id, "state": str(entry.state)})

@@ -252,9 +252,17 @@ FAULTS: Final = (
     Fault(
         "sender/flow-answered-not-told",
         _FLOW,
-        "                return replace(step, answered=answered)",
-        "                return step",
+        "                return self._as_it_stands(replace(step, answered=answered), account)",
+        "                return self._as_it_stands(step, account)",
         (_TESTS_OF_STEPS,),
         "a number that was held is not let go when Meta answers",
+    ),
+    Fault(
+        "sender/flow-refusal-of-former-account",
+        _FLOW,
+        "        return replace(step, outcome=replace(outcome, hold=None), answered=False)",
+        "        return step",
+        (_TESTS_OF_STEPS,),
+        "a number waits for the refusal of a token that has been replaced",
     ),
 )
