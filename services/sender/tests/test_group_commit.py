@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from common.errors import Unavailable
-from sender.group_commit import GroupCommit
+from sender.group_commit import GroupCommit, Window
 
 
 class Store:
@@ -28,6 +28,11 @@ async def reached(condition):
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0)
+
+
+async def turns(count=20):
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_what_comes_during_a_write_goes_with_the_next():
@@ -91,21 +96,6 @@ async def test_closing_gives_up_what_waits():
     await GroupCommit(store.run).close()
 
 
-async def test_where_there_is_company_the_next_batch_waits_for_more():
-    store = Store()
-    group = GroupCommit(store.run, interval=0.2)
-    loop = asyncio.get_running_loop()
-    for _ in range(3):
-        store.gate.release()
-    began = loop.time()
-    await group.submit(0)
-    await asyncio.gather(*(group.submit(n) for n in range(1, 6)))  # a lone one before them delays no other
-    assert loop.time() - began < 0.2
-    await group.submit(6)
-    assert loop.time() - began >= 0.2
-    assert store.batches == [[0], [1, 2, 3, 4, 5], [6]]
-
-
 class Timed(Store):
     """Writes at once, and knows when each write began."""
 
@@ -122,33 +112,78 @@ class Timed(Store):
 FOREVER = 3_600.0
 
 
-async def test_lone_writes_are_not_delayed():
+GRAIN = 0.005  # seconds; clocks and loops have theirs
+
+
+def apart(seconds):
+    """Batches begin so far apart, whatever they have."""
+    return Window(shortest=seconds, longest=seconds)
+
+
+def test_a_window_grows_with_the_batch_between_its_bounds():
+    window = Window(shortest=0.02, longest=0.05, per_item=0.002)
+    assert [window.after(items) for items in (0, 1, 10, 15, 25, 500)] == [0.02, 0.02, 0.02, 0.03, 0.05, 0.05]
+
+
+async def test_writes_after_a_silence_are_not_delayed():
     store = Timed()
-    group = GroupCommit(store.run, interval=FOREVER)
+    group = GroupCommit(store.run, window=apart(FOREVER))
     async with asyncio.timeout(10):
-        for number in range(20):
-            await group.submit(number)
-        for _ in range(5):  # nor is little company
-            await asyncio.gather(*(group.submit(n) for n in range(4)))
-    assert [len(batch) for batch in store.batches] == [1] * 20 + [4] * 5
+        assert await group.submit(1) == 10
+    group = GroupCommit(store.run, window=apart(0.05))
+    await group.submit(2)
+    await asyncio.sleep(0.06)
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    await group.submit(3, can_wait=True)
+    assert store.began[-1] - asked < 0.05 - GRAIN
 
 
-async def test_after_company_batches_begin_apart():
-    store, interval = Timed(), 0.1
-    group = GroupCommit(store.run, interval=interval)
+async def test_batches_begin_apart():
+    store, seconds = Timed(), 0.1
+    group = GroupCommit(store.run, window=apart(seconds))
     for _ in range(4):
         assert await asyncio.gather(*(group.submit(n) for n in range(5))) == [n * 10 for n in range(5)]
     assert [len(batch) for batch in store.batches] == [5] * 4
     between = [later - before for before, later in zip(store.began, store.began[1:], strict=False)]
-    assert min(between) >= interval / 2  # a busy machine may see a batch late, and so the next one sooner after it
+    assert min(between) >= seconds - GRAIN
+
+
+async def test_what_can_wait_goes_with_the_batch_of_another():
+    store = Timed()
+    group = GroupCommit(store.run, window=Window(shortest=0.0, longest=FOREVER))
+    await group.submit(0)
+    waiting = asyncio.create_task(group.submit(1, can_wait=True))
+    await turns()
+    assert store.batches == [[0]]
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(group.submit(2), waiting) == [20, 10]
+    assert store.batches == [[0], [1, 2]]
+
+
+async def test_what_can_wait_begins_a_batch_after_the_longest_window():
+    store, longest = Timed(), 0.1
+    group = GroupCommit(store.run, window=Window(shortest=0.0, longest=longest))
+    await group.submit(0)
+    async with asyncio.timeout(10):
+        assert await group.submit(1, can_wait=True) == 10
+    assert store.began[1] - store.began[0] >= longest - GRAIN
+
+
+async def test_what_is_left_of_a_batch_does_not_wait_like_what_can_wait():
+    store = Timed()
+    group = GroupCommit(store.run, max_size=3, window=Window(shortest=0.0, longest=FOREVER))
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*(group.submit(n) for n in range(4))) == [0, 10, 20, 30]
+    assert store.batches == [[0, 1, 2], [3]]
 
 
 async def test_after_a_write_that_took_longer_the_next_one_begins_at_once():
     store = Store()
-    group = GroupCommit(store.run, interval=0.0)
+    group = GroupCommit(store.run)
     first = [asyncio.create_task(group.submit(n)) for n in range(5)]
     await reached(lambda: store.batches)
-    late = asyncio.create_task(group.submit(5))
+    late = asyncio.create_task(group.submit(5, can_wait=True))
     store.gate.release()
     store.gate.release()
     async with asyncio.timeout(5):
@@ -158,7 +193,7 @@ async def test_after_a_write_that_took_longer_the_next_one_begins_at_once():
 
 async def test_what_fills_a_whole_batch_does_not_wait():
     store = Timed()
-    group = GroupCommit(store.run, max_size=5, interval=FOREVER)
+    group = GroupCommit(store.run, max_size=5, window=apart(FOREVER))
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(group.submit(n) for n in range(20))) == [n * 10 for n in range(20)]
     assert [len(batch) for batch in store.batches] == [5] * 4
@@ -167,17 +202,17 @@ async def test_what_fills_a_whole_batch_does_not_wait():
 
 async def test_closing_while_it_waits_for_company_ends_it():
     store = Timed()
-    group = GroupCommit(store.run, interval=FOREVER)
-    await asyncio.gather(*(group.submit(n) for n in range(5)))
-    waiting = asyncio.create_task(group.submit(5))
-    await asyncio.sleep(0)
-    draining = group._task
-    assert not draining.done()
-    async with asyncio.timeout(4):
-        await group.close()
-    assert draining.done()
-    assert store.batches == [[0, 1, 2, 3, 4]]
-    waiting.cancel()  # its caller is gone
+    group = GroupCommit(store.run, window=apart(0.05))
+    await group.submit(0)
+    waiting = asyncio.create_task(group.submit(1))
+    await turns()
+    timer = group._timer
+    assert not timer.cancelled()
+    await group.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert timer.cancelled()
+    assert store.batches == [[0]]
 
 
 async def test_many_items_are_answered_in_order_and_those_that_are_given_up_are_not_written():

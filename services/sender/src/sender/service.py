@@ -39,7 +39,7 @@ from sender.delivery.end_log import EndLog
 from sender.delivery.token_rejections import RejectionReports
 from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import SenderGauges, WaitingCounts
-from sender.group_commit import GroupCommit
+from sender.group_commit import GroupCommit, Window
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
@@ -72,7 +72,8 @@ _ACCOUNT = decoder(AccountChanged)
 _NUMBER = decoder(NumberNews)
 _GATHER_STATUSES_MS = 100  # they settle doubts, which last for seconds
 _GAP_SECONDS = 0.15  # between transactions; only the report to the producer waits for one
-_COMMIT_INTERVAL_SECONDS = 0.05
+# A call waits for its claim, and for its outcome only the conversation's next send. With many writes both gather.
+_JOURNAL_WINDOW = Window(shortest=0.02, longest=0.05, per_item=0.002)
 
 
 class Sender:
@@ -84,7 +85,7 @@ class Sender:
         self.mongo = Mongo(settings, retry_writes=False)
         self.store = JournalStore(self.mongo.database, retention=timedelta(days=settings.sender_journal_days))
         self.transitions: GroupCommit[Transition, Entry] = GroupCommit(
-            timed("journal", self.store.write), interval=_COMMIT_INTERVAL_SECONDS
+            timed("journal", self.store.write), window=_JOURNAL_WINDOW
         )
         self.loads: GroupCommit[str, Entry | None] = GroupCommit(timed("load", self.store.load))
         self.credentials = CredentialsClient(settings)

@@ -58,6 +58,7 @@ class World:
         self.calls = []
         self.answers = []
         self.during_move = lambda _move: None
+        self.patient = []
         self.during_call = lambda: None
         self.closed = set()
         self.windows_asked = []
@@ -142,9 +143,10 @@ class World:
         self.events.append("look")
         return self.journal.get(journal_id)
 
-    async def move(self, move):
+    async def move(self, move, *, can_wait=False):
         """As the store does it: the change takes place if what it was based on still stands."""
         self.during_move(move)
+        self.patient += [str(move.entry.state)] if can_wait else []
         standing = self.journal.get(move.entry.id)
         if (standing.token if standing else None) != move.expected:
             self.events.append(f"lost {move.entry.state}")
@@ -203,6 +205,19 @@ async def test_a_send_is_claimed_before_the_call_and_recorded_after_it():
     assert (world.entry.state, world.entry.attempt, world.entry.owner) == (State.ACCEPTED, 1, ME)
     assert (world.entry.phone_number_id, world.entry.wamid) == (NUMBER, "wamid.1")
     assert world.entry is step.entry
+
+
+async def test_a_call_waits_for_its_claim_so_only_the_outcome_may_wait_for_other_writes():
+    world = World()
+    await world.step()
+    assert world.patient == ["accepted"]
+
+
+async def test_an_outcome_that_lets_its_conversation_wait_is_written_at_once():
+    world = World()
+    world.answers = [refusal(190, 401)]
+    await world.step()
+    assert world.patient == []
 
 
 @pytest.mark.parametrize("changed", [False, True])

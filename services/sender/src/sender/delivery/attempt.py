@@ -314,7 +314,7 @@ class Delivery:
             transition = record(entry, fresh, outcome, owner=owner, token=new_token(), now=self.now())
             if transition is None:
                 return StepResult(outcome, entry)
-            standing = await self.transitions.submit(transition)
+            standing = await self.transitions.submit(transition, can_wait=isinstance(outcome, Sent))
             if standing.token == transition.won:
                 return StepResult(outcome, standing, recorded=True)
             if standing.ended or not claimed:

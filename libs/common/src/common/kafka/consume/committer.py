@@ -20,8 +20,8 @@ from common.telemetry.metrics import TRANSACTION_SECONDS
 Offsets = Mapping[TopicPartition, int]
 
 STEP_SECONDS: Final = 0.033
-"""How far apart transactions begin at least. Closer together, the broker still ends the one before, and the driver
-waits 20 ms to ask again."""
+"""How far apart transactions begin, unless a group says otherwise. Closer together, the broker still ends the one
+before, and the driver has to ask again."""
 
 _PLENTY: Final = 200  # records: more of them would not make each noticeably cheaper
 _ABORT_SECONDS: Final = 1.0

@@ -43,7 +43,7 @@ class PartitionGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokaf
     `slot_of` names the slot of a partition: partitions with one name share a session. `former_slot_of` is the name that
     the release before used in its transactional ids, `{group}-{slot}`: such a predecessor is ended, too.
     `drain_seconds` is how long a worker may take to finish after a revocation, before it is cancelled.
-    `gap_seconds` is how long a commit waits for commits of other sessions at most, under load.
+    Transactions begin `gap_seconds` apart at least. Meanwhile commits wait for those of other sessions.
     After a halt the member is away for `halt_seconds`, doubled at each halt up to `halt_cap_seconds`; then it calls
     `on_probe` and joins again. Work for `halt_cap_seconds` without a halt makes the next pause the first again.
     """
