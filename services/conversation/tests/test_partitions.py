@@ -271,7 +271,9 @@ async def test_a_restart_publishes_nothing_again(room):
     await room.publish(*messages_of(room, 60))
     async with running(room.group()):
         await room.until_published(60)
-    assert await behind(room) == 0
+    async with asyncio.timeout(20):
+        while await behind(room):  # the brokers end a transaction on each partition by itself, also on that of offsets
+            await asyncio.sleep(0.05)
     async with running(room.group()):
         await room.publish(*messages_of(room, 60, start=60))
         await room.until_published(120)
