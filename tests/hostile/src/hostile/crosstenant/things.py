@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from hostile.crosstenant.claims import SECRET
 from hostile.crosstenant.ways import Things
@@ -27,11 +27,16 @@ async def things_of(stage: Stage, victim: Tenant) -> Things:
         await stage.call("POST", "/send", victim.key, body)
 
     async def read() -> Json | None:
-        found = await stage.message(victim, f"{tag}-sent")
-        waits = (await stage.standing(victim, f"{tag}-later")).get("reason")
-        return found if found.get("deliveryStatus") == "read" and waits == "scheduled" else None
+        found, later = [await stage.message(victim, f"{tag}-{name}") for name in ("sent", "later")]
+        # Statuses may come before the result of their send, which alone has the request.
+        reported = "request" in found and "request" in later and later.get("reason") == "scheduled"
+        return found if found.get("deliveryStatus") == "read" and reported else None
+
+    async def told() -> bool:
+        return "accepted" in await _events_of(stage, public_journal_id(victim.chatbot_id, f"{tag}-sent"))
 
     stored = await eventually("the victim's sends stand as wanted", read)
+    await eventually("the victim's producer is told", told)
     asked = (await stage.call("GET", f"/messages/{inbound}", victim.key)).json()["data"]
     lists = [(await stage.call("GET", f"/{name}?limit=1", victim.key)).json() for name in ("conversations", "usage")]
     upload = await stage.call(
@@ -75,13 +80,15 @@ async def picture(stage: Stage, victim: Tenant, their: Things) -> Json:
     }
     answers = await asyncio.gather(*(stage.call("GET", path, victim.key) for path in paths.values()))
     ledger = await stage.client.received(phone=their.phone, phoneNumberId=victim.number)
-    events = [
-        event["data"].get("status")
-        for _, event in await read_topic(stage.kafka, "message-status")
-        if event is not None and event["data"].get("journalId") == journal
-    ]
+    events = await _events_of(stage, journal)
     shown = {name: (one.status, one.json().get("data")) for name, one in zip(paths, answers, strict=True)}
     return {**shown, "phone": [entry["wamid"] for entry in ledger], "events": events}
+
+
+async def _events_of(stage: Stage, journal: str) -> list[Any]:
+    """The statuses of a send that its producer has been told."""
+    read = await read_topic(stage.kafka, "message-status")
+    return [event["data"].get("status") for _, event in read if event and event["data"].get("journalId") == journal]
 
 
 def differences(before: Json, after: Json) -> list[str]:
