@@ -596,16 +596,21 @@ async def test_a_session_that_was_superseded_ends_what_it_has_begun(room):
     assert [offsets for _, offsets in session.committed] == [{PLACES[0]: 41}]
 
 
-async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
-    session = SlowKafka(room.steps, alone(0), alone(1), partitions=PLACES)
-    working = asyncio.create_task(room.worker(batch_records=1)(session))
-    await until(lambda: len(room.steps) == 2)
+async def cut_off(working, session):
+    """Cancel a worker, and let go on whatever it may have left behind."""
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(working, 5)
     session.may_commit.set()
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def test_a_worker_that_is_cancelled_leaves_no_commit_behind(room):
+    session = SlowKafka(room.steps, alone(0), alone(1), partitions=PLACES)
+    working = asyncio.create_task(room.worker(batch_records=1)(session))
+    await until(lambda: len(room.steps) == 2)
+    await cut_off(working, session)
     assert session.committed == []
 
 
@@ -626,12 +631,7 @@ async def test_a_batch_that_hangs_after_its_partitions_were_taken_away_is_cut_of
     for _ in range(20):
         await asyncio.sleep(0)
     assert not working.done()
-    working.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(working, 5)
-    session.may_commit.set()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await cut_off(working, session)
     assert session.committed == []
 
 
