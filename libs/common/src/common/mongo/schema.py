@@ -126,7 +126,10 @@ USAGE_LOGS: Final = Collection(
     purpose="One per send that Meta accepted, and per price that it told: for accounting.",
     kept="for good",
     people=True,
-    indexes=(Index("by_day", (("chatbotId", ASCENDING), ("day", ASCENDING))),),
+    indexes=(
+        Index("by_day", (("chatbotId", ASCENDING), ("day", ASCENDING))),
+        Index("by_time", (("chatbotId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))),
+    ),
 )
 PARTITION_OWNERS: Final = Collection(
     "partition_owners",

@@ -1,6 +1,5 @@
 """The queries of the read API: newest first, by cursor, limited to the caller's chatbots."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,26 +7,18 @@ from typing import Any, Final
 from common.contracts.contacts import contact_of_recipient
 from common.contracts.ids import journal_id
 from common.errors import NotFound
-from common.mongo import DESCENDING, Document, or_unavailable
+from common.mongo import Document, or_unavailable
 from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import PLACE
 from conversation.read_api.message_filter import MessageFilter
+from conversation.read_api.paging import Listing, Order, Page, Position, groups_of
 from conversation.read_api.usage import Days, pipeline
-from conversation.read_api.views import decode_cursor, encode_cursor
 from conversation.store import ConversationStore
 
-_PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
+THREAD: Final = Order("timestamp", PLACE)
 _SUMMARY_MS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some documents, and the cursor of the next page (None on the last page)."""
-
-    items: Sequence[Document]
-    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +46,12 @@ class ReadQueries:
     def __init__(self, store: ConversationStore) -> None:
         self._store = store
 
-    async def conversations(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+    async def conversations(self, reach: Reach, chatbot_id: str | None, after: Position | None, limit: int) -> Page:
         """Conversations, latest activity first."""
-        query = {**reach.query(chatbot_id), "mergedInto": {"$exists": False}}
-        return await _page(self._store.conversations, query, "lastMessageAt", cursor, limit)
+        found = self._store.conversations
+        groups = await self._groups(found, reach, chatbot_id)
+        listing = Listing(found, groups, Order("lastMessageAt"), lambda document: "mergedInto" not in document)
+        return await listing.page(after, limit)
 
     async def conversation(self, reach: Reach, conversation_id: str) -> Document:
         """One conversation. A merged one leads to the one that it is part of now. Raises `NotFound`."""
@@ -66,11 +59,11 @@ class ReadQueries:
         merged = document.get("mergedInto")
         return document if merged is None else await self.conversation(reach, merged)
 
-    async def thread(self, reach: Reach, conversation_id: str, cursor: str | None, limit: int) -> Page:
+    async def thread(self, reach: Reach, conversation_id: str, after: Position | None, limit: int) -> Page:
         """The messages of a conversation, newest first, by arrival within one second. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
         query = {"conversationId": conversation["_id"], **reach.query()}
-        return await _page(self._store.messages, query, "timestamp", cursor, limit, placed=True)
+        return await Listing(self._store.messages, [query], THREAD).page(after, limit)
 
     async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
         """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
@@ -88,28 +81,22 @@ class ReadQueries:
             return await self._store.messages.count_documents(query) == len(set(sends))
 
     async def found(
-        self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, cursor: str | None, limit: int
+        self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, after: Position | None, limit: int
     ) -> Page:
         """Messages in a delivery status; those that entered it last are first."""
-        mine = reach.query(chatbot_id) or await self._every_chatbot(wanted.status)
-        return await _page(self._store.messages, {**wanted.query(), **mine}, "statusAt", cursor, limit)
+        groups = await self._groups(self._store.messages, reach, chatbot_id, {"deliveryStatus": wanted.status})
+        queries = [{**wanted.query(), **group} for group in groups]
+        order = Order("statusAt", timeless=wanted.since is None and wanted.until is None)
+        return await Listing(self._store.messages, queries, order).page(after, limit)
 
-    async def _every_chatbot(self, status: str) -> Document:
-        """A query that names every chatbot, because only then the index has the order.
-
-        None is among them, because a message may belong to no account.
-        """
-        with or_unavailable():
-            chatbots = await self._store.messages.distinct("chatbotId", {"deliveryStatus": status})
-        return {"chatbotId": {"$in": [*chatbots, None]}}
-
-    async def webhook_events(self, limit: int, cursor: str | None) -> Page:
+    async def webhook_events(self, limit: int, after: Position | None) -> Page:
         """The webhook log, newest first. It has no chatbots, so it is only for keys that reach all of them."""
-        return await _page(self._store.webhook_events, {}, "receivedAt", cursor, limit)
+        return await Listing(self._store.webhook_events, [{}], Order("receivedAt")).page(after, limit)
 
-    async def usage(self, reach: Reach, chatbot_id: str | None, cursor: str | None, limit: int) -> Page:
+    async def usage(self, reach: Reach, chatbot_id: str | None, after: Position | None, limit: int) -> Page:
         """The usage log, newest first."""
-        return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)
+        groups = await self._groups(self._store.usage_logs, reach, chatbot_id)
+        return await Listing(self._store.usage_logs, groups, Order("at")).page(after, limit)
 
     async def usage_groups(self, reach: Reach, chatbot_id: str | None, days: Days) -> list[Document]:
         """The groups of the usage summary, newest day first."""
@@ -117,6 +104,17 @@ class ReadQueries:
         with or_unavailable():
             found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
             return [group async for group in found]
+
+    async def _groups(
+        self, collection: Any, reach: Reach, chatbot_id: str | None, only: Document | None = None
+    ) -> list[Document]:
+        """Queries that name each chatbot whose documents may be read, because only then an index has the order."""
+        if chatbot_id is not None or reach.chatbots is not None:
+            mine = reach.chatbots if chatbot_id is None else {chatbot_id} if reach.includes(chatbot_id) else ()
+            return groups_of(sorted(mine or ()))
+        with or_unavailable():
+            chatbots = await collection.distinct("chatbotId", only or {})
+        return groups_of([*chatbots, None])  # a document may belong to no account
 
     async def windows(self, pairs: Sequence[tuple[str, str]]) -> list[Document]:
         """For each business number and recipient (`to`) the known times of `service_window.TIMES`.
@@ -147,42 +145,3 @@ async def _one(collection: Any, query: Document, what: str, hint: str = "") -> D
     if document is None:
         raise NotFound(f"this API key reaches no {what} with this id{hint}", code=f"unknown_{what}")
     return document
-
-
-async def _page(
-    collection: Any, query: Document, time: str, cursor: str | None, limit: int, *, placed: bool = False
-) -> Page:
-    """One page in the order of `time`; with `placed`, documents of the same time are in the order of their place."""
-    order = (time, PLACE) if placed else (time,)
-    if cursor is not None:
-        moment, last = decode_cursor(cursor)
-        place, last_id = _parse_place(last) if placed else (None, last)
-        query = {**query, "$or": _after_position(dict(zip(order, (moment, place), strict=False)), last_id)}
-    with or_unavailable():
-        found = collection.find(query).sort([(name, DESCENDING) for name in (*order, "_id")]).limit(limit + 1)
-        documents = [document async for document in found]
-    items = documents[:limit]
-    more = len(documents) > limit
-    return Page(items, encode_cursor(items[-1].get(time), _name_of(items[-1], placed=placed)) if more else None)
-
-
-def _name_of(document: Document, *, placed: bool) -> str:
-    """How a cursor names the last document of a page: by its id, with its place in front if it has one."""
-    name: str = document["_id"]
-    return f"{document[PLACE]}:{name}" if placed and PLACE in document else name
-
-
-def _parse_place(name: str) -> tuple[int | None, str]:
-    place, _, last_id = name.partition(":")
-    return (int(place), last_id) if _PLACE.fullmatch(place) and last_id else (None, name)
-
-
-def _after_position(position: Document, last_id: str) -> list[Document]:
-    """What follows on later pages. Documents without a time come last, those without a place last of their time."""
-    behind: list[Document] = []
-    same: Document = {}
-    for name, value in position.items():
-        if value is not None:
-            behind += [{**same, name: {"$lt": value}}, {**same, name: None}]
-        same = {**same, name: value}
-    return [*behind, {**same, "_id": {"$lt": last_id}}]

@@ -19,10 +19,11 @@ from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
 from conversation.read_api import answers, examples
 from conversation.read_api.message_filter import STATUSES, parse_filter
-from conversation.read_api.queries import Page, Reach, ReadQueries
+from conversation.read_api.paging import Page
+from conversation.read_api.queries import Reach, ReadQueries
 from conversation.read_api.queued import FindUnfinished, MessageLookup
 from conversation.read_api.usage import days_of, rows_of
-from conversation.read_api.views import conversation_view, log_view, message_view
+from conversation.read_api.views import conversation_view, decode_cursor, encode_cursor, log_view, message_view
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="items on a page")]
 Cursor = Annotated[str | None, QueryParameter(description="`cursor` of the previous page")]
@@ -82,7 +83,7 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
-        page = await reads.conversations(_reach(request), chatbot_id, cursor, limit)
+        page = await reads.conversations(_reach(request), chatbot_id, decode_cursor(cursor), limit)
         return _page(page, partial(conversation_view, now=datetime.now(UTC)))
 
     @get(
@@ -104,7 +105,8 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
-        return _page(await reads.thread(_reach(request), conversation_id, cursor, limit), message_view)
+        after = decode_cursor(cursor, placed=True)
+        return _page(await reads.thread(_reach(request), conversation_id, after, limit), message_view)
 
     return [conversations, conversation, thread]
 
@@ -146,7 +148,8 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
         `since` and `until` mean the time at which a message entered its status (`statusAt`). A caller who asks again
         with the time of the previous request misses nothing.
         """
-        page = await reads.found(_reach(request), chatbot_id, parse_filter(status, since, until), cursor, limit)
+        wanted = parse_filter(status, since, until)
+        page = await reads.found(_reach(request), chatbot_id, wanted, decode_cursor(cursor), limit)
         return _page(page, message_view)
 
     return [found, message]
@@ -162,7 +165,7 @@ def _webhook_log_route(reads: ReadQueries) -> HTTPRouteHandler:
     async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
         if _reach(request).chatbots is not None:
             raise Forbidden("the webhook log is for API keys that reach every chatbot")
-        return _page(await reads.webhook_events(limit, cursor), log_view)
+        return _page(await reads.webhook_events(limit, decode_cursor(cursor)), log_view)
 
     return webhook_events
 
@@ -177,7 +180,7 @@ def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Answer:
-        return _page(await reads.usage(_reach(request), chatbot_id, cursor, limit), log_view)
+        return _page(await reads.usage(_reach(request), chatbot_id, decode_cursor(cursor), limit), log_view)
 
     @get(
         "/usage/summary",
@@ -217,4 +220,8 @@ def _answer(data: Any) -> Answer:
 
 
 def _page(page: Page, view: Any) -> Answer:
-    return {"success": True, "data": [view(item) for item in page.items], "cursor": page.cursor}
+    return {
+        "success": True,
+        "data": [view(item) for item in page.items],
+        "cursor": page.end and encode_cursor(page.end),
+    }

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,10 +16,11 @@ from conversation.batch.naming import NAMED
 from conversation.batch.service_window import window_of
 from conversation.batch.statuses import QUEUED
 from conversation.batch.working_set import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
+from conversation.read_api.paging import Position
 
+_PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
 _MAX_CURSOR: Final = 1_000
 """Characters; a time and the longest id need a fifth of them."""
-
 
 _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, infinity and lone surrogates
 
@@ -57,23 +59,30 @@ def log_view(document: Document) -> Document:
     return {"id": document["_id"], **_shown(document)}
 
 
-def encode_cursor(position: datetime | None, last_id: str) -> str:
-    """The cursor of the page after this document (`position` is None if it has no time). Opaque to callers."""
-    seconds = None if position is None else position.timestamp()
-    return base64.urlsafe_b64encode(json.dumps([seconds, last_id]).encode()).decode().rstrip("=")
+def encode_cursor(position: Position) -> str:
+    """The cursor of the page after this position. Opaque to callers."""
+    seconds = None if position.time is None else position.time.timestamp()
+    name = position.id if position.place is None else f"{position.place}:{position.id}"
+    return base64.urlsafe_b64encode(json.dumps([seconds, name]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[datetime | None, str]:
-    """Time (None if it has none) and id of the last document of the previous page.
+def decode_cursor(cursor: str | None, *, placed: bool = False) -> Position | None:
+    """The position of the last document of the previous page; `placed` if the listing has places.
 
     Raises `InvalidInput` for a cursor that this API cannot have issued. A cursor is a position and nothing else: what
     its caller may read is decided again for each page.
     """
+    if cursor is None:
+        return None
     try:
-        seconds, last_id = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
-        return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC), last_id
+        seconds, name = _cursor.decode(base64.urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
+        time = None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
     except (msgspec.DecodeError, ValueError, OverflowError, OSError):
         raise InvalidInput("`cursor` is invalid; use the one from the previous page", code="invalid_cursor") from None
+    place, _, last_id = name.partition(":")
+    if placed and _PLACE.fullmatch(place) and last_id:
+        return Position(time, int(place), last_id)
+    return Position(time, None, name)
 
 
 def _shown(document: Document) -> Document:
