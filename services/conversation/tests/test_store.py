@@ -12,10 +12,11 @@ from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message,
 from common.contracts import sends, webhooks
 from common.contracts.contacts import Contact
 from common.contracts.ids import derive_id, journal_id
+from common.contracts.usage import COUNTED, KEYS
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.indexes import Standing, compare_indexes
 from conversation.batch.core import keys_of, plan
-from conversation.store import ConversationStore
+from conversation.store import ORDERED_USAGE, ConversationStore
 
 pytestmark = pytest.mark.integration
 
@@ -59,6 +60,7 @@ class Room:
             self.store.conversations,
             self.store.webhook_events,
             self.store.usage_logs,
+            self.store.usage_days,
         ):
             await collection.delete_many({})
 
@@ -250,17 +252,18 @@ async def test_where_an_earlier_version_may_still_write_the_ids_stay_for_a_day(r
     await forms.delete_many({})
     await room.store.ensure_indexes()
     await room.apply(result(message_id="m2", wamid="wamid.OUT2"), now=datetime.now(UTC))
-    (form,) = [document async for document in forms.find({})]
+    form = await forms.find_one({"_id": ORDERED_USAGE})
     assert form["since"] > datetime.now(UTC) + timedelta(hours=23)
     assert derive_id("usage", "send", journal_id("bot", "m2")) in await room.all_of(room.store.usage_logs)
 
 
 async def test_all_processes_write_in_the_form_that_the_first_has_found(room):
     forms = room.store.messages.database[schema.STORED_FORMS.name]
-    (first,) = [document async for document in forms.find({})]
+    first = await room.all_of(forms)
     await room.apply(result())
     await room.store.ensure_indexes()
-    assert [document async for document in forms.find({})] == [first]
+    assert await room.all_of(forms) == first
+    assert set(first) == {ORDERED_USAGE, COUNTED}
 
 
 async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):
@@ -269,6 +272,66 @@ async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):
     await room.store.messages.delete_many({})
     await room.apply(again(result()), again(status("sent", pricing=PRICING)))
     assert await room.all_of(room.store.usage_logs) == before
+
+
+# Counters of usage: each entry of the log once, whatever comes again
+
+
+async def sums(room):
+    """What the counters say, and what the log has, by the fields that are counted apart."""
+    counted, logged = Counter(), Counter()
+    async for document in room.store.usage_days.find({}):
+        counted[tuple(document.get(name) for name in KEYS)] += document["count"]
+    async for document in room.store.usage_logs.find({}):
+        logged[tuple(document.get(name) for name in KEYS)] += 1
+    return counted, logged
+
+
+async def test_usage_is_counted_as_it_is_logged(room):
+    said = [status("sent", wamid=f"wamid.{n}", message_id=f"m{n}", pricing=PRICING) for n in range(5)]
+    accepted = [result(message_id=f"m{n}", wamid=f"wamid.{n}") for n in range(5)]
+    batches = [said[:2], accepted[:3], [*said[2:], again(said[0])], said, [again(one) for one in accepted], accepted]
+    for batch in batches:
+        await room.apply(*batch)
+        counted, logged = await sums(room)
+        assert counted == logged
+    assert sum(counted.values()) == 10
+    assert await room.store.usage_days.count_documents({}) == 2
+
+
+async def test_usage_that_may_be_logged_already_is_counted_only_if_it_is_not(room):
+    await room.apply(result(), status("sent", pricing=PRICING))
+    await room.store.messages.delete_many({})  # what is known of the messages does not tell
+    new = [
+        result(message_id="m2", wamid="wamid.OUT2"),
+        status("sent", wamid="wamid.OUT2", message_id="m2", pricing=PRICING),
+    ]
+    await room.apply(again(result()), again(status("sent", pricing=PRICING)), *new)
+    counted, logged = await sums(room)
+    assert counted == logged
+    assert sum(counted.values()) == 4
+
+
+async def test_processes_that_count_at_once_do_not_meet_in_a_counter(room):
+    async def work(slot):
+        for n in range(5):
+            name = f"{slot}.{n}"
+            await room.apply(result(message_id=name, wamid=f"wamid.{name}"), slot=slot)
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(work(f"slot-{n}") for n in range(4)))
+    counted, logged = await sums(room)
+    assert counted == logged
+    assert sum(counted.values()) == 20
+    assert {d["writer"] for d in (await room.all_of(room.store.usage_days)).values()} == {f"slot-{n}" for n in range(4)}
+
+
+async def test_a_batch_that_is_rolled_back_counts_nothing(room):
+    store = ConversationStore(room.mongo)
+    store.usage_days = Failing(store.usage_days, OSError("injected"))
+    with pytest.raises(OSError, match="injected"):
+        await room.apply(result(), store=store)
+    assert await sums(room) == ({}, {})
 
 
 async def test_records_of_one_offset_in_two_partitions_are_two_records(room):

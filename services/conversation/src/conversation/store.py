@@ -1,10 +1,11 @@
-"""Conversation's documents in MongoDB: one transaction per batch, and the reads of the API."""
+"""Conversation's documents in MongoDB: one transaction per batch."""
 
 import logging
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from common.contracts.usage import ALWAYS, COUNT, COUNTED, counters_of, whole_from
 from common.mongo import (
     RETURN_UPDATED,
     DeleteOne,
@@ -33,12 +34,13 @@ _UPDATE: Final = timedelta(days=1)
 """No update of all processes takes longer."""
 
 ORDERED_USAGE: Final = "usage_logs-ordered-ids"
+"""In `stored_forms`: since when entries of the usage log have ordered ids."""
 
 _WORKING_FIELDS: Final = {"raw": 0, "request": 0, "text": 0}
 
 
 class ConversationStore:
-    """The four collections that conversation owns."""
+    """The collections that conversation owns."""
 
     def __init__(self, mongo: Mongo, *, webhook_log_days: int = 30) -> None:
         database = mongo.database
@@ -49,30 +51,36 @@ class ConversationStore:
         self.messages = database[schema.MESSAGES.name]
         self.webhook_events = database[schema.WEBHOOK_EVENTS.name]
         self.usage_logs = database[schema.USAGE_LOGS.name]
+        self.usage_days = database[schema.USAGE_DAYS.name]
 
     async def ensure_indexes(self) -> None:
         """Create the missing indexes, and learn in which form to write; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
-        self._ordered_since = await self._usage_ordered_since()
-        for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS):
+        self._ordered_since = await self._since(ORDERED_USAGE)
+        await self._since(COUNTED)
+        for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS, schema.USAGE_DAYS):
             await ensure_indexes(database, collection)
         await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=self._log)
 
-    async def _usage_ordered_since(self) -> datetime:
-        """From when on messages have usage entries with ordered ids: decided once for the database, by the first.
+    async def counted_since(self) -> date:
+        """The first day whose whole usage is in the counters; of earlier days the log has to be counted."""
+        return whole_from(await self._since(COUNTED))
+
+    async def _since(self, form: str) -> datetime:
+        """From when on documents are written in a newer form: decided once for the database, by the first process.
 
         That is a day later where messages are there, because processes of earlier versions may run beside this one for
-        the time of an update, and know the other ids only.
+        the time of an update, and know the older form only.
         """
         forms = self._mongo.database[schema.STORED_FORMS.name]
         with or_unavailable():
+            known: Document | None = await forms.find_one({"_id": form})
+            if known is not None:
+                return known["since"]  # type: ignore[no-any-return]  # documents are untyped
             used = await self.messages.find_one({}, {"_id": 1}) is not None
-            since = datetime.now(UTC) + (_UPDATE if used else timedelta())
+            since = datetime.now(UTC) + _UPDATE if used else ALWAYS
             found: Document | None = await forms.find_one_and_update(
-                {"_id": ORDERED_USAGE},
-                {"$setOnInsert": {"since": since}},
-                upsert=True,
-                return_document=RETURN_UPDATED,
+                {"_id": form}, {"$setOnInsert": {"since": since}}, upsert=True, return_document=RETURN_UPDATED
             )
         return since if found is None else found["since"]  # it is never None: `upsert`
 
@@ -93,7 +101,7 @@ class ConversationStore:
 
             async def work(session: Any, again: bool = again) -> Plan:
                 plan = decide(await self._known(keys, session))
-                await self._write(plan, session, again=again)
+                await self._write(plan, session, owned.name, again=again)
                 return plan
 
             try:
@@ -117,8 +125,8 @@ class ConversationStore:
             known.conversations = await self.conversations.find(query, session=session).to_list()
         return known
 
-    async def _write(self, plan: Plan, session: Any, *, again: bool) -> None:
-        working = plan.working
+    async def _write(self, plan: Plan, session: Any, writer: str, *, again: bool) -> None:
+        working, usage = plan.working, await self._unlogged(plan, session, again=again)
         writes = [
             # Aliases are given up before another conversation takes them, so these are in order.
             (self.conversations, _of_conversations(working), True),
@@ -128,20 +136,31 @@ class ConversationStore:
                 True,
             ),
             (self.webhook_events, [_once(document, again=again) for document in plan.webhook_events], False),
-            (
-                self.usage_logs,
-                [
-                    *[_once(document, again=again) for document in plan.usage],
-                    *[_once(document, again=True) for document in plan.usage_again],
-                ],
-                False,
-            ),
+            (self.usage_logs, list(map(InsertOne, usage)), False),
+            (self.usage_days, _counted(usage, writer), False),
         ]
         for collection, operations, ordered in writes:
             wanted = [operation for operation in operations if operation is not None]
             if wanted:
                 with or_duplicate_key():
                     await collection.bulk_write(wanted, ordered=ordered, session=session)
+
+    async def _unlogged(self, plan: Plan, session: Any, *, again: bool) -> list[Document]:
+        """The usage of a plan that is not in the log yet: each entry once, because each is counted."""
+        doubtful = [*plan.usage, *plan.usage_again] if again else plan.usage_again
+        logged: set[str] = set()
+        if doubtful:
+            query = {"_id": {"$in": [entry["_id"] for entry in doubtful]}}
+            logged = {entry["_id"] async for entry in self.usage_logs.find(query, {"_id": 1}, session=session)}
+        entries = {entry["_id"]: entry for entry in (*plan.usage, *plan.usage_again)}
+        return [entry for key, entry in entries.items() if key not in logged]
+
+
+def _counted(usage: Sequence[Document], writer: str) -> list[Any]:
+    return [
+        UpdateOne({"_id": key}, {"$inc": {COUNT: count}, "$setOnInsert": fields}, upsert=True)
+        for key, (fields, count) in counters_of(usage, writer).items()
+    ]
 
 
 def _of_conversations(working: WorkingSet) -> list[Any]:

@@ -11,22 +11,24 @@ import msgspec
 import pytest
 from conversation_builders import ADA, BOT, CALLBACK_KEYS, NUMBER, FakeRecord, again, message, read, result, status
 from litestar import Litestar
+from query_plans import explain
 
 from common.contracts import sends
 from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id, message_id_before
 from common.contracts.messages import MetaError
+from common.contracts.usage import COUNTED
 from common.errors import Unavailable
 from common.http.auth import digest, require
 from common.http.clients.conversation import MAX_PAIRS, WindowsClient, WindowsSettings
 from common.http.exception_handlers import exception_handlers
 from common.kafka.consume.unfinished import Unfinished
-from common.mongo import Mongo, OwnedSession
+from common.mongo import Mongo, OwnedSession, schema
 from conversation.app import build_apps
 from conversation.batch.core import keys_of, plan
 from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
-from conversation.read_api.usage import days_of, pipeline
+from conversation.read_api.usage import days_of, of_counters, of_log
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 
@@ -281,16 +283,28 @@ async def test_days_that_cannot_be_are_refused(room, query, code):
     ("chatbots", "count"), [({}, 10), ({"chatbotId": "bot-3"}, 1), ({"chatbotId": {"$in": ["bot-3", "bot-7"]}}, 2)]
 )
 async def test_a_summary_reads_its_days_alone(room, chatbots, count):
-    days = [(NOW - n * 24 * HOUR).date().isoformat() for n in range(60)]
-    await room.store.usage_logs.insert_many(
-        {"kind": "send", "chatbotId": f"bot-{n}", "day": day} for n in range(10) for day in days
-    )
-    stages = pipeline(chatbots, days_of(days[20], days[19], NOW.date()))
-    command = {"aggregate": "usage_logs", "pipeline": stages, "cursor": {}}
-    explained = await room.mongo.database.command("explain", command, verbosity="executionStats")
-    stats = explained.get("executionStats") or explained["stages"][0]["$cursor"]["executionStats"]
-    assert stats["totalDocsExamined"] == 2 * count
-    assert stats["totalKeysExamined"] <= 5 * count  # two, and where to go on for the next chatbot; of sixty
+    days = [(NOW - n * 24 * HOUR) for n in range(60)]
+    entries = [
+        {"kind": "send", "chatbotId": f"bot-{n}", "day": str(at.date()), "at": at} for n in range(10) for at in days
+    ]
+    await room.store.usage_logs.insert_many(entries)
+    await room.store.usage_days.insert_many({**entry, "_id": str(n)} for n, entry in enumerate(entries))
+    asked = days_of(str(days[20].date()), str(days[19].date()), NOW.date())
+    for collection, stages in (("usage_logs", of_log(chatbots, asked)), ("usage_days", of_counters(chatbots, asked))):
+        command = {"aggregate": collection, "pipeline": stages, "cursor": {}}
+        plan = await explain(room.mongo.client, room.settings.mongodb_database, command)
+        assert plan.documents == 2 * count
+        assert plan.keys <= 5 * count  # two, and where to go on for the next chatbot; of sixty
+
+
+async def test_days_before_the_counters_are_counted_in_the_log(room):
+    await room.apply(priced(1, NOW), priced(2, NOW - 48 * HOUR), priced(3, NOW - 48 * HOUR))
+    before = await room.summary()
+    forms = room.mongo.database[schema.STORED_FORMS.name]
+    for since in (NOW - 72 * HOUR, NOW - 24 * HOUR, NOW + 24 * HOUR):
+        await forms.update_one({"_id": COUNTED}, {"$set": {"since": since}})
+        assert await room.summary() == before
+    assert [row["count"] for row in before] == [1, 2]
 
 
 # Tenants: every read is limited to the chatbots of the caller's key, in its own query

@@ -1,12 +1,12 @@
 """Usage: what is logged of Meta's pricing, and which days a summary is of."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from conversation_builders import Memory, again, result, status
 
 from common.errors import InvalidInput
-from conversation.read_api.usage import MAX_ROWS, Days, days_of, pipeline, rows_of
+from conversation.read_api.usage import MAX_ROWS, Days, days_of, of_counters, of_log, parted, rows_of
 
 TODAY = date(2026, 11, 1)
 
@@ -78,10 +78,32 @@ def test_days_that_cannot_be_are_refused_with_what_to_do(first, last, code, name
     assert named in refused.value.message
 
 
-def test_the_reach_of_a_key_is_in_the_match():
+@pytest.mark.parametrize("pipeline", [of_log, of_counters])
+def test_the_reach_of_a_key_is_in_the_match(pipeline):
     days = days_of(None, None, TODAY)
     assert pipeline({"chatbotId": {"$in": ["a"]}}, days)[0]["$match"]["chatbotId"] == {"$in": ["a"]}
-    assert pipeline({}, days)[0]["$match"]["day"] == {"$gte": "2026-10-03", "$lte": "2026-11-01"}
+    assert pipeline({}, days)[0]["$match"]["chatbotId"] == {"$ne": ""}
+
+
+def test_a_day_of_the_log_ends_where_the_next_one_begins():
+    at = of_log({}, Days(date(2026, 10, 3), TODAY))[0]["$match"]["at"]
+    assert at == {"$gte": datetime(2026, 10, 3, tzinfo=UTC), "$lt": datetime(2026, 11, 2, tzinfo=UTC)}
+    day = of_counters({}, Days(date(2026, 10, 3), TODAY))[0]["$match"]["day"]
+    assert day == {"$gte": "2026-10-03", "$lte": "2026-11-01"}
+
+
+@pytest.mark.parametrize("since", [TODAY + timedelta(days=n) for n in range(-7, 3)])
+def test_every_day_is_counted_once_in_the_log_or_by_the_counters(since):
+    days = Days(TODAY - timedelta(days=5), TODAY)
+    log, counted = parted(days, since)
+    found = [
+        (part.first + timedelta(days=n), name)
+        for part, name in ((log, "log"), (counted, "counted"))
+        if part is not None
+        for n in range((part.last - part.first).days + 1)
+    ]
+    wanted = [days.first + timedelta(days=n) for n in range(6)]
+    assert found == [(day, "log" if day < since else "counted") for day in wanted]
 
 
 def test_more_rows_than_an_answer_holds_are_refused():

@@ -18,7 +18,7 @@ from common.errors import AppError, Unavailable
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoError
 from common.settings import read_settings
-from wa import indexes, init, journal, keys, topics
+from wa import indexes, init, journal, keys, topics, usage
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
@@ -35,6 +35,7 @@ GROUPS: Final = (
     keys.register,
     dlq.register,
     journal.register,
+    usage.register,
     erase.register,
 )
 """Each adds its group of commands. Every command sets `run`, which awaits `(arguments, settings)` to an exit code, and

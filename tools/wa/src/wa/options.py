@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from common.kafka.settings import brokers
@@ -71,6 +71,14 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"`{text}` is not a time: use an ISO time, or 30m, 2h or 7d") from error
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def day(text: str) -> date:
+    """A day, YYYY-MM-DD. Raises `ArgumentTypeError`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a day: use YYYY-MM-DD") from error
 
 
 def count(text: str) -> int:

@@ -67,6 +67,11 @@ class OwnedSession:
             await _give_back(sessions)
 
     @property
+    def name(self) -> str:
+        """The first of its names: no other owner that is entitled to write has it."""
+        return self._names[0]
+
+    @property
     def client_session(self) -> AsyncClientSession:
         """The driver's session, while it is entered; of several the first."""
         assert self._sessions, "enter the session first"  # noqa: S101  # a mistake in the program

@@ -126,10 +126,16 @@ USAGE_LOGS: Final = Collection(
     purpose="One per send that Meta accepted, and per price that it told: for accounting.",
     kept="for good",
     people=True,
-    indexes=(
-        Index("by_day", (("chatbotId", ASCENDING), ("day", ASCENDING))),
-        Index("by_time", (("chatbotId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))),
-    ),
+    indexes=(Index("by_time", (("chatbotId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))),),
+    retired=("by_day",),
+)
+USAGE_DAYS: Final = Collection(
+    "usage_days",
+    owner="conversation",
+    purpose="How many entries the usage log has, by chatbot, day, kind and category: for the summary.",
+    kept="for good",
+    people=False,
+    indexes=(Index("by_day", (("chatbotId", ASCENDING), ("day", ASCENDING))),),
 )
 PARTITION_OWNERS: Final = Collection(
     "partition_owners",
@@ -223,6 +229,7 @@ ALL: Final = (
     MESSAGES,
     WEBHOOK_EVENTS,
     USAGE_LOGS,
+    USAGE_DAYS,
     PARTITION_OWNERS,
     STORED_FORMS,
     SEND_JOURNAL,

@@ -14,7 +14,7 @@ from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import PLACE
 from conversation.read_api.message_filter import MessageFilter
 from conversation.read_api.paging import Listing, Order, Page, Position, groups_of
-from conversation.read_api.usage import Days, pipeline
+from conversation.read_api.usage import Days, of_counters, of_log, parted
 from conversation.store import ConversationStore
 
 THREAD: Final = Order("timestamp", PLACE)
@@ -100,9 +100,14 @@ class ReadQueries:
 
     async def usage_groups(self, reach: Reach, chatbot_id: str | None, days: Days) -> list[Document]:
         """The groups of the usage summary, newest day first."""
-        stages = pipeline(reach.query(chatbot_id), days)
+        chatbots = reach.query(chatbot_id)
+        log, counted = parted(days, await self._store.counted_since())
+        of_counted = await self._summed(self._store.usage_days, of_counters(chatbots, counted)) if counted else []
+        return of_counted + (await self._summed(self._store.usage_logs, of_log(chatbots, log)) if log else [])
+
+    async def _summed(self, collection: Any, stages: Sequence[Document]) -> list[Document]:
         with or_unavailable():
-            found = await self._store.usage_logs.aggregate(stages, maxTimeMS=_SUMMARY_MS)
+            found = await collection.aggregate(stages, maxTimeMS=_SUMMARY_MS)
             return [group async for group in found]
 
     async def _groups(

@@ -1,14 +1,16 @@
-"""The usage summary: which days, and the aggregation that counts them. Pure.
+"""The usage summary: which days, and the aggregations that add them up. Pure.
 
 `usage_logs` has one document per send that Meta accepted (`kind: send`) and per message that Meta priced
-(`kind: pricing`), however often Meta reports it. So a sum is a count of documents. Source of what a price depends on:
+(`kind: pricing`), however often Meta reports it, and `usage_days` has how many there are. Days before the counters are
+counted in the log, unless `wa usage rebuild` has done that. Source of what a price depends on:
 Meta, "status messages webhook reference": `type` and `category`, not `billable`.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from common.contracts.usage import COUNT, KEYS
 from common.errors import InvalidInput
 from conversation.batch.documents import Document
 
@@ -16,8 +18,9 @@ DEFAULT_DAYS: Final = 30
 MAX_DAYS: Final = 366
 MAX_ROWS: Final = 10_000
 
-_KEYS: Final = ("chatbotId", "day", "kind", "category", "pricingType", "pricingModel")
-_NEWEST_FIRST: Final = {"_id.day": -1, **{f"_id.{name}": 1 for name in _KEYS if name != "day"}}
+_NEWEST_FIRST: Final = {"_id.day": -1, **{f"_id.{name}": 1 for name in KEYS if name != "day"}}
+_ANY_CHATBOT: Final[Document] = {"chatbotId": {"$ne": ""}}
+"""Every document matches; it is there because an index needs bounds on its first field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,30 @@ def days_of(first: str | None, last: str | None, today: date) -> Days:
     return Days(begin, end)
 
 
-def pipeline(chatbots: Document, days: Days) -> list[Document]:
-    """The aggregation, with one row more than may be shown. `chatbots` keeps tenants apart; it may be empty."""
-    # Every document matches "not the empty string"; it is there because the index needs bounds on its first field.
-    match = {"chatbotId": {"$ne": ""}, **chatbots, "day": {"$gte": str(days.first), "$lte": str(days.last)}}
+def of_log(chatbots: Document, days: Days) -> list[Document]:
+    """The aggregation of the usage log. `chatbots` keeps tenants apart; it may be empty."""
+    after = datetime.combine(days.last, time.min, UTC) + timedelta(days=1)
+    at = {"at": {"$gte": datetime.combine(days.first, time.min, UTC), "$lt": after}}
+    return [{"$match": {**_ANY_CHATBOT, **chatbots, **at}}, *_grouped({"$sum": 1})]
+
+
+def of_counters(chatbots: Document, days: Days) -> list[Document]:
+    """The aggregation of the counters, likewise."""
+    day = {"day": {"$gte": str(days.first), "$lte": str(days.last)}}
+    return [{"$match": {**_ANY_CHATBOT, **chatbots, **day}}, *_grouped({"$sum": f"${COUNT}"})]
+
+
+def parted(days: Days, counted_since: date) -> tuple[Days | None, Days | None]:
+    """The days whose log has to be counted, and those that the counters have."""
+    before, since = counted_since - timedelta(days=1), max(days.first, counted_since)
+    log = Days(days.first, min(days.last, before)) if days.first <= before else None
+    return log, Days(since, days.last) if since <= days.last else None
+
+
+def _grouped(count: Document) -> list[Document]:
+    """Groups with one row more than may be shown, newest day first."""
     return [
-        {"$match": match},
-        {"$group": {"_id": {name: f"${name}" for name in _KEYS}, "count": {"$sum": 1}}},
+        {"$group": {"_id": {name: f"${name}" for name in KEYS}, "count": count}},
         {"$sort": _NEWEST_FIRST},
         {"$limit": MAX_ROWS + 1},
     ]
