@@ -12,8 +12,9 @@ from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import PLACE
+from conversation.read_api.listing import Listing, Page
 from conversation.read_api.message_filter import MessageFilter
-from conversation.read_api.paging import Listing, Order, Page, Position, groups_of
+from conversation.read_api.order import Order, Position, groups_of
 from conversation.read_api.usage import Days, of_counters, of_log, parted
 from conversation.store import ConversationStore
 

@@ -18,8 +18,8 @@ from common.http.openapi_responses import MONGODB_AWAY, UNKNOWN_PARAMETER, WRONG
 from common.http.request_body import end_of_path
 from conversation.batch.service_window import answer_of
 from conversation.read_api import answers, examples
+from conversation.read_api.listing import Page
 from conversation.read_api.message_filter import STATUSES, parse_filter
-from conversation.read_api.paging import Page
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.read_api.queued import FindUnfinished, MessageLookup
 from conversation.read_api.usage import days_of, rows_of

@@ -16,7 +16,7 @@ from conversation.batch.naming import NAMED
 from conversation.batch.service_window import window_of
 from conversation.batch.statuses import QUEUED
 from conversation.batch.working_set import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
-from conversation.read_api.paging import Position
+from conversation.read_api.order import Position
 
 _PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
 _MAX_CURSOR: Final = 1_000

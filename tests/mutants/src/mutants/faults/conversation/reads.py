@@ -8,6 +8,8 @@ _SOURCE: Final = "services/conversation/src/conversation"
 _TESTS: Final = "services/conversation/tests"
 _ROUTES: Final = f"{_SOURCE}/read_api/routes.py"
 _READS: Final = f"{_SOURCE}/read_api/queries.py"
+_LISTING: Final = f"{_SOURCE}/read_api/listing.py"
+_ORDER: Final = f"{_SOURCE}/read_api/order.py"
 _VIEWS: Final = f"{_SOURCE}/read_api/views.py"
 _NUMBERS: Final = f"{_SOURCE}/chatbot_directory.py"
 _FIT: Final = f"{_SOURCE}/batch_size.py"
@@ -110,56 +112,56 @@ FAULTS: Final = (
     Fault(
         "conversation/usage-of-all",
         _READS,
-        'return await _page(self._store.usage_logs, reach.query(chatbot_id), "at", cursor, limit)',
-        'return await _page(self._store.usage_logs, {}, "at", cursor, limit)',
+        "groups = await self._groups(self._store.usage_logs, reach, chatbot_id)",
+        "groups = await self._groups(self._store.usage_logs, Reach(None), None)",
         _ROUTE_TESTS,
         "a tenant's key reads what others send",
     ),
     Fault(
         "conversation/summary-of-all",
         _READS,
-        "stages = pipeline(reach.query(chatbot_id), days)",
-        "stages = pipeline({}, days)",
+        "chatbots = reach.query(chatbot_id)\n        log, counted",
+        "chatbots: Document = {}\n        log, counted",
         _ROUTE_TESTS,
         "a tenant's key counts what others send",
     ),
     Fault(
         "conversation/inbox-of-all",
         _READS,
-        'query = {**reach.query(chatbot_id), "mergedInto": {"$exists": False}}',
-        'query = {"mergedInto": {"$exists": False}}',
+        "groups = await self._groups(found, reach, chatbot_id)",
+        "groups = await self._groups(found, Reach(None), None)",
         _ROUTE_TESTS,
         "a tenant's key reads every inbox",
     ),
     Fault(
         "conversation/cursor-is-ignored",
-        _READS,
-        "    if cursor is not None:\n        moment",
-        "    if cursor == '':\n        moment",
+        _ORDER,
+        "        if after is None:\n",
+        "        if after is not None:\n",
         _ROUTE_TESTS,
         "every page is the first one",
     ),
     Fault(
         "conversation/cursor-skips-equal-times",
-        _READS,
-        'return [*behind, {**same, "_id": {"$lt": last_id}}]',
-        'return behind or [{**same, "_id": {"$lt": last_id}}]',
+        _ORDER,
+        'found: list[Document] = [{**values, "_id": {"$lt": after.id}}]',
+        "found: list[Document] = []",
         _ROUTE_TESTS,
         "messages of one second are missing between two pages",
     ),
     Fault(
         "conversation/thread-in-the-order-of-ids",
         _READS,
-        "order = (time, PLACE) if placed else (time,)",
-        "order = (time,)",
+        'Order("timestamp", PLACE)',
+        'Order("timestamp")',
         (f"{_TESTS}/read_api/test_api.py",),
         "messages of one second are shown in any order",
     ),
     Fault(
         "conversation/cursor-never-ends",
-        _READS,
-        "if more else None)",
-        "if items else None)",
+        _LISTING,
+        "                    return Page(items, None)\n",
+        "                    return Page(items, self.order.position(items[-1]) if items else None)\n",
         _ROUTE_TESTS,
         "a reader that follows cursors asks one page too many, and may not end",
     ),
