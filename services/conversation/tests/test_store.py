@@ -14,7 +14,8 @@ from common.contracts.contacts import Contact
 from common.contracts.ids import derive_id, journal_id
 from common.contracts.usage import COUNTED, KEYS
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
-from common.mongo.indexes import Standing, compare_indexes
+from common.mongo.index_plan import Standing
+from common.mongo.indexes import compare_indexes
 from conversation.batch.core import keys_of, plan
 from conversation.store import ORDERED_USAGE, ConversationStore
 

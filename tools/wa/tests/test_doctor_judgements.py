@@ -9,7 +9,7 @@ import pytest
 from common.contracts import topics
 from common.http.auth import ApiKey
 from common.kafka.admin import Described
-from common.mongo.indexes import Standing
+from common.mongo.index_plan import Standing
 from wa.doctor.findings import Level, ok, problem, table, warning
 from wa.doctor.judge import (
     judge_clock,

@@ -1,12 +1,23 @@
 """The declared indexes on a real mongod: what is unique is refused twice, and what goes by itself has its time."""
 
+import asyncio
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from common.mongo import DuplicateKeyError, Mongo, MongoSettings, schema
-from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
+from common.mongo.index_plan import Action, Standing, changes
+from common.mongo.indexes import (
+    Indexes,
+    IndexesDiffer,
+    compare_indexes,
+    ensure_each,
+    ensure_indexes,
+    make_change,
+    present_indexes,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -100,3 +111,78 @@ async def test_without_an_owners_word_the_time_that_is_there_stays(database):
     await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=timedelta(days=3))
     await ensure_indexes(database, schema.WEBHOOK_EVENTS)
     assert await seconds_of(database) == 3 * 86_400
+
+
+# An index whose definition has changed
+
+
+async def other_inbox(database):
+    """The index of an inbox as another version may have declared it."""
+    await database[schema.CONVERSATIONS.name].create_index([("chatbotId", 1)], name="inbox")
+
+
+async def test_an_index_that_differs_is_named_with_its_remedy_and_all_others_are_made(database):
+    await other_inbox(database)
+    with pytest.raises(IndexesDiffer, match=r"conversations\.inbox; `wa indexes plan`") as differs:
+        await ensure_indexes(database, schema.CONVERSATIONS)
+    assert not differs.value.unique
+    told = await compare_indexes(database, schema.CONVERSATIONS)
+    assert told == {"aliases_of_account": Standing.AS_DECLARED, "inbox": Standing.OTHER}
+
+
+async def test_documents_that_stop_a_unique_index_do_not_look_like_an_outage(database):
+    same = {"chatbotId": "a", "aliases": ["1|u:DE.1"]}
+    await database[schema.CONVERSATIONS.name].insert_many([dict(same), dict(same)])
+    with pytest.raises(IndexesDiffer, match=r"conversations\.aliases_of_account") as differs:
+        await ensure_indexes(database, schema.CONVERSATIONS)
+    assert differs.value.unique
+
+
+async def test_all_that_differ_are_told_of_together(database):
+    await other_inbox(database)
+    await database[schema.USAGE_LOGS.name].create_index([("x", 1)], name="by_time")
+    with pytest.raises(IndexesDiffer) as differs:
+        await ensure_each(
+            *(
+                partial(ensure_indexes, database, one)
+                for one in (schema.CONVERSATIONS, schema.USAGE_LOGS, schema.MESSAGES)
+            )
+        )
+    assert differs.value.names == ["conversations.inbox", "usage_logs.by_time"]
+    assert await ensure_indexes(database, schema.MESSAGES) == []
+
+
+async def test_a_service_works_beside_a_slow_index_and_waits_for_a_unique_one(caplog):
+    for unique in (False, True):
+        tried = asyncio.Event()
+
+        async def ensure(unique=unique, tried=tried):
+            tried.set()
+            raise IndexesDiffer(["things.plain"], unique=unique)
+
+        indexes = Indexes(ensure)
+        await indexes.start()
+        async with asyncio.timeout(5):
+            await tried.wait()
+            if not unique:
+                await indexes.wait()
+        assert await indexes.ready() is not unique
+        await indexes.stop()
+    said = [record for record in caplog.records if record.message == "indexes are not as declared"]
+    assert [record.works for record in said] == [True, False]
+    assert all("wa indexes apply" in record.error for record in said)
+
+
+async def test_a_replacement_is_built_before_the_old_one_goes_and_counts_from_then_on(database):
+    await other_inbox(database)
+    (change,) = [one for one in await wanted(database) if one.action is Action.REPLACE]
+    await make_change(database, schema.CONVERSATIONS, change)
+    told = await compare_indexes(database, schema.CONVERSATIONS)
+    assert told["inbox.2"] is Standing.AS_DECLARED
+    assert "inbox" not in told
+    assert await ensure_indexes(database, schema.CONVERSATIONS) == ["aliases_of_account"]
+    assert await wanted(database) == []
+
+
+async def wanted(database):
+    return changes(schema.CONVERSATIONS, await present_indexes(database, schema.CONVERSATIONS))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from common.contracts.usage import ALWAYS, COUNT, COUNTED, counters_of, whole_from
@@ -21,7 +22,7 @@ from common.mongo import (
     schema,
     transaction,
 )
-from common.mongo.indexes import ensure_indexes
+from common.mongo.indexes import ensure_each, ensure_indexes
 from conversation.batch.core import Keys
 from conversation.batch.plan import Plan
 from conversation.batch.working_set import Conversation, Known, Message, WorkingSet
@@ -58,9 +59,11 @@ class ConversationStore:
         database = self._mongo.database
         self._ordered_since = await self._since(ORDERED_USAGE)
         await self._since(COUNTED)
-        for collection in (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS, schema.USAGE_DAYS):
-            await ensure_indexes(database, collection)
-        await ensure_indexes(database, schema.WEBHOOK_EVENTS, keep=self._log)
+        kept = (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS, schema.USAGE_DAYS)
+        await ensure_each(
+            *(partial(ensure_indexes, database, collection) for collection in kept),
+            partial(ensure_indexes, database, schema.WEBHOOK_EVENTS, keep=self._log),
+        )
 
     async def counted_since(self) -> date:
         """The first day whose whole usage is in the counters; of earlier days the log has to be counted."""

@@ -26,7 +26,7 @@ from common.meta.media.rules import MAX_BYTES as MAX_FILE_BYTES
 from common.meta.media.upload import MediaClient
 from common.meta.numbers import COEXISTENCE_RATE, NumbersClient
 from common.mongo import Mongo
-from common.mongo.indexes import Indexes
+from common.mongo.indexes import Indexes, ensure_each
 from common.telemetry.tenants import Tenants
 from sender.api.warnings import WarningFinder, one_or_many
 from sender.clock import utc_now
@@ -237,11 +237,13 @@ class Sender:
         return account.plan if account is not None else ""
 
     async def _ensure_indexes(self) -> None:
-        await self.store.ensure_indexes()
-        await self.parking_writers.store.ensure_indexes()
-        await self.schedule_writers.store.ensure_indexes()
-        await self.media_store.ensure_indexes()
-        await self.number_store.ensure_indexes()
+        await ensure_each(
+            self.store.ensure_indexes,
+            self.parking_writers.store.ensure_indexes,
+            self.schedule_writers.store.ensure_indexes,
+            self.media_store.ensure_indexes,
+            self.number_store.ensure_indexes,
+        )
 
     def _meta_is_back(self) -> None:
         self.worker.meta_is_back()

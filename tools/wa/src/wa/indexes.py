@@ -1,7 +1,7 @@
-"""`wa indexes`: the declared indexes of every collection, listed and created.
+"""`wa indexes`: the declared indexes of every collection, listed, created and replaced.
 
-Each service creates its own indexes when it starts. Run this before a deployment, so that no start waits for a long
-build.
+Each service creates its own indexes when it starts, and replaces none. Run this before a deployment, so that no start
+waits for a long build.
 """
 
 import argparse
@@ -9,15 +9,17 @@ import json
 from typing import Any
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, MongoSettings, schema
-from common.mongo.indexes import Standing, compare_indexes, ensure_indexes
+from common.mongo import Mongo, MongoSettings, or_unavailable, schema
+from common.mongo.index_plan import Standing
+from common.mongo.indexes import compare_indexes, ensure_indexes
 from common.settings import read_settings
 from wa import options
+from wa.index_changes import planned_changes, say, with_progress
 
 
 def register(groups: Any) -> None:
     """Add the group to the command line."""
-    verbs = options.add_group(groups, "indexes", "MongoDB's indexes: list, ensure", "wa indexes list")
+    verbs = options.add_group(groups, "indexes", "MongoDB's indexes: list, plan, apply, ensure", "wa indexes plan")
     listed = options.add_command(
         verbs,
         "list",
@@ -27,6 +29,22 @@ def register(groups: Any) -> None:
     )
     listed.add_argument("--json", action="store_true", help="one JSON object per index")
     listed.set_defaults(run=run_list)
+    plan = options.add_command(
+        verbs,
+        "plan",
+        "show what has to change; exit code 3 if documents keep a unique index from being built",
+        "wa indexes plan",
+        settings="MONGODB_URI, MONGODB_DATABASE",
+    )
+    plan.set_defaults(run=run_plan)
+    apply = options.add_command(
+        verbs,
+        "apply",
+        "make these changes while the services run: build the new index, then drop the old one",
+        "wa indexes apply",
+        settings="MONGODB_URI, MONGODB_DATABASE",
+    )
+    apply.set_defaults(run=run_apply)
     ensure = options.add_command(
         verbs,
         "ensure",
@@ -55,6 +73,47 @@ async def run_list(arguments: argparse.Namespace, _: KafkaSettings) -> int:
         facts = {"owner": owner, "collection": collection, "index": name, "standing": str(standing)}
         print(json.dumps(facts) if arguments.json else f"{owner:14} {collection:24} {name:30} {standing}")
     return 3 if {standing for *_, standing in found} & {Standing.MISSING, Standing.OTHER} else 0
+
+
+async def run_plan(_: argparse.Namespace, __: KafkaSettings) -> int:
+    """`wa indexes plan`; the exit code."""
+    settings = read_settings("wa", MongoSettings)
+    if settings is None:
+        return 2
+    mongo = Mongo(settings)
+    try:
+        with or_unavailable():
+            planned = await planned_changes(mongo.database)
+            stopped = 0
+            for one in planned:
+                stopped += len(one.duplicates)
+                print("\n".join([one.line(), *one.complaints()]))
+    finally:
+        await mongo.close()
+    print(f"{len(planned)} changes: `wa indexes apply` makes them" if planned else "every index is as declared")
+    return 3 if stopped else 0
+
+
+async def run_apply(_: argparse.Namespace, __: KafkaSettings) -> int:
+    """`wa indexes apply`; the exit code."""
+    settings = read_settings("wa", MongoSettings)
+    if settings is None:
+        return 2
+    mongo = Mongo(settings)
+    left = 0
+    try:
+        with or_unavailable():
+            for one in await planned_changes(mongo.database):
+                if one.duplicates:
+                    left += 1
+                    print("\n".join([f"left as it is: {one.line()}", *one.complaints()]))
+                    continue
+                print(one.line(), flush=True)
+                await with_progress(mongo.database, one.collection, one.change, say)
+    finally:
+        await mongo.close()
+    print("every other change is made" if left else "every index is as declared")
+    return 3 if left else 0
 
 
 async def run_ensure(_: argparse.Namespace, __: KafkaSettings) -> int:

@@ -2,103 +2,101 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from pymongo.errors import OperationFailure
 
-from common.errors import Unavailable
+from common.errors import Conflict, Unavailable
 from common.mongo.client import Database
 from common.mongo.compare_and_set import or_unavailable
-from common.mongo.schema import Collection, Index
+from common.mongo.index_plan import Action, Change, Present, Standing, changes, standings
+from common.mongo.schema import Collection
 from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
-_OTHER_OPTIONS: Final = 85  # IndexOptionsConflict
+_SECONDS_BETWEEN_LINES: Final = 60.0
 _NO_COLLECTION: Final = 26  # NamespaceNotFound
 _NO_INDEX: Final = 27  # IndexNotFound
-_TOLD: Final = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
+_NOT_CREATED: Final = frozenset({67, 85, 86, 11000})
+"""CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict, DuplicateKey: trying again does not help."""
+
+_REMEDY: Final = "`wa indexes plan` says why, and `wa indexes apply` makes the changes while the services run"
 
 
-class Standing(StrEnum):
-    """How an index stands beside its declaration."""
+class IndexesDiffer(Conflict):
+    """An index cannot be created as it is declared. `unique`: one of them carries a promise."""
 
-    AS_DECLARED = "as declared"
-    MISSING = "missing"
-    OTHER = "other than declared"
-    KEPT_OTHERWISE = "kept for another time than declared"
-    UNDECLARED = "not declared"
+    code = "indexes_differ"
+
+    def __init__(self, names: Sequence[str], *, unique: bool) -> None:
+        super().__init__(f"indexes are not as declared: {', '.join(names)}; {_REMEDY}")
+        self.names = names
+        self.unique = unique
 
 
 async def ensure_indexes(database: Database, collection: Collection, *, keep: timedelta | None = None) -> list[str]:
     """Create the declared indexes that are missing (the answer has their names), and drop those of earlier versions.
 
-    Raises `Unavailable`; harmless to repeat.
+    Harmless to repeat. Raises `Unavailable`, and `IndexesDiffer` when all others are there: an index whose definition
+    has changed is not replaced here, because that may take hours.
 
     `keep` is the owner's setting of how long documents stay, in place of the declared time: then an index that says
     otherwise is changed. Without it the time of an index that is there is left as it is.
     """
+    made: list[str] = []
+    wrong: list[str] = []
     with or_unavailable():
-        before = await _present(database, collection)
-        for index in collection.indexes:
-            lives = index.expire_after is not None
-            await _ensure(database, collection, replace(index, expire_after=keep) if lives and keep else index, keep)
-        for name in collection.retired:
-            await _drop(database, collection, name, before)
-    return [index.name for index in collection.indexes if index.name not in before]
+        wanted = changes(collection, await present_indexes(database, collection), keep)
+        for change in wanted:
+            if change.action is Action.REPLACE or not await _made(database, collection, change):
+                wrong.append(change.old or change.name)
+            elif change.action is Action.CREATE:
+                made.append(change.name)
+    if wrong:
+        unique = any(index.unique for index in collection.indexes if index.name in wrong)
+        raise IndexesDiffer([f"{collection.name}.{name}" for name in wrong], unique=unique)
+    return made
 
 
-async def _ensure(database: Database, collection: Collection, index: Index, keep: timedelta | None) -> None:
-    try:
-        await database[collection.name].create_index(list(index.keys), name=index.name, **index.options())
-    except OperationFailure as error:
-        if error.code != _OTHER_OPTIONS or index.expire_after is None:
-            raise
-        if keep is not None:
-            seconds = index.options()["expireAfterSeconds"]
-            changed = {"name": index.name, "expireAfterSeconds": seconds}
-            await database.command({"collMod": collection.name, "index": changed})
-            log.info("changed the retention of documents", extra={"collection": collection.name, "seconds": seconds})
+async def ensure_each(*ensuring: Callable[[], Awaitable[object]]) -> None:
+    """Call several, one after the other. Raises `Unavailable`, and one `IndexesDiffer` for all that differ."""
+    differ: list[IndexesDiffer] = []
+    for one in ensuring:
+        try:
+            await one()
+        except IndexesDiffer as error:
+            differ.append(error)
+    if differ:
+        raise IndexesDiffer([name for error in differ for name in error.names], unique=any(e.unique for e in differ))
 
 
-async def _drop(database: Database, collection: Collection, name: str, there: Mapping[str, Any]) -> None:
-    if name not in there:
-        return
-    try:
-        await database[collection.name].drop_index(name)
-    except OperationFailure as error:
-        if error.code != _NO_INDEX:  # another process was faster
-            raise
-    log.info("an index of an earlier version is dropped", extra={"collection": collection.name, "index": name})
+async def make_change(database: Database, collection: Collection, change: Change) -> None:
+    """Make one change of a plan. Raises the driver's errors. A replacement builds first, and drops then."""
+    place = database[collection.name]
+    if change.action in (Action.CREATE, Action.REPLACE) and change.index is not None:
+        await place.create_index(list(change.index.keys), name=change.name, **change.index.options())
+    if change.action is Action.KEEP and change.index is not None:
+        seconds = change.index.options()["expireAfterSeconds"]
+        wanted = {"name": change.name, "expireAfterSeconds": seconds}
+        await database.command({"collMod": collection.name, "index": wanted})
+        log.info("changed the retention of documents", extra={"collection": collection.name, "seconds": seconds})
+    dropped = change.name if change.action is Action.DROP else change.old
+    if dropped is not None:
+        await _drop(database, collection, dropped)
 
 
 async def compare_indexes(database: Database, collection: Collection) -> dict[str, Standing]:
     """Every index of the collection, declared or there, by name. Raises `Unavailable`."""
     with or_unavailable():
-        present = await _present(database, collection)
-    declared = {index.name: index for index in collection.indexes}
-    unknown = {name: Standing.UNDECLARED for name in present if name not in declared and name != "_id_"}
-    return {name: _standing(index, present.get(name)) for name, index in declared.items()} | unknown
+        return standings(collection, await present_indexes(database, collection))
 
 
-def _standing(index: Index, there: Mapping[str, Any] | None) -> Standing:
-    if there is None:
-        return Standing.MISSING
-    told = {name: there[name] for name in _TOLD if name in there}
-    wanted = index.options()
-    if list(index.keys) == [(name, int(order)) for name, order in there["key"]] and told == wanted:
-        return Standing.AS_DECLARED
-    if {**told, "expireAfterSeconds": None} == {**wanted, "expireAfterSeconds": None}:
-        return Standing.KEPT_OTHERWISE
-    return Standing.OTHER
-
-
-async def _present(database: Database, collection: Collection) -> Mapping[str, Mapping[str, Any]]:
+async def present_indexes(database: Database, collection: Collection) -> Present:
+    """The indexes that are there, by name. Raises the driver's errors."""
     try:
         return await database[collection.name].index_information()
     except OperationFailure as error:
@@ -107,10 +105,30 @@ async def _present(database: Database, collection: Collection) -> Mapping[str, M
         raise
 
 
+async def _made(database: Database, collection: Collection, change: Change) -> bool:
+    try:
+        await make_change(database, collection, change)
+    except OperationFailure as error:
+        if error.code not in _NOT_CREATED:
+            raise
+        return False
+    return True
+
+
+async def _drop(database: Database, collection: Collection, name: str) -> None:
+    try:
+        await database[collection.name].drop_index(name)
+    except OperationFailure as error:
+        if error.code != _NO_INDEX:  # another process was faster
+            raise
+    log.info("an index of an earlier version is dropped", extra={"collection": collection.name, "index": name})
+
+
 class Indexes:
     """Runs `ensure` until it succeeds. The unique indexes carry promises, so a service is not ready before.
 
-    `tries` counts the times that MongoDB was away.
+    An index that differs and is not unique makes reads slow, and no more: then the log says so once, and the service
+    works. `tries` counts the times that it was not done.
     """
 
     def __init__(self, ensure: Callable[[], Awaitable[None]]) -> None:
@@ -118,6 +136,7 @@ class Indexes:
         self._ensure = ensure
         self._task: asyncio.Task[None] | None = None
         self._done = asyncio.Event()
+        self._told_at = float("-inf")
 
     async def start(self) -> None:
         """Begin; returns at once."""
@@ -140,7 +159,18 @@ class Indexes:
             try:
                 await self._ensure()
                 self._done.set()
+            except IndexesDiffer as error:
+                self._tell(error)
+                if not error.unique:
+                    self._done.set()
+                    return
             except Unavailable as error:
-                self.tries += 1
                 log.warning("MongoDB is away, trying again", extra={"error": error.message})
-                await asyncio.sleep(_RETRY_SECONDS)
+            self.tries += not self._done.is_set()
+            await asyncio.sleep(0 if self._done.is_set() else _RETRY_SECONDS)
+
+    def _tell(self, error: IndexesDiffer) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= _SECONDS_BETWEEN_LINES:
+            self._told_at = now
+            log.error("indexes are not as declared", extra={"error": error.message, "works": not error.unique})

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING
-
 from common.contracts.accounts import ACTIVE
+
+ASCENDING: Final = 1
+DESCENDING: Final = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from common.http.auth import ApiKey, digest
 from common.meta.onboarding import PERMISSION
-from common.mongo.indexes import Standing
+from common.mongo.index_plan import Standing
 from wa.doctor.findings import Finding, ok, problem, warning
 
 _SOON: Final = timedelta(days=7)
@@ -63,7 +63,7 @@ def judge_indexes(standings: Mapping[str, Mapping[str, Standing]]) -> list[Findi
             problem(
                 "indexes",
                 f"they differ from their declaration, so uniqueness or speed is lost: {', '.join(wrong)}",
-                "drop them when there is little traffic, and run `wa indexes ensure`",
+                "`wa indexes plan` says how; `wa indexes apply` replaces them while the services run",
             )
         )
     if missing:

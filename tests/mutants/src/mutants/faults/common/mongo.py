@@ -176,8 +176,8 @@ FAULTS: Final = (
     Fault(
         "common/index-not-unique",
         _INDEXES,
-        "name=index.name, **index.options())",
-        'name=index.name, **{**index.options(), "unique": False})',
+        "name=change.name, **change.index.options())",
+        'name=change.name, **{**change.index.options(), "unique": False})',
         _INDEX_TESTS,
         "two conversations have one alias",
     ),
