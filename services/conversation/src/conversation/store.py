@@ -104,7 +104,7 @@ class ConversationStore:
 
             async def work(session: Any, again: bool = again) -> Plan:
                 plan = decide(await self._known(keys, session))
-                await self._write(plan, session, owned.name, again=again)
+                await self._write(plan, session, owned.name_of(session), again=again)
                 return plan
 
             try:

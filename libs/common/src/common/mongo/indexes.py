@@ -155,19 +155,22 @@ class Indexes:
         await self._done.wait()
 
     async def _run(self) -> None:
-        while not self._done.is_set():
-            try:
-                await self._ensure()
-                self._done.set()
-            except IndexesDiffer as error:
-                self._tell(error)
-                if not error.unique:
-                    self._done.set()
-                    return
-            except Unavailable as error:
-                log.warning("MongoDB is away, trying again", extra={"error": error.message})
-            self.tries += not self._done.is_set()
-            await asyncio.sleep(0 if self._done.is_set() else _RETRY_SECONDS)
+        while not await self._try():
+            self.tries += 1
+            await asyncio.sleep(_RETRY_SECONDS)
+        self._done.set()
+
+    async def _try(self) -> bool:
+        """Whether the service may work now."""
+        try:
+            await self._ensure()
+        except IndexesDiffer as error:
+            self._tell(error)
+            return not error.unique
+        except Unavailable as error:
+            log.warning("MongoDB is away, trying again", extra={"error": error.message})
+            return False
+        return True
 
     def _tell(self, error: IndexesDiffer) -> None:
         now = asyncio.get_running_loop().time()

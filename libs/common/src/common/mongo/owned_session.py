@@ -66,10 +66,10 @@ class OwnedSession:
         finally:
             await _give_back(sessions)
 
-    @property
-    def name(self) -> str:
-        """The first of its names: no other owner that is entitled to write has it."""
-        return self._names[0]
+    def name_of(self, session: AsyncClientSession) -> str:
+        """A name that no other session has of an owner that may write now: the first partition, and which session."""
+        number = self._sessions.index(session)
+        return f"{self._names[0]}#{number}" if number else self._names[0]
 
     @property
     def client_session(self) -> AsyncClientSession:

@@ -11,6 +11,7 @@ _OWNERS: Final = f"{_MONGO}/owned_session.py"
 _TRANSACTIONS: Final = f"{_MONGO}/transactions.py"
 _COLLECTIONS: Final = f"{_MONGO}/schema.py"
 _INDEXES: Final = f"{_MONGO}/indexes.py"
+_INDEX_PLAN: Final = f"{_MONGO}/index_plan.py"
 _SWAPS: Final = f"{_MONGO}/compare_and_set.py"
 
 _CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
@@ -182,6 +183,22 @@ FAULTS: Final = (
         "two conversations have one alias",
     ),
     Fault(
+        "common/index-dropped-before-its-successor-is-there",
+        _INDEXES,
+        "        if change.action is Action.REPLACE or not await",
+        "        if not await",
+        _INDEX_TESTS,
+        "a service waits for hours because it replaces an index itself",
+    ),
+    Fault(
+        "common/index-that-differs-looks-like-an-outage",
+        _INDEXES,
+        "        if error.code not in _NOT_CREATED:\n",
+        "        if error.code:\n",
+        _INDEX_TESTS,
+        "a service says for ever that MongoDB is away",
+    ),
+    Fault(
         "common/index-options-forgotten",
         _COLLECTIONS,
         '"unique": self.unique, "sparse": self.sparse, "partialFilterExpression": self.only}',
@@ -215,16 +232,16 @@ FAULTS: Final = (
     ),
     Fault(
         "common/index-log-kept-for-ever",
-        _INDEXES,
-        "replace(index, expire_after=keep) if lives and keep else index",
-        "index",
+        _INDEX_PLAN,
+        "replace(declared, expire_after=keep) if lives and keep else declared",
+        "declared",
         _INDEX_TESTS,
         "WEBHOOK_LOG_DAYS says nothing",
     ),
     Fault(
         "common/index-time-not-changed",
         _INDEXES,
-        '            await database.command({"collMod": collection.name, "index": changed})\n',
+        '        await database.command({"collMod": collection.name, "index": wanted})\n',
         "",
         _INDEX_TESTS,
         "a shorter WEBHOOK_LOG_DAYS changes nothing on a database that is there",
@@ -240,8 +257,8 @@ FAULTS: Final = (
     Fault(
         "common/indexes-tried-once",
         _INDEXES,
-        "                await asyncio.sleep(_RETRY_SECONDS)",
-        "                return",
+        "            await asyncio.sleep(_RETRY_SECONDS)",
+        "            return",
         (f"{_TESTS}/mongo/test_transactions.py",),
         "a service that starts before MongoDB is never ready",
     ),

@@ -245,7 +245,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-indexes-of-journal",
         _SERVICE,
-        "        await self.store.ensure_indexes()\n",
+        "            self.store.ensure_indexes,\n",
         "",
         (_TESTS_OF_WIRING,),
         "the journal has no index and keeps everything",
@@ -253,7 +253,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-indexes-of-parked",
         _SERVICE,
-        "        await self.parking_writers.store.ensure_indexes()\n",
+        "            self.parking_writers.store.ensure_indexes,\n",
         "",
         (_TESTS_OF_WIRING,),
         "parked sends are looked for in the whole collection",
@@ -261,7 +261,7 @@ FAULTS: Final = (
     Fault(
         "sender/wiring-indexes-of-scheduled",
         _SERVICE,
-        "        await self.schedule_writers.store.ensure_indexes()\n",
+        "            self.schedule_writers.store.ensure_indexes,\n",
         "",
         (_TESTS_OF_WIRING,),
         "scheduled sends are looked for in the whole collection",
