@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from accounts.app import build_apps
 from accounts.core import AccountRequest
-from accounts.proofs import ProofSlots, check_plan, needs_proof
+from accounts.proofs import ProofSlots, check_plan, check_retention, needs_proof
 from accounts.settings import Settings
 from accounts.store import AccountStore
 from common.errors import Forbidden, Unavailable
@@ -56,6 +56,18 @@ NEEDS_PROOF = {
 def test_what_a_bound_key_has_to_prove_and_an_operator_has_not(changes, stored, needed):
     assert needs_proof(request_of(**changes), stored, TENANT) is needed
     assert needs_proof(request_of(**changes), stored, OPERATOR) is False
+
+
+@pytest.mark.parametrize("stored", [None, STORED, STORED | {"retention": {"messagesDays": 90}}])
+@pytest.mark.parametrize("retention", [None, {}, {"messagesDays": 90}, {"messagesDays": 0}, {"usageDays": 1}])
+def test_a_bound_key_does_not_change_the_retention(stored, retention):
+    request = request_of(retention=retention)
+    check_retention(request, stored, OPERATOR)
+    if retention in (None, (stored or {}).get("retention", {})):
+        check_retention(request, stored, TENANT)
+    else:
+        with pytest.raises(Forbidden):
+            check_retention(request, stored, TENANT)
 
 
 @pytest.mark.parametrize("stored", [None, STORED, STORED | {"plan": "free"}, STORED | {"plan": "premium"}])
@@ -171,6 +183,7 @@ CASES = {
     "another verify token without Meta": ("active", {"webhookVerifyToken": "fake-new"}, False, 200, None),
     "another access token without Meta": ("active", {"accessToken": "fake-new"}, False, 200, None),
     "a plan": ("active", {"plan": "premium"}, True, 403, None),
+    "a retention": ("active", {"retention": {"messagesDays": 1}}, True, 403, None),
     "a new account with a plan": ("nothing", {"plan": "premium"}, True, 403, None),
 }
 
@@ -290,7 +303,7 @@ async def test_odd_ids_in_a_path_are_not_found_and_a_bound_key_is_refused(settin
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("field", ["chatbotId", "phoneNumberId", "accessToken", "webhookVerifyToken", "wabaId", "plan"])
+@pytest.mark.parametrize("field", ["chatbotId", "phoneNumberId", "accessToken", "webhookVerifyToken", "wabaId", "plan", "retention"])
 @pytest.mark.parametrize(
     "value", ['"\\ud800"', "1e400", "[]", '"\\u0661\\u0661\\u0661\\u0661\\u0661\\u0661"', '"1\\n"']
 )

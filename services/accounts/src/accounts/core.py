@@ -2,7 +2,7 @@
 
 A document of `whatsapp_cloud_accounts` (by chatbot id):
 
-    _id, phoneNumberId, wabaId?, status, plan, revision, unpublished?, createdAt, updatedAt,
+    _id, phoneNumberId, wabaId?, status, plan, retention?, revision, unpublished?, createdAt, updatedAt,
     accessToken, webhookVerifyToken            sealed (common.security.key_ring)
     verifyDigest {key, hmac}                   all that ingress is told of the verify token
     verifyTokenDigest {salt, sha256}?          the same from before there were keys, until it is renewed
@@ -27,6 +27,7 @@ from common.contracts.accounts import (
     AccountChanged,
     AccountData,
     KeyedDigest,
+    Retention,
     TokenDigest,
 )
 from common.contracts.ids import derive_id
@@ -49,6 +50,19 @@ Plan = Literal["free", "standard", "premium"]
 DEFAULT_PLAN: Final[Plan] = "standard"
 
 
+Days = Annotated[int | None, Field(ge=0, le=36_500)]
+
+
+class RetentionRequest(BaseModel):
+    """For how many days the account's own documents are kept; 0: for good; null: as the service's settings say."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    messages_days: Days = None
+    conversations_days: Days = None
+    usage_days: Days = None
+
+
 class AccountRequest(BaseModel):
     """An account to create or update. An update may leave out the two secrets; they stay as they are."""
 
@@ -60,6 +74,7 @@ class AccountRequest(BaseModel):
     webhook_verify_token: Annotated[SecretStr | None, Field(min_length=1, max_length=VERIFY_TOKEN_MAX)] = None
     waba_id: Annotated[str | None, Field(pattern=r"^[0-9]{5,20}$")] = None
     plan: Plan | None = None
+    retention: RetentionRequest | None = None
 
     @field_validator("access_token", "webhook_verify_token")
     @classmethod
@@ -85,6 +100,7 @@ class AccountView(BaseModel):
     waba_id: str | None
     status: Literal["active", "deactivated"]
     plan: Plan
+    retention: RetentionRequest | None
     token_status: Literal["unknown", "rejected"]
     token_rejected_code: int | None
     revision: int
@@ -122,6 +138,8 @@ def change_for(request: AccountRequest, keys: Keys, now: datetime, *, existing: 
         fields["wabaId"] = request.waba_id
     if request.plan is not None:
         fields["plan"] = request.plan
+    if request.retention is not None:
+        fields["retention"] = request.retention.model_dump(by_alias=True, exclude_none=True)
     for name, secret in given.items():
         if secret is not None:
             fields[name] = keys.ring.seal(secret.get_secret_value(), place_of(request.chatbot_id, name))
@@ -173,6 +191,12 @@ def rewrapped(document: Document, keys: KeyRing) -> dict[str, Sealed]:
     return {name: sealed for name, sealed in renewed.items() if sealed is not None}
 
 
+def retention_of(document: Document) -> RetentionRequest | None:
+    """How long the account keeps its own documents, as far as it has a word of its own."""
+    own = document.get("retention")
+    return RetentionRequest.model_validate(own) if own else None
+
+
 def view_of(document: Document) -> AccountView:
     """The account without its secrets."""
     rejected = document.get(REJECTED)
@@ -182,6 +206,7 @@ def view_of(document: Document) -> AccountView:
         waba_id=document.get("wabaId"),
         status=document["status"],
         plan=document.get("plan", DEFAULT_PLAN),
+        retention=retention_of(document),
         token_status="rejected" if rejected else "unknown",
         token_rejected_code=rejected.get("code") if rejected else None,
         revision=document["revision"],
@@ -210,5 +235,6 @@ def event_of(document: Document, now: datetime) -> AccountChanged:
             verify_token=TokenDigest(**salted) if salted else None,
             verify_digest=KeyedDigest(**digest) if digest else None,
             plan=document.get("plan", DEFAULT_PLAN),
+            retention=Retention(**own.model_dump()) if (own := retention_of(document)) else None,
         ),
     )

@@ -17,6 +17,7 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "wabaId": "102290129340398",
     "status": "active",
     "plan": "standard",
+    "retention": {"messagesDays": 90, "conversationsDays": None, "usageDays": None},
     "tokenStatus": "rejected",
     "tokenRejectedCode": 190,
     "revision": 1,

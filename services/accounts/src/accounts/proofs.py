@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from accounts.core import DEFAULT_PLAN, AccountRequest, Document
+from accounts.core import DEFAULT_PLAN, AccountRequest, Document, RetentionRequest, retention_of
 from common.contracts.accounts import ACTIVE
 from common.errors import Forbidden, Unavailable
 from common.http.auth import ApiKey
@@ -41,6 +41,18 @@ def check_plan(request: AccountRequest, stored: Document | None, key: ApiKey) ->
     present = (stored or {}).get("plan", DEFAULT_PLAN)
     if request.plan not in (None, present) and not key.operator:
         raise Forbidden(f"the plan is `{present}`; only an operator's key may change it", code="plan_is_the_operators")
+
+
+def check_retention(request: AccountRequest, stored: Document | None, key: ApiKey) -> None:
+    """Raises `Forbidden` when a bound key would change how long documents are kept, which the operator pays for.
+
+    Repeating what the account has is allowed.
+    """
+    if request.retention is None or key.operator:
+        return
+    present = retention_of(stored or {}) or RetentionRequest()
+    if request.retention != present:
+        raise Forbidden("only an operator's key may change the retention", code="retention_is_the_operators")
 
 
 class ProofSlots:

@@ -26,7 +26,7 @@ from accounts.core import (
     rejection,
     view_of,
 )
-from accounts.proofs import ProofSlots, check_plan, needs_proof
+from accounts.proofs import ProofSlots, check_plan, check_retention, needs_proof
 from accounts.store import AccountStore, Expected, unknown
 from common.http.auth import ApiKey, check_chatbot
 from common.http.openapi import BY_API_KEY
@@ -41,8 +41,8 @@ _SAVING: Final = (
     "An update may leave the two secrets out; they stay as they are. With an API key that is limited to chatbots, Meta"
     " is asked for proof before a new account, another number or WABA, or an activation is stored: the access token"
     " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta`"
-    " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan."
-    " A change after another one was stored first is 409 `account_changed`; a number of another active account is 409"
+    " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan or"
+    " the retention. A change after another one was stored first is 409 `account_changed`; a number of another active account is 409"
     " `number_taken`."
 )
 _UNKNOWN: Final = {400: UNKNOWN_PARAMETER, 404: UNKNOWN_ACCOUNT, 503: MONGODB_AWAY}
@@ -119,6 +119,7 @@ def _save_route(
         now = datetime.now(UTC)
         stored = await store.find(data.chatbot_id)
         check_plan(data, stored, key)
+        check_retention(data, stored, key)
         change = change_for(data, keys, now, existing=stored is not None)
         proof = needs_proof(data, stored, key)
         asked = proof or verify or verification.always

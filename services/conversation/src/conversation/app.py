@@ -27,6 +27,8 @@ from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
+from conversation.retention.job import RetentionJob
+from conversation.retention.rules import Kept
 from conversation.settings import Settings
 from conversation.store import ConversationStore
 
@@ -63,6 +65,8 @@ def build_apps(settings: Settings) -> Apps:
         slot_of=lambda _: "all",
     )
 
+    kept = Kept(settings.messages_days, settings.conversations_days, settings.usage_log_days)
+    retention = RetentionJob(store, directory, indexes, kept)
     unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
@@ -71,7 +75,7 @@ def build_apps(settings: Settings) -> Apps:
         route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
         lifespan=[
             closing(mongo.close),
-            running(indexes, directory.table, group, depth),
+            running(indexes, directory.table, group, depth, retention),
             closing(unfinished.close),
         ],
         middleware=[measured],

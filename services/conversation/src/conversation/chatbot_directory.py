@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from common.contracts.accounts import AccountChanged, AccountData
+from common.contracts.accounts import AccountChanged, AccountData, Retention
 from common.contracts.envelope import decode, decoder
 from common.contracts.topics import ACCOUNTS
 from common.kafka.consume.table import Table
@@ -60,6 +60,11 @@ class ChatbotDirectory:
             for number in numbers
             if (owners := self._accounts.get(number)) and not any(account.active for account in owners.values())
         )
+
+    def retention(self, chatbot_id: str) -> Retention | None:
+        """How long an account keeps what is its own; None: as the service's settings say."""
+        number = self._number_of.get(chatbot_id)
+        return self._accounts[number][chatbot_id].retention if number is not None else None
 
     def tenant(self, key: bytes | None) -> str:
         """The chatbot of a record, by its Kafka key: a business number or a chatbot id; else `UNKNOWN`.

@@ -31,4 +31,18 @@ class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadL
     ] = "sender"
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 2_000
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
+    messages_days: Annotated[
+        int, Field(ge=0, le=36_500, description="how long messages are kept; 0: for good. An account may say otherwise")
+    ] = 365
+    conversations_days: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=36_500,
+            description="how long a conversation without messages is kept after its last one; 0: for good",
+        ),
+    ] = 730
+    usage_log_days: Annotated[
+        int, Field(ge=0, le=36_500, description="how long usage_logs are kept; the counters stay; 0: for good")
+    ] = 180
     live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt has ended for this long")] = 120.0

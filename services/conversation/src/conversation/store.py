@@ -34,8 +34,14 @@ _TRANSACTION_SECONDS: Final = 10.0
 _UPDATE: Final = timedelta(days=1)
 """No update of all processes takes longer."""
 
+_GRACE: Final = timedelta(days=30)
+"""An operator has so long to say that documents are to be kept for longer."""
+
 ORDERED_USAGE: Final = "usage_logs-ordered-ids"
 """In `stored_forms`: since when entries of the usage log have ordered ids."""
+
+RETENTION: Final = "retention"
+"""In `stored_forms`: since when old documents are removed."""
 
 _WORKING_FIELDS: Final = {"raw": 0, "request": 0, "text": 0}
 
@@ -53,12 +59,14 @@ class ConversationStore:
         self.webhook_events = database[schema.WEBHOOK_EVENTS.name]
         self.usage_logs = database[schema.USAGE_LOGS.name]
         self.usage_days = database[schema.USAGE_DAYS.name]
+        self.jobs = database[schema.JOBS.name]
 
     async def ensure_indexes(self) -> None:
         """Create the missing indexes, and learn in which form to write; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
         self._ordered_since = await self._since(ORDERED_USAGE)
         await self._since(COUNTED)
+        await self.removes_since()
         kept = (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS, schema.USAGE_DAYS)
         await ensure_each(
             *(partial(ensure_indexes, database, collection) for collection in kept),
@@ -69,11 +77,15 @@ class ConversationStore:
         """The first day whose whole usage is in the counters; of earlier days the log has to be counted."""
         return whole_from(await self._since(COUNTED))
 
-    async def _since(self, form: str) -> datetime:
-        """From when on documents are written in a newer form: decided once for the database, by the first process.
+    async def removes_since(self) -> datetime:
+        """From when on old documents are removed: a month later where an earlier version has kept them for good."""
+        return await self._since(RETENTION, _GRACE)
 
-        That is a day later where messages are there, because processes of earlier versions may run beside this one for
-        the time of an update, and know the older form only.
+    async def _since(self, form: str, wait: timedelta = _UPDATE) -> datetime:
+        """From when on something is done in a newer form: decided once for the database, by the first process.
+
+        That is some time later where messages are there: a day, because processes of earlier versions may run beside
+        this one for the time of an update, and know the older form only.
         """
         forms = self._mongo.database[schema.STORED_FORMS.name]
         with or_unavailable():
@@ -81,7 +93,7 @@ class ConversationStore:
             if known is not None:
                 return known["since"]  # type: ignore[no-any-return]  # documents are untyped
             used = await self.messages.find_one({}, {"_id": 1}) is not None
-            since = datetime.now(UTC) + _UPDATE if used else ALWAYS
+            since = datetime.now(UTC) + wait if used else ALWAYS
             found: Document | None = await forms.find_one_and_update(
                 {"_id": form}, {"$setOnInsert": {"since": since}}, upsert=True, return_document=RETURN_UPDATED
             )

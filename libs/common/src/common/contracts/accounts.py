@@ -47,6 +47,14 @@ class KeyedDigest(Contract, frozen=True, kw_only=True):
     hmac: str
 
 
+class Retention(Contract, frozen=True, kw_only=True):
+    """For how many days an account keeps its own documents, where that differs from the settings; 0: for good."""
+
+    messages_days: int | None = None
+    conversations_days: int | None = None
+    usage_days: int | None = None
+
+
 class AccountData(Contract, frozen=True, kw_only=True):
     """What the other services may know of an account. `revision` grows with every change: caches drop on it.
 
@@ -60,6 +68,7 @@ class AccountData(Contract, frozen=True, kw_only=True):
     verify_token: TokenDigest | None = None
     plan: str = "standard"
     verify_digest: KeyedDigest | None = None
+    retention: Retention | None = None
 
     @property
     def active(self) -> bool:

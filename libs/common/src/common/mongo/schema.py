@@ -64,7 +64,7 @@ CONVERSATIONS: Final = Collection(
     "conversations",
     owner="conversation",
     purpose="One per account, business number and contact, with all aliases of the contact.",
-    kept="for good",
+    kept="`CONVERSATIONS_DAYS` (730 days) after its last message, and while it has messages",
     people=True,
     indexes=(
         # A number that goes from one account to another takes none of its conversations along.
@@ -82,7 +82,7 @@ MESSAGES: Final = Collection(
     "messages",
     owner="conversation",
     purpose="Every message, in and out, with the history of its status.",
-    kept="for good",
+    kept="`MESSAGES_DAYS` (365 days)",
     people=True,
     indexes=(
         # Not unique: what is named on one number must not keep a message of another from being stored.
@@ -125,7 +125,7 @@ USAGE_LOGS: Final = Collection(
     "usage_logs",
     owner="conversation",
     purpose="One per send that Meta accepted, and per price that it told: for accounting.",
-    kept="for good",
+    kept="`USAGE_LOG_DAYS` (180 days); the counters stay",
     people=True,
     indexes=(Index("by_time", (("chatbotId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))),),
     retired=("by_day",),
@@ -149,6 +149,13 @@ STORED_FORMS: Final = Collection(
     "stored_forms",
     owner="conversation",
     purpose="From when on documents are written in a newer form, which earlier versions do not know.",
+    kept="for good",
+    people=False,
+)
+JOBS: Final = Collection(
+    "jobs",
+    owner="conversation",
+    purpose="Background jobs: which process does one now, and when it was done.",
     kept="for good",
     people=False,
 )
@@ -233,6 +240,7 @@ ALL: Final = (
     USAGE_DAYS,
     PARTITION_OWNERS,
     STORED_FORMS,
+    JOBS,
     SEND_JOURNAL,
     SEND_PARKED,
     SEND_SCHEDULED,

@@ -157,6 +157,17 @@ DEAD_LETTERS = _counter(
     "chatbot_id",
     of=_CONSUMERS,
 )
+RETENTION_RUNS = _counter(
+    "whatsapp_retention_runs",
+    "runs to their end that removed what had been kept long enough",
+    of=("conversation",),
+)
+RETENTION_REMOVED = _counter(
+    "whatsapp_retention_removed",
+    "documents that were removed because they had been kept long enough, by collection",
+    "collection",
+    of=("conversation",),
+)
 DEAD_LETTER_RECORDS = _gauge(
     "whatsapp_dead_letter_records",
     "records in a dead-letter topic (an upper bound: the end of each transaction counts as one)",

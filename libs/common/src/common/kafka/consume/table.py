@@ -66,6 +66,10 @@ class Table(Generic[V]):
         """Whether everything that was there at the start has been read."""
         return self._loaded.is_set()
 
+    async def wait(self) -> None:
+        """Return when it is ready."""
+        await self._loaded.wait()
+
     def get(self, key: str) -> V | None:
         """The latest value of `key`, or None."""
         return self._rows.get(key)

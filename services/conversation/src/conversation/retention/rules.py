@@ -1,0 +1,78 @@
+"""How long documents are kept, and which of them have been kept long enough. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from common.contracts.accounts import Retention
+from conversation.batch.documents import Document
+
+GRACE: Final = timedelta(days=30)
+"""On a database that an earlier version has used, nothing goes before, so that an operator can object."""
+
+RUN_EVERY: Final = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """For how many days each kind is kept; 0: for good."""
+
+    messages: int
+    conversations: int
+    usage: int
+
+    def of(self, account: Retention | None) -> "Kept":
+        """What holds for an account: its own days where it has any."""
+        if account is None:
+            return self
+        own = {
+            "messages": account.messages_days,
+            "conversations": account.conversations_days,
+            "usage": account.usage_days,
+        }
+        return replace(self, **{name: days for name, days in own.items() if days is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """What is older than these times goes. None: nothing goes."""
+
+    messages: datetime | None
+    conversations: datetime | None
+    usage: datetime | None
+
+
+def cutoffs(kept: Kept, now: datetime) -> Cutoffs:
+    """The times before which documents have been kept long enough."""
+    return Cutoffs(_before(kept.messages, now), _before(kept.conversations, now), _before(kept.usage, now))
+
+
+CutoffsOf = Callable[[str | None], Cutoffs]
+"""The times of a chatbot; None: of what belongs to no account."""
+
+
+def by_cutoff(conversations: Sequence[Document], of: CutoffsOf) -> dict[datetime, list[str]]:
+    """The ids of conversations whose messages go, by the time before which they go."""
+    found: dict[datetime, list[str]] = {}
+    for document in conversations:
+        cutoff = of(document.get("chatbotId")).messages
+        if cutoff is not None:
+            found.setdefault(cutoff, []).append(document["_id"])
+    return found
+
+
+def may_go(conversation: Document, of: CutoffsOf) -> bool:
+    """Whether a conversation goes once it has no message. One that was merged is a signpost, and as old as it was then."""
+    cutoff = of(conversation.get("chatbotId")).conversations
+    last = conversation.get("lastMessageAt") or conversation.get("createdAt")
+    return cutoff is not None and last is not None and last < cutoff
+
+
+def pause(took: float, share: float) -> float:
+    """Seconds to rest after a slice of work, so that the work takes this share of the time."""
+    return took * (1 - share) / share
+
+
+def _before(days: int, now: datetime) -> datetime | None:
+    return now - timedelta(days=days) if days else None
