@@ -27,10 +27,10 @@ from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
 from conversation.read_api.queries import ReadQueries
 from conversation.read_api.routes import internal_routes, read_routes
-from conversation.retention.job import RetentionJob
-from conversation.retention.rules import Kept
 from conversation.settings import Settings
 from conversation.store import ConversationStore
+from conversation.upkeep.jobs import merges_job, retention_job
+from conversation.upkeep.rules import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def build_apps(settings: Settings) -> Apps:
     )
 
     kept = Kept(settings.messages_days, settings.conversations_days, settings.usage_log_days)
-    retention = RetentionJob(store, directory, indexes, kept)
+    upkeep = (retention_job(store, directory, indexes, kept), merges_job(mongo, store, indexes))
     unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
@@ -75,7 +75,7 @@ def build_apps(settings: Settings) -> Apps:
         route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
         lifespan=[
             closing(mongo.close),
-            running(indexes, directory.table, group, depth, retention),
+            running(indexes, directory.table, group, depth, *upkeep),
             closing(unfinished.close),
         ],
         middleware=[measured],

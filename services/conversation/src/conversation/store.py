@@ -25,7 +25,7 @@ from common.mongo import (
 from common.mongo.indexes import ensure_each, ensure_indexes
 from conversation.batch.core import Keys
 from conversation.batch.plan import Plan
-from conversation.batch.working_set import Conversation, Known, Message, WorkingSet
+from conversation.batch.working_set import ABSORBS, Conversation, Known, Message, WorkingSet
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ def _message(message: Message) -> Any:
 
 def _merges(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
     return [
-        UpdateOne({"_id": loser.document["_id"]}, {"$set": {"mergedInto": winner.id}, "$unset": {"aliases": ""}})
+        UpdateOne({"_id": loser.document["_id"]}, {"$set": {"mergedInto": winner.id}, "$unset": {"aliases": "", ABSORBS: ""}})
         for winner, loser in merges
         if not loser.new
     ]
@@ -230,7 +230,7 @@ def _moved(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
     return [
         UpdateMany({"conversationId": loser.document["_id"]}, {"$set": {"conversationId": winner.id}})
         for winner, loser in merges
-        if not loser.new
+        if not loser.new and not loser.absorbed
     ]
 
 

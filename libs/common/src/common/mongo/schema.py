@@ -74,6 +74,8 @@ CONVERSATIONS: Final = Collection(
             unique=True,
             only={"aliases": {"$exists": True}},
         ),
+        # Hardly any conversation has absorbed a large one whose messages have yet to follow.
+        Index("absorbing", (("absorbs", ASCENDING),), only={"absorbs": {"$exists": True}}),
         Index("inbox", (("chatbotId", ASCENDING), ("lastMessageAt", DESCENDING), ("_id", DESCENDING))),
     ),
     retired=("aliases",),

@@ -45,12 +45,12 @@ class Turn:
     async def __aenter__(self) -> bool:
         now = self._now()
         free = {"_id": self._name, "until": {"$lte": now}, "doneAt": {"$lte": now - self._every}}
+        taken = {"owner": self._owner, "until": now + _TAKEN}
         with or_unavailable():
-            await self._jobs.update_one(
-                {"_id": self._name}, {"$setOnInsert": {"until": _NEVER, "doneAt": _NEVER}}, upsert=True
-            )
-            taken = await self._jobs.update_one(free, {"$set": {"owner": self._owner, "until": now + _TAKEN}})
-        self._mine = taken.modified_count == 1
+            self._mine = (await self._jobs.update_one(free, {"$set": taken})).matched_count == 1
+            if not self._mine:
+                first = {"$setOnInsert": {**taken, "doneAt": _NEVER}}
+                self._mine = (await self._jobs.update_one({"_id": self._name}, first, upsert=True)).upserted_id is not None
         if self._mine:
             self._renewing = asyncio.create_task(self._renew(), name=f"turn of {self._name}")
         return self._mine

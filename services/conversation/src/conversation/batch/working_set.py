@@ -27,9 +27,15 @@ PLACE: Final = "place"
 LAST_PLACE: Final = "lastPlace"
 """Of a conversation: the highest place so far."""
 
+ABSORBS: Final = "absorbs"
+"""Of a conversation: the ids of those that were merged into it, and whose messages have yet to follow."""
+
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _COUNTS: Final = ("inboundCount", "outboundCount")
 _TIMES: Final = ("lastMessageAt", LAST_INBOUND, LAST_CALL, FREE_ENTRY_AT, CLOSED_AT, PHONE_AT, CONTACT_AT)
+
+MOVED_AT_ONCE: Final = 500
+"""Messages that follow a merge in the transaction of its batch. More of them follow later, in slices."""
 
 MAX_ALIASES: Final = 50
 """A person has one or two, and another with each new phone or account."""
@@ -45,6 +51,7 @@ class Conversation:
     added: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     merged_into: "Conversation | None" = None
+    absorbed: bool = False
 
     @property
     def id(self) -> str:
@@ -173,6 +180,8 @@ class WorkingSet:
     by_alias: dict[OwnedName, Conversation] = field(default_factory=dict)
     by_wamid: dict[OwnedName, list[Message]] = field(default_factory=dict)
     merges: list[tuple[Conversation, Conversation]] = field(default_factory=list)
+    absorbing: dict[str, Conversation] = field(default_factory=dict)
+    _moved: int = 0
     absorbed: list[Message] = field(default_factory=list)
 
     @classmethod
@@ -183,8 +192,12 @@ class WorkingSet:
             working.add(Conversation(dict(document)))
         for document in known.messages.values():
             message = working.add_message(Message(dict(document)))
-            message.conversation = working.conversations.get(document.get("conversationId", ""))
+            message.conversation = working.of_id(document.get("conversationId", ""))
         return working
+
+    def of_id(self, conversation_id: str) -> Conversation | None:
+        """The conversation with this id, or the one that has absorbed it and whose messages have yet to follow."""
+        return self.conversations.get(conversation_id) or self.absorbing.get(conversation_id)
 
     def add(self, conversation: Conversation) -> Conversation:
         """Take a conversation in, under all of its aliases."""
@@ -192,6 +205,8 @@ class WorkingSet:
         owner = conversation.document.get("chatbotId")
         for alias in conversation.document["aliases"]:
             self.by_alias[owner, alias] = conversation
+        for absorbed in conversation.document.get(ABSORBS, ()):
+            self.absorbing[absorbed] = conversation
         return conversation
 
     def add_message(self, message: Message) -> Message:
@@ -256,6 +271,18 @@ class WorkingSet:
             if name in loser.document:
                 winner.latest(name, loser.document[name])
         self.merges.append((winner, loser))
+        self._follow(winner, loser)
+
+    def _follow(self, winner: Conversation, loser: Conversation) -> None:
+        """Let the messages of the loser follow: at once if they are few, else it is marked as absorbed."""
+        waiting = loser.document.get(ABSORBS, [])
+        count = 0 if loser.new else sum(loser.document.get(name, 0) for name in _COUNTS)
+        if waiting or self._moved + count > MOVED_AT_ONCE:
+            winner.set(ABSORBS, [*winner.document.get(ABSORBS, []), *waiting, loser.document["_id"]])
+            self.absorbing.update(dict.fromkeys([*waiting, loser.document["_id"]], winner))
+            loser.absorbed = True
+        else:
+            self._moved += count
 
 
 def _contact_of_both(winner: Document, loser: Document) -> Document | None:

@@ -11,7 +11,7 @@ from common.mongo import Document, or_unavailable
 from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
-from conversation.batch.working_set import PLACE
+from conversation.batch.working_set import ABSORBS, PLACE
 from conversation.read_api.listing import Listing, Page
 from conversation.read_api.message_filter import MessageFilter
 from conversation.read_api.order import Order, Position, groups_of
@@ -63,7 +63,8 @@ class ReadQueries:
     async def thread(self, reach: Reach, conversation_id: str, after: Position | None, limit: int) -> Page:
         """The messages of a conversation, newest first, by arrival within one second. Raises `NotFound`."""
         conversation = await self.conversation(reach, conversation_id)
-        query = {"conversationId": conversation["_id"], **reach.query()}
+        ids = [conversation["_id"], *conversation.get(ABSORBS, ())]  # messages of merged ones that have yet to follow
+        query = {"conversationId": {"$in": ids} if len(ids) > 1 else ids[0], **reach.query()}
         return await Listing(self._store.messages, [query], THREAD).page(after, limit)
 
     async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:

@@ -15,7 +15,7 @@ from conversation.batch.log_entries import PRICED
 from conversation.batch.naming import NAMED
 from conversation.batch.service_window import window_of
 from conversation.batch.statuses import QUEUED
-from conversation.batch.working_set import AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
+from conversation.batch.working_set import ABSORBS, AWAITED, CONTACT_AT, LAST_PLACE, PHONE_AT, PLACE, Document
 from conversation.read_api.order import Position
 
 _PLACE: Final = re.compile(r"[0-9]{1,15}")  # MongoDB holds no more than 64 bits
@@ -26,7 +26,7 @@ _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, 
 
 _GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
 _HIDDEN = frozenset(
-    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED}
+    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, ABSORBS}
 )
 _HIDDEN_OF_STATUS: Final = frozenset({"key", "origin", PRICED})
 

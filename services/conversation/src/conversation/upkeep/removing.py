@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from common.mongo import Document, or_unavailable
 from conversation.batch.statuses import QUEUED
-from conversation.retention.rules import CutoffsOf, by_cutoff, may_go, pause
+from conversation.batch.working_set import ABSORBS
+from conversation.upkeep.rules import CutoffsOf, by_cutoff, may_go, pause
 from conversation.store import ConversationStore
 
 SLICE: Final = 500
@@ -21,7 +22,7 @@ SLICE: Final = 500
 _SHARE: Final = 0.1
 """Of the time: MongoDB has as much for the messages of today."""
 
-_CONVERSATION_FIELDS: Final = {"chatbotId": 1, "lastMessageAt": 1, "createdAt": 1, "mergedInto": 1}
+_CONVERSATION_FIELDS: Final = {"chatbotId": 1, "lastMessageAt": 1, "createdAt": 1, ABSORBS: 1}
 
 Removed = Callable[[str, int], None]
 """Is told of each slice: the collection, and how many documents."""

@@ -14,11 +14,11 @@ from common.mongo import Mongo, MongoSettings, OwnedSession
 from common.mongo.indexes import Indexes
 from common.mongo.turns import Turn
 from conversation.batch.core import keys_of, plan
-from conversation.retention import removing
-from conversation.retention.job import RetentionJob
-from conversation.retention.removing import Removing
-from conversation.retention.rules import Kept, cutoffs
 from conversation.store import RETENTION, ConversationStore
+from conversation.upkeep import removing
+from conversation.upkeep.jobs import retention_job
+from conversation.upkeep.removing import Removing
+from conversation.upkeep.rules import Kept, cutoffs
 
 pytestmark = pytest.mark.integration
 
@@ -176,7 +176,7 @@ class Accounts:
 async def job_of(room, accounts=None, **more):
     indexes = Indexes(room.store.ensure_indexes)
     await indexes.start()
-    return indexes, RetentionJob(room.store, accounts or Accounts(), indexes, KEPT, **more)
+    return indexes, retention_job(room.store, accounts or Accounts(), indexes, KEPT, **more)
 
 
 async def test_on_a_database_in_use_nothing_goes_for_a_month(room):

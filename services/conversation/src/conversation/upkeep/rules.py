@@ -7,6 +7,7 @@ from typing import Final
 
 from common.contracts.accounts import Retention
 from conversation.batch.documents import Document
+from conversation.batch.working_set import ABSORBS
 
 GRACE: Final = timedelta(days=30)
 """On a database that an earlier version has used, nothing goes before, so that an operator can object."""
@@ -63,10 +64,13 @@ def by_cutoff(conversations: Sequence[Document], of: CutoffsOf) -> dict[datetime
 
 
 def may_go(conversation: Document, of: CutoffsOf) -> bool:
-    """Whether a conversation goes once it has no message. One that was merged is a signpost, and as old as it was then."""
+    """Whether a conversation goes once it has no message. One that was merged is a signpost, and as old as it was then.
+
+    One whose messages have yet to follow from another stays.
+    """
     cutoff = of(conversation.get("chatbotId")).conversations
     last = conversation.get("lastMessageAt") or conversation.get("createdAt")
-    return cutoff is not None and last is not None and last < cutoff
+    return cutoff is not None and last is not None and last < cutoff and ABSORBS not in conversation
 
 
 def pause(took: float, share: float) -> float:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts.accounts import Retention
-from conversation.retention.rules import Cutoffs, Kept, by_cutoff, cutoffs, may_go, pause
+from conversation.upkeep.rules import Cutoffs, Kept, by_cutoff, cutoffs, may_go, pause
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 KEPT = Kept(messages=365, conversations=730, usage=180)
@@ -51,6 +51,7 @@ def test_conversations_are_looked_through_by_what_their_account_says():
         ({"lastMessageAt": days(731), "mergedInto": "c"}, True),
         ({"chatbotId": "for good", "lastMessageAt": days(10_000)}, False),
         ({"chatbotId": "short", "lastMessageAt": days(8)}, True),
+        ({"lastMessageAt": days(731), "absorbs": ["c"]}, False),
         ({"createdAt": days(731)}, True),
         ({"createdAt": days(1)}, False),
         ({}, False),

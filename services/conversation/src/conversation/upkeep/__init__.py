@@ -1,0 +1,1 @@
+"""Upkeep: what is done beside the batches. Old documents are removed, and the messages of merged conversations move."""
