@@ -18,7 +18,7 @@ from common.errors import AppError, Unavailable
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoError
 from common.settings import read_settings
-from wa import indexes, init, journal, keys, topics, usage
+from wa import indexes, init, journal, keys, migrate, topics, usage
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
@@ -36,6 +36,7 @@ GROUPS: Final = (
     dlq.register,
     journal.register,
     usage.register,
+    migrate.register,
     erase.register,
 )
 """Each adds its group of commands. Every command sets `run`, which awaits `(arguments, settings)` to an exit code, and

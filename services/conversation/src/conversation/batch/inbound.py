@@ -5,6 +5,7 @@ from datetime import datetime
 from common.contracts.ids import inbound_message_id, message_id_before
 from common.contracts.webhooks import original_of
 from common.meta.broken_text import kept_text
+from common.contracts.stored_versions import OF_MESSAGES
 from conversation.batch.documents import contact_document, present
 from conversation.batch.events import incoming
 from conversation.batch.facts import ChangeSeen, Inbound
@@ -58,6 +59,7 @@ def _new_inbound(
     data, content = fact.event.data, fact.content
     document = present(
         _id=message_id,
+        v=OF_MESSAGES,
         wamid=fact.message.id,
         direction=INBOUND,
         chatbotId=chatbot,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from common.contracts.stored_versions import VERSION
 from common.errors import InvalidInput
 from common.meta.broken_text import shown_text
 from conversation.batch.absorbing import STOOD_IN
@@ -26,7 +27,7 @@ _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, 
 
 _GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
 _HIDDEN = frozenset(
-    {"_id", "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, ABSORBS}
+    {"_id", VERSION, "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, ABSORBS}
 )
 _HIDDEN_OF_STATUS: Final = frozenset({"key", "origin", PRICED})
 
