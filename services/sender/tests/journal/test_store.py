@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
+from query_plans import explain, recorded
 
 from common.contracts.contacts import Contact
 from common.contracts.journal import State
@@ -108,23 +109,38 @@ async def test_what_has_ended_is_kept_for_its_time(store):
     document = await store._collection.find_one({"_id": "j"})
     assert document["expireAt"] == sent.at + timedelta(days=30)
     indexes = await store._collection.index_information()
-    assert indexes["ended"]["expireAfterSeconds"] == 0
+    assert indexes["ended_at"]["expireAfterSeconds"] == 30 * 86_400
 
 
-async def test_the_sends_of_late_are_found_by_the_index_of_ends(store):
-    await move(store, claiming(None))
-    query = {"expireAt": {"$gt": utc_now()}, "wamid": {"$exists": True}}
-    plan = await store._collection.find(query).explain()
-    assert plan["queryPlanner"]["winningPlan"]["inputStage"]["indexName"] == "ended"
+@pytest.mark.parametrize("days", [8, 30, 90])
+async def test_a_take_over_reads_the_sends_of_late_whatever_the_days_were_before(store, days):
+    """Entries keep the `expireAt` that the days of their time gave them."""
+    now = utc_now()
+    ended = [
+        {"_id": f"{kept}-{hours}", "state": "accepted", "token": "t", "owner": "o", "attempt": 1, "createdAt": now,
+         "at": now - timedelta(hours=hours), "expireAt": now - timedelta(hours=hours) + timedelta(days=kept),
+         "chatbotId": "b", "messageId": "m", "to": f"{kept}-{hours}", "wamid": "w"}
+        for kept in (8, 30, 90) for hours in range(1, 100)
+    ]  # fmt: skip
+    await store._collection.insert_many(ended)
+    later = JournalStore(store._database, retention=timedelta(days=days))
+    await later.ensure_indexes()
+    with recorded() as commands:
+        found = await later.sent_since(now - timedelta(hours=3, minutes=30))
+    assert {recent.to for recent in found} == {f"{kept}-{hours}" for kept in (8, 30, 90) for hours in (1, 2, 3)}
+    (plan,) = [await explain(store._database.client, *command) for command in commands]
+    assert plan.documents == 9
+    indexes = await store._collection.index_information()
+    assert indexes["ended_at"]["expireAfterSeconds"] == days * 86_400
 
 
 async def test_the_index_of_an_earlier_version_makes_room(store):
-    await store._collection.drop_index("ended")
+    await store._collection.drop_index("ended_at")
     await store._collection.create_index([("expireAt", 1)], name="expireAt_1", expireAfterSeconds=0)
     await store.ensure_indexes()
     indexes = await store._collection.index_information()
     assert "expireAt_1" not in indexes
-    assert indexes["ended"]["partialFilterExpression"] == {"expireAt": {"$exists": True}}
+    assert indexes["ended_at"]["partialFilterExpression"] == {"expireAt": {"$exists": True}}
 
 
 async def test_open_and_ended_are_told_apart(store):

@@ -168,8 +168,9 @@ SEND_JOURNAL: Final = Collection(
     kept="`SENDER_JOURNAL_DAYS` (30 days) after the end of the send",
     people=True,
     indexes=(
-        # Without the limit a send under way, which has no `expireAt`, would be in the index, too, and leave it again.
-        Index("ended", (("expireAt", ASCENDING),), only={"expireAt": {"$exists": True}}, expire_after=timedelta()),
+        # By the end itself, so that a change of the days counts at once. A send under way has no `expireAt`: it is not in
+        # the index, and need not leave it again.
+        Index("ended_at", (("at", ASCENDING),), only={"expireAt": {"$exists": True}}, expire_after=timedelta(days=30)),
         # Of templates that were refused because the person has stopped marketing messages; hardly any send is.
         Index(
             "opted_out",
@@ -177,7 +178,7 @@ SEND_JOURNAL: Final = Collection(
             only={"optedOut": {"$exists": True}},
         ),
     ),
-    retired=("expireAt_1",),
+    retired=("expireAt_1", "ended"),
 )
 SEND_PARKED: Final = Collection(
     "send_parked",

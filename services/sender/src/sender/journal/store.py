@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.contacts import Contact
-from common.contracts.journal import ENDED, OPTED_OUT_AT, OPTED_OUT_LANE, Entry, State, from_document, to_document
+from common.contracts.journal import ENDED, EXPIRE_AT, OPTED_OUT_AT, OPTED_OUT_LANE, Entry, State, from_document, to_document
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
 from common.mongo import schema
@@ -43,8 +43,8 @@ class JournalStore:
         self._retention = retention
 
     async def ensure_indexes(self) -> None:
-        """Create what is missing; harmless to repeat."""
-        await ensure_indexes(self._database, schema.SEND_JOURNAL)
+        """Create what is missing, and keep entries for the set time from now on; harmless to repeat."""
+        await ensure_indexes(self._database, schema.SEND_JOURNAL, keep=self._retention)
 
     async def write(self, transitions: Sequence[Transition]) -> Sequence[Entry]:
         """Try all transitions and return each entry as it is now. A transition took place if the entry has its token.
@@ -88,9 +88,9 @@ class JournalStore:
     async def sent_since(self, moment: datetime) -> list[RecentTimes]:
         """The sends since then that have ended, by recipient: for sessions that take numbers over."""
         pipeline: list[Document] = [
-            # This uses the only index on times.
-            {"$match": {"expireAt": {"$gt": moment + self._retention}, "wamid": {"$exists": True}}},
-            {"$sort": {"expireAt": 1}},
+            # All three are conditions of the index of ends, or answered by its few entries.
+            {"$match": {"at": {"$gt": moment}, EXPIRE_AT: {"$exists": True}, "wamid": {"$exists": True}}},
+            {"$sort": {"at": 1}},
             {
                 "$group": {
                     "_id": {"chatbotId": "$chatbotId", "to": "$to"},
