@@ -32,7 +32,7 @@ def register(groups: Any) -> None:
     ensure = options.add_command(
         verbs,
         "ensure",
-        "create missing topics and wait for their leaders; existing topics are not changed",
+        "create missing topics, wait for their leaders, and say what differs at existing ones, which are not changed",
         "wa topics ensure --replication 3",
     )
     ensure.add_argument(
@@ -63,11 +63,14 @@ async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> in
 
 
 async def run_ensure(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
-    """`wa topics ensure`; the exit code."""
+    """`wa topics ensure`; the exit code, which is 0 also where an existing topic differs: `check` has another."""
     created = await ensure_topics(
         settings, partitions=arguments.partitions, replication=arguments.replication, wait_seconds=arguments.wait
     )
     print("\n".join([f"created {len(created)} topics", *(f"  {name}" for name in created)]))
+    differ = [finding for finding in judge_topics(await describe_topics(settings)) if finding.level is not Level.OK]
+    if differ:
+        print("\n".join(["what is there is left as it is:", *table(differ)]))
     return 0
 
 

@@ -31,6 +31,7 @@ _CHANGING_MS = 10_000
 _LIMIT = "max.message.bytes"
 _IN_SYNC = "min.insync.replicas"
 _RETENTION, _SEGMENT = "retention.ms", "segment.ms"
+_SAFE_COPIES = 3
 _ENTRIES = (_LIMIT, _IN_SYNC, _RETENTION, _SEGMENT)
 
 
@@ -136,6 +137,14 @@ async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafka
             return admin
 
 
+def config_of(topic: topics.Topic, replication: int) -> dict[str, str]:
+    """The entries with which a topic is created. Pure.
+
+    With three copies a record is acknowledged once two brokers have it, so no single broker can lose it.
+    """
+    return topic.config() | ({_IN_SYNC: "2"} if replication >= _SAFE_COPIES else {})
+
+
 async def _create(
     admin: AIOKafkaAdminClient, missing: list[topics.Topic], partitions: int | None, replication: int
 ) -> None:
@@ -144,7 +153,7 @@ async def _create(
             topic.name,
             num_partitions=partitions if partitions and topic.partitions > 1 else topic.partitions,
             replication_factor=replication,
-            topic_configs=topic.config(),
+            topic_configs=config_of(topic, replication),
         )
         for topic in missing
     ]

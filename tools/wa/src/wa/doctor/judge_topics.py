@@ -67,7 +67,8 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
         yield warning(
             "topics",
             f"fewer than {_SAFE_COPIES} copies of each partition, so losing a broker may stop work: {_some(lonely)}",
-            "with three brokers or more, reassign them to three copies and set min.insync.replicas to 2",
+            "with three brokers or more, reassign them to three copies (kafka-reassign-partitions.sh), then set"
+            " min.insync.replicas to 2",
         )
     early = [
         topic.name
@@ -78,7 +79,7 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
         yield warning(
             "topics",
             f"a record is acknowledged when only one broker has it (min.insync.replicas): {_some(early)}",
-            "set min.insync.replicas of the topics, or of the brokers, to 2",
+            "for each: kafka-configs.sh --alter --entity-type topics --entity-name NAME --add-config min.insync.replicas=2",
         )
 
     longer = [topic.name for topic, it in present.items() if _keeps_longer(topic, it)]
