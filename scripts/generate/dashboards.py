@@ -148,6 +148,21 @@ CONVERSATION: Final = Dashboard(
             ],
         ),
         (
+            "Upkeep",
+            [
+                Panel(
+                    "Documents removed",
+                    "What had been kept for long enough, by collection.",
+                    [("{{collection}}", rate("whatsapp_retention_removed_total", "collection"))],
+                ),
+                Panel(
+                    "Runs",
+                    "Runs to their end in a day; there should be four.",
+                    [("runs", "sum(increase(whatsapp_retention_runs_total[1d]))")],
+                ),
+            ],
+        ),
+        (
             "Records",
             [
                 Panel(

@@ -303,7 +303,9 @@ async def test_odd_ids_in_a_path_are_not_found_and_a_bound_key_is_refused(settin
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("field", ["chatbotId", "phoneNumberId", "accessToken", "webhookVerifyToken", "wabaId", "plan", "retention"])
+@pytest.mark.parametrize(
+    "field", ["chatbotId", "phoneNumberId", "accessToken", "webhookVerifyToken", "wabaId", "plan", "retention"]
+)
 @pytest.mark.parametrize(
     "value", ['"\\ud800"', "1e400", "[]", '"\\u0661\\u0661\\u0661\\u0661\\u0661\\u0661"', '"1\\n"']
 )

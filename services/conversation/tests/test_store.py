@@ -17,7 +17,7 @@ from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.index_plan import Standing
 from common.mongo.indexes import compare_indexes
 from conversation.batch.core import keys_of, plan
-from conversation.store import ORDERED_USAGE, ConversationStore
+from conversation.store import ORDERED_USAGE, RETENTION, ConversationStore
 
 pytestmark = pytest.mark.integration
 
@@ -264,7 +264,7 @@ async def test_all_processes_write_in_the_form_that_the_first_has_found(room):
     await room.apply(result())
     await room.store.ensure_indexes()
     assert await room.all_of(forms) == first
-    assert set(first) == {ORDERED_USAGE, COUNTED}
+    assert set(first) == {ORDERED_USAGE, COUNTED, RETENTION}
 
 
 async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):

@@ -1,5 +1,6 @@
 """Conversation as it is built: every route and its key, every check, what the settings decide, and how it all ends."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 from functools import partial
@@ -57,6 +58,9 @@ class Indexes(Part):
 
     async def ready(self):
         return self.answers.get("ready", True)
+
+    async def wait(self):
+        await asyncio.Event().wait()
 
 
 class Depth(Part):

@@ -56,7 +56,9 @@ async def test_every_message_has_a_time_at_which_its_thread_shows_it(mongo):
     assert {name: d["timestamp"] for name, d in documents.items()} == {
         f"m{n}": at.replace(microsecond=0) for n, at in enumerate(times)
     }
-    assert [name for name, d in sorted(documents.items()) if d.get(VERSION) == OF_MESSAGES] == [f"m{n}" for n in range(0, 10, 2)]
+    assert [name for name, d in sorted(documents.items()) if d.get(VERSION) == OF_MESSAGES] == [
+        f"m{n}" for n in range(0, 10, 2)
+    ]
     page = await ReadQueries(ConversationStore(mongo)).thread(Reach(None), "c", None, 20)
     assert [d["_id"] for d in page.items] == [f"m{n}" for n in range(9, -1, -1)]
     assert await count(mongo.database, TIMES, quiet) == 0

@@ -127,7 +127,8 @@ async def test_an_index_that_differs_is_named_with_its_remedy_and_all_others_are
         await ensure_indexes(database, schema.CONVERSATIONS)
     assert not differs.value.unique
     told = await compare_indexes(database, schema.CONVERSATIONS)
-    assert told == {"aliases_of_account": Standing.AS_DECLARED, "inbox": Standing.OTHER}
+    assert told.pop("inbox") is Standing.OTHER
+    assert set(told.values()) == {Standing.AS_DECLARED}
 
 
 async def test_documents_that_stop_a_unique_index_do_not_look_like_an_outage(database):
@@ -180,7 +181,7 @@ async def test_a_replacement_is_built_before_the_old_one_goes_and_counts_from_th
     told = await compare_indexes(database, schema.CONVERSATIONS)
     assert told["inbox.2"] is Standing.AS_DECLARED
     assert "inbox" not in told
-    assert await ensure_indexes(database, schema.CONVERSATIONS) == ["aliases_of_account"]
+    assert set(await ensure_indexes(database, schema.CONVERSATIONS)) == {"aliases_of_account", "absorbing"}
     assert await wanted(database) == []
 
 

@@ -42,8 +42,8 @@ _SAVING: Final = (
     " is asked for proof before a new account, another number or WABA, or an activation is stored: the access token"
     " must reach the number, and the number must belong to the WABA. Without proof the answer is 400 `refused_by_meta`"
     " with the field, or 503 when Meta does not answer, and nothing is stored. Such a key may not change the plan or"
-    " the retention. A change after another one was stored first is 409 `account_changed`; a number of another active account is 409"
-    " `number_taken`."
+    " the retention. A change after another one was stored first is 409 `account_changed`; a number of another active"
+    " account is 409 `number_taken`."
 )
 _UNKNOWN: Final = {400: UNKNOWN_PARAMETER, 404: UNKNOWN_ACCOUNT, 503: MONGODB_AWAY}
 

@@ -220,7 +220,9 @@ def _message(message: Message) -> Any:
 
 def _merges(merges: Iterable[tuple[Conversation, Conversation]]) -> list[Any]:
     return [
-        UpdateOne({"_id": loser.document["_id"]}, {"$set": {"mergedInto": winner.id}, "$unset": {"aliases": "", ABSORBS: ""}})
+        UpdateOne(
+            {"_id": loser.document["_id"]}, {"$set": {"mergedInto": winner.id}, "$unset": {"aliases": "", ABSORBS: ""}}
+        )
         for winner, loser in merges
         if not loser.new
     ]

@@ -40,7 +40,10 @@ class Room:
     async def said(self, contact, name, count, at=NOW):
         """Messages of one person by one of their names, a second apart."""
         await self.apply(
-            *(message(f"wamid.{name}.{n}", text=f"{name}.{n}", contact=contact, at=at + timedelta(seconds=n)) for n in range(count))
+            *(
+                message(f"wamid.{name}.{n}", text=f"{name}.{n}", contact=contact, at=at + timedelta(seconds=n))
+                for n in range(count)
+            )
         )
 
     async def merge(self):
@@ -104,7 +107,9 @@ async def one_slice(room):
     """A run that dies after its first slice."""
     (winner,) = await room.absorbed()
     async with OwnedSession(room.mongo, "upkeep/merges") as owned:
-        await moving.transaction(owned, lambda session: room.moving._slice(winner["_id"], winner["absorbs"][0], session))
+        await moving.transaction(
+            owned, lambda session: room.moving._slice(winner["_id"], winner["absorbs"][0], session)
+        )
 
 
 async def test_a_small_conversation_moves_with_its_batch(room):
@@ -181,4 +186,6 @@ async def test_the_job_moves_by_itself(room):
     await job.stop()
     await indexes.stop()
     assert await room.thread() == WHOLE
-    assert await room.store.conversations.count_documents({"phoneNumberId": NUMBER, "mergedInto": {"$exists": False}}) == 1
+    assert (
+        await room.store.conversations.count_documents({"phoneNumberId": NUMBER, "mergedInto": {"$exists": False}}) == 1
+    )

@@ -101,7 +101,9 @@ async def test_what_is_older_than_it_is_kept_goes_and_the_rest_stays(room):
 @pytest.mark.feature("retention")
 async def test_each_account_keeps_its_own_for_as_long_as_it_says(room):
     await room.store.messages.insert_many(
-        stored(f"{bot}-{n}", days(n), conversation=f"c-{bot}", chatbot=bot) for bot in ("short", "long", "bot") for n in (1, 8, 50)
+        stored(f"{bot}-{n}", days(n), conversation=f"c-{bot}", chatbot=bot)
+        for bot in ("short", "long", "bot")
+        for n in (1, 8, 50)
     )
     await room.store.conversations.insert_many(
         {"_id": f"c-{bot}", "chatbotId": bot, "lastMessageAt": days(1)} for bot in ("short", "long", "bot")
@@ -183,12 +185,14 @@ async def test_on_a_database_in_use_nothing_goes_for_a_month(room):
     await room.store.messages.insert_one(stored("m", days(100)))
     forms = room.mongo.database["stored_forms"]
     await forms.delete_one({"_id": RETENTION})
-    indexes, job = await job_of(room)
+    clock = [NOW]
+    indexes, job = await job_of(room, now=lambda: clock[0])
     await job.turn()
     assert await room.ids(room.store.messages) == {"m"}
     assert (await room.store.removes_since()) > NOW + timedelta(days=29)
     await forms.update_one({"_id": RETENTION}, {"$set": {"since": NOW}})
     await room.store.conversations.insert_one({"_id": "c1", "chatbotId": "bot", "lastMessageAt": NOW})
+    clock[0] += timedelta(hours=7)
     await job.turn()
     assert not await room.ids(room.store.messages)
     await indexes.stop()
@@ -209,6 +213,12 @@ async def test_nothing_goes_before_the_accounts_are_known(room):
     await indexes.stop()
 
 
+async def fail_in(turn):
+    async with turn as mine:
+        assert mine
+        raise ValueError("failed")
+
+
 async def test_one_process_at_a_time_has_its_turn_and_not_more_often_than_needed(room):
     clock = [NOW]
     turn = {"every": timedelta(hours=6), "now": lambda: clock[0]}
@@ -220,9 +230,7 @@ async def test_one_process_at_a_time_has_its_turn_and_not_more_often_than_needed
         assert not again
     clock[0] += timedelta(hours=6)
     with pytest.raises(ValueError, match="failed"):
-        async with Turn(room.store.jobs, "x", **turn) as mine:
-            assert mine
-            raise ValueError("failed")
+        await fail_in(Turn(room.store.jobs, "x", **turn))
     async with Turn(room.store.jobs, "x", **turn) as at_once:
         assert at_once
 

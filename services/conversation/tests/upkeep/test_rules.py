@@ -39,7 +39,12 @@ def of(chatbot):
 
 
 def test_conversations_are_looked_through_by_what_their_account_says():
-    page = [{"_id": "1", "chatbotId": "short"}, {"_id": "2", "chatbotId": "for good"}, {"_id": "3"}, {"_id": "4", "chatbotId": "x"}]
+    page = [
+        {"_id": "1", "chatbotId": "short"},
+        {"_id": "2", "chatbotId": "for good"},
+        {"_id": "3"},
+        {"_id": "4", "chatbotId": "x"},
+    ]
     assert by_cutoff(page, of) == {days(7): ["1"], days(365): ["3", "4"]}
 
 

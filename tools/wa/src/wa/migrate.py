@@ -67,8 +67,13 @@ async def count(database: Database, migration: Migration, say: Say) -> int:
     )
 
 
-async def migrate(database: Database, migration: Migration, say: Say, *, page: int = _PAGE, share: float = _SHARE) -> int:
-    """Change the documents, a page at a time, and note it in `stored_forms`. Returns how many; raises the driver's errors."""
+async def migrate(
+    database: Database, migration: Migration, say: Say, *, page: int = _PAGE, share: float = _SHARE
+) -> int:
+    """Change the documents, a page at a time, and note it in `stored_forms`. Returns how many.
+
+    Raises the driver's errors; it may be run again.
+    """
     place, changed = database[migration.collection.name], 0
     async for part in pages(database, migration.collection.name, say, page):
         began = time.monotonic()

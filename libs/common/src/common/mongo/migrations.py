@@ -1,9 +1,9 @@
 """Changes of stored documents, from the form of an earlier version to that of this one. Pure.
 
-A migration names the documents of the earlier form by a query, and changes each by an update pipeline (MongoDB, "Updates with
-aggregation pipeline"). What it has changed does not match the query any more. So a run that was cut off goes on where it was,
-a run that has nothing to do changes nothing, and documents that an older process still writes are changed by the next run.
-`wa migrate` runs them.
+A migration names the documents of the earlier form by a query, and changes each by an update pipeline (MongoDB,
+"Updates with aggregation pipeline"). What it has changed does not match the query any more. So a run that was cut off
+goes on where it was, a run that has nothing to do changes nothing, and documents that an older process still writes are
+changed by the next run. `wa migrate` runs them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -168,8 +168,8 @@ SEND_JOURNAL: Final = Collection(
     kept="`SENDER_JOURNAL_DAYS` (30 days) after the end of the send",
     people=True,
     indexes=(
-        # By the end itself, so that a change of the days counts at once. A send under way has no `expireAt`: it is not in
-        # the index, and need not leave it again.
+        # By the end itself, so that a change of the days counts at once. A send under way has no `expireAt`: it is not
+        # in the index, and need not leave it again.
         Index("ended_at", (("at", ASCENDING),), only={"expireAt": {"$exists": True}}, expire_after=timedelta(days=30)),
         # Of templates that were refused because the person has stopped marketing messages; hardly any send is.
         Index(

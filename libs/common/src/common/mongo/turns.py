@@ -1,8 +1,8 @@
 """Turns of a background job: one process at a time does it, and not more often than it has to be done.
 
-A turn is a document with the time until which it is taken. Its holder renews it. So a process that dies gives it up after some
-minutes. Two holders at the same time are possible where clocks differ or a process was stopped: a job has to be
-harmless then.
+A turn is a document with the time until which it is taken. Its holder renews it. So a process that dies gives it up
+after some minutes. Two holders at the same time are possible where clocks differ or a process was stopped: a job has to
+be harmless then.
 """
 
 import asyncio
@@ -50,7 +50,9 @@ class Turn:
             self._mine = (await self._jobs.update_one(free, {"$set": taken})).matched_count == 1
             if not self._mine:
                 first = {"$setOnInsert": {**taken, "doneAt": _NEVER}}
-                self._mine = (await self._jobs.update_one({"_id": self._name}, first, upsert=True)).upserted_id is not None
+                self._mine = (
+                    await self._jobs.update_one({"_id": self._name}, first, upsert=True)
+                ).upserted_id is not None
         if self._mine:
             self._renewing = asyncio.create_task(self._renew(), name=f"turn of {self._name}")
         return self._mine

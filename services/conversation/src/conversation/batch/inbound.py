@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from common.contracts.ids import inbound_message_id, message_id_before
+from common.contracts.stored_versions import OF_MESSAGES
 from common.contracts.webhooks import original_of
 from common.meta.broken_text import kept_text
-from common.contracts.stored_versions import OF_MESSAGES
 from conversation.batch.documents import contact_document, present
 from conversation.batch.events import incoming
 from conversation.batch.facts import ChangeSeen, Inbound

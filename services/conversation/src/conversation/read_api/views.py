@@ -27,7 +27,21 @@ _cursor: Final = msgspec.json.Decoder(tuple[float | None, str])  # refuses NaN, 
 
 _GONE_OUT: Final = frozenset({"accepted", "sent", "delivered", "read", "played"})
 _HIDDEN = frozenset(
-    {"_id", VERSION, "origin", "deliveryRank", "aliases", STOOD_IN, NAMED, CONTACT_AT, PHONE_AT, PLACE, LAST_PLACE, AWAITED, ABSORBS}
+    {
+        "_id",
+        VERSION,
+        "origin",
+        "deliveryRank",
+        "aliases",
+        STOOD_IN,
+        NAMED,
+        CONTACT_AT,
+        PHONE_AT,
+        PLACE,
+        LAST_PLACE,
+        AWAITED,
+        ABSORBS,
+    }
 )
 _HIDDEN_OF_STATUS: Final = frozenset({"key", "origin", PRICED})
 

@@ -1,8 +1,9 @@
 """Moves the messages of a large conversation to the one that it was merged into, in slices.
 
-A merge is one transaction with its batch, and that has to be short. So a large conversation is only marked: the one that remains
-`absorbs` it, and is shown with the messages of both from then on. Here the messages follow, some hundreds in a transaction.
-Each transaction also writes the conversation that remains. So it is never at the same time as another merge of it.
+A merge is one transaction with its batch, and that has to be short. So a large conversation is only marked: the one
+that remains `absorbs` it, and is shown with the messages of both from then on. Here the messages follow, some hundreds
+in a transaction. Each transaction also writes the conversation that remains. So it is never at the same time as another
+merge of it.
 """
 
 import asyncio

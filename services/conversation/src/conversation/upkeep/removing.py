@@ -1,7 +1,8 @@
 """Removes what has been kept long enough, in slices, by the indexes that the reads have.
 
-A slice is some hundreds of documents, found by an index and removed by their ids. No transaction is held, and a run that is cut
-off goes on with the next one. Removing is harmless to repeat, so two processes that do it at once are only slower.
+A slice is some hundreds of documents, found by an index and removed by their ids. No transaction is held, and a run
+that is cut off goes on with the next one. Removing is harmless to repeat, so two processes that do it at once are only
+slower.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ from typing import Any, Final
 from common.mongo import Document, or_unavailable
 from conversation.batch.statuses import QUEUED
 from conversation.batch.working_set import ABSORBS
-from conversation.upkeep.rules import CutoffsOf, by_cutoff, may_go, pause
 from conversation.store import ConversationStore
+from conversation.upkeep.rules import CutoffsOf, by_cutoff, may_go, pause
 
 SLICE: Final = 500
 """Documents that are removed at once, and conversations that are looked at."""
@@ -42,8 +43,8 @@ class Removing:
             for cutoff, ids in by_cutoff(conversations, self._cutoffs_of).items():
                 await self._messages({"$in": ids}, cutoff)
             await self._conversations([document for document in conversations if may_go(document, self._cutoffs_of)])
-        if (cutoff := self._cutoffs_of(None).messages) is not None:
-            await self._messages(None, cutoff)  # of statuses whose conversation is not known
+        if (unknown := self._cutoffs_of(None).messages) is not None:
+            await self._messages(None, unknown)  # of statuses whose conversation is not known
         await self._usage()
 
     async def _pages(self) -> AsyncIterator[Sequence[Document]]:

@@ -8,7 +8,16 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts.contacts import Contact
-from common.contracts.journal import ENDED, EXPIRE_AT, OPTED_OUT_AT, OPTED_OUT_LANE, Entry, State, from_document, to_document
+from common.contracts.journal import (
+    ENDED,
+    EXPIRE_AT,
+    OPTED_OUT_AT,
+    OPTED_OUT_LANE,
+    Entry,
+    State,
+    from_document,
+    to_document,
+)
 from common.errors import Unavailable
 from common.meta.errors import OPTED_OUT
 from common.mongo import schema

@@ -229,8 +229,8 @@ FAULTS: Final = (
     Fault(
         "tenancy/thread-of-any-tenant",
         _READS,
-        'query = {"conversationId": conversation["_id"], **reach.query()}',
-        'query = {"conversationId": conversation["_id"]}',
+        "else ids[0], **reach.query()}",
+        "else ids[0]}",
         _READ,
         "what earlier versions left in a thread is shown to another tenant",
     ),

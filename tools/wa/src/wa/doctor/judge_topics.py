@@ -79,7 +79,8 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
         yield warning(
             "topics",
             f"a record is acknowledged when only one broker has it (min.insync.replicas): {_some(early)}",
-            "for each: kafka-configs.sh --alter --entity-type topics --entity-name NAME --add-config min.insync.replicas=2",
+            "for each: kafka-configs.sh --alter --entity-type topics --entity-name NAME --add-config"
+            " min.insync.replicas=2",
         )
 
     longer = [topic.name for topic, it in present.items() if _keeps_longer(topic, it)]

@@ -192,8 +192,8 @@ FAULTS: Final = (
     Fault(
         "conversation/aliases-are-shown",
         _VIEWS,
-        '"deliveryRank", "aliases", STOOD_IN,',
-        '"deliveryRank", STOOD_IN,',
+        '        "aliases",\n',
+        "",
         _ROUTE_TESTS,
         "callers see, and rely on, what is ours",
     ),

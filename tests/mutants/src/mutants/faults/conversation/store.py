@@ -106,8 +106,8 @@ FAULTS: Final = (
     Fault(
         "conversation/merged-aliases-stay",
         _STORE,
-        ', "$unset": {"aliases": ""}}',
-        "}",
+        '"$unset": {"aliases": "", ABSORBS: ""}}',
+        '"$unset": {ABSORBS: ""}}',
         _STORED,
         "a merge meets the unique index, and its batch is tried without end",
     ),
@@ -194,8 +194,8 @@ FAULTS: Final = (
     Fault(
         "conversation/new-ids-beside-old-processes",
         _STORE,
-        "_UPDATE if used else ALWAYS",
-        "timedelta() if used else ALWAYS",
+        "datetime.now(UTC) + wait if used",
+        "datetime.now(UTC) if used",
         _STORED,
         "a price is counted twice while processes of two versions run",
     ),

@@ -475,8 +475,8 @@ FAULTS: Final = (
         Fault(
             f"conversation/{part}-never-starts",
             _APP,
-            "running(indexes, directory.table, group, depth)",
-            f"running({others})",
+            "running(indexes, directory.table, group, depth, *upkeep)",
+            f"running({others}, *upkeep)",
             _WIRING,
             why,
         )
@@ -490,8 +490,8 @@ FAULTS: Final = (
     Fault(
         "conversation/mongodb-closed-before-the-batch",
         _APP,
-        "            closing(mongo.close),\n            running(indexes, directory.table, group, depth),\n",
-        "            running(indexes, directory.table, group, depth),\n            closing(mongo.close),\n",
+        "            closing(mongo.close),\n            running(indexes, directory.table, group, depth, *upkeep),\n",
+        "            running(indexes, directory.table, group, depth, *upkeep),\n            closing(mongo.close),\n",
         _WIRING,
         "the running batch fails at each deployment",
     ),
