@@ -23,6 +23,11 @@ LIMIT = 7
 """Documents of each chatbot, and of a page."""
 
 ALL, ONE, SOME, MANY = Reach(None), Reach(frozenset(BOTS[:1])), Reach(frozenset(BOTS[:5])), Reach(frozenset(BOTS))
+EVENTS = [
+    {"_id": f"whatsapp-cloud-webhooks/{n % 3}/{n // 3}", "receivedAt": NOW - timedelta(milliseconds=n // 100)}
+    for n in range(5_000)
+]
+"""A hundred of each millisecond, as they are when Meta tells many statuses in one webhook."""
 
 
 def stored(bot, number):
@@ -41,6 +46,7 @@ def settings(mongodb_uri):
         database["conversations"].insert_many({**d, "lastMessageAt": at} for d, at in pairs)
         database["usage_logs"].insert_many({**d, "at": at, "day": str(at.date())} for d, at in pairs)
         database["messages"].insert_many(of_a_thread(d, at, n) for n, (d, at) in enumerate(pairs))
+        database["webhook_events"].insert_many(EVENTS)
         yield settings
         client.drop_database(settings.mongodb_database)
 
@@ -111,14 +117,42 @@ async def test_a_page_is_read_and_nothing_else(reads, listing, reach, bot, chatb
 
 async def test_a_thread_is_read_from_the_position_of_its_page(reads):
     queries, client = reads
+    seen = await read_to_the_end(client, lambda after: queries.thread(ALL, "bot-007-00", after, LIMIT))
+    ids = [document["_id"] for document in seen]
+    assert ids == [f"bot-007-{n + m:02d}" for n in range(0, EACH, 2) for m in (1, 0)]  # by place within a second
+
+
+async def read_to_the_end(client, page_of):
+    """All documents, page by page, when each query reads what it returns."""
     after, seen = None, []
     while True:
         with recorded() as commands:
-            page = await queries.thread(ALL, "bot-007-00", after, LIMIT)
+            page = await page_of(after)
         plans = [await explain(client, *command) for command in commands]
         assert all(plan.bounded for plan in plans), plans
-        seen += [document["_id"] for document in page.items]
+        assert sum(plan.documents for plan in plans) <= len(page.items) + 2
+        seen += page.items
         after = page.end
         if after is None:
-            break
-    assert seen == [f"bot-007-{n + m:02d}" for n in range(0, EACH, 2) for m in (1, 0)]  # by place within a second
+            return seen
+
+
+async def test_the_webhook_log_is_read_from_the_position_of_its_page(reads):
+    queries, client = reads
+    seen = await read_to_the_end(client, lambda after: queries.webhook_events(130, after))
+    assert [(one["receivedAt"], one["_id"]) for one in seen] == sorted(
+        ((one["receivedAt"], one["_id"]) for one in EVENTS), reverse=True
+    )
+
+
+async def test_an_index_of_the_version_before_gives_the_same_pages(reads, settings):
+    """While the new index is built, and beside processes that do not know it, pages are slow and not wrong."""
+    queries, client = reads
+    events = client[settings.mongodb_database]["webhook_events"]
+    first = await queries.webhook_events(130, None)
+    await events.drop_index("by_time")
+    second = await queries.webhook_events(130, first.end)
+    await queries._store.ensure_indexes()
+    assert [one["_id"] for one in second.items] == [
+        one["_id"] for one in (await queries.webhook_events(130, first.end)).items
+    ]

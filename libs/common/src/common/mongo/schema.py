@@ -121,7 +121,11 @@ WEBHOOK_EVENTS: Final = Collection(
     purpose="The log of what Meta has told, repetitions too.",
     kept="`WEBHOOK_LOG_DAYS` (30 days)",
     people=True,
-    indexes=(Index("kept", (("receivedAt", DESCENDING),), expire_after=timedelta(days=30)),),
+    indexes=(
+        Index("kept", (("receivedAt", DESCENDING),), expire_after=timedelta(days=30)),
+        # Of the listing. An index that removes documents has one field, and many events are of one time.
+        Index("by_time", (("receivedAt", DESCENDING), ("_id", DESCENDING))),
+    ),
 )
 USAGE_LOGS: Final = Collection(
     "usage_logs",

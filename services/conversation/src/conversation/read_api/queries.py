@@ -93,7 +93,8 @@ class ReadQueries:
 
     async def webhook_events(self, limit: int, after: Position | None) -> Page:
         """The webhook log, newest first. It has no chatbots, so it is only for keys that reach all of them."""
-        return await Listing(self._store.webhook_events, [{}], Order("receivedAt")).page(after, limit)
+        order = Order("receivedAt", timeless=False)
+        return await Listing(self._store.webhook_events, [{}], order).page(after, limit)
 
     async def usage(self, reach: Reach, chatbot_id: str | None, after: Position | None, limit: int) -> Page:
         """The usage log, newest first."""

@@ -294,4 +294,12 @@ FAULTS: Final = (
         (f"{_TESTS}/mongo/test_mongo_errors.py",),
         "what people wrote is in logs",
     ),
+    Fault(
+        "common/webhook-log-without-its-order",
+        _COLLECTIONS,
+        'Index("by_time", (("receivedAt", DESCENDING), ("_id", DESCENDING)))',
+        'Index("by_time", (("receivedAt", DESCENDING), ("_id", ASCENDING)))',
+        ("services/conversation/tests/read_api/test_plans.py",),
+        "a page of the webhook log sorts the whole log",
+    ),
 )
