@@ -212,7 +212,15 @@ SEND_SCHEDULED: Final = Collection(
     purpose="Requests whose `sendAt` has not come yet, as they stood on Kafka.",
     kept="until `sendAt`",
     people=True,
-    indexes=(Index("partition_1_due_1", (("partition", ASCENDING), ("due", ASCENDING))),),
+    indexes=(
+        Index("partition_1_due_1", (("partition", ASCENDING), ("due", ASCENDING))),
+        # Of those that wait because Meta has refused their template or kind; hardly any does.
+        Index(
+            "apart",
+            (("partition", ASCENDING), ("apart.chatbot", ASCENDING), ("apart.subject", ASCENDING)),
+            only={"apart.chatbot": {"$exists": True}},
+        ),
+    ),
 )
 SEND_MEDIA: Final = Collection(
     "send_media",
@@ -228,7 +236,8 @@ SEND_NUMBERS: Final = Collection(
     purpose="What Meta last said of each business number.",
     kept="for good",
     people=False,
-    indexes=(Index("chatbotId_1", (("chatbotId", ASCENDING),)),),
+    indexes=(Index("by_chatbot", (("chatbotId", ASCENDING), ("at", DESCENDING))),),
+    retired=("chatbotId_1",),
 )
 ERASURES: Final = Collection(
     "erasures",

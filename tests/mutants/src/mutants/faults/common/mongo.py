@@ -17,6 +17,7 @@ _SWAPS: Final = f"{_MONGO}/compare_and_set.py"
 _CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
 _TRANSACTION_TESTS: Final = (f"{_TESTS}/mongo/test_transactions.py",)
 _OWNER_TESTS: Final = (f"{_TESTS}/mongo/test_transactions.py", f"{_TESTS}/mongo/test_owned_session.py")
+_PLAN_TESTS: Final = ("bench/yardstick/tests/test_queries.py",)
 _INDEX_TESTS: Final = (f"{_TESTS}/mongo/test_indexes.py",)
 
 FAULTS: Final = (
@@ -301,5 +302,21 @@ FAULTS: Final = (
         'Index("by_time", (("receivedAt", DESCENDING), ("_id", ASCENDING)))',
         ("services/conversation/tests/read_api/test_plans.py",),
         "a page of the webhook log sorts the whole log",
+    ),
+    Fault(
+        "common/what-waits-apart-without-index",
+        _COLLECTIONS,
+        '            (("partition", ASCENDING), ("apart.chatbot", ASCENDING), ("apart.subject", ASCENDING)),\n',
+        '            (("partition", ASCENDING), ("apart.subject", ASCENDING), ("apart.chatbot", ASCENDING)),\n',
+        _PLAN_TESTS,
+        "a template that Meta accepts again makes a sender read all that is scheduled",
+    ),
+    Fault(
+        "common/numbers-are-sorted",
+        _COLLECTIONS,
+        'Index("by_chatbot", (("chatbotId", ASCENDING), ("at", DESCENDING)))',
+        'Index("by_chatbot", (("chatbotId", ASCENDING),))',
+        _PLAN_TESTS,
+        "the facts of a number are sorted in memory",
     ),
 )
