@@ -16,7 +16,7 @@ from sender.cas_token import new_token
 from sender.delivery.transitions import claim, new_entry, record
 from sender.journal.transition import Transition
 from sender.outcomes import Sent
-from yardstick.stored.turn import CALLBACKS, Turn
+from yardstick.stored.turn import CALLBACKS, STATUSES, Turn
 
 PARTITIONS: Final = 6
 _FIRST: Final = 1_000_000_000
@@ -65,19 +65,21 @@ def fact_of(turn: Turn, written: Outgoing, nth: int) -> Fact:
     return fact
 
 
-def facts_of(turn: Turn, now: datetime) -> list[Fact]:
-    """The facts of a whole turn, in their order."""
+def facts_of(turn: Turn, now: datetime, words: Sequence[str] = STATUSES) -> list[Fact]:
+    """The facts of a whole turn, in their order, with these statuses."""
     webhooks = 0
     facts = []
-    for written in turn.records(now):
+    for written in turn.records(now, words):
         facts.append(fact_of(turn, written, webhooks))
         webhooks += written.topic == topics.WEBHOOKS.name
     return facts
 
 
-def documents_of(turn: Turn, now: datetime) -> dict[str, list[Document]]:
+def documents_of(turn: Turn, now: datetime, words: Sequence[str] = STATUSES) -> dict[str, list[Document]]:
     """All documents of a turn with a new person, by collection."""
-    done = plan(facts_of(turn, now), Known(ordered_since=ORDERED_SINCE), {turn.phone_number_id: turn.chatbot}, now)
+    done = plan(
+        facts_of(turn, now, words), Known(ordered_since=ORDERED_SINCE), {turn.phone_number_id: turn.chatbot}, now
+    )
     (conversation,) = done.working.conversations.values()
     messages = [
         {**message.document, "conversationId": message.conversation_id} for message in done.working.messages.values()

@@ -7,7 +7,7 @@ Wamids are built as Meta's: the person's number, and digits without order behind
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import gcd
@@ -26,8 +26,10 @@ from ingress.telemetry import begin
 NUMBERS: Final = 24
 CALLBACKS: Final = Callbacks(DigestKeys({"bench": bytes(32)}, "bench"))
 STATUSES: Final = ("sent", "delivered", "read")
+FAILED: Final = ("sent", "failed")
+"""What Meta tells of an answer that did not arrive."""
 
-_TURNS_EACH: Final = 5
+TURNS_EACH: Final = 5
 _GOLDEN: Final = 0.618
 _BETWEEN: Final = timedelta(milliseconds=100)
 _AFTER: Final = timedelta(milliseconds=1_023)
@@ -37,23 +39,24 @@ _AFTER: Final = timedelta(milliseconds=1_023)
 class People:
     """Those who write: `count` customers, who take turns in an order in which neighbours are far apart.
 
-    Ten turns a second since `began`.
+    Turns come one after the other since `began`, with the time `between` them.
     """
 
     count: int
     began: datetime
+    between: timedelta = _BETWEEN
 
     @classmethod
-    def of(cls, turns: int, until: datetime) -> "People":
+    def of(cls, turns: int, until: datetime, between: timedelta = _BETWEEN) -> "People":
         """As many that each has had five of these turns; the last of them was at `until`."""
-        return cls(max(1, turns // _TURNS_EACH), until.replace(microsecond=0) - turns * _BETWEEN)
+        return cls(max(1, turns // TURNS_EACH), until.replace(microsecond=0) - turns * between, between)
 
     def turn(self, number: int) -> "Turn":
         """Turn `number` of all."""
         stride = max(1, int(self.count * _GOLDEN))
         while gcd(stride, self.count) > 1:
             stride += 1
-        return Turn(number, number * stride % self.count, self.began + number * _BETWEEN)
+        return Turn(number, number * stride % self.count, self.began + number * self.between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +143,20 @@ class Turn:
         }
         return self._webhook({"messages": [message]}, now)
 
-    def status(self, word: str, now: datetime) -> Outgoing:
-        """The record of a status of the answer."""
-        status = {
+    def status(self, word: str, now: datetime, *, signed: bool = True) -> Outgoing:
+        """The record of a status of the answer. `signed`: it names our send."""
+        status: dict[str, Any] = {
             "id": self.wamid_out,
             "status": word,
             "timestamp": self.timestamp,
             "recipient_id": self.contact.wa_id,
             "recipient_user_id": self.contact.user_id,
             "pricing": {"billable": True, "pricing_model": "PMP", "category": "service", "type": "regular"},
-            "biz_opaque_callback_data": CALLBACKS.data_of(self.journal_id, self.phone_number_id),
         }
+        if signed:
+            status["biz_opaque_callback_data"] = CALLBACKS.data_of(self.journal_id, self.phone_number_id)
+        if word == "failed":
+            status["errors"] = [{"code": 131026, "title": "Message undeliverable"}]
         return self._webhook({"statuses": [status]}, now)
 
     def result(self, now: datetime) -> Outgoing:
@@ -183,11 +189,11 @@ class Turn:
         )
         return Outgoing(topics.SEND_RESULTS.name, self.chatbot, encode(event))
 
-    def records(self, now: datetime) -> Iterable[Outgoing]:
-        """All five records, in their order."""
+    def records(self, now: datetime, words: Sequence[str] = STATUSES) -> Iterable[Outgoing]:
+        """All records, in their order, with these statuses."""
         yield self.inbound(now)
         yield self.result(now)
-        for word in STATUSES:
+        for word in words:
             yield self.status(word, now)
 
     def _wamid(self, way: str, head: bytes) -> str:
@@ -196,17 +202,16 @@ class Turn:
         return "wamid." + base64.b64encode(packed).decode()
 
     def _webhook(self, content: dict[str, Any], now: datetime) -> Outgoing:
-        contact = {
-            "profile": {"name": self.contact.name},
-            "wa_id": self.contact.wa_id,
-            "user_id": self.contact.user_id,
-        }
-        metadata = {
-            "display_phone_number": f"1555{self.phone_number_id[-7:]}",
-            "phone_number_id": self.phone_number_id,
-        }
-        value = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": [contact], **content}
-        entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
-        body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-        (record,) = records(body, begin(random_id(), None), now=now)
-        return record
+        return webhook(self.phone_number_id, self.contact, content, now)
+
+
+def webhook(number: str, contact: Contact, content: dict[str, Any], now: datetime) -> Outgoing:
+    """The record of one message or status with this person, as ingress writes it."""
+    ids = {"wa_id": contact.wa_id, "user_id": contact.user_id}
+    person = {"profile": {"name": contact.name}, **{name: value for name, value in ids.items() if value is not None}}
+    metadata = {"display_phone_number": f"1555{number[-7:]}", "phone_number_id": number}
+    value = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": [person], **content}
+    entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    (record,) = records(body, begin(random_id(), None), now=now)
+    return record

@@ -1,0 +1,100 @@
+"""What `wa` reads and writes."""
+
+import argparse
+import contextlib
+import io
+from datetime import timedelta
+from typing import Final
+
+from common.contracts.envelope import decode, decoder
+from common.contracts.sends import SendResult
+from common.mongo import schema
+from common.mongo.migrations import ALL
+from wa import journal, keys
+from wa.doctor.checks import check_mongodb, check_secrets
+from wa.erase import commands
+from wa.erase.person import Person
+from wa.index_changes import planned_changes
+from wa.migrate import count, migrate
+from wa.usage import Rebuilding, trust_counters
+from yardstick.queries.query import Query
+from yardstick.queries.world import DIGESTS, World, waiting_for
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+async def _doctor(world: World) -> None:
+    await check_mongodb(world.mongo)
+    await check_secrets(world.mongo, DIGESTS.ring)
+
+
+async def _keys(world: World) -> None:
+    await keys._count(world.database)  # noqa: SLF001  # the command makes a client of its own
+
+
+async def _journal(world: World) -> None:
+    results = [decode(decoder(SendResult), world.fresh().result(world.now).value) for _ in range(5)]
+    await journal._enter(world.database, results, timedelta(days=30))  # noqa: SLF001  # the command reads Kafka
+
+
+async def _indexes(world: World) -> None:
+    """Before the indexes are there: in a database of its own, because it would take long to make them again."""
+    beside = world.mongo.client[f"{world.database.name}_beside"]
+    await beside[schema.CONVERSATIONS.name].insert_many([{"aliases": ["1|p:1"], "chatbotId": "a"} for _ in range(2)])
+    await planned_changes(beside)
+    await world.mongo.client.drop_database(beside)
+
+
+async def _rebuild(world: World) -> None:
+    """A week of one chatbot, and of all as far as it takes no reading of the log."""
+    last = world.turn(schema.USAGE_LOGS.name).at.date()
+    rebuilding = Rebuilding(world.mongo, last, last, lower=False, say=_silent)
+    await rebuilding.run(world.turn().chatbot)
+
+
+async def _rebuild_all(world: World) -> None:
+    day = world.now.date() + timedelta(days=1)
+    await Rebuilding(world.mongo, day, day, lower=False, say=_silent).run(None)
+    await world.database[schema.STORED_FORMS.name].update_one(
+        {"_id": "usage_days"}, {"$set": {"since": world.now - timedelta(days=3)}}
+    )
+    await trust_counters(world.database, world.now)
+
+
+async def _migrations(world: World) -> None:
+    for migration in ALL:
+        await count(world.database, migration, _silent)
+        await migrate(world.database, migration, _silent)
+
+
+async def _erase(world: World) -> None:
+    """A person with sends that wait, and with a message that has gone while the webhook log still has its events."""
+    turn = world.turn(schema.SEND_JOURNAL.name)
+    arguments = argparse.Namespace(
+        contact=Person.named(f"+{turn.contact.wa_id}"),
+        chatbot=turn.chatbot,
+        by="bench",
+        because="bench",
+        dry_run=False,
+        yes=True,
+    )
+    waits, due = waiting_for(turn)
+    await world.store.messages.delete_one({"_id": turn.journal_id})
+    await world.parked.park([waits])
+    await world.scheduled.put([due])
+    with contextlib.redirect_stdout(io.StringIO()):
+        await commands._run(arguments, world.database)  # noqa: SLF001  # the command makes a client of its own
+
+
+OPERATING: Final = (
+    Query("wa doctor", _doctor, whole=True),
+    Query("wa keys", _keys, whole=True),
+    Query("wa journal restore", _journal),
+    Query("wa indexes plan", _indexes, whole=True),
+    Query("wa usage rebuild, a day of a chatbot", _rebuild),
+    Query("wa usage rebuild", _rebuild_all, whole=True),
+    Query("wa migrate", _migrations, whole=True),
+    Query("wa erase", _erase, whole=True),
+)
