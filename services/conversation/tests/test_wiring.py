@@ -16,6 +16,7 @@ from common.kafka.clients import make_group_consumer, make_transactional_produce
 from conversation import app as module
 from conversation.app import build_apps
 from conversation.settings import Settings
+from conversation.upkeep.rules import Kept
 
 SCOPES = ("accounts", "send", "read", "credentials", "windows")
 STEPS = []
@@ -81,6 +82,18 @@ class ChatbotDirectory(Part):
         self.table = Table()
 
 
+JOBS = {"retention_job": [], "merges_job": []}
+"""What each job of upkeep was made of."""
+
+
+def noting(name, make):
+    def made(*given, **named):
+        JOBS[name][:] = given
+        return make(*given, **named)
+
+    return made
+
+
 @pytest.fixture
 async def apps(monkeypatch):
     STEPS.clear()
@@ -108,6 +121,8 @@ async def apps(monkeypatch):
             await super().close()
 
     monkeypatch.setattr(module, "Mongo", Mongo)
+    for name in JOBS:
+        monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
     settings = Settings(
         kafka_bootstrap_servers="127.0.0.1:1",
         mongodb_uri="mongodb://127.0.0.1:1/?replicaSet=rs0",
@@ -116,6 +131,9 @@ async def apps(monkeypatch):
         consumer_group="another-group",
         batch_records=17,
         webhook_log_days=3,
+        messages_days=11,
+        conversations_days=12,
+        usage_log_days=13,
         live_seconds=33,
         dlq_limit=7,
         metrics_tenants=5,
@@ -247,3 +265,10 @@ def test_the_settings_decide(apps):
     assert worker._applying._directory is ChatbotDirectory.made
     assert worker._indexes is Indexes.made
     assert Depth.made.given[1] == WEBHOOKS_DLQ.name
+
+
+def test_the_jobs_of_upkeep_work_on_the_same_store_and_keep_what_the_settings_say(apps):
+    store = Group.made.named["worker"]._applying._store
+    assert JOBS["retention_job"] == [store, ChatbotDirectory.made, Indexes.made, Kept(11, 12, 13)]
+    (_, mongo) = apps
+    assert JOBS["merges_job"] == [mongo.made, store, Indexes.made]

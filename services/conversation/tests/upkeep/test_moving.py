@@ -15,7 +15,7 @@ from conversation.batch.core import keys_of, plan
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.store import ConversationStore
 from conversation.upkeep import moving
-from conversation.upkeep.jobs import merges_job
+from conversation.upkeep.jobs import MERGES, merges_job
 from conversation.upkeep.moving import Moving
 
 pytestmark = pytest.mark.integration
@@ -153,6 +153,40 @@ async def test_one_that_absorbs_is_merged_itself_and_nothing_is_left_behind(room
     assert len(await room.thread()) == len(WHOLE) + 31
 
 
+async def test_one_that_absorbs_goes_on_into_another_with_all_that_has_yet_to_follow(room):
+    await two_large(room)
+    await one_slice(room)
+    (second,) = await room.absorbed()
+    await room.said(Contact(user_id="DE.9"), "older", 30, at=NOW + timedelta(minutes=20))
+    await room.apply(
+        message("wamid.chain", text="chain", contact=ADA, at=NOW + timedelta(hours=2), previous_user_id="DE.9")
+    )
+    (winner,) = await room.absorbed()
+    assert winner["_id"] != second["_id"]
+    assert set(winner["absorbs"]) == {second["_id"], *second["absorbs"]}
+    assert len(await room.thread()) == len(WHOLE) + 31
+    async with asyncio.timeout(30):
+        while await room.moving.needed():
+            await room.moving.run()
+    assert await room.store.messages.distinct("conversationId") == [winner["_id"]]
+    assert len(await room.thread()) == len(WHOLE) + 31
+
+
+async def test_nothing_moves_to_one_that_was_merged_itself_meanwhile(room):
+    """A mover that has read who absorbs, and was stopped before its next slice."""
+    await two_large(room)
+    (winner,) = await room.absorbed()
+    absorbed = winner["absorbs"][0]
+    third = "the-third"
+    await room.store.conversations.update_one({"_id": winner["_id"]}, {"$unset": {"absorbs": ""}})
+    await room.store.conversations.insert_one({"_id": third, "absorbs": [winner["_id"], absorbed]})
+    before = await room.store.messages.count_documents({"conversationId": absorbed})
+    async with OwnedSession(room.mongo, "upkeep/merges") as owned:
+        moved = await moving.transaction(owned, lambda session: room.moving._slice(winner["_id"], absorbed, session))
+    assert moved is None
+    assert await room.store.messages.count_documents({"conversationId": absorbed}) == before > 0
+
+
 async def test_movers_that_meet_and_messages_that_come_lose_nothing(room):
     await two_large(room)
     over = asyncio.Event()
@@ -189,3 +223,19 @@ async def test_the_job_moves_by_itself(room):
     assert (
         await room.store.conversations.count_documents({"phoneNumberId": NUMBER, "mergedInto": {"$exists": False}}) == 1
     )
+
+
+async def test_when_a_process_dies_while_it_moves_another_goes_on_within_half_a_minute(room):
+    indexes = Indexes(room.store.ensure_indexes)
+    job = merges_job(room.mongo, room.store, indexes)
+    await two_large(room)
+    soon = datetime.now(UTC) + timedelta(seconds=31)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Moving, "run", lambda _: asyncio.Event().wait())  # it hangs, and then it is gone
+        hanging = asyncio.create_task(job.turn())
+        async with asyncio.timeout(10):
+            while (turn := await room.store.jobs.find_one({"_id": MERGES})) is None:
+                await asyncio.sleep(0.01)
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+    assert turn["until"] < soon

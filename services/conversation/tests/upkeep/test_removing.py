@@ -164,11 +164,12 @@ class Accounts:
 
     def __init__(self, loaded=True):
         self.table = self
-        self.loaded = asyncio.Event()
+        self.asked, self.loaded = asyncio.Event(), asyncio.Event()
         if loaded:
             self.loaded.set()
 
     async def wait(self):
+        self.asked.set()
         await self.loaded.wait()
 
     def retention(self, chatbot):
@@ -183,6 +184,7 @@ async def job_of(room, accounts=None, **more):
 
 async def test_on_a_database_in_use_nothing_goes_for_a_month(room):
     await room.store.messages.insert_one(stored("m", days(100)))
+    await room.store.conversations.insert_one({"_id": "c1", "chatbotId": "bot", "lastMessageAt": NOW})
     forms = room.mongo.database["stored_forms"]
     await forms.delete_one({"_id": RETENTION})
     clock = [NOW]
@@ -191,7 +193,6 @@ async def test_on_a_database_in_use_nothing_goes_for_a_month(room):
     assert await room.ids(room.store.messages) == {"m"}
     assert (await room.store.removes_since()) > NOW + timedelta(days=29)
     await forms.update_one({"_id": RETENTION}, {"$set": {"since": NOW}})
-    await room.store.conversations.insert_one({"_id": "c1", "chatbotId": "bot", "lastMessageAt": NOW})
     clock[0] += timedelta(hours=7)
     await job.turn()
     assert not await room.ids(room.store.messages)
@@ -203,7 +204,8 @@ async def test_nothing_goes_before_the_accounts_are_known(room):
     accounts = Accounts(loaded=False)
     indexes, job = await job_of(room, accounts, look_seconds=0.01)
     await job.start()
-    await indexes.wait()
+    async with asyncio.timeout(10):
+        await accounts.asked.wait()
     assert await room.ids(room.store.messages) == {"m"}
     accounts.loaded.set()
     async with asyncio.timeout(10):
@@ -235,12 +237,28 @@ async def test_one_process_at_a_time_has_its_turn_and_not_more_often_than_needed
         assert at_once
 
 
-async def test_a_process_that_died_in_its_turn_gives_it_up(room):
+@pytest.mark.parametrize(("more", "seconds"), [({}, 300), ({"taken": timedelta(seconds=30)}, 30)])
+async def test_a_process_that_died_in_its_turn_gives_it_up(room, more, seconds):
     clock = [NOW]
-    turn = {"every": timedelta(hours=6), "now": lambda: clock[0]}
+    turn = {"every": timedelta(hours=6), "now": lambda: clock[0], **more}
     dead = Turn(room.store.jobs, "x", **turn)
     assert await dead.__aenter__()
     dead._renewing.cancel()
-    clock[0] += timedelta(minutes=6)
+    clock[0] += timedelta(seconds=seconds - 1)
+    async with Turn(room.store.jobs, "x", **turn) as early:
+        assert not early
+    clock[0] += timedelta(seconds=2)
     async with Turn(room.store.jobs, "x", **turn) as mine:
         assert mine
+
+
+async def test_a_holder_that_lives_keeps_its_turn_for_as_long_as_it_works(room):
+    turn = {"every": timedelta(), "now": lambda: datetime.now(UTC), "taken": timedelta(seconds=1)}
+    async with Turn(room.store.jobs, "x", **turn) as mine:
+        assert mine
+        first = (await room.store.jobs.find_one({"_id": "x"}))["until"]
+        async with asyncio.timeout(20):
+            while (await room.store.jobs.find_one({"_id": "x"}))["until"] <= first + timedelta(seconds=1):
+                await asyncio.sleep(0.05)
+        async with Turn(room.store.jobs, "x", **turn) as other:
+            assert not other

@@ -1,7 +1,7 @@
 """Turns of a background job: one process at a time does it, and not more often than it has to be done.
 
 A turn is a document with the time until which it is taken. Its holder renews it. So a process that dies gives it up
-after some minutes. Two holders at the same time are possible where clocks differ or a process was stopped: a job has to
+after that time. Two holders at the same time are possible where clocks differ or a process was stopped: a job has to
 be harmless then.
 """
 
@@ -20,8 +20,9 @@ from common.tasks import cancel
 
 log = logging.getLogger(__name__)
 
-_TAKEN: Final = timedelta(minutes=5)
-_RENEW_SECONDS: Final = 60.0
+TAKEN: Final = timedelta(minutes=5)
+_RENEWALS: Final = 5
+"""In the time for which a turn is taken, so that one that fails or is late loses nothing."""
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,15 +30,24 @@ class Turn:
     """`async with Turn(...) as mine`: whether it is this process's turn. Raises `Unavailable`.
 
     Leaving it without an error says that the job is done; the next turn is `every` later. After an error it is at once.
+    When its process dies, the next one may begin after `taken`.
     """
 
     def __init__(
-        self, jobs: Any, name: str, *, every: timedelta, now: Callable[[], datetime], owner: str | None = None
+        self,
+        jobs: Any,
+        name: str,
+        *,
+        every: timedelta,
+        now: Callable[[], datetime],
+        taken: timedelta = TAKEN,
+        owner: str | None = None,
     ) -> None:
         self._jobs = jobs
         self._name = name
         self._every = every
         self._now = now
+        self._taken = taken
         self._owner = owner or random_id()
         self._mine = False
         self._renewing: asyncio.Task[None] | None = None
@@ -45,7 +55,7 @@ class Turn:
     async def __aenter__(self) -> bool:
         now = self._now()
         free = {"_id": self._name, "until": {"$lte": now}, "doneAt": {"$lte": now - self._every}}
-        taken = {"owner": self._owner, "until": now + _TAKEN}
+        taken = {"owner": self._owner, "until": now + self._taken}
         with or_unavailable():
             self._mine = (await self._jobs.update_one(free, {"$set": taken})).matched_count == 1
             if not self._mine:
@@ -70,7 +80,7 @@ class Turn:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            until = {"$set": {"until": self._now() + _TAKEN}}
+            await asyncio.sleep(self._taken.total_seconds() / _RENEWALS)
+            until = {"$set": {"until": self._now() + self._taken}}
             with contextlib.suppress(Unavailable), or_unavailable():
                 await self._jobs.update_one({"_id": self._name, "owner": self._owner}, until)

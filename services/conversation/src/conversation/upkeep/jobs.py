@@ -11,7 +11,7 @@ from typing import Final
 from common.errors import Unavailable
 from common.mongo import Mongo, MongoError
 from common.mongo.indexes import Indexes
-from common.mongo.turns import Turn
+from common.mongo.turns import TAKEN, Turn
 from common.tasks import cancel
 from common.telemetry import metrics
 from conversation.chatbot_directory import ChatbotDirectory
@@ -27,6 +27,9 @@ MERGES: Final = "merges"
 
 _LOOK_SECONDS: Final = 300.0
 _MOVE_SECONDS: Final = 5.0
+_MOVE_TAKEN: Final = timedelta(seconds=30)
+"""Messages that have yet to follow are not left for long. Two movers at once are harmless: each ends the transactions
+of the one before."""
 
 Clock = Callable[[], datetime]
 
@@ -35,7 +38,7 @@ class Job:
     """Does `work` in turns of all processes: when the last turn is `every` old, or has failed.
 
     `may_begin` is waited for once. `needed` is asked before a turn is taken. A turn that fails begins again at the next
-    look.
+    look, and that of a process that dies after `taken`.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Job:
         *,
         every: timedelta,
         look_seconds: float,
+        taken: timedelta = TAKEN,
         needed: Callable[[], Awaitable[bool]] | None = None,
         now: Clock = lambda: datetime.now(UTC),
     ) -> None:
@@ -55,6 +59,7 @@ class Job:
         self._work = work
         self._may_begin = may_begin
         self._every = every
+        self._taken = taken
         self._needed = needed
         self._look_seconds = look_seconds
         self._now = now
@@ -72,7 +77,8 @@ class Job:
         """Work, if it is time and no other process does. Raises `Unavailable`."""
         if self._needed is not None and not await self._needed():
             return
-        async with Turn(self._store.jobs, self._name, every=self._every, now=self._now) as mine:
+        turn = Turn(self._store.jobs, self._name, every=self._every, taken=self._taken, now=self._now)
+        async with turn as mine:
             if mine:
                 await self._work()
 
@@ -122,7 +128,14 @@ def merges_job(mongo: Mongo, store: ConversationStore, indexes: Indexes, *, look
     """Moves the messages of large conversations that were merged."""
     moving = Moving(mongo, store)
     return Job(
-        MERGES, store, moving.run, indexes.wait, every=timedelta(), look_seconds=look_seconds, needed=moving.needed
+        MERGES,
+        store,
+        moving.run,
+        indexes.wait,
+        every=timedelta(),
+        taken=_MOVE_TAKEN,
+        look_seconds=look_seconds,
+        needed=moving.needed,
     )
 
 
