@@ -18,6 +18,7 @@ from chaos.options import Options
 from chaos.report import Run, as_json, as_text
 from chaos.run import Outcome, run
 
+_MERGE = 5_000
 _QUIET_SECONDS = 240.0
 _BROKEN_QUIET_SECONDS = 75.0  # a lost message never comes; a second send comes after the doubt window
 
@@ -63,6 +64,20 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="with --rolling: the release that is replaced, a source tree in which `make setup` was run (default: this one)",
     )
     number("--no-attacker", action="store_true", help="leave out the attacking tenant (--build leaves it out too)")
+    number(
+        "--merge",
+        type=int,
+        default=_MERGE,
+        metavar="MESSAGES",
+        help="messages of a conversation that is merged into another one under the faults; 0: none (default: %(default)s)",
+    )
+    number(
+        "--merge-kills",
+        type=int,
+        default=2,
+        metavar="N",
+        help="while they move, kill -9 of every conversation process, so often (default: %(default)s)",
+    )
     number("--build", choices=sorted(BUILDS), help="run a broken build; the run has to fail (except with uncommitted)")
     number("--json", type=Path, help="also write the report as JSON to this file")
     number("--verbose", action="store_true", help="print each fault when it is injected")
@@ -88,6 +103,8 @@ def options_of(given: argparse.Namespace) -> Options:
         rolling=given.rolling,
         before=given.before,
         attacker=not given.no_attacker and build is None,
+        merge=given.merge if (not given.rolling if build is None else build.merges) else 0,
+        merge_kills=given.merge_kills,
     )
 
 
@@ -107,6 +124,7 @@ def reported(options: Options, outcome: Outcome) -> Run:
         seconds=outcome.seconds,
         rolled=outcome.rolled,
         attacks=outcome.attacks,
+        merged=outcome.facts.merged,
     )
 
 

@@ -140,6 +140,33 @@ def origin_off() -> None:
     core.apply_inbound = every_record  # type: ignore[attr-defined]
 
 
+def merge_forgets() -> None:
+    """A merge is done after its first slice: the other messages stay where no thread shows them."""
+    from conversation.upkeep.moving import Moving
+
+    move_slice = Moving._slice
+
+    async def first_slice(moving: Any, winner: str, absorbed: str, session: Any) -> Any:
+        moved = await move_slice(moving, winner, absorbed, session)
+        mark = {"$unset": {"absorbs": ""}}
+        await moving._store.conversations.update_one({"_id": winner}, mark, session=session)
+        return moved
+
+    Moving._slice = first_slice  # type: ignore[assignment, method-assign]
+
+
+def thread_of_one() -> None:
+    """A thread lacks the messages that have yet to follow, although they do follow in the end."""
+    from conversation.read_api.queries import ReadQueries
+
+    conversation = ReadQueries.conversation
+
+    async def unmarked(reads: Any, *args: Any) -> Any:
+        return {name: value for name, value in (await conversation(reads, *args)).items() if name != "absorbs"}
+
+    ReadQueries.conversation = unmarked  # type: ignore[assignment, method-assign]
+
+
 def uncommitted() -> None:
     """The AI consumer also reads uncommitted events: they may come twice, but replies must not (P2)."""
     from aiokafka import AIOKafkaConsumer
@@ -161,6 +188,8 @@ class Build:
     kinds: frozenset[str] | None
     breach: bool = True
     """Whether it breaks one of our promises, so that a run has to fail."""
+    merges: bool = False
+    """Whether only a merge of large conversations reveals it."""
 
 
 BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
@@ -173,6 +202,8 @@ BUILDS: Final[Mapping[str, Build]] = MappingProxyType(
         "generation_at_commit": Build("conversation", generation_at_commit, frozenset({"pause:conversation"})),
         "unstable_reads": Build("conversation", unstable_reads, frozenset({"pause:conversation"})),
         "origin_off": Build("conversation", origin_off, frozenset({"storm:duplicate"})),
+        "merge_forgets": Build("conversation", merge_forgets, frozenset({"kill:ingress"}), merges=True),
+        "thread_of_one": Build("conversation", thread_of_one, frozenset({"kill:ingress"}), merges=True),
         "uncommitted": Build("ai_responder", uncommitted, None, breach=False),
     }
 )

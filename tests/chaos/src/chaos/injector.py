@@ -75,7 +75,13 @@ class FaultInjector:
         return f"{fault.kind}: {head}"
 
     def _injections(self) -> Mapping[str, Callable[[Fault], Awaitable[None]]]:
-        injections = {"kill": self._kill, "pause": self._pause, "scale": self._scale, "stop": self._stop}
+        injections = {
+            "kill": self._kill,
+            "kill-all": self._kill_all,
+            "pause": self._pause,
+            "scale": self._scale,
+            "stop": self._stop,
+        }
         return (
             injections
             | {"outage": self._outage}
@@ -106,6 +112,15 @@ class FaultInjector:
         await asyncio.to_thread(self._system.kill, fault.target)
         await asyncio.sleep(fault.seconds)
         await self._start(fault.target)
+
+    async def _kill_all(self, fault: Fault) -> None:
+        """Kill -9 of every process of a service, so that it hits the one that does a job."""
+        names = [name for name in self._system.names(fault.target) if self._system.alive(name)]
+        for name in names:
+            await asyncio.to_thread(self._system.kill, name)
+        await asyncio.sleep(fault.seconds)
+        for name in names:
+            await self._start(name)
 
     async def _stop(self, fault: Fault) -> None:
         cluster, number = await self._node(fault)

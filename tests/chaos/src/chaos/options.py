@@ -47,6 +47,8 @@ class Options:
     rolling: bool = False
     before: Path | None = None
     attacker: bool = True
+    merge: int = 0
+    merge_kills: int = 0
 
     @property
     def always(self) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chaos.evidence.lateness import DELAYS_MS, Late, summary
 from chaos.evidence.verdict import Verdict
+from chaos.merging.walk import Merged
 from chaos.rolling import Rolled
 
 
@@ -24,6 +25,7 @@ class Run:
     seconds: Mapping[str, float]
     rolled: Rolled | None = None
     attacks: Mapping[str, int] = field(default_factory=dict)
+    merged: Merged | None = None
 
 
 def as_text(run: Run) -> str:
@@ -34,6 +36,7 @@ def as_text(run: Run) -> str:
         ["faults", *_rows(run.faults)],
         ["calls and webhooks that storms at Meta struck", *_rows(run.struck)],
         *([["attacks of a hostile tenant", *_rows(run.attacks)]] if run.attacks else []),
+        *([["merge of two conversations", *_rows(_figures(run.merged))]] if run.merged else []),
         ["messages", f"  {'asked for':<34}{verdict.messages:>8}"],
         ["breaches", *_breaches(verdict)],
         ["sends that were in doubt, and how they ended", *_rows(run.doubts)],
@@ -75,6 +78,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "recoverySeconds": {name: list(values) for name, values in run.recoveries.items()},
         "seconds": dict(run.seconds),
         **({"rolled": asdict(run.rolled)} if run.rolled else {}),
+        **({"merged": _figures(run.merged)} if run.merged else {}),
         "line": last_line(run),
     }
 
@@ -99,6 +103,16 @@ def _rolled(rolled: Rolled) -> Iterable[str]:
     for name, waits in {"before": rolled.before, "from the update on": rolled.during}.items():
         if waits is not None:
             yield f"    {name:<32}{waits.count:>8}{waits.p50:>8.0f}{waits.p99:>8.0f}{waits.most:>8.0f}"
+
+
+def _figures(merged: Merged) -> dict[str, int]:
+    return {
+        "messages that moved": merged.messages,
+        "seconds until all had moved": round(merged.seconds),
+        "kills of conversation meanwhile": merged.kills,
+        "walks through the thread": merged.walks,
+        "messages that these walks saw": merged.walked,
+    }
 
 
 def _rows(counts: Mapping[str, int]) -> Iterable[str]:

@@ -18,6 +18,7 @@ from chaos.evidence import witness
 from chaos.evidence.facts import Scene, collect
 from chaos.evidence.verdict import Facts, judge
 from chaos.injector import FaultInjector
+from chaos.merging.scene import Merge
 from chaos.options import EMULATOR_OPTIONS, REPLICAS, SETTINGS, Options
 from chaos.plan import Fault, Profile, plan
 from chaos.rolling import Rolled
@@ -34,6 +35,8 @@ Json = dict[str, Any]
 
 _POLL_SECONDS: Final = 1.0
 _BEFORE_SECONDS: Final = 15.0
+_MOVED_A_SECOND: Final = 200
+"""So many messages of a merge move at least, on a busy machine and with all the kills."""
 
 
 @dataclass
@@ -127,6 +130,7 @@ class _Run:
         self.tokens: list[str] = []
         self.traffic: Traffic
         self.attacker: Attacker | None = None
+        self.merge: Merge | None = None
 
     async def go(self, faults: list[Fault]) -> Outcome:
         bots = [await self._onboard(index) for index in range(3)]
@@ -135,13 +139,19 @@ class _Run:
             self.client, bots, options.customers, options.rate, self.marker, self.kafka, random.Random(options.seed)
         )
         await self.injector.begin()
+        await self._prepare_merge(bots[0])
         began = time.monotonic()
         watching = asyncio.create_task(self._watch_calls())
         writing = asyncio.create_task(self.traffic.run())
         attacking = await self._begin_attack()
+        merging = [asyncio.create_task(self.merge.run(self.injector))] if self.merge else []
         rolled = await self._roll() if options.rolling else None
         await self._do(faults, began)
         await self.injector.calm()
+        if self.merge is not None:
+            await self.merge.have_moved(options.quiet_seconds + options.merge / _MOVED_A_SECOND)
+            self.merge.stop()
+        await asyncio.gather(*merging)
         self.traffic.stop()
         await writing
         if self.attacker is not None:
@@ -176,6 +186,13 @@ class _Run:
             rolled,
             self.attacker.done if self.attacker else {},
         )
+
+    async def _prepare_merge(self, bot: Bot) -> None:
+        options = self.options
+        if options.merge:
+            uri, number = self.system.stack.mongodb_uri, options.merge
+            self.merge = Merge(self.client, uri, self.database, bot, self.marker, number, options.merge_kills)
+            await self.merge.prepare(self.say)
 
     async def _begin_attack(self) -> list[asyncio.Task[None]]:
         """The attacking tenant, active from before the first fault until the customers stop writing."""
@@ -276,6 +293,9 @@ class _Run:
             secrets=[self.marker, *self.tokens, secret.app_secret, secret.internal_key],
         )
         facts, doubts = await collect(scene)
+        if self.merge is not None:
+            await self.merge.finish()
+            facts.merged = self.merge.result
         facts.halts = [*facts.halts, *await self._unready()]
         return facts, doubts
 

@@ -77,7 +77,7 @@ class Traffic:
         while await self._pause(self.customers / self.rate):
             number += 1
             text = f"{self.marker} message {number}"
-            await _until_done(partial(self.client.says, phone, bot.phone_number_id, text, f"C{index}"))
+            await until_done(partial(self.client.says, phone, bot.phone_number_id, text, f"C{index}"))
             self.asked += 1
 
     async def _producer(self, index: int, how: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
@@ -91,7 +91,7 @@ class Traffic:
             body: dict[str, Any] = {"chatbotId": bot.chatbot_id, "to": f"+{phone}", "messageId": sent.message_id}
             body["message"] = _template(f"{self.marker} direct {number}")
             self.directs.append(sent)
-            await _until_done(partial(how, body))
+            await until_done(partial(how, body))
             number += 1
 
     async def _by_api(self, body: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def _template(words: str) -> dict[str, Any]:
     return {"type": "template", "template": {"name": "news", "language": {"code": "en"}, "components": components}}
 
 
-async def _until_done(deed: Callable[[], Awaitable[object]]) -> None:
+async def until_done(deed: Callable[[], Awaitable[object]]) -> None:
     """Try again until it is accepted, as a careful producer does: the ids stay the same."""
     while True:
         try:

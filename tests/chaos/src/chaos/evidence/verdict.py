@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from chaos.merging.walk import Merged
+
 _SAMPLES: Final = 5
 
 
@@ -73,6 +75,7 @@ class Facts:
     statuses: dict[str, str]
     secrets_in_logs: Sequence[str] = ()
     halts: Sequence[str] = ()
+    merged: Merged | None = None
 
 
 @dataclass(slots=True)
@@ -158,8 +161,18 @@ def judge(facts: Facts) -> Verdict:
         ),
         "secrets in logs": Count.of(facts.secrets_in_logs),
         "halted consumers": Count.of(facts.halts),
+        **(_of_merge(facts.merged) if facts.merged else {}),
     }
     return Verdict(len(asked) + len(wanted), breaches)
+
+
+def _of_merge(merged: Merged) -> dict[str, Count]:
+    return {
+        "lost in threads": Count.of(merged.lost),
+        "doubled in threads": Count.of(merged.doubled),
+        "out of order in threads": Count.of(merged.swapped),
+        "unsettled merges": Count.of(merged.unfinished),
+    }
 
 
 def _missing(wanted: Sequence[tuple[str, str]], found: Sequence[tuple[str, str]]) -> Count:

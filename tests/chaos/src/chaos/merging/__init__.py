@@ -1,0 +1,1 @@
+"""Two large conversations that become one under traffic, while the process that moves their messages is killed."""
