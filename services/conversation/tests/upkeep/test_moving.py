@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conversation_builders import ADA, BOT, NUMBER, message, read, result, status
+from query_plans import explain, recorded
 
 from common.contracts.contacts import Contact
 from common.mongo import Mongo, MongoSettings, OwnedSession
@@ -110,6 +111,24 @@ async def one_slice(room):
         await moving.transaction(
             owned, lambda session: room.moving._slice(winner["_id"], winner["absorbs"][0], session)
         )
+
+
+async def test_a_slice_looks_at_no_more_than_it_moves(room, monkeypatch):
+    await room.said(PHONE, "phone", 300)
+    await room.said(BSUID, "bsuid", 10, at=NOW + timedelta(minutes=10))
+    await room.merge()
+    monkeypatch.setattr(moving, "SLICE", 20)
+    for _ in range(5):
+        with recorded() as commands:
+            await one_slice(room)
+        for database, command in commands:
+            planned = await explain(room.mongo.client, database, command)
+            assert not planned.stages & {"COLLSCAN", "SORT"}
+            assert planned.keys <= 2 * moving.SLICE + 1
+            assert planned.documents <= moving.SLICE
+    assert (
+        await room.store.messages.count_documents({"conversationId": (await room.absorbed())[0]["absorbs"][0]}) == 200
+    )
 
 
 async def test_a_small_conversation_moves_with_its_batch(room):

@@ -79,6 +79,7 @@ class Moving:
         if last:
             await conversations.update_one({"_id": winner, ABSORBS: []}, {"$unset": {ABSORBS: ""}}, session=session)
         if ids:
-            query = {"_id": {"$in": ids}, "conversationId": absorbed}
-            await messages.update_many(query, {"$set": {"conversationId": winner}}, session=session)
+            # By the ids alone: with the conversation in the query MongoDB may go through all that have yet to follow. What
+            # has changed since it was read stops the transaction.
+            await messages.update_many({"_id": {"$in": ids}}, {"$set": {"conversationId": winner}}, session=session)
         return len(ids)
