@@ -126,6 +126,8 @@ async def test_a_slice_looks_at_no_more_than_it_moves(room, monkeypatch):
             assert not planned.stages & {"COLLSCAN", "SORT"}
             assert planned.keys <= 2 * moving.SLICE + 1
             assert planned.documents <= moving.SLICE
+            # With another field beside the id MongoDB may choose its index, and walk through all that is left.
+            assert [set(update["q"]) for update in command.get("updates", ()) if update["multi"]] in ([], [{"_id"}])
     assert (
         await room.store.messages.count_documents({"conversationId": (await room.absorbed())[0]["absorbs"][0]}) == 200
     )

@@ -79,7 +79,7 @@ class Moving:
         if last:
             await conversations.update_one({"_id": winner, ABSORBS: []}, {"$unset": {ABSORBS: ""}}, session=session)
         if ids:
-            # By the ids alone: with the conversation in the query MongoDB may go through all that have yet to follow. What
-            # has changed since it was read stops the transaction.
+            # By the ids alone: with the conversation in the query MongoDB may go through all that have yet to follow.
+            # What has changed since it was read stops the transaction.
             await messages.update_many({"_id": {"$in": ids}}, {"$set": {"conversationId": winner}}, session=session)
         return len(ids)
