@@ -28,11 +28,15 @@ from common.contracts.ids import journal_id
 from common.contracts.journal import FIELDS, State, from_document
 from common.contracts.messages import MetaError
 from common.mongo import MongoSettings, schema
+from conversation.batch import working_set
+from conversation.upkeep import moving
 from sender.delivery.transitions import cancel
 from sender.outcomes import InDoubt
 from wa.__main__ import main
 from wa.erase import changes
 from wa.erase.erasing import Eraser
+from wa.erase.finding import Finder
+from wa.erase.person import Person
 
 
 @pytest.fixture
@@ -98,7 +102,10 @@ async def test_what_accounting_needs_stays_without_the_person(world, erase):
         {"$sort": {"_id": 1}},
     ]
     before = await (await usage.aggregate(groups)).to_list()
+    counters = await world.database[schema.USAGE_DAYS.name].find().sort("_id").to_list()
+    assert counters
     await erase()
+    assert await world.database[schema.USAGE_DAYS.name].find().sort("_id").to_list() == counters
     assert await (await usage.aggregate(groups)).to_list() == before
     assert await usage.count_documents({"erasedAt": {"$exists": True}}) == 2
 
@@ -195,6 +202,111 @@ async def test_a_run_that_was_cut_off_anywhere_is_finished_by_the_next(world, er
         assert adas(await world.documents()) != {}
     assert (await erase())[0] == 0
     assert adas(await world.documents()) == {}
+
+
+@pytest.fixture
+def by_hand(world):
+    """The command in two steps: find, and then erase, as it does."""
+    finder = Finder(world.database, print)
+
+    async def find():
+        return await finder.find(Person.named(f"+{ADA_PHONE}"), None)
+
+    async def finish(found):
+        await Eraser(world.database, datetime.now(UTC), print).erase(found, finder)
+
+    return find, finish
+
+
+@integration
+async def test_what_the_services_write_meanwhile_into_her_conversation_is_erased_too(world, by_hand):
+    find, finish = by_hand
+    found = await find()
+    late = wamid(ADA_PHONE, "LATE")
+    await world.hears(message(late, ADAS_WORDS[0], ADA), status("read", late, "m1", ADA, recipient_id=ADA_PHONE))
+    await finish(found)
+    assert adas(await world.documents()) == {}
+
+
+@integration
+async def test_what_is_written_just_before_her_conversation_goes_is_erased_too(world, by_hand, monkeypatch):
+    find, finish = by_hand
+    remove = Eraser._remove
+
+    async def late(eraser, collection, keys):
+        if collection is schema.CONVERSATIONS:
+            await world.hears(message(wamid(ADA_PHONE, "LATE"), ADAS_WORDS[0], ADA))
+        await remove(eraser, collection, keys)
+
+    monkeypatch.setattr(Eraser, "_remove", late)
+    await finish(await find())
+    assert adas(await world.documents()) == {}
+
+
+OTHER_PHONE = "491510007009"
+
+
+async def merging(world, monkeypatch, name=ADA_USER):
+    """A large conversation of a number that turns out to be hers; its messages have yet to follow."""
+    monkeypatch.setattr(working_set, "MOVED_AT_ONCE", 3)
+    monkeypatch.setattr(moving, "SLICE", 2)
+    other = Contact(wa_id=OTHER_PHONE, name=ADA_NAME)
+    await world.hears(*(message(wamid(OTHER_PHONE, f"O{n}"), ADAS_WORDS[0], other) for n in range(8)))
+    yield
+    await world.hears(message("wamid.both", ADAS_WORDS[0], Contact(user_id=name, wa_id=OTHER_PHONE, name=ADA_NAME)))
+    (winner,) = await world.database[schema.CONVERSATIONS.name].find({"absorbs": {"$exists": True}}).to_list()
+    yield winner
+
+
+@integration
+async def test_a_person_whose_conversation_is_being_merged_is_erased_from_both(world, erase, monkeypatch):
+    async for _ in merging(world, monkeypatch):
+        pass
+    assert (await erase())[0] == 0
+    await nothing_is_left(world)
+
+
+@integration
+async def test_a_conversation_that_is_merged_into_hers_meanwhile_is_erased_too(world, by_hand, monkeypatch):
+    find, finish = by_hand
+    steps = merging(world, monkeypatch)
+    await anext(steps)
+    found = await find()
+    await anext(steps)
+    await finish(found)
+    await nothing_is_left(world)
+
+
+@integration
+async def test_messages_that_move_while_they_are_erased_are_erased(world, erase, monkeypatch):
+    async for _ in merging(world, monkeypatch):
+        pass
+    mover, over = moving.Moving(world.mongo, world.conversation), asyncio.Event()
+
+    async def move():
+        while not over.is_set():
+            await mover.run()
+
+    moving_on = asyncio.create_task(move())
+    try:
+        assert (await erase())[0] == 0
+    finally:
+        over.set()
+        await moving_on
+    await nothing_is_left(world)
+
+
+async def nothing_is_left(world):
+    documents = await world.documents()
+    assert adas(documents) == {}
+    assert [key for key, document in documents.items() if OTHER_PHONE in texts_of(document)] == []
+    of_bob = {"conversationId": {"$in": await world.database["conversations"].distinct("_id")}}
+    assert (
+        await world.database["messages"].count_documents({"conversationId": {"$exists": True}, "$nor": [of_bob]}) == 0
+    )
+    assert await world.database["conversations"].count_documents({"absorbs": {"$exists": True}}) == 0
+    await moving.Moving(world.mongo, world.conversation).run()
+    assert await world.documents() == documents
 
 
 @integration

@@ -72,7 +72,7 @@ async def _run(arguments: argparse.Namespace, database: Database) -> int:
     if not arguments.dry_run:
         if not arguments.yes and not options.confirmed("erase this?"):
             raise Refused("nothing was erased: it was not confirmed")
-        await _erase(arguments, database, found)
+        await _erase(arguments, database, found, finder)
     print("\n".join(out_of_reach()))
     await _look_back(database, found)
     return 0
@@ -95,14 +95,14 @@ async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
     return tenant
 
 
-async def _erase(arguments: argparse.Namespace, database: Database, found: Found) -> None:
+async def _erase(arguments: argparse.Namespace, database: Database, found: Found, finder: Finder) -> None:
     """Erase, and write the audit record, which is inserted before the first change."""
     now = datetime.now(UTC)
     erasures, key = database[schema.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
     await erasures.insert_one({"_id": key, "begunAt": now, **{n: v for n, v in told.items() if v is not None}})
-    eraser = Eraser(database, now)
-    await eraser.erase(found)
+    eraser = Eraser(database, now, _say)
+    await eraser.erase(found, finder)
     done = {"counts": dict(+eraser.counts), "endedAt": datetime.now(UTC)}
     await erasures.update_one({"_id": key}, {"$set": done})
     print(f"erased: {_counts(eraser.counts)}; audit record {key} in {schema.ERASURES.name}")
@@ -113,7 +113,7 @@ async def _look_back(database: Database, found: Found) -> None:
     unknown = await unknown_collections(database)
     if unknown:
         raise Refused(f"this command does not know the collections {', '.join(unknown)}: check them yourself")
-    under_way = await Eraser(database, datetime.now(UTC)).under_way(found)
+    under_way = await Eraser(database, datetime.now(UTC), _say).under_way(found)
     if under_way:
         raise Failed(f"{under_way} sends to the person are under way at Meta and were not erased. Run it again soon")
 

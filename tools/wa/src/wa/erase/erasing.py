@@ -1,33 +1,61 @@
 """Erases a person from the found documents. Every step may be repeated, so an interrupted run can be run again.
 
 The order matters, because conversations and messages lead to the other documents: first what depends on the messages,
-then the messages, then the conversations.
+then the messages, then the conversations. Some hundreds of documents are changed at once, and it rests in between, so
+that the services go on.
 """
 
+import asyncio
 import secrets
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from collections.abc import Collection as Keys
 from datetime import datetime
+from typing import Final
 
 from common.contracts.journal import ERASED_AT, UNDER_WAY, WAITING
 from common.mongo import Database, UpdateOne, schema
 from common.mongo.schema import Collection
 from wa.erase import changes
 from wa.erase.changes import Pipeline
-from wa.erase.finding import Found
+from wa.erase.finding import Finder, Found
 from wa.erase.scope import Query, one_of
+from wa.erase.sweep import Say
+
+_TRIES: Final = 5
+_PROGRESS_SECONDS: Final = 2.0
+_SHARE: Final = 0.5
+"""Of the time. The rest is for the services."""
 
 
 class Eraser:
-    """One run. It raises the driver's errors; after one it may be run again."""
+    """One run. It raises the driver's errors; after one it may be run again. How far it is goes to `say`.
 
-    def __init__(self, database: Database, now: datetime) -> None:
+    `counts` has the number of changed documents for each collection.
+    """
+
+    def __init__(self, database: Database, now: datetime, say: Say) -> None:
         self._database = database
         self._now = now
+        self._say = say
+        self._told = time.monotonic()
         self.counts: Counter[str] = Counter()
 
-    async def erase(self, found: Found) -> None:
-        """Erase the person; `counts` has the number of changed documents for each collection."""
+    async def erase(self, found: Found, finder: Finder) -> None:
+        """Erase the person, also from what the services write meanwhile into the same conversations."""
+        await self._erase(found)
+        for _ in range(_TRIES):
+            later = await finder.later(found)
+            if later is None:
+                break
+            await self._erase(later)
+        await self._remove(schema.CONVERSATIONS, found.conversations)
+        # Nothing comes to them any more: a batch that would write into one of them is planned again without it.
+        if left := await finder.left(found):
+            await self._erase(left)
+
+    async def _erase(self, found: Found) -> None:
         await self._end_sends(found)
         await self._update(schema.WEBHOOK_EVENTS, found.webhook_events, changes.webhook_event_erased())
         await self._update(schema.USAGE_LOGS, found.usage, changes.usage_erased())
@@ -35,7 +63,6 @@ class Eraser:
         await self._update(schema.MESSAGES, found.participated, changes.participant_erased(names))
         await self._update(schema.MESSAGES, found.messages, changes.message_erased())
         await self._update(schema.CONVERSATIONS, found.groups, changes.group_erased())
-        await self._remove(schema.CONVERSATIONS, found.conversations)
 
     async def under_way(self, found: Found) -> int:
         """How many of the sends are at Meta now, or in doubt. Those are not changed."""
@@ -71,16 +98,31 @@ class Eraser:
         return UpdateOne({"_id": fields.pop("_id")}, {"$setOnInsert": fields}, upsert=True)
 
     async def _update(
-        self, collection: Collection, keys: Iterable[str], pipeline: Pipeline, only: Query | None = None
+        self, collection: Collection, keys: Keys[str], pipeline: Pipeline, only: Query | None = None
     ) -> None:
-        for query in one_of("_id", keys):
+        async for query in self._paced(collection, keys):
             done = await self._database[collection.name].update_many({**query, **(only or {})}, pipeline)
             self.counts[collection.name] += done.modified_count
 
-    async def _remove(self, collection: Collection, keys: Iterable[str]) -> None:
-        for query in one_of("_id", keys):
+    async def _remove(self, collection: Collection, keys: Keys[str]) -> None:
+        async for query in self._paced(collection, keys):
             done = await self._database[collection.name].delete_many(query)
             self.counts[collection.name] += done.deleted_count
+
+    async def _paced(self, collection: Collection, keys: Keys[str]) -> AsyncIterator[Query]:
+        """Queries for the documents with these ids, some hundreds each, with a rest after each but the last."""
+        queries = one_of("_id", keys)
+        for number, query in enumerate(queries, 1):
+            began = time.monotonic()
+            yield query
+            if number < len(queries):
+                await asyncio.sleep((time.monotonic() - began) * (1 - _SHARE) / _SHARE)
+                self._progress(collection, number / len(queries), len(keys))
+
+    def _progress(self, collection: Collection, share: float, documents: int) -> None:
+        if time.monotonic() - self._told > _PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            self._say(f"{collection.name}: {int(share * documents):,} of {documents:,} documents changed")
 
 
 async def unknown_collections(database: Database) -> list[str]:

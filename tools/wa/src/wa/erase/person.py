@@ -78,6 +78,11 @@ class Person:
         return r"\|(" + "|".join([*users, *(f"p:{digits}" for digits in self._dialled)]) + ")$"
 
     @property
+    def aliases(self) -> list[str]:
+        """How aliases of conversations end that are the person's."""
+        return [*(f"u:{user}" for user in sorted(self.users)), *(f"p:{digits}" for digits in self._dialled)]
+
+    @property
     def _dialled(self) -> list[str]:
         """The phone numbers in all notations that name the same phone."""
         return sorted({notation for digits in self.phones for notation in notations(digits)})

@@ -16,7 +16,11 @@ Query = dict[str, Any]
 ERASED: Final = "erased"
 """The value that replaces a name in a required field."""
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 1_000
+"""Documents that are changed or removed with one command."""
+
+_IN_A_SWEEP: Final = 50_000
+"""Values that each document is compared with. More of them are another sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,30 @@ class Scope:
         """The names of the person in statuses."""
         return sorted(self.person.users | self.person.phones)
 
-    def webhook_events(self, wamids: Iterable[str]) -> list[Query]:
-        """Webhook events whose text names the person, and those of the person's messages."""
-        numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
-        return [{**numbers, "raw": {"$regex": self.person.in_text}}, *one_of("wamid", wamids)]
+    def conversations_of(self, numbers: Iterable[str]) -> Query:
+        """Conversations of these business numbers that have one of the person's names, by an index."""
+        names = [f"{number}|{name}" for number in sorted(numbers) for name in self.person.aliases]
+        return self._within({"aliases": {"$in": names}})
 
-    def usage(
-        self, conversations: Iterable[str], messages: Mapping[str, datetime | None], wamids: Iterable[str]
-    ) -> list[Query]:
-        """Usage records that still name the person's conversations or messages (with when these were created)."""
+    def webhook_events(self, wamids: Iterable[str]) -> list[Query]:
+        """Webhook events whose text names the person, and those of the person's messages: a query for each sweep."""
+        numbers = {} if self.tenant is None else {"phoneNumberId": {"$in": sorted(self.tenant.numbers)}}
+        named = {**numbers, "raw": {"$regex": self.person.in_text}}
+        by_wamid = _sweeps("wamid", wamids)
+        return [{"$or": [named, *by_wamid[:1]]}, *by_wamid[1:]]
+
+    def usage(self, conversations: Iterable[str], wamids: Iterable[str]) -> list[Query]:
+        """Usage records that still name the person's conversations or messages: a query for each sweep."""
+        by_conversation, by_wamid = _sweeps("conversationId", conversations), _sweeps("wamid", wamids)
+        if len(by_conversation) == len(by_wamid) == 1:
+            return [{"$or": [*by_conversation, *by_wamid]}]
+        return [*by_conversation, *by_wamid]
+
+    def sent_usage(self, messages: Mapping[str, datetime | None]) -> list[Query]:
+        """Usage records of the person's messages by their ids, which are made of the messages' (and their creation)."""
         derived = [derive_id("usage", "send", message) for message in messages]
         derived += [ordered_id(created, "usage", "send", message) for message, created in messages.items() if created]
-        fresh = [{**query, "messageId": {"$exists": True}} for query in one_of("_id", derived)]
-        return [*one_of("conversationId", conversations), *one_of("wamid", wamids), *fresh]
+        return [{**query, "messageId": {"$exists": True}} for query in one_of("_id", derived)]
 
     def journal(self) -> Query:
         """Sends to the person."""
@@ -95,6 +110,10 @@ def one_of(field: str, values: Iterable[str]) -> list[Query]:
     return [{field: {"$in": part}} for part in _parts(values)]
 
 
-def _parts(values: Iterable[str]) -> Iterator[Sequence[str]]:
+def _sweeps(field: str, values: Iterable[str]) -> list[Query]:
+    return [{field: {"$in": part}} for part in _parts(values, _IN_A_SWEEP)]
+
+
+def _parts(values: Iterable[str], size: int = _AT_ONCE) -> Iterator[Sequence[str]]:
     ordered = sorted(values)
-    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))

@@ -1,7 +1,9 @@
-"""Goes through a collection in the order of its ids, some thousands of documents at a time."""
+"""Goes through a collection, some thousands of documents at a time: in the order of its ids, or in that of the disk."""
 
+import asyncio
+import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from common.mongo import Database, Document
@@ -10,6 +12,15 @@ Say = Callable[[str], None]
 
 PAGE: Final = 20_000
 _PROGRESS_SECONDS: Final = 2.0
+
+_SHARE: Final = 0.5
+"""Of the time. The rest is for the services."""
+
+_MILESTONE: Final = re.compile("00$")
+"""One in 256 ids ends so, because ids are hashes or random."""
+
+_BATCH: Final = 100
+"""MongoDB answers after so many documents, so after some 25,000 milestones apart, or sooner where many match."""
 
 
 async def pages(database: Database, name: str, say: Say, size: int = PAGE) -> AsyncIterator[Document]:
@@ -31,3 +42,38 @@ async def pages(database: Database, name: str, say: Say, size: int = PAGE) -> As
         if time.monotonic() - told > _PROGRESS_SECONDS:
             told = time.monotonic()
             say(f"{name}: {seen:,} of about {total:,} documents")
+
+
+async def matching(
+    database: Database, name: str, query: Mapping[str, Any], fields: Mapping[str, int] | None, say: Say
+) -> AsyncIterator[Document]:
+    """Every document that matches, each once, in the order in which they lie on the disk.
+
+    That is several times faster than by an index, whose order is another one. So that MongoDB answers often although
+    hardly any document matches, it is asked for some more, as milestones, and rests after each answer.
+    """
+    collection = database[name]
+    total, passed, told = await collection.estimated_document_count(), 0, time.monotonic()
+    either = {"$or": [{"_id": {"$regex": _MILESTONE.pattern}}, query]}
+    wanted = None if fields is None else {**fields, "_id": 1}
+    cursor = collection.find(either, wanted).hint([("$natural", 1)]).batch_size(_BATCH)
+    async with cursor:
+        while cursor.alive:
+            began = time.monotonic()
+            found = await cursor.to_list(_BATCH)
+            milestones = [document["_id"] for document in found if _is_milestone(document)]
+            passed += len(milestones)
+            for document in found:
+                if not _is_milestone(document):
+                    yield document
+            if milestones:  # of these it is not known yet whether they match
+                async for document in collection.find({"$and": [{"_id": {"$in": milestones}}, query]}, wanted):
+                    yield document
+            await asyncio.sleep((time.monotonic() - began) * (1 - _SHARE) / _SHARE)
+            if time.monotonic() - told > _PROGRESS_SECONDS:
+                told = time.monotonic()
+                say(f"{name}: about {min(passed * 256, total):,} of {total:,} documents")
+
+
+def _is_milestone(document: Document) -> bool:
+    return isinstance(document["_id"], str) and _MILESTONE.search(document["_id"]) is not None
