@@ -17,12 +17,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError
 from common.errors import AppError, Unavailable
 from common.kafka.settings import KafkaSettings
 from common.mongo import MongoError
-from common.settings import read_settings
 from wa import indexes, init, journal, keys, migrate, topics, usage
+from wa.connection import settings_of
 from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
-from wa.errors import Failed, mongodb_away
+from wa.errors import Failed, SettingsWrong, mongodb_away
 
 _AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
 """Errors without an answer. Other errors that Kafka calls not retriable are answers."""
@@ -61,9 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = parser().parse_args(argv)
     # A command without Kafka must not fail because Kafka's settings are missing or wrong.
-    settings = read_settings("wa", KafkaSettings) if arguments.kafka else KafkaSettings.model_construct()
-    if settings is None:
-        return 2
+    try:
+        settings = settings_of(KafkaSettings) if arguments.kafka else KafkaSettings.model_construct()
+    except SettingsWrong as error:
+        return error.exit_code
     if arguments.bootstrap:
         settings = settings.model_copy(update={"kafka_bootstrap_servers": arguments.bootstrap})
     # The log lines of the drivers and of `common` would repeat many times what we print in one sentence.
@@ -77,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `wa dlq list | head`: the reader has closed the pipe, and the flush at exit must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SettingsWrong as error:
+        return error.exit_code
     except (Failed, AppError, KafkaError, TimeoutError, OSError) as error:
         print(f"wa: {sentence(error, settings.kafka_bootstrap_servers)}", file=sys.stderr)
         return error.exit_code if isinstance(error, Failed) else 1

@@ -18,6 +18,12 @@ class Usage(Failed):
     exit_code: ClassVar[int] = 2
 
 
+class SettingsWrong(Failed):
+    """Settings are missing or wrong, and the operator has been told which."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class Refused(Failed):
     """The command could do it, but must not."""
 

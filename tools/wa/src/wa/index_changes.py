@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -103,8 +102,3 @@ async def _duplicates(place: Any, index: Index) -> list[list[str]]:
     ]
     found = await place.aggregate(stages, allowDiskUse=True)
     return [sorted(str(id_) for id_ in group["ids"])[:_SHOWN] async for group in found]
-
-
-def say(line: str) -> None:
-    """Tell an operator about the progress."""
-    print(line, file=sys.stderr, flush=True)

@@ -9,12 +9,12 @@ import json
 from typing import Any
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, MongoSettings, or_unavailable, schema
+from common.mongo import schema
 from common.mongo.index_plan import Standing
 from common.mongo.indexes import compare_indexes, ensure_indexes
-from common.settings import read_settings
 from wa import options
-from wa.index_changes import planned_changes, say, with_progress
+from wa.connection import connected, say
+from wa.index_changes import planned_changes, with_progress
 
 
 def register(groups: Any) -> None:
@@ -57,18 +57,12 @@ def register(groups: Any) -> None:
 
 async def run_list(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """`wa indexes list`; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
+    async with connected() as mongo:
         found = [
             (one.owner, one.name, name, standing)
             for one in schema.ALL
             for name, standing in (await compare_indexes(mongo.database, one)).items()
         ]
-    finally:
-        await mongo.close()
     for owner, collection, name, standing in found:
         facts = {"owner": owner, "collection": collection, "index": name, "standing": str(standing)}
         print(json.dumps(facts) if arguments.json else f"{owner:14} {collection:24} {name:30} {standing}")
@@ -77,55 +71,35 @@ async def run_list(arguments: argparse.Namespace, _: KafkaSettings) -> int:
 
 async def run_plan(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa indexes plan`; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            planned = await planned_changes(mongo.database)
-            stopped = 0
-            for one in planned:
-                stopped += len(one.duplicates)
-                print("\n".join([one.line(), *one.complaints()]))
-    finally:
-        await mongo.close()
+    stopped = 0
+    async with connected() as mongo:
+        planned = await planned_changes(mongo.database)
+        for one in planned:
+            stopped += len(one.duplicates)
+            print("\n".join([one.line(), *one.complaints()]))
     print(f"{len(planned)} changes: `wa indexes apply` makes them" if planned else "every index is as declared")
     return 3 if stopped else 0
 
 
 async def run_apply(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa indexes apply`; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
     left = 0
-    try:
-        with or_unavailable():
-            for one in await planned_changes(mongo.database):
-                if one.duplicates:
-                    left += 1
-                    print("\n".join([f"left as it is: {one.line()}", *one.complaints()]))
-                    continue
-                print(one.line(), flush=True)
-                await with_progress(mongo.database, one.collection, one.change, say)
-    finally:
-        await mongo.close()
+    async with connected() as mongo:
+        for one in await planned_changes(mongo.database):
+            if one.duplicates:
+                left += 1
+                print("\n".join([f"left as it is: {one.line()}", *one.complaints()]))
+                continue
+            print(one.line(), flush=True)
+            await with_progress(mongo.database, one.collection, one.change, say)
     print("every other change is made" if left else "every index is as declared")
     return 3 if left else 0
 
 
 async def run_ensure(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa indexes ensure`; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
+    async with connected() as mongo:
         made = {one.name: await ensure_indexes(mongo.database, one) for one in schema.ALL}
-    finally:
-        await mongo.close()
     names = [f"{collection}.{name}" for collection, names in made.items() for name in names]
     print("\n".join([f"created {len(names)} indexes", *(f"  {name}" for name in names)]))
     return 0

@@ -6,7 +6,6 @@ keeps the results of those sends on `whatsapp-cloud-send-results` for seven days
 
 import argparse
 import secrets
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -20,9 +19,9 @@ from common.contracts.journal import ENDED, OPERATORS, Entry, State, to_document
 from common.contracts.sends import SendResult
 from common.errors import InvalidInput
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, UpdateOne, or_unavailable, schema
-from common.settings import read_settings
+from common.mongo import Database, MongoSettings, UpdateOne, schema
 from wa import options
+from wa.connection import connected, say, settings_of
 from wa.dlq.reading import read_records
 
 _STATES: Final[Mapping[str, State]] = MappingProxyType(
@@ -68,21 +67,10 @@ def register(groups: Any) -> None:
 
 async def run_restore(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
     """`wa journal restore`; the exit code."""
-    settings = read_settings("wa", JournalSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            seen, entered = await restore(
-                mongo.database,
-                kafka,
-                arguments.since,
-                keep=timedelta(days=settings.sender_journal_days),
-                dry=arguments.dry_run,
-            )
-    finally:
-        await mongo.close()
+    settings = settings_of(JournalSettings)
+    keep = timedelta(days=settings.sender_journal_days)
+    async with connected(settings) as mongo:
+        seen, entered = await restore(mongo.database, kafka, arguments.since, keep=keep, dry=arguments.dry_run)
     print(f"{seen:,} results since {arguments.since:%Y-%m-%d %H:%M} UTC, {entered:,} entered into the journal")
     return 0
 
@@ -93,11 +81,11 @@ async def restore(
     """Enter every result since then whose send has no end in the journal; (results, entered). Repeating is harmless."""
     seen = entered = 0
     batch: list[SendResult] = []
-    async for record in read_records(kafka, topics.SEND_RESULTS.name, since, _say):
+    async for record in read_records(kafka, topics.SEND_RESULTS.name, since, say):
         try:
             batch.append(decode(_result, record.value))
         except InvalidInput as error:  # conversation has made a dead letter of it
-            _say(f"{record.topic}/{record.partition}/{record.offset} cannot be parsed: {error.message}")
+            say(f"{record.topic}/{record.partition}/{record.offset} cannot be parsed: {error.message}")
             continue
         if batch[-1].type not in _STATES:  # a waiting send is in its own store; a duplicate is not a send
             batch.pop()
@@ -152,7 +140,3 @@ def entry_of(result: SendResult) -> Entry:
         # The sender that takes the doubt over starts its window for a status anew.
         due=data.at if state is State.IN_DOUBT else data.due,
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -8,11 +8,11 @@ from collections import Counter
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, or_unavailable, schema
+from common.mongo import Database, MongoSettings, schema
 from common.security import keys
 from common.security.key_ring import KeyRing
-from common.settings import read_settings
 from wa import options
+from wa.connection import connected, settings_of
 from wa.doctor.checks import KeksSettings, key_ring
 from wa.errors import Failed, Usage
 
@@ -63,9 +63,7 @@ async def run_new(arguments: argparse.Namespace, _: KafkaSettings) -> int:
 
 async def run_list(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa keys list`; the exit code."""
-    settings = read_settings("wa", KeksSettings)
-    if settings is None:
-        return 2
+    settings = settings_of(KeksSettings)
     ring = key_ring(settings)
     if not isinstance(ring, KeyRing):
         raise Usage(f"{ring.says}: {ring.mend}")
@@ -89,12 +87,8 @@ async def run_rewrap(_: argparse.Namespace, __: KafkaSettings) -> int:
 
 
 async def _wrapped(settings: MongoSettings) -> Counter[str]:
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            return await _count(mongo.database)
-    finally:
-        await mongo.close()
+    async with connected(settings) as mongo:
+        return await _count(mongo.database)
 
 
 async def _count(database: Database) -> Counter[str]:

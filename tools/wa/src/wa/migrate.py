@@ -3,17 +3,16 @@
 import argparse
 import asyncio
 import getpass
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Document, Mongo, MongoSettings, or_unavailable, schema
+from common.mongo import Database, Document, schema
 from common.mongo.migrations import ALL, Migration
-from common.settings import read_settings
 from wa import options
+from wa.connection import connected, say
 from wa.erase.sweep import pages
 
 _PAGE: Final = 2_000
@@ -47,13 +46,21 @@ def register(groups: Any) -> None:
 
 async def run_plan(_: argparse.Namespace, __: KafkaSettings) -> int:
     """`wa migrate plan`; the exit code."""
-    return await _with_database(_plan)
+    async with connected() as mongo:
+        for migration in ALL:
+            found = await count(mongo.database, migration, say)
+            print(f"{migration.name}: {found:,} documents of {migration.collection.name}: {migration.about}")
+    return 0
 
 
 async def run_apply(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """`wa migrate apply`; the exit code."""
     wanted = [one for one in ALL if arguments.only in (None, one.name)]
-    return await _with_database(lambda database: _apply(database, wanted))
+    async with connected() as mongo:
+        for migration in wanted:
+            changed = await migrate(mongo.database, migration, say)
+            print(f"{migration.name}: {changed:,} documents of {migration.collection.name} changed")
+    return 0
 
 
 async def count(database: Database, migration: Migration, say: Say) -> int:
@@ -85,32 +92,3 @@ async def migrate(
     forms = database[schema.STORED_FORMS.name]
     await forms.update_one({"_id": f"migration {migration.name}"}, {"$set": noted}, upsert=True)
     return changed
-
-
-async def _plan(database: Database) -> None:
-    for migration in ALL:
-        found = await count(database, migration, _say)
-        print(f"{migration.name}: {found:,} documents of {migration.collection.name}: {migration.about}")
-
-
-async def _apply(database: Database, wanted: Sequence[Migration]) -> None:
-    for migration in wanted:
-        changed = await migrate(database, migration, _say)
-        print(f"{migration.name}: {changed:,} documents of {migration.collection.name} changed")
-
-
-async def _with_database(work: Callable[[Database], Any]) -> int:
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            await work(mongo.database)
-    finally:
-        await mongo.close()
-    return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

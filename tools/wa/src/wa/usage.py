@@ -6,7 +6,6 @@ one of them is repeated by MongoDB's rules.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from typing import Any, Final
 
 from common.contracts.usage import ALWAYS, COUNT, COUNTED, KEYS, REBUILT, counter, whole_from
 from common.kafka.settings import KafkaSettings
-from common.mongo import DESCENDING, Database, Document, Mongo, MongoSettings, OwnedSession, or_unavailable, schema
+from common.mongo import DESCENDING, Database, Document, Mongo, OwnedSession, schema
 from common.mongo import transaction as in_transaction
-from common.settings import read_settings
 from wa import options
+from wa.connection import connected, say
 
 _OWNER: Final = "wa usage rebuild"
 _SECONDS: Final = 50.0  # MongoDB ends a transaction after a minute
@@ -59,18 +58,11 @@ def register(groups: Any) -> None:
 
 async def run_rebuild(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """`wa usage rebuild`; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            rebuilding = Rebuilding(mongo, arguments.first, arguments.last, lower=arguments.lower, say=_say)
-            done = await rebuilding.run(arguments.chatbot)
-            whole = arguments.chatbot is None and arguments.first is None and arguments.last is None
-            told = await trust_counters(mongo.database, datetime.now(UTC)) if whole else ""
-    finally:
-        await mongo.close()
+    async with connected() as mongo:
+        rebuilding = Rebuilding(mongo, arguments.first, arguments.last, lower=arguments.lower, say=say)
+        done = await rebuilding.run(arguments.chatbot)
+        whole = arguments.chatbot is None and arguments.first is None and arguments.last is None
+        told = await trust_counters(mongo.database, datetime.now(UTC)) if whole else ""
     kept = f"; {done.kept:,} days kept as they were, because their log has fewer entries (--lower)" if done.kept else ""
     print(f"{done.days:,} days of chatbots counted, {done.entries:,} entries{kept}{told}")
     return 0
@@ -183,7 +175,3 @@ async def trust_counters(database: Database, now: datetime) -> str:
 
 def _begin(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

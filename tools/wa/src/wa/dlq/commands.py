@@ -8,6 +8,7 @@ import msgspec
 
 from common.kafka.settings import KafkaSettings
 from wa import options
+from wa.connection import say
 from wa.dlq import show
 from wa.dlq.letters import TOPICS, Filters, Letter, Position, parse_position
 from wa.dlq.plan import Order, plan_for
@@ -68,7 +69,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> int:
     """`wa dlq list`; the exit code."""
     audit = await read_audit(settings)
-    letters = await read_letters(settings, _filters(arguments), _say)
+    letters = await read_letters(settings, _filters(arguments), say)
     shown = letters[: arguments.limit]
     for letter in shown:
         print(msgspec.json.encode(show.facts(letter, audit)).decode() if arguments.json else show.line(letter, audit))
@@ -96,7 +97,7 @@ async def run_replay(arguments: argparse.Namespace, settings: KafkaSettings) -> 
         return 0
     if not arguments.yes and not options.confirmed(f"replay {len(plan.ready):,} letters?"):
         raise Refused("nothing was replayed: it was not confirmed")
-    result = await replay(settings, plan.ready, Order(arguments.by, arguments.because), _say)
+    result = await replay(settings, plan.ready, Order(arguments.by, arguments.because), say)
     # Letters that are left out now were replayed by another operator since the question.
     print("\n".join([*show.left_out(result), f"replayed {len(result.ready):,} letters"]))
     return 0
@@ -108,7 +109,7 @@ async def _chosen(arguments: argparse.Namespace, settings: KafkaSettings) -> lis
         raise Usage("say which letters: give either positions or filters (for example --topic send)")
     if arguments.positions:
         return await read_positions(settings, arguments.positions)
-    return (await read_letters(settings, _filters(arguments), _say))[: arguments.limit]
+    return (await read_letters(settings, _filters(arguments), say))[: arguments.limit]
 
 
 def _filters(arguments: argparse.Namespace) -> Filters:
@@ -120,7 +121,3 @@ def _position(text: str) -> Position:
         return parse_position(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

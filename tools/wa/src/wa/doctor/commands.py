@@ -10,8 +10,8 @@ from typing import Any, Final
 from common.kafka.settings import KafkaSettings
 from common.mongo import Mongo
 from common.security.key_ring import KeyRing
-from common.settings import read_settings
 from wa import options
+from wa.connection import settings_of
 from wa.doctor.checks import (
     DoctorSettings,
     check_internal_keys,
@@ -58,10 +58,7 @@ def register(groups: Any) -> None:
 
 async def run(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
     """Run all checks and print the findings; the exit code."""
-    settings = read_settings("wa", DoctorSettings)
-    if settings is None:
-        return 2
-    settings = settings.model_copy(update={"kafka_bootstrap_servers": kafka.kafka_bootstrap_servers})
+    settings = settings_of(DoctorSettings).model_copy(update={"kafka_bootstrap_servers": kafka.kafka_bootstrap_servers})
     findings = await examine(settings, arguments.service)
     shown = (json.dumps(asdict(finding)) for finding in findings) if arguments.json else table(findings)
     print("\n".join(shown), flush=True)

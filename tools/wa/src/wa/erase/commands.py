@@ -1,16 +1,15 @@
 """`wa erase`: the command."""
 
 import argparse
-import sys
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, Mongo, MongoSettings, or_unavailable, schema
-from common.settings import read_settings
+from common.mongo import Database, schema
 from wa import options
+from wa.connection import connected, say
 from wa.erase.erasing import Eraser, unknown_collections
 from wa.erase.finding import Finder, Found
 from wa.erase.person import Person
@@ -51,19 +50,12 @@ def register(groups: Any) -> None:
 
 async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """Erase, and report; the exit code."""
-    settings = read_settings("wa", MongoSettings)
-    if settings is None:
-        return 2
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            return await _run(arguments, mongo.database)
-    finally:
-        await mongo.close()
+    async with connected() as mongo:
+        return await _run(arguments, mongo.database)
 
 
 async def _run(arguments: argparse.Namespace, database: Database) -> int:
-    finder = Finder(database, _say)
+    finder = Finder(database, say)
     _check_words(arguments, arguments.contact)
     found = await finder.find(arguments.contact, await _tenant(finder, arguments.chatbot))
     _check_words(arguments, found.scope.person)
@@ -127,7 +119,3 @@ def _person(text: str) -> Person:
         return Person.named(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
