@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conversation_builders import ADA, BOT, message, read, result, status
+from prometheus_client import REGISTRY
 from query_plans import explain, recorded
 
 from common.contracts.accounts import AccountData, Retention
@@ -213,6 +214,28 @@ async def test_nothing_goes_before_the_accounts_are_known(room):
             await asyncio.sleep(0.01)
     await job.stop()
     await indexes.stop()
+
+
+def age():
+    return REGISTRY.get_sample_value("whatsapp_retention_age_seconds")
+
+
+async def test_every_process_says_how_long_ago_the_last_run_of_any_ended(room):
+    clock = [NOW]
+    indexes, worker = await job_of(room, now=lambda: clock[0])
+    others, watcher = await job_of(room, Accounts(loaded=False), now=lambda: clock[0])
+    await watcher.start()
+    clock[0] += timedelta(hours=1)
+    assert age() == 3600  # since its start, because no run has ended yet
+    await worker.turn()
+    await watcher.turn()
+    assert age() == 0
+    clock[0] += timedelta(hours=2)
+    await watcher.turn()
+    assert age() == 7200
+    await watcher.stop()
+    assert age() is None
+    await asyncio.gather(indexes.stop(), others.stop())
 
 
 async def fail_in(turn):

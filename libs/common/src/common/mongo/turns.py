@@ -26,6 +26,13 @@ _RENEWALS: Final = 5
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+async def last_done(jobs: Any, name: str) -> datetime | None:
+    """When a process last ended the job; None: not yet. Raises `Unavailable`."""
+    with or_unavailable():
+        found = await jobs.find_one({"_id": name}, {"doneAt": 1})
+    return found["doneAt"] if found and found["doneAt"] > _NEVER else None
+
+
 class Turn:
     """`async with Turn(...) as mine`: whether it is this process's turn. Raises `Unavailable`.
 

@@ -157,9 +157,9 @@ DEAD_LETTERS = _counter(
     "chatbot_id",
     of=_CONSUMERS,
 )
-RETENTION_RUNS = _counter(
-    "whatsapp_retention_runs",
-    "runs to their end that removed what had been kept long enough",
+RETENTION_AGE = _gauge(
+    "whatsapp_retention_age_seconds",
+    "seconds since the last run of any process ended that removes what has been kept long enough",
     of=("conversation",),
 )
 RETENTION_REMOVED = _counter(

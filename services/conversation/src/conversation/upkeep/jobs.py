@@ -11,7 +11,7 @@ from typing import Final
 from common.errors import Unavailable
 from common.mongo import Mongo, MongoError
 from common.mongo.indexes import Indexes
-from common.mongo.turns import TAKEN, Turn
+from common.mongo.turns import TAKEN, Turn, last_done
 from common.tasks import cancel
 from common.telemetry import metrics
 from conversation.chatbot_directory import ChatbotDirectory
@@ -38,7 +38,7 @@ class Job:
     """Does `work` in turns of all processes: when the last turn is `every` old, or has failed.
 
     `may_begin` is waited for once. `needed` is asked before a turn is taken. A turn that fails begins again at the next
-    look, and that of a process that dies after `taken`.
+    look, and that of a process that dies after `taken`. `age` is a gauge of the seconds since the last turn of any process.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Job:
         look_seconds: float,
         taken: timedelta = TAKEN,
         needed: Callable[[], Awaitable[bool]] | None = None,
+        age: metrics.Sampled | None = None,
         now: Clock = lambda: datetime.now(UTC),
     ) -> None:
         self._name = name
@@ -63,14 +64,22 @@ class Job:
         self._needed = needed
         self._look_seconds = look_seconds
         self._now = now
+        self._age = age
+        self._hide: Callable[[], None] | None = None
+        self._done = now()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin; returns at once."""
+        if self._age is not None:
+            self._hide = self._age.add(lambda: [((), (self._now() - self._done).total_seconds())])
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
         """End, also in the middle of the work."""
+        if self._hide is not None:
+            self._hide()
+            self._hide = None
         await cancel([self._task])
 
     async def turn(self) -> None:
@@ -81,6 +90,7 @@ class Job:
         async with turn as mine:
             if mine:
                 await self._work()
+        self._done = await last_done(self._store.jobs, self._name) or self._done
 
     async def _run(self) -> None:
         await self._may_begin()
@@ -118,10 +128,18 @@ def retention_job(
             return
         counted: Counter[str] = Counter()
         await Removing(store, cutoffs_of, partial(_count, counted)).run()
-        metrics.RETENTION_RUNS.inc()
         log.info("what is older than it is kept has been removed", extra={"documents": dict(counted)})
 
-    return Job(RETENTION, store, work, may_begin, every=RUN_EVERY, look_seconds=look_seconds, now=now)
+    return Job(
+        RETENTION,
+        store,
+        work,
+        may_begin,
+        every=RUN_EVERY,
+        look_seconds=look_seconds,
+        age=metrics.RETENTION_AGE,
+        now=now,
+    )
 
 
 def merges_job(mongo: Mongo, store: ConversationStore, indexes: Indexes, *, look_seconds: float = _MOVE_SECONDS) -> Job:
