@@ -38,7 +38,8 @@ class Job:
     """Does `work` in turns of all processes: when the last turn is `every` old, or has failed.
 
     `may_begin` is waited for once. `needed` is asked before a turn is taken. A turn that fails begins again at the next
-    look, and that of a process that dies after `taken`. `age` is a gauge of the seconds since the last turn of any process.
+    look, and that of a process that dies after `taken`. `age` is a gauge of the seconds since the last turn of any
+    process.
     """
 
     def __init__(
