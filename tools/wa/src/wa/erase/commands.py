@@ -93,7 +93,7 @@ async def _erase(arguments: argparse.Namespace, database: Database, found: Found
     erasures, key = database[schema.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
     await erasures.insert_one({"_id": key, "begunAt": now, **{n: v for n, v in told.items() if v is not None}})
-    eraser = Eraser(database, now, _say)
+    eraser = Eraser(database, now, say)
     await eraser.erase(found, finder)
     done = {"counts": dict(+eraser.counts), "endedAt": datetime.now(UTC)}
     await erasures.update_one({"_id": key}, {"$set": done})
@@ -105,7 +105,7 @@ async def _look_back(database: Database, found: Found) -> None:
     unknown = await unknown_collections(database)
     if unknown:
         raise Refused(f"this command does not know the collections {', '.join(unknown)}: check them yourself")
-    under_way = await Eraser(database, datetime.now(UTC), _say).under_way(found)
+    under_way = await Eraser(database, datetime.now(UTC), say).under_way(found)
     if under_way:
         raise Failed(f"{under_way} sends to the person are under way at Meta and were not erased. Run it again soon")
 
