@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast pythons chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast pythons chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals bench-year flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the commands
 	@echo "Options are given as in 'make demo DEMO_ARGS=--help', which lists them."
@@ -81,6 +81,10 @@ bench-followers: setup ## Compare our at-least-once reader with FastStream, in c
 bench-goals: setup ## Measure each goal; fails if one that must hold is missed: QUICK=1 BENCH_ARGS='--against REV' [BENCH_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m yardstick goals $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+bench-year: setup ## Fill a mongod with a year's data, and measure every query: [YEAR_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m yardstick.year $(YEAR_ARGS)
 
 flood: setup ## Measure how long quiet tenants wait beside a flooding one: MESSAGES=50000 [FLOOD_ARGS=--help]
 	@$(PY) -m local_stack fetch

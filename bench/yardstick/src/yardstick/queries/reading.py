@@ -59,12 +59,16 @@ async def _before_counters(world: World) -> None:
 def _listings(whose: str, reach: Any) -> list[Query]:
     """The first and a deep page of each listing."""
     return [
-        Query(f"conversations of {whose}", lambda w: w.reads.conversations(reach(w), None, None, PAGE)),
-        Query(f"… deep page of {whose}", lambda w: w.reads.conversations(reach(w), None, w.recently(), PAGE)),
-        Query(f"failed messages of {whose}", lambda w: w.reads.found(reach(w), None, _FAILED, None, PAGE)),
-        Query(f"… failed, deep page of {whose}", lambda w: w.reads.found(reach(w), None, _FAILED, w.behind(), PAGE)),
-        Query(f"usage of {whose}", lambda w: w.reads.usage(reach(w), None, None, PAGE)),
-        Query(f"… usage, deep page of {whose}", lambda w: w.reads.usage(reach(w), None, w.behind(_USAGE), PAGE)),
+        Query(f"conversations of {whose}, first page", lambda w: w.reads.conversations(reach(w), None, None, PAGE)),
+        Query(
+            f"conversations of {whose}, any page", lambda w: w.reads.conversations(reach(w), None, w.recently(), PAGE)
+        ),
+        Query(f"failed messages of {whose}, first page", lambda w: w.reads.found(reach(w), None, _FAILED, None, PAGE)),
+        Query(
+            f"failed messages of {whose}, any page", lambda w: w.reads.found(reach(w), None, _FAILED, w.behind(), PAGE)
+        ),
+        Query(f"usage of {whose}, first page", lambda w: w.reads.usage(reach(w), None, None, PAGE)),
+        Query(f"usage of {whose}, any page", lambda w: w.reads.usage(reach(w), None, w.behind(_USAGE), PAGE)),
     ]
 
 
@@ -74,14 +78,14 @@ READING: Final = (
     *_listings("174 chatbots", _many),
     Query("failed messages of a day", lambda w: w.reads.found(EVERYONE, None, _day(w), None, PAGE)),
     Query("conversation", lambda w: w.reads.conversation(EVERYONE, w.conversation())),
-    Query("thread", lambda w: w.reads.thread(EVERYONE, w.conversation(), None, PAGE)),
-    Query("… deep page of a thread", lambda w: w.reads.thread(EVERYONE, w.conversation(), w.behind(place=2), PAGE)),
+    Query("thread, first page", lambda w: w.reads.thread(EVERYONE, w.conversation(), None, PAGE)),
+    Query("thread, any page", lambda w: w.reads.thread(EVERYONE, w.conversation(), w.behind(place=2), PAGE)),
     Query("message", lambda w: w.reads.message(EVERYONE, w.inbound(), None)),
     Query("message by wamid", lambda w: w.reads.message(EVERYONE, w.turn().wamid_out, None)),
     Query("message by messageId", _by_send),
     Query("whether sends have ended", lambda w: w.reads.have_ended([w.turn().journal_id for _ in range(2)])),
-    Query("webhook log", lambda w: w.reads.webhook_events(PAGE, None)),
-    Query("… deep page of the webhook log", lambda w: w.reads.webhook_events(PAGE, w.behind(_EVENTS))),
+    Query("webhook log, first page", lambda w: w.reads.webhook_events(PAGE, None)),
+    Query("webhook log, any page", lambda w: w.reads.webhook_events(PAGE, w.behind(_EVENTS))),
     Query("usage summary of one chatbot", lambda w: w.reads.usage_groups(_one(w), None, _month(w))),
     Query("usage summary of all chatbots", lambda w: w.reads.usage_groups(EVERYONE, None, _month(w))),
     Query("usage summary before the counters", _before_counters, whole=True),

@@ -53,6 +53,9 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
         "conversation.read_api.queries:ReadQueries._summed:aggregate": Exempt(
             "a sum of counters, some of each chatbot and day; of the log only until `wa usage rebuild`"
         ),
+        "sender.journal.store:JournalStore.sent_since:aggregate": Exempt(
+            "the sends of the last minutes, once for each assignment"
+        ),
         "sender.journal.store:JournalStore.unsettled_among:find": Exempt(
             "the entries of one batch of statuses, by their ids; most of them have ended"
         ),
@@ -61,6 +64,7 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
         "wa.erase.finding:Finder.tenant:distinct": Exempt(
             "the conversations of one chatbot, once for each erasure, which then goes through all of them"
         ),
+        "wa.erase.sweep:pages:find": Exempt("where a page ends: it passes over 20,000 ids, in the index alone"),
         "wa.erase.finding:Finder._swept:find": Exempt(_SWEEP, frozenset({COLLSCAN, DOCUMENTS})),
         "wa.migrate:count:count_documents": Exempt(_SWEEP, frozenset({COLLSCAN, DOCUMENTS})),
         "wa.migrate:migrate:update_many": Exempt(_SWEEP),

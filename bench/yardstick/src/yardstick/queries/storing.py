@@ -46,9 +46,13 @@ def _names(world: World) -> tuple[Contact, Contact, Contact]:
 
 
 async def _merge(world: World) -> None:
-    """Meta names a phone number and a BSUID together, which were two people before."""
+    """Meta names a phone number and a BSUID together, which were two people before, some time in the year.
+
+    Merged conversations are passed over in listings. Were all of them new, they would be on every first page.
+    """
+    at = world.turn().moment
     for contact in _names(world):
-        await world.apply([world.said(contact)])
+        await world.apply([world.said(contact, at)])
 
 
 async def _large_merge(world: World) -> None:

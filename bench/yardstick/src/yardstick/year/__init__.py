@@ -1,0 +1,1 @@
+"""Every query of the list, measured on the data of a year."""
