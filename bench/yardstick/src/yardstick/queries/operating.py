@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from common.contracts.envelope import decode, decoder
+from common.contracts.ids import inbound_message_id
 from common.contracts.sends import SendResult
 from common.mongo import schema
 from common.mongo.migrations import ALL
@@ -70,7 +71,10 @@ async def _migrations(world: World) -> None:
 
 
 async def _erase(world: World) -> None:
-    """A person with sends that wait, and with a message that has gone while the webhook log still has its events."""
+    """A person with sends that wait.
+
+    One of their messages has gone while the webhook log still has its events, and one is in no known conversation.
+    """
     turn = world.turn(schema.SEND_JOURNAL.name)
     arguments = argparse.Namespace(
         contact=Person.named(f"+{turn.contact.wa_id}"),
@@ -82,6 +86,8 @@ async def _erase(world: World) -> None:
     )
     waits, due = waiting_for(turn)
     await world.store.messages.delete_one({"_id": turn.journal_id})
+    other = inbound_message_id(turn.phone_number_id, turn.wamid_in)
+    await world.store.messages.update_one({"_id": other}, {"$set": {"conversationId": "unknown"}})
     await world.parked.park([waits])
     await world.scheduled.put([due])
     with contextlib.redirect_stdout(io.StringIO()):

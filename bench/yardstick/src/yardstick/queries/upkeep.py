@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
-from unittest.mock import patch
 
-from common.mongo import turns
-from common.mongo.turns import Turn
+from common.mongo.turns import Turn, last_done
 from conversation.upkeep.removing import Removing
 from conversation.upkeep.rules import Cutoffs, Kept, cutoffs
 from yardstick.queries.query import Query
@@ -39,11 +37,12 @@ async def _slice(world: World) -> None:
 async def _job(world: World) -> None:
     """A turn of a job: taken, renewed, given back; and one that is another process's."""
     now = lambda: world.now  # noqa: E731  # the clock of a turn
-    with patch.object(turns, "_RENEW_SECONDS", 0.01):
+    soon = timedelta(seconds=0.05)
+    async with Turn(world.store.jobs, "bench", every=timedelta(), now=now, taken=soon):
         async with Turn(world.store.jobs, "bench", every=timedelta(), now=now):
-            async with Turn(world.store.jobs, "bench", every=timedelta(), now=now):
-                pass
-            await asyncio.sleep(0.05)
+            pass
+        await asyncio.sleep(0.1)
+    await last_done(world.store.jobs, "bench")
 
 
 UPKEEP: Final = (
