@@ -19,6 +19,7 @@ from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.limits.numbers import RateLimits
 from sender.outcomes import Apart, Dead, Defer, InDoubt, Retry, Sent, StepResult
+from sender.waiting.adoption import Adoption
 from sender.waiting.parked_store import Waiting
 from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduler import ScheduleWriters
@@ -288,6 +289,9 @@ class ParkStore:
                 del self.sends[key]
         return [None] * len(sends)
 
+    async def has_beyond(self, partitions):
+        return any(send.record.partition >= partitions for send in self.sends.values())
+
     async def first(self, _partition, lane, after, limit):
         self.events.append("load")
         found = (send for send in self.sends.values() if send.lane == lane and send.order > after)
@@ -341,6 +345,12 @@ class ScheduleStore:
             if send.apart is not None and send.apart[0] == chatbot and subject in {None, send.apart[1]}:
                 self.sends[send.id] = replace(send, due=0.0)
 
+    async def beyond(self, partitions, limit):
+        return [send for send in self.sends.values() if send.record.partition >= partitions][:limit]
+
+    async def move(self, sends):
+        self.sends.update({send.id: send for send in sends})
+
     async def due_by(self, _partition, moment, limit):
         return sorted((s for s in self.sends.values() if s.due <= moment), key=lambda send: send.due)[:limit]
 
@@ -380,9 +390,15 @@ class World:
                 virtual_clock=VirtualClock(self.paces.share_of),
                 recent_sends=SimpleNamespace(read=self.read_lately),
                 scheduler_of=self.scheduler.of_partition,
+                adoption=Adoption(self.scheduled, self.parked),
+                dated_since=self.read_dated_since,
                 tenants=tenants,
             )
         )
+        self.dated_since = 0.0
+
+    async def read_dated_since(self):
+        return self.dated_since
 
     async def read_lately(self):
         return self.lately

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from common.contracts.usage import ALWAYS, COUNT, COUNTED, counters_of, whole_from
+from common.contracts.usage import COUNT, COUNTED, counters_of, whole_from
 from common.mongo import (
-    RETURN_UPDATED,
     DeleteOne,
     Document,
     DuplicateKeyError,
@@ -18,11 +17,11 @@ from common.mongo import (
     UpdateMany,
     UpdateOne,
     or_duplicate_key,
-    or_unavailable,
     schema,
     transaction,
 )
 from common.mongo.indexes import ensure_each, ensure_indexes
+from common.mongo.stored_forms import UPDATE, written_since
 from conversation.batch.core import Keys
 from conversation.batch.plan import Plan
 from conversation.batch.working_set import ABSORBS, Conversation, Known, Message, WorkingSet
@@ -31,9 +30,6 @@ log = logging.getLogger(__name__)
 
 _TRIES: Final = 10
 _TRANSACTION_SECONDS: Final = 10.0
-_UPDATE: Final = timedelta(days=1)
-"""No update of all processes takes longer."""
-
 _GRACE: Final = timedelta(days=30)
 """An operator has so long to say that documents are to be kept for longer."""
 
@@ -81,23 +77,12 @@ class ConversationStore:
         """From when on old documents are removed: a month later where an earlier version has kept them for good."""
         return await self._since(RETENTION, _GRACE)
 
-    async def _since(self, form: str, wait: timedelta = _UPDATE) -> datetime:
-        """From when on something is done in a newer form: decided once for the database, by the first process.
+    async def _since(self, form: str, wait: timedelta = UPDATE) -> datetime:
+        """From when on something is done in a newer form: some time from now where messages are there."""
+        return await written_since(self._mongo.database, form, self._is_used, wait)
 
-        That is some time later where messages are there: a day, because processes of earlier versions may run beside
-        this one for the time of an update, and know the older form only.
-        """
-        forms = self._mongo.database[schema.STORED_FORMS.name]
-        with or_unavailable():
-            known: Document | None = await forms.find_one({"_id": form})
-            if known is not None:
-                return known["since"]  # type: ignore[no-any-return]  # documents are untyped
-            used = await self.messages.find_one({}, {"_id": 1}) is not None
-            since = datetime.now(UTC) + wait if used else ALWAYS
-            found: Document | None = await forms.find_one_and_update(
-                {"_id": form}, {"$setOnInsert": {"since": since}}, upsert=True, return_document=RETURN_UPDATED
-            )
-        return since if found is None else found["since"]  # it is never None: `upsert`
+    async def _is_used(self) -> bool:
+        return await self.messages.find_one({}, {"_id": 1}) is not None
 
     def owned_by(self, *partitions: str, sessions: int = 1) -> OwnedSession:
         """The sessions under which their batches are written; entering it ends the transactions of predecessors."""

@@ -40,6 +40,7 @@ from sender.delivery.token_rejections import RejectionReports
 from sender.dispatch.fair_queue import VirtualClock
 from sender.gauges import SenderGauges, WaitingCounts
 from sender.group_commit import GroupCommit, Window
+from sender.journal.forms import DatedIds
 from sender.journal.opt_outs import OptOutStore
 from sender.journal.standing import Standings
 from sender.journal.store import JournalStore
@@ -58,6 +59,7 @@ from sender.media.cache import MediaCache
 from sender.media.store import MediaStore
 from sender.settings import Settings
 from sender.telemetry import timed
+from sender.waiting.adoption import Adoption
 from sender.waiting.parked_store import ParkStore
 from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduled_store import ScheduleStore
@@ -216,6 +218,8 @@ class Sender:
                 virtual_clock=VirtualClock(self.rate_limits.share_of),
                 recent_sends=RecentSends(self.store),
                 scheduler_of=self.schedule_writers.of_partition,
+                adoption=Adoption(self.schedule_writers.store, self.parking_writers.store),
+                dated_since=DatedIds(self.mongo.database).since,
                 tenants=self.tenants,
                 end_log=self.end_log,
             )

@@ -35,6 +35,21 @@ def test_loading_a_record_is_reading_it_again():
         )
 
 
+def test_the_time_in_a_message_id_is_stored_with_it():
+    dated = read_record(Position(topics.SEND.name, 3, 7), REQUEST, {}, retried=False, dated_at=5_000)
+    document = to_document(record_of(dated, 3))
+    assert document["datedAt"] == 5_000
+    assert from_document(document).read().journal_id == dated.journal_id != job(topics.SEND.name).journal_id
+    named = read_record(
+        Position(topics.SEND.name, 3, 7),
+        json.dumps({**json.loads(REQUEST), "messageId": "m1"}).encode(),
+        {},
+        retried=False,
+        dated_at=5_000,
+    )
+    assert "datedAt" not in to_document(record_of(named, 3))
+
+
 def test_a_header_may_have_a_name_that_no_field_may_have():
     assert to_document(record_of(job(topics.SEND.name), 3))["headers"] == [
         [name, text] for name, text in HEADERS.items()

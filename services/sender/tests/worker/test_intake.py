@@ -1,7 +1,7 @@
 """What a record asks for, by where it stands and who wrote it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +11,7 @@ from common.contracts import topics
 from common.kafka.records import Outgoing
 from common.kafka.wire.partitioner import partition_of
 from common.kafka.wire.unreadable import Unreadable
+from sender.records.onward import released
 from sender.worker.intake.judging import judge
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -56,6 +57,34 @@ def test_a_record_astray_is_moved_home_with_the_same_identity(more):
     again = judged({**REQUEST, **more}, partition=AWAY)
     assert judged(again.value, headers=again.headers).id == arrived.id
     assert (arrived.id == here.id) is ("m1" in more.values())  # a derived id is that of the first place
+
+
+def test_a_new_kafka_has_another_request_at_the_same_place():
+    def sent(written, since):
+        record = Record(json.dumps(REQUEST).encode(), timestamp=written)
+        return judge(TopicPartition(topics.SEND.name, HOME), record, partitions=12, now=NOW, dated_since=since)
+
+    undated = judged(REQUEST).id
+    # Until all processes know the newer ids, the older ones count.
+    assert sent(5_000, 6.0).id == sent(4_000, 6.0).id == undated
+    assert len({undated, sent(6_000, 6.0).id, sent(7_000, 6.0).id}) == 3
+    assert sent(6_000, 6.0).id == sent(6_000, 6.0).id
+    named = json.dumps({**REQUEST, "messageId": "m1"}).encode()
+    tp = TopicPartition(topics.SEND.name, HOME)
+    first, other = (
+        judge(tp, Record(named, timestamp=ms), partitions=12, now=NOW, dated_since=0.0) for ms in (6_000, 7_000)
+    )
+    assert first.id == other.id
+
+
+def test_what_was_moved_before_is_moved_again_when_it_is_released():
+    moved = judged({**REQUEST, "messageId": "m1", "sendAt": "2026-11-22T13:00:00Z"}, partition=AWAY)
+    scheduled = judged(moved.value, headers=moved.headers)
+    before = replace(scheduled, position=replace(scheduled.position, partition=AWAY))  # there were other partitions
+    record = released(before)
+    assert record.partition == AWAY
+    home = judged(record.value, partition=AWAY, headers=record.headers)
+    assert (home.partition, judged(home.value, headers=home.headers).payload.message_id) == (HOME, "m1")
 
 
 def test_a_record_astray_does_not_outgrow_its_topic():

@@ -219,7 +219,7 @@ def waiting(lane):
 
 def fresh(world, lane):
     world.ask(lane, bot="c")
-    job = SimpleNamespace(position=SimpleNamespace(topic="t", offset=1), headers={}, value=b"")
+    job = SimpleNamespace(position=SimpleNamespace(topic="t", offset=1), headers={}, value=b"", dated_at=None)
     return SimpleNamespace(
         id=lane, parked=None, payload=job, lane=lane, tenant="c", order=1, due=0.0, strikes=0, backlog=False,
         named=None, wait=None,

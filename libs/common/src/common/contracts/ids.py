@@ -85,6 +85,16 @@ def journal_id(chatbot_id: str, message_id: str) -> str:
     return derive_id("send", chatbot_id, message_id)
 
 
+def request_id(topic: str, partition: int, offset: int, dated_at: int | None = None) -> str:
+    """The message id of a request without one, by the place of its record: the same each time that it is read.
+
+    `dated_at` is when the record was written (ms since 1970). With it, the request that a new Kafka has at the same
+    place is another one.
+    """
+    dated = () if dated_at is None else (str(dated_at),)
+    return derive_id("send-request", topic, str(partition), str(offset), *dated)
+
+
 def journal_id_in(callback: str) -> str:
     """The journal id that our callback data names, unchecked: for tools that read what they saw being sent."""
     return callback.removeprefix(CALLBACK_PREFIX).partition(CALLBACK_THEN)[0].partition(".")[0]

@@ -30,6 +30,7 @@ class Job:
       cannot be stored, so its result does not carry it. `value` has the bytes as given.
     - `attempts` is what the record says was spent; the journal knows better.
     - `due` and `written_at` (when the record was written; 0: not known) are in Unix seconds.
+    - `dated_at` is the time in its message id (ms since 1970), where that was made of its place and a time.
     - `trace` is the span of our work on it.
     - `position` is the record's own, `origin` that of the first record of the send.
     - `headers` are those that go on with it (`carried`).
@@ -52,6 +53,7 @@ class Job:
     first_failed_at: str | None = None
     replay: int = 0
     written_at: float = 0.0
+    dated_at: int | None = None
 
     @property
     def item_id(self) -> str:

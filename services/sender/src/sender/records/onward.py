@@ -1,5 +1,6 @@
 """How a request goes on in another record: moved, released, retried or as a dead letter. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from common.kafka.records import Outgoing
@@ -23,8 +24,12 @@ def rekeyed(job: Job, home: int) -> Outgoing:
 
 
 def released(job: Job) -> Outgoing:
-    """The record of a scheduled request that is due, in the partition where it stood."""
-    return _moved(job, RELEASED_FROM, job.position.partition)
+    """The record of a scheduled request that is due, in the partition where it stood.
+
+    Where the number of partitions has changed since, it is moved to its chatbot's once more.
+    """
+    headers = {name: text for name, text in job.headers.items() if name != REKEYED_FROM}
+    return _moved(replace(job, headers=headers), RELEASED_FROM, job.position.partition)
 
 
 def _moved(job: Job, marker: str, partition: int) -> Outgoing:

@@ -82,10 +82,12 @@ def read_record(
     retried: bool,
     sampled: bool = False,
     written_at: float = 0.0,
+    dated_at: int | None = None,
 ) -> Job | UnreadableRecord:
     """The job that a record asks for; `retried` records are our own and carry our headers.
 
-    `sampled`: whether to trace it when its producer gave no trace.
+    `sampled`: whether to trace it when its producer gave no trace. `dated_at`: the time that goes into the message id
+    of a request without one (`ids.request_id`).
     """
     value = value or b""
     trace = trace_of(headers, fallback_correlation_id=_derived_id(position), sampled=sampled)
@@ -101,7 +103,8 @@ def read_record(
     given = body.get("messageId")
     # A request without a messageId got one at its first position; moved, released and replayed records carry it.
     named = headers.get(MESSAGE_ID, "") if retried or not MOVED.isdisjoint(headers) else ""
-    message_id = str(given) if _is_id(given) else named if _is_id(named) else _derived_id(position)
+    known = str(given) if _is_id(given) else named if _is_id(named) else None
+    message_id = known or _derived_id(position, dated_at)
     whole = {**body, "messageId": message_id} if given is None else body
     problem = unstorable(body)
     request = _refused(problem) if problem else _validated(whole, value)
@@ -123,6 +126,7 @@ def read_record(
         first_failed_at=time_of(ours.get(FIRST_FAILED_AT)),
         replay=number_of(headers.get(REPLAY)),
         written_at=written_at,
+        dated_at=None if known else dated_at,
     )
 
 
@@ -177,9 +181,8 @@ def _validated(body: dict[str, Any], value: bytes) -> SendRequest | MetaError:
         )
 
 
-def _derived_id(position: Position) -> str:
-    """The message id of a request without one: the same each time that the record is read."""
-    return ids.derive_id("send-request", position.topic, str(position.partition), str(position.offset))
+def _derived_id(position: Position, dated_at: int | None = None) -> str:
+    return ids.request_id(position.topic, position.partition, position.offset, dated_at)
 
 
 def _origin(position: Position, headers: Mapping[str, str]) -> Position:

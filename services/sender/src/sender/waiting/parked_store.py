@@ -113,6 +113,11 @@ class ParkStore:
             document = await self._collection.find_one({"_id": send}, {"due": 1, "until": 1, "reason": 1})
         return _wait(document) if document is not None else None
 
+    async def has_beyond(self, partitions: int) -> bool:
+        """Whether sends are parked in partitions that do not exist, where there are so many of them."""
+        with or_unavailable():
+            return await self._collection.find_one({"partition": {"$gte": partitions}}, {"_id": 1}) is not None
+
     async def first(self, partition: int, lane: str, after: int, limit: int) -> list[Parked]:
         """The first sends of a lane whose order is above `after`, in order."""
         query = {"partition": partition, "lane": lane, "order": {"$gt": after}}

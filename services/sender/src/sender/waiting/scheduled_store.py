@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, or_unavailable, schema
+from common.mongo import BulkWriteError, Database, DeleteOne, Document, ReplaceOne, UpdateOne, or_unavailable, schema
 from common.mongo.compare_and_set import only_duplicates
 from common.mongo.indexes import ensure_indexes
 from sender.waiting.stored_record import StoredRecord, from_document, to_document
@@ -66,6 +66,20 @@ class ScheduleStore:
         with or_unavailable():
             cursor = self._collection.find(query).sort("due", 1).limit(limit)
             return [_scheduled(document) async for document in cursor]
+
+    async def beyond(self, partitions: int, limit: int) -> list[Scheduled]:
+        """Some sends of partitions that do not exist, where there are so many of them."""
+        with or_unavailable():
+            cursor = self._collection.find({"partition": {"$gte": partitions}}).sort("partition", 1).limit(limit)
+            return [_scheduled(document) async for document in cursor]
+
+    async def move(self, sends: Sequence[Scheduled]) -> None:
+        """Give these the partition and the headers that their records say, unless they were stored again."""
+        writes = [
+            UpdateOne({"_id": send.id, "token": send.token}, {"$set": to_document(send.record)}) for send in sends
+        ]
+        with or_unavailable():
+            await self._collection.bulk_write(writes, ordered=False)
 
     async def remove(self, sends: Sequence[tuple[str, str]]) -> Sequence[None]:
         """Remove these (id, token), unless they were stored again."""

@@ -1,6 +1,6 @@
 """What all sessions of a process share."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from common.telemetry.tenants import Tenants
@@ -10,6 +10,7 @@ from sender.delivery.end_log import EndLog
 from sender.dispatch.fair_queue import VirtualClock
 from sender.dispatch.model import Bounds
 from sender.limits.numbers import RateLimits, RecentSends
+from sender.waiting.adoption import Adoption
 from sender.waiting.parking import ParkingWriters
 from sender.waiting.scheduler import Release, Scheduler
 from sender.worker.dead_letters import DeadLetterCounts
@@ -29,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What all sessions of a process share."""
+    """What all sessions of a process share. `dated_since` asks MongoDB for that of `judge`."""
 
     delivery: Delivery
     doubt_watcher: DoubtWatcher
@@ -40,5 +41,7 @@ class WorkerParts:
     virtual_clock: VirtualClock
     recent_sends: RecentSends
     scheduler_of: Callable[[int, Release], Scheduler]
+    adoption: Adoption
+    dated_since: Callable[[], Awaitable[float]]
     tenants: Tenants
     end_log: EndLog = field(default_factory=EndLog)

@@ -9,6 +9,7 @@ from common.kafka.records import Outgoing
 from common.tasks import cancel
 from sender.dispatch.lanes import Lanes
 from sender.records.job import Job
+from sender.retrying import until_available
 from sender.task_supervisor import TaskSupervisor
 from sender.waiting.parking import Parking
 from sender.worker.commits import CommitEntry, Commits
@@ -46,6 +47,7 @@ class Session:
         self.lanes: Lanes[Job] = Lanes(bounds, parts.virtual_clock, rates.pair_ready_at, rates.persons.name_of)
         self.state = state = SessionState(kafka, partition, self.lanes, self._commits, self._tasks)
         self._parking = Parking(parts.parking_writers, self.lanes, partition, state.in_doubt.__contains__, kafka.tried)
+        self._adoption, self._dated_since = parts.adoption, parts.dated_since
         self._scheduler = parts.scheduler_of(partition, self._release_scheduled)
         queued_events = QueuedEvents(parts.delivery, self.lanes, bounds.long_seconds, state.in_doubt)
         storage = Storage(state, self._parking, self._scheduler, queued_events)
@@ -83,14 +85,17 @@ class Session:
     async def _read(self) -> None:
         # Learn which lanes have parked sends, then which wait for a retry, before any later message of theirs is read.
         last_parked = await self._parking.begin()
+        self.state.dated_since = await until_available(self._dated_since, self.state.kafka.tried)
         await self._reader.begin()
         dispatching = self._tasks.start(self._dispatcher.run(), f"dispatch {self._slot}")
         releasing = self._tasks.start(self._scheduler.run(), f"schedule {self._slot}")
         handing_on = self._tasks.start(self._intake.run(), f"intake {self._slot}")
+        is_first = self.state.partition == 0
+        adopting = self._tasks.start(self._adoption.run(self.state.partitions), "adopt") if is_first else None
         try:
             await self._reader.run(last_parked)
         finally:
-            await cancel([dispatching, releasing, handing_on])
+            await cancel([dispatching, releasing, handing_on, adopting])
 
     def owns(self, chatbot_id: str) -> bool:
         """Whether this session has, or may have, the chatbot's sends."""

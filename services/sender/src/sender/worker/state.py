@@ -16,7 +16,8 @@ from sender.worker.commits import Commits
 class SessionState:
     """`changed` is set when the dispatcher may have something new to do.
 
-    `in_doubt` has the lane of each send that is in doubt, and `steps` the tasks of the sends that are under way.
+    `dated_since` is that of `judge`. `in_doubt` has the lane of each send that is in doubt, and `steps` the tasks of the
+    sends that are under way.
     """
 
     kafka: PartitionSession
@@ -24,6 +25,7 @@ class SessionState:
     lanes: Lanes[Job]
     commits: Commits
     tasks: TaskSupervisor
+    dated_since: float = float("inf")
     in_doubt: dict[str, str] = field(default_factory=dict)
     steps: set[asyncio.Task[None]] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)

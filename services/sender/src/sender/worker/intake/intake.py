@@ -129,7 +129,14 @@ class Intake:
         self._ahead.clear()
 
     def _hand_on(self, tp: Any, record: Any, to_store: _ToStore, partitions: int | None, now: datetime) -> None:
-        judged = judge(tp, record, partitions=partitions, now=now, sampled=spans.chosen())
+        judged = judge(
+            tp,
+            record,
+            partitions=partitions,
+            now=now,
+            sampled=spans.chosen(),
+            dated_since=self._state.dated_since,
+        )
         if isinstance(judged, Outgoing):
             if judged.topic == topics.SEND_DLQ.name:
                 self._dead_letters.not_understood(now.timestamp())

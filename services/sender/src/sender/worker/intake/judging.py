@@ -17,7 +17,13 @@ from sender.records.parsing import read_record, unreadable
 
 
 def judge(
-    tp: Any, record: Any, *, partitions: int | None, now: datetime, sampled: bool = False
+    tp: Any,
+    record: Any,
+    *,
+    partitions: int | None,
+    now: datetime,
+    sampled: bool = False,
+    dated_since: float = float("inf"),
 ) -> Item[Job] | Job | Outgoing:
     """What a record of partition `tp` asks for: a send now (`Item`) or later (`Job`), or a record to write instead.
 
@@ -26,7 +32,8 @@ def judge(
       record is moved only once: it stays there if the number of `partitions` changes. Nothing is moved while that
       number is unknown.
 
-    `sampled` says whether the trace of a send that begins here is recorded.
+    `sampled` says whether the trace of a send that begins here is recorded. A record that was written after
+    `dated_since` (Unix seconds) has its time in the message id that its place gives.
     """
     retried = tp.topic != topics.SEND.name
     position = Position(tp.topic, tp.partition, record.offset)
@@ -39,6 +46,7 @@ def judge(
         retried=retried,
         sampled=sampled,
         written_at=record.timestamp / 1000,
+        dated_at=record.timestamp if record.timestamp / 1000 >= dated_since else None,
     )
     if isinstance(job, UnreadableRecord):
         return results.dead_record(job, now)
