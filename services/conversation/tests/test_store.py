@@ -17,7 +17,7 @@ from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.index_plan import Standing
 from common.mongo.indexes import compare_indexes
 from conversation.batch.core import keys_of, plan
-from conversation.store import ORDERED_USAGE, RETENTION, ConversationStore
+from conversation.store import DATED_LOG, ORDERED_USAGE, RETENTION, ConversationStore
 
 pytestmark = pytest.mark.integration
 
@@ -264,7 +264,27 @@ async def test_all_processes_write_in_the_form_that_the_first_has_found(room):
     await room.apply(result())
     await room.store.ensure_indexes()
     assert await room.all_of(forms) == first
-    assert set(first) == {ORDERED_USAGE, COUNTED, RETENTION}
+    assert set(first) == {ORDERED_USAGE, DATED_LOG, COUNTED, RETENTION}
+
+
+async def test_a_new_kafka_has_another_record_at_the_same_place_and_both_are_in_the_log(room):
+    before, after = message("wamid.1"), message("wamid.2", received=NOW + timedelta(days=1))
+    after.offset = before.offset
+    await room.apply(before)
+    assert len(await room.apply(after)) == 1
+    await room.apply(after)  # its replay
+    logged = await room.all_of(room.store.webhook_events)
+    assert sorted(entry["wamid"] for entry in logged.values()) == ["wamid.1", "wamid.2"]
+
+
+async def test_where_an_earlier_version_may_still_write_the_log_keeps_its_ids_for_a_day(room):
+    await room.apply(message("wamid.1"))
+    forms = room.store.messages.database[schema.STORED_FORMS.name]
+    await forms.delete_many({})
+    await room.store.ensure_indexes()
+    record = message("wamid.2")
+    await room.apply(record)
+    assert read(record).origin in await room.all_of(room.store.webhook_events)
 
 
 async def test_an_entry_of_the_usage_log_that_is_there_unexpectedly_stays(room):

@@ -36,6 +36,9 @@ _GRACE: Final = timedelta(days=30)
 ORDERED_USAGE: Final = "usage_logs-ordered-ids"
 """In `stored_forms`: since when entries of the usage log have ordered ids."""
 
+DATED_LOG: Final = "webhook_events-dated-ids"
+"""In `stored_forms`: since when entries of the webhook log have a time in their ids."""
+
 RETENTION: Final = "retention"
 """In `stored_forms`: since when old documents are removed."""
 
@@ -50,6 +53,7 @@ class ConversationStore:
         self._mongo = mongo
         self._log = timedelta(days=webhook_log_days)
         self._ordered_since: datetime | None = None
+        self._dated_since: datetime | None = None
         self.conversations = database[schema.CONVERSATIONS.name]
         self.messages = database[schema.MESSAGES.name]
         self.webhook_events = database[schema.WEBHOOK_EVENTS.name]
@@ -61,6 +65,7 @@ class ConversationStore:
         """Create the missing indexes, and learn in which form to write; harmless to repeat. Raises `Unavailable`."""
         database = self._mongo.database
         self._ordered_since = await self._since(ORDERED_USAGE)
+        self._dated_since = await self._since(DATED_LOG)
         await self._since(COUNTED)
         await self.removes_since()
         kept = (schema.CONVERSATIONS, schema.MESSAGES, schema.USAGE_LOGS, schema.USAGE_DAYS)
@@ -113,7 +118,7 @@ class ConversationStore:
         raise RuntimeError(f"a batch met duplicate keys {_TRIES} times")
 
     async def _known(self, keys: Keys, session: Any) -> Known:
-        known = Known(ordered_since=self._ordered_since)
+        known = Known(ordered_since=self._ordered_since, dated_since=self._dated_since)
         wanted = {"_id": keys.message_ids, "wamid": keys.wamids, "otherWamids": keys.wamids}
         ways: list[Document] = [{name: {"$in": list(values)}} for name, values in wanted.items() if values]
         if ways:

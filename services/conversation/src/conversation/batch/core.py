@@ -73,7 +73,9 @@ def plan(
 
     Messages on a number in `deactivated`, whose account is deactivated, are stored and never published.
     """
-    result = Plan(WorkingSet.of(known), frozenset(fact.origin for fact in facts), known.ordered_since)
+    result = Plan(
+        WorkingSet.of(known), frozenset(fact.origin for fact in facts), known.ordered_since, known.dated_since
+    )
     for fact in facts:
         match fact:
             case Inbound():
@@ -87,5 +89,5 @@ def plan(
             case _:
                 assert_never(fact)
         if not isinstance(fact, Result):
-            result.webhook_events.append(webhook_entry(fact))
+            result.webhook_events.append(webhook_entry(fact, result.dated_since))
     return result

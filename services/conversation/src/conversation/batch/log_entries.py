@@ -19,14 +19,16 @@ PRICED: Final = "priced"
 _DAY = "%Y-%m-%d"
 
 
-def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen) -> Document:
+def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen, dated_since: datetime | None = None) -> Document:
     """One entry of `webhook_events` per record: Meta's repetitions are there, with the same `recordId`.
 
-    A message's JSON is kept with the message; the others keep theirs here.
+    A message's JSON is kept with the message; the others keep theirs here. The id of what came in since `dated_since`
+    has its time beside its place, because the same place on a new Kafka had another record before.
     """
-    data = fact.event.data
+    data, received = fact.event.data, fact.event.recorded_at
+    dated = dated_since is not None and received >= dated_since
     return present(
-        _id=fact.origin,
+        _id=f"{fact.origin}@{int(received.timestamp()):x}" if dated else fact.origin,
         recordId=fact.event.id,
         type=fact.event.type,
         field=data.field,
@@ -36,7 +38,7 @@ def webhook_entry(fact: Inbound | StatusSeen | ChangeSeen) -> Document:
         status=fact.status.status if isinstance(fact, StatusSeen) else None,
         reason=data.reason,
         raw=None if isinstance(fact, Inbound) else _raw(data),
-        receivedAt=fact.event.recorded_at,
+        receivedAt=received,
     )
 
 

@@ -159,12 +159,14 @@ OwnedName = tuple[str | None, str]
 class Known:
     """The documents in MongoDB that a batch is about.
 
-    `ordered_since` is from when on messages have usage entries with ordered ids; None: not yet.
+    `ordered_since` is from when on messages have usage entries with ordered ids, `dated_since` from when
+    on entries of the webhook log have a time in their ids; None: not yet.
     """
 
     messages: dict[str, Document] = field(default_factory=dict)
     conversations: list[Document] = field(default_factory=list)
     ordered_since: datetime | None = None
+    dated_since: datetime | None = None
 
 
 @dataclass(slots=True)
