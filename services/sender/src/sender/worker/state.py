@@ -16,8 +16,8 @@ from sender.worker.commits import Commits
 class SessionState:
     """`changed` is set when the dispatcher may have something new to do.
 
-    `dated_since` is that of `judge`. `in_doubt` has the lane of each send that is in doubt, and `steps` the tasks of the
-    sends that are under way.
+    `dated_since` is that of `judge`. `in_doubt` has the lane of each send that is in doubt, and `steps` the tasks of
+    the sends that are under way.
     """
 
     kafka: PartitionSession
