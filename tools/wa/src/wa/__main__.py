@@ -23,6 +23,7 @@ from wa.dlq import commands as dlq
 from wa.doctor import commands as doctor
 from wa.erase import commands as erase
 from wa.errors import Failed, SettingsWrong, mongodb_away
+from wa.partitions.commands import register_sends
 
 _AWAY: Final = (KafkaTimeoutError, KafkaUnavailableError)
 """Errors without an answer. Other errors that Kafka calls not retriable are answers."""
@@ -35,6 +36,7 @@ GROUPS: Final = (
     keys.register,
     dlq.register,
     journal.register,
+    register_sends,
     usage.register,
     migrate.register,
     erase.register,

@@ -13,6 +13,7 @@ from common.kafka.settings import KafkaSettings
 from wa import options
 from wa.doctor.findings import Level, table, worst
 from wa.doctor.judge_topics import judge_topics
+from wa.partitions.commands import add_raise
 
 _HOUR_MS: Final = 60 * 60 * 1000
 _DAY_MS: Final = 24 * _HOUR_MS
@@ -20,7 +21,7 @@ _DAY_MS: Final = 24 * _HOUR_MS
 
 def register(groups: Any) -> None:
     """Add the group to the command line."""
-    verbs = options.add_group(groups, "topics", "topics: list, ensure, check", "wa topics check")
+    verbs = options.add_group(groups, "topics", "topics: list, ensure, check, raise", "wa topics check")
     listed = options.add_command(
         verbs, "list", "list every declared topic, and its state on the brokers", "wa topics list"
     )
@@ -52,6 +53,7 @@ def register(groups: Any) -> None:
         "wa topics check",
     )
     check.set_defaults(run=run_check)
+    add_raise(verbs)
 
 
 async def run_list(arguments: argparse.Namespace, settings: KafkaSettings) -> int:

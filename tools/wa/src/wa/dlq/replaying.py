@@ -67,9 +67,11 @@ async def replay(
 
 
 @asynccontextmanager
-async def producer_of(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
-    """The only producer of replays. Opening it fences the previous one, and aborts its open transaction."""
-    producer = make_transactional_producer(settings, TRANSACTIONAL_ID)
+async def producer_of(
+    settings: KafkaSettings, transactional_id: str = TRANSACTIONAL_ID
+) -> AsyncIterator[AIOKafkaProducer]:
+    """The only producer of this id. Opening it fences the previous one, and aborts its open transaction."""
+    producer = make_transactional_producer(settings, transactional_id)
     try:
         async with asyncio.timeout(_OPEN_SECONDS):
             await producer.start()
@@ -87,7 +89,10 @@ async def write(producer: AIOKafkaProducer, records: Iterable[Outgoing], seconds
     try:
         async with asyncio.timeout(seconds):
             confirmations = [
-                await producer.send(r.topic, r.value, key=r.key.encode(), headers=list(r.headers)) for r in records
+                await producer.send(
+                    r.topic, r.value, key=r.key.encode(), headers=list(r.headers), partition=r.partition
+                )
+                for r in records
             ]
             await asyncio.gather(*confirmations)
             await producer.commit_transaction()

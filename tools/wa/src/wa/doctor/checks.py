@@ -11,9 +11,11 @@ from aiokafka.errors import KafkaError
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from common.contracts import topics
 from common.errors import Unavailable
 from common.http.auth import ApiKeySettings
 from common.kafka.admin import describe_topics
+from common.kafka.consume.progress import Progress
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
 from common.mongo import Mongo, MongoError, MongoSettings, schema
@@ -29,8 +31,10 @@ from wa.doctor.judge import (
     judge_ready,
     judge_version,
 )
+from wa.doctor.judge_sends import judge_sends
 from wa.doctor.judge_topics import judge_topics
 from wa.errors import mongodb_away
+from wa.partitions.parked import astray, parked_sends
 
 ACCOUNTS: Final = schema.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
@@ -90,6 +94,20 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
     except (MongoError, Unavailable) as error:
         return [problem("mongodb", *mongodb_away(error))]
     return [*found, *judge_indexes(standings)]
+
+
+async def check_sends(mongo: Mongo, settings: KafkaSettings) -> list[Finding]:
+    """Checks that what waits in MongoDB stands at partitions that exist, and where its chatbot's next sends go."""
+    progress = Progress(settings)
+    try:
+        ends = {tp.partition: end for tp, end in (await progress.ends(topics.SEND.name)).items()}
+        parked = astray(await parked_sends(mongo.database), len(ends), ends)
+        gone = await mongo.database[schema.SEND_SCHEDULED.name].count_documents({"partition": {"$gte": len(ends)}})
+    except (KafkaError, MongoError, Unavailable, TimeoutError, OSError):
+        return []  # said by the checks of both
+    finally:
+        await progress.close()
+    return judge_sends(parked, gone)
 
 
 def check_internal_keys(settings: DoctorSettings) -> list[Finding]:

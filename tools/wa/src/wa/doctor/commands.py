@@ -18,6 +18,7 @@ from wa.doctor.checks import (
     check_kafka,
     check_mongodb,
     check_secrets,
+    check_sends,
     check_services,
     key_ring,
 )
@@ -71,6 +72,7 @@ async def examine(settings: DoctorSettings, services: Sequence[str] = ()) -> lis
     mongo = Mongo(settings)
     try:
         found += await _in_time("mongodb", check_mongodb(mongo))
+        found += await _in_time("waiting sends", check_sends(mongo, settings))
         keys = key_ring(settings)
         if isinstance(keys, Finding):
             found.append(keys)

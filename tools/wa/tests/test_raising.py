@@ -1,0 +1,78 @@
+"""More partitions for each topic in turn, as docs/operations.md says: real processes, with traffic around it."""
+
+import uuid
+
+import pytest
+from aiohttp import ClientSession
+from waiting_system import FASTER, OPTIONS, World, start, stop
+
+from common.contracts import topics
+from common.kafka.admin import describe_topics
+from common.kafka.settings import KafkaSettings
+from common.mongo import Mongo, MongoSettings
+from testbed.client import Client
+from testbed.plan import Choices
+from testbed.system import System
+from wa.partitions.choice import CHOICES
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+STOPPED = {
+    "webhooks": ["ingress"],
+    "incoming-messages": ["conversation"],
+    "message-status": ["conversation"],
+    "send": ["ai_responder", "sender"],
+    "send-results": ["sender"],
+    "webhooks-dlq": [],
+    "send-dlq": [],
+}
+BEFORE, AFTER = 4, 7
+
+
+@pytest.fixture
+def system():
+    database = {"MONGODB_DATABASE": f"raising_{uuid.uuid4().hex[:10]}"}
+    extra = dict.fromkeys(("conversation", "accounts"), database) | {"sender": database | FASTER}
+    replicas = {"conversation": 2, "sender": 2}
+    with System(choices=Choices(extra=extra, replicas=replicas, emulator_options=OPTIONS)) as system:
+        yield system
+
+
+@pytest.fixture
+async def mongo(system, monkeypatch):
+    name = system.choices.extra["sender"]["MONGODB_DATABASE"]
+    monkeypatch.setenv("MONGODB_URI", system.stack.mongodb_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", name)
+    mongo = Mongo(MongoSettings(mongodb_uri=system.stack.mongodb_uri, mongodb_database=name))
+    yield mongo
+    await mongo.close()
+
+
+@pytest.mark.feature("more partitions")
+async def test_partitions_of_every_topic_are_raised_under_traffic_and_nothing_is_lost_doubled_or_out_of_order(
+    system, mongo, capsys
+):
+    assert set(STOPPED) == set(CHOICES)
+    async with ClientSession() as session:
+        world = World(system, Client(session, system.urls, system.secret), mongo, phones=6)
+        await world.begin()
+        await world.hold()
+        await world.park()
+        await world.schedule(45)
+        async with world.traffic():
+            for name, services in STOPPED.items():
+                given = ["topics", "raise", name, "--partitions", str(AFTER)]
+                if services:  # while they run, it is refused
+                    assert await world.wa(*given, "--wait", "1") == 3
+                    assert f"stop every {CHOICES[name].stop}" in capsys.readouterr().err
+                await stop(system, *services)
+                assert await world.wa(*given) == 0, capsys.readouterr().err
+                await start(system, *services)
+        told = capsys.readouterr().out
+        assert f"{len(world.asked):,} parked sends went back" in told or " parked sends went back" in told
+        there = await describe_topics(KafkaSettings(kafka_bootstrap_servers=system.stack.kafka_bootstrap_servers))
+        assert {topic.name: there[topic.name].partitions for topic in topics.ALL} == {
+            topic.name: AFTER if topic.partitions > 1 else 1 for topic in topics.ALL
+        }
+        await world.client.control("DELETE", "faults")
+        await world.assert_all_arrived()
