@@ -48,6 +48,8 @@ def test_topics_as_declared_are_well():
         (changed(topics.ACCOUNTS, partitions=3), "exactly 1"),
         (changed(topics.WEBHOOKS, led=False), "without a leader"),
         (changed(topics.WEBHOOKS, max_message_bytes=1_048_588), "1,048,588 bytes"),
+        (changed(topics.ACCOUNTS, compacted=False), "forgets accounts"),
+        (changed(topics.SEND, compacted=True), "loses what has the same key"),
     ],
 )
 def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
@@ -59,7 +61,10 @@ def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
 def test_a_setting_that_stops_no_service_is_a_warning():
     week = 7 * 24 * 60 * 60 * 1000
     stays = [{"retention_ms": week, "segment_ms": week}, {"retention_ms": -1, "segment_ms": 1}]
-    for change in ({"copies": 1}, {"partitions": 3}, {"min_in_sync": 1}, *stays):
+    hasty = {"retention_ms": 60_000, "segment_ms": 60_000}
+    alone = {"copies": 1, "min_in_sync": 1}
+    unseen = {"max_message_bytes": None, "min_in_sync": None}
+    for change in (alone, {"partitions": 3}, {"min_in_sync": 1}, hasty, unseen, *stays):
         (found,) = judge_topics(changed(topics.WEBHOOKS, **change))
         assert found.level is Level.WARNING
         assert topics.WEBHOOKS.name in found.says
@@ -67,12 +72,26 @@ def test_a_setting_that_stops_no_service_is_a_warning():
 
 
 def test_a_topic_may_keep_records_for_less_time_than_declared():
-    shorter = changed(topics.WEBHOOKS, retention_ms=60_000, segment_ms=60_000)
-    assert [finding.level for finding in judge_topics(shorter)] == [Level.OK]
+    for days in (1, 3):
+        shorter = changed(topics.WEBHOOKS, retention_ms=days * 86_400_000, segment_ms=60_000)
+        assert [finding.level for finding in judge_topics(shorter)] == [Level.OK]
+    # Those that are declared with an hour, or keep each key, have no day.
+    hour = changed(topics.NUMBERS, retention_ms=topics.NUMBERS.retention_ms, segment_ms=60_000)
+    assert [finding.level for finding in judge_topics(hour)] == [Level.OK]
+    kept = changed(topics.ACCOUNTS, retention_ms=60_000, segment_ms=60_000, compacted=True)
+    assert [finding.level for finding in judge_topics(kept)] == [Level.OK]
+
+
+@pytest.mark.parametrize(("copies", "in_sync", "set_to"), [(1, 2, 1), (2, 3, 1), (3, 4, 2)])
+def test_a_topic_that_can_take_no_record_is_a_problem(copies, in_sync, set_to):
+    there = judge_topics(changed(topics.SEND, copies=copies, min_in_sync=in_sync))
+    (found,) = [finding for finding in there if finding.level is Level.PROBLEM]
+    assert f"on {in_sync} brokers" in found.says
+    assert found.mend.endswith(f"to {set_to}")
 
 
 def test_what_all_topics_have_is_one_finding():
-    (found,) = judge_topics({name: replace(one, copies=1) for name, one in WELL.items()})
+    (found,) = judge_topics({name: replace(one, copies=1, min_in_sync=1) for name, one in WELL.items()})
     assert f"and {len(WELL) - 3} more" in found.says
 
 

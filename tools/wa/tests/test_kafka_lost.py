@@ -19,7 +19,7 @@ from testbed.client import Client, eventually
 from testbed.plan import Choices
 from testbed.system import System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 BEFORE, AFTER = 4, 2
 SERVICES = ("ai_responder", "ingress", "sender", "conversation", "accounts")

@@ -24,7 +24,7 @@ class World:
     def __init__(self, system, client, mongo, phones):
         self.system, self.client, self.mongo = system, client, mongo
         self.bot, self.number = "bot", "106540352248888"
-        self.held, self.held_number = "held-bot", "106540352249999"
+        self.held, self.held_number = "held-1", "106540352249999"
         self.phones = [f"4915900009{index:02}" for index in range(phones)]
         self.asked = []  # (phone, text) of requests on the API, in order
         self.later = {}  # text: phone

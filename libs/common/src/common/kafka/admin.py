@@ -7,19 +7,19 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError
 
 from common.contracts import topics
 from common.kafka.clients import connection
 from common.kafka.errors import note_failure
 from common.kafka.settings import KafkaSettings
+from common.kafka.topic_creation import IN_SYNC, create
 from common.settings import read_settings
 
 log = logging.getLogger(__name__)
@@ -29,10 +29,9 @@ _POLL_SECONDS = 0.05
 _LOOKING_MS = 3_000
 _CHANGING_MS = 10_000
 _LIMIT = "max.message.bytes"
-_IN_SYNC = "min.insync.replicas"
 _RETENTION, _SEGMENT = "retention.ms", "segment.ms"
-_SAFE_COPIES = 3
-_ENTRIES = (_LIMIT, _IN_SYNC, _RETENTION, _SEGMENT)
+_CLEANUP, _COMPACT = "cleanup.policy", "compact"
+_ENTRIES = (_LIMIT, IN_SYNC, _RETENTION, _SEGMENT, _CLEANUP)
 
 
 async def ensure_topics(
@@ -54,7 +53,7 @@ async def ensure_topics(
         try:
             existing = set(await admin.list_topics())
             missing = [topic for topic in wanted if topic.name not in existing]
-            await _create(admin, missing, partitions, replication)
+            await create(admin, missing, partitions, replication)
             while not await _led(admin, {topic.name for topic in wanted}):
                 await asyncio.sleep(_POLL_SECONDS)
         finally:
@@ -67,7 +66,8 @@ class Described:
     """A topic as it stands: `copies` are the fewest of any partition, `led` whether all have a leader.
 
     `min_in_sync` is on how many brokers a record has to be before it is acknowledged; `retention_ms` and `segment_ms`
-    are how long records stay together (-1: for ever).
+    are how long records stay together (-1: for ever); `compacted` whether the last record of a key stays for good. What
+    the brokers do not let this user see is None.
     """
 
     partitions: int
@@ -77,6 +77,7 @@ class Described:
     min_in_sync: int | None = None
     retention_ms: int | None = None
     segment_ms: int | None = None
+    compacted: bool | None = None
 
 
 async def describe_topics(settings: KafkaSettings, *, wait_seconds: float = 12.0) -> dict[str, Described]:
@@ -100,28 +101,39 @@ async def _describe(admin: AIOKafkaAdminClient) -> dict[str, Described]:
     return {topic["topic"]: _described(topic, configs.get(topic["topic"], {})) for topic in described}
 
 
-def _described(topic: dict[str, Any], config: dict[str, int]) -> Described:
+def _described(topic: dict[str, Any], config: Mapping[str, str | None]) -> Described:
     partitions = topic["partitions"]
     return Described(
         partitions=len(partitions),
         copies=min((len(partition["replicas"]) for partition in partitions), default=0),
         led=all(partition["error_code"] == 0 and partition["leader"] >= 0 for partition in partitions),
-        max_message_bytes=config.get(_LIMIT),
-        min_in_sync=config.get(_IN_SYNC),
-        retention_ms=config.get(_RETENTION),
-        segment_ms=config.get(_SEGMENT),
+        max_message_bytes=_number(config.get(_LIMIT)),
+        min_in_sync=_number(config.get(IN_SYNC)),
+        retention_ms=_number(config.get(_RETENTION)),
+        segment_ms=_number(config.get(_SEGMENT)),
+        compacted=_COMPACT in policy if (policy := config.get(_CLEANUP)) else None,
     )
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """The entries that are of interest, by topic."""
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """The entries that are of interest, by topic. Where the brokers refuse to tell, there are none."""
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_ENTRIES, "")) for name in names]
-    found = {}
-    for response in await admin.describe_configs(wanted) if wanted else ():
+    found: dict[str, dict[str, str | None]] = {}
+    try:
+        responses = await admin.describe_configs(wanted) if wanted else ()
+    except KafkaError as error:
+        if error.retriable:
+            raise
+        return found
+    for response in responses:
         for resource in response.resources:
             name, entries = resource[3], resource[4]
-            found[name] = {entry[0]: int(entry[1]) for entry in entries if entry[0] in _ENTRIES}
+            found[name] = {entry[0]: entry[1] for entry in entries if entry[0] in _ENTRIES}
     return found
+
+
+def _number(value: str | None) -> int | None:
+    return int(value) if value else None
 
 
 async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafkaAdminClient:
@@ -135,34 +147,6 @@ async def _connect(settings: KafkaSettings, request_timeout_ms: int) -> AIOKafka
             await asyncio.sleep(_POLL_SECONDS * 10)
         else:
             return admin
-
-
-def config_of(topic: topics.Topic, replication: int) -> dict[str, str]:
-    """The entries with which a topic is created. Pure.
-
-    With three copies a record is acknowledged once two brokers have it, so no single broker can lose it.
-    """
-    return topic.config() | ({_IN_SYNC: "2"} if replication >= _SAFE_COPIES else {})
-
-
-async def _create(
-    admin: AIOKafkaAdminClient, missing: list[topics.Topic], partitions: int | None, replication: int
-) -> None:
-    requests = [
-        NewTopic(
-            topic.name,
-            num_partitions=partitions if partitions and topic.partitions > 1 else topic.partitions,
-            replication_factor=replication,
-            topic_configs=config_of(topic, replication),
-        )
-        for topic in missing
-    ]
-    if requests:
-        with suppress(TopicAlreadyExistsError):  # another process was faster, which is as good
-            response = await admin.create_topics(requests)
-            for name, code, message in response.topic_errors:
-                if code not in (0, TopicAlreadyExistsError.errno):
-                    raise KafkaError(f"topic {name} was refused: {message} (code {code})")
 
 
 async def _led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:

@@ -8,6 +8,7 @@ from common.contracts.topics import Topic
 from common.kafka.admin import Described
 from wa.doctor.findings import Finding, ok, problem, warning
 
+_DAY_MS: Final = 24 * 60 * 60 * 1000
 _SAFE_COPIES: Final = 3
 _SAFE_IN_SYNC: Final = 2
 _ENSURE: Final = "`wa topics ensure`"
@@ -33,6 +34,20 @@ def _judge_topic(topic: Topic, described: Described) -> Iterator[Finding]:
             f"{topic.name} has {described.partitions} partitions, but needs exactly 1: it is read as one table",
             f"stop the services, delete the topic, {_ENSURE}; accounts writes its topic again when it starts",
         )
+    if described.min_in_sync is not None and described.min_in_sync > described.copies:
+        yield problem(
+            "topics",
+            f"{topic.name} takes no record: each has to be on {described.min_in_sync} brokers (min.insync.replicas),"
+            f" and there are {described.copies} copies",
+            f"set min.insync.replicas of the topic to {max(1, described.copies - 1)}",
+        )
+    if described.compacted is not None and described.compacted != topic.compacted:
+        wrong = "forgets accounts" if topic.compacted else "loses what has the same key"
+        yield problem(
+            "topics",
+            f"{topic.name} {wrong} (cleanup.policy)",
+            f"set cleanup.policy of the topic to {'compact' if topic.compacted else 'delete'}",
+        )
     if described.max_message_bytes is not None and described.max_message_bytes < topic.max_message_bytes:
         yield problem(
             "topics",
@@ -49,7 +64,7 @@ def _judge_family(partitions: Mapping[str, int]) -> Iterator[Finding]:
         yield problem(
             "topics",
             f"the four topics of sender need the same number of partitions: {told}",
-            f"raise all of them to {max(family.values())}: sender starts no work before that",
+            f"`wa topics raise send --partitions {max(family.values())}`: sender starts no work before that",
         )
 
 
@@ -60,7 +75,7 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
         yield warning(
             "topics",
             f"fewer partitions than declared, so fewer processes share the work: {_some(fewer)}",
-            "add partitions while the topics are empty, because keys move to other partitions (docs/operations.md)",
+            "`wa topics raise` adds some, once all that was written before has been read",
         )
     lonely = [topic.name for topic, it in present.items() if it.copies < _SAFE_COPIES]
     if lonely:
@@ -83,6 +98,20 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
             " min.insync.replicas=2",
         )
 
+    unseen = [topic.name for topic, it in present.items() if it.max_message_bytes is None]
+    if unseen:
+        yield warning(
+            "topics",
+            f"sizes, copies in sync and times were not checked, because Kafka does not tell them: {_some(unseen)}",
+            "give this user the right DESCRIBE_CONFIGS of the topics, or compare them with `wa topics list --json`",
+        )
+    hasty = [topic.name for topic, it in present.items() if _goes_too_soon(topic, it)]
+    if hasty:
+        yield warning(
+            "topics",
+            f"records go after less than a day (retention.ms), read or not: {_some(hasty)}",
+            "set it as `wa topics list --json` shows it (`config`)",
+        )
     longer = [topic.name for topic, it in present.items() if _keeps_longer(topic, it)]
     if longer:
         yield warning(
@@ -90,6 +119,12 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
             f"records stay longer than declared (retention.ms, segment.ms), also those about people: {_some(longer)}",
             "set both as `wa topics list --json` shows them (`config`), because `wa erase` reports the declared times",
         )
+
+
+def _goes_too_soon(topic: Topic, it: Described) -> bool:
+    if topic.compacted or it.retention_ms is None or it.retention_ms < 0:
+        return False
+    return it.retention_ms < min(_DAY_MS, topic.retention_ms)
 
 
 def _keeps_longer(topic: Topic, it: Described) -> bool:
