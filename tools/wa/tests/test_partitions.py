@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.contracts import ids, topics
 from common.kafka.records import read_headers
 from common.kafka.wire.partitioner import partition_of
-from wa.partitions.choice import CHOICES, Seen, grown, obstacles, refusals
+from wa.partitions.choice import CHOICES, Seen, grown, obstacles, refusals, restarts
 from wa.partitions.moving import home_of, known, parked_record, scheduled_fields
 
 WEBHOOKS, SEND, RESULTS = CHOICES["webhooks"], CHOICES["send"], CHOICES["send-results"]
@@ -79,6 +79,17 @@ def test_what_waiting_does_not_help():
     assert found.mend == "give at least 4"
     (found,) = refusals(WEBHOOKS, 9, Seen({}))
     assert found.mend == "`wa topics ensure --partitions 9`"
+
+
+def test_who_has_to_be_restarted_is_said():
+    incoming = CHOICES["incoming-messages"]
+    ours = {"s": "sender", "c": "conversation"}
+    assert restarts(incoming, seen(incoming, unread={"s": 0}, roles=ours)) == ["start conversation again"]
+    first, last = restarts(incoming, seen(incoming, unread={"s": 0, "ai": 0, "bi": 0}, roles=ours))
+    assert first.startswith("restart the consumers of ai, bi first")
+    assert last == "start conversation again"
+    letters = CHOICES["send-dlq"]
+    assert restarts(letters, seen(letters)) == ["nothing of ours has to be restarted"]
 
 
 def test_what_was_written_meanwhile_is_found():

@@ -121,6 +121,20 @@ def obstacles(choice: Choice, seen: Seen, before: Seen) -> list[Obstacle]:
     return found
 
 
+def restarts(choice: Choice, seen: Seen) -> list[str]:
+    """What to do now that the topics are raised, one line each."""
+    lines = [f"start {choice.stop} again" if choice.stop else "nothing of ours has to be restarted"]
+    others = sorted(set(seen.unread) - set(seen.roles))
+    if others:
+        lines.insert(
+            0,
+            f"restart the consumers of {', '.join(others)} first: else they find the new partitions only when they ask"
+            " for them again (metadata.max.age.ms, five minutes), and one that begins at the end (auto.offset.reset"
+            " latest) would leave out what was written there before",
+        )
+    return lines
+
+
 def grown(seen: Seen, after: Seen) -> list[Place]:
     """The partitions that were there before and have got records since."""
     return sorted(place for place, end in seen.ends.items() if after.ends.get(place, end) != end)

@@ -13,7 +13,7 @@ from common.mongo import Mongo, MongoSettings, or_unavailable
 from common.settings import read_settings
 from wa import options
 from wa.errors import Refused
-from wa.partitions.choice import CHOICES, CONVERSATION, SENDER, STATUS, Obstacle, Seen, refusals
+from wa.partitions.choice import CHOICES, CONVERSATION, SENDER, STATUS, Obstacle, Seen, refusals, restarts
 from wa.partitions.looking import Looker, looking
 from wa.partitions.raising import raise_to, wait_for_quiet
 from wa.partitions.requeue import Moved, SendTopic, count, requeue
@@ -116,7 +116,7 @@ async def run_raise(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
             f"something wrote to {told} meanwhile: those records may be handled after later ones of the same key."
             f" Stop what writes there, until {choice.stop} has read them"
         )
-    print(f"start {choice.stop} again" if choice.stop else "nothing has to be restarted")
+    print("\n".join(restarts(choice, seen)))
     return 0
 
 

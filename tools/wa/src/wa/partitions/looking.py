@@ -73,18 +73,19 @@ class Looker:
         self, choice: Choice, ends: Mapping[str, Mapping[TopicPartition, int]]
     ) -> tuple[dict[str, int], list[str]]:
         ours = {self._groups[role] for role in choice.readers}
-        unread, hidden = {}, []
+        unread: dict[str, int] = {}
+        hidden = []
         for group in sorted((ours | set(await self._all_groups())) - set(self._without)):
-            counted = 0
             if any(group_[0] in _NOT_LET for group_ in await self._described([group])):
                 hidden.append(group)
                 continue
             for of in ends.values():
                 at = await self._admin.list_consumer_group_offsets(group, partitions=list(of))
-                reads = group in ours or any(found.offset >= 0 for found in at.values())
-                if reads and not await self._progress.has_read(group, of):
-                    counted += max(1, sum(_left(end, at.get(tp)) for tp, end in of.items()))
-            unread[group] = counted
+                if group not in ours and all(found.offset < 0 for found in at.values()):
+                    continue
+                unread.setdefault(group, 0)
+                if not await self._progress.has_read(group, of):
+                    unread[group] += max(1, sum(_left(end, at.get(tp)) for tp, end in of.items()))
         return unread, hidden
 
     async def _all_groups(self) -> list[str]:
