@@ -153,7 +153,7 @@ PARTITION_OWNERS: Final = Collection(
 )
 STORED_FORMS: Final = Collection(
     "stored_forms",
-    owner="conversation",
+    owner="conversation, sender",
     purpose="From when on documents are written in a newer form, which earlier versions do not know.",
     kept="for good",
     people=False,
