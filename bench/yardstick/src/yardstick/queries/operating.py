@@ -11,15 +11,19 @@ from common.contracts.ids import inbound_message_id
 from common.contracts.sends import SendResult
 from common.mongo import schema
 from common.mongo.migrations import ALL
+from sender.waiting.stored_record import to_document
 from wa import journal, keys
 from wa.doctor.checks import check_mongodb, check_secrets
 from wa.erase import commands
 from wa.erase.person import Person
 from wa.index_changes import planned_changes
 from wa.migrate import count, migrate
+from wa.partitions import requeue
+from wa.partitions.moving import Known
+from wa.partitions.parked import scheduled_beyond
 from wa.usage import Rebuilding, trust_counters
 from yardstick.queries.query import Query
-from yardstick.queries.world import DIGESTS, World, waiting_for
+from yardstick.queries.world import DIGESTS, PARTITIONS, World, waiting_for
 
 
 def _silent(_: str) -> None:
@@ -94,6 +98,23 @@ async def _erase(world: World) -> None:
         await commands._run(arguments, world.database)  # noqa: SLF001  # the command makes a client of its own
 
 
+async def _waiting(world: World) -> None:
+    """Waiting sends that stand where they do not belong; what goes to Kafka is left out."""
+    turn = world.turn(schema.SEND_JOURNAL.name)
+    waits, due = waiting_for(turn)
+    await world.parked.park([waits])
+    await world.scheduled.put([due])
+    topic = requeue.SendTopic(PARTITIONS, {}, everything=True)
+    await requeue.count(world.database, topic)
+    await scheduled_beyond(world.database, PARTITIONS)
+    send = Known(turn.chatbot, turn.message_id)
+    await requeue.change(
+        world.database, [({"_id": due.id, "token": due.token, **to_document(due.record)}, send)], topic
+    )
+    await requeue.remove(world.database, [{"_id": waits.id, "token": waits.token}])
+    await world.scheduled.remove([(due.id, due.token)])
+
+
 OPERATING: Final = (
     Query("wa doctor", _doctor, whole=True),
     Query("wa keys", _keys, whole=True),
@@ -102,5 +123,6 @@ OPERATING: Final = (
     Query("wa usage rebuild, a day of a chatbot", _rebuild),
     Query("wa usage rebuild", _rebuild_all, whole=True),
     Query("wa migrate", _migrations, whole=True),
+    Query("wa sends requeue", _waiting, whole=True),
     Query("wa erase", _erase, whole=True),
 )

@@ -36,6 +36,7 @@ class Exempt:
 
 
 _ALL_ACCOUNTS: Final = "it is about all accounts, and there are some thousands at most"
+_ANY: Final = "it asks whether there is any, and takes the first"
 _ASSIGNMENT: Final = "what waits in one partition, once for each assignment"
 _STORE: Final = "a method of `AccountStore`"
 _FOLLOWER: Final = "a method of `Unfinished`, which reads Kafka"
@@ -49,9 +50,8 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
         "accounts.store:AccountStore.with_other_digests:find": Exempt(_ALL_ACCOUNTS),
         "wa.doctor.checks:check_secrets:find": Exempt(_ALL_ACCOUNTS, frozenset({COLLSCAN})),
         "wa.keys:_count:find": Exempt(_ALL_ACCOUNTS, frozenset({COLLSCAN})),
-        "conversation.store:ConversationStore._since:find_one#2": Exempt(
-            "it asks whether there is any message, and takes the first", frozenset({COLLSCAN})
-        ),
+        "conversation.store:ConversationStore._is_used:find_one": Exempt(_ANY, frozenset({COLLSCAN})),
+        "sender.journal.forms:DatedIds._is_used:find_one": Exempt(_ANY, frozenset({COLLSCAN})),
         "conversation.read_api.queries:ReadQueries._summed:aggregate": Exempt(
             "a sum of counters, some of each chatbot and day; of the log only until `wa usage rebuild`"
         ),

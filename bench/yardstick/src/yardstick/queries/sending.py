@@ -1,5 +1,6 @@
 """What the sender reads and writes: its journal, waiting sends, uploads and numbers."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Final
 
@@ -10,8 +11,10 @@ from common.meta.errors import OPTED_OUT
 from common.meta.numbers import NumberFacts
 from common.mongo import schema
 from sender.gauges import WaitingCounts
+from sender.journal.forms import DATED, DatedIds
 from sender.journal.transition import Transition
 from sender.media.store import CachedUpload, key_of
+from sender.waiting.adoption import Adoption
 from yardstick.queries.query import Query
 from yardstick.queries.world import CHATBOTS, FIRST, PARTITIONS, World, parked, scheduled
 from yardstick.stored.facts import accepted_of, claim_of
@@ -105,6 +108,20 @@ async def _hasten(world: World) -> None:
     await world.scheduled.hasten_apart(partition, world.chance.choice(CHATBOTS), None)
 
 
+async def _adopt(world: World) -> None:
+    """Scheduled sends of a partition that does not exist. The others are not those of their chatbots, and stay."""
+    later = scheduled(10 * world.waiting, world.now.timestamp() + 1_000)
+    gone = dataclasses.replace(later, record=dataclasses.replace(later.record, partition=PARTITIONS))
+    await world.scheduled.put([gone])
+    await Adoption(world.scheduled, world.parked).look(PARTITIONS)
+
+
+async def _dated(world: World) -> None:
+    """By the first process that asks."""
+    await world.database[schema.STORED_FORMS.name].delete_one({"_id": DATED})
+    await DatedIds(world.database).since()
+
+
 async def _media(world: World) -> None:
     turn = world.turn()
     key, now = key_of(turn.phone_number_id, turn.message_id), world.now
@@ -135,6 +152,8 @@ SENDING: Final = (
     Query("parked sends of a partition", _parked_of_partition),
     Query("scheduled send", _schedule),
     Query("a template is accepted again", _hasten),
+    Query("scheduled sends taken over", _adopt),
+    Query("since when ids are dated", _dated, whole=True),
     Query("upload", _media),
     Query("number", _numbers),
     Query("gauges of what waits", _gauges),

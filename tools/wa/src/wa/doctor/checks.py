@@ -34,7 +34,7 @@ from wa.doctor.judge import (
 from wa.doctor.judge_sends import judge_sends
 from wa.doctor.judge_topics import judge_topics
 from wa.errors import mongodb_away
-from wa.partitions.parked import astray, parked_sends
+from wa.partitions.parked import astray, parked_sends, scheduled_beyond
 
 ACCOUNTS: Final = schema.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
@@ -102,7 +102,7 @@ async def check_sends(mongo: Mongo, settings: KafkaSettings) -> list[Finding]:
     try:
         ends = {tp.partition: end for tp, end in (await progress.ends(topics.SEND.name)).items()}
         parked = astray(await parked_sends(mongo.database), len(ends), ends)
-        gone = await mongo.database[schema.SEND_SCHEDULED.name].count_documents({"partition": {"$gte": len(ends)}})
+        gone = await scheduled_beyond(mongo.database, len(ends))
     except (KafkaError, MongoError, Unavailable, TimeoutError, OSError):
         return []  # said by the checks of both
     finally:

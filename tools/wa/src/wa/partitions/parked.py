@@ -51,6 +51,12 @@ async def parked_sends(database: Database) -> list[Parked]:
     return [Parked(one["_id"]["partition"], one["_id"]["chatbot"], one["count"], one["last"]) async for one in found]
 
 
+async def scheduled_beyond(database: Database, partitions: int) -> int:
+    """How many sends are scheduled at partitions that do not exist. Raises the driver's errors."""
+    beyond = {"partition": {"$gte": partitions}}
+    return int(await database[schema.SEND_SCHEDULED.name].count_documents(beyond))
+
+
 def older_partitions(parked: Iterable[Parked], ends: Mapping[int, int]) -> frozenset[int]:
     """The partitions with a parked send of a Kafka before this one; `ends` is where each ends. Pure."""
     return frozenset(one.partition for one in parked if one.last >= ends.get(one.partition, 0))

@@ -5,12 +5,14 @@ and MongoDB writes some of them once more, which the journal shows to be one sen
 partition.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from common.contracts import topics
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, DeleteOne, Document, UpdateOne, schema
 from wa.dlq.replaying import producer_of, write
@@ -23,11 +25,13 @@ TRANSACTIONAL_ID: Final = "wa-sends-requeue"
 
 _AT_ONCE: Final = 200
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+_KNOWN_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.1
 _LANE: Final = [("partition", 1), ("lane", 1), ("order", 1)]
 _DUE: Final = [("partition", 1), ("due", 1)]
 
 Say = Callable[[str], None]
-_Send = tuple[Document, Known]
+Send = tuple[Document, Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,13 @@ async def requeue(database: Database, settings: KafkaSettings, topic: SendTopic,
 
     Raises the driver's errors, and `Failed` when Kafka does not take a batch.
     """
-    moved, parked = Moved(), database[schema.SEND_PARKED.name]
+    moved = Moved()
     try:
         async with producer_of(settings, TRANSACTIONAL_ID) as producer:
+            await _until_known(producer, topic.partitions)
             async for batch in _parked(database, topic, moved):
                 await write(producer, [parked_record(one, send, topic.partitions) for one, send in batch])
-                # Removed only once they are on the topic.
-                gone = [DeleteOne({"_id": one["_id"], "token": one["token"]}) for one, _ in batch]
-                await parked.bulk_write(gone, ordered=False)
+                await remove(database, [one for one, _ in batch])  # only once they are on the topic
                 moved.parked += len(batch)
                 say(f"{moved.parked:,} parked sends are on the topic again")
     except ProducerFenced as error:
@@ -69,15 +72,32 @@ async def requeue(database: Database, settings: KafkaSettings, topic: SendTopic,
         told = str(error) or type(error).__name__
         raise Failed(f"Kafka did not take parked sends ({told}): run `wa sends requeue` again when it works") from error
     async for batch in _scheduled(database, topic, moved):
-        changes = [
-            UpdateOne(
-                {"_id": one["_id"], "token": one["token"]}, {"$set": scheduled_fields(one, send, topic.partitions)}
-            )
-            for one, send in batch
-        ]
-        await database[schema.SEND_SCHEDULED.name].bulk_write(changes, ordered=False)
+        await change(database, batch, topic)
         moved.scheduled += len(batch)
     return moved
+
+
+async def _until_known(producer: Any, partitions: int) -> None:
+    """Wait until a broker tells the producer of all partitions: new ones are not known to all brokers at once."""
+    async with asyncio.timeout(_KNOWN_SECONDS):
+        while len(await producer.partitions_for(topics.SEND.name)) < partitions:
+            await producer.client.force_metadata_update()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def remove(database: Database, sends: Sequence[Document]) -> None:
+    """Remove these parked sends, unless they were parked again. Raises the driver's errors."""
+    gone = [DeleteOne({"_id": one["_id"], "token": one["token"]}) for one in sends]
+    await database[schema.SEND_PARKED.name].bulk_write(gone, ordered=False)
+
+
+async def change(database: Database, sends: Sequence[Send], topic: SendTopic) -> None:
+    """Give these scheduled sends the partition of their chatbot. Raises the driver's errors."""
+    changes = [
+        UpdateOne({"_id": one["_id"], "token": one["token"]}, {"$set": scheduled_fields(one, send, topic.partitions)})
+        for one, send in sends
+    ]
+    await database[schema.SEND_SCHEDULED.name].bulk_write(changes, ordered=False)
 
 
 async def count(database: Database, topic: SendTopic) -> Moved:
@@ -90,9 +110,9 @@ async def count(database: Database, topic: SendTopic) -> Moved:
     return moved
 
 
-async def _parked(database: Database, topic: SendTopic, moved: Moved) -> AsyncIterator[Sequence[_Send]]:
+async def _parked(database: Database, topic: SendTopic, moved: Moved) -> AsyncIterator[Sequence[Send]]:
     older = older_partitions(await parked_sends(database), topic.ends)
-    batch: list[_Send] = []
+    batch: list[Send] = []
     size = 0
     async for one in database[schema.SEND_PARKED.name].find().sort(_LANE):
         send = known(one)
@@ -108,8 +128,8 @@ async def _parked(database: Database, topic: SendTopic, moved: Moved) -> AsyncIt
         yield batch
 
 
-async def _scheduled(database: Database, topic: SendTopic, moved: Moved) -> AsyncIterator[Sequence[_Send]]:
-    batch: list[_Send] = []
+async def _scheduled(database: Database, topic: SendTopic, moved: Moved) -> AsyncIterator[Sequence[Send]]:
+    batch: list[Send] = []
     async for one in database[schema.SEND_SCHEDULED.name].find().sort(_DUE):
         send = known(one)
         if send is None:

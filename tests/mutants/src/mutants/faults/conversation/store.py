@@ -193,9 +193,9 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/new-ids-beside-old-processes",
-        _STORE,
-        "datetime.now(UTC) + wait if used",
-        "datetime.now(UTC) if used",
+        "libs/common/src/common/mongo/stored_forms.py",
+        "datetime.now(UTC) + wait if await is_used()",
+        "datetime.now(UTC) if await is_used()",
         _STORED,
         "a price is counted twice while processes of two versions run",
     ),
