@@ -1,5 +1,6 @@
 """How topics and the groups on them stand: what a choice needs to know before its topics are raised."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -7,9 +8,11 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, for_code
 
 from common.contracts import topics
 from common.contracts.reports import EVERY_SECONDS
+from common.errors import Unavailable
 from common.kafka.admin import describe_topics
 from common.kafka.clients import connection, make_reader
 from common.kafka.consume.progress import Progress
@@ -20,7 +23,11 @@ _ASKING_MS: Final = 10_000
 _QUIET_MS: Final = round(3 * EVERY_SECONDS * 1000)
 """An ingress that has not reported for so long does not run."""
 
+_PATIENCE_SECONDS: Final = 15.0
+_AGAIN_SECONDS: Final = 0.5
+
 _NOT_LET: Final = (29, 30)  # TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED
+_ABSENT: Final = (0, 69)  # GROUP_ID_NOT_FOUND
 _REPORTS: Final = TopicPartition(topics.INGRESS_REPORTS.name, 0)
 
 
@@ -54,7 +61,20 @@ class Looker:
         return all(there[name].led and there[name].partitions == partitions for name in choice.names)
 
     async def look(self, choice: Choice) -> Seen:
-        """Everything about the topics. Raises `KafkaError`, `TimeoutError`, `Unavailable`."""
+        """Everything about the topics. Asks again for a while where Kafka has no answer yet, as a new one for groups.
+
+        Raises `KafkaError`, `TimeoutError`, `Unavailable`.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._look(choice)
+            except (KafkaError, Unavailable) as error:
+                if time.monotonic() > deadline or not getattr(error, "retriable", True):
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _look(self, choice: Choice) -> Seen:
         counts = await self.counts(choice)
         ends = {name: await self._progress.ends(name) for name in counts}
         flat = {(tp.topic, tp.partition): end for of in ends.values() for tp, end in of.items()}
@@ -65,8 +85,11 @@ class Looker:
         return Seen(counts, flat, unread, roles, tuple(hidden), await self._writing(choice.stop))
 
     async def members(self, role: str) -> int:
-        """How many members the group of this role has now."""
+        """How many members the group of this role has now. Raises `KafkaError`, also when it may not be looked at."""
         described = await self._described([self._groups[role]])
+        for group in described:
+            if group[0] not in _ABSENT:
+                raise for_code(group[0])(f"the group {group[1]} could not be looked at")
         return sum(len(group[5]) for group in described)
 
     async def _unread(
