@@ -206,7 +206,7 @@ async def test_what_kafka_refuses_is_not_called_away(wa, own_kafka):
     assert (
         complaint.strip()
         .splitlines()[-1]
-        .startswith(f"wa: Kafka at {own_kafka} refuses: KafkaError: topic whatsapp-cloud-webhooks was refused")
+        .startswith(f"wa: Kafka at {own_kafka} refuses: KafkaError: topics whatsapp-cloud-webhooks, ")
     )
 
 

@@ -82,6 +82,14 @@ async def test_what_is_refused_for_good_is_named_with_a_remedy_and_the_others_ar
     assert {request.num_partitions for request in admin.made.values()} == {1, 5}
 
 
+async def test_topics_that_are_refused_for_one_reason_are_one_sentence():
+    with pytest.raises(KafkaError) as refused:
+        await create(Picky(lambda _: COPIES), topics.ALL, None, 9)
+    told = str(refused.value)
+    assert "topics whatsapp-cloud-webhooks, whatsapp-cloud-webhooks-dlq, " in told
+    assert told.count("give --replication") == 1
+
+
 async def test_one_that_another_process_made_meanwhile_is_no_failure():
     admin = Picky(lambda _: 36)  # TOPIC_ALREADY_EXISTS
     await create(admin, topics.ALL, None, 1)

@@ -63,7 +63,7 @@ async def create(
         again = await _request(admin, picky, needed, partitions, replication)
         refused = {name: why for name, why in refused.items() if name not in needed} | again
     if refused:
-        raise KafkaError("; ".join(_sentence(name, code, why) for name, (code, why) in sorted(refused.items())))
+        raise KafkaError(_sentences(refused))
 
 
 async def _request(
@@ -89,6 +89,15 @@ async def _request(
     return {name: (code, why or "") for name, code, why in response.topic_errors if code not in _THERE}
 
 
-def _sentence(name: str, code: int, why: str) -> str:
+def _sentences(refused: Mapping[str, tuple[int, str]]) -> str:
+    """One for each reason, because many topics have the same."""
+    names: dict[tuple[int, str], list[str]] = {}
+    for name, reason in refused.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(_sentence(of, *reason) for reason, of in names.items())
+
+
+def _sentence(names: Sequence[str], code: int, why: str) -> str:
     remedy = f": {_REMEDIES[code]}" if code in _REMEDIES else ""
-    return f"topic {name} was refused: {why.rstrip('.')} (code {code}){remedy}"
+    them = f"topic {names[0]} was" if len(names) == 1 else f"topics {', '.join(names)} were"
+    return f"{them} refused: {why.rstrip('.')} (code {code}){remedy}"
