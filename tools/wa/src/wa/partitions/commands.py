@@ -1,7 +1,6 @@
 """`wa topics raise` and `wa sends requeue`: the options, and what each command does."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -9,9 +8,9 @@ from pydantic import Field
 
 from common.contracts import topics
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, MongoSettings, or_unavailable
-from common.settings import read_settings
+from common.mongo import MongoSettings
 from wa import options
+from wa.connection import connected, say, settings_of
 from wa.errors import Refused
 from wa.partitions.choice import CHOICES, CONVERSATION, SENDER, STATUS, Obstacle, Seen, refusals, restarts
 from wa.partitions.looking import Looker, looking
@@ -91,9 +90,7 @@ def _add_looking(parser: argparse.ArgumentParser) -> None:
 
 async def run_raise(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
     """`wa topics raise`; the exit code."""
-    settings = read_settings("wa", GroupSettings)
-    if settings is None:
-        return 2
+    settings = settings_of(GroupSettings)
     choice, to = CHOICES[arguments.topic], arguments.partitions
     async with looking(kafka, settings.names(), arguments.without) as looker:
         refused = refusals(choice, to, Seen(await looker.counts(choice)))
@@ -122,9 +119,7 @@ async def run_raise(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
 
 async def run_requeue(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
     """`wa sends requeue`; the exit code."""
-    settings = read_settings("wa", GroupSettings)
-    if settings is None:
-        return 2
+    settings = settings_of(GroupSettings)
     async with looking(kafka, settings.names(), arguments.without) as looker:
         counts = await looker.counts(_SEND)
         if len(counts) < len(_SEND.topics):
@@ -146,12 +141,8 @@ async def _move(
     seen = await looker.look(_SEND)
     ends = {partition: end for (name, partition), end in seen.ends.items() if name == topics.SEND.name}
     topic = SendTopic(seen.counts[topics.SEND.name], ends, everything)
-    mongo = Mongo(settings)
-    try:
-        with or_unavailable():
-            return await (count(mongo.database, topic) if dry else requeue(mongo.database, kafka, topic, _say))
-    finally:
-        await mongo.close()
+    async with connected(settings) as mongo:
+        return await (count(mongo.database, topic) if dry else requeue(mongo.database, kafka, topic, say))
 
 
 def _tell(moved: Moved, *, would: bool = False) -> None:
@@ -166,7 +157,3 @@ def _tell(moved: Moved, *, would: bool = False) -> None:
 
 def _sentences(found: Sequence[Obstacle]) -> str:
     return "; ".join(f"{one.says} ({one.mend})" for one in found)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
