@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
@@ -16,8 +17,10 @@ from chaos.broken_builds import BUILDS, command
 from chaos.evidence.lateness import lateness, summary
 from chaos.evidence.verdict import Asked, Direct, DirectReceived, Event, Facts, Reply, judge
 from chaos.evidence.witness import halts_in, secrets_in
+from chaos.evolving import Evolved
 from chaos.plan import OUTAGES, STORMS, WINDOW_SECONDS, Profile, plan
 from chaos.report import Run, as_json, as_text, last_line
+from chaos.run import Outcome
 from testbed.plan import names_of
 
 PROFILE = Profile({"ingress": 2, "conversation": 2, "sender": 2})
@@ -247,10 +250,25 @@ def test_a_rolling_update_may_begin_with_another_release_and_ends_with_this_one(
         terminate=lambda *_: 0,
     )
     monkeypatch.setattr(rolling, "_SETTLE_SECONDS", 0.0)
-    asyncio.run(rolling.replace_all(system, lambda _: None))
+
+    async def midway():
+        spawned.append(("midway", None))
+
+    asyncio.run(rolling.replace_all(system, lambda _: None, midway))
+    assert [name for name, _ in spawned].index("midway") == 4  # beside an old process of conversation and a new one
+    spawned.remove(("midway", None))
     assert [name for name, _ in spawned] == [
         name
         for service in rolling.SPARES
         for name in (rolling.spare_of(service), *names_of(service, rolling.SPARES)[:-1])
     ]
     assert all(made == [sys.executable, "-m", name.split("-")[0]] for name, made in spawned)
+
+
+def test_a_rolling_update_fails_if_stored_data_are_not_as_they_should_be():
+    evolved = Evolved(written=3, told=["wa migrate apply: message-times: 3 documents of messages changed"])
+    rolled = rolling.Rolled([], 0, 0, 0.0, evolved=evolved)
+    outcome = Outcome(Facts([], [], [], [], [], set(), {}, {}), {}, {}, [], {}, [], Counter(), rolled=rolled)
+    assert outcome.ok
+    evolved.failures.append("3 messages have no time")
+    assert not outcome.ok

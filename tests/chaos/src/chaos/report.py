@@ -7,6 +7,7 @@ from typing import Any
 
 from chaos.evidence.lateness import DELAYS_MS, Late, summary
 from chaos.evidence.verdict import Verdict
+from chaos.evolving import Evolved
 from chaos.merging.walk import Merged
 from chaos.rolling import Rolled
 
@@ -99,10 +100,19 @@ def _rolled(rolled: Rolled) -> Iterable[str]:
         yield f"  {name:<34}{len(values):>8}{median(values):>8.1f}{max(values):>8.1f}"
     yield f"  {'webhooks meanwhile':<34}{rolled.posts:>8}"
     yield f"  {'of them to be delivered again':<34}{rolled.refused:>8}"
+    if rolled.evolved is not None:
+        yield from _evolved(rolled.evolved)
     yield f"  {'ms from a message to its reply':<34}{'count':>8}{'p50':>8}{'p99':>8}{'max':>8}"
     for name, waits in {"before": rolled.before, "from the update on": rolled.during}.items():
         if waits is not None:
             yield f"    {name:<32}{waits.count:>8}{waits.p50:>8.0f}{waits.p99:>8.0f}{waits.most:>8.0f}"
+
+
+def _evolved(evolved: Evolved) -> Iterable[str]:
+    yield f"  {'messages written in the early form':<34}{evolved.written:>8}"
+    yield f"  {'left when old processes had ended':<34}{evolved.left:>8}"
+    yield from (f"  {f'seconds of {name}':<34}{seconds:>8.1f}" for name, seconds in evolved.seconds.items())
+    yield from (f"  {line}" for line in [*evolved.told, *(f"FAILED: {one}" for one in evolved.failures)])
 
 
 def _figures(merged: Merged) -> dict[str, int]:

@@ -8,12 +8,13 @@ are restarted, one after the other.
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from chaos.evidence.verdict import Facts
+from chaos.evolving import Evolved
 from local_stack.cluster import Cluster
 from testbed.system import System
 
@@ -22,6 +23,9 @@ SPARES: Final = {"ingress": 3, "conversation": 3, "sender": 3, "accounts": 2}
 
 GRACE_SECONDS: Final = 45.0
 """`terminationGracePeriodSeconds` of the manifests, without the wait of `preStop`."""
+
+_MIDWAY: Final = "conversation"
+"""When it has been replaced, there are an old and a new process of conversation, and old ones of sender and accounts."""
 
 _READY_SECONDS: Final = 90.0
 _SETTLE_SECONDS: Final = 5.0  # `minReadySeconds` of the manifests
@@ -62,6 +66,7 @@ class Rolled:
     began_ms: float
     before: Answered | None = None
     during: Answered | None = None
+    evolved: Evolved | None = None
 
 
 def commands_of(release: Path) -> dict[str, list[str]]:
@@ -85,8 +90,10 @@ def order_of(names: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
         yield free, spare
 
 
-async def replace_all(system: System, say: Callable[[str], None]) -> list[Replaced]:
-    """Replace every process of our services by one of this tree."""
+async def replace_all(
+    system: System, say: Callable[[str], None], midway: Callable[[], Awaitable[None]]
+) -> list[Replaced]:
+    """Replace every process of our services by one of this tree; `midway` is waited for beside old and new ones."""
     replaced = []
     for new, old in order_of({service: system.names(service) for service in SPARES}):
         began = time.monotonic()
@@ -100,6 +107,8 @@ async def replace_all(system: System, say: Callable[[str], None]) -> list[Replac
         done = Replaced(old, ready - began, time.monotonic() - ending, code)
         say(f"{done.name} replaced: ready in {done.ready_seconds:.1f} s, ended in {done.end_seconds:.1f} s ({code})")
         replaced.append(done)
+        if old == _MIDWAY:
+            await midway()
     return replaced
 
 

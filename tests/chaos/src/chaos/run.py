@@ -17,6 +17,7 @@ from chaos.attacker import NUMBER, TENANTS, Attacker, own_session
 from chaos.evidence import witness
 from chaos.evidence.facts import Scene, collect
 from chaos.evidence.verdict import Facts, judge
+from chaos.evolving import Evolution
 from chaos.injector import FaultInjector
 from chaos.merging.scene import Merge
 from chaos.options import EMULATOR_OPTIONS, REPLICAS, SETTINGS, Options
@@ -56,9 +57,10 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether no promise was broken, and every process that was asked to end did so by itself."""
+        """Whether no promise was broken, every process that was asked to end did so by itself, and stored data are as they should be."""
         graceful = self.rolled is None or all(one.graceful for one in self.rolled.replaced)
-        return judge(self.facts).ok and graceful
+        evolved = self.rolled is None or self.rolled.evolved is None or not self.rolled.evolved.failures
+        return judge(self.facts).ok and graceful and evolved
 
 
 async def run(options: Options, say: Callable[[str], None]) -> Outcome:
@@ -210,11 +212,14 @@ class _Run:
     async def _roll(self) -> Rolled:
         await asyncio.sleep(_BEFORE_SECONDS)
         first, began_ms = await self._webhook_posts(), time.time() * 1000
-        replaced = await rolling.replace_all(self.system, self.say)
+        evolution = Evolution(self.system.stack.mongodb_uri, self.database, self.say)
+        await evolution.begin()
+        replaced = await rolling.replace_all(self.system, self.say, evolution.midway)
+        await evolution.finish()
         services = await self._webhook_posts()
         await rolling.restart_stores(self.system, self.say)
         posts = Counter({name: count - first[name] for name, count in services.items()})
-        return Rolled(replaced, posts["webhook_posts"], posts["webhook_refused"], began_ms)
+        return Rolled(replaced, posts["webhook_posts"], posts["webhook_refused"], began_ms, evolved=evolution.result)
 
     async def _webhook_posts(self) -> Counter[str]:
         return Counter((await self.client.control("GET", "health"))["counters"])

@@ -113,8 +113,8 @@ FAULTS: Final = (
     Fault(
         "wa/erase-not-what-comes-meanwhile",
         "tools/wa/src/wa/erase/erasing.py",
-        "            if later is None:\n",
-        "            if True:\n",
+        "later = await finder.later(found)",
+        "later = None",
         (f"{_TESTS_OF_ERASE}::test_a_conversation_that_is_merged_into_hers_meanwhile_is_erased_too",),
         "a conversation that is merged while its person is erased stays",
     ),
