@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 PAGE: Final = 20_000
 _PROGRESS_SECONDS: Final = 2.0
 
-_SHARE: Final = 0.5
+_SHARE: Final = 0.8
 """Of the time. The rest is for the services."""
 
 _MILESTONE: Final = re.compile("00$")
