@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 
 from common.errors import Unavailable
 from sender.group_commit import GroupCommit, Window
@@ -224,3 +225,19 @@ async def test_many_items_are_answered_in_order_and_those_that_are_given_up_are_
         store.gate.release()
     assert await asyncio.gather(*answers[:3], answers[4]) == [0, 10, 20, 40]
     assert store.batches == [[0, 1, 2], [4]]
+
+
+def test_a_batch_that_is_due_within_half_a_millisecond_takes_another_item_on_uvloop():
+    async def both():
+        writes = GroupCommit(written, window=Window(shortest=0.0503, longest=0.0503))
+        await writes.submit(1)
+        loop = asyncio.get_running_loop()
+        while loop.time() < writes._began + 0.0499:  # its clock has whole milliseconds: the batch is due in 0.3
+            pass
+        return await asyncio.gather(writes.submit(2), writes.submit(3))
+
+    async def written(items):
+        return list(items)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(both()) == [2, 3]

@@ -59,7 +59,9 @@ class GroupCommit(Generic[K, V]):
         self._pending: list[tuple[K, asyncio.Future[V]]] = []
         self._urgent = False  # whether one of them cannot wait
         self._began, self._size = float("-inf"), 0  # of the last batch
-        self._timer: asyncio.TimerHandle | None = None
+        # uvloop gives a handle without a time for what is due within half a millisecond.
+        self._timer: asyncio.Handle | None = None
+        self._timed_for = 0.0
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -98,14 +100,14 @@ class GroupCommit(Generic[K, V]):
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         opens_at = self._opens_at()
         if self._timer is not None:
-            if self._timer.when() <= opens_at:
+            if self._timed_for <= opens_at:
                 return
             self._timer.cancel()
             self._timer = None
         if opens_at <= loop.time():
             self._begin()
         else:
-            self._timer = loop.call_at(opens_at, self._begin)
+            self._timer, self._timed_for = loop.call_at(opens_at, self._begin), opens_at
 
     def _begin(self) -> None:
         assert self._loop is not None  # noqa: S101  # `_put` has set it
