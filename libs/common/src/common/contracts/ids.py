@@ -19,6 +19,9 @@ _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abc
 CHATBOT_ID: Final = r"^[A-Za-z0-9._:-]{1,128}$"
 """What a chatbot id may be. It goes into keys, headers, labels and URLs as it is."""
 
+MAX_MESSAGE_ID: Final = 128
+"""Characters of a producer's `messageId`."""
+
 _CHATBOT_ID: Final = re.compile(CHATBOT_ID[1:-1])
 
 CALLBACK_PREFIX: Final = "wce:"
@@ -93,6 +96,11 @@ def request_id(topic: str, partition: int, offset: int, dated_at: int | None = N
     """
     dated = () if dated_at is None else (str(dated_at),)
     return derive_id("send-request", topic, str(partition), str(offset), *dated)
+
+
+def is_message_id(value: object) -> bool:
+    """Whether a producer's `messageId` is one that can name a send."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_MESSAGE_ID
 
 
 def journal_id_in(callback: str) -> str:

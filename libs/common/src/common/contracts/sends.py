@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from common.contracts.contacts import Contact, contact_of_recipient, recipient
 from common.contracts.envelope import Contract, Event
-from common.contracts.ids import CHATBOT_ID
+from common.contracts.ids import CHATBOT_ID, MAX_MESSAGE_ID
 from common.contracts.messages import MetaError
 from common.contracts.outbound import Pin, Reaction, Text, TypedMessage
 from common.contracts.outbound.envelope import KINDS, Sent
@@ -118,7 +118,7 @@ class SendRequest(_Model):
     to: Annotated[str, Field(min_length=5, max_length=150)]
     message: Message
     metadata: dict[str, Any] | None = None
-    message_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+    message_id: Annotated[str | None, Field(min_length=1, max_length=MAX_MESSAGE_ID)] = None
     reply_to: Annotated[str | None, Field(min_length=1)] = None
     category: Literal["conversation", "campaign"] = "conversation"
     send_at: Annotated[AwareDatetime, AfterValidator(_counted_in_utc)] | None = None

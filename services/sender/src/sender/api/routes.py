@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import Guard
 
 from common.contracts.accounts import AccountData
-from common.contracts.ids import journal_id
+from common.contracts.ids import MAX_MESSAGE_ID, is_message_id, journal_id
 from common.contracts.journal import Entry, State
 from common.contracts.sends import SendRequest
 from common.errors import Conflict, InvalidInput, NotFound
@@ -36,7 +36,7 @@ from sender.api.enqueue import check_id, ensure_sendable, ensure_unexpired, ente
 from sender.api.openapi import body_of
 from sender.api.warnings import NO_FINDINGS, WarningFinder, sentence_of
 from sender.journal.standing import Standings, shown
-from sender.records.parsing import MAX_ID, MAX_REQUEST_BYTES, parse
+from sender.records.parsing import MAX_REQUEST_BYTES, parse
 
 _SEGMENTS: Final = 2  # `/whatsapp-cloud/send/` stands before a message id
 
@@ -245,8 +245,8 @@ def number_route(number_of: NumberOf, accounts: Table[AccountData]) -> HTTPRoute
 def _message_id(request: Request[Any, Any, Any]) -> str:
     """The message id in the path. It may contain slashes, because a caller's id may."""
     message_id = end_of_path(request, _SEGMENTS)
-    if not 0 < len(message_id) <= MAX_ID:
-        raise InvalidInput(f"a messageId has 1 to {MAX_ID} characters")
+    if not is_message_id(message_id):
+        raise InvalidInput(f"a messageId has 1 to {MAX_MESSAGE_ID} characters")
     return message_id
 
 

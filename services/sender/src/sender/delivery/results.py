@@ -10,9 +10,9 @@ from common.contracts.contacts import contact_key, contact_of_recipient
 from common.contracts.envelope import encode
 from common.contracts.journal import Entry, State
 from common.contracts.messages import MetaError
+from common.contracts.send_headers import NOT_BEFORE, REPLAYS
 from common.kafka.records import Outgoing, headers_for
 from sender.outcomes import Apart, Retry, StepResult
-from sender.records.headers import NOT_BEFORE, REPLAYS
 from sender.records.job import Job, UnreadableRecord
 from sender.records.onward import headers_of, origin_headers
 

@@ -1,29 +1,12 @@
-"""The headers of send records: their names, which of them go on with a request, and how they are read. Pure."""
+"""The headers of send records: which of them go on with a request, and how they are read. Pure."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from common.contracts.send_headers import MESSAGE_ID, MOVED
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE
-
-ATTEMPTS: Final = "attempts"
-NOT_BEFORE: Final = "not-before-ms"
-MESSAGE_ID: Final = "message-id"
-FIRST_FAILED_AT: Final = "first-failed-at"
-REPLAY: Final = "replay"
-REPLAYS: Final = "replays"
-REKEYED_FROM: Final = "rekeyed-from"
-RELEASED_FROM: Final = "released-from"
-SET_ASIDE: Final = "set-aside"
-"""Marks a record whose send has waited beside its conversation. The journal knows since when."""
-
-ORIGIN_TOPIC: Final = "origin-topic"
-ORIGIN_PARTITION: Final = "origin-partition"
-ORIGIN_OFFSET: Final = "origin-offset"
-
-MOVED: Final = frozenset({REPLAY, REKEYED_FROM, RELEASED_FROM})
-"""A record with one of these was written again: moved, released or replayed."""
 
 _OURS: Final = MOVED | {MESSAGE_ID, TRACEPARENT, TRACESTATE, CORRELATION_ID}
 """The headers that the sender reads on the send topic. All others belong to the producer."""

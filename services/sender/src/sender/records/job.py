@@ -7,9 +7,9 @@ from typing import Any
 from common.contracts.contacts import contact_of_recipient
 from common.contracts.messages import MetaError
 from common.contracts.phone_numbers.notations import canonical
+from common.contracts.send_headers import RELEASED_FROM
 from common.contracts.sends import SendRequest
 from common.telemetry.trace_context import Trace
-from sender.records.headers import RELEASED_FROM
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from common.kafka.records import Outgoing
-from sender.records.headers import (
+from common.contracts.send_headers import (
     ATTEMPTS,
     FIRST_FAILED_AT,
     MESSAGE_ID,
@@ -15,6 +14,7 @@ from sender.records.headers import (
     RELEASED_FROM,
     REPLAY,
 )
+from common.kafka.records import Outgoing
 from sender.records.job import Job, Position
 
 

@@ -15,12 +15,7 @@ from pydantic import ValidationError
 from common.contracts import ids
 from common.contracts.messages import MetaError
 from common.contracts.outbound import plain_json
-from common.contracts.sends import SendRequest
-from common.contracts.storable import Unstorable, unstorable
-from common.contracts.validation.refusals import as_sentence, refusals
-from common.errors import InvalidInput, TooLarge
-from common.kafka.records import trace_of
-from sender.records.headers import (
+from common.contracts.send_headers import (
     ATTEMPTS,
     FIRST_FAILED_AT,
     MESSAGE_ID,
@@ -30,11 +25,13 @@ from sender.records.headers import (
     ORIGIN_PARTITION,
     ORIGIN_TOPIC,
     REPLAY,
-    carried,
-    is_topic,
-    number_of,
-    time_of,
 )
+from common.contracts.sends import SendRequest
+from common.contracts.storable import Unstorable, unstorable
+from common.contracts.validation.refusals import as_sentence, refusals
+from common.errors import InvalidInput, TooLarge
+from common.kafka.records import trace_of
+from sender.records.headers import carried, is_topic, number_of, time_of
 from sender.records.job import Job, Position, UnreadableRecord
 from sender.records.limits import check_message, check_size
 from sender.records.repeated_keys import repeated_key
@@ -49,7 +46,6 @@ MAX_REQUEST_BYTES: Final = 900_000
 
 NOT_UNDERSTOOD: Final = MetaError(reason="invalid_request")
 
-MAX_ID: Final = 128
 """Characters of a message id."""
 
 _NO_CHATBOT: Final = "chatbotId is missing, or no chatbot can have it"
@@ -103,7 +99,7 @@ def read_record(
     given = body.get("messageId")
     # A request without a messageId got one at its first position; moved, released and replayed records carry it.
     named = headers.get(MESSAGE_ID, "") if retried or not MOVED.isdisjoint(headers) else ""
-    known = str(given) if _is_id(given) else named if _is_id(named) else None
+    known = str(given) if ids.is_message_id(given) else named if ids.is_message_id(named) else None
     message_id = known or _derived_id(position, dated_at)
     whole = {**body, "messageId": message_id} if given is None else body
     problem = unstorable(body)
@@ -190,7 +186,3 @@ def _origin(position: Position, headers: Mapping[str, str]) -> Position:
     if not is_topic(topic):
         return position
     return Position(topic, number_of(headers.get(ORIGIN_PARTITION)), number_of(headers.get(ORIGIN_OFFSET)))
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID

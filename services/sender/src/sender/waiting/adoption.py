@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from common.contracts.send_headers import MESSAGE_ID, REKEYED_FROM
 from common.kafka.wire.partitioner import partition_of
-from sender.records.headers import MESSAGE_ID, REKEYED_FROM
 from sender.records.job import UnreadableRecord
 from sender.retrying import until_available
 from sender.waiting.parked_store import ParkStore

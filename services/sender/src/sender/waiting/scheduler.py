@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from common.contracts.send_headers import RELEASED_FROM, SET_ASIDE
 from common.kafka.records import Outgoing
 from sender.cas_token import new_token
 from sender.delivery import results
 from sender.group_commit import GroupCommit
-from sender.records.headers import RELEASED_FROM, SET_ASIDE
 from sender.records.job import Job, UnreadableRecord
 from sender.records.onward import released
 from sender.retrying import until_available

@@ -5,13 +5,13 @@ import time
 from functools import partial
 from typing import Final
 
+from common.contracts.send_headers import SET_ASIDE
 from common.tasks import cancel
 from common.telemetry import spans
 from sender import telemetry
 from sender.dispatch.model import Item, Load, LoadBacklog
 from sender.limits.numbers import Reservation
 from sender.outcomes import Apart
-from sender.records.headers import SET_ASIDE
 from sender.records.job import Job
 from sender.worker.commits import CommitEntry
 from sender.worker.effects import Effects

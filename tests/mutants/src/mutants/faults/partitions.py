@@ -54,8 +54,8 @@ FAULTS: Final = (
     Fault(
         "partitions/requeued-request-gets-another-id",
         _MOVING,
-        "    return {**_pairs(document), _MESSAGE_ID: send.message_id, _MOVED_FROM: place}",
-        "    return {**_pairs(document), _MOVED_FROM: place}",
+        "    return {**_pairs(document), MESSAGE_ID: send.message_id, REKEYED_FROM: place}",
+        "    return {**_pairs(document), REKEYED_FROM: place}",
         _DECISIONS,
         "a request without a messageId is sent twice",
     ),

@@ -49,8 +49,8 @@ FAULTS: Final = (
     Fault(
         "wa/dlq-message-id",
         _PLAN,
-        '"message-id": letter.message_id or ""}',
-        '"message-id": ""}',
+        'MESSAGE_ID: letter.message_id or ""}',
+        'MESSAGE_ID: ""}',
         (_TESTS_OF_LETTERS,),
         "a replay is another send than the one that failed",
     ),

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from common.contracts import topics
+from common.contracts.send_headers import ATTEMPTS, MESSAGE_ID, REPLAYS
 from common.kafka.records import EVENT_ID, read_headers
 
 TOPICS: Final = {"send": topics.SEND_DLQ.name, "webhooks": topics.WEBHOOKS_DLQ.name}
@@ -68,7 +69,7 @@ class Letter:
 
     @property
     def attempts(self) -> str | None:
-        return self.headers.get("attempts")
+        return self.headers.get(ATTEMPTS)
 
     @property
     def chatbot_id(self) -> str | None:
@@ -76,7 +77,7 @@ class Letter:
 
     @property
     def message_id(self) -> str | None:
-        told = self.headers.get("message-id")
+        told = self.headers.get(MESSAGE_ID)
         return told or _text(self.body if self.is_send else _data(self.body), "messageId")
 
     @property
@@ -91,7 +92,7 @@ class Letter:
     @property
     def replays(self) -> int:
         """How often this send was replayed before it failed again."""
-        told = self.headers.get("replays", "")
+        told = self.headers.get(REPLAYS, "")
         return int(told) if told.isascii() and told.isdigit() else 0
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from common.contracts import topics
 from common.contracts.dlq_audit import LetterReplayed
 from common.contracts.envelope import encode
+from common.contracts.send_headers import MESSAGE_ID, REPLAY
 from common.kafka.records import CORRELATION_ID, TRACEPARENT, TRACESTATE, Outgoing
 from wa.dlq.letters import Letter
 
@@ -96,7 +97,7 @@ def record_of(letter: Letter) -> Outgoing:
     headers = {name: letter.headers[name] for name in _TRACE if name in letter.headers}
     headers["replay-of"] = str(letter.position)
     if letter.is_send:
-        headers |= {"replay": str(letter.replays + 1), "message-id": letter.message_id or ""}
+        headers |= {REPLAY: str(letter.replays + 1), MESSAGE_ID: letter.message_id or ""}
     key = (letter.chatbot_id or "") if letter.is_send else letter.key
     return Outgoing(target.name, key, letter.value, [(name, value.encode()) for name, value in headers.items()])
 

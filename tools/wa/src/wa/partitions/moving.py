@@ -11,18 +11,22 @@ from typing import Any, Final
 import msgspec
 
 from common.contracts import ids, topics
+from common.contracts.send_headers import (
+    ATTEMPTS,
+    FIRST_FAILED_AT,
+    MESSAGE_ID,
+    MOVED,
+    NOT_BEFORE,
+    ORIGIN_OFFSET,
+    ORIGIN_PARTITION,
+    ORIGIN_TOPIC,
+    REKEYED_FROM,
+)
 from common.kafka.records import Outgoing
 from common.kafka.wire.partitioner import partition_of
 
-_MESSAGE_ID: Final = "message-id"
-_MOVED_FROM: Final = "rekeyed-from"
-_MOVED: Final = frozenset({"replay", "released-from", _MOVED_FROM})
-_OF_RETRIES: Final = frozenset(
-    {"attempts", "not-before-ms", "first-failed-at", "origin-topic", "origin-partition", "origin-offset"}
-)
+_OF_RETRIES: Final = frozenset({ATTEMPTS, NOT_BEFORE, FIRST_FAILED_AT, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET})
 """The sender reads these on its retry topics alone; the journal has what they say."""
-
-_MAX_ID: Final = 128
 
 Document = Mapping[str, Any]
 
@@ -48,7 +52,7 @@ def known(document: Document) -> Known | None:
         return None
     if not ids.is_chatbot_id(named.chatbot_id):
         return None
-    message_id = next(filter(_is_id, (named.message_id, _carried(document))), None) or ids.request_id(
+    message_id = next(filter(ids.is_message_id, (named.message_id, _carried(document))), None) or ids.request_id(
         document["topic"], document["partition"], document["offset"], document.get("datedAt")
     )
     journal_id = str(document["_id"]).partition("/")[0]
@@ -79,7 +83,7 @@ def scheduled_fields(document: Document, send: Known, partitions: int) -> dict[s
 
 def _headers(document: Document, send: Known) -> dict[str, str]:
     place = f"{document['topic']}/{document['partition']}/{document['offset']}"
-    return {**_pairs(document), _MESSAGE_ID: send.message_id, _MOVED_FROM: place}
+    return {**_pairs(document), MESSAGE_ID: send.message_id, REKEYED_FROM: place}
 
 
 def _pairs(document: Document) -> dict[str, str]:
@@ -90,9 +94,5 @@ def _pairs(document: Document) -> dict[str, str]:
 def _carried(document: Document) -> str:
     """The message id that the headers have, where the sender would trust them."""
     headers = _pairs(document)
-    trusted = document["topic"] != topics.SEND.name or not _MOVED.isdisjoint(headers)
-    return headers.get(_MESSAGE_ID, "") if trusted else ""
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_ID
+    trusted = document["topic"] != topics.SEND.name or not MOVED.isdisjoint(headers)
+    return headers.get(MESSAGE_ID, "") if trusted else ""

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 
 from common.contracts import ids, topics
 from common.contracts.phone_numbers.notations import canonical
+from common.contracts.send_headers import MESSAGE_ID
 from common.errors import Unavailable
 from common.kafka.clients import make_group_reader
 from common.kafka.records import EVENT_ID, read_headers
@@ -36,9 +37,6 @@ SECONDS: Final = 2.0
 _FETCH_MS: Final = 200
 _RECORDS: Final = 1_000
 _POLL_SECONDS: Final = 0.02
-_MESSAGE_ID: Final = "message-id"
-"""The header by which a request without a `messageId` names the one that its first place gave it."""
-
 
 _MOST_BEFORE: Final = 100
 
@@ -202,7 +200,7 @@ class Search:
         for record in records:
             headers = read_headers(getattr(record, "headers", None) or ())
             named = _named(record.value or b"")
-            message_id = named.message_id or headers.get(_MESSAGE_ID)
+            message_id = named.message_id or headers.get(MESSAGE_ID)
             is_ours = named.chatbot_id == self._chatbot_id
             if headers.get(EVENT_ID) == self._journal_id or (is_ours and message_id == self._message_id):
                 since = datetime.fromtimestamp(record.timestamp / 1000, UTC)

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from common.contracts import topics
+from common.contracts.send_headers import REKEYED_FROM
 from common.kafka.records import Outgoing, read_headers
 from common.kafka.wire.partitioner import partition_of
 from common.kafka.wire.unreadable import Unreadable
 from sender.delivery import results
 from sender.dispatch.items import item_of
 from sender.dispatch.model import Item
-from sender.records.headers import REKEYED_FROM
 from sender.records.job import Job, Position, UnreadableRecord
 from sender.records.onward import rekeyed
 from sender.records.parsing import read_record, unreadable
