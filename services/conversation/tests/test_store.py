@@ -12,7 +12,7 @@ from conversation_builders import ADA, BOT, NOW, NUMBER, Memory, again, message,
 from common.contracts import sends, webhooks
 from common.contracts.contacts import Contact
 from common.contracts.ids import derive_id, journal_id
-from common.contracts.usage import COUNTED, KEYS
+from common.contracts.stored.usage import COUNTED, KEYS
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from common.mongo.index_plan import Standing
 from common.mongo.indexes import compare_indexes

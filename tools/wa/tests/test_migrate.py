@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.contracts.stored_versions import OF_MESSAGES, VERSION
+from common.contracts.stored.versions import OF_MESSAGES, VERSION
 from common.mongo import Mongo, MongoSettings, schema
 from common.mongo.migrations import ALL
 from conversation.read_api.queries import Reach, ReadQueries

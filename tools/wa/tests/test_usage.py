@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from conversation_builders import BOT, read, result
 
-from common.contracts.usage import ALWAYS, COUNTED, KEYS, counters_of, whole_from
+from common.contracts.stored.usage import ALWAYS, COUNTED, KEYS, counters_of, whole_from
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from conversation.batch.core import keys_of, plan
 from conversation.store import ConversationStore

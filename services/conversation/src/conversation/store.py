@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from common.contracts.usage import COUNT, COUNTED, counters_of, whole_from
+from common.contracts.stored.usage import COUNT, COUNTED, counters_of, whole_from
 from common.mongo import (
     DeleteOne,
     Document,

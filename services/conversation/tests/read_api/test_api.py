@@ -17,7 +17,7 @@ from common.contracts import sends
 from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id, message_id_before
 from common.contracts.messages import MetaError
-from common.contracts.usage import COUNTED
+from common.contracts.stored.usage import COUNTED
 from common.errors import Unavailable
 from common.http.auth import digest, require
 from common.http.clients.conversation import MAX_PAIRS, WindowsClient, WindowsSettings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from common.contracts.usage import ALWAYS, COUNT, COUNTED, KEYS, REBUILT, counter, whole_from
+from common.contracts.stored.usage import ALWAYS, COUNT, COUNTED, KEYS, REBUILT, counter, whole_from
 from common.kafka.settings import KafkaSettings
 from common.mongo import DESCENDING, Database, Document, Mongo, OwnedSession, schema
 from common.mongo import transaction as in_transaction

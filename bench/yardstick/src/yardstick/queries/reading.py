@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from common.contracts.usage import ALWAYS, COUNTED
+from common.contracts.stored.usage import ALWAYS, COUNTED
 from common.mongo import schema
 from conversation.read_api.message_filter import MessageFilter, parse_filter
 from conversation.read_api.queries import Reach

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bson.raw_bson import RawBSONDocument
 
-from common.contracts.usage import COUNT, REBUILT, counter, counters_of
+from common.contracts.stored.usage import COUNT, REBUILT, counter, counters_of
 from common.mongo import Document, schema
 from yardstick.stored.facts import documents_of
 from yardstick.stored.seeding import Seeds

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from common.contracts.stored_versions import OF_MESSAGES, VERSION
+from common.contracts.stored.versions import OF_MESSAGES, VERSION
 from common.mongo.schema import MESSAGES, Collection
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pymongo import ReturnDocument
 
-from common.contracts.usage import ALWAYS
+from common.contracts.stored.usage import ALWAYS
 from common.mongo import schema
 from common.mongo.client import Database, Document
 from common.mongo.compare_and_set import or_unavailable

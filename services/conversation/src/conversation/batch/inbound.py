@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from common.contracts.ids import inbound_message_id, message_id_before
-from common.contracts.stored_versions import OF_MESSAGES
+from common.contracts.stored.versions import OF_MESSAGES
 from common.contracts.webhooks import original_of
 from common.meta.broken_text import kept_text
 from conversation.batch.documents import contact_document, present

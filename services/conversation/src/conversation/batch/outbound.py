@@ -7,7 +7,7 @@ from common.contracts import sends
 from common.contracts.envelope import from_unix
 from common.contracts.ids import message_id_before, outbound_message_id
 from common.contracts.messages import MetaError
-from common.contracts.stored_versions import OF_MESSAGES
+from common.contracts.stored.versions import OF_MESSAGES
 from conversation.batch.absorbing import absorb, statuses_to_repeat
 from conversation.batch.documents import error_document, present
 from conversation.batch.events import status_changed, status_error, status_named, status_of_result, status_repeated

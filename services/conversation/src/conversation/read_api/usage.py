@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from common.contracts.usage import COUNT, KEYS
+from common.contracts.stored.usage import COUNT, KEYS
 from common.errors import InvalidInput
 from conversation.batch.documents import Document
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from common.contracts.stored_versions import VERSION
+from common.contracts.stored.versions import VERSION
 from common.errors import InvalidInput
 from common.meta.broken_text import shown_text
 from conversation.batch.absorbing import STOOD_IN
