@@ -1,7 +1,6 @@
 """`wa topics`, `wa indexes`, `wa keys`; and that every command says what it is for, with an example that is one."""
 
 import argparse
-import asyncio
 import base64
 import json
 import re
@@ -55,17 +54,6 @@ def test_the_readme_has_every_command_with_an_example_that_can_be_run(name):
     assert examples
     for example in examples:
         parser().parse_args(shlex.split(example)[1:])
-
-
-@pytest.fixture
-def wa(capsys):
-    """Runs `wa …` as the program does; (exit code, output, complaints)."""
-
-    async def run(*arguments):
-        code = await asyncio.to_thread(main, [*map(str, arguments)])
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

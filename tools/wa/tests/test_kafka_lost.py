@@ -14,7 +14,6 @@ from common.kafka.admin import describe_topics
 from common.kafka.clients import connection, make_producer
 from common.kafka.settings import KafkaSettings
 from common.kafka.wire.partitioner import partition_of
-from common.mongo import Mongo, MongoSettings
 from testbed.client import Client, eventually
 from testbed.plan import Choices
 from testbed.system import System
@@ -42,16 +41,6 @@ def system():
 @pytest.fixture
 def kafka(system):
     return KafkaSettings(kafka_bootstrap_servers=system.stack.kafka_bootstrap_servers)
-
-
-@pytest.fixture
-async def mongo(system, monkeypatch):
-    name = system.choices.extra["sender"]["MONGODB_DATABASE"]
-    monkeypatch.setenv("MONGODB_URI", system.stack.mongodb_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", name)
-    mongo = Mongo(MongoSettings(mongodb_uri=system.stack.mongodb_uri, mongodb_database=name))
-    yield mongo
-    await mongo.close()
 
 
 async def lose(kafka):

@@ -10,7 +10,6 @@ from common.contracts import topics
 from common.kafka.admin import describe_topics, ensure_topics
 from common.kafka.clients import connection, make_producer
 from common.kafka.settings import KafkaSettings
-from wa.__main__ import main
 from wa.partitions.looking import Looker
 
 pytestmark = pytest.mark.integration
@@ -24,15 +23,6 @@ async def kafka(own_kafka, monkeypatch):
     settings = KafkaSettings(kafka_bootstrap_servers=own_kafka)
     await ensure_topics(settings, partitions=2)
     return settings
-
-
-@pytest.fixture
-def wa(capsys):
-    async def run(*arguments):
-        code = await asyncio.to_thread(main, [*map(str, arguments)])
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 async def write(kafka, name, count):

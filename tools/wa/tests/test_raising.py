@@ -11,7 +11,6 @@ from common.contracts import topics
 from common.kafka.admin import describe_topics
 from common.kafka.settings import KafkaSettings
 from common.kafka.wire.partitioner import partition_of
-from common.mongo import Mongo, MongoSettings
 from testbed.client import Client
 from testbed.plan import Choices
 from testbed.system import System
@@ -37,16 +36,6 @@ def system():
     replicas = {"conversation": 2, "sender": 2}
     with System(choices=Choices(extra=extra, replicas=replicas, emulator_options=OPTIONS)) as system:
         yield system
-
-
-@pytest.fixture
-async def mongo(system, monkeypatch):
-    name = system.choices.extra["sender"]["MONGODB_DATABASE"]
-    monkeypatch.setenv("MONGODB_URI", system.stack.mongodb_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", name)
-    mongo = Mongo(MongoSettings(mongodb_uri=system.stack.mongodb_uri, mongodb_database=name))
-    yield mongo
-    await mongo.close()
 
 
 @pytest.mark.feature("more partitions")

@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from common.contracts import topics
 from common.kafka.clients import connection
 from common.kafka.settings import KafkaSettings
-from common.mongo import Mongo, MongoSettings
 from testbed.client import Client, eventually
 from testbed.plan import Choices
 from testbed.system import System
@@ -34,16 +33,6 @@ def system():
     options = ("--delivered-after-ms", "30", "--read-after-ms", "60")
     with System(choices=Choices(extra=settings, emulator_options=options)) as system:
         yield system
-
-
-@pytest.fixture
-async def mongo(system, monkeypatch):
-    name = system.choices.extra["sender"]["MONGODB_DATABASE"]
-    monkeypatch.setenv("MONGODB_URI", system.stack.mongodb_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", name)
-    mongo = Mongo(MongoSettings(mongodb_uri=system.stack.mongodb_uri, mongodb_database=name))
-    yield mongo
-    await mongo.close()
 
 
 async def documents(mongo):

@@ -1,42 +1,31 @@
 """Merging large conversations on a real MongoDB: readable at every moment, complete in the end, whatever cuts it off."""
 
 import asyncio
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conversation_builders import ADA, BOT, NUMBER, message, read, result, status
+from conversation_builders import ADA, NUMBER, message, result, status
 from query_plans import explain, recorded
+from upkeep_room import NOW, Room
 
 from common.contracts.contacts import Contact
-from common.mongo import Mongo, MongoSettings, OwnedSession
+from common.mongo import OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.batch import working_set
-from conversation.batch.core import keys_of, plan
 from conversation.read_api.queries import Reach, ReadQueries
-from conversation.store import ConversationStore
 from conversation.upkeep import moving
 from conversation.upkeep.jobs import MERGES, merges_job
 from conversation.upkeep.moving import Moving
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 PHONE, BSUID = Contact(wa_id=ADA.wa_id), Contact(user_id=ADA.user_id)
 
 
-class Room:
+class MovingRoom(Room):
     def __init__(self, mongodb_uri):
-        self.settings = MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"moving_{uuid.uuid4().hex[:10]}")
-        self.mongo = Mongo(self.settings)
-        self.store = ConversationStore(self.mongo)
+        super().__init__(mongodb_uri)
         self.moving = Moving(self.mongo, self.store)
-
-    async def apply(self, *records, now=NOW):
-        facts = [read(record) for record in records]
-        async with OwnedSession(self.mongo, "test") as owned:
-            done = await self.store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, now))
-        return [pending.record(now) for pending in done.events]
 
     async def said(self, contact, name, count, at=NOW):
         """Messages of one person by one of their names, a second apart."""
@@ -72,11 +61,8 @@ class Room:
 async def room(mongodb_uri, monkeypatch):
     monkeypatch.setattr(working_set, "MOVED_AT_ONCE", 5)
     monkeypatch.setattr(moving, "SLICE", 4)
-    room = Room(mongodb_uri)
-    await room.store.ensure_indexes()
-    yield room
-    await room.mongo.client.drop_database(room.settings.mongodb_database)
-    await room.mongo.close()
+    async with MovingRoom(mongodb_uri) as room:
+        yield room
 
 
 WHOLE = [*(f"phone.{n}" for n in range(20)), *(f"bsuid.{n}" for n in range(10)), "both"]

@@ -1,21 +1,19 @@
 """Removing old documents on a real MongoDB: what is old goes, all else stays, and no query looks at more than it removes."""
 
 import asyncio
-import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conversation_builders import ADA, BOT, message, read, result, status
+from conversation_builders import ADA, message, result, status
 from prometheus_client import REGISTRY
 from query_plans import explain, recorded
+from upkeep_room import NOW, Room
 
 from common.contracts.accounts import AccountData, Retention
-from common.mongo import Mongo, MongoSettings, OwnedSession
 from common.mongo.indexes import Indexes
 from common.mongo.turns import Turn
-from conversation.batch.core import keys_of, plan
-from conversation.store import RETENTION, ConversationStore
+from conversation.store import RETENTION
 from conversation.upkeep import removing
 from conversation.upkeep.jobs import retention_job
 from conversation.upkeep.removing import Removing
@@ -23,7 +21,6 @@ from conversation.upkeep.rules import Kept, cutoffs
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 KEPT = Kept(messages=10, conversations=20, usage=5)
 PRICING = {"pricing_model": "PMP", "type": "regular", "category": "service"}
 
@@ -32,17 +29,10 @@ def days(count):
     return NOW - timedelta(days=count)
 
 
-class Room:
+class RemovingRoom(Room):
     def __init__(self, mongodb_uri):
-        self.settings = MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"kept_{uuid.uuid4().hex[:10]}")
-        self.mongo = Mongo(self.settings)
-        self.store = ConversationStore(self.mongo)
+        super().__init__(mongodb_uri)
         self.counted = Counter()
-
-    async def apply(self, *records, now=NOW):
-        facts = [read(record) for record in records]
-        async with OwnedSession(self.mongo, "test") as owned:
-            await self.store.apply(owned, keys_of(facts, BOT), lambda known: plan(facts, known, BOT, now))
 
     async def remove(self, kept=KEPT, **own):
         """A run, with the words of some accounts."""
@@ -63,11 +53,8 @@ class Room:
 async def room(mongodb_uri, monkeypatch):
     monkeypatch.setattr(removing, "SLICE", 3)
     monkeypatch.setattr(removing, "_SHARE", 0.9)
-    room = Room(mongodb_uri)
-    await room.store.ensure_indexes()
-    yield room
-    await room.mongo.client.drop_database(room.settings.mongodb_database)
-    await room.mongo.close()
+    async with RemovingRoom(mongodb_uri) as room:
+        yield room
 
 
 def stored(name, at, conversation="c1", chatbot="bot", **more):
