@@ -2,7 +2,7 @@
 
 What is found are names: every attribute with the name of one of the driver's methods, whether it is called or only
 handed on, every operation of a bulk write, and every `getattr` that may hide one. So a query cannot be added without a
-place in the list; something else with such a name has to be told apart by hand.
+place in the list; something else with such a name has to be listed by hand.
 """
 
 import ast

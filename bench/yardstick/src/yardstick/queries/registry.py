@@ -123,7 +123,9 @@ def judge(
     exempt: Mapping[str, Exempt] = EXEMPT,
     others: Mapping[str, str] = OTHERS,
 ) -> Verdict:
-    """Whether each place has run, or is told apart; whether each plan is bounded, or exempt; whether each word counts.
+    """Whether each place has run, or is listed as no query; whether each plan is bounded, or exempt.
+
+    And whether each word counts.
 
     A place that reads has to have been seen with a plan: to be called is not enough.
     """

@@ -14,7 +14,11 @@ def judge_sends(parked: Astray, scheduled_gone: int) -> list[Finding]:
     found = []
     if parked.gone:
         found.append(
-            problem(_ABOUT, f"{parked.gone:,} are parked at partitions that do not exist: nobody sends them", _REQUEUE)
+            problem(
+                _ABOUT,
+                f"{parked.gone:,} are parked at partitions that do not exist: no process sends them",
+                _REQUEUE,
+            )
         )
     if parked.moved:
         found.append(

@@ -24,8 +24,8 @@ class Parked:
 class Astray:
     """How many parked sends stand where they do not belong.
 
-    `gone`: at partitions that do not exist, so that nobody sends them. `moved`: at another partition than later ones of
-    their chatbot. `older`: at places beyond the end of the topic, because they are of a Kafka before this one.
+    `gone`: at partitions that do not exist, so that no process sends them. `moved`: at another partition than later
+    ones of their chatbot. `older`: at places beyond the end of the topic, because they are of a Kafka before this one.
     """
 
     gone: int = 0
