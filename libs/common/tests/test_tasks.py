@@ -1,10 +1,10 @@
-"""Background tasks: repeating a step, and ending any."""
+"""Background tasks: repeating a step, ending any, and resting after a slice of work."""
 
 import asyncio
 
 import pytest
 
-from common.tasks import Periodic, cancel
+from common.tasks import Periodic, cancel, pause
 
 
 async def forever():
@@ -106,3 +106,8 @@ async def test_a_step_that_runs_is_cancelled_by_the_stop():
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await periodic.stop()
+
+
+@pytest.mark.parametrize(("took", "share", "rest"), [(1.0, 0.5, 1.0), (0.1, 0.1, 0.9), (0.0, 0.1, 0.0)])
+def test_the_work_has_its_share_of_the_time(took, share, rest):
+    assert pause(took, share) == pytest.approx(rest)

@@ -53,7 +53,7 @@ async def test_mongodb_answers_often_although_nothing_matches(place, monkeypatch
 
 
 async def test_how_far_it_is_goes_to_the_operator(place, monkeypatch):
-    monkeypatch.setattr(sweep, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("wa.connection.PROGRESS_SECONDS", 0.0)
     said = []
     assert [d async for d in sweep.matching(place, "things", {"n": -1}, None, said.append)] == []
     assert said[0].startswith("things: about ")

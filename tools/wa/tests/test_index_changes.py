@@ -89,7 +89,7 @@ async def test_a_long_build_says_how_far_it_is(database, monkeypatch):
 
     monkeypatch.setattr(index_changes, "make_change", make)
     monkeypatch.setattr(index_changes, "_progress", progress)
-    monkeypatch.setattr(index_changes, "_PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(index_changes, "PROGRESS_SECONDS", 0.01)
     async with asyncio.timeout(5):
         change = Change(Action.CREATE, "x")
         await index_changes.with_progress(database, schema.MESSAGES, change, told.put_nowait)

@@ -1,4 +1,4 @@
-"""Background tasks: one that repeats a step, and ending any."""
+"""Background tasks: one that repeats a step, ending any, and the rest after a slice of long work."""
 
 import asyncio
 import logging
@@ -53,3 +53,8 @@ async def cancel(tasks: "Iterable[asyncio.Future[Any] | None]", *, again_seconds
     for task in all_tasks:
         if not task.cancelled():
             task.exception()  # retrieved, so that asyncio does not report it
+
+
+def pause(took: float, share: float) -> float:
+    """Seconds to rest after a slice of work that took so many, so that the work has this share of the time. Pure."""
+    return took * (1 - share) / share

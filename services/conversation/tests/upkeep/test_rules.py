@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.contracts.accounts import Retention
-from conversation.upkeep.rules import Cutoffs, Kept, by_cutoff, cutoffs, may_go, pause
+from conversation.upkeep.rules import Cutoffs, Kept, by_cutoff, cutoffs, may_go
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 KEPT = Kept(messages=365, conversations=730, usage=180)
@@ -64,8 +64,3 @@ def test_conversations_are_looked_through_by_what_their_account_says():
 )
 def test_a_conversation_goes_when_its_last_message_is_old(conversation, goes):
     assert may_go(conversation, of) is goes
-
-
-@pytest.mark.parametrize(("took", "share", "rest"), [(1.0, 0.5, 1.0), (0.1, 0.1, 0.9), (0.0, 0.1, 0.0)])
-def test_the_work_has_its_share_of_the_time(took, share, rest):
-    assert pause(took, share) == pytest.approx(rest)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +10,9 @@ from common.mongo import Database, Document, schema
 from common.mongo.index_plan import Action, Change, changes
 from common.mongo.indexes import make_change, present_indexes
 from common.mongo.schema import Collection, Index
+from wa.connection import PROGRESS_SECONDS, Say
 
 _SHOWN: Final = 10
-_PROGRESS_SECONDS: Final = 2.0
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ async def with_progress(database: Database, collection: Collection, change: Chan
     making = asyncio.create_task(make_change(database, collection, change))
     try:
         while not making.done():
-            await asyncio.wait([making], timeout=_PROGRESS_SECONDS)
+            await asyncio.wait([making], timeout=PROGRESS_SECONDS)
             if not making.done() and (told := await _progress(database, collection.name)):
                 tell(f"  {told}")
     finally:

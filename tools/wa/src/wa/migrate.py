@@ -4,22 +4,20 @@ import argparse
 import asyncio
 import getpass
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, Document, schema
 from common.mongo.migrations import ALL, Migration
+from common.tasks import pause
 from wa import options
-from wa.connection import connected, say
+from wa.connection import Say, connected, say
 from wa.erase.sweep import pages
 
 _PAGE: Final = 2_000
 _SHARE: Final = 0.25
 """Of the time. The rest is for the services."""
-
-Say = Callable[[str], None]
 
 
 def register(groups: Any) -> None:
@@ -87,7 +85,7 @@ async def migrate(
         done = await place.update_many({"$and": [part, migration.old]}, list(migration.pipeline))
         changed += done.modified_count
         if done.modified_count:
-            await asyncio.sleep((time.monotonic() - began) * (1 - share) / share)
+            await asyncio.sleep(pause(time.monotonic() - began, share))
     noted: Document = {"doneAt": datetime.now(UTC), "by": getpass.getuser(), "documents": changed}
     forms = database[schema.STORED_FORMS.name]
     await forms.update_one({"_id": f"migration {migration.name}"}, {"$set": noted}, upsert=True)

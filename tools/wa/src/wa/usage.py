@@ -6,8 +6,7 @@ one of them is repeated by MongoDB's rules.
 """
 
 import argparse
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -17,13 +16,10 @@ from common.kafka.settings import KafkaSettings
 from common.mongo import DESCENDING, Database, Document, Mongo, OwnedSession, schema
 from common.mongo import transaction as in_transaction
 from wa import options
-from wa.connection import connected, say
+from wa.connection import Progress, Say, connected, say
 
 _OWNER: Final = "wa usage rebuild"
 _SECONDS: Final = 50.0  # MongoDB ends a transaction after a minute
-_PROGRESS_SECONDS: Final = 2.0
-
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -78,20 +74,18 @@ class Rebuilding:
         self._first = first or date.min
         self._last = last or date.max
         self._lower = lower
-        self._say = say
+        self._progress = Progress(say)
         self._done = Done()
 
     async def run(self, chatbot: str | None) -> Done:
         """Count the days of one chatbot, or of all of them. Raises the driver's errors; it may be run again."""
         chatbots = [chatbot] if chatbot is not None else await self._chatbots()
-        told = time.monotonic()
         async with OwnedSession(self._mongo, _OWNER) as owned:
             for number, name in enumerate(chatbots, 1):
                 async for day in self._days(name):
                     await self._count(owned, name, day)
-                    if time.monotonic() - told > _PROGRESS_SECONDS:
-                        told = time.monotonic()
-                        self._say(f"chatbot {number:,} of {len(chatbots):,}, {day}: {self._done.entries:,} entries")
+                    line = f"chatbot {number:,} of {len(chatbots):,}, {day}: {self._done.entries:,} entries"
+                    self._progress.tell(line)
         return self._done
 
     async def _chatbots(self) -> list[str | None]:

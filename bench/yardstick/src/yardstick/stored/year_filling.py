@@ -5,7 +5,6 @@ Indexes come last, because an index of existing data is built faster than a grow
 
 import shutil
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from pymongo.errors import BulkWriteError
 
 from common.mongo import schema
 from common.mongo.compare_and_set import only_duplicates
+from yardstick.rig.rig import Say
 from yardstick.stored.year import Year, YearSeeds
 
 BYTES_EACH: Final = 1_300
@@ -29,8 +29,6 @@ _AT_ONCE: Final = 8
 _CACHE: Final = "cache_size=4G"
 _KEPT_FREE: Final = 5e9
 _SECONDS_BETWEEN_LINES: Final = 10.0
-
-Say = Callable[[str], None]
 
 
 class DiskTooSmall(Exception):

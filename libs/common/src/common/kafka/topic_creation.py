@@ -18,6 +18,7 @@ from common.contracts.topics import Topic
 
 IN_SYNC: Final = "min.insync.replicas"
 SAFE_COPIES: Final = 3
+SAFE_IN_SYNC: Final = 2
 
 _DISPENSABLE: Final = frozenset({IN_SYNC, "segment.ms", "min.cleanable.dirty.ratio"})
 """Managed brokers may refuse these. Without them a topic works, and `wa topics check` says what differs."""
@@ -40,7 +41,7 @@ def config_of(topic: Topic, replication: int) -> dict[str, str]:
 
     With three copies a record is acknowledged once two brokers have it, so no single broker can lose it.
     """
-    return topic.config() | ({IN_SYNC: "2"} if replication >= SAFE_COPIES else {})
+    return topic.config() | ({IN_SYNC: str(SAFE_IN_SYNC)} if replication >= SAFE_COPIES else {})
 
 
 def without_dispensable(config: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pymongo import DESCENDING, DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.errors import PyMongoError as MongoError
 
@@ -10,6 +10,7 @@ from common.mongo.client import Database, Document, Mongo, MongoSettings
 from common.mongo.compare_and_set import or_unavailable
 from common.mongo.owned_session import OwnedSession
 from common.mongo.rejected_documents import encoding_error, refuses_document
+from common.mongo.schema import DESCENDING
 from common.mongo.transactions import or_duplicate_key, transaction
 
 RETURN_UPDATED: Final = ReturnDocument.AFTER

@@ -91,7 +91,8 @@ class Job:
         async with turn as mine:
             if mine:
                 await self._work()
-        self._done = await last_done(self._store.jobs, self._name) or self._done
+        if self._age is not None:
+            self._done = await last_done(self._store.jobs, self._name) or self._done
 
     async def _run(self) -> None:
         await self._may_begin()

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.mongo import Document, Mongo, OwnedSession, transaction
+from common.tasks import pause
 from conversation.batch.working_set import ABSORBS
 from conversation.store import ConversationStore
-from conversation.upkeep.rules import pause
 
 log = logging.getLogger(__name__)
 

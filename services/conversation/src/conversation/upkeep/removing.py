@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from common.mongo import Document, or_unavailable
+from common.tasks import pause
 from conversation.batch.statuses import QUEUED
 from conversation.batch.working_set import ABSORBS
 from conversation.store import ConversationStore
-from conversation.upkeep.rules import CutoffsOf, by_cutoff, may_go, pause
+from conversation.upkeep.rules import CutoffsOf, by_cutoff, may_go
 
 SLICE: Final = 500
 """Documents that are removed at once, and conversations that are looked at."""

@@ -9,9 +9,6 @@ from common.contracts.accounts import Retention
 from conversation.batch.documents import Document
 from conversation.batch.working_set import ABSORBS
 
-GRACE: Final = timedelta(days=30)
-"""On a database that an earlier version has used, nothing goes before, so that an operator can object."""
-
 RUN_EVERY: Final = timedelta(hours=6)
 
 
@@ -71,11 +68,6 @@ def may_go(conversation: Document, of: CutoffsOf) -> bool:
     cutoff = of(conversation.get("chatbotId")).conversations
     last = conversation.get("lastMessageAt") or conversation.get("createdAt")
     return cutoff is not None and last is not None and last < cutoff and ABSORBS not in conversation
-
-
-def pause(took: float, share: float) -> float:
-    """Seconds to rest after a slice of work, so that the work takes this share of the time."""
-    return took * (1 - share) / share
 
 
 def _before(days: int, now: datetime) -> datetime | None:

@@ -1,8 +1,7 @@
 """Reads letters and the audit topic: all records that exist when reading starts, and no newer ones."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -14,14 +13,12 @@ from common.contracts.dlq_audit import LetterReplayed
 from common.contracts.envelope import decode, decoder
 from common.kafka.clients import make_reader
 from common.kafka.settings import KafkaSettings
+from wa.connection import Progress, Say
 from wa.dlq.letters import Filters, Letter, Position, Record, letter_of
 from wa.dlq.plan import Audit
 from wa.errors import Failed
 
-Say = Callable[[str], None]
-
 _PATIENCE_SECONDS: Final = 20.0  # without a new record from Kafka
-_PROGRESS_SECONDS: Final = 2.0
 _entry: Final = decoder(LetterReplayed)
 
 
@@ -93,7 +90,7 @@ async def read_records(settings: KafkaSettings, topic: str, since: datetime | No
         ends = await consumer.end_offsets(partitions)
         await _seek(consumer, partitions, since, ends)
         at = {tp: await consumer.position(tp) for tp in partitions}
-        total, read, told = sum(ends[tp] - at[tp] for tp in partitions), 0, time.monotonic()
+        total, read, progress = sum(ends[tp] - at[tp] for tp in partitions), 0, Progress(say)
         async with asyncio.timeout(_PATIENCE_SECONDS) as patience:
             while any(at[tp] < ends[tp] for tp in partitions):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -104,9 +101,7 @@ async def read_records(settings: KafkaSettings, topic: str, since: datetime | No
                 if now != at:
                     patience.reschedule(asyncio.get_running_loop().time() + _PATIENCE_SECONDS)
                 at = now
-                if time.monotonic() - told > _PROGRESS_SECONDS:
-                    told = time.monotonic()
-                    say(f"read {read:,} of about {total:,} records of {topic}")
+                progress.tell(f"read {read:,} of about {total:,} records of {topic}")
 
 
 async def _seek(

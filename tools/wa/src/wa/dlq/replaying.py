@@ -12,9 +12,10 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from common.kafka.clients import make_transactional_producer
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from wa.connection import Say
 from wa.dlq.letters import Letter
 from wa.dlq.plan import Order, Plan, audit_of, batches, plan_for, record_of
-from wa.dlq.reading import Say, read_audit
+from wa.dlq.reading import read_audit
 from wa.errors import Failed
 
 TRANSACTIONAL_ID: Final = "wa-dlq-replay"

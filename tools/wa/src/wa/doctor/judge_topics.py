@@ -6,11 +6,10 @@ from typing import Final
 from common.contracts import topics
 from common.contracts.topics import Topic
 from common.kafka.admin import Described
+from common.kafka.topic_creation import SAFE_COPIES, SAFE_IN_SYNC
 from wa.doctor.findings import Finding, ok, problem, warning
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
-_SAFE_COPIES: Final = 3
-_SAFE_IN_SYNC: Final = 2
 _ENSURE: Final = "`wa topics ensure`"
 
 
@@ -77,18 +76,18 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
             f"fewer partitions than declared, so fewer processes share the work: {_some(fewer)}",
             "`wa topics raise` adds some, once all that was written before has been read",
         )
-    lonely = [topic.name for topic, it in present.items() if it.copies < _SAFE_COPIES]
+    lonely = [topic.name for topic, it in present.items() if it.copies < SAFE_COPIES]
     if lonely:
         yield warning(
             "topics",
-            f"fewer than {_SAFE_COPIES} copies of each partition, so losing a broker may stop work: {_some(lonely)}",
+            f"fewer than {SAFE_COPIES} copies of each partition, so losing a broker may stop work: {_some(lonely)}",
             "with three brokers or more, reassign them to three copies (kafka-reassign-partitions.sh), then set"
             " min.insync.replicas to 2",
         )
     early = [
         topic.name
         for topic, it in present.items()
-        if it.copies >= _SAFE_COPIES and it.min_in_sync is not None and it.min_in_sync < _SAFE_IN_SYNC
+        if it.copies >= SAFE_COPIES and it.min_in_sync is not None and it.min_in_sync < SAFE_IN_SYNC
     ]
     if early:
         yield warning(
@@ -97,7 +96,6 @@ def _judge_safety(present: Mapping[Topic, Described]) -> Iterator[Finding]:
             "for each: kafka-configs.sh --alter --entity-type topics --entity-name NAME --add-config"
             " min.insync.replicas=2",
         )
-
     unseen = [topic.name for topic, it in present.items() if it.max_message_bytes is None]
     if unseen:
         yield warning(

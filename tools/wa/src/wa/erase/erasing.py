@@ -17,14 +17,14 @@ from typing import Final
 from common.contracts.journal import ERASED_AT, UNDER_WAY, WAITING
 from common.mongo import Database, UpdateOne, schema
 from common.mongo.schema import Collection
+from common.tasks import pause
+from wa.connection import Progress, Say
 from wa.erase import changes
 from wa.erase.changes import Pipeline
 from wa.erase.finding import Finder, Found
 from wa.erase.scope import Query, one_of
-from wa.erase.sweep import Say
 
 _TRIES: Final = 5
-_PROGRESS_SECONDS: Final = 2.0
 _SHARE: Final = 0.5
 """Of the time. The rest is for the services."""
 
@@ -38,8 +38,7 @@ class Eraser:
     def __init__(self, database: Database, now: datetime, say: Say) -> None:
         self._database = database
         self._now = now
-        self._say = say
-        self._told = time.monotonic()
+        self._progress = Progress(say)
         self.counts: Counter[str] = Counter()
 
     async def erase(self, found: Found, finder: Finder) -> None:
@@ -116,13 +115,9 @@ class Eraser:
             began = time.monotonic()
             yield query
             if number < len(queries):
-                await asyncio.sleep((time.monotonic() - began) * (1 - _SHARE) / _SHARE)
-                self._progress(collection, number / len(queries), len(keys))
-
-    def _progress(self, collection: Collection, share: float, documents: int) -> None:
-        if time.monotonic() - self._told > _PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            self._say(f"{collection.name}: {int(share * documents):,} of {documents:,} documents changed")
+                await asyncio.sleep(pause(time.monotonic() - began, _SHARE))
+                done = len(keys) * number // len(queries)
+                self._progress.tell(f"{collection.name}: {done:,} of {len(keys):,} documents changed")
 
 
 async def unknown_collections(database: Database) -> list[str]:

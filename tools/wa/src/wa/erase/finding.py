@@ -11,9 +11,10 @@ import msgspec
 from common.contracts.journal import ERASED_AT
 from common.mongo import Database, schema
 from common.mongo.schema import Collection
+from wa.connection import Say
 from wa.erase.person import Person, is_group
 from wa.erase.scope import Query, Scope, Tenant, one_of
-from wa.erase.sweep import Say, matching
+from wa.erase.sweep import matching
 
 Document = dict[str, Any]
 

@@ -3,16 +3,14 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from common.mongo import Database, Document
-
-Say = Callable[[str], None]
+from common.tasks import pause
+from wa.connection import Progress, Say
 
 PAGE: Final = 20_000
-_PROGRESS_SECONDS: Final = 2.0
-
 _SHARE: Final = 0.8
 """Of the time. The rest is for the services."""
 
@@ -29,7 +27,7 @@ async def pages(database: Database, name: str, say: Say, size: int = PAGE) -> As
     A query without an index then scans one page at a time, and holds no cursor for hours.
     """
     collection = database[name]
-    total, seen, told = await collection.estimated_document_count(), 0, time.monotonic()
+    total, seen, progress = await collection.estimated_document_count(), 0, Progress(say)
     bounds: dict[str, Any] = {}
     while True:
         after = {"_id": bounds} if bounds else {}
@@ -39,9 +37,7 @@ async def pages(database: Database, name: str, say: Say, size: int = PAGE) -> As
             return
         yield {"_id": {**bounds, "$lte": ends[0]["_id"]}}
         bounds, seen = {"$gt": ends[0]["_id"]}, seen + size
-        if time.monotonic() - told > _PROGRESS_SECONDS:
-            told = time.monotonic()
-            say(f"{name}: {seen:,} of about {total:,} documents")
+        progress.tell(f"{name}: {seen:,} of about {total:,} documents")
 
 
 async def matching(
@@ -53,7 +49,7 @@ async def matching(
     hardly any document matches, it is asked for some more, as milestones, and rests after each answer.
     """
     collection = database[name]
-    total, passed, told = await collection.estimated_document_count(), 0, time.monotonic()
+    total, passed, progress = await collection.estimated_document_count(), 0, Progress(say)
     either = {"$or": [{"_id": {"$regex": _MILESTONE.pattern}}, query]}
     wanted = None if fields is None else {**fields, "_id": 1}
     cursor = collection.find(either, wanted).hint([("$natural", 1)]).batch_size(_BATCH)
@@ -69,10 +65,8 @@ async def matching(
             if milestones:  # of these it is not known yet whether they match
                 async for document in collection.find({"$and": [{"_id": {"$in": milestones}}, query]}, wanted):
                     yield document
-            await asyncio.sleep((time.monotonic() - began) * (1 - _SHARE) / _SHARE)
-            if time.monotonic() - told > _PROGRESS_SECONDS:
-                told = time.monotonic()
-                say(f"{name}: about {min(passed * 256, total):,} of {total:,} documents")
+            await asyncio.sleep(pause(time.monotonic() - began, _SHARE))
+            progress.tell(f"{name}: about {min(passed * 256, total):,} of {total:,} documents")
 
 
 def _is_milestone(document: Document) -> bool:

@@ -103,12 +103,12 @@ async def run_raise(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
         if arguments.dry_run:
             print("nothing is in the way now")
             return 0
-        raised = await raise_to(kafka, looker, choice, to, seen)
+        grown = await raise_to(kafka, looker, choice, to, seen)
         print(f"each has {to} partitions now", flush=True)
         if choice is _SEND:
             _tell(await _move(kafka, settings, looker, everything=False))
-    if raised.grown and choice.stop is not None:
-        told = ", ".join(f"{name}/{partition}" for name, partition in raised.grown)
+    if grown and choice.stop is not None:
+        told = ", ".join(f"{name}/{partition}" for name, partition in grown)
         raise Refused(
             f"something wrote to {told} meanwhile: those records may be handled after later ones of the same key."
             f" Stop what writes there, until {choice.stop} has read them"

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -19,14 +17,6 @@ _CHANGING_MS: Final = 30_000
 _LED_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What was done: the partitions of each topic before, and the places that have got records meanwhile."""
-
-    before: Seen
-    grown: Sequence[Place] = ()
-
-
 async def wait_for_quiet(looker: Looker, choice: Choice, seconds: float) -> tuple[Seen, list[Obstacle]]:
     """How the topics stand once nothing is in the way, or what is in the way after that time."""
     deadline = time.monotonic() + seconds
@@ -40,8 +30,10 @@ async def wait_for_quiet(looker: Looker, choice: Choice, seconds: float) -> tupl
         before = seen
 
 
-async def raise_to(settings: KafkaSettings, looker: Looker, choice: Choice, to: int, seen: Seen) -> Raised:
+async def raise_to(settings: KafkaSettings, looker: Looker, choice: Choice, to: int, seen: Seen) -> list[Place]:
     """Give every topic of the choice so many partitions, each with a leader. Repeating it is harmless.
+
+    Returns the places that have got records meanwhile.
 
     Raises `KafkaError` when Kafka refuses, and `Failed` when the partitions have no leaders in time.
     """
@@ -54,7 +46,7 @@ async def raise_to(settings: KafkaSettings, looker: Looker, choice: Choice, to: 
         finally:
             await admin.close()
     await _until_led(looker, choice, to)
-    return Raised(seen, grown(seen, await looker.look(choice)))
+    return grown(seen, await looker.look(choice))
 
 
 async def _until_led(looker: Looker, choice: Choice, to: int) -> None:

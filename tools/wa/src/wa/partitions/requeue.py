@@ -6,7 +6,7 @@ partition.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from common.contracts import topics
 from common.kafka.settings import KafkaSettings
 from common.mongo import Database, DeleteOne, Document, UpdateOne, schema
+from wa.connection import Say
 from wa.dlq.replaying import producer_of, write
 from wa.errors import Failed
 from wa.partitions.moving import Known, home_of, known, parked_record, scheduled_fields
@@ -30,7 +31,6 @@ _LOOK_SECONDS: Final = 0.1
 _LANE: Final = [("partition", 1), ("lane", 1), ("order", 1)]
 _DUE: Final = [("partition", 1), ("due", 1)]
 
-Say = Callable[[str], None]
 Send = tuple[Document, Known]
 
 

@@ -51,10 +51,10 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/upkeep-works-all-the-time",
-        _RULES,
+        "libs/common/src/common/tasks.py",
         "return took * (1 - share) / share",
         "return took * (1 - share) * share",
-        _RULE_TESTS,
+        ("libs/common/tests/test_tasks.py",),
         "upkeep takes MongoDB's time from the messages of today",
     ),
     Fault(
@@ -151,7 +151,7 @@ FAULTS: Final = (
         "if not done.matched_count:",
         "if done is None:",
         _MOVE_TESTS,
-        "messages move to a conversation that nobody sees any more",
+        "messages move to a conversation that no reader is shown any more",
     ),
     Fault(
         "conversation/merge-mark-stays",
