@@ -122,14 +122,15 @@ def accepted_of(turn: Turn, claimed: Transition, now: datetime) -> Transition:
     return done
 
 
-def batches(turns: Sequence[Turn], size: int, now: datetime) -> Iterable[list[Fact]]:
+def batches(turns: Sequence[Turn], size: int, now: datetime | None) -> Iterable[list[Fact]]:
     """The facts of these turns as they come when all are under way at once, in batches of about `size`.
 
-    A batch has the questions of some turns, the results and first statuses of those before, and so on.
+    A batch has the questions of some turns, the results and first statuses of those before, and so on. `now` is when
+    all of them are received; None: each when its turn is.
     """
     group = max(1, size // 5)
     groups = [turns[first : first + group] for first in range(0, len(turns), group)]
-    ready = [[facts_of(turn, now) for turn in some] for some in groups]
+    ready = [[facts_of(turn, now or turn.received) for turn in some] for some in groups]
     for nth in range(len(ready) + 3):
         batch: list[Fact] = []
         for behind, kinds in enumerate(((0,), (1, 2), (3,), (4,))):

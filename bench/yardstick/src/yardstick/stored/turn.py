@@ -131,6 +131,11 @@ class Turn:
         """What the bot writes."""
         return f"Your order number {self.number:09} has left our house, and will be with you on Thursday."
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the customer's message says, in Meta's form."""
+        return {"type": "text", "text": {"body": self.question}}
+
     def inbound(self, now: datetime) -> Outgoing:
         """The record of the customer's message, as ingress writes it."""
         message = {
@@ -138,8 +143,7 @@ class Turn:
             "from_user_id": self.contact.user_id,
             "id": self.wamid_in,
             "timestamp": self.timestamp,
-            "type": "text",
-            "text": {"body": self.question},
+            **self.content,
         }
         return self._webhook({"messages": [message]}, now)
 

@@ -23,10 +23,14 @@ _RETENTION: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Some writes of one service. `count` are its records or sends, `size` those of a batch."""
+    """Some writes of one service. `size` are the records or sends of a batch.
+
+    `at_once`: all are received now, otherwise each when its turn is.
+    """
 
     turns: Sequence[Turn]
     size: int
+    at_once: bool = True
 
     async def conversation(self, mongo: Mongo) -> int:
         """Apply all records of the turns; how many."""
@@ -35,7 +39,7 @@ class Work:
         count = 0
         await store.ensure_indexes()
         async with store.owned_by("bench/0") as owned:
-            for facts in list(batches(self.turns, self.size, now)):
+            for facts in list(batches(self.turns, self.size, now if self.at_once else None)):
                 decide = partial(_decide, facts, chatbots, now)
                 await store.apply(owned, keys_of(facts, chatbots), decide)
                 count += len(facts)
@@ -46,10 +50,18 @@ class Work:
         journal, now = JournalStore(mongo.database, retention=_RETENTION), datetime.now(UTC)
         for first in range(0, len(self.turns), self.size):
             turns = self.turns[first : first + self.size]
-            claims = [claim_of(turn, now) for turn in turns]
+            claims = [claim_of(turn, self._received(turn, now)) for turn in turns]
             await journal.write(claims)
-            await journal.write([accepted_of(turn, claimed, now) for turn, claimed in zip(turns, claims, strict=True)])
+            await journal.write(
+                [
+                    accepted_of(turn, claimed, self._received(turn, now))
+                    for turn, claimed in zip(turns, claims, strict=True)
+                ]
+            )
         return len(self.turns)
+
+    def _received(self, turn: Turn, now: datetime) -> datetime:
+        return now if self.at_once else turn.received
 
 
 def _decide(facts: Sequence[Fact], chatbots: Chatbots, now: datetime, known: Known) -> Plan:

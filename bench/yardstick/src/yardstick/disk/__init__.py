@@ -1,0 +1,1 @@
+"""What a turn takes on the disks of Kafka and MongoDB."""
