@@ -7,11 +7,12 @@ what these have in common: names that a commit does not have are not used here.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from pydantic import SecretStr
 
@@ -49,7 +50,7 @@ class Writers:
         self._publisher = Publisher(settings)
         self._transactional = make_transactional_producer(settings, f"disk-{os.getpid()}")
 
-    async def __aenter__(self) -> "Writers":
+    async def __aenter__(self) -> Self:
         await self._publisher.start()
         await self._transactional.start()
         while not self._publisher.connected:
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--database", default="")
     parser.add_argument("--plain", action="store_true")
     given = parser.parse_args()
+    logging.basicConfig(level=logging.CRITICAL)  # new topics have no leader at first, and the driver says so
     if given.what == "topics":
         done = asyncio.run(write_topics(given.at, given.turns, given.together))
     else:

@@ -1,12 +1,12 @@
 """Turns as people have them: texts of their own, and messages of several kinds. Pure, and always the same.
 
-Of ten messages seven are texts; the others are pictures, voice notes, buttons that were pressed, reactions and places. Of
-ten answers seven are texts; the others are buttons and templates.
+Of ten messages seven are texts; the others are pictures, voice notes, buttons that were pressed, reactions and places.
+Of ten answers seven are texts; the others are buttons and templates.
 """
 
 import base64
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -100,7 +100,8 @@ def varied(people: People, number: int) -> VariedTurn:
 
 def steps_of(turns: list[VariedTurn]) -> list[tuple[str, list[Outgoing]]]:
     """What turns that are under way at the same time write, step by step, and who writes it."""
-    webhooks = [[record for record in turn.records(turn.received) if record.topic == topics.WEBHOOKS.name] for turn in turns]
+    every = [turn.records(turn.received) for turn in turns]
+    webhooks = [[record for record in records if record.topic == topics.WEBHOOKS.name] for records in every]
     events = [list(turn.events()) for turn in turns]
     steps = [
         ("ingress", [records[0] for records in webhooks]),
@@ -126,7 +127,7 @@ def _file(turn: VariedTurn, chance: random.Random, mime: str) -> dict[str, Any]:
 
 
 _TYPES: Final = {"button": "interactive"}
-_CONTENTS: Final = {
+_CONTENTS: Final[Mapping[str, Callable[[VariedTurn, random.Random], dict[str, Any]]]] = {
     "image": lambda turn, chance: {"image": {"caption": text(chance, 5), **_file(turn, chance, "image/jpeg")}},
     "audio": lambda turn, chance: {"audio": {**_file(turn, chance, "audio/ogg; codecs=opus"), "voice": True}},
     "button": lambda turn, chance: {

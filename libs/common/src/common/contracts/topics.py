@@ -25,6 +25,8 @@ class Topic:
     retention_ms: int = 7 * _DAY_MS
     compacted: bool = False
     max_message_bytes: int = 1 * _MIB
+    for_others: bool = False
+    """Programs of other teams read it, so its records are compressed in no other way than with gzip."""
 
     @property
     def max_value_bytes(self) -> int:
@@ -71,12 +73,14 @@ INCOMING_MESSAGES: Final = Topic(
     owner="conversation",
     purpose="Each customer message exactly once (read_committed), in the customer's order: what an AI consumes.",
     max_message_bytes=4 * _MIB,
+    for_others=True,
 )
 MESSAGE_STATUS: Final = Topic(
     "message-status",
     key="conversation id",
     owner="conversation",
     purpose="What became of a send: accepted, sent, delivered, read, failed, in doubt.",
+    for_others=True,
 )
 SEND: Final = Topic(
     "whatsapp-cloud-send",
@@ -123,6 +127,7 @@ ACCOUNTS: Final = Topic(
     purpose="The present state of each account, without secrets.",
     partitions=1,
     compacted=True,
+    for_others=True,
 )
 NUMBERS: Final = Topic(
     "whatsapp-cloud-numbers",

@@ -6,7 +6,7 @@ a broker that is away; each of them loses or delays messages.
 
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from common.kafka.settings import KafkaSettings
@@ -14,6 +14,7 @@ from common.kafka.tls import broker_context
 from common.kafka.wire.aiokafka_decoding_patch import patch_decoding
 from common.kafka.wire.aiokafka_fetch_patch import patch_waits
 from common.kafka.wire.aiokafka_patch import patch_offset_fetch
+from common.kafka.wire.compression import CompressingProducer, patch_compression
 from common.kafka.wire.fetch_pace import IDLE_SECONDS
 from common.kafka.wire.group_member import MemberConsumer, MemberProducer
 from common.kafka.wire.membership import Membership
@@ -54,10 +55,19 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     return arguments
 
 
-def make_producer(settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_REQUEST_TIMEOUT_MS) -> AIOKafkaProducer:
+def _compression(settings: KafkaSettings) -> str | None:
+    """The codec of a producer, as aiokafka names it."""
+    patch_compression()
+    return None if settings.kafka_compression == "none" else settings.kafka_compression
+
+
+def make_producer(
+    settings: KafkaSettings, *, request_timeout_ms: int = _COMMON_REQUEST_TIMEOUT_MS
+) -> CompressingProducer:
     """A producer whose acknowledged records are on all in-sync replicas, once, and in order."""
-    return AIOKafkaProducer(
+    return CompressingProducer(
         **connection(settings),
+        compression_type=_compression(settings),
         enable_idempotence=True,  # implies acks=all; a retry after a lost answer writes nothing twice
         linger_ms=0,  # callers await each acknowledgement: waiting for more records would only add latency
         partitioner=partitioner,
@@ -77,6 +87,7 @@ def make_transactional_producer(
     return MemberProducer(
         membership,
         **connection(settings),
+        compression_type=_compression(settings),
         transactional_id=transactional_id,
         transaction_timeout_ms=settings.kafka_transaction_timeout_ms,
         linger_ms=0,

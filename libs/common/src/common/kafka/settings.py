@@ -43,6 +43,12 @@ class KafkaSettings(BaseSettings):
     kafka_ca_file: Annotated[
         str | None, Field(description="CA certificate for the brokers; the system's when unset")
     ] = None
+    kafka_compression: Annotated[
+        Literal["none", "gzip", "lz4", "snappy", "zstd"],
+        Field(
+            description="how records are compressed; on topics that other programs read, gzip in place of all but none"
+        ),
+    ] = "zstd"
     kafka_session_timeout_ms: Annotated[
         int, Field(ge=6_000, description="a consumer silent for this long loses its partitions")
     ] = 6_000

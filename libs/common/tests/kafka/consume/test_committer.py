@@ -43,7 +43,7 @@ class Producer:
             raise self.error
         return {0}
 
-    def create_batch(self):
+    def batch_for(self, _topic):
         values = []
         return SimpleNamespace(
             append=lambda **of: values.append(of["value"]) or 1, record_count=lambda: 1, values=values

@@ -1,6 +1,7 @@
 """Many records at once, in batches of our own: all of them, in order, and in one transaction or not at all."""
 
 import asyncio
+import os
 import uuid
 from contextlib import asynccontextmanager
 
@@ -24,7 +25,7 @@ from common.kafka.wire.partitioner import partition_of
 
 PARTITIONS = 3
 LARGE = b"x" * 60_000  # a handful of these fill a batch of a transaction
-TOO_LARGE = b"x" * 2 * 1024 * 1024  # for a topic of ordinary limits
+TOO_LARGE = os.urandom(2 * 1024 * 1024)  # for a topic of ordinary limits, which count what is compressed
 
 
 def values_of(sizes):

@@ -1,6 +1,7 @@
 """On which terms a consumer of a group fetches: from the requests that it sends to a real broker."""
 
 import asyncio
+import os
 import uuid
 from importlib.metadata import version
 
@@ -110,7 +111,7 @@ async def test_a_lone_record_does_not_wait_for_others(reading):
 @pytest.mark.integration
 async def test_the_broker_gathers_after_three_fetches_in_a_row(reading):
     assert [await reading.one() for _ in range(3)] == [AT_ONCE, AT_ONCE, (FULL, GATHER_MS)]
-    await reading.one(b"x" * FULL)  # enough: it need not wait for the end of the gathering
+    await reading.one(os.urandom(FULL))  # enough: it need not wait for the end of the gathering
     assert reading.fetches[-1] == (FULL, GATHER_MS)
 
 
@@ -144,7 +145,7 @@ async def test_a_reader_that_is_busy_for_long_finds_the_next_records_fetched(rea
 @pytest.mark.integration
 async def test_where_there_is_plenty_the_next_fetch_is_sent_ahead(reading, monkeypatch):
     monkeypatch.setattr(aiokafka_fetch_patch, "_AHEAD_SECONDS", 3_600.0)
-    sent = await reading.read(b"x" * 300_000)
+    sent = await reading.read(os.urandom(300_000))
     await reading.next_fetch(after=sent)  # and no reader asks
 
 

@@ -9,13 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-
 from common.kafka.records import Outgoing
+from common.kafka.wire.compression import CompressingProducer
 from common.kafka.wire.partitioner import partition_of
 
 
-async def write_all(producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> None:
+async def write_all(producer: CompressingProducer, outgoing: Sequence[Outgoing]) -> None:
     """Write all of them and wait for their acknowledgements. Raises `KafkaError`; some may then have been written."""
     counts = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in outgoing}}
     confirmations: list[asyncio.Future[object]] = []
@@ -44,13 +43,13 @@ def by_partition(outgoing: Sequence[Outgoing], counts: Mapping[str, int]) -> dic
     return found
 
 
-def batches_of(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Any, int]]:
+def batches_of(producer: CompressingProducer, records: Sequence[Outgoing]) -> list[tuple[Any, int]]:
     """Batches with these records of one partition, and how many each has."""
-    now_ms = time.time_ns() // 1_000_000
-    batches = [producer.create_batch()]
+    now_ms, topic = time.time_ns() // 1_000_000, records[0].topic
+    batches = [producer.batch_for(topic)]
     for record in records:
         if not _append(batches[-1], record, now_ms):
-            batches.append(producer.create_batch())
+            batches.append(producer.batch_for(topic))
             _append(batches[-1], record, now_ms)  # an empty batch takes any record; brokers judge its size
     return [(batch, batch.record_count()) for batch in batches]
 

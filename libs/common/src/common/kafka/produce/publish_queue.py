@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from common.kafka.produce.batches import batches_of
 from common.kafka.records import Outgoing
+from common.kafka.wire.compression import CompressingProducer
 
 
 class Call:
@@ -54,7 +54,7 @@ class PartitionQueue:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        producer: AIOKafkaProducer,
+        producer: CompressingProducer,
         topic: str,
         partition: int,
         ready: "Callable[[PartitionQueue], None] | None" = None,

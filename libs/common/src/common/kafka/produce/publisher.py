@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
@@ -17,6 +16,7 @@ from common.kafka.metrics import note_written
 from common.kafka.produce.publish_queue import Call, PartitionQueue
 from common.kafka.records import Outgoing
 from common.kafka.settings import KafkaSettings
+from common.kafka.wire.compression import CompressingProducer
 from common.kafka.wire.partitioner import partition_of
 from common.tasks import cancel
 from common.telemetry.metrics import PUBLISH_FAILURES
@@ -46,7 +46,7 @@ class Publisher:
         # written minutes later by a buffer that outlived its caller.
         self._settings = settings
         self._timeout = timeout_seconds
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: CompressingProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: dict[tuple[str, int], PartitionQueue] = {}
@@ -143,7 +143,7 @@ class Publisher:
                 if call.deadline <= now and not call.told.done():
                     call.told.set_exception(TimeoutError("no acknowledgement in time"))
 
-    def _queue(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue | None:
+    def _queue(self, producer: CompressingProducer, record: Outgoing) -> PartitionQueue | None:
         """The queue of a record's partition; None while the partitions of its topic are not known."""
         partition = record.partition
         if partition is None:
@@ -160,7 +160,7 @@ class Publisher:
             )
         return queue
 
-    async def _queue_of_new(self, producer: AIOKafkaProducer, record: Outgoing) -> PartitionQueue:
+    async def _queue_of_new(self, producer: CompressingProducer, record: Outgoing) -> PartitionQueue:
         """The same after asking for the partitions. Raises `KafkaError` or `TimeoutError`."""
         async with asyncio.timeout(self._timeout):
             await producer.partitions_for(record.topic)
@@ -169,13 +169,13 @@ class Publisher:
             raise KafkaError(f"{record.topic} has no partitions")
         return queue
 
-    def _refused(self, producer: AIOKafkaProducer) -> None:
+    def _refused(self, producer: CompressingProducer) -> None:
         """Replace this producer, once."""
         if producer is self._producer and (self._replacing is None or self._replacing.done()):
             assert self._loop is not None  # noqa: S101  # it has started
             self._replacing = self._loop.create_task(self._replace(producer), name="replace producer")
 
-    async def _replace(self, old: AIOKafkaProducer) -> None:
+    async def _replace(self, old: CompressingProducer) -> None:
         try:
             self._producer = await self._connect()
             self._queues = {}
@@ -186,7 +186,7 @@ class Publisher:
         finally:
             await self._close(old)
 
-    async def _close(self, producer: AIOKafkaProducer) -> None:
+    async def _close(self, producer: CompressingProducer) -> None:
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(self._timeout):
                 await producer.stop()
@@ -194,7 +194,7 @@ class Publisher:
     async def _start(self) -> None:
         self._producer = await self._connect()
 
-    async def _connect(self) -> AIOKafkaProducer:
+    async def _connect(self) -> CompressingProducer:
         while True:
             timeout_ms = int(self._timeout * 1000 * 0.9)
             producer = make_producer(self._settings, request_timeout_ms=timeout_ms)

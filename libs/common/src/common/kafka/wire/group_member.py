@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     ConcurrentTransactions,
@@ -26,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from common.kafka.wire.aiokafka_patch import Offsets
 from common.kafka.wire.broker_errors import REFUSALS, register_errors
+from common.kafka.wire.compression import CompressingProducer
 from common.kafka.wire.membership import Membership
 from common.kafka.wire.offset_requests import TxnOffsetCommit
 
@@ -53,7 +54,7 @@ class MemberConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships 
         return found
 
 
-class MemberProducer(AIOKafkaProducer):  # type: ignore[misc]  # as above
+class MemberProducer(CompressingProducer):
     """A transactional producer whose offsets are those of a group member, and are refused once the group has gone on.
 
     After any error it must be thrown away: aiokafka forgets what an aborted transaction has written.
