@@ -367,7 +367,7 @@ async def test_the_producers_of_the_release_before_are_known_by_their_ids(still)
 
 
 async def test_the_publisher_is_acknowledged_by_all_and_writes_once(bench, monkeypatch):
-    monkeypatch.setattr("common.kafka.produce.publisher.AIOKafkaProducer.start", _at_once)
+    monkeypatch.setattr("common.kafka.produce.publisher.CompressingProducer.start", _at_once)
     publisher = bench.sender.publisher
     producer = await publisher._connect()
     assert (producer._sender._acks, producer._txn_manager is not None) == (-1, True)
