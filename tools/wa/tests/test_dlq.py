@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 
 import pytest
@@ -213,7 +214,9 @@ async def test_a_dry_run_and_a_no_write_nothing(settings, chatbot, wa, monkeypat
 async def test_an_error_in_the_middle_leaves_neither_record(settings, chatbot):
     (letter,) = await read_positions(settings, await bury(settings, dead_send(chatbot)))
     pair = [record_of(letter), audit_of(letter, Order("ann"), letter.at)]
-    too_large = Outgoing(topics.SEND.name, chatbot, bytes(topics.SEND.max_message_bytes + 1))  # the broker refuses it
+    too_large = Outgoing(
+        topics.SEND.name, chatbot, os.urandom(topics.SEND.max_message_bytes + 1)
+    )  # the broker refuses it
     with pytest.raises(KafkaError):
         async with producer_of(settings) as producer:
             await write(producer, [*pair, too_large])

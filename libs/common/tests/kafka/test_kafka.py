@@ -1,6 +1,7 @@
 """Exactly-once work on partitions, tables and publishing, on real Kafka."""
 
 import asyncio
+import os
 import random
 import uuid
 from collections import Counter
@@ -353,7 +354,7 @@ async def test_publishing_without_kafka_is_refused_at_once():
 
 async def test_a_record_that_kafka_will_never_take_is_refused_and_its_partition_goes_on(settings, pair, publisher):
     target = pair[1]
-    too_large = Outgoing(target, "k", bytes(topics.Topic("t", "k", "test", "").max_message_bytes + 1), partition=0)
+    too_large = Outgoing(target, "k", os.urandom(topics.Topic("t", "k", "test", "").max_message_bytes + 1), partition=0)
 
     async def small(number):
         await publisher.publish([Outgoing(target, "k", b"%d" % number, partition=number % PARTITIONS)])

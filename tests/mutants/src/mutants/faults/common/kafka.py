@@ -14,6 +14,8 @@ _COMMITTER: Final = f"{_KAFKA}/consume/committer.py"
 _MEMBERSHIP: Final = f"{_KAFKA}/wire/membership.py"
 _PATCH: Final = f"{_KAFKA}/wire/aiokafka_patch.py"
 
+_COMPRESSION: Final = f"{_KAFKA}/wire/compression.py"
+_COMPRESSION_TESTS: Final = (f"{_TESTS}/kafka/wire/test_compression.py",)
 _CLIENT_TESTS: Final = (f"{_TESTS}/kafka/test_client_settings.py",)
 _REACHED: Final = (f"{_TESTS}/http/service/test_reachable.py",)
 _SESSION_TESTS: Final = (
@@ -121,6 +123,22 @@ FAULTS: Final = (
         "_MAX_REQUEST_BYTES = 1024 * 1024",
         _CLIENT_TESTS,
         "the largest webhooks are refused by our own client",
+    ),
+    Fault(
+        "common/kafka-others-cannot-read",
+        _COMPRESSION,
+        "if not self._compresses or topic not in _FOR_OTHERS:",
+        "if topic:",
+        _COMPRESSION_TESTS,
+        "bots whose client has gzip alone read no event any more",
+    ),
+    Fault(
+        "common/kafka-gzip-outside-of-the-transaction",
+        _COMPRESSION,
+        "is_transactional=self._is_transactional)",
+        "is_transactional=False)",
+        _COMPRESSION_TESTS,
+        "readers see events of a transaction that was aborted",
     ),
     # Sessions
     Fault(
