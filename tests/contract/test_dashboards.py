@@ -16,6 +16,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 PARTS = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("",), "gauge": ("",)}
 KNOWN = {f"{metric.name}{part}": metric for metric in ALL for part in PARTS[metric.kind]}
 FROM_PROMETHEUS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+FROM_KUBERNETES = {"kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"}
 
 
 def queries():
@@ -34,9 +35,9 @@ def anchors():
 
 @pytest.mark.parametrize("promql", [*queries()])
 def test_every_metric_that_is_asked_for_exists(promql):
-    asked = set(re.findall(r"\b((?:whatsapp|process)_\w+|up)\b", promql))
+    asked = set(re.findall(r"\b((?:whatsapp|process|kubelet)_\w+|up)\b", promql))
     assert asked
-    assert asked <= KNOWN.keys() | FROM_PROMETHEUS
+    assert asked <= KNOWN.keys() | FROM_PROMETHEUS | FROM_KUBERNETES
 
 
 @pytest.mark.parametrize("promql", [*queries()])

@@ -187,3 +187,42 @@ async def test_a_replacement_is_built_before_the_old_one_goes_and_counts_from_th
 
 async def wanted(database):
     return changes(schema.CONVERSATIONS, await present_indexes(database, schema.CONVERSATIONS))
+
+
+async def stored(database, name):
+    """How a collection and each of its indexes were created."""
+    stats = await database.command("collStats", name)
+    return stats["wiredTiger"]["creationString"], {
+        index: details["creationString"] for index, details in stats["indexDetails"].items()
+    }
+
+
+@pytest.mark.parametrize("collection", [schema.MESSAGES, schema.WEBHOOK_EVENTS], ids=lambda one: one.name)
+async def test_a_new_collection_and_all_of_its_indexes_are_packed(database, collection):
+    await ensure_indexes(database, collection)
+    await database[collection.name].create_index("later")
+    documents, indexes = await stored(database, collection.name)
+    assert "block_compressor=zstd" in documents
+    assert ("leaf_page_max=64KB" in documents) is collection.written_once
+    assert len(indexes) == len(collection.indexes) + 2
+    assert all("block_compressor=zstd" in created for created in indexes.values())
+
+
+async def test_a_collection_that_is_there_stays_as_it_is_stored(database):
+    await database.create_collection(schema.MESSAGES.name)
+    await ensure_indexes(database, schema.MESSAGES)
+    documents, indexes = await stored(database, schema.MESSAGES.name)
+    assert "zstd" not in documents
+    assert not any("zstd" in created for created in indexes.values())
+
+
+async def test_processes_that_start_together_create_a_collection_once(database):
+    await asyncio.gather(*(ensure_indexes(database, schema.MESSAGES) for _ in range(4)))
+    assert "zstd" in (await stored(database, schema.MESSAGES.name))[0]
+
+
+async def test_a_server_that_refuses_the_options_stores_in_its_own_way(database, monkeypatch, caplog):
+    monkeypatch.setattr(schema, "_PACKED", "block_compressor=unknown")
+    made = await ensure_indexes(database, schema.MESSAGES)
+    assert made == [index.name for index in schema.MESSAGES.indexes]
+    assert "storage options" in caplog.text

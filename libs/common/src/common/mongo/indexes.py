@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _SECONDS_BETWEEN_LINES: Final = 60.0
 _NO_COLLECTION: Final = 26  # NamespaceNotFound
+_COLLECTION_IS_THERE: Final = 48  # NamespaceExists
 _NO_INDEX: Final = 27  # IndexNotFound
 _NOT_CREATED: Final = frozenset({67, 85, 86, 11000})
 """CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict, DuplicateKey: trying again does not help."""
@@ -41,8 +42,9 @@ class IndexesDiffer(Conflict):
 async def ensure_indexes(database: Database, collection: Collection, *, keep: timedelta | None = None) -> list[str]:
     """Create the declared indexes that are missing (the answer has their names), and drop those of earlier versions.
 
-    Harmless to repeat. Raises `Unavailable`, and `IndexesDiffer` when all others are there: an index whose definition
-    has changed is not replaced here, because that may take hours.
+    A collection that is missing is created first, with its options. Harmless to repeat. Raises `Unavailable`, and
+    `IndexesDiffer` when all others are there: an index whose definition has changed is not replaced here, because that
+    may take hours.
 
     `keep` is the owner's setting of how long documents stay, in place of the declared time: then an index that says
     otherwise is changed. Without it the time of an index that is there is left as it is.
@@ -50,7 +52,10 @@ async def ensure_indexes(database: Database, collection: Collection, *, keep: ti
     made: list[str] = []
     wrong: list[str] = []
     with or_unavailable():
-        wanted = changes(collection, await present_indexes(database, collection), keep)
+        present = await present_indexes(database, collection)
+        if not present:
+            await _create(database, collection)
+        wanted = changes(collection, present, keep)
         for change in wanted:
             if change.action is Action.REPLACE or not await _made(database, collection, change):
                 wrong.append(change.old or change.name)
@@ -103,6 +108,18 @@ async def present_indexes(database: Database, collection: Collection) -> Present
         if error.code == _NO_COLLECTION:
             return {}
         raise
+
+
+async def _create(database: Database, collection: Collection) -> None:
+    """Create a collection as it is to be stored. Where a server refuses that, its own way of storing is as good."""
+    try:
+        await database.create_collection(collection.name, check_exists=False, **collection.storage())
+    except OperationFailure as error:
+        if error.code != _COLLECTION_IS_THERE:  # another process was faster
+            log.warning(
+                "MongoDB does not take the storage options of a collection, which works without them",
+                extra={"collection": collection.name, "code": error.code},
+            )
 
 
 async def _made(database: Database, collection: Collection, change: Change) -> bool:

@@ -15,6 +15,13 @@ ASCENDING: Final = 1
 DESCENDING: Final = -1
 
 
+_PACKED: Final = "block_compressor=zstd"
+
+
+def _engine(config: str) -> dict[str, Any]:
+    return {"wiredTiger": {"configString": config}}
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """One index. `only` limits it to the documents that match; after `expire_after` documents go by themselves."""
@@ -46,6 +53,16 @@ class Collection:
     indexes: tuple[Index, ...] = ()
     retired: tuple[str, ...] = ()
     """Names of indexes that earlier versions declared; they are dropped once the declared ones are there."""
+    written_once: bool = False
+    """Documents are hardly changed or read again, so larger pages of them cost nothing, and take less."""
+
+    def storage(self) -> dict[str, Any]:
+        """The options with which the collection is created, as MongoDB names them (docs/decisions/0049).
+
+        They count from its creation on, and for every index that it ever has.
+        """
+        documents = f"{_PACKED},leaf_page_max=64KB" if self.written_once else _PACKED
+        return {"storageEngine": _engine(documents), "indexOptionDefaults": {"storageEngine": _engine(_PACKED)}}
 
 
 ACCOUNTS: Final = Collection(
@@ -121,6 +138,7 @@ WEBHOOK_EVENTS: Final = Collection(
     purpose="The log of what Meta has told, repetitions too.",
     kept="`WEBHOOK_LOG_DAYS` (30 days)",
     people=True,
+    written_once=True,
     indexes=(
         Index("kept", (("receivedAt", DESCENDING),), expire_after=timedelta(days=30)),
         # Of the listing. An index that removes documents has one field, and many events are of one time.
@@ -133,6 +151,7 @@ USAGE_LOGS: Final = Collection(
     purpose="One per send that Meta accepted, and per price that it told: for accounting.",
     kept="`USAGE_LOG_DAYS` (180 days); the counters stay",
     people=True,
+    written_once=True,
     indexes=(Index("by_time", (("chatbotId", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING))),),
     retired=("by_day",),
 )

@@ -22,6 +22,22 @@ _INDEX_TESTS: Final = (f"{_TESTS}/mongo/test_indexes.py",)
 
 FAULTS: Final = (
     Fault(
+        "common/mongo-indexes-are-not-packed",
+        _COLLECTIONS,
+        ', "indexOptionDefaults": {"storageEngine": _engine(_PACKED)}}',
+        "}",
+        _INDEX_TESTS,
+        "indexes take three times the bytes",
+    ),
+    Fault(
+        "common/mongo-options-have-to-be-taken",
+        _INDEXES,
+        "if error.code != _COLLECTION_IS_THERE:  # another process was faster",
+        "if error.code != _COLLECTION_IS_THERE:\n            raise\n        if error.code:",
+        _INDEX_TESTS,
+        "a server that refuses an option keeps every service from being ready",
+    ),
+    Fault(
         "common/mongo-one-node-is-enough",
         _CLIENT,
         'write_concern=WriteConcern(w="majority", j=True)',
