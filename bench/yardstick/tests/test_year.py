@@ -72,6 +72,8 @@ def test_a_filling_that_was_cut_off_goes_on_and_writes_nothing_twice(place):
     assert client[name]["conversations"].estimated_document_count() == year.people.count
     (counted,) = client[name]["usage_days"].aggregate([{"$group": {"_id": None, "count": {"$sum": "$count"}}}])
     assert counted["count"] == 2 * year.turns
+    made = client[name].command("collStats", "messages")["wiredTiger"]["creationString"]
+    assert "block_compressor=zstd" in made  # as the services create it
 
 
 @pytest.mark.integration

@@ -52,6 +52,8 @@ class YearFilling:
         if known is None:
             self._check_disk()
             known = {"_id": "year", "messages": self._messages, "until": datetime.now(UTC), "turns": 0}
+            for collection in schema.ALL:
+                self._quick.create_collection(collection.name, **collection.storage())
             self._notes.insert_one(known)
         elif known["messages"] != self._messages:
             raise ValueError(f"the database was begun with {known['messages']:,} messages; drop it, or name another")
