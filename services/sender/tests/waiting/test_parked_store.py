@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from query_plans import explain, recorded
 
 from common.mongo import Mongo, MongoSettings
 from sender.waiting.parked_store import Parked, ParkStore, Waiting
@@ -22,13 +23,18 @@ def parked(name, order, lane="a", **more):
 
 
 @pytest.fixture
-async def store(mongodb_uri):
+async def mongo(mongodb_uri):
     mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"parked_{uuid.uuid4().hex[:10]}"))
-    store = ParkStore(mongo.database)
-    await store.ensure_indexes()
-    yield store
+    yield mongo
     await mongo.client.drop_database(mongo.database.name)
     await mongo.close()
+
+
+@pytest.fixture
+async def store(mongo):
+    store = ParkStore(mongo.database)
+    await store.ensure_indexes()
+    return store
 
 
 async def names(store, lane="a", after=-1, limit=10):
@@ -77,3 +83,16 @@ async def test_the_names_in_lanes_of_another_name_are_told_once_each(store):
     assert await store.named(1) == [("bot|u:DE.1", "bot|p:1", "bot")]
     assert (await store.first(1, "bot|p:1", -1, 1))[0].named == "bot|u:DE.1"
     assert await store.named(2) == []
+
+
+async def test_a_partition_is_taken_over_from_indexes_alone(store, mongo):
+    named = {"lane": "bot|p:1", "named": "bot|u:DE.1"}
+    await store.park([parked(f"{number}", number, f"lane {number % 7}") for number in range(300)])
+    await store.park([parked(f"named {number}", number, **named) for number in range(50)])
+    await store.park([parked(f"later {number}", number, backlog=True) for number in range(300)])
+    with recorded() as commands:
+        assert len(await store.waiting(1)) == 8
+        assert await store.named(1) == [("bot|u:DE.1", "bot|p:1", "bot")]
+    plans = [await explain(mongo.client, *command) for command in commands]
+    assert [plan.documents for plan in plans] == [0, 0]
+    assert not any(plan.stages & {"COLLSCAN", "SORT"} for plan in plans)

@@ -28,7 +28,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--turns", type=int, default=100_000, help="turns in collections (default: %(default)s)")
     add("--topic-turns", type=int, default=2_000, help="turns on topics (default: %(default)s)")
-    add("--together", default="1,4,40,400", help="turns under way at the same time (default: %(default)s)")
+    add("--together", default="1,4,10,40,400", help="turns under way at the same time (default: %(default)s)")
     add("--rounds", type=int, default=1, help="rounds of the topics (default: %(default)s)")
     add("--codecs", default="", help="further sides with these codecs, comma separated")
     add("--against", metavar="REV", help="a further side: the services of this commit, kept in .cache/against")

@@ -38,6 +38,7 @@ class Exempt:
 _ALL_ACCOUNTS: Final = "it is about all accounts, and there are some thousands at most"
 _ANY: Final = "it asks whether there is any, and takes the first"
 _ASSIGNMENT: Final = "what waits in one partition, once for each assignment"
+_REQUEUED: Final = "all sends that wait, once, after a loss of Kafka"
 _STORE: Final = "a method of `AccountStore`"
 _FOLLOWER: Final = "a method of `Unfinished`, which reads Kafka"
 _SWEEP: Final = "a page of a command that goes through a whole collection, because what it looks for has no index"
@@ -62,7 +63,6 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
             "the entries of one batch of statuses, by their ids; most of them have ended"
         ),
         "sender.waiting.parked_store:ParkStore.backlogs:aggregate": Exempt(_ASSIGNMENT),
-        "sender.waiting.parked_store:ParkStore.waiting:aggregate": Exempt(_ASSIGNMENT),
         "wa.erase.finding:Finder.tenant:distinct": Exempt(
             "the conversations of one chatbot, once for each erasure, which then goes through all of them"
         ),
@@ -75,6 +75,8 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
         "wa.erase.sweep:matching:find#2": Exempt("some hundred documents of it, by their ids"),
         "wa.migrate:count:count_documents": Exempt(_SWEEP, frozenset({COLLSCAN, DOCUMENTS})),
         "wa.migrate:migrate:update_many": Exempt(_SWEEP),
+        "wa.partitions.requeue:_parked:find": Exempt(_REQUEUED),
+        "wa.partitions.requeue:_scheduled:find": Exempt(_REQUEUED),
         "wa.index_changes:_duplicates:aggregate": Exempt(
             "what stops a unique index has no index yet", frozenset({COLLSCAN})
         ),

@@ -211,10 +211,10 @@ SEND_PARKED: Final = Collection(
     people=True,
     indexes=(
         Index("lane", (("partition", ASCENDING), ("lane", ASCENDING), ("order", ASCENDING))),
-        # With all that is asked for, so that the index alone is read.
+        # With all that is asked for, `backlog` too, so that the index alone is read.
         Index(
-            "waiting",
-            tuple((name, ASCENDING) for name in ("partition", "lane", "order", "group", "due", "inDoubt")),
+            "waiting_lanes",
+            tuple((name, ASCENDING) for name in ("partition", "backlog", "lane", "order", "group", "due", "inDoubt")),
             only={"backlog": False},
         ),
         Index("backlog", tuple((name, ASCENDING) for name in ("partition", "group", "order")), only={"backlog": True}),
@@ -224,6 +224,7 @@ SEND_PARKED: Final = Collection(
             only={"named": {"$exists": True}},
         ),
     ),
+    retired=("waiting",),
 )
 SEND_SCHEDULED: Final = Collection(
     "send_scheduled",

@@ -145,7 +145,7 @@ class ParkStore:
     async def named(self, partition: int) -> list[tuple[str, str, str]]:
         """(name, lane, tenant) of every name whose sends are parked in the lane of another name."""
         pipeline: list[Document] = [
-            {"$match": {"partition": partition, "named": {"$exists": True}}},
+            {"$match": {"partition": partition, "named": {"$gt": ""}}},  # not `$exists`, which needs the documents
             {"$group": {"_id": {"named": "$named", "lane": "$lane", "group": "$group"}}},
         ]
         with or_unavailable():
@@ -156,7 +156,7 @@ class ParkStore:
         """Every lane of a partition whose parked sends wait for more than memory."""
         pipeline: list[Document] = [
             {"$match": {"partition": partition, "backlog": False}},
-            {"$sort": {"partition": 1, "lane": 1, "order": 1}},
+            {"$sort": {"lane": 1, "order": 1}},
             {"$project": {"_id": 0, "lane": 1, "order": 1, "group": 1, "due": 1, "inDoubt": 1}},
             {
                 "$group": {
