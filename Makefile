@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast pythons chaos rolling chaos-prove mutants attack bench bench-profile bench-telemetry bench-followers bench-goals bench-year flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
+.PHONY: help setup demo demo-once panels screenshots stack topics test test-fast pythons chaos rolling chaos-prove failover mutants attack bench bench-profile bench-telemetry bench-followers bench-goals bench-year flood lively lint format types imports contracts manifests deploy-check compose-check kind-check check sizes lock clean
 
 help: ## List the commands
 	@echo "Options are given as in 'make demo DEMO_ARGS=--help', which lists them."
@@ -45,6 +45,10 @@ pythons: setup ## Run test-fast on each other supported Python of this machine: 
 chaos: setup ## Inject faults under traffic, on three brokers and three mongods: FAULTS=40 SEED=7 [CHAOS_ARGS=--help]
 	@$(PY) -m local_stack fetch
 	@$(PY) -m chaos --faults $(or $(FAULTS),40) --seed $(or $(SEED),7) $(CHAOS_ARGS)
+
+failover: setup ## Stop MongoDB's primary, then two of three members; print how long each kind of caller waits: [FAILOVER_ARGS=--help]
+	@$(PY) -m local_stack fetch
+	@$(PY) -m chaos.failover $(FAILOVER_ARGS)
 
 attack: setup ## Attack with a hostile tenant and clients; measure what a good tenant notices: FULL=1 [ATTACK_ARGS=--help]
 	@$(PY) -m local_stack fetch

@@ -122,6 +122,19 @@ CONVERSATION: Final = Dashboard(
                     red=2.5,
                 ),
                 Panel(
+                    "MongoDB without a primary",
+                    f"For how long processes have known none ({RUNBOOK}, MongoDB has no primary).",
+                    [("{{job}}", "max by (job) (whatsapp_mongodb_primary_lost_seconds)")],
+                    "s",
+                    red=12,
+                ),
+                Panel(
+                    "Answers of secondaries",
+                    f"Listings per second that the primary did not answer in time ({RUNBOOK}, MongoDB has no primary).",
+                    [("{{outcome}}", rate("whatsapp_mongodb_secondary_reads_total", "outcome"))],
+                    "reqps",
+                ),
+                Panel(
                     "Kafka transactions",
                     "Duration of transactions with events and offsets.",
                     times("whatsapp_kafka_transaction_seconds", "group"),

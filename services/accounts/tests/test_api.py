@@ -211,7 +211,7 @@ async def test_a_change_that_kafka_did_not_take_is_published_later(settings, nam
     async with serving(away) as api:
         assert (await api.save(bot, number, **TOKENS)).status_code == 503
     mongo, publisher = Mongo(settings), Publisher(settings)
-    store = AccountStore(mongo.database)
+    store = AccountStore(mongo)
     announcer = Announcer(store, publisher, table_of(settings), reconcile_seconds=0.1)
     assert await store.unpublished() == [bot]
     await publisher.start()
@@ -263,7 +263,7 @@ async def test_an_account_that_cannot_be_told_of_does_not_keep_the_others(settin
     await mongo.database[COLLECTION].insert_one({"_id": f"a-{bot}", "unpublished": True})
     async with serving(settings.model_copy(update={"kafka_bootstrap_servers": "127.0.0.1:1"})) as api:
         assert (await api.save(bot, number, **TOKENS)).status_code == 503
-    store = AccountStore(mongo.database)
+    store = AccountStore(mongo)
 
     async def told():
         return await store.unpublished() == [f"a-{bot}"]
@@ -283,7 +283,7 @@ async def test_rewrapping_moves_every_account_to_the_new_key(api, settings, name
     assert await rewrap(both) == (1, 0)
     only_new = Settings(**{**both.model_dump(), "accounts_keks": {"n": new}})
     mongo = Mongo(settings)
-    document = await AccountStore(mongo.database).get(bot)
+    document = await AccountStore(mongo).get(bot)
     await mongo.close()
     assert "fake-access-token" not in repr(document)
     keys = only_new.key_ring()

@@ -134,7 +134,7 @@ async def serving(settings, **changes):
     async with public.lifespan(), client, asyncio.timeout(60):
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.05)
-        yield Api(client, AccountStore(mongo.database))
+        yield Api(client, AccountStore(mongo))
     await mongo.client.drop_database(settings.mongodb_database)
     await mongo.close()
 

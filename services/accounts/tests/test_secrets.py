@@ -51,7 +51,7 @@ def with_keys(settings, primary, **keks):
 @pytest.fixture
 async def store(settings):
     mongo = Mongo(settings)
-    yield AccountStore(mongo.database)
+    yield AccountStore(mongo)
     await mongo.client.drop_database(settings.mongodb_database)
     await mongo.close()
 

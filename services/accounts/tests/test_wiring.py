@@ -704,7 +704,7 @@ async def test_the_clients_are_made_of_the_settings(monkeypatch):
         2.5,
     )
     assert client.follow_redirects is False
-    database = made["AccountStore"][1][0]
+    database = made["AccountStore"][1][0].database
     assert (database.name, database.write_concern.document) == ("wiring", {"w": "majority", "j": True})
     assert (database.read_concern.level, database.read_preference) == ("majority", ReadPreference.PRIMARY)
     await made["Onboarding"][0].close()

@@ -17,7 +17,7 @@ from common.http.auth import ApiKey, digest, require
 from common.http.exception_handlers import exception_handlers
 from common.mongo import Mongo, MongoSettings, OwnedSession
 from conversation.batch.core import keys_of, plan
-from conversation.read_api.queries import ReadQueries
+from conversation.read_api.reads import Reads
 from conversation.read_api.routes import read_routes
 from conversation.store import ConversationStore
 
@@ -60,7 +60,7 @@ class Room:
         self.mongo = Mongo(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=f"reads_{uuid.uuid4().hex[:10]}"))
         self.store = ConversationStore(self.mongo)
         app = Litestar(
-            [read_routes(ReadQueries(self.store), require("read", KEYS), self.nowhere)],
+            [read_routes(Reads(self.mongo, stale=timedelta(0)), require("read", KEYS), self.nowhere)],
             exception_handlers=exception_handlers(),
             logging_config=None,
             openapi_config=None,

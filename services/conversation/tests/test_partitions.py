@@ -28,6 +28,7 @@ from common.telemetry.tenants import Tenants
 from conversation.applying import Applying
 from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
+from conversation.read_api.documents import Documents
 from conversation.read_api.queries import ReadQueries
 from conversation.read_api.views import message_view
 from conversation.settings import Settings
@@ -227,7 +228,7 @@ async def test_a_worker_that_hangs_in_its_transaction_does_not_hold_its_successo
 
 @pytest.mark.feature("windows")
 async def test_who_has_written_is_known_to_have_once_the_event_is_out(room):
-    reads, asked, unseen = ReadQueries(room.store), set(), []
+    reads, asked, unseen = ReadQueries(Documents(room.mongo.database)), set(), []
     async with running(room.group()):
         await room.publish(*messages_of(room, 60))
         async with asyncio.timeout(60):

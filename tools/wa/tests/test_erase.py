@@ -33,7 +33,7 @@ from conversation.upkeep import moving
 from sender.delivery.transitions import cancel
 from sender.outcomes import InDoubt
 from wa.__main__ import main
-from wa.erase import changes
+from wa.erase import changes, commands
 from wa.erase.erasing import Eraser
 from wa.erase.finding import Finder
 from wa.erase.person import Person
@@ -87,6 +87,30 @@ async def test_no_document_of_any_collection_has_the_person_afterwards_and_no_ot
     assert {key: after.get(key) for key in untouched} == untouched
     assert code == 0
     assert f"known as {ADA_USER}, +{ADA_PHONE} at all chatbots" in said
+
+
+@integration
+async def test_an_erasure_that_a_copy_has_yet_to_follow_is_not_called_done(world, erase, monkeypatch):
+    behind = ["m1:27017", "m2:27017"]
+
+    async def copies(*_given):
+        return behind
+
+    monkeypatch.setattr(commands, "await_copies", copies)
+    code, said, complaint = await erase()
+    assert adas(await world.documents()) == {}
+    assert code == 1
+    assert "erased, but not yet on m1:27017, m2:27017: " in said
+    assert "m1:27017, m2:27017 have not told" in complaint
+    behind.clear()
+    code, said, _ = await erase()
+    assert (code, "\nerased: " in said) == (0, True)
+
+
+@integration
+async def test_nothing_is_waited_for_where_nothing_is_erased(world, erase, monkeypatch):
+    monkeypatch.delattr(commands, "await_copies")
+    assert (await erase("--dry-run"))[0] == 0
 
 
 def hers(document):

@@ -9,6 +9,7 @@ import pytest
 from common.contracts.stored.versions import OF_MESSAGES, VERSION
 from common.mongo import Mongo, MongoSettings, schema
 from common.mongo.migrations import ALL
+from conversation.read_api.documents import Documents
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.store import ConversationStore
 from wa.__main__ import main
@@ -59,7 +60,7 @@ async def test_every_message_has_a_time_at_which_its_thread_shows_it(mongo):
     assert [name for name, d in sorted(documents.items()) if d.get(VERSION) == OF_MESSAGES] == [
         f"m{n}" for n in range(0, 10, 2)
     ]
-    page = await ReadQueries(ConversationStore(mongo)).thread(Reach(None), "c", None, 20)
+    page = await ReadQueries(Documents(mongo.database)).thread(Reach(None), "c", None, 20)
     assert [d["_id"] for d in page.items] == [f"m{n}" for n in range(9, -1, -1)]
     assert await count(mongo.database, TIMES, quiet) == 0
     assert await migrate(mongo.database, TIMES, quiet) == 0

@@ -11,6 +11,7 @@ from conversation_builders import BOT, read, result
 from common.contracts.stored.usage import ALWAYS, COUNTED, KEYS, counters_of, whole_from
 from common.mongo import Mongo, MongoSettings, OwnedSession, schema
 from conversation.batch.core import keys_of, plan
+from conversation.read_api.documents import Documents
 from conversation.store import ConversationStore
 from wa.__main__ import main
 from wa.usage import Rebuilding
@@ -143,9 +144,9 @@ async def test_the_summary_trusts_the_counters_once_no_older_version_can_run(roo
     assert f"again on {whole_from(NOW + DAY)} or later" in await rebuild()
     await room.forms.update_one({"_id": COUNTED}, {"$set": {"since": NOW - 2 * DAY}})
     assert "from now on" not in await rebuild("--chatbot", "bot")
-    assert await room.store.counted_since() == (NOW - DAY).date()
+    assert await Documents(room.mongo.database).counted_since() == (NOW - DAY).date()
     assert "1 days of chatbots counted, 3 entries; from now on" in await rebuild()
-    assert await room.store.counted_since() == ALWAYS.date()
+    assert await Documents(room.mongo.database).counted_since() == ALWAYS.date()
 
 
 def test_a_day_that_is_none_is_refused(capsys):

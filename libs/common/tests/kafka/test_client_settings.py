@@ -149,6 +149,8 @@ async def test_mongodb_acknowledges_on_most_nodes_and_reads_what_they_have():
         assert mongo.client.options.retry_writes
         assert mongo.client.options.server_selection_timeout <= 5
         assert mongo.client.options.pool_options.connect_timeout <= 5
+        assert mongo.client.options.pool_options.socket_timeout <= 30
+        assert mongo.client.options.heartbeat_frequency <= 2
     finally:
         await mongo.close()
 

@@ -41,7 +41,7 @@ class Apps:
 def build_apps(settings: Settings) -> Apps:
     """Both applications; they start without Kafka and MongoDB, and are ready when both are."""
     mongo = Mongo(settings)
-    store = AccountStore(mongo.database)
+    store = AccountStore(mongo)
     indexes = Indexes(store.ensure_indexes)
     publisher = Publisher(settings)
     topic = Table(settings, ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data)

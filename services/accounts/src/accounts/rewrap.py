@@ -21,8 +21,8 @@ async def rewrap(settings: Settings) -> tuple[int, int]:
 
     Raises `SecretsError` at the first account that none of the keys opens. Harmless to repeat and to interrupt.
     """
-    mongo = Mongo(settings)
-    store = AccountStore(mongo.database)
+    mongo = Mongo(settings, limited=False)
+    store = AccountStore(mongo)
     keys = settings.key_ring()
     seen = changed = 0
     try:

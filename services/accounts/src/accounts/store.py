@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from accounts.core import DEFAULT_PLAN, DIGEST, REJECTED, SALTED_DIGEST, VERIFY_TOKEN, Change, Document
 from common.errors import Conflict, NotFound
-from common.mongo import RETURN_UPDATED, Database, DuplicateKeyError, or_unavailable, schema
+from common.mongo import RETURN_UPDATED, DuplicateKeyError, Mongo, or_unavailable, schema
+from common.mongo.failover.waited_reads import waited_for
 from common.mongo.indexes import ensure_indexes
 
 COLLECTION: Final = schema.ACCOUNTS.name
 _SHOWN: Final = 128
+_FIND_SECONDS: Final = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,17 @@ class Expected:
 class AccountStore:
     """Reads and atomic changes. Every method raises `Unavailable` when MongoDB does not answer."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._accounts = database[COLLECTION]
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._accounts = mongo.database[COLLECTION]
 
     async def ensure_indexes(self) -> None:
         """Create the missing indexes; harmless to repeat."""
-        await ensure_indexes(self._database, schema.ACCOUNTS)
+        await ensure_indexes(self._mongo.database, schema.ACCOUNTS)
 
     async def find(self, chatbot_id: str) -> Document | None:
-        """The account, or None."""
-        with or_unavailable():
+        """The account, or None. Within two and a half seconds: the sender waits for three."""
+        with waited_for(self._mongo, _FIND_SECONDS):
             return await self._accounts.find_one({"_id": chatbot_id})
 
     async def get(self, chatbot_id: str) -> Document:

@@ -1,6 +1,7 @@
 """Wiring of conversation: the one place that constructs its clients."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from litestar import Litestar
@@ -25,7 +26,7 @@ from common.telemetry.tenants import Tenants
 from conversation.applying import Applying
 from conversation.chatbot_directory import ChatbotDirectory
 from conversation.handlers import ConversationWorker
-from conversation.read_api.queries import ReadQueries
+from conversation.read_api.reads import Reads
 from conversation.read_api.routes import internal_routes, read_routes
 from conversation.settings import Settings
 from conversation.store import ConversationStore
@@ -70,7 +71,8 @@ def build_apps(settings: Settings) -> Apps:
     unfinished = UnfinishedSends(settings, settings.sender_group)
     depth = DeadLetterDepth(settings, WEBHOOKS_DLQ.name)
 
-    reads, health = ReadQueries(store), _health(settings, mongo, indexes, directory, group)
+    reads = Reads(mongo, stale=timedelta(seconds=settings.read_stale_seconds))
+    health = _health(settings, mongo, indexes, directory, group)
     public = Litestar(
         route_handlers=[read_routes(reads, require("read", settings.api_keys), unfinished.find), *health],
         lifespan=[

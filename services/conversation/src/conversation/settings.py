@@ -8,11 +8,19 @@ from common.http.auth import ApiKeySettings
 from common.http.service.serve import HttpSettings
 from common.kafka.consume.dlq_limit import DeadLetterSettings
 from common.kafka.settings import KafkaSettings
-from common.mongo import MongoSettings
+from common.mongo import MongoSettings, StaleReadSettings
 from common.security.callbacks import CallbackSettings
 
 
-class Settings(HttpSettings, KafkaSettings, MongoSettings, ApiKeySettings, DeadLetterSettings, CallbackSettings):
+class Settings(
+    HttpSettings,
+    KafkaSettings,
+    MongoSettings,
+    StaleReadSettings,
+    ApiKeySettings,
+    DeadLetterSettings,
+    CallbackSettings,
+):
     """From the environment."""
 
     internal_port: Annotated[

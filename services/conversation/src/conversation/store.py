@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from common.contracts.stored.usage import COUNT, COUNTED, counters_of, whole_from
+from common.contracts.stored.usage import COUNT, COUNTED, counters_of
 from common.mongo import (
     DeleteOne,
     Document,
@@ -73,10 +73,6 @@ class ConversationStore:
             *(partial(ensure_indexes, database, collection) for collection in kept),
             partial(ensure_indexes, database, schema.WEBHOOK_EVENTS, keep=self._log),
         )
-
-    async def counted_since(self) -> date:
-        """The first day whose whole usage is in the counters; of earlier days the log has to be counted."""
-        return whole_from(await self._since(COUNTED))
 
     async def removes_since(self) -> datetime:
         """From when on old documents are removed: a month later where an earlier version has kept them for good."""

@@ -26,7 +26,7 @@ from common.kafka.consume.unfinished import Unfinished
 from common.mongo import Mongo, OwnedSession, schema
 from conversation.app import build_apps
 from conversation.batch.core import keys_of, plan
-from conversation.read_api.queries import ReadQueries
+from conversation.read_api.reads import Reads
 from conversation.read_api.routes import internal_routes, read_routes
 from conversation.read_api.usage import days_of, of_counters, of_log
 from conversation.settings import Settings
@@ -65,7 +65,7 @@ class Room:
         self.mongo = Mongo(self.settings)
         self.sought, self.unfinished = [], None  # what was looked for on Kafka, and what is there
         self.store = ConversationStore(self.mongo)
-        reads, keys = ReadQueries(self.store), self.settings.api_keys
+        reads, keys = Reads(self.mongo, stale=timedelta(0)), self.settings.api_keys
         self.public = self.listener(read_routes(reads, require("read", keys), self.find))
         self.internal = self.listener(internal_routes(reads, require("windows", keys)))
 

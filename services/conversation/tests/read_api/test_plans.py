@@ -8,8 +8,10 @@ import pytest
 from pymongo import MongoClient
 from query_plans import explain, recorded
 
-from common.mongo import Mongo, MongoSettings
+from common.mongo import Mongo, MongoSettings, schema
+from common.mongo.indexes import ensure_indexes
 from conversation.batch.documents import present
+from conversation.read_api.documents import Documents
 from conversation.read_api.message_filter import parse_filter
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.store import ConversationStore
@@ -73,7 +75,7 @@ def of_a_thread(document, at, number):
 @pytest.fixture
 async def reads(settings):
     mongo = Mongo(settings)
-    yield ReadQueries(ConversationStore(mongo)), mongo.client
+    yield ReadQueries(Documents(mongo.database)), mongo.client
     await mongo.close()
 
 
@@ -152,7 +154,7 @@ async def test_an_index_of_the_version_before_gives_the_same_pages(reads, settin
     first = await queries.webhook_events(130, None)
     await events.drop_index("by_time")
     second = await queries.webhook_events(130, first.end)
-    await queries._store.ensure_indexes()
+    await ensure_indexes(client[settings.mongodb_database], schema.WEBHOOK_EVENTS)
     assert [one["_id"] for one in second.items] == [
         one["_id"] for one in (await queries.webhook_events(130, first.end)).items
     ]

@@ -12,6 +12,7 @@ from common.contracts.contacts import Contact
 from common.mongo import OwnedSession
 from common.mongo.indexes import Indexes
 from conversation.batch import working_set
+from conversation.read_api.documents import Documents
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.upkeep import moving
 from conversation.upkeep.jobs import MERGES, merges_job
@@ -42,7 +43,7 @@ class MovingRoom(Room):
 
     async def thread(self):
         """The whole thread, oldest first, by pages of three."""
-        reads = ReadQueries(self.store)
+        reads = ReadQueries(Documents(self.mongo.database))
         page = await reads.conversations(Reach(None), None, None, 100)
         (conversation,) = page.items
         seen, after = [], None
@@ -82,7 +83,7 @@ async def test_the_messages_of_a_large_conversation_follow_in_slices_and_are_sho
     left = await room.store.messages.count_documents({"conversationId": loser})
     assert left in (10, 20)
     assert await room.thread() == WHOLE
-    assert (await ReadQueries(room.store).conversation(Reach(None), loser))["_id"] == winner["_id"]
+    assert (await ReadQueries(Documents(room.mongo.database)).conversation(Reach(None), loser))["_id"] == winner["_id"]
     while await room.moving.needed():
         await one_slice(room)
         assert await room.thread() == WHOLE

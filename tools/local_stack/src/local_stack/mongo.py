@@ -106,6 +106,9 @@ class Mongo(Cluster):
             "diagnosticDataCollectionEnabled": "false",
             # A member that is told to stop waits 15 s for its clients to leave by default.
             "shutdownTimeoutMillisForSignaledShutdown": "500",
+            # A secondary that copies from a member that stands still looks for another one after this (and half the
+            # election's time-out); by default after 5 s more. Meanwhile no write has a majority.
+            "oplogNetworkTimeoutBufferSeconds": "1",
         }
         flat = [part for pair in options.items() for part in pair]
         flat += [part for name, value in parameters.items() for part in ("--setParameter", f"{name}={value}")]

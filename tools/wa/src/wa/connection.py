@@ -34,7 +34,7 @@ async def connected(settings: MongoSettings | None = None) -> AsyncIterator[Mong
 
     Raises `SettingsWrong`, and `Unavailable` for every error of the driver.
     """
-    mongo = Mongo(settings or settings_of(MongoSettings))
+    mongo = Mongo(settings or settings_of(MongoSettings), limited=False)
     try:
         with or_unavailable():
             yield mongo

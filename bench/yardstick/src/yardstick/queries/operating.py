@@ -53,10 +53,11 @@ async def _indexes(world: World) -> None:
 
 
 async def _rebuild(world: World) -> None:
-    """A week of one chatbot, and of all as far as it takes no reading of the log."""
-    last = world.turn(schema.USAGE_LOGS.name).at.date()
+    """A day of a chatbot that has entries then."""
+    turn = world.turn(schema.USAGE_LOGS.name)
+    last = turn.at.date()
     rebuilding = Rebuilding(world.mongo, last, last, lower=False, say=_silent)
-    await rebuilding.run(world.turn().chatbot)
+    await rebuilding.run(turn.chatbot)
 
 
 async def _rebuild_all(world: World) -> None:
@@ -95,7 +96,7 @@ async def _erase(world: World) -> None:
     await world.parked.park([waits])
     await world.scheduled.put([due])
     with contextlib.redirect_stdout(io.StringIO()):
-        await commands._run(arguments, world.database)  # noqa: SLF001  # the command makes a client of its own
+        await commands._run(arguments, world.mongo, timedelta(minutes=5))  # noqa: SLF001  # the command makes a client of its own
 
 
 async def _waiting(world: World) -> None:

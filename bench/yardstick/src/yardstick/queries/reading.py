@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from common.contracts.stored.usage import ALWAYS, COUNTED
 from common.mongo import schema
+from common.mongo.failover.waited_reads import Snapshot
+from conversation.read_api.documents import Documents
 from conversation.read_api.message_filter import MessageFilter, parse_filter
-from conversation.read_api.queries import Reach
+from conversation.read_api.queries import Reach, ReadQueries
 from conversation.read_api.usage import Days, days_of
 from yardstick.queries.query import Query
 from yardstick.queries.world import EVERYONE, MANY, PAGE, World
@@ -56,6 +58,15 @@ async def _before_counters(world: World) -> None:
     await forms.update_one(form, {"$set": {"since": ALWAYS}})
 
 
+async def _snapshot(world: World) -> None:
+    """As of a secondary: the same queries in a snapshot session. The primary answers them here."""
+    async with world.mongo.client.start_session(snapshot=True) as session:
+        reads = ReadQueries(Documents(Snapshot(world.database, session)))
+        await reads.conversations(EVERYONE, None, None, PAGE)
+        await reads.thread(EVERYONE, world.conversation(), None, PAGE)
+        await reads.usage_groups(_one(world), None, _month(world))
+
+
 def _listings(whose: str, reach: Any) -> list[Query]:
     """The first and a deep page of each listing."""
     return [
@@ -89,5 +100,6 @@ READING: Final = (
     Query("usage summary of one chatbot", lambda w: w.reads.usage_groups(_one(w), None, _month(w))),
     Query("usage summary of all chatbots", lambda w: w.reads.usage_groups(EVERYONE, None, _month(w))),
     Query("usage summary before the counters", _before_counters, whole=True),
+    Query("listings as of a secondary", _snapshot, whole=True),
     Query("windows of ten people", lambda w: w.reads.windows(_pairs(w))),
 )

@@ -56,6 +56,9 @@ EXEMPT: Final[Mapping[str, Exempt]] = MappingProxyType(
         "conversation.read_api.queries:ReadQueries._summed:aggregate": Exempt(
             "a sum of counters, some of each chatbot and day; of the log only until `wa usage rebuild`"
         ),
+        "common.mongo.failover.waited_reads:_Copied.aggregate:aggregate": Exempt(
+            "the sum of counters, as of a secondary"
+        ),
         "sender.journal.store:JournalStore.sent_since:aggregate": Exempt(
             "the sends of the last minutes, once for each assignment"
         ),
@@ -90,6 +93,7 @@ OTHERS: Final[Mapping[str, str]] = MappingProxyType(
         "conversation.app:build_apps:find": _FOLLOWER,
         "sender.service:Sender.standings:find": _FOLLOWER,
         "wa.erase.commands:_run:find": "a method of `Finder`",
+        "common.mongo.client:Mongo.answers:command": "`ping`",
         "common.mongo.client:Mongo.reachable:command": "`ping`",
         "common.mongo.indexes:make_change:command": "`collMod`, which changes how long documents stay",
         "wa.index_changes:_progress:aggregate": "`$currentOp`, which reads no collection",

@@ -6,6 +6,7 @@ from unittest.mock import patch
 from common.contracts.contacts import Contact
 from common.mongo import schema
 from conversation.batch import working_set
+from conversation.read_api.documents import Documents
 from conversation.store import RETENTION
 from conversation.upkeep.moving import Moving
 from yardstick.queries.query import Query
@@ -82,7 +83,7 @@ async def _forms(world: World) -> None:
     """What a process asks when it starts, as the first of its version and later."""
     await world.database[schema.STORED_FORMS.name].delete_one({"_id": RETENTION})
     await world.store.ensure_indexes()
-    await world.store.counted_since()
+    await Documents(world.database).counted_since()
 
 
 STORING: Final = (

@@ -20,6 +20,7 @@ from common.security.key_ring import KeyRing
 from conversation.batch.core import keys_of, plan
 from conversation.batch.facts import Fact
 from conversation.batch.plan import Plan
+from conversation.read_api.documents import Documents
 from conversation.read_api.order import Position
 from conversation.read_api.queries import Reach, ReadQueries
 from conversation.store import ORDERED_USAGE, ConversationStore
@@ -79,11 +80,11 @@ class World:
     def __post_init__(self) -> None:
         database = self.mongo.database
         self.store = ConversationStore(self.mongo)
-        self.reads = ReadQueries(self.store)
+        self.reads = ReadQueries(Documents(database))
         self.journal = JournalStore(database, retention=_RETENTION)
         self.opt_outs = OptOutStore(database)
         self.parked, self.scheduled = ParkStore(database), ScheduleStore(database)
-        self.media, self.numbers, self.accounts = MediaStore(database), NumberStore(database), AccountStore(database)
+        self.media, self.numbers, self.accounts = MediaStore(database), NumberStore(database), AccountStore(self.mongo)
         self._next = self.chance.randrange(10**8, 9 * 10**8)
 
     @property

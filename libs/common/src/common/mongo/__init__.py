@@ -6,7 +6,7 @@ from pymongo import DeleteOne, InsertOne, ReplaceOne, ReturnDocument, UpdateMany
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 from pymongo.errors import PyMongoError as MongoError
 
-from common.mongo.client import Database, Document, Mongo, MongoSettings
+from common.mongo.client import Database, Document, Mongo, MongoSettings, StaleReadSettings
 from common.mongo.compare_and_set import or_unavailable
 from common.mongo.owned_session import OwnedSession
 from common.mongo.rejected_documents import encoding_error, refuses_document
@@ -30,6 +30,7 @@ __all__ = [
     "OperationFailure",
     "OwnedSession",
     "ReplaceOne",
+    "StaleReadSettings",
     "UpdateMany",
     "UpdateOne",
     "encoding_error",

@@ -3,7 +3,9 @@
 Every collection is written with majority and journal, so what a service has acted on survives any one node.
 """
 
+import asyncio
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from bson.codec_options import CodecOptions, TypeRegistry
@@ -15,12 +17,20 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from common.mongo.pymongo_patch import patch_waiting
+from common.mongo.failover.primary import PrimaryWatch
+from common.mongo.pymongo_patch import interrupt, patch_waiting
 from common.mongo.rejected_documents import PlainIntegers, PlainReferences
+from common.telemetry.metrics import MONGODB_LOST_SECONDS
 from common.telemetry.outages import MONGODB
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+
+SELECTION_SECONDS: Final = 5
+"""How long an operation waits for a primary."""
+
+OPERATION_SECONDS: Final = 30
+"""How long an operation waits for each answer of MongoDB; `long_operation` waits longer."""
 
 _TYPES: Final = TypeRegistry([PlainReferences(), PlainIntegers()])
 
@@ -60,23 +70,47 @@ class MongoSettings(BaseSettings):
         return value
 
 
+class StaleReadSettings(BaseSettings):
+    """How old what a secondary shows may be. The same for everyone who reads there, and for `wa erase`."""
+
+    read_stale_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="how old a listing of the read API may be that a secondary of MongoDB answers, while the"
+            " primary does not answer; 0: none is asked",
+        ),
+    ] = 300
+
+
 class Mongo:
     """One client and its database. Connects lazily, so a process starts without MongoDB.
 
     With `retry_writes` the driver repeats a write whose answer was lost; mongod then notes each write in
     `config.transactions` as well. Where every write may be repeated, and its caller does so, that is not needed
-    (docs/decisions/0039).
+    (docs/decisions/0039). No answer takes longer than `OPERATION_SECONDS`, unless it is not `limited`: a command of an
+    operator may read for minutes.
     """
 
-    def __init__(self, settings: MongoSettings, *, retry_writes: bool = True) -> None:
+    def __init__(self, settings: MongoSettings, *, retry_writes: bool = True, limited: bool = True) -> None:
         patch_waiting()
         MONGODB.place = f"{_hosts(settings)}: check that MongoDB runs, and MONGODB_URI"
+        self.primary = PrimaryWatch(
+            lambda: self.client.topology_description, lambda address: interrupt(self.client, address)
+        )
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(
             settings.mongodb_uri.get_secret_value(),
             tz_aware=True,
             # Without a primary, an operation should fail before a webhook or a batch times out, not after 30 s.
-            serverSelectionTimeoutMS=5_000,
+            serverSelectionTimeoutMS=SELECTION_SECONDS * 1_000,
             connectTimeoutMS=5_000,
+            # A member that stands still is given up after this and `connectTimeoutMS`, and what waits for it fails: 7 s
+            # instead of 15. A slow one has its 5 s for an answer as before.
+            heartbeatFrequencyMS=2_000,
+            # A member may answer heartbeats and nothing else, when its disk hangs. By default one would wait for ever.
+            socketTimeoutMS=OPERATION_SECONDS * 1_000 if limited else None,
+            event_listeners=[self.primary],
             retryWrites=retry_writes,
         )
         self.database: Database = self.client.get_database(
@@ -86,6 +120,7 @@ class Mongo:
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
         )
+        self._uncounted: Callable[[], None] = MONGODB_LOST_SECONDS.add(lambda: [((), self.primary.lost_for())])
 
     async def reachable(self) -> bool:
         """Whether a primary answers now."""
@@ -98,9 +133,24 @@ class Mongo:
         MONGODB.back()
         return True
 
+    async def answers(self, seconds: float) -> bool:
+        """Whether a primary answers within this time; unlike `reachable` it says nothing to the log."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.client.admin.command("ping")
+        except (PyMongoError, TimeoutError):
+            return False
+        return True
+
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; harmless to repeat."""
+        self._uncounted()
+        self._uncounted = _nothing
         await self.client.close()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _hosts(settings: MongoSettings) -> str:

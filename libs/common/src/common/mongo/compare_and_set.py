@@ -7,8 +7,9 @@ place is seen by reading the document back. So a batch whose acknowledgement was
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne
@@ -24,6 +25,9 @@ from common.telemetry.safe_errors import quotes, text_of
 log = logging.getLogger(__name__)
 
 Collection = AsyncCollection[Document]
+
+ASKS_SECONDARY: Final[ContextVar[bool]] = ContextVar("ASKS_SECONDARY", default=False)
+"""What is asked now goes to a secondary: its answer does not say that the primary is back."""
 
 _DUPLICATE_KEY = 11000
 _MANY = 16
@@ -51,7 +55,8 @@ def or_unavailable() -> Iterator[None]:
         else:
             log.warning("MongoDB refused an operation", extra={"error": _described(error)})
         raise Unavailable(UNAVAILABLE, code=UNAVAILABLE_CODE) from error
-    MONGODB.back()
+    if not ASKS_SECONDARY.get():
+        MONGODB.back()
 
 
 def _described(error: PyMongoError) -> str:

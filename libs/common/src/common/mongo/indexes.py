@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
+import pymongo
 from pymongo.errors import OperationFailure
 
 from common.errors import Conflict, Unavailable
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 _SECONDS_BETWEEN_LINES: Final = 60.0
+_BUILD_SECONDS: Final = 86_400.0
 _NO_COLLECTION: Final = 26  # NamespaceNotFound
 _COLLECTION_IS_THERE: Final = 48  # NamespaceExists
 _NO_INDEX: Final = 27  # IndexNotFound
@@ -83,7 +85,8 @@ async def make_change(database: Database, collection: Collection, change: Change
     """Make one change of a plan. Raises the driver's errors. A replacement builds first, and drops then."""
     place = database[collection.name]
     if change.action in (Action.CREATE, Action.REPLACE) and change.index is not None:
-        await place.create_index(list(change.index.keys), name=change.name, **change.index.options())
+        with pymongo.timeout(_BUILD_SECONDS):  # instead of the client's limit for an answer
+            await place.create_index(list(change.index.keys), name=change.name, **change.index.options())
     if change.action is Action.KEEP and change.index is not None:
         seconds = change.index.options()["expireAfterSeconds"]
         wanted = {"name": change.name, "expireAfterSeconds": seconds}

@@ -182,6 +182,17 @@ MONGO_SECONDS = _histogram(
     "operation",
     of=_CONSUMERS,
 )
+MONGODB_LOST_SECONDS = _gauge(
+    "whatsapp_mongodb_primary_lost_seconds",
+    "for how long this process has known no primary of MongoDB; 0 while it knows one",
+    of=("conversation", "sender", "accounts"),
+)
+SECONDARY_READS = _counter(
+    "whatsapp_mongodb_secondary_reads",
+    "secondaries' answers to listings that the primary did not answer in time: outcome `shown`, `too_old` or `failed`",
+    "outcome",
+    of=_CONVERSATION,
+)
 HTTP_SECONDS = _histogram(
     "whatsapp_http_request_seconds",
     "requests to the API, by route as OpenAPI has it, method and status",

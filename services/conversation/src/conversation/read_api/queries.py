@@ -12,11 +12,11 @@ from conversation.batch.documents import aliases_of
 from conversation.batch.service_window import TIMES, latest
 from conversation.batch.statuses import UNENDED
 from conversation.batch.working_set import ABSORBS, PLACE
+from conversation.read_api.documents import Documents
 from conversation.read_api.listing import Listing, Page
 from conversation.read_api.message_filter import MessageFilter
 from conversation.read_api.order import Order, Position, groups_of
 from conversation.read_api.usage import Days, of_counters, of_log, parted
-from conversation.store import ConversationStore
 
 THREAD: Final = Order("timestamp", PLACE)
 _SUMMARY_MS: Final = 10_000
@@ -44,19 +44,19 @@ class Reach:
 class ReadQueries:
     """Every method raises `Unavailable` when MongoDB is unavailable."""
 
-    def __init__(self, store: ConversationStore) -> None:
-        self._store = store
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
 
     async def conversations(self, reach: Reach, chatbot_id: str | None, after: Position | None, limit: int) -> Page:
         """Conversations, latest activity first."""
-        found = self._store.conversations
+        found = self._documents.conversations
         groups = await self._groups(found, reach, chatbot_id)
         listing = Listing(found, groups, Order("lastMessageAt"), lambda document: "mergedInto" not in document)
         return await listing.page(after, limit)
 
     async def conversation(self, reach: Reach, conversation_id: str) -> Document:
         """One conversation. A merged one leads to the one that it is part of now. Raises `NotFound`."""
-        document = await _one(self._store.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
+        document = await _one(self._documents.conversations, {"_id": conversation_id, **reach.query()}, "conversation")
         merged = document.get("mergedInto")
         return document if merged is None else await self.conversation(reach, merged)
 
@@ -65,7 +65,7 @@ class ReadQueries:
         conversation = await self.conversation(reach, conversation_id)
         ids = [conversation["_id"], *conversation.get(ABSORBS, ())]  # messages of merged ones that have yet to follow
         query = {"conversationId": {"$in": ids} if len(ids) > 1 else ids[0], **reach.query()}
-        return await Listing(self._store.messages, [query], THREAD).page(after, limit)
+        return await Listing(self._documents.messages, [query], THREAD).page(after, limit)
 
     async def message(self, reach: Reach, message_id: str, chatbot_id: str | None) -> Document:
         """One message by our id, by its wamid, or by the producer's `messageId` of a chatbot. Raises `NotFound`."""
@@ -74,39 +74,40 @@ class ReadQueries:
             ids.append(journal_id(chatbot_id, message_id))
         query = {"$or": [{"_id": {"$in": ids}}, {"wamid": message_id}], **reach.query(chatbot_id)}
         with_chatbot = "" if chatbot_id else "; to find it by the messageId of its send, add `?chatbotId=…`"
-        return await _one(self._store.messages, query, "message", with_chatbot)
+        return await _one(self._documents.messages, query, "message", with_chatbot)
 
     async def have_ended(self, sends: Sequence[str]) -> bool:
         """Whether all of these sends (our ids) are at Meta, or have ended without it."""
         query = {"_id": {"$in": list(sends)}, "deliveryStatus": {"$nin": [None, *UNENDED]}}
         with or_unavailable():
-            return await self._store.messages.count_documents(query) == len(set(sends))
+            count: int = await self._documents.messages.count_documents(query)
+        return count == len(set(sends))
 
     async def found(
         self, reach: Reach, chatbot_id: str | None, wanted: MessageFilter, after: Position | None, limit: int
     ) -> Page:
         """Messages in a delivery status; those that entered it last are first."""
-        groups = await self._groups(self._store.messages, reach, chatbot_id, {"deliveryStatus": wanted.status})
+        groups = await self._groups(self._documents.messages, reach, chatbot_id, {"deliveryStatus": wanted.status})
         queries = [{**wanted.query(), **group} for group in groups]
         order = Order("statusAt", timeless=wanted.since is None and wanted.until is None)
-        return await Listing(self._store.messages, queries, order).page(after, limit)
+        return await Listing(self._documents.messages, queries, order).page(after, limit)
 
     async def webhook_events(self, limit: int, after: Position | None) -> Page:
         """The webhook log, newest first. It has no chatbots, so it is only for keys that reach all of them."""
         order = Order("receivedAt", timeless=False)
-        return await Listing(self._store.webhook_events, [{}], order).page(after, limit)
+        return await Listing(self._documents.webhook_events, [{}], order).page(after, limit)
 
     async def usage(self, reach: Reach, chatbot_id: str | None, after: Position | None, limit: int) -> Page:
         """The usage log, newest first."""
-        groups = await self._groups(self._store.usage_logs, reach, chatbot_id)
-        return await Listing(self._store.usage_logs, groups, Order("at")).page(after, limit)
+        groups = await self._groups(self._documents.usage_logs, reach, chatbot_id)
+        return await Listing(self._documents.usage_logs, groups, Order("at")).page(after, limit)
 
     async def usage_groups(self, reach: Reach, chatbot_id: str | None, days: Days) -> list[Document]:
         """The groups of the usage summary, newest day first."""
         chatbots = reach.query(chatbot_id)
-        log, counted = parted(days, await self._store.counted_since())
-        of_counted = await self._summed(self._store.usage_days, of_counters(chatbots, counted)) if counted else []
-        return of_counted + (await self._summed(self._store.usage_logs, of_log(chatbots, log)) if log else [])
+        log, counted = parted(days, await self._documents.counted_since())
+        of_counted = await self._summed(self._documents.usage_days, of_counters(chatbots, counted)) if counted else []
+        return of_counted + (await self._summed(self._documents.usage_logs, of_log(chatbots, log)) if log else [])
 
     async def _summed(self, collection: Any, stages: Sequence[Document]) -> list[Document]:
         with or_unavailable():
@@ -133,7 +134,7 @@ class ReadQueries:
         asked = [aliases_of(number, contact_of_recipient(to)) for number, to in pairs]
         query = {"aliases": {"$in": list({alias for aliases in asked for alias in aliases})}}
         with or_unavailable():
-            found = self._store.conversations.find(query, {"aliases": 1, **dict.fromkeys(TIMES, 1)})
+            found = self._documents.conversations.find(query, {"aliases": 1, **dict.fromkeys(TIMES, 1)})
             known = [document async for document in found]
         return times_of(asked, known)
 

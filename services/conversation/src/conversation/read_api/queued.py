@@ -13,7 +13,8 @@ from common.contracts.ids import journal_id
 from common.errors import NotFound
 from common.kafka.consume.unfinished import Unfinished
 from conversation.batch.statuses import QUEUED
-from conversation.read_api.queries import Reach, ReadQueries
+from conversation.read_api.queries import Reach
+from conversation.read_api.reads import Reads
 from conversation.read_api.views import message_view
 
 NOT_TAKEN_UP: Final = "not_taken_up"
@@ -30,22 +31,26 @@ FindUnfinished = Callable[[str, str], Awaitable[Unfinished | None]]
 class MessageLookup:
     """Finds one message in MongoDB, or as an unfinished send on Kafka, where `unfinished` looks."""
 
-    reads: ReadQueries
+    reads: Reads
     unfinished: FindUnfinished
 
     async def one(self, reach: Reach, message_id: str, chatbot_id: str | None) -> dict[str, Any]:
         """The message by any of its ids. Raises `NotFound`, and `Unavailable`."""
         try:
-            return message_view(await self.reads.message(reach, message_id, chatbot_id))
+            return await self._stored(reach, message_id, chatbot_id)
         except NotFound:
             if chatbot_id is None or not reach.includes(chatbot_id):
                 raise
         there = await self.unfinished(chatbot_id, message_id)
         if there is not None:
-            waits_behind = there.before and not await self.reads.have_ended(there.before)
+            before = there.before
+            waits_behind = before and not await self.reads.exact(lambda queries: queries.have_ended(before))
             return queued(chatbot_id, message_id, there, BEHIND_OTHERS if waits_behind else NOT_TAKEN_UP)
         await asyncio.sleep(_ON_ITS_WAY_SECONDS)
-        return message_view(await self.reads.message(reach, message_id, chatbot_id))
+        return await self._stored(reach, message_id, chatbot_id)
+
+    async def _stored(self, reach: Reach, message_id: str, chatbot_id: str | None) -> dict[str, Any]:
+        return message_view(await self.reads.exact(lambda queries: queries.message(reach, message_id, chatbot_id)))
 
 
 def queued(chatbot_id: str, message_id: str, there: Unfinished, reason: str) -> dict[str, Any]:

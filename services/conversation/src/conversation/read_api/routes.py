@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
-from litestar import Request, Router, get, post
+from litestar import Request, Response, Router, get, post
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
@@ -20,8 +21,9 @@ from conversation.batch.service_window import answer_of
 from conversation.read_api import answers, examples
 from conversation.read_api.listing import Page
 from conversation.read_api.message_filter import STATUSES, parse_filter
-from conversation.read_api.queries import Reach, ReadQueries
+from conversation.read_api.queries import Reach
 from conversation.read_api.queued import FindUnfinished, MessageLookup
+from conversation.read_api.reads import Reads
 from conversation.read_api.usage import days_of, rows_of
 from conversation.read_api.views import conversation_view, decode_cursor, encode_cursor, log_view, message_view
 
@@ -35,6 +37,17 @@ Since = Annotated[str | None, QueryParameter(description="RFC 3339: entered the 
 Until = Annotated[str | None, QueryParameter(description="RFC 3339: entered the status before this time")]
 
 Answer = dict[str, Any]
+
+DATA_AS_OF: Final = "X-Data-As-Of"
+_BEHIND: Final = [
+    ResponseHeader(
+        name=DATA_AS_OF,
+        documentation_only=True,
+        required=False,
+        description="RFC 3339, whole seconds: MongoDB's primary did not answer in time, and what is shown is what a"
+        " secondary knew then; later changes may be missing. Without this header it is the present state",
+    )
+]
 
 _LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
 _ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: examples.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
@@ -54,7 +67,7 @@ class Pairs(BaseModel):
     pairs: Annotated[list[Pair], Field(max_length=MAX_PAIRS)]
 
 
-def read_routes(reads: ReadQueries, guard: Guard, find: FindUnfinished) -> Router:
+def read_routes(reads: Reads, guard: Guard, find: FindUnfinished) -> Router:
     """The public read API under `/whatsapp-cloud`: scope `read`.
 
     `find` looks on Kafka for a send that is in no store yet.
@@ -73,18 +86,20 @@ def read_routes(reads: ReadQueries, guard: Guard, find: FindUnfinished) -> Route
     )
 
 
-def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
+def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
     @get(
         "/conversations",
         summary="Conversations, latest activity first",
         operation_id="listConversations",
+        response_headers=_BEHIND,
         responses=documented(answers.ConversationPage, examples.CONVERSATIONS, "read", _LISTED),
     )
     async def conversations(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
-    ) -> Answer:
-        page = await reads.conversations(_reach(request), chatbot_id, decode_cursor(cursor), limit)
-        return _page(page, partial(conversation_view, now=datetime.now(UTC)))
+    ) -> Response[Answer]:
+        reach, after = _reach(request), decode_cursor(cursor)
+        found = await reads.listed(lambda queries: queries.conversations(reach, chatbot_id, after, limit))
+        return _listed(found, partial(conversation_view, now=datetime.now(UTC)))
 
     @get(
         "/conversations/{conversation_id:str}",
@@ -93,25 +108,28 @@ def _conversation_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
         responses=documented(answers.ConversationAnswer, examples.CONVERSATION, "read", _ONE_CONVERSATION),
     )
     async def conversation(request: Request[Any, Any, Any], conversation_id: FromPath[str]) -> Answer:
-        document = await reads.conversation(_reach(request), conversation_id)
+        reach = _reach(request)
+        document = await reads.exact(lambda queries: queries.conversation(reach, conversation_id))
         return _answer(conversation_view(document, datetime.now(UTC)))
 
     @get(
         "/conversations/{conversation_id:str}/messages",
         summary="The messages of a conversation, newest first",
         operation_id="listMessages",
+        response_headers=_BEHIND,
         responses=documented(answers.MessagePage, examples.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
     )
     async def thread(
         request: Request[Any, Any, Any], conversation_id: FromPath[str], cursor: Cursor = None, limit: Limit = 50
-    ) -> Answer:
-        after = decode_cursor(cursor, placed=True)
-        return _page(await reads.thread(_reach(request), conversation_id, after, limit), message_view)
+    ) -> Response[Answer]:
+        reach, after = _reach(request), decode_cursor(cursor, placed=True)
+        found = await reads.listed(lambda queries: queries.thread(reach, conversation_id, after, limit))
+        return _listed(found, message_view)
 
     return [conversations, conversation, thread]
 
 
-def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRouteHandler]:
+def _message_routes(reads: Reads, messages: MessageLookup) -> list[HTTPRouteHandler]:
     @get(
         "/messages/{message_id:path}",
         summary="One message with its status history",
@@ -149,62 +167,73 @@ def _message_routes(reads: ReadQueries, messages: MessageLookup) -> list[HTTPRou
         with the time of the previous request misses nothing.
         """
         wanted = parse_filter(status, since, until)
-        page = await reads.found(_reach(request), chatbot_id, wanted, decode_cursor(cursor), limit)
+        reach, after = _reach(request), decode_cursor(cursor)
+        page = await reads.exact(lambda queries: queries.found(reach, chatbot_id, wanted, after, limit))
         return _page(page, message_view)
 
     return [found, message]
 
 
-def _webhook_log_route(reads: ReadQueries) -> HTTPRouteHandler:
+def _webhook_log_route(reads: Reads) -> HTTPRouteHandler:
     @get(
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
+        response_headers=_BEHIND,
         responses=documented(answers.WebhookPage, examples.WEBHOOKS, "read", _LISTED),
     )
-    async def webhook_events(request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50) -> Answer:
+    async def webhook_events(
+        request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = 50
+    ) -> Response[Answer]:
         if _reach(request).chatbots is not None:
             raise Forbidden("the webhook log is for API keys that reach every chatbot")
-        return _page(await reads.webhook_events(limit, decode_cursor(cursor)), log_view)
+        after = decode_cursor(cursor)
+        return _listed(await reads.listed(lambda queries: queries.webhook_events(limit, after)), log_view)
 
     return webhook_events
 
 
-def _usage_routes(reads: ReadQueries) -> list[HTTPRouteHandler]:
+def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
     @get(
         "/usage",
         summary="The usage log, newest first",
         operation_id="listUsage",
+        response_headers=_BEHIND,
         responses=documented(answers.UsagePage, examples.USAGE, "read", _LISTED),
     )
     async def usage(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, cursor: Cursor = None, limit: Limit = 50
-    ) -> Answer:
-        return _page(await reads.usage(_reach(request), chatbot_id, decode_cursor(cursor), limit), log_view)
+    ) -> Response[Answer]:
+        reach, after = _reach(request), decode_cursor(cursor)
+        found = await reads.listed(lambda queries: queries.usage(reach, chatbot_id, after, limit))
+        return _listed(found, log_view)
 
     @get(
         "/usage/summary",
         summary="Usage by chatbot, day and category, newest day first",
         operation_id="getUsageSummary",
+        response_headers=_BEHIND,
         responses=documented(answers.UsageSummary, examples.SUMMARY, "read", {**_LISTED, 400: examples.NO_DATE}),
     )
     async def usage_summary(
         request: Request[Any, Any, Any], chatbot_id: ChatbotId = None, first: FirstDay = None, last: LastDay = None
-    ) -> Answer:
+    ) -> Response[Answer]:
         """Without `from`, thirty days. `kind` is `send` (messages Meta accepted) or `pricing` (messages it priced)."""
         days = days_of(first, last, datetime.now(UTC).date())
-        rows = rows_of(await reads.usage_groups(_reach(request), chatbot_id, days))
-        return _answer({"from": days.first, "to": days.last, "rows": rows})
+        reach = _reach(request)
+        groups, as_of = await reads.listed(lambda queries: queries.usage_groups(reach, chatbot_id, days))
+        return _as_of(_answer({"from": days.first, "to": days.last, "rows": rows_of(groups)}), as_of)
 
     return [usage, usage_summary]
 
 
-def internal_routes(reads: ReadQueries, guard: Guard) -> Router:
+def internal_routes(reads: Reads, guard: Guard) -> Router:
     """The internal API, for the sender only: scope `windows`."""
 
     @post("/windows", status_code=200)
     async def windows(data: JSONBody[Pairs]) -> Answer:
-        found = await reads.windows([(pair.phone_number_id, pair.to) for pair in data.pairs])
+        pairs = [(pair.phone_number_id, pair.to) for pair in data.pairs]
+        found = await reads.exact(lambda queries: queries.windows(pairs))
         return _answer([answer_of(document) for document in found])
 
     return Router("/internal", route_handlers=[windows], guards=[guard])
@@ -225,3 +254,13 @@ def _page(page: Page, view: Any) -> Answer:
         "data": [view(item) for item in page.items],
         "cursor": page.end and encode_cursor(page.end),
     }
+
+
+def _listed(found: tuple[Page, datetime | None], view: Any) -> Response[Answer]:
+    page, as_of = found
+    return _as_of(_page(page, view), as_of)
+
+
+def _as_of(answer: Answer, moment: datetime | None) -> Response[Answer]:
+    """The answer, with the moment as of which a secondary knew it. Without one it is the primary's."""
+    return Response(answer, headers={} if moment is None else {DATA_AS_OF: moment.strftime("%Y-%m-%dT%H:%M:%SZ")})

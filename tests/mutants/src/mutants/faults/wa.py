@@ -142,4 +142,21 @@ FAULTS: Final = (
         ("tools/wa/tests/test_erase_sweep.py",),
         "documents of other people are erased",
     ),
+    Fault(
+        "wa/erase-done-before-each-copy-is",
+        "tools/wa/src/wa/erase/commands.py",
+        "    _check_copies(behind)\n",
+        "",
+        (f"{_TESTS_OF_ERASE}::test_an_erasure_that_a_copy_has_yet_to_follow_is_not_called_done",),
+        "an erasure is called done while a member that is away still has the person",
+    ),
+    Fault(
+        "wa/erase-waits-for-a-copy-for-ever",
+        "tools/wa/src/wa/erase/copies.py",
+        "(now := loop.time()) < until:",
+        "(now := loop.time()):",
+        ("tools/wa/tests/test_erase_copies.py",),
+        "one member that is gone stops every erasure",
+        hangs=True,
+    ),
 )

@@ -69,7 +69,7 @@ async def run(arguments: argparse.Namespace, kafka: KafkaSettings) -> int:
 async def examine(settings: DoctorSettings, services: Sequence[str] = ()) -> list[Finding]:
     """Every finding."""
     found = [*await check_kafka(settings), *check_internal_keys(settings)]
-    mongo = Mongo(settings)
+    mongo = Mongo(settings, limited=False)
     try:
         found += await _in_time("mongodb", check_mongodb(mongo))
         found += await _in_time("waiting sends", check_sends(mongo, settings))

@@ -2,14 +2,15 @@
 
 import argparse
 import uuid
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from common.kafka.settings import KafkaSettings
-from common.mongo import Database, schema
+from common.mongo import Database, Mongo, MongoSettings, StaleReadSettings, schema
 from wa import options
-from wa.connection import connected, say
+from wa.connection import connected, say, settings_of
+from wa.erase.copies import await_copies
 from wa.erase.erasing import Eraser, unknown_collections
 from wa.erase.finding import Finder, Found
 from wa.erase.person import Person
@@ -24,9 +25,13 @@ no notice. Usage records stay for accounting, without the person. If a run is in
 are not repeated.
 
 example: wa erase --contact +491510000001 --by ann --because "request 4711" --dry-run
-exit codes: 0 done; 1 MongoDB does not answer, or Meta may be sending to the person now (run it again);
-            2 wrong usage; 3 refused
+exit codes: 0 done; 1 MongoDB does not answer, a member of its replica set has yet to copy the erasure, or Meta may be
+            sending to the person now (run it again); 2 wrong usage; 3 refused
 """
+
+
+class Settings(MongoSettings, StaleReadSettings):
+    """From the environment."""
 
 
 def register(groups: Any) -> None:
@@ -34,7 +39,8 @@ def register(groups: Any) -> None:
     erase = groups.add_parser(
         "erase",
         help="erase a person from every collection, on their request",
-        description="Erases a person, and lists what it cannot erase. Settings: MONGODB_URI, MONGODB_DATABASE.",
+        description="Erases a person, and lists what it cannot erase. Settings: MONGODB_URI, MONGODB_DATABASE, and"
+        " READ_STALE_SECONDS as conversation has it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,23 +56,29 @@ def register(groups: Any) -> None:
 
 async def run(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """Erase, and report; the exit code."""
-    async with connected() as mongo:
-        return await _run(arguments, mongo.database)
+    settings = settings_of(Settings)
+    async with connected(settings) as mongo:
+        return await _run(arguments, mongo, timedelta(seconds=settings.read_stale_seconds))
 
 
-async def _run(arguments: argparse.Namespace, database: Database) -> int:
+async def _run(arguments: argparse.Namespace, mongo: Mongo, stale: timedelta) -> int:
+    database = mongo.database
     finder = Finder(database, say)
     _check_words(arguments, arguments.contact)
     found = await finder.find(arguments.contact, await _tenant(finder, arguments.chatbot))
     _check_words(arguments, found.scope.person)
     where = "at all chatbots" if found.scope.tenant is None else f"at {found.scope.tenant.chatbot}"
     print(f"known as {', '.join(found.scope.person.names)} {where}\nto erase: {_counts(found.counts())}")
+    behind: Sequence[str] = ()
     if not arguments.dry_run:
         if not arguments.yes and not options.confirmed("erase this?"):
             raise Refused("nothing was erased: it was not confirmed")
-        await _erase(arguments, database, found, finder)
+        told = await _erase(arguments, database, found, finder)
+        behind = await await_copies(mongo, stale, say)
+        print(f"erased{f', but not yet on {_names(behind)}' if behind else ''}: {told}")
     print("\n".join(out_of_reach()))
     await _look_back(database, found)
+    _check_copies(behind)
     return 0
 
 
@@ -87,8 +99,8 @@ async def _tenant(finder: Finder, chatbot: str | None) -> Tenant | None:
     return tenant
 
 
-async def _erase(arguments: argparse.Namespace, database: Database, found: Found, finder: Finder) -> None:
-    """Erase, and write the audit record, which is inserted before the first change."""
+async def _erase(arguments: argparse.Namespace, database: Database, found: Found, finder: Finder) -> str:
+    """Erase, and write the audit record, which is inserted before the first change; what was done, in words."""
     now = datetime.now(UTC)
     erasures, key = database[schema.ERASURES.name], str(uuid.uuid4())
     told = {"by": arguments.by, "because": arguments.because, "chatbotId": arguments.chatbot}
@@ -97,7 +109,7 @@ async def _erase(arguments: argparse.Namespace, database: Database, found: Found
     await eraser.erase(found, finder)
     done = {"counts": dict(+eraser.counts), "endedAt": datetime.now(UTC)}
     await erasures.update_one({"_id": key}, {"$set": done})
-    print(f"erased: {_counts(eraser.counts)}; audit record {key} in {schema.ERASURES.name}")
+    return f"{_counts(eraser.counts)}; audit record {key} in {schema.ERASURES.name}"
 
 
 async def _look_back(database: Database, found: Found) -> None:
@@ -108,6 +120,19 @@ async def _look_back(database: Database, found: Found) -> None:
     under_way = await Eraser(database, datetime.now(UTC), say).under_way(found)
     if under_way:
         raise Failed(f"{under_way} sends to the person are under way at Meta and were not erased. Run it again soon")
+
+
+def _check_copies(behind: Sequence[str]) -> None:
+    """Raise an error if a member of the replica set still has the person."""
+    if behind:
+        raise Failed(
+            f"{_names(behind)} have not told that they have copied the erasure. Nothing is read there while they are"
+            " so far behind, and they copy it when they come back. Run this again then: it looks whether they have"
+        )
+
+
+def _names(members: Sequence[str]) -> str:
+    return ", ".join(members)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -72,7 +72,7 @@ FAULTS: Final = (
     Fault(
         "common/mongo-patient-for-half-a-minute",
         _CLIENT,
-        "            serverSelectionTimeoutMS=5_000,\n",
+        "            serverSelectionTimeoutMS=SELECTION_SECONDS * 1_000,\n",
         "",
         _CLIENT_TESTS,
         "while MongoDB is away each request waits for 30 s",

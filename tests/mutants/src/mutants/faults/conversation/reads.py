@@ -112,8 +112,8 @@ FAULTS: Final = (
     Fault(
         "conversation/usage-of-all",
         _READS,
-        "groups = await self._groups(self._store.usage_logs, reach, chatbot_id)",
-        "groups = await self._groups(self._store.usage_logs, Reach(None), None)",
+        "groups = await self._groups(self._documents.usage_logs, reach, chatbot_id)",
+        "groups = await self._groups(self._documents.usage_logs, Reach(None), None)",
         _ROUTE_TESTS,
         "a tenant's key reads what others send",
     ),
@@ -204,5 +204,13 @@ FAULTS: Final = (
         "    if count < 0:\n",
         (f"{_TESTS}/read_api/test_usage.py",),
         "one request reads years",
+    ),
+    Fault(
+        "conversation/age-of-an-answer-is-not-told",
+        _ROUTES,
+        "headers={} if moment is None else {DATA_AS_OF:",
+        "headers={} if True else {DATA_AS_OF:",
+        (f"{_TESTS}/read_api/test_failover.py",),
+        "a caller takes what a secondary knew for the present",
     ),
 )
