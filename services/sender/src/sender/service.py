@@ -104,14 +104,7 @@ class Sender:
             settings, topics.ACCOUNTS.name, lambda value: decode(_ACCOUNT, value).data, self._account_changed
         )
         self.doubt_watcher = DoubtWatcher(self.store)
-        self.doubt_clock = DoubtClock(
-            settings,
-            conversation_group=settings.sender_conversation_group,
-            status_group=settings.sender_status_group,
-            any_in_doubt=self.doubt_watcher.any_in_doubt,
-            window_seconds=settings.sender_in_doubt_seconds,
-            now=utc_now,
-        )
+        self.doubt_clock = self._make_doubt_clock()
         self.parking_writers = ParkingWriters(ParkStore(self.mongo.database))
         self.schedule_writers = ScheduleWriters(ScheduleStore(self.mongo.database))
         self.dead_letter_limit = DeadLetterLimit(settings)
@@ -122,14 +115,7 @@ class Sender:
         self.opt_out_lookup = OptOutLookup(opt_out_store, self.opt_outs)
         self.number_store = NumberStore(self.mongo.database)
         self.rate_limits = self._make_rate_limits()
-        self.throughput = Throughput(
-            self.rate_limits,
-            self.accounts,
-            self.credentials,
-            NumbersClient(settings),
-            self.number_store,
-            default=settings.sender_messages_per_second,
-        )
+        self.throughput = self._make_throughput()
         self.numbers: Table[NumberNews] = Table(
             settings, topics.NUMBERS.name, lambda value: decode(_NUMBER, value), self._number_changed, history=False
         )
@@ -140,19 +126,47 @@ class Sender:
         self.gauges = SenderGauges(self.worker, self.rate_limits, self.breaker, self.tenants)
         self.waiting_counts = WaitingCounts(self.mongo.database)
         self.dlq_depth = DeadLetterDepth(settings, topics.SEND_DLQ.name)
-        effects = StatusEffects(self.opt_outs, self.rate_limits, self.windows, utc_now)
-        self.status_follower = Follower(
-            group=settings.sender_status_group,
-            topics=[topics.MESSAGE_STATUS.name],
-            make_consumer=partial(make_group_consumer, settings, gather_ms=_GATHER_STATUSES_MS),
-            handle=StatusReconciler(self.store, self.transitions, effects.note, opt_out_store.note).handle,
+        self.status_follower = self._make_status_follower(opt_out_store)
+        self.group = self._make_group()
+        self.indexes = Indexes(self._ensure_indexes)
+        self.cancellation = Cancellation(self.store, self.transitions, self.schedule_writers.store.hasten)
+
+    def _make_doubt_clock(self) -> DoubtClock:
+        return DoubtClock(
+            self.settings,
+            conversation_group=self.settings.sender_conversation_group,
+            status_group=self.settings.sender_status_group,
+            any_in_doubt=self.doubt_watcher.any_in_doubt,
+            window_seconds=self.settings.sender_in_doubt_seconds,
+            now=utc_now,
         )
-        drain_seconds = settings.graph_total_seconds + 5.0
-        self.group = PartitionGroup(
-            group=settings.sender_group,
+
+    def _make_throughput(self) -> Throughput:
+        return Throughput(
+            self.rate_limits,
+            self.accounts,
+            self.credentials,
+            NumbersClient(self.settings),
+            self.number_store,
+            default=self.settings.sender_messages_per_second,
+        )
+
+    def _make_status_follower(self, opt_outs: OptOutStore) -> Follower:
+        effects = StatusEffects(self.opt_outs, self.rate_limits, self.windows, utc_now)
+        return Follower(
+            group=self.settings.sender_status_group,
+            topics=[topics.MESSAGE_STATUS.name],
+            make_consumer=partial(make_group_consumer, self.settings, gather_ms=_GATHER_STATUSES_MS),
+            handle=StatusReconciler(self.store, self.transitions, effects.note, opt_outs.note).handle,
+        )
+
+    def _make_group(self) -> PartitionGroup:
+        drain_seconds = self.settings.graph_total_seconds + 5.0
+        return PartitionGroup(
+            group=self.settings.sender_group,
             topics=[topic.name for topic in topics.SEND_FAMILY],
-            make_consumer=partial(make_group_consumer, settings, drain_seconds=drain_seconds),
-            make_producer=partial(make_transactional_producer, settings),
+            make_consumer=partial(make_group_consumer, self.settings, drain_seconds=drain_seconds),
+            make_producer=partial(make_transactional_producer, self.settings),
             worker=self.worker,
             # Partition i of all four topics forms one session.
             slot_of=lambda tp: str(tp.partition),
@@ -161,8 +175,6 @@ class Sender:
             drain_seconds=drain_seconds,
             on_probe=self.dead_letter_limit.probe,
         )
-        self.indexes = Indexes(self._ensure_indexes)
-        self.cancellation = Cancellation(self.store, self.transitions, self.schedule_writers.store.hasten)
 
     def _make_media(self) -> MediaCache:
         return MediaCache(
