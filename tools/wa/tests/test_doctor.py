@@ -25,7 +25,7 @@ from common.security.key_ring import KeyRing, place_of
 from local_stack.errors import LocalStackError
 from local_stack.ports import free_ports
 from wa.__main__ import main
-from wa.doctor.checks import ACCOUNTS, DoctorSettings, check_internal_keys
+from wa.doctor.checks import ACCOUNTS, DoctorSettings, check_internal_keys, copy_wait
 from wa.doctor.commands import examine
 from wa.doctor.findings import Level
 
@@ -193,7 +193,7 @@ async def test_an_expired_token_is_found_and_since_when_where_the_app_is_known(s
         alone = await found_with(settings, graph_base_url=url)
         findings = await found_with(settings, graph_base_url=url, whatsapp_app_id=APP_ID)
     assert "it expired, was revoked, or was never issued" in about(problems(alone), "token of bot").says
-    assert about(alone, "app secret").mend.startswith("set WHATSAPP_APP_ID")
+    assert about(alone, "app secret").fix.startswith("set WHATSAPP_APP_ID")
     assert about(problems(findings), "token of bot").says == "it expired on 2026-11-01 00:00 UTC"
     assert about(findings, "app secret").level is Level.OK
 
@@ -291,6 +291,16 @@ async def test_a_mongod_that_is_no_replica_set(settings, local_stack, tmp_path):
     finally:
         process.kill()
         await process.wait()
+
+
+@pytest.mark.integration
+async def test_how_long_a_secondary_waits_is_read_from_mongodb(settings):
+    mongo = Mongo(settings)
+    try:
+        there = await mongo.client.admin.command("getParameter", 1, oplogNetworkTimeoutBufferSeconds=1)
+        assert await copy_wait(mongo) == there["oplogNetworkTimeoutBufferSeconds"] > 0
+    finally:
+        await mongo.close()
 
 
 @pytest.mark.integration

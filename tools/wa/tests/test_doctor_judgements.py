@@ -13,6 +13,7 @@ from common.mongo.index_plan import Standing
 from wa.doctor.findings import Level, ok, problem, table, warning
 from wa.doctor.judge import (
     judge_clock,
+    judge_copy_wait,
     judge_hello,
     judge_indexes,
     judge_internal_key,
@@ -55,7 +56,7 @@ def test_topics_as_declared_are_well():
 def test_what_is_wrong_with_topics_is_named_with_a_remedy(there, says):
     (found,) = [finding for finding in judge_topics(there) if finding.level is Level.PROBLEM]
     assert says in found.says
-    assert found.mend
+    assert found.fix
 
 
 def test_a_setting_that_stops_no_service_is_a_warning():
@@ -68,7 +69,7 @@ def test_a_setting_that_stops_no_service_is_a_warning():
         (found,) = judge_topics(changed(topics.WEBHOOKS, **change))
         assert found.level is Level.WARNING
         assert topics.WEBHOOKS.name in found.says
-        assert found.mend
+        assert found.fix
 
 
 def test_a_topic_may_keep_records_for_less_time_than_declared():
@@ -87,7 +88,7 @@ def test_a_topic_that_can_take_no_record_is_a_problem(copies, in_sync, set_to):
     there = judge_topics(changed(topics.SEND, copies=copies, min_in_sync=in_sync))
     (found,) = [finding for finding in there if finding.level is Level.PROBLEM]
     assert f"on {in_sync} brokers" in found.says
-    assert found.mend.endswith(f"to {set_to}")
+    assert found.fix.endswith(f"to {set_to}")
 
 
 def test_what_all_topics_have_is_one_finding():
@@ -130,6 +131,13 @@ def test_an_old_mongodb_and_clocks_that_differ():
     assert judge_version("5.0.9").level is Level.PROBLEM
     assert judge_clock(NOW + timedelta(seconds=1), NOW).level is Level.OK
     assert "90 s apart" in judge_clock(NOW - timedelta(seconds=90), NOW).says
+
+
+@pytest.mark.parametrize(("seconds", "members", "warned"), [(5, 3, True), (2, 2, True), (1, 3, False), (5, 1, False)])
+def test_a_secondary_that_waits_long_for_a_silent_primary_is_a_warning(seconds, members, warned):
+    found = judge_copy_wait(seconds, members)
+    assert [one.level for one in found] == [Level.WARNING] * warned
+    assert all("oplogNetworkTimeoutBufferSeconds=1" in one.fix for one in found)
 
 
 def test_indexes():

@@ -37,8 +37,8 @@ def test_what_stops_and_what_is_unread_is_said_with_its_remedy():
     writing, unread = obstacles(
         WEBHOOKS, seen(WEBHOOKS, writing=True, unread={"c": 7, "other": 0}, roles={"c": "conversation"}), seen(WEBHOOKS)
     )
-    assert (writing.says, writing.mend) == (f"ingress runs, and writes to {WEBHOOKS.names[0]}", "stop every ingress")
-    assert (unread.says, unread.mend) == (
+    assert (writing.says, writing.fix) == (f"ingress runs, and writes to {WEBHOOKS.names[0]}", "stop every ingress")
+    assert (unread.says, unread.fix) == (
         "the group c has about 7 records to read",
         "let it run until it has read them",
     )
@@ -47,25 +47,25 @@ def test_what_stops_and_what_is_unread_is_said_with_its_remedy():
 def test_a_group_of_others_may_be_left_out():
     (found,) = obstacles(WEBHOOKS, seen(WEBHOOKS, unread={"old": 1_234}), seen(WEBHOOKS))
     assert "1,234" in found.says
-    assert "--without old" in found.mend
+    assert "--without old" in found.fix
     (found,) = obstacles(WEBHOOKS, seen(WEBHOOKS, hidden=("secret",)), seen(WEBHOOKS))
     assert "could not be seen" in found.says
-    assert "--without secret" in found.mend
+    assert "--without secret" in found.fix
 
 
 def test_a_service_that_reads_what_it_writes_has_to_read_it_before_it_stops():
     (found,) = obstacles(SEND, seen(SEND, writing=True, unread={"s": 3}, roles={"s": "sender"}), seen(SEND))
-    assert "let sender run" in found.mend
+    assert "let sender run" in found.fix
     (found,) = obstacles(SEND, seen(SEND, writing=True, unread={"s": 0}, roles={"s": "sender"}), seen(SEND))
-    assert found.mend == "stop every sender"
+    assert found.fix == "stop every sender"
 
 
 def test_a_topic_that_grows_is_not_raised():
     (found,) = obstacles(SEND, seen(SEND, end=6), seen(SEND, end=5))
     assert "still grows" in found.says
-    assert "AI consumers" in found.mend
+    assert "AI consumers" in found.fix
     (found,) = obstacles(CHOICES["incoming-messages"], seen(CHOICES["incoming-messages"], end=6), seen(SEND))
-    assert found.mend == "stop what writes there: conversation"
+    assert found.fix == "stop what writes there: conversation"
 
 
 def test_dead_letters_have_no_order_to_lose():
@@ -76,9 +76,9 @@ def test_dead_letters_have_no_order_to_lose():
 def test_what_waiting_does_not_help():
     (found,) = refusals(SEND, 3, seen(SEND))
     assert "Kafka cannot take partitions away" in found.says
-    assert found.mend == "give at least 4"
+    assert found.fix == "give at least 4"
     (found,) = refusals(WEBHOOKS, 9, Seen({}))
-    assert found.mend == "`wa topics ensure --partitions 9`"
+    assert found.fix == "`wa topics ensure --partitions 9`"
 
 
 def test_who_has_to_be_restarted_is_said():

@@ -190,4 +190,4 @@ def test_what_the_doctor_says_of_them():
     gone, moved, older, later = judge_sends(Astray(gone=1_234, moved=2, older=3), 4)
     assert (gone.level, moved.level, older.level, later.level) == (Level.PROBLEM, *[Level.WARNING] * 3)
     assert "1,234 are parked at partitions that do not exist" in gone.says
-    assert all("wa sends requeue" in finding.mend for finding in (gone, moved, older, later))
+    assert all("wa sends requeue" in finding.fix for finding in (gone, moved, older, later))

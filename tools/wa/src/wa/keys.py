@@ -66,7 +66,7 @@ async def run_list(_: argparse.Namespace, __: KafkaSettings) -> int:
     settings = settings_of(KeksSettings)
     ring = key_ring(settings)
     if not isinstance(ring, KeyRing):
-        raise Usage(f"{ring.says}: {ring.mend}")
+        raise Usage(f"{ring.says}: {ring.fix}")
     wrapped = await _wrapped(settings)
     for kek in sorted({*ring.keks, *wrapped}):
         role = "primary" if kek == ring.primary else "configured" if kek in ring.keks else "NOT CONFIGURED"

@@ -18,12 +18,14 @@ from common.kafka.admin import describe_topics
 from common.kafka.consume.progress import Progress
 from common.kafka.settings import KafkaSettings
 from common.meta.client import GraphSettings
-from common.mongo import Mongo, MongoError, MongoSettings, schema
+from common.mongo import Mongo, MongoError, MongoSettings, OperationFailure, schema
 from common.mongo.indexes import compare_indexes
 from common.security.key_ring import KeyRing, KeyRingSettings, SecretsError, place_of
 from wa.doctor.findings import Finding, Level, ok, problem, warning
 from wa.doctor.judge import (
+    COPY_WAIT,
     judge_clock,
+    judge_copy_wait,
     judge_hello,
     judge_indexes,
     judge_internal_key,
@@ -81,7 +83,7 @@ async def check_kafka(settings: KafkaSettings) -> list[Finding]:
 
 
 async def check_mongodb(mongo: Mongo) -> list[Finding]:
-    """Checks that it is a replica set with a primary, its version, its clock, and our indexes."""
+    """Checks that it is a replica set with a primary, its version, its clock, how it copies, and our indexes."""
     try:
         asked = datetime.now(UTC)
         hello = await mongo.client.admin.command("hello")
@@ -90,10 +92,20 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
         found = [judge_hello(hello), judge_version(version), judge_clock(_aware(hello["localTime"]), meanwhile)]
         if found[0].level is Level.PROBLEM:
             return found
+        found += judge_copy_wait(await copy_wait(mongo), len(hello.get("hosts", [])))
         standings = {one.name: await compare_indexes(mongo.database, one) for one in schema.ALL}
     except (MongoError, Unavailable) as error:
         return [problem("mongodb", *mongodb_away(error))]
     return [*found, *judge_indexes(standings)]
+
+
+async def copy_wait(mongo: Mongo) -> int:
+    """The parameter of the primary, in seconds; 0 where it does not exist, or this user may not read it."""
+    try:
+        told = await mongo.client.admin.command({"getParameter": 1, COPY_WAIT: 1})
+    except OperationFailure:
+        return 0
+    return int(told[COPY_WAIT])
 
 
 async def check_sends(mongo: Mongo, settings: KafkaSettings) -> list[Finding]:

@@ -53,7 +53,7 @@ def register(groups: Any) -> None:
         metavar="URL",
         help="base URL of a service to ask whether it is ready; may be repeated",
     )
-    doctor.add_argument("--json", action="store_true", help="one JSON object per finding: about, level, says, mend")
+    doctor.add_argument("--json", action="store_true", help="one JSON object per finding: about, level, says, fix")
     doctor.set_defaults(run=run, kafka=True)
 
 

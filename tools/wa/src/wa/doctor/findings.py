@@ -15,12 +15,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked: its state (`says`) and the remedy (`mend`, empty if all is well)."""
+    """One thing that was checked: its state (`says`) and the remedy (`fix`, empty if all is well)."""
 
     about: str
     level: Level
     says: str
-    mend: str = ""
+    fix: str = ""
 
 
 def ok(about: str, says: str) -> Finding:
@@ -28,14 +28,14 @@ def ok(about: str, says: str) -> Finding:
     return Finding(about, Level.OK, says)
 
 
-def problem(about: str, says: str, mend: str) -> Finding:
+def problem(about: str, says: str, fix: str) -> Finding:
     """It does not work."""
-    return Finding(about, Level.PROBLEM, says, mend)
+    return Finding(about, Level.PROBLEM, says, fix)
 
 
-def warning(about: str, says: str, mend: str) -> Finding:
+def warning(about: str, says: str, fix: str) -> Finding:
     """It works now, but not in every situation."""
-    return Finding(about, Level.WARNING, says, mend)
+    return Finding(about, Level.WARNING, says, fix)
 
 
 def worst(findings: Iterable[Finding]) -> Level:
@@ -55,4 +55,4 @@ def table(findings: Sequence[Finding]) -> list[str]:
 def _rows(finding: Finding, width: int) -> list[str]:
     marks = {Level.OK: "ok", Level.WARNING: "WARNING", Level.PROBLEM: "PROBLEM"}
     row = f"{marks[finding.level]:7}  {finding.about:{width}}  {finding.says}"
-    return [row, f"{'':7}  {'':{width}}  → {finding.mend}"] if finding.mend else [row]
+    return [row, f"{'':7}  {'':{width}}  → {finding.fix}"] if finding.fix else [row]

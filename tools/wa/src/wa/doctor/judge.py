@@ -13,6 +13,9 @@ _SOON: Final = timedelta(days=7)
 _OLDEST_MONGODB: Final = (6, 0)
 _CLOCKS_APART: Final = timedelta(seconds=5)
 
+COPY_WAIT: Final = "oplogNetworkTimeoutBufferSeconds"
+"""mongod's parameter: how much longer than half an election time-out a secondary waits for a silent source."""
+
 
 def judge_hello(hello: Mapping[str, Any]) -> Finding:
     """Judges MongoDB's answer to `hello`."""
@@ -50,6 +53,20 @@ def judge_clock(there: datetime, here: datetime) -> Finding:
             "let NTP set the clocks of all machines",
         )
     return ok("clock", f"within {_CLOCKS_APART.total_seconds():.0f} s of MongoDB's")
+
+
+def judge_copy_wait(seconds: int, members: int) -> list[Finding]:
+    """Judges how long writes lack a majority when the primary stands still (docs/decisions/0051)."""
+    if members < 2 or seconds <= 1:
+        return []
+    return [
+        warning(
+            "mongodb copying",
+            f"a secondary waits {seconds} s longer than it needs to for a primary that stands still: no write has a"
+            " majority meanwhile",
+            f"start each mongod with --setParameter {COPY_WAIT}=1",
+        )
+    ]
 
 
 def judge_indexes(standings: Mapping[str, Mapping[str, Standing]]) -> list[Finding]:

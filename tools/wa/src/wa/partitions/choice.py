@@ -77,7 +77,7 @@ class Obstacle:
     """Why the topics must not be raised now, and what to do about it."""
 
     says: str
-    mend: str
+    fix: str
 
 
 def refusals(choice: Choice, to: int, seen: Seen) -> list[Obstacle]:

@@ -156,4 +156,4 @@ def _tell(moved: Moved, *, would: bool = False) -> None:
 
 
 def _sentences(found: Sequence[Obstacle]) -> str:
-    return "; ".join(f"{one.says} ({one.mend})" for one in found)
+    return "; ".join(f"{one.says} ({one.fix})" for one in found)
