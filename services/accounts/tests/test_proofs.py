@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
 
 from accounts.app import build_apps
 from accounts.core import AccountRequest
@@ -56,6 +57,17 @@ NEEDS_PROOF = {
 def test_what_a_bound_key_has_to_prove_and_an_operator_has_not(changes, stored, needed):
     assert needs_proof(request_of(**changes), stored, TENANT) is needed
     assert needs_proof(request_of(**changes), stored, OPERATOR) is False
+
+
+@pytest.mark.parametrize("days", [0, 30, 36_500, None])
+def test_messages_are_kept_for_long_enough_to_recognise_what_comes_again(days):
+    assert request_of(retention={"messagesDays": days}).retention.messages_days == days
+
+
+@pytest.mark.parametrize("days", [1, 29])
+def test_fewer_days_are_refused_with_what_to_do(days):
+    with pytest.raises(ValidationError, match="at least 30 days, or for good"):
+        request_of(retention={"messagesDays": days})
 
 
 @pytest.mark.parametrize("stored", [None, STORED, STORED | {"retention": {"messagesDays": 90}}])
@@ -183,7 +195,7 @@ CASES = {
     "another verify token without Meta": ("active", {"webhookVerifyToken": "fake-new"}, False, 200, None),
     "another access token without Meta": ("active", {"accessToken": "fake-new"}, False, 200, None),
     "a plan": ("active", {"plan": "premium"}, True, 403, None),
-    "a retention": ("active", {"retention": {"messagesDays": 1}}, True, 403, None),
+    "a retention": ("active", {"retention": {"messagesDays": 30}}, True, 403, None),
     "a new account with a plan": ("nothing", {"plan": "premium"}, True, 403, None),
 }
 

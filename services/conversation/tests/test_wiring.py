@@ -131,7 +131,7 @@ async def apps(monkeypatch):
         consumer_group="another-group",
         batch_records=17,
         webhook_log_days=3,
-        messages_days=11,
+        messages_days=31,
         conversations_days=12,
         usage_log_days=13,
         live_seconds=33,
@@ -269,6 +269,12 @@ def test_the_settings_decide(apps):
 
 def test_the_jobs_of_upkeep_work_on_the_same_store_and_keep_what_the_settings_say(apps):
     store = Group.made.named["worker"]._applying._store
-    assert JOBS["retention_job"] == [store, ChatbotDirectory.made, Indexes.made, Kept(11, 12, 13)]
+    assert JOBS["retention_job"] == [store, ChatbotDirectory.made, Indexes.made, Kept(31, 12, 13)]
     (_, mongo) = apps
     assert JOBS["merges_job"] == [mongo.made, store, Indexes.made]
+
+
+@pytest.mark.parametrize("days", [1, 29])
+def test_messages_are_kept_until_no_webhook_comes_again(days):
+    with pytest.raises(ValueError, match="at least 30 days, or for good"):
+        Settings(kafka_bootstrap_servers="127.0.0.1:1", mongodb_uri="mongodb://127.0.0.1:1/", messages_days=days)

@@ -29,6 +29,7 @@ from common.contracts.accounts import (
     KeyedDigest,
     Retention,
     TokenDigest,
+    messages_days_problem,
 )
 from common.contracts.ids import derive_id
 from common.errors import InvalidInput
@@ -53,7 +54,7 @@ DEFAULT_PLAN: Final[Plan] = "standard"
 Days = Annotated[int | None, Field(ge=0, le=36_500)]
 
 
-class RetentionRequest(BaseModel):
+class RetentionView(BaseModel):
     """For how many days the account's own documents are kept; 0: for good; null: as the service's settings say."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
@@ -61,6 +62,17 @@ class RetentionRequest(BaseModel):
     messages_days: Days = None
     conversations_days: Days = None
     usage_days: Days = None
+
+
+class RetentionRequest(RetentionView):
+    """The same as a request has it; messages need at least `LEAST_MESSAGES_DAYS`."""
+
+    @field_validator("messages_days")
+    @classmethod
+    def _long_enough(cls, value: int | None) -> int | None:
+        if problem := messages_days_problem(value):
+            raise ValueError(problem)
+        return value
 
 
 class AccountRequest(BaseModel):
@@ -100,7 +112,7 @@ class AccountView(BaseModel):
     waba_id: str | None
     status: Literal["active", "deactivated"]
     plan: Plan
-    retention: RetentionRequest | None
+    retention: RetentionView | None
     token_status: Literal["unknown", "rejected"]
     token_rejected_code: int | None
     revision: int

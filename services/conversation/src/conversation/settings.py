@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from common.contracts.accounts import messages_days_problem
 from common.http.auth import ApiKeySettings
 from common.http.service.serve import HttpSettings
 from common.kafka.consume.dlq_limit import DeadLetterSettings
@@ -40,7 +41,12 @@ class Settings(
     batch_records: Annotated[int, Field(ge=1, le=5_000, description="records in one MongoDB transaction")] = 2_000
     webhook_log_days: Annotated[int, Field(ge=1, description="how long webhook_events are kept")] = 30
     messages_days: Annotated[
-        int, Field(ge=0, le=36_500, description="how long messages are kept; 0: for good. An account may say otherwise")
+        int,
+        Field(
+            ge=0,
+            le=36_500,
+            description="how long messages are kept: 30 or more, or 0: for good. An account may say otherwise",
+        ),
     ] = 365
     conversations_days: Annotated[
         int,
@@ -54,3 +60,10 @@ class Settings(
         int, Field(ge=0, le=36_500, description="how long usage_logs are kept; the counters stay; 0: for good")
     ] = 180
     live_seconds: Annotated[float, Field(gt=0, description="not live when no attempt has ended for this long")] = 120.0
+
+    @field_validator("messages_days")
+    @classmethod
+    def _long_enough(cls, value: int) -> int:
+        if problem := messages_days_problem(value):
+            raise ValueError(problem)
+        return value

@@ -103,6 +103,19 @@ async def test_each_account_keeps_its_own_for_as_long_as_it_says(room):
     assert await room.ids(room.store.usage_logs) == {"long"}
 
 
+@pytest.mark.feature("retention")
+@pytest.mark.parametrize("said", [NOW, days(400)], ids=["now", "a year ago"])
+@pytest.mark.parametrize("seen", [False, True], ids=["before", "after the run"])
+async def test_a_webhook_that_comes_again_is_recognised_for_thirty_days(room, said, seen):
+    """Also where an account says less, as some stored ones may, and where the message was old when it came."""
+    arrived = days(29 if seen else 31)
+    assert await room.apply(message("wamid.again", at=said), now=arrived)
+    await room.remove(Kept(1, 730, 180))
+    kept = seen or said == NOW
+    assert len(await room.ids(room.store.messages)) == int(kept)
+    assert bool(await room.apply(message("wamid.again", at=said))) is not kept
+
+
 async def test_for_good_means_that_nothing_goes(room):
     await room.store.messages.insert_one(stored("m", days(10_000)))
     await room.store.conversations.insert_one({"_id": "c1", "chatbotId": "bot", "lastMessageAt": days(10_000)})

@@ -29,8 +29,8 @@ def test_an_account_s_own_days_count_where_it_has_any(account, kept):
 
 
 def test_what_is_kept_for_good_has_no_cutoff():
-    assert cutoffs(KEPT, NOW) == Cutoffs(days(365), days(730), days(180))
-    assert cutoffs(Kept(0, 0, 0), NOW) == Cutoffs(None, None, None)
+    assert cutoffs(KEPT, NOW) == Cutoffs(days(365), days(730), days(180), days(30))
+    assert cutoffs(Kept(0, 0, 0), NOW) == Cutoffs(None, None, None, days(30))
 
 
 def of(chatbot):

@@ -47,6 +47,23 @@ class KeyedDigest(Contract, frozen=True, kw_only=True):
     hmac: str
 
 
+LEAST_MESSAGES_DAYS: Final = 30
+"""A webhook may come again for so long: Meta repeats it for a week, and a dead letter is kept for thirty days.
+
+What has been handled is recognised by its stored message, so that must not go earlier (promise P1).
+"""
+
+
+def messages_days_problem(days: int | None) -> str | None:
+    """What is wrong with so many days for messages, or None."""
+    if days is None or days == 0 or days >= LEAST_MESSAGES_DAYS:
+        return None
+    return (
+        f"messages are kept for at least {LEAST_MESSAGES_DAYS} days, or for good (0): a webhook that comes again is"
+        " recognised by its message. `wa erase` erases a person at once"
+    )
+
+
 class Retention(Contract, frozen=True, kw_only=True):
     """For how many days an account keeps its own documents, where that differs from the settings; 0: for good."""
 

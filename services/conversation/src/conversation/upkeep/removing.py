@@ -62,8 +62,13 @@ class Removing:
             after = {"_id": {"$gt": page[-1]["_id"]}}
 
     async def _messages(self, conversation: Any, cutoff: datetime) -> None:
-        """What has yet to be sent stays."""
-        query = {"conversationId": conversation, "timestamp": {"$lt": cutoff}, "deliveryStatus": {"$ne": QUEUED}}
+        """What has yet to be sent stays, and what may come again: its document is what it is recognised by."""
+        query = {
+            "conversationId": conversation,
+            "timestamp": {"$lt": cutoff},
+            "deliveryStatus": {"$ne": QUEUED},
+            "createdAt": {"$not": {"$gte": self._cutoffs_of(None).repeated}},
+        }
         await self._remove(self._store.messages, query)
 
     async def _conversations(self, old: Sequence[Document]) -> None:

@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from common.contracts.accounts import Retention
+from common.contracts.accounts import LEAST_MESSAGES_DAYS, Retention
 from conversation.batch.documents import Document
 from conversation.batch.working_set import ABSORBS
+
+REPEATED: Final = timedelta(days=LEAST_MESSAGES_DAYS)
+"""A message stays for so long after its arrival, however old it was then, and whatever an account says."""
 
 RUN_EVERY: Final = timedelta(hours=6)
 
@@ -34,16 +37,19 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Cutoffs:
-    """What is older than these times goes. None: nothing goes."""
+    """What is older than these times goes. None: nothing goes. A message that arrived after `repeated` stays."""
 
     messages: datetime | None
     conversations: datetime | None
     usage: datetime | None
+    repeated: datetime
 
 
 def cutoffs(kept: Kept, now: datetime) -> Cutoffs:
     """The times before which documents have been kept long enough."""
-    return Cutoffs(_before(kept.messages, now), _before(kept.conversations, now), _before(kept.usage, now))
+    return Cutoffs(
+        _before(kept.messages, now), _before(kept.conversations, now), _before(kept.usage, now), now - REPEATED
+    )
 
 
 CutoffsOf = Callable[[str | None], Cutoffs]

@@ -60,10 +60,18 @@ FAULTS: Final = (
     Fault(
         "conversation/retention-removes-what-waits",
         _REMOVING,
-        ', "deliveryStatus": {"$ne": QUEUED}}',
-        "}",
+        '            "deliveryStatus": {"$ne": QUEUED},\n',
+        "",
         _REMOVE_TESTS,
         "a send that waits for a year is not in the store when it is sent",
+    ),
+    Fault(
+        "conversation/retention-forgets-what-comes-again",
+        _REMOVING,
+        '            "createdAt": {"$not": {"$gte": self._cutoffs_of(None).repeated}},\n',
+        "",
+        _REMOVE_TESTS,
+        "a webhook that Meta repeats reaches the AI a second time",
     ),
     Fault(
         "conversation/retention-removes-conversations-with-messages",
