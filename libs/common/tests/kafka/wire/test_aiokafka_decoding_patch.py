@@ -186,6 +186,54 @@ def test_a_batch_may_be_large_and_not_too_large(pack, monkeypatch):
         assert (values(found)[0], values(found)[-1], position) == (b"v0" if whole else None, b"v3", 4)
 
 
+def varint(number):
+    """Zigzag, as Kafka writes them."""
+    left, found = number << 1 if number >= 0 else -2 * number - 1, bytearray()
+    while left > 0x7F:
+        found.append(left & 0x7F | 0x80)
+        left >>= 7
+    return bytes([*found, left])
+
+
+def large(value, headers, *, pack):
+    """A batch of one record from offset 0, with this value and so many headers that are empty."""
+    record = bytes(3) + varint(-1) + varint(len(value)) + value + varint(headers) + (b"\0" + varint(-1)) * headers
+    return batch(0, 1, pack=pack, spoil=lambda _: COMPRESS[pack](varint(len(record)) + record))
+
+
+@pytest.mark.parametrize("pack", CODECS)
+def test_a_record_that_would_take_too_much_memory_is_passed_over(pack):
+    most, headers = decompression.MAX_RECORD_BYTES, decompression.MAX_HEADERS
+    around = 3 + 1 + 4 + 1
+    for whole, size, count in (
+        (True, most - around, 0),
+        (False, most - around + 1, 0),
+        (True, 70_000, headers),
+        (False, 70_000, headers + 1),
+    ):
+        found, position = fetched(large(bytes(size), count, pack=pack), batch(1, 2))
+        assert (isinstance(found[0], Unreadable), values(found)[1:], position) == (not whole, [b"v1", b"v2"], 3)
+
+
+def test_a_reader_gets_some_megabytes_at_once():
+    """A fetch of a megabyte may unpack to gigabytes: the reader has dealt with some before it gets more."""
+    at_once = []
+    getall = fetcher.FetchResult.getall
+
+    def counted(result, max_records):
+        found = getall(result, 500)
+        at_once.append(len(found))
+        return found
+
+    packed = [large(bytes(3_000_000), 0, pack=ZSTD)] * 3 + [large(bytes(70_000), 10_001, pack=ZSTD)] * 4
+    batches = [number.to_bytes(8, "big") + one[8:] for number, one in enumerate(packed)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetcher.FetchResult, "getall", counted)
+        found, position = fetched(*batches, batch(7, 2))
+    assert (len(found), position) == (9, 9)
+    assert at_once == [3, 2, 2, 2]
+
+
 def test_no_batch_stops_a_partition():
     """Any damage that a checksum covers up: every fetch ends behind the last batch, and the last batch is read."""
     chance = random.Random(7)
@@ -198,6 +246,14 @@ def test_no_batch_stops_a_partition():
         found, position = fetched(sealed(head, body, 0), batch(3, 2))
         assert position == 5
         assert values(found)[-2:] == [b"v3", b"v4"]
+
+
+@pytest.mark.parametrize("pack", CODECS)
+def test_a_record_that_is_too_large_is_unpacked_once(pack, monkeypatch):
+    monkeypatch.setattr("common.kafka.wire.aiokafka_decoding_patch._Forgiving.__iter__", None)
+    found, position = fetched(large(bytes(70_000), 10_001, pack=pack))
+    assert "more than 10000 headers" in found[0].problem
+    assert position == 1
 
 
 def test_a_batch_is_read_twice_only_when_it_must_be(monkeypatch):

@@ -7,6 +7,8 @@ it: one record of one producer would stop everything behind it. The patch reads 
 - A header name that is not UTF-8 gets replacement characters, as with Kafka's Java client.
 - What still cannot be read becomes one `Unreadable` record at the offset of the last record that it stands for. A
   reader that commits behind it has passed over all of it.
+- A reader gets at most some megabytes at once: a megabyte from the broker may unpack to gigabytes, and as long as it is
+  unpacked nothing else runs, heartbeats neither.
 - A wrong checksum may come from the way to us: the batch is fetched once more before it is given up.
 """
 
@@ -23,13 +25,16 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecor
 from aiokafka.record.memory_records import _MemoryRecordsPy
 from aiokafka.record.util import decode_varint_py as decode_varint  # the C one reads beyond the end
 
-from common.kafka.wire.decompression import patch_decompression
+from common.kafka.wire.decompression import TooLargeToUnpack, patch_decompression
 from common.kafka.wire.unreadable import Unreadable
 
 log = logging.getLogger(__name__)
 
 _MAX_SUSPECTS: Final = 1_000
 _MAX_PROBLEM: Final = 300
+_MOST_BYTES: Final = 8 * 1024 * 1024  # of the records that a reader gets at once from one partition
+_HEADER_BYTES: Final = 140  # around a header in memory
+_UNREADABLE_BYTES: Final = 4 * 1024 * 1024  # it was perhaps unpacked before it was given up
 _V2: Final = 2
 _MAGIC_AT: Final = 16  # bytes from the start of a batch, in every version of the format
 
@@ -138,8 +143,39 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokaf
         return {"topic": self._tp.topic, "partition": self._tp.partition, "offset": offset}
 
 
+class BoundedResult(fetcher.FetchResult):  # type: ignore[misc]  # as above
+    """aiokafka's fetch of one partition, of which a reader gets no more at once than fits well into memory."""
+
+    _partition_records: Any
+
+    def getall(self, max_records: int | None = None) -> list[ConsumerRecord[bytes, bytes]]:
+        """The next records, at most `max_records`; the last of them may go beyond the bytes."""
+        if not self.check_assignment(self._topic_partition) or not self.has_more():
+            return []
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        left = _MOST_BYTES
+        for record in self._partition_records:
+            found.append(record)
+            left -= _bytes_of(record)
+            if left <= 0 or len(found) == max_records:
+                self._update_position()
+                return found
+        self._update_position()
+        self._partition_records = None
+        return found
+
+
+def _bytes_of(record: ConsumerRecord[bytes, bytes]) -> int:
+    """About what a record takes in memory."""
+    if isinstance(record, Unreadable):
+        return _UNREADABLE_BYTES
+    sizes = max(0, record.serialized_key_size) + max(0, record.serialized_value_size)
+    return int(sizes + _HEADER_BYTES * len(record.headers))
+
+
 def patch_decoding() -> None:
     """Patch every consumer that is started from now on."""
+    fetcher.FetchResult = BoundedResult
     fetcher.MemoryRecords = _Batches
     fetcher.PartitionRecords = ReadableRecords
     patch_decompression()
@@ -147,7 +183,7 @@ def patch_decoding() -> None:
 
 def _forgiving(raw: bytes, error: Exception) -> Iterator[Any]:
     """The batch's records again. Raises `error` when it is not of the format that we can read ourselves."""
-    if not _is_v2(raw) or not _is_intact(raw):
+    if isinstance(error, TooLargeToUnpack) or not _is_v2(raw) or not _is_intact(raw):
         raise error
     batch: Iterator[Any] = iter(_Forgiving(raw))
     return batch
