@@ -7,6 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from common.kafka.records import Outgoing
+from sender.worker import commits as commits_module
 from sender.worker.commits import _MAX_ENTRIES, CommitEntry, Commits
 
 
@@ -191,3 +192,32 @@ async def test_a_session_that_cannot_prove_it_ends():
     commits.prove_ownership()
     with pytest.raises(ProducerFenced):
         await commits.run()
+
+
+async def test_reading_waits_while_many_entries_wait(monkeypatch):
+    monkeypatch.setattr(commits_module, "_MANY", 1_000)
+    session, commits, _ = rig()
+    session.gate.clear()
+    for number in range(1_000):
+        commits.write(effect(number))
+    waiting = asyncio.create_task(commits.until_room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    running = asyncio.create_task(commits.run())
+    await ended(waiting)
+    assert len(session.transactions) == 1
+    session.gate.set()
+    commits.close()
+    await ended(running)
+    assert session.values == list(range(1_000))
+
+
+async def test_reading_does_not_wait_for_a_session_that_has_failed(monkeypatch):
+    monkeypatch.setattr(commits_module, "_MANY", 1_000)
+    _, commits, _ = rig()
+    for number in range(1_000):
+        commits.write(effect(number))
+    waiting = asyncio.create_task(commits.until_room())
+    await asyncio.sleep(0)
+    commits.abandon()
+    await ended(waiting)

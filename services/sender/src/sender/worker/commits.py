@@ -1,6 +1,7 @@
 """Writes the records of finished sends with the offsets that they finish, in one transaction after the other."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,11 @@ from common.kafka.records import Outgoing
 from sender.worker.offsets import OffsetTracker
 
 _MAX_ENTRIES: Final = 500
+_MANY: Final = 50_000
+"""Entries that wait, a kilobyte of memory each. What cannot be read or is moved has one as soon as it is read.
+
+With fewer, reading waits for transactions where one tenant has written what cannot be read, and others behind it later.
+"""
 
 
 OnCommitted = Callable[[list[tuple[str, str]]], None]
@@ -50,8 +56,9 @@ class Commits:
         self._on_unparked = on_unparked
         self._on_released = on_released
         self._offset_tracker = OffsetTracker()
-        self._entries: list[CommitEntry] = []
+        self._entries: deque[CommitEntry] = deque()
         self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
         self._closed = False
         self._abandoned = False
         self._proof = False
@@ -66,6 +73,12 @@ class Commits:
             self._entries.append(entry)
             self._changed.set()
 
+    async def until_room(self) -> None:
+        """Wait while many entries wait: a reader that went on would hold more of them in memory."""
+        while len(self._entries) >= _MANY:
+            self._taken.clear()
+            await self._taken.wait()
+
     def prove_ownership(self) -> None:
         """Write the next transaction even if it is empty: it fails if another process owns the partition."""
         self._proof = True
@@ -75,6 +88,7 @@ class Commits:
         """The session has failed: write nothing more, also of what is still to come."""
         self._abandoned = True
         self._entries.clear()
+        self._taken.set()
 
     def close(self) -> None:
         """Let `run` end after the entries that were given."""
@@ -97,7 +111,8 @@ class Commits:
         return dict(self._session.committed) if proof and not new else new
 
     async def _transaction(self) -> None:
-        batch, self._entries = self._entries[:_MAX_ENTRIES], self._entries[_MAX_ENTRIES:]
+        batch = [self._entries.popleft() for _ in range(min(_MAX_ENTRIES, len(self._entries)))]
+        self._taken.set()
         for entry in batch:
             if entry.partition is not None:
                 self._offset_tracker.done(entry.partition, entry.offset)

@@ -35,6 +35,7 @@ class Reader:
         self._kafka = state.kafka
         self._loading = state.lanes.loading
         self._intake = intake
+        self._commits = state.commits
         self._now: Callable[[], datetime] = parts.delivery.now
         self._rates = parts.rate_limits
         self._recent_sends = parts.recent_sends
@@ -58,6 +59,7 @@ class Reader:
                 await self._intake.take(await self._fetch_retries(0))
             found = await self._kafka.fetch(max_records=_FETCH_RECORDS)
             await self._intake.take(found)
+            await self._commits.until_room()
             count = sum(map(len, found.values()))
             if not await self._intake.until_room(count) and (pause := _pause_after(count)):
                 await asyncio.sleep(pause)
