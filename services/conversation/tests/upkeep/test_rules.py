@@ -33,6 +33,12 @@ def test_what_is_kept_for_good_has_no_cutoff():
     assert cutoffs(Kept(0, 0, 0), NOW) == Cutoffs(None, None, None, days(30))
 
 
+def test_a_conversation_stays_while_the_usage_log_names_it():
+    assert cutoffs(Kept(30, 40, 180), NOW).conversations == days(180)
+    assert cutoffs(Kept(30, 40, 0), NOW).conversations is None
+    assert cutoffs(Kept(30, 0, 180), NOW).conversations is None
+
+
 def of(chatbot):
     own = {"short": Kept(7, 7, 7), "for good": Kept(0, 0, 0)}
     return cutoffs(own.get(chatbot, KEPT), NOW)

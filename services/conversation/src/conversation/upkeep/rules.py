@@ -46,10 +46,13 @@ class Cutoffs:
 
 
 def cutoffs(kept: Kept, now: datetime) -> Cutoffs:
-    """The times before which documents have been kept long enough."""
-    return Cutoffs(
-        _before(kept.messages, now), _before(kept.conversations, now), _before(kept.usage, now), now - REPEATED
-    )
+    """The times before which documents have been kept long enough.
+
+    A conversation stays as long as the usage log may name it: `wa erase` finds entries whose message is gone by it.
+    """
+    usage, conversations = _before(kept.usage, now), _before(kept.conversations, now)
+    named = None if usage is None or conversations is None else min(usage, conversations)
+    return Cutoffs(_before(kept.messages, now), named, usage, now - REPEATED)
 
 
 CutoffsOf = Callable[[str | None], Cutoffs]
