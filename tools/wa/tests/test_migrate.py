@@ -67,6 +67,13 @@ async def test_every_message_has_a_time_at_which_its_thread_shows_it(mongo):
 
 
 @pytest.mark.integration
+async def test_an_erased_message_is_none_of_an_earlier_version(mongo):
+    await mongo.database["messages"].insert_one({"_id": "gone", "direction": "inbound", "erasedAt": NOW})
+    assert await count(mongo.database, TIMES, quiet) == 0
+    assert await migrate(mongo.database, TIMES, quiet) == 0
+
+
+@pytest.mark.integration
 async def test_a_run_that_was_cut_off_goes_on_with_the_rest(mongo):
     await stored(mongo, 40)
 

@@ -32,7 +32,7 @@ ALL: Final = (
         "message-times",
         "messages without a time get that of their last status or of their creation, so that threads show them",
         MESSAGES,
-        {VERSION: {"$exists": False}, "timestamp": {"$exists": False}},
+        {VERSION: {"$exists": False}, "timestamp": {"$exists": False}, "erasedAt": {"$exists": False}},
         [{"$set": {"timestamp": {"$dateTrunc": {"date": _FIRST_TIME, "unit": "second"}}, VERSION: OF_MESSAGES}}],
     ),
 )
