@@ -179,3 +179,8 @@ def test_what_is_counted_apart_has_counters_of_its_own():
 )
 def test_a_day_is_whole_after_the_one_on_which_counting_began(since, day):
     assert whole_from(since) == day
+
+
+def test_days_the_wrong_way_round_are_refused(capsys):
+    assert main(["usage", "rebuild", "--from", "2026-11-09", "--to", "2026-11-01"]) == 2
+    assert "--from 2026-11-09 is after --to 2026-11-01" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from common.mongo import DESCENDING, Database, Document, Mongo, OwnedSession, sc
 from common.mongo import transaction as in_transaction
 from wa import options
 from wa.connection import Progress, Say, connected, say
+from wa.errors import Usage
 
 _OWNER: Final = "wa usage rebuild"
 _SECONDS: Final = 50.0  # MongoDB ends a transaction after a minute
@@ -54,6 +55,8 @@ def register(groups: Any) -> None:
 
 async def run_rebuild(arguments: argparse.Namespace, _: KafkaSettings) -> int:
     """`wa usage rebuild`; the exit code."""
+    if arguments.first and arguments.last and arguments.last < arguments.first:
+        raise Usage(f"--from {arguments.first} is after --to {arguments.last}: no day is in between")
     async with connected() as mongo:
         rebuilding = Rebuilding(mongo, arguments.first, arguments.last, lower=arguments.lower, say=say)
         done = await rebuilding.run(arguments.chatbot)
