@@ -17,6 +17,7 @@ from wa.doctor.judge import (
     judge_hello,
     judge_indexes,
     judge_internal_key,
+    judge_members,
     judge_ready,
     judge_token,
     judge_version,
@@ -124,6 +125,14 @@ def test_mongodb_has_to_be_a_replica_set_with_a_primary(hello, level):
 def test_tokens(inspected, level, says):
     found = judge_token("bot", inspected, NOW)
     assert (found.level, says in found.says) == (level, True)
+
+
+def test_a_member_that_does_not_answer_is_a_warning():
+    hosts = ["db1:27017", "DB2:27017", "[::1]:27017"]
+    assert judge_members(hosts, {("db1", 27017), ("db2", 27017), ("::1", 27017)}) == []
+    (found,) = judge_members(hosts, {("db1", 27017)})
+    assert found.level is Level.WARNING
+    assert "no answer from DB2:27017, [::1]:27017:" in found.says
 
 
 def test_an_old_mongodb_and_clocks_that_differ():

@@ -1,6 +1,7 @@
 """The doctor's checks, except those of Meta. Each returns findings, also after an error. None changes anything."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from wa.doctor.judge import (
     judge_indexes,
     judge_internal_key,
     judge_keys,
+    judge_members,
     judge_ready,
     judge_version,
 )
@@ -41,6 +43,7 @@ from wa.partitions.parked import astray, parked_sends, scheduled_beyond
 ACCOUNTS: Final = schema.ACCOUNTS.name
 _SECRETS: Final = ("accessToken", "webhookVerifyToken")
 _SECONDS: Final = 6.0
+_MEMBERS_SECONDS: Final = 3.0
 
 
 class KeksSettings(MongoSettings):
@@ -92,11 +95,23 @@ async def check_mongodb(mongo: Mongo) -> list[Finding]:
         found = [judge_hello(hello), judge_version(version), judge_clock(_aware(hello["localTime"]), meanwhile)]
         if found[0].level is Level.PROBLEM:
             return found
-        found += judge_copy_wait(await copy_wait(mongo), len(hello.get("hosts", [])))
+        hosts: Sequence[str] = hello.get("hosts", [])
+        if mongo.client.topology_description.topology_type_name != "Single":  # directConnection: no other is asked
+            found += judge_members(hosts, await _answering(mongo, len(hosts)))
+        found += judge_copy_wait(await copy_wait(mongo), len(hosts))
         standings = {one.name: await compare_indexes(mongo.database, one) for one in schema.ALL}
     except (MongoError, Unavailable) as error:
         return [problem("mongodb", *mongodb_away(error))]
     return [*found, *judge_indexes(standings)]
+
+
+async def _answering(mongo: Mongo, members: int) -> frozenset[tuple[str, int | None]]:
+    """The members that the driver has reached, as soon as it has reached all."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_MEMBERS_SECONDS):
+            while len(mongo.client.nodes) < members:
+                await asyncio.sleep(0.05)
+    return mongo.client.nodes
 
 
 async def copy_wait(mongo: Mongo) -> int:

@@ -35,6 +35,21 @@ def judge_hello(hello: Mapping[str, Any]) -> Finding:
     return ok("mongodb", f"the replica set has a primary and {members} members" if members else "a sharded cluster")
 
 
+def judge_members(hosts: Iterable[str], answering: Iterable[tuple[str, int | None]]) -> list[Finding]:
+    """Judges whether each member of the replica set answers us, not only the primary."""
+    there = {f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in answering}
+    silent = sorted(host for host in hosts if host.lower() not in there)
+    if not silent:
+        return []
+    return [
+        warning(
+            "mongodb members",
+            f"no answer from {', '.join(silent)}: there are fewer copies, and the loss of another may stop everything",
+            "start what is down, or open the network policy; `rs.status()` says what the others see of it",
+        )
+    ]
+
+
 def judge_version(version: str) -> Finding:
     """Judges whether this version of MongoDB is tested."""
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
