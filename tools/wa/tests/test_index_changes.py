@@ -55,6 +55,15 @@ async def test_an_index_whose_definition_has_changed_is_replaced(database, wa):
 
 
 @pytest.mark.feature("indexes")
+async def test_an_index_that_differs_keeps_none_of_another_collection_from_being_built(database, wa):
+    await database[schema.CONVERSATIONS.name].create_index([("chatbotId", 1)], name="inbox")
+    code, told = await wa("ensure")
+    assert code == 1
+    assert "messages.by_wamid" in told
+    assert {"by_wamid", "thread_by_place"} <= set(await database[schema.MESSAGES.name].index_information())
+
+
+@pytest.mark.feature("indexes")
 async def test_documents_that_stop_a_unique_index_are_named_by_their_ids_alone(database, wa):
     same = {"chatbotId": "a", "aliases": ["1|p:491510000009", "1|u:DE.9"]}
     inboxes = database[schema.CONVERSATIONS.name]
