@@ -136,3 +136,8 @@ def test_a_generated_client_has_every_call(tmp_path):
     assert "UploadMediaFilesBody" in (client / "models" / "__init__.py").read_text()
     read = [sys.executable, "-c", f"from {client.name}.models import SendRequest, MessagePage, ErrorAnswer"]
     subprocess.run(read, cwd=tmp_path, check=True, timeout=60)
+
+
+def test_what_a_secondary_may_answer_says_in_which_header():
+    found = {name for name, call in OF_KEYS.items() if "X-Data-As-Of" in call["responses"]["200"].get("headers", {})}
+    assert found == {"listConversations", "listMessages", "listWebhookEvents", "listUsage", "getUsageSummary"}

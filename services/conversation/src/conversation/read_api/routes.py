@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, Router, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import Guard
@@ -24,6 +23,7 @@ from conversation.read_api.message_filter import STATUSES, parse_filter
 from conversation.read_api.queries import Reach
 from conversation.read_api.queued import FindUnfinished, MessageLookup
 from conversation.read_api.reads import Reads
+from conversation.read_api.staleness import MayBeBehind, told_as_of
 from conversation.read_api.usage import days_of, rows_of
 from conversation.read_api.views import conversation_view, decode_cursor, encode_cursor, log_view, message_view
 
@@ -38,16 +38,6 @@ Until = Annotated[str | None, QueryParameter(description="RFC 3339: entered the 
 
 Answer = dict[str, Any]
 
-DATA_AS_OF: Final = "X-Data-As-Of"
-_BEHIND: Final = [
-    ResponseHeader(
-        name=DATA_AS_OF,
-        documentation_only=True,
-        required=False,
-        description="RFC 3339, whole seconds: MongoDB's primary did not answer in time, and what is shown is what a"
-        " secondary knew then; later changes may be missing. Without this header it is the present state",
-    )
-]
 
 _LISTED: Final = {400: WRONG_LIMIT, 503: MONGODB_AWAY}
 _ONE_CONVERSATION: Final = {400: UNKNOWN_PARAMETER, 404: examples.UNKNOWN_CONVERSATION, 503: MONGODB_AWAY}
@@ -91,7 +81,7 @@ def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
         "/conversations",
         summary="Conversations, latest activity first",
         operation_id="listConversations",
-        response_headers=_BEHIND,
+        operation_class=MayBeBehind,
         responses=documented(answers.ConversationPage, examples.CONVERSATIONS, "read", _LISTED),
     )
     async def conversations(
@@ -116,7 +106,7 @@ def _conversation_routes(reads: Reads) -> list[HTTPRouteHandler]:
         "/conversations/{conversation_id:str}/messages",
         summary="The messages of a conversation, newest first",
         operation_id="listMessages",
-        response_headers=_BEHIND,
+        operation_class=MayBeBehind,
         responses=documented(answers.MessagePage, examples.MESSAGES, "read", {**_ONE_CONVERSATION, 400: WRONG_LIMIT}),
     )
     async def thread(
@@ -179,7 +169,7 @@ def _webhook_log_route(reads: Reads) -> HTTPRouteHandler:
         "/webhook-events",
         summary="The webhook log, newest first",
         operation_id="listWebhookEvents",
-        response_headers=_BEHIND,
+        operation_class=MayBeBehind,
         responses=documented(answers.WebhookPage, examples.WEBHOOKS, "read", _LISTED),
     )
     async def webhook_events(
@@ -198,7 +188,7 @@ def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
         "/usage",
         summary="The usage log, newest first",
         operation_id="listUsage",
-        response_headers=_BEHIND,
+        operation_class=MayBeBehind,
         responses=documented(answers.UsagePage, examples.USAGE, "read", _LISTED),
     )
     async def usage(
@@ -212,7 +202,7 @@ def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
         "/usage/summary",
         summary="Usage by chatbot, day and category, newest day first",
         operation_id="getUsageSummary",
-        response_headers=_BEHIND,
+        operation_class=MayBeBehind,
         responses=documented(answers.UsageSummary, examples.SUMMARY, "read", {**_LISTED, 400: examples.NO_DATE}),
     )
     async def usage_summary(
@@ -222,7 +212,7 @@ def _usage_routes(reads: Reads) -> list[HTTPRouteHandler]:
         days = days_of(first, last, datetime.now(UTC).date())
         reach = _reach(request)
         groups, as_of = await reads.listed(lambda queries: queries.usage_groups(reach, chatbot_id, days))
-        return _as_of(_answer({"from": days.first, "to": days.last, "rows": rows_of(groups)}), as_of)
+        return told_as_of(_answer({"from": days.first, "to": days.last, "rows": rows_of(groups)}), as_of)
 
     return [usage, usage_summary]
 
@@ -258,9 +248,4 @@ def _page(page: Page, view: Any) -> Answer:
 
 def _listed(found: tuple[Page, datetime | None], view: Any) -> Response[Answer]:
     page, as_of = found
-    return _as_of(_page(page, view), as_of)
-
-
-def _as_of(answer: Answer, moment: datetime | None) -> Response[Answer]:
-    """The answer, with the moment as of which a secondary knew it. Without one it is the primary's."""
-    return Response(answer, headers={} if moment is None else {DATA_AS_OF: moment.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    return told_as_of(_page(page, view), as_of)

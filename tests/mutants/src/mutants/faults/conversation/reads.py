@@ -207,7 +207,7 @@ FAULTS: Final = (
     ),
     Fault(
         "conversation/age-of-an-answer-is-not-told",
-        _ROUTES,
+        f"{_SOURCE}/read_api/staleness.py",
         "headers={} if moment is None else {DATA_AS_OF:",
         "headers={} if True else {DATA_AS_OF:",
         (f"{_TESTS}/read_api/test_failover.py",),
