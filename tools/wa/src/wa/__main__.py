@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, KafkaUnavailableError, UnknownTopicOrPartitionError
 
@@ -45,9 +45,19 @@ GROUPS: Final = (
 `kafka`: whether it needs those settings."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows its commands when none is given: their names are what the caller lacks."""
+
+    def error(self, message: str) -> NoReturn:
+        if message.endswith((" GROUP", " COMMAND")):
+            self.print_help(sys.stderr)
+            self.exit(2)
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="wa",
         description=__doc__,
         epilog="`wa GROUP COMMAND --help` shows the options and an example. Start with: wa init, wa doctor",

@@ -34,11 +34,16 @@ def register(groups: Any) -> None:
     apply = options.add_command(
         verbs,
         "apply",
-        "change them, slowly and while the services run; it may be ended and run again",
+        "change the documents of earlier versions, slowly and while the services run; it may be ended and run again",
         "wa migrate apply",
         settings="MONGODB_URI, MONGODB_DATABASE",
     )
-    apply.add_argument("--only", metavar="NAME", choices=[one.name for one in ALL], help="one of them (default: all)")
+    apply.add_argument(
+        "--only",
+        metavar="NAME",
+        choices=[one.name for one in ALL],
+        help=f"one of {', '.join(one.name for one in ALL)} (default: all)",
+    )
     apply.set_defaults(run=run_apply)
 
 

@@ -149,14 +149,18 @@ def check_internal_keys(settings: DoctorSettings) -> list[Finding]:
 def _internal_key(settings: DoctorSettings, name: str, key: SecretStr | None, scope: str) -> Finding:
     unset = "API_KEYS" if not settings.api_keys else name if key is None else None
     if key is None or unset:
-        return warning(name.lower(), f"not checked: {unset} is not set here", "set it")
+        return warning(name.lower(), f"not checked: {unset} is not set here", "set it as the services have it")
     return judge_internal_key(name, key.get_secret_value(), scope, settings.api_keys)
 
 
 def key_ring(settings: KeksSettings) -> KeyRing | Finding:
     """The configured keys, or what is wrong with them."""
     if settings.accounts_keks is None:
-        return warning("keys", "secrets and tokens were not checked: ACCOUNTS_KEKS is not set here", "set it")
+        return warning(
+            "keys",
+            "secrets and tokens were not checked: ACCOUNTS_KEKS is not set here",
+            "set it as the services have it",
+        )
     try:
         return KeyRingSettings(
             accounts_keks=_json(settings.accounts_keks), accounts_primary_kek=settings.accounts_primary_kek

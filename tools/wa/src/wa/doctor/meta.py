@@ -68,7 +68,9 @@ async def _check_secrets(
     """Findings about the app secrets, and the app tokens that Meta accepts."""
     given = [secret for secret in (settings.whatsapp_app_secret, settings.whatsapp_app_secrets) if secret is not None]
     if not any(secret.get_secret_value().strip() for secret in given):
-        return [warning("app secret", "not checked: WHATSAPP_APP_SECRET is not set here", "set it")], []
+        return [
+            warning("app secret", "not checked: WHATSAPP_APP_SECRET is not set here", "set it as the services have it")
+        ], []
     if not apps:
         says = "not checked: no token is valid, so the app is unknown"
         return [warning("app secret", says, "set WHATSAPP_APP_ID, the id in the app's dashboard")], []
