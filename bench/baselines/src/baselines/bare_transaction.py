@@ -31,11 +31,11 @@ class _Health(BaseHTTPRequestHandler):
 
 def _read(
     client: MongoClient[dict[str, Any]],
-) -> tuple[Documents, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+) -> tuple[Documents, dict[str, dict[str, Any]], Documents]:
     source = client[os.environ["SOURCE"]]
     messages = list(source["messages"].find())
     conversations = {document["_id"]: document for document in source["conversations"].find()}
-    return messages, conversations, {document["_id"]: document for document in source["webhook_events"].find()}
+    return messages, conversations, list(source["webhook_events"].find())
 
 
 def _write(session: ClientSession, target: Any, batch: Documents, talks: Documents, log: Documents) -> None:
@@ -44,7 +44,8 @@ def _write(session: ClientSession, target: Any, batch: Documents, talks: Documen
     list(target["conversations"].find({"aliases": {"$in": aliases}}, session=session))
     target["conversations"].bulk_write([_upsert(talk) for talk in talks], ordered=True, session=session)
     target["messages"].bulk_write([InsertOne(message) for message in batch], ordered=True, session=session)
-    target["webhook_events"].bulk_write([InsertOne(entry) for entry in log], ordered=False, session=session)
+    if log:
+        target["webhook_events"].bulk_write([InsertOne(entry) for entry in log], ordered=False, session=session)
 
 
 def _upsert(document: dict[str, Any]) -> UpdateOne:
@@ -68,7 +69,7 @@ def main() -> None:
         for start in range(0, len(messages), _BATCH):
             batch = messages[start : start + _BATCH]
             talks = list({m["conversationId"]: conversations[m["conversationId"]] for m in batch}.values())
-            entries = [log[m["origin"]] for m in batch if m["origin"] in log]
+            entries = log[start : start + _BATCH]  # as many as messages: each webhook has one
             session.with_transaction(
                 lambda s, b=batch, t=talks, e=entries: _write(s, target, b, t, e),  # type: ignore[misc]  # of the defaults
                 read_concern=ReadConcern("snapshot"),
