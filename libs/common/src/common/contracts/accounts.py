@@ -50,7 +50,7 @@ class KeyedDigest(Contract, frozen=True, kw_only=True):
 LEAST_MESSAGES_DAYS: Final = 30
 """A webhook may come again for so long: Meta repeats it for a week, and a dead letter is kept for thirty days.
 
-What has been handled is recognised by its stored message, so that must not go earlier (promise P1).
+What has been handled is recognised by its stored message, so that must not go earlier (promise P2).
 """
 
 
