@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import uuid
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from bson import json_util
@@ -13,7 +14,7 @@ from common.contracts import sends, webhooks
 from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id
 from common.contracts.messages import MetaError
-from common.mongo import Mongo, schema
+from common.mongo import Mongo, MongoSettings, schema
 from common.security.callbacks import Callbacks
 from common.security.digests import DigestKeys
 from conversation.batch.core import keys_of, plan
@@ -172,3 +173,16 @@ def ada_in(document):
 
 def adas(documents):
     return {key: found for key, document in documents.items() if (found := ada_in(document))}
+
+
+@asynccontextmanager
+async def filled_world(mongodb_uri, monkeypatch):
+    """A world of its own, to which `wa` is set."""
+    database = f"erase_{uuid.uuid4().hex[:10]}"
+    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("MONGODB_DATABASE", database)
+    world = World(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=database))
+    await world.fill()
+    yield world
+    await world.mongo.client.drop_database(database)
+    await world.mongo.close()

@@ -1,7 +1,6 @@
 """`wa erase`: a person leaves every collection, no other person does, and the promises about what is left hold."""
 
 import asyncio
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,9 +14,9 @@ from erase_world import (
     BOB,
     NUMBER,
     OTHER_NUMBER,
-    World,
     ada_in,
     adas,
+    filled_world,
     texts_of,
     wamid,
 )
@@ -27,7 +26,7 @@ from common.contracts.contacts import Contact
 from common.contracts.ids import journal_id
 from common.contracts.journal import FIELDS, State, from_document
 from common.contracts.messages import MetaError
-from common.mongo import MongoSettings, schema
+from common.mongo import schema
 from conversation.batch import working_set
 from conversation.upkeep import moving
 from sender.delivery.transitions import cancel
@@ -41,14 +40,8 @@ from wa.erase.person import Person
 
 @pytest.fixture
 async def world(mongodb_uri, monkeypatch):
-    database = f"erase_{uuid.uuid4().hex[:10]}"
-    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", database)
-    world = World(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=database))
-    await world.fill()
-    yield world
-    await world.mongo.client.drop_database(database)
-    await world.mongo.close()
+    async with filled_world(mongodb_uri, monkeypatch) as world:
+        yield world
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 
 import pytest
-from erase_world import ADA_PHONE, ADA_USER, BOB, World, adas, texts_of, wamid
+from erase_world import ADA_PHONE, ADA_USER, BOB, adas, filled_world, texts_of, wamid
 
 from common.contracts.ids import journal_id
 from common.contracts.journal import State
-from common.mongo import MongoSettings, schema
+from common.mongo import schema
 
 pytestmark = pytest.mark.integration
 
@@ -26,14 +25,8 @@ ERASED = (schema.SEND_JOURNAL, schema.WEBHOOK_EVENTS, schema.USAGE_LOGS, schema.
 
 @pytest.fixture
 async def world(mongodb_uri, monkeypatch):
-    database = f"erase_{uuid.uuid4().hex[:10]}"
-    monkeypatch.setenv("MONGODB_URI", mongodb_uri)
-    monkeypatch.setenv("MONGODB_DATABASE", database)
-    world = World(MongoSettings(mongodb_uri=mongodb_uri, mongodb_database=database))
-    await world.fill()
-    yield world
-    await world.mongo.client.drop_database(database)
-    await world.mongo.close()
+    async with filled_world(mongodb_uri, monkeypatch) as world:
+        yield world
 
 
 async def multiply(world):
